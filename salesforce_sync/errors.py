@@ -1,0 +1,199 @@
+"""The error tree, grouped by fate: what happens next to the work that met the error.
+
+Every error has `code` (Salesforce's own where it has one), `message` (what was being done, to what) and
+`hint` (what the person can do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SyncError(Exception):
+    """Anything that this package raises on purpose."""
+
+    code = "SYNC_ERROR"
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip() if self.hint else self.message
+
+
+# ── Transient: the same request may succeed if it is sent again ──────────────────────────────────────────────────
+
+
+class Transient(SyncError):
+    """The org or the network could not answer now; trying again later is right."""
+
+    code = "SERVER_UNAVAILABLE"
+
+
+class Unreachable(Transient):
+    """No answer came: refused, reset, timed out, or cut in the middle."""
+
+    code = "UNREACHABLE"
+
+
+class QueryTimeout(Transient):
+    """The query ran longer than Salesforce's two minutes."""
+
+    code = "QUERY_TIMEOUT"
+
+
+class LocatorExpired(Transient):
+    """A query locator, or the Bulk job behind a page, is no longer known: the query has to be asked anew."""
+
+    code = "INVALID_QUERY_LOCATOR"
+
+
+class Incomplete(Transient):
+    """An answer was well formed but had fewer rows than the org said it would."""
+
+    code = "INCOMPLETE_RESULT"
+
+
+class JobFailed(Transient):
+    """A Bulk API job ended as Failed or Aborted, or never ended."""
+
+    code = "JOB_FAILED"
+
+
+# ── LimitExceeded: stop until the window frees ───────────────────────────────────────────────────────────────────
+
+
+class LimitExceeded(SyncError):
+    """The org's API calls of the rolling 24 hours are used up."""
+
+    code = "REQUEST_LIMIT_EXCEEDED"
+
+
+# ── ObjectTrouble: this object stops, the others go on ───────────────────────────────────────────────────────────
+
+
+class ObjectTrouble(SyncError):
+    """One object cannot be synced; the rest of the run is not touched."""
+
+
+class ObjectNotFound(ObjectTrouble):
+    """The org has no such object, or hides it from this user."""
+
+    code = "OBJECT_NOT_FOUND"
+
+    @classmethod
+    def named(cls, name: str, known: Iterable[str]) -> ObjectNotFound:
+        return cls(f"There is no object {name!r}.", hint=near(name, known))
+
+
+class InsufficientAccess(ObjectTrouble):
+    """The connected user has no right to do this."""
+
+    code = "INSUFFICIENT_ACCESS"
+
+
+class MalformedQuery(ObjectTrouble):
+    """The org (or the local database) did not understand a query."""
+
+    code = "MALFORMED_QUERY"
+
+
+class SchemaChanged(ObjectTrouble):
+    """A field or object that the query names is gone since the last describe."""
+
+    code = "INVALID_FIELD"
+
+
+class RequestRefused(ObjectTrouble):
+    """The org refused a request for a reason of its own, named by `code`."""
+
+
+# ── NeedsPerson: nothing works until somebody does something ─────────────────────────────────────────────────────
+
+
+class NeedsPerson(SyncError):
+    """Only a person can mend this."""
+
+
+class ConfigError(NeedsPerson):
+    """A setting is missing, misspelt or has a wrong value."""
+
+    code = "CONFIG_ERROR"
+
+
+class NotConnected(NeedsPerson):
+    """No credentials are known for the org."""
+
+    code = "NOT_CONNECTED"
+
+
+class SessionInvalid(NeedsPerson):
+    """The session has ended and could not be renewed."""
+
+    code = "INVALID_SESSION_ID"
+
+
+class LoginRefused(SessionInvalid):
+    """The token endpoint refused the credentials; `reason` is OAuth's own error name."""
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+# ── StoreTrouble: the local side ─────────────────────────────────────────────────────────────────────────────────
+
+
+class StoreTrouble(SyncError):
+    """The local database could not do what was asked; nothing half done was kept."""
+
+    code = "STORE_ERROR"
+
+
+class StoreBusy(StoreTrouble):
+    """Another program holds the database's write lock."""
+
+    code = "STORE_BUSY"
+
+
+class DiskFull(StoreTrouble):
+    """There is no room left on the disk."""
+
+    code = "DISK_FULL"
+
+
+# ── Misuse: a call that cannot mean anything ─────────────────────────────────────────────────────────────────────
+
+
+class Misuse(SyncError, ValueError):
+    """A name or value in a call that makes no sense here."""
+
+    code = "BAD_REQUEST"
+
+
+class FieldNotFound(Misuse, AttributeError):
+    """The object has no such field."""
+
+    code = "FIELD_NOT_FOUND"
+
+    @classmethod
+    def named(cls, name: str, object_name: str, known: Iterable[str]) -> FieldNotFound:
+        return cls(f"{object_name} has no field {name!r}.", hint=near(name, known))
+
+
+class RecordNotFound(SyncError, LookupError):
+    """The replica has no such record."""
+
+    code = "NOT_FOUND"
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint that lists the known names closest to `name`, compared without case; empty if none is close."""
+    by_folded = {each.casefold(): each for each in known}
+    close = get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)
+    return f"Did you mean {', '.join(by_folded[each] for each in close)}?" if close else ""

@@ -1,0 +1,44 @@
+"""`Checkpoint`, and what came of a pull: the values that the store and the engine exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Durable point up to which an object has been merged: the org's own time (UTC), never this machine's.
+
+    The next pull starts an overlap margin before it. None means that no stamp has been seen, and all is read again.
+    """
+
+    object_name: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A pull that was begun and not merged: where it goes on, and how many rows are durable."""
+
+    object_name: str
+    since: datetime | None
+    resume: str | None
+    rows: int
+    server_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What one merge did to an object's table; `unchanged` rows came but held nothing new."""
+
+    object_name: str
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+
+    @property
+    def changed(self) -> int:
+        """Rows that are not as they were."""
+        return self.inserted + self.updated + self.deleted

@@ -1,0 +1,41 @@
+"""`Connection`: how to reach one org, and `Session`: the key that the org gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class LoginMethod(StrEnum):
+    """How a session is had."""
+
+    CLIENT_CREDENTIALS = "client_credentials"
+    REFRESH_TOKEN = "refresh_token"
+    JWT_BEARER = "jwt_bearer"
+    PASTED_SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One org and the credentials for it. Secrets never show in `repr`.
+
+    `login_url` is the host of the token endpoint where that is not `instance_url`.
+    """
+
+    method: LoginMethod
+    instance_url: str
+    login_url: str | None = None
+    client_id: str | None = None
+    username: str | None = None
+    jwt_key_file: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An access token and the instance it is good at."""
+
+    instance_url: str
+    access_token: str = field(repr=False)

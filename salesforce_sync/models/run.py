@@ -1,0 +1,82 @@
+"""What a run did, as data: for signals, for `status`, and for the person who asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """How a run, or one object's part of it, ended. Anything that was skipped, cut or refused is not complete."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an object's part of a run did not complete."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One object's part of one run. Times are this machine's, in UTC; `rows` came from the org, `changed` were new."""
+
+    run_id: str
+    object_name: str
+    state: RunState
+    started: datetime
+    finished: datetime
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    problem: Problem | None = None
+
+    @property
+    def changed(self) -> int:
+        return self.inserted + self.updated + self.deleted
+
+    @property
+    def seconds(self) -> float:
+        return (self.finished - self.started).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over several objects; `calls` is what it cost of the org's daily API calls."""
+
+    run_id: str
+    objects: tuple[RunRecord, ...]
+    calls: int
+    seconds: float
+
+    @property
+    def state(self) -> RunState:
+        states = {each.state for each in self.objects}
+        if states <= {RunState.COMPLETE}:
+            return RunState.COMPLETE
+        return RunState.FAILED if states == {RunState.FAILED} else RunState.PARTIAL
+
+    @property
+    def changed(self) -> int:
+        return sum(each.changed for each in self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStatus:
+    """What is here of one object: live rows, tombstones, the checkpoint, and the last run."""
+
+    object_name: str
+    rows: int
+    tombstones: int
+    checkpoint: datetime | None
+    last_run: RunRecord | None
+    last_complete: datetime | None
+    staged_rows: int = 0

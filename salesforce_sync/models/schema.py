@@ -1,0 +1,222 @@
+"""An org's describe, as data: `FieldType`, `Field`, `ObjectSchema`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from salesforce_sync.errors import FieldNotFound
+
+
+class FieldType(StrEnum):
+    """How a field's values are kept. Several Salesforce types share one; `Field.salesforce_type` has the original."""
+
+    ID = "id"
+    REFERENCE = "reference"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    DATE = "date"
+    DATETIME = "datetime"
+    TIME = "time"
+    COMPOUND = "compound"
+    BLOB = "blob"
+
+
+_TYPES = {
+    "id": FieldType.ID,
+    "reference": FieldType.REFERENCE,
+    "boolean": FieldType.BOOLEAN,
+    "int": FieldType.INTEGER,
+    "long": FieldType.INTEGER,
+    "double": FieldType.DECIMAL,
+    "currency": FieldType.DECIMAL,
+    "percent": FieldType.DECIMAL,
+    "date": FieldType.DATE,
+    "datetime": FieldType.DATETIME,
+    "time": FieldType.TIME,
+    "address": FieldType.COMPOUND,
+    "location": FieldType.COMPOUND,
+    "complexvalue": FieldType.COMPOUND,
+    "base64": FieldType.BLOB,
+}
+"""Salesforce's field types (describe's `type`); every type that is not listed is kept as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field as describe shows it; `precision` and `length` count digits and characters."""
+
+    name: str
+    label: str
+    type: FieldType
+    salesforce_type: str
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    nillable: bool = True
+    createable: bool = False
+    updateable: bool = False
+    defaulted_on_create: bool = False
+    calculated: bool = False
+    auto_number: bool = False
+    filterable: bool = True
+    sortable: bool = True
+    name_field: bool = False
+    id_lookup: bool = False
+    external_id: bool = False
+    unique: bool = False
+    case_sensitive: bool = False
+    restricted_picklist: bool = False
+    picklist: tuple[tuple[str, bool], ...] = ()
+    reference_to: tuple[str, ...] = ()
+    relationship_name: str | None = None
+    compound_field_name: str | None = None
+
+    @property
+    def synced(self) -> bool:
+        """Whether the field has a column here. Compound fields repeat their parts; base64 values are only URLs."""
+        return self.type not in (FieldType.COMPOUND, FieldType.BLOB)
+
+    @property
+    def python_name(self) -> str:
+        """The field's name as a Python attribute: `FirstName` is `first_name`, `Loyalty_Level__c` `loyalty_level__c`."""
+        return snake_case(self.name)
+
+    @property
+    def required(self) -> bool:
+        """Whether a create must give it (describe has no such key: section 3.2 of the REST facts)."""
+        return self.createable and not self.nillable and not self.defaulted_on_create
+
+    @classmethod
+    def from_describe(cls, entry: Mapping[str, Any]) -> Field:
+        """Read one entry of describe's `fields`; keys that a version does not send take their harmless value."""
+        return cls(
+            name=entry["name"],
+            label=entry.get("label") or entry["name"],
+            type=_TYPES.get(entry["type"], FieldType.TEXT),
+            salesforce_type=entry["type"],
+            length=entry.get("length") or 0,
+            precision=entry.get("precision") or entry.get("digits") or 0,
+            scale=entry.get("scale") or 0,
+            nillable=entry.get("nillable", True),
+            createable=entry.get("createable", False),
+            updateable=entry.get("updateable", False),
+            defaulted_on_create=entry.get("defaultedOnCreate", False),
+            calculated=entry.get("calculated", False),
+            auto_number=entry.get("autoNumber", False),
+            filterable=entry.get("filterable", True),
+            sortable=entry.get("sortable", True),
+            name_field=entry.get("nameField", False),
+            id_lookup=entry.get("idLookup", False),
+            external_id=entry.get("externalId", False),
+            unique=entry.get("unique", False),
+            case_sensitive=entry.get("caseSensitive", False),
+            restricted_picklist=entry.get("restrictedPicklist", False),
+            picklist=tuple(
+                (each["value"], each.get("active", True)) for each in entry.get("picklistValues") or () if each["value"]
+            ),
+            reference_to=tuple(entry.get("referenceTo") or ()),
+            relationship_name=entry.get("relationshipName"),
+            compound_field_name=entry.get("compoundFieldName"),
+        )
+
+
+@dataclass(frozen=True)
+class ObjectSchema:
+    """One object as describe shows it: what the table's columns are, and what may be asked of it."""
+
+    name: str
+    label: str
+    fields: tuple[Field, ...]
+    key_prefix: str | None = None
+    label_plural: str = ""
+    custom: bool = False
+    queryable: bool = True
+    createable: bool = False
+    updateable: bool = False
+    deletable: bool = False
+    replicateable: bool = True
+
+    @cached_property
+    def columns(self) -> tuple[Field, ...]:
+        """The synced fields, `Id` first: the order of every query, page and staging table."""
+        kept = [field for field in self.fields if field.synced]
+        return tuple(sorted(kept, key=lambda field: field.name != "Id"))
+
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        by_python_name = {field.python_name.casefold(): field for field in self.fields}
+        return by_python_name | {field.name.casefold(): field for field in self.fields}
+
+    def has(self, name: str) -> bool:
+        """Whether there is a synced field of exactly this API name."""
+        return any(field.name == name for field in self.columns)
+
+    def field(self, name: str) -> Field:
+        """The field of this API or Python name, whatever its case; `FieldNotFound` lists near names."""
+        found = self._by_name.get(name.casefold())
+        if found is None:
+            names = [each for field in self.columns for each in (field.python_name, field.name)]
+            raise FieldNotFound.named(name, self.name, names)
+        return found
+
+    @cached_property
+    def stamp(self) -> str | None:
+        """The field that orders changes: SystemModstamp, else LastModifiedDate, else CreatedDate; None if none filters.
+
+        The order is that of Salesforce's own replication calls (getUpdated).
+        """
+        usable = {field.name for field in self.columns if field.filterable and field.type is FieldType.DATETIME}
+        return next((each for each in ("SystemModstamp", "LastModifiedDate", "CreatedDate") if each in usable), None)
+
+    @property
+    def name_field(self) -> Field | None:
+        """The field that a person recognises a record by."""
+        return next((field for field in self.columns if field.name_field), None)
+
+    @classmethod
+    def from_describe(cls, body: Mapping[str, Any]) -> ObjectSchema:
+        """Read the body of `GET /sobjects/X/describe`."""
+        return cls(
+            name=body["name"],
+            label=body.get("label") or body["name"],
+            label_plural=body.get("labelPlural") or body.get("label") or body["name"],
+            fields=tuple(Field.from_describe(entry) for entry in body["fields"]),
+            key_prefix=body.get("keyPrefix"),
+            custom=body.get("custom", False),
+            queryable=body.get("queryable", True),
+            createable=body.get("createable", False),
+            updateable=body.get("updateable", False),
+            deletable=body.get("deletable", False),
+            replicateable=body.get("replicateable", True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSummary:
+    """One line of the org's list of objects (describe global)."""
+
+    name: str
+    label: str
+    queryable: bool
+    custom: bool
+    key_prefix: str | None
+
+
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake_case(name: str) -> str:
+    """`FirstName` → `first_name`, `AccountId` → `account_id`, `Foo_Bar__c` → `foo_bar__c`."""
+    return re.sub(r"(?<!_)_(?=_[a-z]$)", "_", _WORDS.sub("_", name)).lower()
+
+
+def schemas_by_name(schemas: Iterable[ObjectSchema]) -> dict[str, ObjectSchema]:
+    """Index schemas by API name."""
+    return {schema.name: schema for schema in schemas}

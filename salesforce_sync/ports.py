@@ -1,0 +1,135 @@
+"""What the rooms may ask of each other: `Org`, `Store`, `Clock`.
+
+Every implementation of a port passes the same suite (`tests/contract`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from salesforce_sync.models.change import Checkpoint, Merged, Staged
+from salesforce_sync.models.page import Page, PullRequest
+from salesforce_sync.models.run import ObjectStatus, RunRecord
+from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """API calls: `used` and `limit` as the org last said (rolling 24 hours, every application); `spent` by us."""
+
+    spent: int = 0
+    used: int | None = None
+    limit: int | None = None
+
+
+class Org(Protocol):
+    """The Salesforce side. May be called from several threads at once."""
+
+    def objects(self) -> tuple[ObjectSummary, ...]:
+        """Every object that the connected user may see. One API call."""
+
+    def describe(self, object_name: str) -> ObjectSchema:
+        """The object's fields and rights; `ObjectNotFound` or `InsufficientAccess` where there are none. One call."""
+
+    def pull(self, request: PullRequest) -> Iterator[Page]:
+        """Bring the rows, by the route that costs the fewest calls.
+
+        Without `since`: every row that is not deleted (archived ones too). With it: every row whose stamp is at or
+        after it, soft-deleted ones too, in the order of (stamp, Id) where the route can. A page may be empty (it then
+        tells the `total`). The final page, and only it, has `last`. With `request.resume` the pull goes on after that
+        point without paying again for what is behind it; `LocatorExpired` where the org has forgotten it.
+        Closing the iterator ends the downloads. Raises errors of `salesforce_sync.errors` only.
+        """
+
+    @property
+    def usage(self) -> Usage:
+        """Calls so far, from the org's own header."""
+
+    def close(self) -> None:
+        """Give up all connections."""
+
+
+class Store(Protocol):
+    """The local side. May be called from several threads at once; every call that writes is all or nothing."""
+
+    def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
+        """Make or widen the object's table and remember the schema.
+
+        Afterwards every synced field has a column; none is dropped. Gives the names of columns that an existing
+        table gained: their old rows are not filled yet.
+        """
+
+    def schema(self, object_name: str) -> ObjectSchema | None:
+        """The schema last adopted, by API name whatever its case."""
+
+    def schemas(self) -> tuple[ObjectSchema, ...]:
+        """All adopted schemas, by name."""
+
+    def described_at(self, object_name: str) -> datetime | None:
+        """When the schema was last adopted (this machine's clock: for a look only, never for a checkpoint)."""
+
+    def checkpoint(self, object_name: str) -> Checkpoint | None:
+        """Where the object has been merged up to; None before its first complete pull."""
+
+    def staged(self, object_name: str) -> Staged | None:
+        """The unfinished pull of this object, cut back to its last durable page."""
+
+    def begin(self, request: PullRequest) -> None:
+        """Open an empty staging table for this pull; one that was there is dropped."""
+
+    def stage(self, page: Page) -> int:
+        """Put the page's rows into staging, all or none; gives how many there were. Removes the page's file."""
+
+    def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
+        """Let the staged rows enter the object's table in one transaction, with the checkpoint.
+
+        A row enters only if its stamp is not older than the row here. The checkpoint is the newest stamp that was
+        staged, but not later than `checkpoint_limit`, and never goes back. Staging is gone afterwards.
+        """
+
+    def count(self, object_name: str) -> int:
+        """Rows that are not tombstones."""
+
+    def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
+        """One live row by its 18-character id, one value a column of the adopted schema; None if there is none."""
+
+    def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
+        """The live rows that pass every filter, in no promised order, without holding them all."""
+
+    def record_run(self, run: RunRecord) -> None:
+        """Keep one object's part of a run, for `status`."""
+
+    def status(self) -> tuple[ObjectStatus, ...]:
+        """What is here of each object, and how its last run went."""
+
+    def close(self) -> None:
+        """Close all connections; files stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition on a field: `operator` is one of `OPERATORS`; for "in" the value is a tuple."""
+
+    field: str
+    operator: str
+    value: object
+
+
+OPERATORS = ("eq", "ne", "contains", "startswith", "endswith", "in", "gt", "gte", "lt", "lte", "isnull")
+"""Texts compare without regard to case (as in SOQL), except in ids and fields that describe calls case sensitive."""
+
+
+class Clock(Protocol):
+    """This machine's time: for waiting and for people, never for a checkpoint."""
+
+    def now(self) -> datetime:
+        """The wall clock, in UTC with its zone."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""

@@ -1,0 +1,130 @@
+"""What happened, told after it is durable: frozen values with a line form and a JSON form, and the `Bus`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+log = logging.getLogger("salesforce_sync.signals")
+
+SOURCE = "FND"
+TARGET = "OS"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something that happened. `name` is what listeners register for."""
+
+    name: ClassVar[str]
+    mark: ClassVar[str]
+
+    def details(self) -> str:
+        """What follows the name in the line, as `key=value` pairs."""
+        return ""
+
+    def line(self, target: str = TARGET) -> str:
+        """The signal as the one line that was promised, e.g. `✔️ FND → OS : sync_complete`."""
+        details = self.details()
+        return f"{self.mark} {SOURCE} → {target} : {self.name}" + (f", {details}" if details else "")
+
+    def to_json(self, at: datetime, target: str = TARGET) -> dict[str, Any]:
+        """The signal as a JSON object: `ts`, `signal`, `from`, `to`, `msg` and the typed `data`."""
+        stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        data = asdict(self)
+        return {"ts": stamp, "signal": self.name, "from": SOURCE, "to": target, "msg": self.line(target), "data": data}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncComplete(Signal):
+    """A run ended and nothing was skipped."""
+
+    name: ClassVar[str] = "sync_complete"
+    mark: ClassVar[str] = "✔️"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsUpdated(Signal):
+    """Records of the replica are not as they were: `count` were inserted, updated or deleted."""
+
+    count: int
+    object: str
+
+    name: ClassVar[str] = "records_updated"
+    mark: ClassVar[str] = "📊"
+
+    def details(self) -> str:
+        return f"count={self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFailed(Signal):
+    """A run was cut, skipped something, or failed; `error` is the first error's code."""
+
+    error: str
+    object: str | None = None
+
+    name: ClassVar[str] = "sync_failed"
+    mark: ClassVar[str] = "❌"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimitWarning(Signal):
+    """Most of today's API calls are used: `used` of `limit`."""
+
+    used: int
+    limit: int
+
+    name: ClassVar[str] = "api_limit_warning"
+    mark: ClassVar[str] = "⚠️"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Signal):
+    """How far one object's pull is: rows so far, of how many (None while the org has not said), calls of the run."""
+
+    object: str
+    rows: int
+    total: int | None
+    calls: int
+
+    name: ClassVar[str] = "sync_progress"
+    mark: ClassVar[str] = "⏳"
+
+    def details(self) -> str:
+        return f"{self.object.lower()}={self.rows}/{'?' if self.total is None else self.total}"
+
+
+Listener = Callable[[Any], None]
+
+
+class Bus:
+    """Hands signals to listeners in this process, in the order in which things happened."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = {}
+        self._lock = threading.RLock()
+
+    def on(self, name: str, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with each signal of this name (`"*"` for all); the result, when called, ends it."""
+        with self._lock:
+            self._listeners.setdefault(name, []).append(listener)
+
+        def off() -> None:
+            with self._lock:
+                self._listeners[name] = [each for each in self._listeners[name] if each is not listener]
+
+        return off
+
+    def emit(self, signal: Signal) -> None:
+        """Tell every listener; one that fails is logged and does not keep the others, or the sync, from going on."""
+        with self._lock:
+            listeners = [*self._listeners.get(signal.name, ()), *self._listeners.get("*", ())]
+            for listener in listeners:
+                try:
+                    listener(signal)
+                except Exception:  # the listener is not our code, and a sync must not fail because of it
+                    log.exception("A listener for %s failed", signal.name)
