@@ -1,0 +1,138 @@
+"""The org's rows in a private SQLite file: one table per object, one column per stored field."""
+
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from simorg.schema import SField, SObject
+
+COLUMN_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "long": "INTEGER", "datetime": "INTEGER", "base64": "BLOB"}
+Value = str | int | bytes | None
+Row = dict[str, Value]
+
+
+def quote(name: str) -> str:
+    """Write an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column_sql(one: SField) -> str:
+    """Write the column of a field."""
+    return f"{quote(one.name)} {COLUMN_TYPES.get(one.type, 'TEXT')}"
+
+
+class Database:
+    """The connection, its lock, and row-level writes, which can be recorded to be done again later."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="simorg-", ignore_cleanup_errors=True)
+        self.path = Path(self._folder.name) / "org.db"
+        self.lock = threading.RLock()
+        self.connection = apsw.Connection(str(self.path))
+        self._recording: list[tuple[str, Sequence[Value]]] | None = None
+        self.connection.execute("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
+        self.connection.execute("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000")
+        self.connection.execute(
+            "CREATE TABLE _invisible (object TEXT, id TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;"
+            "CREATE TABLE _deleted (object TEXT, id TEXT, at INTEGER, PRIMARY KEY (object, id)) WITHOUT ROWID;"
+            "CREATE INDEX _deleted_at ON _deleted (object, at)"
+        )
+
+    def close(self) -> None:
+        """Close and remove the file."""
+        with self.lock:
+            self.connection.close()
+        self._folder.cleanup()
+
+    def snapshot(self) -> apsw.Connection:
+        """Open a second, read-only connection; the caller closes it. Within BEGIN it sees one moment of the data."""
+        return apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+
+    def create_table(self, schema: SObject) -> None:
+        """Make the empty table of an object."""
+        columns = ", ".join(column_sql(one) for one in schema.stored_fields)
+        self.connection.execute(f"CREATE TABLE {quote(schema.name)} ({columns})")
+        self.create_index(schema.name, "Id", unique=True)
+
+    def create_indexes(self, schema: SObject) -> None:
+        """Make the indexes that look-ups need; after a large load, since that is faster."""
+        for one in schema.stored_fields:
+            if one.type == "reference" and one.name not in ("CreatedById", "LastModifiedById", "OwnerId"):
+                self.create_index(schema.name, one.name)
+            elif one.external_id or one.unique or one.name == "SystemModstamp":
+                self.create_index(schema.name, one.name, nocase=not one.case_sensitive and one.type != "datetime")
+
+    def create_index(self, table: str, column: str, *, unique: bool = False, nocase: bool = False) -> None:
+        """Make an index on one column, without its nulls."""
+        name, kind = quote(f"_{table}_{column}"), "UNIQUE INDEX" if unique else "INDEX"
+        collate = " COLLATE NOCASE" if nocase else ""
+        where = "" if unique else f" WHERE {quote(column)} IS NOT NULL"
+        self.connection.execute(
+            f"CREATE {kind} IF NOT EXISTS {name} ON {quote(table)} ({quote(column)}{collate}){where}"
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside happen or, on an exception, none; may be nested."""
+        with self.lock, self.connection:
+            yield
+
+    def rows(self, sql: str, bindings: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        with self.lock:
+            return self.connection.execute(sql, bindings).fetchall()
+
+    def value(self, sql: str, bindings: Sequence[Value] = ()) -> Any:
+        """Run a statement and return the first value, or None without a row."""
+        found = self.rows(sql, bindings)
+        return found[0][0] if found else None
+
+    def get(self, schema: SObject, record_id: str) -> Row | None:
+        """Return a row's stored values by field name, deleted or not, or None."""
+        names = [one.name for one in schema.stored_fields]
+        columns = ", ".join(quote(name) for name in names)
+        found = self.rows(f'SELECT {columns} FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,))
+        return dict(zip(names, found[0], strict=True)) if found else None
+
+    def insert(self, table: str, row: Mapping[str, Value]) -> None:
+        """Write a new row."""
+        columns = ", ".join(quote(name) for name in row)
+        marks = ", ".join("?" * len(row))
+        self.write(f"INSERT INTO {quote(table)} ({columns}) VALUES ({marks})", tuple(row.values()))
+
+    def update(self, table: str, record_id: str, values: Mapping[str, Value]) -> None:
+        """Change some values of a row."""
+        if values:
+            changes = ", ".join(f"{quote(name)} = ?" for name in values)
+            self.write(f'UPDATE {quote(table)} SET {changes} WHERE "Id" = ?', (*values.values(), record_id))
+
+    def write(self, sql: str, bindings: Sequence[Value] = ()) -> None:
+        """Run a writing statement, and note it while recording."""
+        with self.lock:
+            self.connection.execute(sql, bindings)
+            if self._recording is not None:
+                self._recording.append((sql, bindings))
+
+    @contextmanager
+    def recording(self) -> Iterator[list[tuple[str, Sequence[Value]]]]:
+        """Collect the writes of the block and take them back at its end, so that `replay` can do them later."""
+        with self.lock:
+            self._recording, before = [], self._recording
+            collected = self._recording
+            self.connection.execute("SAVEPOINT recording")
+            try:
+                yield collected
+            finally:
+                self.connection.execute("ROLLBACK TO recording; RELEASE recording")
+                self._recording = before
+
+    def replay(self, writes: Iterable[tuple[str, Sequence[Value]]]) -> None:
+        """Do recorded writes now."""
+        with self.transaction():
+            for sql, bindings in writes:
+                self.connection.execute(sql, bindings)

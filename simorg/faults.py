@@ -1,0 +1,118 @@
+"""Faults that tests switch on: what goes wrong, for which requests or jobs, and how often."""
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong with a request whose method and path match.
+
+    `path` is a regular expression searched in path plus query. The fault starts at the `nth` matching request and
+    happens `times` times (None: always). `status` answers without doing the work; `delay` is in seconds;
+    `cut_after` breaks the connection after that many bytes of the answer's body (as sent, so after compression);
+    `reset` makes the break a TCP reset; `drop` is `before` (the work is not done) or `after` (the work is done,
+    no answer); `expire` ends the caller's session first. `job` makes Bulk jobs of a matching object (searched
+    by `path` in the object's name) `stuck` or `failed`; `locators` makes query locators `expired`.
+    """
+
+    method: str = ".*"
+    path: str = ""
+    nth: int = 1
+    times: int | None = 1
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    cut_after: int | None = None
+    reset: bool = False
+    drop: str | None = None
+    expire: bool = False
+    job: str | None = None
+    locators: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.drop not in (None, "before", "after"):
+            raise ValueError("drop is 'before' or 'after'")
+        if self.job not in (None, "stuck", "failed"):
+            raise ValueError("job is 'stuck' or 'failed'")
+        re.compile(self.method), re.compile(self.path)
+
+    @property
+    def on_request(self) -> bool:
+        """Whether the fault concerns requests (and not jobs or locators)."""
+        return self.job is None and self.locators is None
+
+
+@dataclass(slots=True)
+class _Armed:
+    number: int
+    fault: Fault
+    seen: int = 0
+    happened: int = 0
+
+    def happens(self) -> bool:
+        self.seen += 1
+        if self.seen < self.fault.nth or (self.fault.times is not None and self.happened >= self.fault.times):
+            return False
+        self.happened += 1
+        return True
+
+
+class Faults:
+    """The faults that are switched on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._armed: dict[int, _Armed] = {}
+        self._last = 0
+
+    def add(self, fault: Fault | None = None, /, **values: Any) -> int:
+        """Switch a fault on (a Fault, or its values by name) and return its number."""
+        with self._lock:
+            self._last += 1
+            self._armed[self._last] = _Armed(self._last, fault or Fault(**values))
+            return self._last
+
+    def remove(self, number: int) -> None:
+        """Switch a fault off; an unknown number is fine."""
+        with self._lock:
+            self._armed.pop(number, None)
+
+    def clear(self) -> None:
+        """Switch all faults off."""
+        with self._lock:
+            self._armed.clear()
+
+    def happened(self, number: int) -> int:
+        """Return how often a fault has happened."""
+        armed = self._armed.get(number)
+        return armed.happened if armed else 0
+
+    def for_request(self, method: str, target: str) -> list[Fault]:
+        """Return the faults that happen to this request, in the order they were added."""
+        with self._lock:
+            return [one.fault for one in self._armed.values() if _matches(one.fault, method, target) and one.happens()]
+
+    def for_job(self, object_name: str) -> str | None:
+        """Return `stuck` or `failed` when a Bulk job of this object shall be so, else None."""
+        return self._first("job", object_name)
+
+    def for_locators(self, object_name: str = "") -> bool:
+        """Return whether query locators count as expired."""
+        return self._first("locators", object_name) is not None
+
+    def _first(self, what: str, object_name: str) -> str | None:
+        with self._lock:
+            for one in self._armed.values():
+                kind: str | None = getattr(one.fault, what)
+                if kind and re.search(one.fault.path, object_name) and one.happens():
+                    return kind
+        return None
+
+
+def _matches(fault: Fault, method: str, target: str) -> bool:
+    return fault.on_request and bool(re.fullmatch(fault.method, method)) and bool(re.search(fault.path, target))

@@ -1,0 +1,48 @@
+"""Salesforce record ids: 15 case-sensitive base-62 characters, and the 18-character form with its checksum."""
+
+import re
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+CHECK_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+INSTANCE = "5e0"  # the part after the prefix; one simulated org is one instance
+_SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\Z")
+
+
+def check_value(five: str) -> int:
+    """Return the checksum number (0 to 31) of five characters: bit i is set when character i is A to Z."""
+    return sum(1 << position for position, char in enumerate(five) if "A" <= char <= "Z")
+
+
+def checksum(id15: str) -> str:
+    """Return the three checksum characters of a 15-character id."""
+    return "".join(CHECK_ALPHABET[check_value(id15[start : start + 5])] for start in (0, 5, 10))
+
+
+def to_18(id15: str) -> str:
+    """Return the 18-character form of a 15-character id."""
+    return id15 + checksum(id15)
+
+
+def normalize(text: object) -> str | None:
+    """Return the 18-character form of a 15- or 18-character id, or None when it is not an id.
+
+    An 18-character id whose checksum does not fit (its letter case was changed) is not an id.
+    """
+    if not isinstance(text, str) or not _SHAPE.match(text):
+        return None
+    full = to_18(text[:15])
+    return full if text in (full, full[:15]) else None
+
+
+def base62(number: int, width: int) -> str:
+    """Write a number in base 62 with leading zeros."""
+    digits = []
+    for _ in range(width):
+        number, rest = divmod(number, 62)
+        digits.append(BASE62[rest])
+    return "".join(reversed(digits))
+
+
+def make(prefix: str, serial: int) -> str:
+    """Return the 18-character id of the `serial`-th record under a three-character key prefix."""
+    return to_18(prefix + INSTANCE + base62(serial, 9))

@@ -1,0 +1,71 @@
+"""What the API user may see and do; changed by tests."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from simorg.schema import SField, SObject
+
+ACTIONS = frozenset({"create", "read", "update", "delete"})
+
+
+class Permissions:
+    """Object, field and record permissions; everything is allowed until it is denied."""
+
+    def __init__(self) -> None:
+        self.generation = 0  # rises with every change, so that cached views can be thrown away
+        self._denied: dict[str, set[str]] = {}
+        self._hidden: dict[str, set[str]] = {}
+        self._read_only: dict[str, set[str]] = {}
+        self.can_set_audit_fields = False
+        self.can_undelete = True
+
+    def deny(self, object_name: str, *actions: str) -> None:
+        """Take `create`, `read`, `update` or `delete` away; without `read` the object does not exist for the user."""
+        wrong = set(actions) - ACTIONS
+        if wrong:
+            raise ValueError(f"unknown actions {sorted(wrong)}; there are {sorted(ACTIONS)}")
+        self._denied.setdefault(object_name.lower(), set()).update(actions)
+        self.generation += 1
+
+    def allow(self, object_name: str) -> None:
+        """Give everything on an object and its fields back."""
+        for table in (self._denied, self._hidden, self._read_only):
+            table.pop(object_name.lower(), None)
+        self.generation += 1
+
+    def hide_field(self, object_name: str, *names: str) -> None:
+        """Hide fields: they are absent from describe, rows and queries, as with field-level security."""
+        self._hidden.setdefault(object_name.lower(), set()).update(name.lower() for name in names)
+        self.generation += 1
+
+    def make_read_only(self, object_name: str, *names: str) -> None:
+        """Make fields readable only."""
+        self._read_only.setdefault(object_name.lower(), set()).update(name.lower() for name in names)
+        self.generation += 1
+
+    def may(self, action: str, object_name: str) -> bool:
+        """Return whether the user may do this to the object's rows."""
+        return action not in self._denied.get(object_name.lower(), ())
+
+    def view(self, schema: SObject) -> SObject | None:
+        """Return the object as the user sees it, or None when it is hidden."""
+        name = schema.name.lower()
+        if not self.may("read", name):
+            return None
+        if name not in self._denied and name not in self._hidden and name not in self._read_only:
+            return schema
+        return replace(
+            schema,
+            fields=tuple(self._visible_fields(name, schema.fields)),
+            createable=schema.createable and self.may("create", name),
+            updateable=schema.updateable and self.may("update", name),
+            deletable=schema.deletable and self.may("delete", name),
+        )
+
+    def _visible_fields(self, name: str, fields: Iterable[SField]) -> Iterable[SField]:
+        hidden, read_only = self._hidden.get(name, set()), self._read_only.get(name, set())
+        for one in fields:
+            if one.name.lower() in hidden:
+                continue
+            fixed = one.name.lower() in read_only
+            yield replace(one, createable=False, updateable=False) if fixed else one
