@@ -1,0 +1,1 @@
+"""Object declarations, as data."""
