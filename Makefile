@@ -1,0 +1,51 @@
+# make demo [N=1000000]   try it: simulated org, first sync, a table of what arrived
+# make test               everything that must hold; fails when anything does not
+# make bench              the table of speed and memory
+# Needs Python 3.11 or newer. No compiler.
+
+PYTHON ?= python3
+N ?= 10000
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test bench lint types unit format clean
+
+demo: $(VENV)/.runtime
+	@$(BIN)/salesforce-sync demo --records $(N)
+
+test: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The two stamps below are newer than what they were made from, so that a second `make` starts at once.
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.runtime: requirements.txt pyproject.toml $(BIN)/pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(BIN)/pip:
+	@PYTHON="$(PYTHON)" sh .ci/make-venv $(VENV)
