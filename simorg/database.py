@@ -9,6 +9,7 @@ from typing import Any
 
 import apsw
 
+from simorg import decimals
 from simorg.schema import SField, SObject
 
 COLUMN_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "long": "INTEGER", "datetime": "INTEGER", "base64": "BLOB"}
@@ -34,6 +35,7 @@ class Database:
         self.path = Path(self._folder.name) / "org.db"
         self.lock = threading.RLock()
         self.connection = apsw.Connection(str(self.path))
+        decimals.register(self.connection)
         self._recording: list[tuple[str, Sequence[Value]]] | None = None
         self.connection.execute("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
         self.connection.execute("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000")
@@ -51,7 +53,9 @@ class Database:
 
     def snapshot(self) -> apsw.Connection:
         """Open a second, read-only connection; the caller closes it. Within BEGIN it sees one moment of the data."""
-        return apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+        decimals.register(connection)
+        return connection
 
     def create_table(self, schema: SObject) -> None:
         """Make the empty table of an object."""

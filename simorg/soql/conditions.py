@@ -13,7 +13,6 @@ from simorg.soql.lexer import Token, plain, unescape
 _FUNCTIONS = ast.AGGREGATES | ast.DATE_FUNCTIONS | ast.FORMATTERS | {"GROUPING"}
 _OPERATORS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _CURRENCY = re.compile(r"[A-Za-z]{3}\d+(\.\d+)?\Z")
-_MAX_DOTS = 5
 _MAX_DEPTH = 100
 
 
@@ -98,8 +97,6 @@ class ConditionParser(Cursor):
         names = [first.text]
         while self.skip("."):
             names.append(self.take_name().text)
-        if len(names) - 1 > _MAX_DOTS + 1:
-            raise self.wrong(first.at, f"SOQL relationships may go up to {_MAX_DOTS} levels")
         return ast.Path(tuple(names), first.at)
 
     def expression(self) -> ast.Expr:
@@ -114,7 +111,7 @@ class ConditionParser(Cursor):
     def _function(self) -> ast.Func:
         token = self.take_name()
         if token.upper not in _FUNCTIONS:
-            raise self.wrong(token.at, f"Invalid function: {token.text}" if token.text else "Invalid function")
+            raise self.wrong(token.at, f"Invalid function: {token.text}")
         self.take_symbol("(")
         arg = self.expression()
         if isinstance(arg, ast.Distance):

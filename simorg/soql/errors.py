@@ -44,15 +44,15 @@ def no_such_column(text: str, position: int, name: str, entity: str) -> SoqlErro
     )
 
 
-def no_such_relation(text: str, position: int, name: str, path: str) -> SoqlError:
-    """The text Salesforce gives for an unknown parent relationship."""
+def no_such_relation(text: str, position: int, name: str, place: str = "field path") -> SoqlError:
+    """The text Salesforce gives for an unknown relationship, in a field path or in a child's FROM."""
     return at(
         text,
         position,
-        "INVALID_FIELD",
-        f"Didn't understand relationship '{name}' in field path. If you are attempting to use a custom relationship, "
-        f"be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe "
-        f"call for the appropriate names.{path}",
+        "INVALID_FIELD" if place == "field path" else "INVALID_TYPE",
+        f"Didn't understand relationship '{name}' in {place}. If you are attempting to use a custom relationship, be "
+        "sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call "
+        "for the appropriate names.",
     )
 
 

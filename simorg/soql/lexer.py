@@ -81,7 +81,8 @@ def unescape(text: str, token: Token) -> str:
     def replace(match: re.Match[str]) -> str:
         escape = match.group(1)
         if len(escape) == 5:
-            return chr(int(escape[1:], 16))
+            char = chr(int(escape[1:], 16))
+            return char * 2 if char == "\\" else char
         if escape in "_%":
             return match.group()
         if escape not in _PLAIN:
@@ -89,8 +90,7 @@ def unescape(text: str, token: Token) -> str:
         # A backslash stays doubled until LIKE or a plain comparison reads it: only then is its meaning known.
         return "\\\\" if escape == "\\" else _PLAIN[escape]
 
-    value = _ESCAPE.sub(replace, body)
-    return value
+    return _ESCAPE.sub(replace, body)
 
 
 def plain(value: str) -> str:

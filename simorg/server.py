@@ -1,0 +1,95 @@
+"""Runs an org's application on a socket, in a thread of its own."""
+
+import importlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from simorg.app import App
+from simorg.http import Route
+from simorg.org import SimOrg
+from simorg.router import Router
+from simorg.sending import Protocol
+
+ROUTE_MODULES = (
+    "http_control",
+    "http_oauth",
+    "http_version",
+    "http_describe",
+    "query_http",
+    "bulk_query",
+    "bulk_ingest",
+    "http_collections",
+    "http_composite",
+    "http_tree",
+    "http_replication",
+    "http_records",
+)
+
+
+def all_routes(org: SimOrg) -> Iterator[Route]:
+    """Return the routes of every module; the first that matches answers."""
+    for name in ROUTE_MODULES:
+        yield from importlib.import_module(f"simorg.{name}").routes(org)
+
+
+class Server:
+    """A running HTTP server for one org; use it as a context manager, or call `start` and `stop`."""
+
+    def __init__(self, org: SimOrg, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.org = org
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self.host = host
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        org.url = self.url
+        router = Router(org, all_routes(org))
+        org.router = router
+        config = uvicorn.Config(
+            App(org, router),
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+            backlog=512,
+        )
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="simorg-server", daemon=True)
+
+    def start(self) -> Self:
+        """Begin to serve; returns when the port answers."""
+        self._thread.start()
+        while not self._uvicorn.started:
+            if not self._thread.is_alive():
+                raise RuntimeError(f"the server on {self.url} did not start")
+            time.sleep(0.002)
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; the org and its rows stay."""
+        self._uvicorn.should_exit = True
+        self._thread.join(10)
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        self._uvicorn.run(sockets=[self._socket])
