@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import apsw
 
 from simorg import times
+from simorg.decimals import EXACT, canonical
 
 
 def register(connection: apsw.Connection) -> None:
@@ -91,7 +92,7 @@ class _Numbers:
             return
         number = Decimal(str(value))
         self.count += 1
-        self.total += number
+        self.total = EXACT.add(self.total, number)
         if self.least is None or number < self.least:
             self.least = number
         if self.greatest is None or number > self.greatest:
@@ -102,7 +103,7 @@ class _Numbers:
 
     def final(self) -> str | None:
         found = self.result()
-        return None if found is None else decimal_text(found)
+        return None if found is None else canonical(found)
 
     @classmethod
     def factory(cls) -> _Numbers:
@@ -129,9 +130,3 @@ class _Least(_Numbers):
 class _Greatest(_Numbers):
     def result(self) -> Decimal | None:
         return self.greatest
-
-
-def decimal_text(number: Decimal) -> str:
-    """The exact digits, never with an exponent, always with a decimal point."""
-    text = f"{number:f}"
-    return text if "." in text else text + ".0"
