@@ -1,0 +1,279 @@
+"""`Config`: the settings, read once, each layer over the one before: config.yaml, .env, environment, arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from salesforce_sync.errors import ConfigError, near
+from salesforce_sync.models.connection import Connection, LoginMethod
+from salesforce_sync.settings import (
+    SETTINGS,
+    Credentials,
+    SalesforceSettings,
+    Setting,
+    SignalSettings,
+    StorageSettings,
+    SyncSettings,
+)
+
+DEFAULT_FILE: Final = Path("config.yaml")
+EXAMPLE_HOST: Final = "yourinstance.salesforce.com"
+"""The host in the config.yaml that comes with the project; nobody's org."""
+
+_BY_ENV: Final = {each.env: each for each in SETTINGS}
+_BY_NAME: Final = {each.name: each for each in SETTINGS if each.section != "credentials"}
+_BY_ARGUMENT: Final = {each.argument: each for each in SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A setting's value as somebody wrote it, where that was, and the folder that a relative path in it starts from."""
+
+    value: object
+    where: str
+    folder: Path
+
+
+_Layer = dict[Setting, _Given]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. `file` is the config file that was read; None when there was none and the defaults hold."""
+
+    salesforce: SalesforceSettings = field(default_factory=SalesforceSettings)
+    sync: SyncSettings = field(default_factory=SyncSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    signals: SignalSettings = field(default_factory=SignalSettings)
+    credentials: Credentials = field(default_factory=Credentials)
+    file: Path | None = None
+
+    @classmethod
+    def load(
+        cls, path: str | Path | None = None, *, environ: Mapping[str, str] | None = None, **arguments: object
+    ) -> Self:
+        """Read all layers; `arguments` are named like the environment names, without `SF_` and in lower case.
+
+        Without `path`, ./config.yaml is read if it is there. The .env file is the one beside the config file, else the
+        one in the current folder. `ConfigError` names the setting and the file of what is wrong.
+        """
+        file = Path(path) if path is not None else DEFAULT_FILE
+        if path is not None and not file.is_file():
+            raise ConfigError(f"There is no config file {file}.", hint="Give --config the path of a config.yaml.")
+        path_setting = _BY_NAME["storage.path"]
+        given = (
+            {path_setting: _Given(StorageSettings().path, path_setting.name, file.parent)}
+            | _from_yaml(file)
+            | _from_dotenv(file)
+            | _from_environment(os.environ if environ is None else environ)
+            | _from_arguments(arguments)
+        )
+        sections = _validated(given)
+        return cls(**sections, file=Path(os.path.abspath(file)) if file.is_file() else None)
+
+    def connection(self) -> Connection | None:
+        """The org and the way to log in that the credentials describe; None where no credentials were given.
+
+        The first complete set counts: a pasted session, a refresh token, JWT, client credentials. `ConfigError` names
+        what is missing from an incomplete one.
+        """
+        given = {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}
+        if not given:
+            return None
+        method = next((method for method, needed in _LOGINS.items() if needed <= given), None)
+        if method is None:
+            raise _incomplete(given)
+        return self._connection_by(method)
+
+    def _connection_by(self, method: LoginMethod) -> Connection:
+        keys = self.credentials
+        refreshing, jwt = method is LoginMethod.REFRESH_TOKEN, method is LoginMethod.JWT_BEARER
+        pasted = method is LoginMethod.PASTED_SESSION
+        if jwt and keys.jwt_key_file is not None and not keys.jwt_key_file.is_file():
+            raise ConfigError(f"SF_JWT_KEY_FILE: there is no file {keys.jwt_key_file}.")
+        return Connection(
+            method=method,
+            instance_url=self._instance(),
+            login_url=None if pasted else keys.login_url,
+            client_id=None if pasted else keys.client_id,
+            username=keys.username if jwt else None,
+            jwt_key_file=str(keys.jwt_key_file) if jwt else None,
+            client_secret=None if pasted or jwt else keys.client_secret,
+            refresh_token=keys.refresh_token if refreshing else None,
+            access_token=keys.access_token if pasted else None,
+        )
+
+    def _instance(self) -> str:
+        url = self.salesforce.instance_url
+        hint = f"Put your org's My Domain address there ({self.file or DEFAULT_FILE}), or into SF_INSTANCE_URL."
+        if url is None:
+            raise ConfigError("salesforce.instance_url is not set, so there is no org to log in to.", hint=hint)
+        if urlsplit(url).hostname == EXAMPLE_HOST:
+            raise ConfigError(f"salesforce.instance_url is still the example's, {url}.", hint=hint)
+        return url
+
+
+_LOGINS: Final = {
+    LoginMethod.PASTED_SESSION: {"access_token"},
+    LoginMethod.REFRESH_TOKEN: {"client_id", "refresh_token"},
+    LoginMethod.JWT_BEARER: {"client_id", "username", "jwt_key_file"},
+    LoginMethod.CLIENT_CREDENTIALS: {"client_id", "client_secret"},
+}
+"""What each way to log in needs. A refresh token may come with a client secret, so it is looked for before that."""
+
+_LOGIN_FIELDS: Final = frozenset[str]().union(*_LOGINS.values())
+
+
+def _incomplete(given: set[str]) -> ConfigError:
+    """Name what would complete the ways to log in that most of `given` belongs to."""
+    shared = {method: len(needed & given) for method, needed in _LOGINS.items()}
+    nearest = [needed - given for method, needed in _LOGINS.items() if shared[method] == max(shared.values())]
+    nearest.sort(key=lambda missing: (len(missing), sorted(missing)))
+    ways = [" and ".join(sorted(f"SF_{name.upper()}" for name in missing)) for missing in nearest]
+    have = " and ".join(sorted(f"SF_{name.upper()}" for name in given))
+    return ConfigError(f"The credentials are not complete: there is only {have}.", hint=f"Add {', or '.join(ways)}.")
+
+
+# ── The layers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _from_yaml(file: Path) -> _Layer:
+    layer: _Layer = {}
+    for section, entries in _parsed_yaml(file).items():
+        known = [name for name in _BY_NAME if name.startswith(f"{section}.")]
+        if not known:
+            raise _unknown(file, str(section), {each.section for each in _BY_NAME.values()})
+        if entries is not None and not isinstance(entries, dict):
+            raise ConfigError(f"{file}: {section} must be a group of settings, such as {known[0]}.")
+        for key, value in (entries or {}).items():
+            setting = _BY_NAME.get(f"{section}.{key}")
+            if setting is None:
+                raise _unknown(file, f"{section}.{key}", known)
+            if value is not None:
+                layer[setting] = _Given(value, f"{file}: {setting.name}", file.parent)
+    return layer
+
+
+def _parsed_yaml(file: Path) -> dict[Any, Any]:
+    if not file.is_file():
+        return {}
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{file}{line}: this is not YAML: {error.problem}.") from error
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}.") from error
+    if content is not None and not isinstance(content, dict):
+        raise ConfigError(f"{file} must be groups of settings, such as `sync:`.", hint="See docs/config.md.")
+    return content or {}
+
+
+def _unknown(file: Path, name: str, known: Any) -> ConfigError:
+    credential = name.rpartition(".")[2] in Credentials.__dataclass_fields__ or name == "credentials"
+    hint = "Credentials belong in .env or the environment." if credential else near(name, known)
+    return ConfigError(f"{file}: there is no setting {name}.", hint=hint or f"There are: {', '.join(sorted(known))}.")
+
+
+def _from_dotenv(file: Path) -> _Layer:
+    from dotenv import dotenv_values
+
+    found = next((each for each in (file.parent / ".env", Path(".env")) if each.is_file()), None)
+    if found is None:
+        return {}
+    try:
+        # A `$` in a secret is a `$`: nothing is interpolated.
+        values = dotenv_values(found, interpolate=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{found} cannot be read: {error}.") from error
+    for name in values:
+        _refuse_misspelt(found, name)
+    return _named({name: value for name, value in values.items() if value}, f"in {found}", found.parent)
+
+
+def _refuse_misspelt(file: Path, name: str) -> None:
+    """Refuse a name that is one of ours but for a slip; other programs' names (`SF_ORG_…`) may stand in the file."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.upper(), _BY_ENV, n=1, cutoff=0.9)
+    if close and name not in _BY_ENV:
+        raise ConfigError(f"{file}: there is no setting {name}.", hint=f"Did you mean {close[0]}?")
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Layer:
+    return _named({name: value for name, value in environ.items() if value}, "in the environment", Path())
+
+
+def _named(values: Mapping[str, object], place: str, folder: Path) -> _Layer:
+    known = {_BY_ENV[name]: value for name, value in values.items() if name in _BY_ENV}
+    return {setting: _Given(value, f"{setting.env} {place}", folder) for setting, value in known.items()}
+
+
+def _from_arguments(arguments: Mapping[str, object]) -> _Layer:
+    for name in arguments:
+        if name not in _BY_ARGUMENT:
+            raise ConfigError(f"There is no setting {name}.", hint=near(name, _BY_ARGUMENT))
+    given = {_BY_ARGUMENT[name]: value for name, value in arguments.items() if value is not None}
+    return {setting: _Given(value, f"the argument {setting.argument}", Path()) for setting, value in given.items()}
+
+
+# ── From what was written to what holds ──────────────────────────────────────────────────────────────────────────
+
+
+def _validated(given: _Layer) -> dict[str, Any]:
+    from pydantic import TypeAdapter, ValidationError
+
+    nested: dict[str, dict[str, object]] = {each.section: {} for each in SETTINGS}
+    for setting, raw in given.items():
+        nested[setting.section][setting.key] = _tidied(setting, raw)
+    try:
+        config = TypeAdapter(Config).validate_python(nested)
+    except ValidationError as error:
+        section, key, *_ = error.errors(include_url=False)[0]["loc"]
+        setting = next(each for each in given if (each.section, each.key) == (section, key))
+        raise _bad(setting, given[setting]) from None  # pydantic's own text repeats the value, which may be a secret
+    return {section: getattr(config, section) for section in nested}
+
+
+def _tidied(setting: Setting, raw: _Given) -> object:
+    """Take off what people write in good faith: a last slash, an unquoted version, commas between names."""
+    value = raw.value
+    if isinstance(value, bool) and setting.key != "enabled":
+        value = str(value).lower()  # YAML's `yes`, which would pass as the number 1
+    if isinstance(value, str):
+        value = value.strip()
+    if setting.key in ("instance_url", "login_url"):
+        return str(value).rstrip("/")
+    if setting.key == "api_version":
+        text = str(value).removeprefix("v")
+        return text if "." in text else f"{text}.0"
+    if setting.key == "objects":
+        return _names(setting, raw)
+    if setting.key in ("path", "jwt_key_file"):
+        return Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
+    return value
+
+
+def _names(setting: Setting, raw: _Given) -> tuple[str, ...]:
+    """The names, each once: objects are the same whatever their case."""
+    value = raw.value.split(",") if isinstance(raw.value, str) else raw.value
+    if not isinstance(value, (list, tuple)) or not value:
+        raise _bad(setting, raw)
+    first: dict[str, str] = {}
+    for name in (str(each).strip() for each in value):
+        if name:
+            first.setdefault(name.casefold(), name)
+    return tuple(first.values())
+
+
+def _bad(setting: Setting, raw: _Given) -> ConfigError:
+    secret = setting.section == "credentials" or "@" in str(raw.value)  # an address can hold a password
+    shown = "" if secret else f", not {raw.value!r}"
+    return ConfigError(f"{raw.where} must be {setting.means}{shown}.", hint="See docs/config.md.")

@@ -1,0 +1,141 @@
+"""What may be set: each setting's place in config.yaml, its environment name, its bounds and its default."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from annotated_types import Interval, MinLen, Predicate
+
+OLDEST_VERSION: Final = 47.0
+"""Bulk API 2.0 queries came with version 47.0."""
+
+
+def is_address(text: str) -> bool:
+    """Whether this is a bare https address; plain http is good only to this machine, where nobody listens in."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    bare = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc or " " in text)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host or ""))
+    return bool(host) and bare and secure
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_version(text: str) -> bool:
+    return re.fullmatch(r"\d{2,3}\.0", text) is not None and float(text) >= OLDEST_VERSION
+
+
+def _is_object_name(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII) is not None
+
+
+def _is_word(text: str) -> bool:
+    return re.fullmatch(r"\S{1,40}", text) is not None
+
+
+Address = Annotated[str, Predicate(is_address)]
+ObjectName = Annotated[str, Predicate(_is_object_name)]
+
+
+@dataclass(frozen=True, slots=True)
+class SalesforceSettings:
+    """Which org, and in which version of its API. `instance_url` has no slash at its end."""
+
+    instance_url: Address | None = None
+    api_version: Annotated[str, Predicate(_is_version)] = "58.0"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSettings:
+    """What is synced, how often (minutes), and how many records go into one request at most."""
+
+    interval_minutes: Annotated[int, Interval(ge=1, le=10_080)] = 15
+    batch_size: Annotated[int, Interval(ge=1, le=2_000)] = 200
+    objects: Annotated[tuple[ObjectName, ...], MinLen(1)] = ("Contact", "Lead", "Account", "Opportunity")
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where the replica is. `path` is absolute."""
+
+    type: Literal["sqlite"] = "sqlite"
+    path: Path = Path("data/salesforce.db")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSettings:
+    """Whether signals are told, and to whom their line is addressed."""
+
+    enabled: bool = True
+    target: Annotated[str, Predicate(_is_word)] = "OS"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What was given to log in with; never from config.yaml. Secrets do not show in `repr`."""
+
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    username: str | None = None
+    jwt_key_file: Path | None = None
+    login_url: Address | None = None
+    sync_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its place in config.yaml, its environment name, and what its value has to be, for a person."""
+
+    section: str
+    key: str
+    env: str
+    means: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.section}.{self.key}"
+
+    @property
+    def argument(self) -> str:
+        """Its name as an argument of `Config.load`."""
+        return self.env.removeprefix("SF_").lower()
+
+
+_ADDRESS = "an https address without a path, such as https://yourdomain.my.salesforce.com (http only to this machine)"
+
+SETTINGS: Final = (
+    Setting("salesforce", "instance_url", "SF_INSTANCE_URL", _ADDRESS),
+    Setting("salesforce", "api_version", "SF_API_VERSION", 'an API version from "47.0" on, such as "58.0"'),
+    Setting("sync", "interval_minutes", "SF_SYNC_INTERVAL_MINUTES", "a whole number of minutes from 1 to 10080"),
+    Setting("sync", "batch_size", "SF_SYNC_BATCH_SIZE", "a whole number from 1 to 2000"),
+    Setting("sync", "objects", "SF_SYNC_OBJECTS", "a list of at least one object's API name, such as Contact"),
+    Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
+    Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
+    Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),
+    Setting("signals", "target", "SF_SIGNALS_TARGET", "one word of at most 40 characters"),
+    Setting("credentials", "client_id", "SF_CLIENT_ID", "a text"),
+    Setting("credentials", "client_secret", "SF_CLIENT_SECRET", "a text"),
+    Setting("credentials", "access_token", "SF_ACCESS_TOKEN", "a text"),
+    Setting("credentials", "refresh_token", "SF_REFRESH_TOKEN", "a text"),
+    Setting("credentials", "username", "SF_USERNAME", "a text"),
+    Setting("credentials", "jwt_key_file", "SF_JWT_KEY_FILE", "the path of a private key"),
+    Setting("credentials", "login_url", "SF_LOGIN_URL", _ADDRESS),
+    Setting("credentials", "sync_key", "SF_SYNC_KEY", "a text"),
+)

@@ -1,0 +1,172 @@
+"""`Vault`: the connection and the current session, encrypted in a file beside the database."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from salesforce_sync.errors import ConfigError, NotConnected
+from salesforce_sync.models.connection import Connection, Session
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
+KEY_VARIABLE = "SF_SYNC_KEY"
+_CONNECT_AGAIN = "Run `salesforce-sync connect` again."
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the file holds, once decrypted."""
+
+    connection: Connection | None = None
+    session: Session | None = None
+
+
+class Vault:
+    """Keeps secrets for the database at `db_path`; several processes and threads may use one vault at once.
+
+    Files, all 0600 from their first byte: `<database>.connection`, and `<database>.key` unless `sync_key` or the
+    environment's SF_SYNC_KEY gives the key: one or more Fernet keys with commas between, of which the first encrypts
+    and all decrypt. A key file that is there decrypts too, so that SF_SYNC_KEY can take over at any time.
+    """
+
+    def __init__(self, db_path: Path, *, sync_key: str | None = None) -> None:
+        self._file = db_path.with_name(f"{db_path.name}.connection")
+        self._key_file = db_path.with_name(f"{db_path.name}.key")
+        self._lock_file = db_path.with_name(f"{db_path.name}.connection.lock")
+        self._sync_key = sync_key
+
+    def load(self) -> Connection | None:
+        """The stored connection, None if there is none; `NotConnected` if it can no longer be decrypted."""
+        return self._read().connection
+
+    def save(self, connection: Connection) -> None:
+        """Store the connection; a session that another login gave is forgotten.
+
+        What was stored before need not be readable: this is how a lost key is mended.
+        """
+        with self._locked():
+            kept = self._read_if_possible()
+            same = kept.connection is not None and _same_login(kept.connection, connection)
+            self._write(_Kept(connection, kept.session if same else None))
+
+    def load_session(self) -> Session | None:
+        """The session last saved, None if there is none; `NotConnected` if it can no longer be decrypted."""
+        return self._read().session
+
+    def save_session(self, session: Session | None) -> None:
+        """Store the session beside the connection; None forgets it."""
+        with self._locked():
+            self._write(replace(self._read(), session=session))
+
+    # ── The file ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read(self) -> _Kept:
+        from cryptography.fernet import InvalidToken, MultiFernet
+
+        token = _private_bytes(self._file)
+        if token is None:
+            return _Kept()
+        keys = self._keys()
+        if not keys:
+            raise NotConnected(f"The key to {self._file} is gone or damaged: {self._key_file}.", hint=_CONNECT_AGAIN)
+        try:
+            return msgspec.json.decode(MultiFernet(keys).decrypt(token), type=_Kept)
+        except (InvalidToken, msgspec.DecodeError) as error:
+            raise NotConnected(
+                f"{self._file} cannot be decrypted: it is damaged, or was encrypted with another key.",
+                hint=f"Give the key it was saved with in {KEY_VARIABLE}, or: {_CONNECT_AGAIN}",
+            ) from error
+
+    def _read_if_possible(self) -> _Kept:
+        try:
+            return self._read()
+        except NotConnected:
+            return _Kept()
+
+    def _write(self, kept: _Kept) -> None:
+        from cryptography.fernet import MultiFernet
+
+        keys = self._keys() or [self._new_key()]
+        _replace_private(self._file, MultiFernet(keys).encrypt(msgspec.json.encode(kept)))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other writers out: each reads what the other wrote and adds to it."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        # A file of its own: the lock is on an inode, and every write gives the vault's file a new one.
+        handle = os.open(self._lock_file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    # ── The key ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _keys(self) -> list[Fernet]:
+        given = self._sync_key or os.environ.get(KEY_VARIABLE) or ""
+        keys = [_fernet(each.strip()) for each in given.split(",") if each.strip()]
+        stored = _private_bytes(self._key_file)
+        try:
+            return keys if stored is None else [*keys, _fernet(stored.decode("ascii", "replace").strip())]
+        except ConfigError:
+            return keys  # a damaged key file is as good as none; the next connection gets a new one
+
+    def _new_key(self) -> Fernet:
+        from cryptography.fernet import Fernet
+
+        key = Fernet.generate_key()
+        _replace_private(self._key_file, key)
+        return Fernet(key)
+
+
+def _same_login(one: Connection, other: Connection) -> bool:
+    """Whether both get the same session. A refresh token changes by itself when the org rotates it."""
+    return replace(one, refresh_token=None) == replace(other, refresh_token=None)
+
+
+def _fernet(key: str) -> Fernet:
+    from cryptography.fernet import Fernet
+
+    try:
+        return Fernet(key)
+    except ValueError as error:
+        make = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+        raise ConfigError(f"{KEY_VARIABLE} does not hold a Fernet key.", hint=f"Make one with: {make}") from error
+
+
+def _private_bytes(file: Path) -> bytes | None:
+    """The file's bytes, None if there is none. A file that others could read (after a restore, say) is closed again."""
+    try:
+        with file.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_mode & 0o077:
+                os.fchmod(stream.fileno(), 0o600)
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def _replace_private(file: Path, content: bytes) -> None:
+    """Write aside and rename, so that a reader sees the old file or the new one. The caller holds the lock."""
+    aside = file.with_name(f"{file.name}.new")
+    aside.unlink(missing_ok=True)  # left by a process that was killed; its mode may be anything
+    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(aside, file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
