@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
+from salesforce_sync.errors import Misuse, NotConnected
 from salesforce_sync.models.account import Account
+from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
-from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.run import ObjectStatus, Run
-from salesforce_sync.ports import Clock, Org, Store, Usage
+from salesforce_sync.models.schema import ObjectSummary
+from salesforce_sync.ports import Usage
+from salesforce_sync.signals import Bus
+from salesforce_sync.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from salesforce_sync.api.client import SalesforceOrg
+    from salesforce_sync.storage.vault import Vault
+    from salesforce_sync.sync.engine import SyncEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +48,158 @@ class Answer:
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
     cut: bool
+
+
+class SystemClock:
+    """This machine's time. Implements `ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class SFSync:
+    """The replica of one org: read it, sync it, ask it.
+
+    `config` is a `Config`, the path of a config.yaml, or nothing for ./config.yaml. Reading needs no connection.
+    Close it when done, or use it in a `with` block.
+    """
+
+    def __init__(self, config: Config | str | Path | None = None) -> None:
+        self.config = config if isinstance(config, Config) else Config.load(config)
+        if self.config.storage.type != "sqlite":
+            raise Misuse(f"There is no storage of type {self.config.storage.type!r}.", hint="Use 'sqlite'.")
+        self._clock = SystemClock()
+        self._bus = Bus()
+        self._store = SqliteStore(self.config.storage.path, self._clock)
+        self._lock = threading.Lock()
+        self._org: SalesforceOrg | None = None
+        self.contacts = Collection(self._store, "Contact", Contact)
+        self.leads = Collection(self._store, "Lead", Lead)
+        self.accounts = Collection(self._store, "Account", Account)
+        self.opportunities = Collection(self._store, "Opportunity", Opportunity)
+        declared = {each.api_name: each for each in (Contact, Lead, Account, Opportunity)}
+        self.objects = Objects(self._store, declared)
+
+    # ── connecting ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def init(self) -> Status:
+        """Make the database. If credentials are configured, log in with them and keep the connection, encrypted."""
+        connection = self.config.connection()
+        if connection is not None:
+            self.connect(connection)
+        return self.status()
+
+    def connect(self, connection: Connection) -> str:
+        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not."""
+        org = self._open(connection)
+        try:
+            session = org.login()
+            self._vault().save(connection)
+        except BaseException:
+            org.close()
+            raise
+        with self._lock:
+            previous, self._org = self._org, org
+        if previous is not None:
+            previous.close()
+        return session.instance_url
+
+    def _connection(self) -> Connection | None:
+        return self.config.connection() or self._vault().load()
+
+    def _connected(self) -> SalesforceOrg:
+        with self._lock:
+            if self._org is None:
+                connection = self._connection()
+                if connection is None:
+                    raise NotConnected(
+                        "No credentials for the org are known.",
+                        hint="Fill in .env (see .env.example) or run 'salesforce-sync connect'.",
+                    )
+                self._org = self._open(connection)
+            return self._org
+
+    def _open(self, connection: Connection) -> SalesforceOrg:
+        # Imported here: reading the replica needs no HTTP client.
+        from salesforce_sync.api.client import SalesforceOrg
+
+        return SalesforceOrg(
+            connection,
+            api_version=self.config.salesforce.api_version,
+            work_dir=self._pages_dir(),
+            keys=self._vault(),
+            clock=self._clock,
+        )
+
+    def _vault(self) -> Vault:
+        from salesforce_sync.storage.vault import Vault
+
+        return Vault(self.config.storage.path)
+
+    def _pages_dir(self) -> Path:
+        """Where pages land on their way in: beside the database, so that one disk is filled and not two."""
+        path = self.config.storage.path
+        pages = path.with_name(f"{path.name}-pages")
+        pages.mkdir(mode=0o700, exist_ok=True)
+        return pages
+
+    # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def sync(self, *objects: str) -> Run:
+        """Pull these objects, or the configured ones, and tell the signals. The result says what is not complete."""
+        return self._engine().run(objects or self.config.sync.objects)
+
+    def _engine(self) -> SyncEngine:
+        from salesforce_sync.sync.engine import SyncEngine
+
+        return SyncEngine(self._connected(), self._store, self._clock, self._bus)
+
+    def on(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `listener` with each signal of this name, after it is durable (`"*"`: all). Call the result to end it."""
+        return self._bus.on(signal, listener)
+
+    def available(self) -> tuple[ObjectSummary, ...]:
+        """Every object that the org shows to the connected user. One API call."""
+        return self._connected().objects()
+
+    @property
+    def usage(self) -> Usage:
+        """API calls since this object was made, and what the org last said of the day's calls."""
+        return Usage() if self._org is None else self._org.usage
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def status(self) -> Status:
+        """What is here, how fresh it is, and how the last runs went. No API call."""
+        connection = self._connection()
+        connected_to = None if connection is None else connection.instance_url
+        return Status(self.config.storage.path, connected_to, self._store.status(), self.usage)
+
+    def query(self, sql: str, limit: int = 1000) -> Answer:
+        """Run a read-only SQL statement on the replica; at most `limit` rows. `MalformedQuery` says what is wrong."""
+        columns, rows = self._store.query(sql, limit + 1)
+        return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def close(self) -> None:
+        """Close connections to the org and the database."""
+        with self._lock:
+            if self._org is not None:
+                self._org.close()
+                self._org = None
+        self._store.close()
+
+    def __enter__(self) -> SFSync:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -113,6 +113,17 @@ class RequestRefused(ObjectTrouble):
     """The org refused a request for a reason of its own, named by `code`."""
 
 
+class NotSynced(ObjectTrouble):
+    """The replica does not hold this object yet."""
+
+    code = "OBJECT_NOT_FOUND"
+
+    @classmethod
+    def named(cls, name: str, known: Iterable[str]) -> NotSynced:
+        hint = near(name, known) or f"Run 'salesforce-sync sync {name}' first."
+        return cls(f"{name} is not in this replica.", hint=hint)
+
+
 # ── NeedsPerson: nothing works until somebody does something ─────────────────────────────────────────────────────
 
 

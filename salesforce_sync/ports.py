@@ -81,7 +81,11 @@ class Store(Protocol):
         """Open an empty staging table for this pull; one that was there is dropped."""
 
     def stage(self, page: Page) -> int:
-        """Put the page's rows into staging, all or none; gives how many there were. Removes the page's file."""
+        """Put the page's rows into staging, all or none; gives how many there were. Removes the page's file.
+
+        With `page.resume` everything so far becomes durable; `Incomplete`, and nothing is kept of this page, if the
+        rows since the last durable point are not `page.expected`.
+        """
 
     def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
         """Let the staged rows enter the object's table in one transaction, with the checkpoint.
@@ -90,8 +94,8 @@ class Store(Protocol):
         staged, but not later than `checkpoint_limit`, and never goes back. Staging is gone afterwards.
         """
 
-    def count(self, object_name: str) -> int:
-        """Rows that are not tombstones."""
+    def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
+        """Live rows (not tombstones) that pass every filter."""
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         """One live row by its 18-character id, one value a column of the adopted schema; None if there is none."""

@@ -39,6 +39,16 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncStarted(Signal):
+    """A run began with these objects."""
+
+    objects: tuple[str, ...]
+
+    name: ClassVar[str] = "sync_started"
+    mark: ClassVar[str] = "🔄"
+
+
+@dataclass(frozen=True, slots=True)
 class SyncComplete(Signal):
     """A run ended and nothing was skipped."""
 
@@ -48,10 +58,10 @@ class SyncComplete(Signal):
 
 @dataclass(frozen=True, slots=True)
 class RecordsUpdated(Signal):
-    """Records of the replica are not as they were: `count` were inserted, updated or deleted."""
+    """Records of the replica are not as they were: `count` were inserted, updated or deleted; `objects` says where."""
 
     count: int
-    object: str
+    objects: tuple[tuple[str, int], ...] = ()
 
     name: ClassVar[str] = "records_updated"
     mark: ClassVar[str] = "📊"
@@ -62,10 +72,10 @@ class RecordsUpdated(Signal):
 
 @dataclass(frozen=True, slots=True)
 class SyncFailed(Signal):
-    """A run was cut, skipped something, or failed; `error` is the first error's code."""
+    """A run was cut, skipped something, or failed: the first error's code, and the objects that are not complete."""
 
     error: str
-    object: str | None = None
+    objects: tuple[str, ...] = ()
 
     name: ClassVar[str] = "sync_failed"
     mark: ClassVar[str] = "❌"

@@ -1,0 +1,160 @@
+"""Stored value ↔ Python value: the one place that knows both forms. docs/store.md has the table.
+
+Stored forms are the same whether a value came by REST, Bulk or from a person:
+texts and ids `str`; booleans 0/1; whole numbers `int`; dates `YYYY-MM-DD`; datetimes `YYYY-MM-DDTHH:MM:SS.mmmZ`;
+times `HH:MM:SS.mmmZ`; decimals `float` where 15 significant digits hold them, else their digits as `str`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Context, Decimal, InvalidOperation
+from typing import TypeVar
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.schema import FieldType
+
+EXACT_DIGITS = 15
+"""Significant decimal digits that an IEEE 754 double always gives back."""
+
+Stored = str | int | float | None
+T = TypeVar("T")
+
+_WIDE = Context(prec=400)
+
+
+def store_decimal(value: Decimal) -> float | str:
+    """A decimal's stored form: a float where nothing is lost, else every digit, without exponent, as text."""
+    if not value.is_finite():
+        return str(value)
+    digits = value.normalize(_WIDE) if len(value.as_tuple().digits) > EXACT_DIGITS else value
+    if len(digits.as_tuple().digits) <= EXACT_DIGITS and -300 < digits.adjusted() < 300:
+        return float(digits)
+    return f"{digits:f}"
+
+
+def store_datetime(text: str) -> str:
+    """A datetime text of any offset, in the stored form: UTC, milliseconds, `Z`.
+
+    REST writes `+0000`, Bulk `Z` (section 5 of the API facts). A text that is no datetime is kept as it is.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return format_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def format_datetime(moment: datetime) -> str:
+    """An aware datetime in the stored form."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+def parse_datetime(text: str) -> datetime:
+    """The stored form as an aware datetime in UTC."""
+    return datetime.fromisoformat(text)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise Misuse(f"{value!r} is not a text.")
+
+
+def _boolean(value: object) -> int:
+    if isinstance(value, bool):
+        return int(value)
+    raise Misuse(f"{value!r} is neither True nor False.")
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise Misuse(f"{value!r} is not a whole number.")
+
+
+def _decimal(value: object) -> float | str:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise Misuse(f"{value!r} is not a number.")
+    try:
+        return store_decimal(Decimal(repr(value) if isinstance(value, float) else value))
+    except InvalidOperation as error:
+        raise Misuse(f"{value!r} is not a number.") from error
+
+
+def _date(value: object) -> str:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        return _read(date.fromisoformat, value, "a date, YYYY-MM-DD").isoformat()
+    raise Misuse(f"{value!r} is not a date.")
+
+
+def _datetime(value: object) -> str:
+    moment = _read(datetime.fromisoformat, value, "a datetime, YYYY-MM-DDTHH:MM:SSZ") if isinstance(value, str) else value
+    if not isinstance(moment, datetime):
+        raise Misuse(f"{value!r} is not a datetime.")
+    if moment.tzinfo is None:
+        raise Misuse(f"{value!r} has no time zone.", hint="Say which, for example datetime.now(timezone.utc).")
+    return format_datetime(moment)
+
+
+def _time(value: object) -> str:
+    moment = _read(time.fromisoformat, value, "a time, HH:MM:SS") if isinstance(value, str) else value
+    if not isinstance(moment, time):
+        raise Misuse(f"{value!r} is not a time.")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def _read(parse: Callable[[str], T], text: str, form: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise Misuse(f"{text!r} is not {form}.") from error
+
+
+def _to_decimal(stored: object) -> Decimal:
+    return Decimal(stored if isinstance(stored, str) else repr(stored))
+
+
+def _to_time(stored: str) -> time:
+    return time.fromisoformat(stored.removesuffix("Z"))
+
+
+_ENCODERS: dict[FieldType, Callable[[object], Stored]] = {
+    FieldType.BOOLEAN: _boolean,
+    FieldType.INTEGER: _integer,
+    FieldType.DECIMAL: _decimal,
+    FieldType.DATE: _date,
+    FieldType.DATETIME: _datetime,
+    FieldType.TIME: _time,
+}
+
+_DECODERS: dict[FieldType, Callable[..., object]] = {
+    FieldType.BOOLEAN: bool,
+    FieldType.INTEGER: int,
+    FieldType.DECIMAL: _to_decimal,
+    FieldType.DATE: date.fromisoformat,
+    FieldType.DATETIME: parse_datetime,
+    FieldType.TIME: _to_time,
+}
+
+
+def encode(kind: FieldType, value: object) -> Stored:
+    """The stored form of a Python value; `Misuse` if the field cannot hold it. None stays None, '' becomes None."""
+    if value is None or value == "":
+        return None
+    return _ENCODERS.get(kind, _text)(value)
+
+
+def decoder(kind: FieldType) -> Callable[..., object] | None:
+    """What turns a stored value (not None) into Python's; None where they are the same."""
+    return _DECODERS.get(kind)
+
+
+def decode(kind: FieldType, stored: object) -> object:
+    """The Python value of a stored one."""
+    convert = _DECODERS.get(kind)
+    return stored if convert is None or stored is None else convert(stored)

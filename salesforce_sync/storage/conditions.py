@@ -1,0 +1,82 @@
+"""A `Filter` as SQL: the condition and its parameters. Pure."""
+
+from __future__ import annotations
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.schema import Field, FieldType
+from salesforce_sync.ports import OPERATORS, Filter
+from salesforce_sync.storage.statements import collation, quote
+
+Condition = tuple[str, tuple[object, ...]]
+
+_COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_INDEXABLE = ("eq", "in", "startswith")
+
+
+def condition(field: Field, each: Filter) -> Condition:
+    """One filter on this field. A null never passes a comparison, except `ne`: as in SOQL."""
+    column = quote(field.name)
+    if each.operator not in OPERATORS:
+        raise Misuse(f"There is no comparison {each.operator!r}.", hint=f"Use one of {', '.join(OPERATORS)}.")
+    if each.operator == "isnull":
+        return (f"{column} IS NULL" if each.value else f"{column} IS NOT NULL"), ()
+    if each.operator == "in":
+        return _in(field, each)
+    if each.value is None:
+        return _null(column, each)
+    if each.operator in ("eq", "ne"):
+        sign = "=" if each.operator == "eq" else "IS NOT"
+        return f"{column} {sign} ?{collation(field)}", (each.value,)
+    if each.operator in _COMPARISONS:
+        return _compared(field, each)
+    return _pattern(field, each.operator, str(each.value))
+
+
+def may_use_index(field: Field, each: Filter) -> bool:
+    """Whether an index on the field would answer this filter without reading every row."""
+    texts = field.type in (FieldType.TEXT, FieldType.REFERENCE)
+    return texts and field.name != "Id" and each.operator in _INDEXABLE and bool(each.value)
+
+
+def _null(column: str, each: Filter) -> Condition:
+    if each.operator not in ("eq", "ne"):
+        raise Misuse(f"None cannot be compared with {each.operator!r}.", hint="Use field__isnull=True.")
+    return f"{column} IS {'' if each.operator == 'eq' else 'NOT '}NULL", ()
+
+
+def _in(field: Field, each: Filter) -> Condition:
+    assert isinstance(each.value, tuple)
+    values = tuple(value for value in each.value if value is not None)
+    # One JSON parameter: a list of any length stays below SQLite's limit on parameters.
+    marks = ", ".join("?" * len(values)) if len(values) <= 500 else "SELECT value FROM json_each(?)"
+    parameters = values if len(values) <= 500 else (_json(values),)
+    listed = f"{quote(field.name)}{collation(field)} IN ({marks})"
+    if len(values) < len(each.value):
+        return f"({listed} OR {quote(field.name)} IS NULL)", parameters
+    return listed, parameters
+
+
+def _json(values: tuple[object, ...]) -> str:
+    import msgspec
+
+    return msgspec.json.encode(values).decode()
+
+
+def _compared(field: Field, each: Filter) -> Condition:
+    column, sign = quote(field.name), _COMPARISONS[each.operator]
+    if field.type is FieldType.DECIMAL:
+        # Decimals too long for a double are stored as texts, which SQLite sorts after every number.
+        return f"CAST({column} AS REAL) {sign} CAST(? AS REAL)", (each.value,)
+    return f"{column} {sign} ?{collation(field)}", (each.value,)
+
+
+def _pattern(field: Field, operator: str, value: str) -> Condition:
+    column = quote(field.name)
+    if collation(field):
+        escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        pattern = {"contains": f"%{escaped}%", "startswith": f"{escaped}%", "endswith": f"%{escaped}"}[operator]
+        return f"{column} LIKE ? ESCAPE '\\'", (pattern,)
+    if operator == "contains":
+        return f"instr({column}, ?) > 0", (value,)
+    part = f"substr({column}, 1, length(?))" if operator == "startswith" else f"substr({column}, -length(?))"
+    return f"{part} = ?", (value, value)

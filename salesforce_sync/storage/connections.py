@@ -1,0 +1,151 @@
+"""Connections to the one SQLite file: a single writer behind a lock, a reader for each thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import apsw
+import apsw.sqlite_extra
+
+from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
+from salesforce_sync.models.values import store_datetime, store_decimal
+
+BUSY_MILLISECONDS = 30_000
+CACHE_KIB = 8_192
+PAGE_BYTES = 16_384
+
+
+class Connections:
+    """Opens the database (made with mode 0600 where it is missing) and hands out connections."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        self._readers = threading.local()
+        self._opened: list[apsw.Connection] = []
+        with translated(path):
+            _create_private(path)
+            self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
+            _prepare_writer(self.writer)
+
+    def reader(self) -> apsw.Connection:
+        """This thread's own connection; it cannot write."""
+        found: apsw.Connection | None = getattr(self._readers, "connection", None)
+        if found is None:
+            with translated(self.path):
+                found = self._open(apsw.SQLITE_OPEN_READONLY)
+            self._readers.connection = found
+        return found
+
+    def guest(self) -> apsw.Connection:
+        """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
+        with translated(self.path):
+            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+            connection.set_busy_timeout(BUSY_MILLISECONDS)
+            connection.pragma("query_only", True)
+            connection.authorizer = _read_only
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """One transaction on the writer: committed if the block ends, rolled back if it raises."""
+        with self.lock, translated(self.path):
+            self.writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.writer
+                self.writer.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled back already.
+                if self.writer.in_transaction:
+                    self.writer.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close every connection, of every thread."""
+        with self.lock:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+            self._readers = threading.local()
+
+    def _open(self, flags: int) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path), flags=flags)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.pragma("cache_size", -CACHE_KIB)
+        with self.lock:
+            self._opened.append(connection)
+        return connection
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors as ours."""
+    try:
+        yield
+    except apsw.BusyError as error:
+        raise StoreBusy(
+            f"Another program has held {path} locked for {BUSY_MILLISECONDS // 1000} s.",
+            hint="Close it, or end its open transaction, and try again.",
+        ) from error
+    except apsw.FullError as error:
+        raise DiskFull(f"The disk of {path} is full.", hint="Make room and try again; nothing was lost.") from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreTrouble(
+            f"{path} is not a sound SQLite database ({error}).",
+            hint="Move it away and run 'salesforce-sync init' and 'sync' to make it anew.",
+        ) from error
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, OSError) as error:
+        raise StoreTrouble(f"{path} cannot be used: {error}.", hint="Check the path and its rights.") from error
+
+
+def _create_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _prepare_writer(connection: apsw.Connection) -> None:
+    connection.pragma("page_size", PAGE_BYTES)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "normal")
+    apsw.sqlite_extra.load(connection, "csv")
+    connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
+    connection.create_scalar_function("_sync_datetime", store_datetime, 1, deterministic=True)
+    connection.convert_binding = _bind_decimal
+
+
+def _decimal_text(text: str) -> float | str:
+    try:
+        return store_decimal(Decimal(text))
+    except ArithmeticError:
+        return text
+
+
+def _bind_decimal(_cursor: apsw.Cursor, _number: int, value: Any) -> float | str:
+    if isinstance(value, Decimal):
+        return store_decimal(value)
+    raise TypeError(f"SQLite cannot hold {value!r}")
+
+
+_READING = {
+    apsw.SQLITE_SELECT,
+    apsw.SQLITE_READ,
+    apsw.SQLITE_FUNCTION,
+    apsw.SQLITE_RECURSIVE,
+    apsw.SQLITE_PRAGMA,
+}
+_SAFE_PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "user_version"}
+
+
+def _read_only(action: int, name: str | None, argument: str | None, _schema: str | None, _trigger: str | None) -> int:
+    allowed = action in _READING
+    if action == apsw.SQLITE_PRAGMA:
+        allowed = name in _SAFE_PRAGMAS
+    if action == apsw.SQLITE_FUNCTION and argument == "load_extension":
+        allowed = False
+    return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY

@@ -1,0 +1,355 @@
+"""`SqliteStore`: the Store in one SQLite file. The database parses, casts and merges; Python only says what."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from salesforce_sync.errors import Incomplete, MalformedQuery, Misuse, NotSynced, StoreTrouble
+from salesforce_sync.models.change import Checkpoint, Merged, Staged
+from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.models.run import ObjectStatus, Problem, RunRecord, RunState
+from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.values import format_datetime, parse_datetime
+from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.cache import SchemaCache
+from salesforce_sync.storage.conditions import condition, may_use_index
+from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
+
+INDEX_ROWS = 20_000
+"""Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
+
+
+class SqliteStore:
+    """The replica in one file. Implements `ports.Store`."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self._connections = Connections(path)
+        self._migrate()
+        self._schemas = SchemaCache(self._read_schemas)
+        self._indexed: set[tuple[str, str]] = set()
+
+    # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
+        with self._connections.writing() as db:
+            gained = self._widen(db, schema)
+            db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
+            if gained:
+                db.execute(sql.FORGET_CHECKPOINT, (schema.name,))
+        self._schemas.forget()
+        return gained
+
+    def _widen(self, db: apsw.Connection, schema: ObjectSchema) -> tuple[str, ...]:
+        present = {name.casefold() for (name,) in db.execute(sql.columns_of(schema.name))}
+        if not present:
+            db.execute(sql.create_table(schema.name, schema.columns))
+            db.execute(sql.create_key(schema.name, schema.name))
+            return ()
+        gained = [field for field in schema.columns if field.name.casefold() not in present]
+        for field in gained:
+            db.execute(sql.add_column(schema.name, field))
+        return tuple(field.name for field in gained)
+
+    def schema(self, object_name: str) -> ObjectSchema | None:
+        return self._schemas.get(object_name)
+
+    def schemas(self) -> tuple[ObjectSchema, ...]:
+        return self._schemas.all()
+
+    def _read_schemas(self) -> list[ObjectSchema]:
+        with translated(self.path):
+            rows = self._connections.reader().execute(sql.ALL_OBJECTS).fetchall()
+        return [_decode_schema(body) for _, body in rows]
+
+    def described_at(self, object_name: str) -> datetime | None:
+        row = self._object(object_name)
+        return None if row is None else parse_datetime(row[1])
+
+    def checkpoint(self, object_name: str) -> Checkpoint | None:
+        row = self._object(object_name)
+        if row is None or not row[3]:
+            return None
+        return Checkpoint(object_name, None if row[2] is None else parse_datetime(row[2]))
+
+    def _object(self, object_name: str) -> tuple[str, str, str | None, int] | None:
+        with translated(self.path):
+            row: tuple[str, str, str | None, int] | None = (
+                self._connections.reader().execute(sql.ONE_OBJECT, (object_name,)).fetchone()
+            )
+        return row
+
+    # ── staging ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def staged(self, object_name: str) -> Staged | None:
+        schema = self._known(object_name)
+        with self._connections.writing() as db:
+            row = db.execute(sql.STAGED, (schema.name,)).fetchone()
+            if row is None:
+                return None
+            columns, since, resume, durable, server_time = row
+            if resume is None or msgspec.json.decode(columns) != [field.name for field in schema.columns]:
+                self._drop_staging(db, schema.name)
+                return None
+            db.execute(sql.cut_staging(schema.name), (durable,))
+        return Staged(schema.name, _moment(since), resume, durable, _moment(server_time))
+
+    def begin(self, request: PullRequest) -> None:
+        schema = request.schema
+        columns = msgspec.json.encode([field.name for field in schema.columns]).decode()
+        since = None if request.since is None else format_datetime(request.since)
+        with self._connections.writing() as db:
+            self._drop_staging(db, schema.name)
+            db.execute(sql.create_table(sql.staging_table(schema.name), schema.columns))
+            db.execute(sql.BEGIN_STAGING, (schema.name, columns, since))
+
+    def _drop_staging(self, db: apsw.Connection, object_name: str) -> None:
+        db.execute(sql.drop_table(sql.staging_table(object_name)))
+        db.execute(sql.END_STAGING, (object_name,))
+
+    def stage(self, page: Page) -> int:
+        try:
+            return self._stage_csv(page, page.body) if isinstance(page.body, CsvFile) else self._stage_rows(page, page.body)
+        finally:
+            if isinstance(page.body, CsvFile):
+                page.body.path.unlink(missing_ok=True)
+
+    def _stage_rows(self, page: Page, body: Rows) -> int:
+        with self._connections.writing() as db:
+            db.executemany(sql.stage_rows(page.schema.name, page.schema.columns), body.values)
+            self._note_progress(db, page)
+        return len(body.values)
+
+    def _stage_csv(self, page: Page, body: CsvFile) -> int:
+        columns = page.schema.columns
+        with self._connections.lock, translated(self.path):
+            self._connections.writer.execute(sql.CLOSE_CSV)
+            self._connections.writer.execute(sql.open_csv(body.path, len(columns)))
+            try:
+                with self._connections.writing() as db:
+                    db.execute(sql.stage_csv(page.schema.name, columns))
+                    rows = db.changes()
+                    self._note_progress(db, page)
+            finally:
+                self._connections.writer.execute(sql.CLOSE_CSV)
+        return rows
+
+    def _note_progress(self, db: apsw.Connection, page: Page) -> None:
+        name = page.schema.name
+        if page.server_time is not None:
+            db.execute(sql.NOTE_SERVER_TIME, (format_datetime(page.server_time), name))
+        if page.resume is None:
+            return
+        durable: int = db.execute(sql.STAGED, (name,)).get[3]
+        rows: int = db.execute(sql.highest_row(sql.staging_table(name))).get
+        if page.expected is not None and rows - durable != page.expected:
+            raise Incomplete(f"{name}: the org announced {page.expected} rows, {rows - durable} arrived.")
+        db.execute(sql.STAGED_DURABLY, (page.resume, rows, name))
+
+    # ── merge ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
+        schema = self._known(object_name)
+        with self._connections.writing() as db:
+            until = self._newest(db, schema, checkpoint_limit)
+            empty = db.execute(f"SELECT 1 FROM {sql.quote(schema.name)} LIMIT 1").fetchone() is None
+            merged = self._take_over(db, schema) if empty else self._merge_rows(db, schema)
+            db.execute(sql.END_STAGING, (schema.name,))
+            if until is None:
+                db.execute(sql.MERGED_WITHOUT_STAMP, (schema.name,))
+            else:
+                db.execute(sql.MOVE_CHECKPOINT, (until, schema.name))
+        return merged
+
+    def _newest(self, db: apsw.Connection, schema: ObjectSchema, limit: datetime | None) -> str | None:
+        if schema.stamp is None:
+            return None
+        newest: str | None = db.execute(sql.newest_staged(schema.name, schema.stamp)).get
+        if newest is None or limit is None:
+            return newest
+        return min(newest, format_datetime(limit))
+
+    def _take_over(self, db: apsw.Connection, schema: ObjectSchema) -> Merged:
+        """A first load: the staging table becomes the object's table, so no row is written twice."""
+        db.execute(sql.drop_table(schema.name))
+        db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
+        try:
+            db.execute(sql.create_key(schema.name, schema.name))
+        except apsw.ConstraintError:
+            db.execute(sql.drop_doubles(schema.name))
+            db.execute(sql.create_key(schema.name, schema.name))
+        self._indexed = {each for each in self._indexed if each[0] != schema.name}
+        live, _dead = db.execute(sql.count_rows(schema)).get
+        return Merged(schema.name, inserted=live)
+
+    def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema) -> Merged:
+        deletable = schema.has("IsDeleted")
+        db.execute(sql.drop_doubles(sql.staging_table(schema.name)))
+        new, new_dead, revived, died, staged = db.execute(sql.count_merge(schema.name, deletable=deletable)).get
+        db.execute(sql.merge(schema.name, schema.columns, schema.stamp))
+        changed = db.changes()
+        db.execute(sql.drop_table(sql.staging_table(schema.name)))
+        updated = max(0, changed - new - new_dead - revived - died)
+        return Merged(schema.name, new + revived, updated, died, staged - new - revived - died - updated)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
+        schema = self._known(object_name)
+        conditions, parameters = self._conditions(schema, filters)
+        with translated(self.path):
+            counted: int = self._connections.reader().execute(sql.count_matching(schema, conditions), parameters).get
+        return counted
+
+    def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
+        statement = self._schemas.statement(object_name, sql.get)
+        if statement is None:
+            raise self._unknown(object_name)
+        row: tuple[object, ...] | None = self._connections.reader().execute(statement, (record_id,)).fetchone()
+        return row
+
+    def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
+        schema = self._known(object_name)
+        self._index_for(schema, filters)
+        conditions, parameters = self._conditions(schema, filters)
+        with translated(self.path):
+            return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+
+    def _conditions(self, schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:
+        pairs = [condition(schema.field(each.field), each) for each in filters]
+        return [text for text, _ in pairs], tuple(itertools.chain.from_iterable(values for _, values in pairs))
+
+    def _index_for(self, schema: ObjectSchema, filters: Sequence[Filter]) -> None:
+        """Give a searched field of a large table its index, unless somebody is writing just now."""
+        wanted = [schema.field(each.field) for each in filters if may_use_index(schema.field(each.field), each)]
+        missing = [field for field in wanted if (schema.name, field.name) not in self._indexed]
+        if not missing or self._connections.reader().execute(sql.highest_row(schema.name)).get < INDEX_ROWS:
+            return
+        if self._connections.lock.acquire(blocking=False):
+            try:
+                self._create_index(schema, missing[0])
+            finally:
+                self._connections.lock.release()
+
+    def _create_index(self, schema: ObjectSchema, field: Field) -> None:
+        writer = self._connections.writer
+        try:
+            writer.set_busy_timeout(0)
+            writer.execute(sql.create_search_index(schema.name, field))
+            self._indexed.add((schema.name, field.name))
+        except (apsw.BusyError, apsw.FullError):
+            return  # the search is only slower
+        finally:
+            writer.set_busy_timeout(BUSY_MILLISECONDS)
+
+    def query(self, statement: str, limit: int) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Run somebody's read-only SQL: column names and at most `limit` rows. `MalformedQuery` says what is wrong."""
+        connection = self._connections.guest()
+        try:
+            cursor = connection.execute(statement)
+            # A query without rows has no description to ask for later.
+            names = tuple(name for name, _ in cursor.get_description()) if cursor.bindings_count == 0 else ()
+            return names, list(itertools.islice(cursor, limit))
+        except apsw.ExecutionCompleteError:
+            return (), []
+        except apsw.AuthError as error:
+            raise Misuse("This query may only read.", hint="Use SELECT.") from error
+        except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError) as error:
+            raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+        finally:
+            connection.close()
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def record_run(self, run: RunRecord) -> None:
+        problem = run.problem
+        times = format_datetime(run.started), format_datetime(run.finished)
+        counts = run.rows, run.inserted, run.updated, run.deleted
+        reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
+        with self._connections.writing() as db:
+            db.execute(sql.RECORD_RUN, (run.run_id, run.object_name, run.state, *times, *counts, *reason))
+            db.execute(sql.KEEP_RUNS, (run.object_name,))
+
+    def status(self) -> tuple[ObjectStatus, ...]:
+        names = {schema.name for schema in self._read_schemas()}
+        with translated(self.path):
+            names |= {name for (name,) in self._connections.reader().execute(sql.OBJECTS_WITH_RUNS)}
+            return tuple(self._status_of(name) for name in sorted(names))
+
+    def _status_of(self, name: str) -> ObjectStatus:
+        db = self._connections.reader()
+        schema = self.schema(name)
+        live, dead = (0, 0) if schema is None else db.execute(sql.count_rows(schema)).get
+        checkpoint = self.checkpoint(name)
+        staging = db.execute(sql.STAGED, (name,)).fetchone()
+        run = db.execute(sql.LAST_RUN, (name,)).fetchone()
+        return ObjectStatus(
+            object_name=name,
+            rows=live,
+            tombstones=dead,
+            checkpoint=None if checkpoint is None else checkpoint.until,
+            last_run=None if run is None else _run(run),
+            last_complete=_moment(db.execute(sql.LAST_COMPLETE, (name,)).get),
+            staged_rows=0 if staging is None else staging[3],
+        )
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _migrate(self) -> None:
+        scripts = sorted(
+            (each.name, each.read_text("utf-8"))
+            for each in resources.files("salesforce_sync.storage.migrations").iterdir()
+            if each.name.endswith(".sql")
+        )
+        if self._connections.writer.pragma("user_version") == len(scripts):
+            return
+        with self._connections.writing() as db:
+            version = db.pragma("user_version")
+            if version > len(scripts):
+                raise StoreTrouble(
+                    f"{self.path} was made by a newer version of salesforce-sync.", hint="Install that version."
+                )
+            for _, script in scripts[version:]:
+                db.execute(script)
+            db.pragma("user_version", len(scripts))
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _known(self, object_name: str) -> ObjectSchema:
+        schema = self._schemas.get(object_name)
+        if schema is None:
+            raise self._unknown(object_name)
+        return schema
+
+    def _unknown(self, object_name: str) -> NotSynced:
+        return NotSynced.named(object_name, (schema.name for schema in self._schemas.all()))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else parse_datetime(text)
+
+
+def _run(row: tuple[object, ...]) -> RunRecord:
+    run_id, name, state, started, finished, rows, inserted, updated, deleted, code, message, hint = row
+    problem = None if code is None else Problem(str(code), str(message), str(hint))
+    counts = [int(str(each)) for each in (rows, inserted, updated, deleted)]
+    times = parse_datetime(str(started)), parse_datetime(str(finished))
+    return RunRecord(str(run_id), str(name), RunState(str(state)), *times, *counts, problem)
+
+
+def _encode_schema(schema: ObjectSchema) -> str:
+    return msgspec.json.encode(schema).decode()
+
+
+def _decode_schema(text: str) -> ObjectSchema:
+    return msgspec.json.decode(text, type=ObjectSchema)

@@ -1,0 +1,244 @@
+"""Every SQL statement of the SQLite store, once. Values are parameters; identifiers go through `quote`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.models.values import EXACT_DIGITS
+
+# ── the store's own tables ───────────────────────────────────────────────────────────────────────────────────────
+
+ALL_OBJECTS = "SELECT name, schema FROM _sync_object ORDER BY name"
+ONE_OBJECT = "SELECT schema, described_at, until, merged FROM _sync_object WHERE name = ?"
+ADOPT_OBJECT = """
+INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
+"""
+FORGET_CHECKPOINT = "UPDATE _sync_object SET until = NULL WHERE name = ?"
+MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1 WHERE name = ?"
+MERGED_WITHOUT_STAMP = "UPDATE _sync_object SET merged = 1 WHERE name = ?"
+
+STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
+BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since) VALUES (?, ?, ?)"
+NOTE_SERVER_TIME = "UPDATE _sync_staging SET server_time = ? WHERE name = ? AND server_time IS NULL"
+STAGED_DURABLY = "UPDATE _sync_staging SET resume = ?, durable = ? WHERE name = ?"
+END_STAGING = "DELETE FROM _sync_staging WHERE name = ?"
+
+RECORD_RUN = """
+INSERT INTO _sync_run
+    (run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+KEEP_RUNS = """
+DELETE FROM _sync_run WHERE object_name = ?1 AND id <= (
+    SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1 OFFSET 500)
+"""
+LAST_RUN = """
+SELECT run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint
+FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
+"""
+OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
+LAST_COMPLETE = "SELECT max(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
+
+
+# ── objects' tables ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def quote(identifier: str) -> str:
+    """An SQL identifier; the only way a name enters a statement."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL text literal, for the few places where SQLite takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+_DECLARED = {
+    FieldType.BOOLEAN: "BOOLEAN",
+    FieldType.INTEGER: "INTEGER",
+    # No declared type: any other would make SQLite round a decimal of more than 15 digits to a double.
+    FieldType.DECIMAL: "",
+}
+
+
+def column_definition(field: Field) -> str:
+    """A column as CREATE TABLE and ADD COLUMN want it."""
+    if field.name == "Id":
+        return '"Id" TEXT NOT NULL'
+    return f"{quote(field.name)} {_DECLARED.get(field.type, 'TEXT')}".rstrip()
+
+
+def create_table(table: str, columns: Iterable[Field]) -> str:
+    return f"CREATE TABLE {quote(table)} ({', '.join(column_definition(each) for each in columns)})"
+
+
+def add_column(table: str, field: Field) -> str:
+    return f"ALTER TABLE {quote(table)} ADD COLUMN {column_definition(field)}"
+
+
+def create_key(table: str, object_name: str) -> str:
+    """The unique index on Id. Built after a first load: building it row by row costs twice as much."""
+    return f'CREATE UNIQUE INDEX {quote(f"_sync_key_{object_name}")} ON {quote(table)} ("Id")'
+
+
+def create_search_index(object_name: str, field: Field) -> str:
+    name = quote(f"_sync_search_{object_name}_{field.name}")
+    return f"CREATE INDEX IF NOT EXISTS {name} ON {quote(object_name)} ({quote(field.name)}{collation(field)})"
+
+
+def collation(field: Field) -> str:
+    """Texts compare without case, as in SOQL; ids and fields that describe calls case sensitive compare exactly."""
+    return " COLLATE NOCASE" if field.type is FieldType.TEXT and not field.case_sensitive else ""
+
+
+def staging_table(object_name: str) -> str:
+    return f"_sync_staging_{object_name}"
+
+
+def columns_of(table: str) -> str:
+    return f"SELECT name FROM pragma_table_info({literal(table)})"
+
+
+def drop_table(table: str) -> str:
+    return f"DROP TABLE IF EXISTS {quote(table)}"
+
+
+def rename_table(old: str, new: str) -> str:
+    return f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}"
+
+
+# ── staging: where a page lands ──────────────────────────────────────────────────────────────────────────────────
+
+
+def open_csv(path: Path, width: int) -> str:
+    """SQLite's own CSV reader over a page's file. With `schema=` and no `columns=` it skips the header row."""
+    columns = ", ".join(f"c{number} TEXT" for number in range(width))
+    return (
+        f"CREATE VIRTUAL TABLE temp._sync_csv USING csv"
+        f"(filename={literal(str(path))}, header=yes, schema='CREATE TABLE x({columns})')"
+    )
+
+
+CLOSE_CSV = "DROP TABLE IF EXISTS temp._sync_csv"
+
+
+def stage_csv(object_name: str, columns: Sequence[Field]) -> str:
+    casts = ", ".join(_from_csv(field, f"c{number}") for number, field in enumerate(columns))
+    return f"INSERT INTO {quote(staging_table(object_name))} SELECT {casts} FROM temp._sync_csv"
+
+
+def stage_rows(object_name: str, columns: Sequence[Field]) -> str:
+    casts = ", ".join(_from_rest(field, f"?{number}") for number, field in enumerate(columns, 1))
+    return f"INSERT INTO {quote(staging_table(object_name))} VALUES ({casts})"
+
+
+def _from_csv(field: Field, value: str) -> str:
+    """A Bulk CSV text in the stored form (`models/values.py`). An empty text is null: Bulk cannot tell them apart."""
+    match field.type:
+        case FieldType.BOOLEAN:
+            return f"CASE {value} WHEN 'true' THEN 1 WHEN 'false' THEN 0 WHEN '' THEN NULL ELSE {value} END"
+        case FieldType.INTEGER:
+            return f"CAST(nullif({value}, '') AS INTEGER)"
+        case FieldType.DECIMAL:
+            # Up to 15 characters there cannot be more digits than a double keeps; longer texts are looked at.
+            short = f"WHEN length({value}) <= {EXACT_DIGITS} THEN CAST({value} AS REAL)"
+            return f"CASE WHEN {value} = '' THEN NULL {short} ELSE _sync_decimal({value}) END"
+        case FieldType.DATETIME:
+            return f"CASE length({value}) WHEN 24 THEN {value} WHEN 0 THEN NULL ELSE _sync_datetime({value}) END"
+        case _:
+            return f"nullif({value}, '')"
+
+
+def _from_rest(field: Field, value: str) -> str:
+    """A REST value in the stored form. Decimals were bound in it already."""
+    match field.type:
+        case FieldType.BOOLEAN | FieldType.INTEGER | FieldType.DECIMAL:
+            return value
+        case FieldType.DATETIME:
+            rest = f"WHEN substr({value}, 24) = '+0000' THEN substr({value}, 1, 23) || 'Z'"
+            return f"CASE WHEN {value} IS NULL THEN NULL {rest} ELSE _sync_datetime({value}) END"
+        case _:
+            return f"nullif({value}, '')"
+
+
+def newest_staged(object_name: str, stamp: str) -> str:
+    return f"SELECT max({quote(stamp)}) FROM {quote(staging_table(object_name))}"
+
+
+def highest_row(table: str) -> str:
+    return f"SELECT coalesce(max(rowid), 0) FROM {quote(table)}"
+
+
+def cut_staging(object_name: str) -> str:
+    return f"DELETE FROM {quote(staging_table(object_name))} WHERE rowid > ?"
+
+
+def drop_doubles(table: str) -> str:
+    """A row that came twice in one pull (it moved while pages were read) is kept as it came last."""
+    table = quote(table)
+    return f'DELETE FROM {table} WHERE rowid NOT IN (SELECT max(rowid) FROM {table} GROUP BY "Id")'
+
+
+# ── merge: how staging enters the table ──────────────────────────────────────────────────────────────────────────
+
+
+def count_merge(object_name: str, *, deletable: bool) -> str:
+    """What a merge is about to do: new live rows, new tombstones, tombstones that live again, rows that die, staged."""
+    staging, table = quote(staging_table(object_name)), quote(object_name)
+    dies, dead = ("s.IsDeleted IS 1", "t.IsDeleted IS 1") if deletable else ("false", "false")
+    return f"""
+SELECT count(*) FILTER (WHERE t."Id" IS NULL AND NOT {dies}),
+       count(*) FILTER (WHERE t."Id" IS NULL AND {dies}),
+       count(*) FILTER (WHERE t."Id" IS NOT NULL AND NOT {dies} AND {dead}),
+       count(*) FILTER (WHERE t."Id" IS NOT NULL AND {dies} AND NOT {dead}),
+       count(*)
+FROM {staging} s LEFT JOIN {table} t ON t."Id" = s."Id"
+"""
+
+
+def merge(object_name: str, columns: Sequence[Field], stamp: str | None) -> str:
+    """One statement; rows that hold nothing new are left alone, and an older row never replaces a newer one."""
+    names = [quote(each.name) for each in columns]
+    listed, table = ", ".join(names), quote(object_name)
+    assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
+    differs = f"({', '.join(f'excluded.{name}' for name in names)}) IS NOT ({', '.join(f't.{name}' for name in names)})"
+    fresh = ""
+    if stamp is not None:
+        fresh = f" AND coalesce(excluded.{quote(stamp)} >= t.{quote(stamp)}, 1)"
+    return f"""
+INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM {quote(staging_table(object_name))} WHERE true ORDER BY "Id"
+ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{fresh}
+"""
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def alive(schema: ObjectSchema) -> str:
+    return '"IsDeleted" IS NOT 1' if schema.has("IsDeleted") else "true"
+
+
+def listed(schema: ObjectSchema) -> str:
+    return ", ".join(quote(each.name) for each in schema.columns)
+
+
+def count_rows(schema: ObjectSchema) -> str:
+    """Live rows and tombstones."""
+    if not schema.has("IsDeleted"):
+        return f"SELECT count(*), 0 FROM {quote(schema.name)}"
+    return f'SELECT count(*) FILTER (WHERE "IsDeleted" IS NOT 1), count(*) FILTER (WHERE "IsDeleted" IS 1) FROM {quote(schema.name)}'
+
+
+def get(schema: ObjectSchema) -> str:
+    return f'SELECT {listed(schema)} FROM {quote(schema.name)} WHERE "Id" = ? AND {alive(schema)}'
+
+
+def scan(schema: ObjectSchema, conditions: Sequence[str]) -> str:
+    return f"SELECT {listed(schema)} FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"
+
+
+def count_matching(schema: ObjectSchema, conditions: Sequence[str]) -> str:
+    return f"SELECT count(*) FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"
