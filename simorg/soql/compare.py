@@ -119,7 +119,12 @@ def _wrong_type(scope: Scope, left: Operand) -> SoqlError:
 
 
 def _operator(scope: Scope, left: Operand, word: str) -> SoqlError:
-    return at(scope.query.text, left.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on {left.field.type} field: {word}")
+    return at(
+        scope.query.text,
+        left.at,
+        "INVALID_QUERY_FILTER_OPERATOR",
+        f"invalid operator on {left.field.type} field: {word}",
+    )
 
 
 def _whole_id(scope: Scope, left: Operand, right: ast.Literal) -> str:
@@ -165,7 +170,10 @@ def _glob(pattern: str) -> str:
     """A LIKE pattern as one for GLOB, which heeds letter case."""
     parts = re.findall(r"\\.|.", pattern, flags=re.DOTALL)
     wild = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
-    return "".join(wild.get(part, part) if len(part) == 1 else wild.get(part[1], part[1]) if part[1] in "*?[" else part[1] for part in parts)
+    return "".join(
+        wild.get(part, part) if len(part) == 1 else wild.get(part[1], part[1]) if part[1] in "*?[" else part[1]
+        for part in parts
+    )
 
 
 def _number(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
@@ -174,16 +182,11 @@ def _number(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
     if op == "LIKE":
         raise _operator(scope, left, "like")
     sql, value = f"CAST({left.sql} AS REAL)", f"CAST({mark} AS REAL)"
-    if op in ("<", ">"):
-        near = f"{sql} {op} {value}"
-    else:
-        near = f"{sql} {op if op in ('<=', '>=') else '='} {value}"
-    if left.field.precision <= 15 and left.field.type in NUMBER_TYPES | {"int"}:
-        exact = near
-    else:
+    near = f"{sql} {'=' if op == '!=' else op} {value}"
+    exact = near
+    if left.field.precision > 15:
         # Two 18-digit amounts may be one REAL: only then are the digits themselves compared.
-        sign = "=" if op == "!=" else op
-        exact = f"iif({sql} = {value}, sf_decimal({left.sql}, {mark}) {sign} 0, {near})"
+        exact = f"iif({sql} = {value}, sf_decimal({left.sql}, {mark}) {'=' if op == '!=' else op} 0, {near})"
     return f"NOT coalesce({exact}, 0)" if op == "!=" else exact
 
 
@@ -200,7 +203,9 @@ def _stored(scope: Scope, left: Operand, right: ast.Literal) -> str | int:
         return int(right.value == "TRUE")
     read = {"date": times.parse_date, "datetime": times.parse_datetime, "time": times.parse_time}[right.kind]
     value = read(right.value)
-    if value is None or (right.kind == "datetime" and not re.search(r"(Z|[+-]\d\d:?\d\d)\Z", right.value, re.IGNORECASE)):
+    if value is None or (
+        right.kind == "datetime" and not re.search(r"(Z|[+-]\d\d:?\d\d)\Z", right.value, re.IGNORECASE)
+    ):
         raise at(scope.query.text, right.at, "MALFORMED_QUERY", f"Invalid {right.kind}: {right.value}")
     return value
 

@@ -9,11 +9,11 @@ from simorg.database import Value, quote
 from simorg.schema import SField, SObject
 from simorg.soql import ast
 from simorg.soql.errors import SoqlError, at, malformed, no_such_relation, no_such_type
-from simorg.soql.expressions import concat, Sql, sort_key
+from simorg.soql.expressions import Sql, concat, sort_key
 from simorg.soql.grouped import grouped_sql, is_aggregate
 from simorg.soql.measures import date_function
-from simorg.soql.scope import Context, Scope
-from simorg.soql.select import FIELDS_LIMIT, Selection, row_csv, row_json, select
+from simorg.soql.scope import Child, Context, Scope
+from simorg.soql.select import row_csv, row_json, select
 from simorg.soql.where import distance, source
 
 MAX_OFFSET = 2000
@@ -28,8 +28,9 @@ SEPARATOR = "CAST(x'FF' AS TEXT)"  # never part of UTF-8 text
 class Plan:
     """A compiled query. `kind` is rows, count or aggregate; all SQL takes `params` by name.
 
-    Of `rows`: `ids_sql` gives the ids (`rowids_sql` SQLite's row numbers) in order; `page_sql` the JSON array's
-    inside for the JSON list of ids `:ids`; `counts_sql` the number of child rows of each of them.
+    Of `rows`: `ids_sql` gives the ids in order as one text, 18 characters each (for Bulk: SQLite's row numbers with
+    commas between); `page_sql` the inside of the JSON array for the JSON list of ids `:ids`; `counts_sql` a JSON list
+    of how many child rows each of them has.
     Of `count`: `ids_sql` gives the number. Of `aggregate`: `ids_sql` gives the JSON text of each row.
     """
 
@@ -38,21 +39,12 @@ class Plan:
     kind: str
     params: dict[str, Value]
     ids_sql: str
-    rowids_sql: str = ""
     page_sql: str = ""
     counts_sql: str = ""
     header: tuple[str, ...] = ()
     long_texts: int = 0
     children: tuple[Child, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A child subquery: its place, and the field of the child that points to the parent."""
-
-    query: ast.Query
-    schema: SObject
-    link: str
+    all_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +58,8 @@ class Csv:
 def compile_query(query: ast.Query, context: Context, child_limit: int = 2000) -> Plan:
     """Compile for REST; raises SoqlError.
 
-    Children of one parent beyond `child_limit` are left out of the page, and `sf_child(place, parent id, number)`
-    is asked for the URL of the rest.
+    Children of one parent beyond `child_limit` are left out of the page, and the SQL function
+    `sf_child(place, parent id)` is asked for the URL of the rest; `place` is an index of the plan's `children`.
     """
     schema = root_object(query, context)
     scope = Scope(context, query, schema)
@@ -95,9 +87,9 @@ def compile_csv(query: ast.Query, context: Context, csv: Csv) -> Plan:
         f"SELECT CAST(string_agg({line}, {SEPARATOR}) AS BLOB) FROM carray(:ids) ids"
         f" CROSS JOIN {quote(schema.name)} {scope.root_alias} ON {scope.root_alias}.rowid = ids.value{scope.joins()}"
     )
-    rowids = _ids(Scope(context, query, schema), "rowid")
+    rowids = _one_text(_ids(Scope(context, query, schema), "rowid"), ",")
     header = tuple(name for name, _ in chosen.columns)
-    return Plan(query, schema, "rows", context.params, "", rowids, page, header=header)
+    return Plan(query, schema, "rows", context.params, rowids, page, header=header)
 
 
 def root_object(query: ast.Query, context: Context) -> SObject:
@@ -111,32 +103,40 @@ def root_object(query: ast.Query, context: Context) -> SObject:
 def rows_plan(scope: Scope, child_limit: int, depth: int, link: str | None = None) -> Plan:
     """Compile a query of rows; `link` is a further condition of a child query, with `{alias}` for its row."""
     query, context = scope.query, scope.context
-    children = {n: _child(scope, item, depth) for n, item in enumerate(query.items) if isinstance(item, ast.SubqueryItem)}
-    places = {number: place for place, number in enumerate(children)}
-    inline = {
-        number: _child_json(scope, child, places[number], child_limit, depth) for number, child in children.items()
-    }
+    children = _children(scope, depth)
+    inline = {number: _child_json(scope, child, child_limit) for number, child in children.items()}
     chosen = select(scope, inline)
     given = f"json_each(:ids) ids CROSS JOIN {quote(scope.schema.name)} {scope.root_alias}"
     given += f' ON {scope.root_alias}."Id" = ids.value'
-    page = f"SELECT string_agg({row_json(scope, chosen.branch)}, ',') FROM {given}{scope.joins()}"
+    page = f"SELECT CAST(string_agg({row_json(scope, chosen.branch)}, ',') AS BLOB) FROM {given}{scope.joins()}"
     counts = ""
     if children:
-        counted = [f"(SELECT count(*) FROM ({_child_ids(scope, child)}))" for child in children.values()]
-        counts = f"SELECT {' + '.join(counted)} FROM {given}"
-    filtered = Scope(context, query, scope.schema)
+        counted = " + ".join(f"(SELECT count(*) FROM ({_child_ids(scope, child)}))" for child in children.values())
+        counts = f"SELECT json_group_array({counted}) FROM {given}"
+    ids = _ids(Scope(context, query, scope.schema), '"Id"', link)
     return Plan(
         query,
         scope.schema,
         "rows",
         context.params,
-        _ids(filtered, '"Id"', link),
+        _one_text(ids, ""),
         page_sql=page,
         counts_sql=counts,
-        header=tuple(name for name, _ in chosen.columns),
         long_texts=chosen.long_texts,
-        children=tuple(children.values()),
+        children=tuple(context.children),
+        all_rows=context.all_rows,
     )
+
+
+def child_plan(child: Child, context: Context, child_limit: int) -> Plan:
+    """Compile a child subquery for one parent, whose id is the parameter `parent`."""
+    scope = Scope(context, child.query, child.schema)
+    return rows_plan(scope, child_limit, child.depth, f"{{alias}}.{quote(child.link)} = :parent")
+
+
+def _one_text(sql: str, separator: str) -> str:
+    # One text and so one step: row by row, each step would wait for Python's lock.
+    return f"SELECT string_agg(id, '{separator}') FROM ({sql})"
 
 
 def _count(scope: Scope) -> Plan:
@@ -154,7 +154,7 @@ def _ids(scope: Scope, column: str, link: str | None = None) -> str:
     order = f" ORDER BY {keys}" if keys else ""
     more = [link.replace("{alias}", scope.root_alias)] if link else []
     where = source(scope, more)
-    return f"SELECT {scope.root_alias}.{column} {where}{order}{_window(scope.query)}"
+    return f"SELECT {scope.root_alias}.{column} AS id {where}{order}{_window(scope.query)}"
 
 
 def _order_term(scope: Scope, item: ast.OrderItem) -> str:
@@ -184,15 +184,20 @@ def _check_sortable(scope: Scope, path: ast.Path, field: SField) -> None:
 
 
 def _window(query: ast.Query) -> str:
-    if query.limit is None and query.offset is None:
-        return ""
+    # Always written: without LIMIT, SQLite may leave the ORDER BY of an inner query out.
     return f" LIMIT {-1 if query.limit is None else query.limit} OFFSET {query.offset or 0}"
+
+
+def _children(scope: Scope, depth: int) -> dict[int, Child]:
+    """The child subqueries by their place in the select list."""
+    items = enumerate(scope.query.items)
+    return {number: _child(scope, item, depth) for number, item in items if isinstance(item, ast.SubqueryItem)}
 
 
 def _child(scope: Scope, item: ast.SubqueryItem, depth: int) -> Child:
     relation = scope.schema.child(item.query.object)
     schema = scope.context.org.object(relation.child) if relation else None
-    if relation is None or schema is None:
+    if relation is None or schema is None or schema.field(relation.field) is None:
         text, place = item.query.text, item.query.object_at
         raise no_such_relation(text, place, item.query.object, "FROM part of query call")
     deepest = MAX_DEPTH if float(scope.context.version) >= _DEEP_SINCE else 2
@@ -201,7 +206,9 @@ def _child(scope: Scope, item: ast.SubqueryItem, depth: int) -> Child:
     _check(item.query, scope.context)
     if is_aggregate(item.query) or any(isinstance(one, ast.CountAll) for one in item.query.items):
         raise malformed(item.query.text, item.at, "aggregate functions are not allowed in a child subquery")
-    return Child(item.query, schema, relation.field)
+    made = Child(item.query, schema, relation.field, depth + 1, len(scope.context.children))
+    scope.context.children.append(made)
+    return made
 
 
 def _child_ids(scope: Scope, child: Child) -> str:
@@ -209,42 +216,20 @@ def _child_ids(scope: Scope, child: Child) -> str:
     return _ids(inner, '"Id"', f'{{alias}}.{quote(child.link)} = {scope.root_alias}."Id"')
 
 
-def _child_json(scope: Scope, child: Child, place: int, limit: int, depth: int) -> str:
+def _child_json(scope: Scope, child: Child, limit: int) -> str:
     """The JSON text of a parent's child rows, `null` when there are none."""
     inner = Scope(scope.context, child.query, child.schema)
-    deeper = rows_plan_json(inner, limit, depth + 1)
-    numbered = f"SELECT id, row_number() OVER () AS n FROM ({_as_id(_child_ids(scope, child))})"
-    given = f'FROM ({numbered}) ids CROSS JOIN {quote(child.schema.name)} {inner.root_alias} ON {inner.root_alias}."Id" = ids.id'
-    rows = f"SELECT string_agg({deeper}, ',' ORDER BY ids.n) {given}{inner.joins()} WHERE ids.n <= {limit}"
+    below = {number: _child_json(inner, one, limit) for number, one in _children(inner, child.depth).items()}
+    row = row_json(inner, select(inner, below).branch)
+    alias = inner.root_alias
+    numbered = f"SELECT id, row_number() OVER () AS n FROM ({_child_ids(scope, child)})"
+    given = f'FROM ({numbered}) ids CROSS JOIN {quote(child.schema.name)} {alias} ON {alias}."Id" = ids.id'
+    rows = f"SELECT string_agg({row}, ',' ORDER BY ids.n) {given}{inner.joins()} WHERE ids.n <= {limit}"
+    more = f'sf_child({child.place}, {scope.root_alias}."Id")'
+    done = f'iif(n > {limit}, concat(\',"done":false,"nextRecordsUrl":"\', {more}, \'"\'), \',"done":true\')'
+    body = concat(['{"totalSize":', Sql("n"), Sql(done), ',"records":[', Sql(f"({rows})"), "]}"])
     total = f"(SELECT count(*) FROM ({_child_ids(scope, child)}))"
-    # Only the first level has locators of its own: their place is told by the parent's id and the subquery's number.
-    more = f"sf_child({place if depth == 1 else -1}, {scope.root_alias}.\"Id\", n)"
-    body = concat(
-        [
-            '{"totalSize":',
-            Sql("n"),
-            Sql(f"iif(n > {limit}, ',\"done\":false,\"nextRecordsUrl\":\"' || {more} || '\"', ',\"done\":true')"),
-            ',"records":[',
-            Sql(f"({rows})"),
-            "]}",
-        ]
-    )
     return f"(SELECT iif(n = 0, 'null', {body}) FROM (SELECT {total} AS n))"
-
-
-def _as_id(sql: str) -> str:
-    # The inner column is named after the field; the outer query needs a name of its own.
-    return f'SELECT "Id" AS id FROM ({sql})'
-
-
-def rows_plan_json(scope: Scope, child_limit: int, depth: int) -> str:
-    """The JSON text of one row of a child query, with its own children."""
-    children = {n: _child(scope, item, depth) for n, item in enumerate(scope.query.items) if isinstance(item, ast.SubqueryItem)}
-    inline = {
-        number: _child_json(scope, child, place, child_limit, depth)
-        for place, (number, child) in enumerate(children.items())
-    }
-    return row_json(scope, select(scope, inline).branch)
 
 
 def _check(query: ast.Query, context: Context) -> None:
@@ -263,9 +248,15 @@ def _check(query: ast.Query, context: Context) -> None:
 def _check_bulk(query: ast.Query) -> None:
     """Bulk queries are of plain rows (salesforce-api 7.1)."""
     refusals: Sequence[tuple[bool, str]] = (
-        (any(isinstance(item, ast.SubqueryItem) for item in query.items), "Aggregate Relationships not supported in Bulk Query"),
+        (
+            any(isinstance(item, ast.SubqueryItem) for item in query.items),
+            "Aggregate Relationships not supported in Bulk Query",
+        ),
         (is_aggregate(query), "Aggregate functions and GROUP BY not supported in Bulk Query"),
-        (any(isinstance(item, ast.CountAll) for item in query.items), "Aggregate functions and GROUP BY not supported in Bulk Query"),
+        (
+            any(isinstance(item, ast.CountAll) for item in query.items),
+            "Aggregate functions and GROUP BY not supported in Bulk Query",
+        ),
         (any(isinstance(item, ast.TypeofItem) for item in query.items), "TYPEOF not supported in Bulk Query"),
         (query.offset is not None, "OFFSET not supported in Bulk Query"),
         (

@@ -52,7 +52,8 @@ def concat(pieces: Iterable[Piece]) -> str:
         arguments.append(literal(pending))
     while len(arguments) > _MAX_ARGUMENTS:
         arguments = [
-            f"concat({', '.join(arguments[at : at + _MAX_ARGUMENTS])})" for at in range(0, len(arguments), _MAX_ARGUMENTS)
+            f"concat({', '.join(arguments[at : at + _MAX_ARGUMENTS])})"
+            for at in range(0, len(arguments), _MAX_ARGUMENTS)
         ]
     return f"concat({', '.join(arguments)})"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import apsw
@@ -37,12 +39,14 @@ def fold(text: str) -> str:
     return text.lower()
 
 
-def _lower(value: object) -> object:
+def _lower(*values: Any) -> Any:
+    (value,) = values
     return fold(value) if isinstance(value, str) else value
 
 
-def _compare(left: object, right: object) -> int | None:
+def _compare(*values: Any) -> int | None:
     """-1, 0 or 1 for two decimals written as text; SQLite's own numbers stop at 15 digits."""
+    left, right = values
     if left is None or right is None:
         return None
     try:
@@ -52,8 +56,9 @@ def _compare(left: object, right: object) -> int | None:
     return (one > two) - (one < two)
 
 
-def _local(ms: object, zone: object) -> int | None:
+def _local(*values: Any) -> int | None:
     """Move a UTC moment so that its UTC fields read as the local time of a zone."""
+    ms, zone = values
     if not isinstance(ms, int):
         return None
     moment = times.from_ms(ms).astimezone(zone_of(str(zone)))
@@ -61,8 +66,9 @@ def _local(ms: object, zone: object) -> int | None:
     return ms + (round(offset.total_seconds() * 1000) if offset else 0)
 
 
-def _format(value: object, kind: object, scale: object) -> str | None:
+def _format(*values: Any) -> str | None:
     """FORMAT() in the en_US locale."""
+    value, kind, scale = values
     if value is None:
         return None
     if kind == "datetime" and isinstance(value, int):
@@ -87,7 +93,8 @@ class _Numbers:
         self.least: Decimal | None = None
         self.greatest: Decimal | None = None
 
-    def step(self, value: object) -> None:
+    def step(self, *values: Any) -> None:
+        (value,) = values
         if value is None:
             return
         number = Decimal(str(value))
@@ -106,8 +113,8 @@ class _Numbers:
         return None if found is None else canonical(found)
 
     @classmethod
-    def factory(cls) -> _Numbers:
-        return cls()
+    def factory(cls) -> tuple[_Numbers, Callable[..., None], Callable[[Any], str | None]]:
+        return cls(), cls.step, cls.final
 
 
 class _Sum(_Numbers):

@@ -8,9 +8,10 @@ from simorg.soql.errors import SoqlError
 from simorg.soql.lexer import tokens
 
 _CLAUSES = frozenset({"USING", "WHERE", "WITH", "GROUP", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "HAVING"})
-_RESERVED = frozenset(
-    "AND ASC DESC EXCLUDES FIRST FROM GROUP HAVING IN INCLUDES LAST LIKE LIMIT NOT NULL NULLS OR SELECT WHERE WITH".split()
-)
+_RESERVED = _CLAUSES - {"USING", "ORDER", "OFFSET", "FOR", "UPDATE"} | {
+    *("AND", "ASC", "DESC", "EXCLUDES", "FIRST", "FROM", "IN", "INCLUDES", "LAST", "LIKE", "NOT", "NULL", "NULLS"),
+    *("OR", "SELECT"),
+}
 _FOR = frozenset({"VIEW", "REFERENCE", "UPDATE"})
 _TRACK = frozenset({"TRACKING", "VIEWSTAT"})
 _GROUPS = frozenset({"ALL", "STANDARD", "CUSTOM"})
@@ -170,7 +171,9 @@ class _Parser(ConditionParser):
         depth = 0
         while self.peek.kind != "end":
             token = self.peek
-            if depth == 0 and (token.upper in {"GROUP", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE"} or token.text == ")"):
+            if depth == 0 and (
+                token.upper in {"GROUP", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE"} or token.text == ")"
+            ):
                 break
             depth += {"(": 1, ")": -1}.get(token.text, 0)
             words.append(self.take().text)

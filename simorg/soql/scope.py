@@ -21,6 +21,17 @@ MAX_LEVELS = 5
 MAX_RELATIONSHIPS = 55
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child subquery: the object it reads, its field that points to the parent, its level and its number."""
+
+    query: ast.Query
+    schema: SObject
+    link: str
+    depth: int
+    place: int
+
+
 @dataclass(slots=True)
 class Context:
     """What one compilation shares: the org, who asks, and the parameters collected so far."""
@@ -30,6 +41,7 @@ class Context:
     user_id: str
     all_rows: bool = False
     params: dict[str, Value] = field(default_factory=dict)
+    children: list[Child] = field(default_factory=list)
     aliases: int = 0
 
     def param(self, value: Value) -> str:
@@ -188,7 +200,9 @@ class Scope:
         if not targets:
             raise no_such_relation(self.query.text, path.at, name)
         if len(self._joins) >= MAX_RELATIONSHIPS:
-            raise SoqlError("MALFORMED_QUERY", f"SOQL allows at most {MAX_RELATIONSHIPS} parent relationships in a query")
+            raise SoqlError(
+                "MALFORMED_QUERY", f"SOQL allows at most {MAX_RELATIONSHIPS} parent relationships in a query"
+            )
         key = read(reference, node.targets[0][1])
         made = Node(tuple((schema, self._join(schema, key)) for schema in targets), optional=True)
         node.parents[name.lower()] = made

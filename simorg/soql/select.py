@@ -218,10 +218,10 @@ def _typeof(scope: Scope, item: ast.TypeofItem) -> tuple[str, Entry]:
     for name, _ in item.whens:
         if name.lower() not in {schema.name.lower() for schema, _ in node.targets}:
             raise no_such_type(scope.query.text, item.at, name)
-    whens = [
-        f'WHEN {alias}."Id" IS NOT NULL THEN {_target_json(scope, schema, alias, chosen.get(schema.name.lower(), item.otherwise))}'
-        for schema, alias in node.targets
-    ]
+    whens = []
+    for schema, alias in node.targets:
+        paths = chosen.get(schema.name.lower(), item.otherwise)
+        whens.append(f'WHEN {alias}."Id" IS NOT NULL THEN {_target_json(scope, schema, alias, paths)}')
     return reference.relationship_name or item.relation, Entry(f"CASE {' '.join(whens)} ELSE 'null' END")
 
 

@@ -172,4 +172,3 @@ def _joins_in(condition: ast.Condition, *, only_beneath_or: bool = False, beneat
         parts = [_joins_in(part, only_beneath_or=only_beneath_or, beneath=inside) for part in condition.parts]
         return [one for part in parts for one in part]
     return []
-
