@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -76,19 +76,23 @@ class Config:
         sections = _validated(given)
         return cls(**sections, file=Path(os.path.abspath(file)) if file.is_file() else None)
 
-    def connection(self) -> Connection | None:
+    def connection(self, method: LoginMethod | None = None) -> Connection | None:
         """The org and the way to log in that the credentials describe; None where no credentials were given.
 
-        The first complete set counts: a pasted session, a refresh token, JWT, client credentials. `ConfigError` names
-        what is missing from an incomplete one.
+        Without `method` the first complete set counts: a pasted session, a refresh token, JWT, client credentials.
+        `ConfigError` names what is missing from an incomplete one.
         """
         given = {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}
+        if method is not None:
+            if not LOGINS[method] <= given:
+                raise _incomplete(LOGINS[method] & given, (method,))
+            return self._connection_by(method)
         if not given:
             return None
-        method = next((method for method, needed in _LOGINS.items() if needed <= given), None)
-        if method is None:
-            raise _incomplete(given)
-        return self._connection_by(method)
+        complete = next((method for method, needed in LOGINS.items() if needed <= given), None)
+        if complete is None:
+            raise _incomplete(given, tuple(LOGINS))
+        return self._connection_by(complete)
 
     def _connection_by(self, method: LoginMethod) -> Connection:
         keys = self.credentials
@@ -118,7 +122,7 @@ class Config:
         return url
 
 
-_LOGINS: Final = {
+LOGINS: Final = {
     LoginMethod.PASTED_SESSION: {"access_token"},
     LoginMethod.REFRESH_TOKEN: {"client_id", "refresh_token"},
     LoginMethod.JWT_BEARER: {"client_id", "username", "jwt_key_file"},
@@ -126,17 +130,21 @@ _LOGINS: Final = {
 }
 """What each way to log in needs. A refresh token may come with a client secret, so it is looked for before that."""
 
-_LOGIN_FIELDS: Final = frozenset[str]().union(*_LOGINS.values())
+_LOGIN_FIELDS: Final = frozenset[str]().union(*LOGINS.values())
 
 
-def _incomplete(given: set[str]) -> ConfigError:
-    """Name what would complete the ways to log in that most of `given` belongs to."""
-    shared = {method: len(needed & given) for method, needed in _LOGINS.items()}
-    nearest = [needed - given for method, needed in _LOGINS.items() if shared[method] == max(shared.values())]
+def _incomplete(given: set[str], methods: Iterable[LoginMethod]) -> ConfigError:
+    """Name what would complete those of `methods` that most of `given` belongs to."""
+    shared = {method: len(LOGINS[method] & given) for method in methods}
+    nearest = [LOGINS[method] - given for method, count in shared.items() if count == max(shared.values())]
     nearest.sort(key=lambda missing: (len(missing), sorted(missing)))
-    ways = [" and ".join(sorted(f"SF_{name.upper()}" for name in missing)) for missing in nearest]
-    have = " and ".join(sorted(f"SF_{name.upper()}" for name in given))
-    return ConfigError(f"The credentials are not complete: there is only {have}.", hint=f"Add {', or '.join(ways)}.")
+    have = f"there is only {_env_names(given)}" if given else "there are none"
+    hint = f"Add {', or '.join(map(_env_names, nearest))} to .env or the environment."
+    return ConfigError(f"The credentials are not complete: {have}.", hint=hint)
+
+
+def _env_names(fields: Iterable[str]) -> str:
+    return " and ".join(sorted(f"SF_{name.upper()}" for name in fields))
 
 
 # ── The layers ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from salesforce_sync.errors import ConfigError, NotConnected
-from salesforce_sync.models.connection import Connection, Session
+from salesforce_sync.models.connection import Connection, Session, fingerprint
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -57,6 +57,11 @@ class Vault:
             kept = self._read_if_possible()
             same = kept.connection is not None and _same_login(kept.connection, connection)
             self._write(_Kept(connection, kept.session if same else None))
+
+    def holds(self, connection: Connection) -> bool:
+        """Whether the stored connection is this login, so that the stored session is this login's too."""
+        kept = self._read_if_possible().connection
+        return kept is not None and _same_login(kept, connection)
 
     def load_session(self) -> Session | None:
         """The session last saved, None if there is none; `NotConnected` if it can no longer be decrypted."""
@@ -130,8 +135,16 @@ class Vault:
 
 
 def _same_login(one: Connection, other: Connection) -> bool:
-    """Whether both get the same session. A refresh token changes by itself when the org rotates it."""
-    return replace(one, refresh_token=None) == replace(other, refresh_token=None)
+    """Whether both get the same session: all is equal, but for a refresh token that the org has rotated."""
+    same = replace(one, refresh_token=None, origin=None) == replace(other, refresh_token=None, origin=None)
+    return same and _lineage(one) == _lineage(other)
+
+
+def _lineage(connection: Connection) -> str | None:
+    """The fingerprint of the refresh token that a person gave, whatever the org has made of it since."""
+    if connection.origin is not None or connection.refresh_token is None:
+        return connection.origin
+    return fingerprint(connection.refresh_token)
 
 
 def _fernet(key: str) -> Fernet:

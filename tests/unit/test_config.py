@@ -356,20 +356,31 @@ def test_jwt_takes_the_app_the_user_and_a_key_file_that_is_there(tmp_path):
 @pytest.mark.parametrize(
     ("given", "hint"),
     [
-        (["client_id"], "Add SF_CLIENT_SECRET, or SF_REFRESH_TOKEN, or SF_JWT_KEY_FILE and SF_USERNAME."),
-        (["client_secret"], "Add SF_CLIENT_ID."),
-        (["refresh_token"], "Add SF_CLIENT_ID."),
-        (["username"], "Add SF_CLIENT_ID and SF_JWT_KEY_FILE."),
-        (["client_id", "username"], "Add SF_JWT_KEY_FILE."),
-        (["client_secret", "username", "jwt_key_file"], "Add SF_CLIENT_ID."),
+        (["client_id"], "SF_CLIENT_SECRET, or SF_REFRESH_TOKEN, or SF_JWT_KEY_FILE and SF_USERNAME"),
+        (["client_secret"], "SF_CLIENT_ID"),
+        (["refresh_token"], "SF_CLIENT_ID"),
+        (["username"], "SF_CLIENT_ID and SF_JWT_KEY_FILE"),
+        (["client_id", "username"], "SF_JWT_KEY_FILE"),
+        (["client_secret", "username", "jwt_key_file"], "SF_CLIENT_ID"),
     ],
 )
 def test_half_of_a_login_names_the_other_half(given, hint):
     with pytest.raises(ConfigError) as error:
         login(**dict.fromkeys(given, "x"))
 
-    assert error.value.hint == hint
+    assert error.value.hint == f"Add {hint} to .env or the environment."
     assert all(f"SF_{name.upper()}" in error.value.message for name in given)
+
+
+def test_a_way_to_log_in_that_was_asked_for_is_not_passed_over():
+    everything = load(instance_url=ORG, **CLIENT, access_token="t")
+
+    assert everything.connection(LoginMethod.CLIENT_CREDENTIALS) == login(**CLIENT)
+    with pytest.raises(ConfigError) as half:
+        everything.connection(LoginMethod.REFRESH_TOKEN)
+    with pytest.raises(ConfigError, match="there are none"):
+        load(instance_url=ORG).connection(LoginMethod.PASTED_SESSION)
+    assert half.value.hint == "Add SF_REFRESH_TOKEN to .env or the environment."
 
 
 @pytest.mark.parametrize("url", [None, "https://yourinstance.salesforce.com"])

@@ -4,12 +4,13 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from cryptography.fernet import Fernet
 
 from salesforce_sync.errors import ConfigError, NotConnected
-from salesforce_sync.models.connection import Connection, LoginMethod, Session
+from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
 from salesforce_sync.storage.vault import Vault
 
 ORG = "https://acme.my.salesforce.com"
@@ -230,17 +231,24 @@ def test_a_rotated_refresh_token_keeps_the_session(database):
     vault = Vault(database)
     vault.save(CONNECTION)
     vault.save_session(SESSION)
-    rotated = Connection(
-        LoginMethod.REFRESH_TOKEN,
-        ORG,
-        login_url="https://login.example",
-        client_id="app",
-        client_secret="s3cr3t",
-        refresh_token="n3w",
-    )
-    vault.save(rotated)
+    once = replace(CONNECTION, refresh_token="n3w", origin=fingerprint("r3fresh"))
+    vault.save(once)
+    vault.save(replace(once, refresh_token="n3wer"))
 
-    assert (vault.load(), vault.load_session()) == (rotated, SESSION)
+    assert vault.load() == replace(once, refresh_token="n3wer")
+    assert vault.load_session() == SESSION
+    assert vault.holds(CONNECTION)
+
+
+def test_a_refresh_token_that_a_person_gave_anew_is_another_login(database):
+    vault = Vault(database)
+    vault.save(CONNECTION)
+    vault.save_session(SESSION)
+    given = replace(CONNECTION, refresh_token="of somebody else")
+
+    assert not vault.holds(given)
+    vault.save(given)
+    assert vault.load_session() is None
 
 
 def test_what_a_killed_process_left_aside_does_not_matter(database):
@@ -257,15 +265,17 @@ def test_what_a_killed_process_left_aside_does_not_matter(database):
 
 WRITER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.storage.vault import Vault
 
 vault = Vault(Path("data/salesforce.db"))
+first = Connection(LoginMethod.REFRESH_TOKEN, "https://a.example", client_id="app", origin="first")
 who = sys.argv[1]
 for turn in range(40):
     if who == "connection":
-        vault.save(Connection(LoginMethod.REFRESH_TOKEN, "https://a.example", client_id="app", refresh_token=str(turn)))
+        vault.save(replace(first, refresh_token=str(turn)))
     else:
         vault.save_session(Session("https://a.example", str(turn)))
     kept, session = vault.load(), vault.load_session()
@@ -275,7 +285,7 @@ for turn in range(40):
 
 
 def test_two_processes_that_write_lose_nothing_of_each_other(database):
-    Vault(database).save(Connection(LoginMethod.REFRESH_TOKEN, "https://a.example", client_id="app"))
+    Vault(database).save(Connection(LoginMethod.REFRESH_TOKEN, "https://a.example", client_id="app", origin="first"))
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, who], cwd=database.parents[1], stderr=subprocess.PIPE)
         for who in ("connection", "session")
@@ -285,7 +295,7 @@ def test_two_processes_that_write_lose_nothing_of_each_other(database):
     assert errors == ["", ""]
     vault = Vault(database)
     assert vault.load() == Connection(
-        LoginMethod.REFRESH_TOKEN, "https://a.example", client_id="app", refresh_token="39"
+        LoginMethod.REFRESH_TOKEN, "https://a.example", client_id="app", refresh_token="39", origin="first"
     )
     assert vault.load_session() == Session("https://a.example", "39")
 

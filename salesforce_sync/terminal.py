@@ -1,0 +1,209 @@
+"""What a person reads: tables, progress, errors; and the one JSON document for a program instead."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, TextIO
+
+from salesforce_sync.signals import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+PLAIN_SECONDS: Final = 2.0
+"""Where there is no terminal, an object's progress gets a line this often at most."""
+
+WIDEST_CELL: Final = 48
+"""A longer cell is cut on a terminal; never in a pipe or a file."""
+
+
+def tolerate_any_encoding() -> None:
+    """Let a terminal that has no `→` or no emoji show `?` instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def say(text: str = "") -> None:
+    """Print one line, or several, for a person who asked for it."""
+    print(text, flush=True)
+
+
+def warn(text: str) -> None:
+    """Print to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_json(document: Mapping[str, object]) -> None:
+    """Print the one document that a program reads, on one line."""
+    text = json.dumps(document, default=_plain, ensure_ascii=not _is_utf8(sys.stdout))
+    print(text, flush=True)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return stamp(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """A time as ISO 8601 in UTC, to the second."""
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """How long ago, in the unit that a person would use."""
+    if moment is None:
+        return "never"
+    seconds = max(0, int((now - moment).total_seconds()))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+# ── Tables ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under their columns, numbers to the right."""
+    from rich.cells import cell_len
+
+    widest = WIDEST_CELL if is_terminal(sys.stdout) else sys.maxsize
+    texts = [[_cell(value, widest) for value in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
+    numeric = [bool(rows) and all(_is_number(row[place]) for row in rows) for place in range(len(columns))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = []
+        for cell, width, right in zip(cells, widths, numeric, strict=True):
+            space = " " * (width - cell_len(cell))
+            padded.append(space + cell if right else cell + space)
+        return "  ".join(padded).rstrip()
+
+    say(line(columns))
+    say("  ".join(_dash() * width for width in widths))
+    for row in texts:
+        say(line(row))
+
+
+def _cell(value: object, widest: int) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    text = value.hex() if isinstance(value, bytes) else str(value)
+    # Records come from elsewhere: a control character in one must not steer this terminal.
+    text = "".join(each if each.isprintable() else _escaped(each) for each in text[: widest + 1])
+    return text if len(text) <= widest else f"{text[: widest - 1]}…"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _dash() -> str:
+    return "─" if _is_utf8(sys.stdout) else "-"
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person watches this stream on a terminal that can move its cursor."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+# ── Progress ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Listener = Callable[[Progress], None]
+
+
+@contextmanager
+def progress() -> Iterator[Listener]:
+    """A listener for `Progress` signals: a live bar per object on a terminal, else a line from time to time."""
+    if not is_terminal(sys.stderr):
+        yield _PlainProgress()
+        return
+    with _bars() as listener:
+        yield listener
+
+
+@contextmanager
+def silence() -> Iterator[Listener]:
+    """A listener that shows nothing, for `--json`."""
+    yield lambda signal: None
+
+
+@contextmanager
+def _bars() -> Iterator[Listener]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]} rows", justify="right"),
+        TextColumn("{task.fields[rate]} rows/s", justify="right"),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[calls]} API calls"),
+        console=Console(stderr=True),
+    )
+    with bars:
+        yield _BarProgress(bars.add_task, bars.update)
+
+
+class _BarProgress:
+    """One bar per object, made when the object first tells of itself."""
+
+    def __init__(self, add: Callable[..., TaskID], update: Callable[..., None]) -> None:
+        self._add, self._update = add, update
+        self._tasks: dict[str, tuple[TaskID, float]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, signal: Progress) -> None:
+        with self._lock:
+            if signal.object not in self._tasks:
+                task = self._add(signal.object, total=None, rows="0", rate="", calls=0)
+                self._tasks[signal.object] = (task, time.monotonic())
+            task, began = self._tasks[signal.object]
+        seconds = time.monotonic() - began
+        rate = f"{signal.rows / seconds:,.0f}" if seconds > 0.2 else ""
+        shown = _rows(signal)
+        self._update(task, completed=signal.rows, total=signal.total, rows=shown, rate=rate, calls=signal.calls)
+
+
+class _PlainProgress:
+    """A line per object at its beginning and end, and every two seconds between."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, signal: Progress) -> None:
+        now = time.monotonic()
+        with self._lock:
+            told = self._told.get(signal.object)
+            if told is not None and now - told < PLAIN_SECONDS and signal.rows != signal.total:
+                return
+            self._told[signal.object] = now
+        warn(f"{signal.object}: {_rows(signal)} rows, {signal.calls} API calls")
+
+
+def _rows(signal: Progress) -> str:
+    return f"{signal.rows:,}" if signal.total is None else f"{signal.rows:,} of {signal.total:,}"
