@@ -97,10 +97,14 @@ class SFSync:
 
     def connect(self, connection: Connection) -> str:
         """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not."""
-        org = self._open(connection)
+        vault = self._vault()
+        org = self._open(connection, vault)
         try:
             session = org.login()
-            self._vault().save(connection)
+            kept = vault.load() if vault.holds(connection) else None
+            if kept is None or not kept.succeeds(connection):  # the login itself may have rotated the token
+                vault.save(connection)
+            vault.save_session(session)
         except BaseException:
             org.close()
             raise
@@ -111,7 +115,13 @@ class SFSync:
         return session.instance_url
 
     def _connection(self) -> Connection | None:
-        return self.config.connection() or self._vault().load()
+        given = self.config.connection()
+        if given is not None and given.refresh_token is None:
+            return given
+        kept = self._vault().load()
+        if given is not None and not (kept is not None and kept.succeeds(given)):
+            return given
+        return kept
 
     def _connected(self) -> SalesforceOrg:
         with self._lock:
@@ -122,10 +132,17 @@ class SFSync:
                         "No credentials for the org are known.",
                         hint="Fill in .env (see .env.example) or run 'salesforce-sync connect'.",
                     )
-                self._org = self._open(connection)
+                self._org = self._open(connection, self._keys_of(connection))
             return self._org
 
-    def _open(self, connection: Connection) -> SalesforceOrg:
+    def _keys_of(self, connection: Connection) -> Vault:
+        """The vault, holding this connection: a session that another login left there must not be used for it."""
+        vault = self._vault()
+        if not vault.holds(connection):
+            vault.save(connection)
+        return vault
+
+    def _open(self, connection: Connection, keys: Vault) -> SalesforceOrg:
         # Imported here: reading the replica needs no HTTP client.
         from salesforce_sync.api.client import SalesforceOrg
 
@@ -133,14 +150,14 @@ class SFSync:
             connection,
             api_version=self.config.salesforce.api_version,
             work_dir=self._pages_dir(),
-            keys=self._vault(),
+            keys=keys,
             clock=self._clock,
         )
 
     def _vault(self) -> Vault:
         from salesforce_sync.storage.vault import Vault
 
-        return Vault(self.config.storage.path)
+        return Vault(self.config.storage.path, sync_key=self.config.credentials.sync_key)
 
     def _pages_dir(self) -> Path:
         """Where pages land on their way in: beside the database, so that one disk is filled and not two."""
@@ -161,7 +178,7 @@ class SFSync:
         return SyncEngine(self._connected(), self._store, self._clock, self._bus)
 
     def on(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `listener` with each signal of this name, after it is durable (`"*"`: all). Call the result to end it."""
+        """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end it."""
         return self._bus.on(signal, listener)
 
     def available(self) -> tuple[ObjectSummary, ...]:

@@ -202,7 +202,7 @@ def shape(record_type: type[R], schema: ObjectSchema) -> type[R]:
     }
     positions = {field.name: position for position, field in enumerate(schema.columns)}
     body = {"__slots__": (), "_positions": positions, "__doc__": record_type.__doc__, **others}
-    shaped: type[R] = type(record_type.__name__, (record_type,), body, api_name=schema.name)  # type: ignore[call-overload]  # type() passes keywords on
+    shaped: type[R] = type(record_type.__name__, (record_type,), body, api_name=schema.name)
     present = {name: each for name, each in shaped._attributes.items() if each.api_name in positions}
     taken = {each.api_name for each in present.values()}
     hidden = {field.name: Attribute[Any](field.name, field.type) for field in schema.columns if field.name not in taken}
@@ -212,5 +212,5 @@ def shape(record_type: type[R], schema: ObjectSchema) -> type[R]:
 
 def record_type_for(schema: ObjectSchema) -> type[Record]:
     """A record type for an object that has no declared model."""
-    bare = type(schema.name, (Record,), {"__slots__": (), "__doc__": schema.label}, api_name=schema.name)  # type: ignore[call-overload]  # type() passes keywords on
+    bare = type(schema.name, (Record,), {"__slots__": (), "__doc__": schema.label}, api_name=schema.name)
     return shape(bare, schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -31,6 +32,21 @@ class Connection:
     client_secret: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
+    origin: str | None = field(default=None, repr=False)
+    """With rotating refresh tokens: `fingerprint` of the token that a person gave and that this one descends from."""
+
+    def succeeds(self, given: Connection) -> bool:
+        """Whether this connection's refresh token came from `given`'s by rotation: the given one is dead then."""
+        return (
+            given.refresh_token is not None
+            and self.origin == fingerprint(given.refresh_token)
+            and (self.instance_url, self.client_id) == (given.instance_url, given.client_id)
+        )
+
+
+def fingerprint(token: str) -> str:
+    """A hash by which a token is recognised without being kept."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,26 +25,35 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCounts:
+    """Rows of one object in one run: how many came from the org, and what they did here."""
+
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    @property
+    def changed(self) -> int:
+        """Rows that are not as they were."""
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One object's part of one run. Times are this machine's, in UTC; `rows` came from the org, `changed` were new."""
+    """One object's part of one run. Times are this machine's, in UTC."""
 
     run_id: str
     object_name: str
     state: RunState
     started: datetime
     finished: datetime
-    rows: int = 0
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
+    counts: RunCounts = RunCounts()
     problem: Problem | None = None
 
     @property
-    def changed(self) -> int:
-        return self.inserted + self.updated + self.deleted
-
-    @property
     def seconds(self) -> float:
+        """How long it took."""
         return (self.finished - self.started).total_seconds()
 
 
@@ -59,6 +68,7 @@ class Run:
 
     @property
     def state(self) -> RunState:
+        """Complete if every object is, failed if none is."""
         states = {each.state for each in self.objects}
         if states <= {RunState.COMPLETE}:
             return RunState.COMPLETE
@@ -66,7 +76,8 @@ class Run:
 
     @property
     def changed(self) -> int:
-        return sum(each.changed for each in self.objects)
+        """Rows of all objects that are not as they were."""
+        return sum(each.counts.changed for each in self.objects)
 
 
 @dataclass(frozen=True, slots=True)

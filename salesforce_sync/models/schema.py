@@ -85,7 +85,7 @@ class Field:
 
     @property
     def python_name(self) -> str:
-        """The field's name as a Python attribute: `FirstName` is `first_name`, `Loyalty_Level__c` `loyalty_level__c`."""
+        """The field's name as an attribute: `FirstName` is `first_name`, `Loyalty_Level__c` is `loyalty_level__c`."""
         return snake_case(self.name)
 
     @property
@@ -162,7 +162,7 @@ class ObjectSchema:
         """The field of this API or Python name, whatever its case; `FieldNotFound` lists near names."""
         found = self._by_name.get(name.casefold())
         if found is None:
-            names = [each for field in self.columns for each in (field.python_name, field.name)]
+            names = [each for field in self.columns for each in (field.name, field.python_name)]
             raise FieldNotFound.named(name, self.name, names)
         return found
 

@@ -93,7 +93,9 @@ def _date(value: object) -> str:
 
 
 def _datetime(value: object) -> str:
-    moment = _read(datetime.fromisoformat, value, "a datetime, YYYY-MM-DDTHH:MM:SSZ") if isinstance(value, str) else value
+    moment = (
+        _read(datetime.fromisoformat, value, "a datetime, YYYY-MM-DDTHH:MM:SSZ") if isinstance(value, str) else value
+    )
     if not isinstance(moment, datetime):
         raise Misuse(f"{value!r} is not a datetime.")
     if moment.tzinfo is None:

@@ -115,15 +115,21 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     connection.pragma("synchronous", "normal")
     apsw.sqlite_extra.load(connection, "csv")
     connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
-    connection.create_scalar_function("_sync_datetime", store_datetime, 1, deterministic=True)
+    connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
 
 
-def _decimal_text(text: str) -> float | str:
+def _decimal_text(*values: Any) -> float | str:
+    (text,) = values
     try:
         return store_decimal(Decimal(text))
     except ArithmeticError:
-        return text
+        return str(text)
+
+
+def _datetime_text(*values: Any) -> str:
+    (text,) = values
+    return store_datetime(text)
 
 
 def _bind_decimal(_cursor: apsw.Cursor, _number: int, value: Any) -> float | str:

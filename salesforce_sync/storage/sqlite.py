@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 from salesforce_sync.errors import Incomplete, MalformedQuery, Misuse, NotSynced, StoreTrouble
 from salesforce_sync.models.change import Checkpoint, Merged, Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
-from salesforce_sync.models.run import ObjectStatus, Problem, RunRecord, RunState
+from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
@@ -68,8 +69,8 @@ class SqliteStore:
 
     def _read_schemas(self) -> list[ObjectSchema]:
         with translated(self.path):
-            rows = self._connections.reader().execute(sql.ALL_OBJECTS).fetchall()
-        return [_decode_schema(body) for _, body in rows]
+            bodies = [body for (body,) in self._connections.reader().execute(sql.ALL_OBJECTS)]
+        return [_decode_schema(str(body)) for body in bodies]
 
     def described_at(self, object_name: str) -> datetime | None:
         row = self._object(object_name)
@@ -118,7 +119,11 @@ class SqliteStore:
 
     def stage(self, page: Page) -> int:
         try:
-            return self._stage_csv(page, page.body) if isinstance(page.body, CsvFile) else self._stage_rows(page, page.body)
+            return (
+                self._stage_csv(page, page.body)
+                if isinstance(page.body, CsvFile)
+                else self._stage_rows(page, page.body)
+            )
         finally:
             if isinstance(page.body, CsvFile):
                 page.body.path.unlink(missing_ok=True)
@@ -253,14 +258,14 @@ class SqliteStore:
 
     def query(self, statement: str, limit: int) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         """Run somebody's read-only SQL: column names and at most `limit` rows. `MalformedQuery` says what is wrong."""
+        import apsw.ext  # costs 8 ms, and only this needs it
+
         connection = self._connections.guest()
         try:
-            cursor = connection.execute(statement)
-            # A query without rows has no description to ask for later.
-            names = tuple(name for name, _ in cursor.get_description()) if cursor.bindings_count == 0 else ()
-            return names, list(itertools.islice(cursor, limit))
-        except apsw.ExecutionCompleteError:
-            return (), []
+            # Asked beforehand: a query without rows has no description to ask for later.
+            described = apsw.ext.query_info(connection, statement).description
+            names = tuple(name for name, _ in described)
+            return names, list(itertools.islice(connection.execute(statement), limit))
         except apsw.AuthError as error:
             raise Misuse("This query may only read.", hint="Use SELECT.") from error
         except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError) as error:
@@ -273,7 +278,7 @@ class SqliteStore:
     def record_run(self, run: RunRecord) -> None:
         problem = run.problem
         times = format_datetime(run.started), format_datetime(run.finished)
-        counts = run.rows, run.inserted, run.updated, run.deleted
+        counts = astuple(run.counts)
         reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
         with self._connections.writing() as db:
             db.execute(sql.RECORD_RUN, (run.run_id, run.object_name, run.state, *times, *counts, *reason))
@@ -342,9 +347,9 @@ def _moment(text: str | None) -> datetime | None:
 def _run(row: tuple[object, ...]) -> RunRecord:
     run_id, name, state, started, finished, rows, inserted, updated, deleted, code, message, hint = row
     problem = None if code is None else Problem(str(code), str(message), str(hint))
-    counts = [int(str(each)) for each in (rows, inserted, updated, deleted)]
+    counts = RunCounts(*(int(str(each)) for each in (rows, inserted, updated, deleted)))
     times = parse_datetime(str(started)), parse_datetime(str(finished))
-    return RunRecord(str(run_id), str(name), RunState(str(state)), *times, *counts, problem)
+    return RunRecord(str(run_id), str(name), RunState(str(state)), *times, counts, problem)
 
 
 def _encode_schema(schema: ObjectSchema) -> str:

@@ -10,7 +10,7 @@ from salesforce_sync.models.values import EXACT_DIGITS
 
 # ── the store's own tables ───────────────────────────────────────────────────────────────────────────────────────
 
-ALL_OBJECTS = "SELECT name, schema FROM _sync_object ORDER BY name"
+ALL_OBJECTS = "SELECT schema FROM _sync_object ORDER BY name"
 ONE_OBJECT = "SELECT schema, described_at, until, merged FROM _sync_object WHERE name = ?"
 ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
@@ -229,7 +229,8 @@ def count_rows(schema: ObjectSchema) -> str:
     """Live rows and tombstones."""
     if not schema.has("IsDeleted"):
         return f"SELECT count(*), 0 FROM {quote(schema.name)}"
-    return f'SELECT count(*) FILTER (WHERE "IsDeleted" IS NOT 1), count(*) FILTER (WHERE "IsDeleted" IS 1) FROM {quote(schema.name)}'
+    dead = 'count(*) FILTER (WHERE "IsDeleted" IS 1)'
+    return f"SELECT count(*) - {dead}, {dead} FROM {quote(schema.name)}"
 
 
 def get(schema: ObjectSchema) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from threading import Event
 
 from salesforce_sync.errors import LimitExceeded, Misuse, NeedsPerson, StoreTrouble, SyncError
-from salesforce_sync.models.run import Problem, Run, RunRecord, RunState
+from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.ports import Clock, Org, Store, Usage
 from salesforce_sync.signals import (
     ApiLimitWarning,
@@ -60,10 +60,9 @@ class SyncEngine:
         try:
             pulled = self._pull(name, course)
             merged = pulled.merged
-            counts = pulled.rows, merged.inserted, merged.updated, merged.deleted
-            record = RunRecord(
-                course.run_id, merged.object_name, RunState.COMPLETE, started, self._clock.now(), *counts
-            )
+            counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
+            times = started, self._clock.now()
+            record = RunRecord(course.run_id, merged.object_name, RunState.COMPLETE, *times, counts)
             self._store.record_run(record)
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
@@ -72,7 +71,9 @@ class SyncEngine:
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", name)
             what = f"{type(error).__name__}: {error}"
-            return self._failed(name, course, started, Problem("INTERNAL_ERROR", what, "Please report it with the log."))
+            return self._failed(
+                name, course, started, Problem("INTERNAL_ERROR", what, "Please report it with the log.")
+            )
         return record
 
     def _pull(self, name: str, course: _Course) -> Pulled:
@@ -102,7 +103,9 @@ class SyncEngine:
 
     def _tell(self, run: Run) -> None:
         if run.changed:
-            self._bus.emit(RecordsUpdated(run.changed, tuple((each.object_name, each.changed) for each in run.objects)))
+            self._bus.emit(
+                RecordsUpdated(run.changed, tuple((each.object_name, each.counts.changed) for each in run.objects))
+            )
         failed = [each for each in run.objects if each.problem is not None]
         if failed:
             assert failed[0].problem is not None
