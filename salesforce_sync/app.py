@@ -178,7 +178,7 @@ class SFSync:
         return SyncEngine(self._connected(), self._store, self._clock, self._bus)
 
     def on(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end it."""
+        """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end."""
         return self._bus.on(signal, listener)
 
     def available(self) -> tuple[ObjectSummary, ...]:

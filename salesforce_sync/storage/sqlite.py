@@ -12,9 +12,9 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from salesforce_sync.errors import Incomplete, MalformedQuery, Misuse, NotSynced, StoreTrouble
+from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
 from salesforce_sync.models.change import Checkpoint, Merged, Staged
-from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
@@ -23,6 +23,7 @@ from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
+from salesforce_sync.storage.ingest import Ingest
 
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
@@ -35,6 +36,7 @@ class SqliteStore:
         self.path = path
         self._clock = clock
         self._connections = Connections(path)
+        self._ingest = Ingest(self._connections)
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()
@@ -89,122 +91,22 @@ class SqliteStore:
             )
         return row
 
-    # ── staging ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def staged(self, object_name: str) -> Staged | None:
-        schema = self._known(object_name)
-        with self._connections.writing() as db:
-            row = db.execute(sql.STAGED, (schema.name,)).fetchone()
-            if row is None:
-                return None
-            columns, since, resume, durable, server_time = row
-            if resume is None or msgspec.json.decode(columns) != [field.name for field in schema.columns]:
-                self._drop_staging(db, schema.name)
-                return None
-            db.execute(sql.cut_staging(schema.name), (durable,))
-        return Staged(schema.name, _moment(since), resume, durable, _moment(server_time))
+        return self._ingest.staged(self._known(object_name))
 
     def begin(self, request: PullRequest) -> None:
-        schema = request.schema
-        columns = msgspec.json.encode([field.name for field in schema.columns]).decode()
-        since = None if request.since is None else format_datetime(request.since)
-        with self._connections.writing() as db:
-            self._drop_staging(db, schema.name)
-            db.execute(sql.create_table(sql.staging_table(schema.name), schema.columns))
-            db.execute(sql.BEGIN_STAGING, (schema.name, columns, since))
-
-    def _drop_staging(self, db: apsw.Connection, object_name: str) -> None:
-        db.execute(sql.drop_table(sql.staging_table(object_name)))
-        db.execute(sql.END_STAGING, (object_name,))
+        self._ingest.begin(request)
 
     def stage(self, page: Page) -> int:
-        try:
-            return (
-                self._stage_csv(page, page.body)
-                if isinstance(page.body, CsvFile)
-                else self._stage_rows(page, page.body)
-            )
-        finally:
-            if isinstance(page.body, CsvFile):
-                page.body.path.unlink(missing_ok=True)
-
-    def _stage_rows(self, page: Page, body: Rows) -> int:
-        with self._connections.writing() as db:
-            db.executemany(sql.stage_rows(page.schema.name, page.schema.columns), body.values)
-            self._note_progress(db, page)
-        return len(body.values)
-
-    def _stage_csv(self, page: Page, body: CsvFile) -> int:
-        columns = page.schema.columns
-        with self._connections.lock, translated(self.path):
-            self._connections.writer.execute(sql.CLOSE_CSV)
-            self._connections.writer.execute(sql.open_csv(body.path, len(columns)))
-            try:
-                with self._connections.writing() as db:
-                    db.execute(sql.stage_csv(page.schema.name, columns))
-                    rows = db.changes()
-                    self._note_progress(db, page)
-            finally:
-                self._connections.writer.execute(sql.CLOSE_CSV)
-        return rows
-
-    def _note_progress(self, db: apsw.Connection, page: Page) -> None:
-        name = page.schema.name
-        if page.server_time is not None:
-            db.execute(sql.NOTE_SERVER_TIME, (format_datetime(page.server_time), name))
-        if page.resume is None:
-            return
-        durable: int = db.execute(sql.STAGED, (name,)).get[3]
-        rows: int = db.execute(sql.highest_row(sql.staging_table(name))).get
-        if page.expected is not None and rows - durable != page.expected:
-            raise Incomplete(f"{name}: the org announced {page.expected} rows, {rows - durable} arrived.")
-        db.execute(sql.STAGED_DURABLY, (page.resume, rows, name))
-
-    # ── merge ────────────────────────────────────────────────────────────────────────────────────────────────────
+        return self._ingest.stage(page)
 
     def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
-        schema = self._known(object_name)
-        with self._connections.writing() as db:
-            until = self._newest(db, schema, checkpoint_limit)
-            empty = db.execute(f"SELECT 1 FROM {sql.quote(schema.name)} LIMIT 1").fetchone() is None
-            merged = self._take_over(db, schema) if empty else self._merge_rows(db, schema)
-            db.execute(sql.END_STAGING, (schema.name,))
-            if until is None:
-                db.execute(sql.MERGED_WITHOUT_STAMP, (schema.name,))
-            else:
-                db.execute(sql.MOVE_CHECKPOINT, (until, schema.name))
+        merged = self._ingest.merge(self._known(object_name), checkpoint_limit)
+        # A first load replaced the table, and with it the indexes.
+        self._indexed = {each for each in self._indexed if each[0] != merged.object_name}
         return merged
-
-    def _newest(self, db: apsw.Connection, schema: ObjectSchema, limit: datetime | None) -> str | None:
-        if schema.stamp is None:
-            return None
-        newest: str | None = db.execute(sql.newest_staged(schema.name, schema.stamp)).get
-        if newest is None or limit is None:
-            return newest
-        return min(newest, format_datetime(limit))
-
-    def _take_over(self, db: apsw.Connection, schema: ObjectSchema) -> Merged:
-        """A first load: the staging table becomes the object's table, so no row is written twice."""
-        db.execute(sql.drop_table(schema.name))
-        db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
-        try:
-            db.execute(sql.create_key(schema.name, schema.name))
-        except apsw.ConstraintError:
-            db.execute(sql.drop_doubles(schema.name))
-            db.execute(sql.create_key(schema.name, schema.name))
-        self._indexed = {each for each in self._indexed if each[0] != schema.name}
-        live, _dead = db.execute(sql.count_rows(schema)).get
-        return Merged(schema.name, inserted=live)
-
-    def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema) -> Merged:
-        deletable = schema.has("IsDeleted")
-        db.execute(sql.drop_doubles(sql.staging_table(schema.name)))
-        new, new_dead, revived, died, staged = db.execute(sql.count_merge(schema.name, deletable=deletable)).get
-        db.execute(sql.merge(schema.name, schema.columns, schema.stamp))
-        changed = db.changes()
-        db.execute(sql.drop_table(sql.staging_table(schema.name)))
-        updated = max(0, changed - new - new_dead - revived - died)
-        return Merged(schema.name, new + revived, updated, died, staged - new - revived - died - updated)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
