@@ -68,7 +68,7 @@ class Ingest:
 
     def _stage_csv(self, page: Page, body: CsvFile) -> int:
         columns = page.schema.columns
-        with self._connections.lock, translated(self.path):
+        with self._connections.lock, translated(self._connections.path):
             self._connections.writer.execute(sql.CLOSE_CSV)
             self._connections.writer.execute(sql.open_csv(body.path, len(columns)))
             try:
