@@ -37,12 +37,15 @@ class Database:
         self.connection = apsw.Connection(str(self.path))
         decimals.register(self.connection)
         self._recording: list[tuple[str, Sequence[Value]]] | None = None
-        self.connection.execute("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
+        self.connection.execute("PRAGMA page_size = 16384; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY")
         self.connection.execute("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000")
         self.connection.execute(
             "CREATE TABLE _invisible (object TEXT, id TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;"
-            "CREATE TABLE _deleted (object TEXT, id TEXT, at INTEGER, PRIMARY KEY (object, id)) WITHOUT ROWID;"
-            "CREATE INDEX _deleted_at ON _deleted (object, at)"
+            # root: the row whose deletion took this one along (itself, when deleted by hand); NULL once purged
+            "CREATE TABLE _deleted (object TEXT, id TEXT, at INTEGER, root TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;"
+            "CREATE INDEX _deleted_at ON _deleted (object, at); CREATE INDEX _deleted_root ON _deleted (root);"
+            "CREATE TABLE _nulled (parent TEXT, child TEXT, id TEXT, field TEXT);"
+            "CREATE INDEX _nulled_parent ON _nulled (parent)"
         )
 
     def close(self) -> None:
@@ -50,6 +53,14 @@ class Database:
         with self.lock:
             self.connection.close()
         self._folder.cleanup()
+
+    def begin_load(self) -> None:
+        """Prepare for a large load, which needs no journal: a new org that is cut off is thrown away."""
+        self.connection.execute("PRAGMA journal_mode = OFF")
+
+    def end_load(self) -> None:
+        """Go over to the write-ahead log, so that snapshots can be read while rows are written."""
+        self.connection.execute("PRAGMA journal_mode = WAL")
 
     def snapshot(self) -> apsw.Connection:
         """Open a second, read-only connection; the caller closes it. Within BEGIN it sees one moment of the data."""

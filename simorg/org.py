@@ -1,55 +1,111 @@
 """The simulated org: its objects, rows, clock, users and switches, and the Python door for tests."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from simorg import catalog, ids
+from simorg import catalog, drift, ids, lifecycle
 from simorg.auth import Sessions
+from simorg.clients import Clients
 from simorg.clock import OrgClock
-from simorg.database import Database, Row
+from simorg.database import Database, Row, Value
 from simorg.faults import Faults
 from simorg.permissions import Permissions
-from simorg.results import Result
-from simorg.schema import SObject
+from simorg.results import Failure, Refused, Result, Saved
+from simorg.rules import Rules
+from simorg.schema import SField, SObject
 from simorg.usage import Usage
+from simorg.writer import Writer, count_rows, for_each
 
 if TYPE_CHECKING:
+    from simorg.router import Router
     from simorg.server import Server
 
 NEWEST_VERSION = "67.0"
 VERSIONS = tuple(f"{number}.0" for number in range(31, 68))
 ORG_ID = ids.make("00D", 1)
 ADMIN_ID = ids.make("005", 1)
-CLIENT_ID = "3MVG9simorg.demo.client"
-CLIENT_SECRET = "simorg-demo-secret"
+HOUR_MS = 3_600_000
+
+
+class OrgError(Exception):
+    """A row that Python code wanted to write was refused; `failure` tells why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.code}: {failure.message}")
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Writes stamped at `started_ms` that become visible at `commit_ms`."""
+
+    started_ms: int
+    commit_ms: int
+    writes: Sequence[tuple[str, Sequence[Value]]]
 
 
 class SimOrg:
-    """One org. Rows live in a private SQLite file that is removed by `close`.
+    """One org. Rows live in a private SQLite file that `close` removes.
 
     `records` is the number of contacts to seed (the other objects follow); 0 seeds only users and standard rows.
+    `start_ms` is where the org's clock starts (default: the machine's time), `api_limit` the calls per 24 hours.
     """
 
     version = NEWEST_VERSION
 
     def __init__(self, records: int = 0, seed: int = 1, *, start_ms: int | None = None, api_limit: int = 15_000) -> None:
-        self.clock = OrgClock(start_ms)
+        from simorg import seed as seeding  # it needs this module
+
+        self.url = ""  # set by the server
+        self.router: Router | None = None
         self.org_id = ORG_ID
         self.user_id = ADMIN_ID
+        self.clock = OrgClock(start_ms)
         self.database = Database()
         self.db: apsw.Connection = self.database.connection
         self.lock: threading.RLock = self.database.lock
         self.permissions = Permissions()
+        self.rules = Rules()
         self.faults = Faults()
         self.usage = Usage(self.clock, api_limit)
         self.sessions = Sessions(self.clock, ORG_ID, 7200)
+        self.clients = Clients(ADMIN_ID)
         self.objects: dict[str, SObject] = {one.name: one for one in catalog.load()}
+        self.schema_changed_ms = self.clock.now_ms()
         self._views: dict[str, SObject | None] = {}
         self._views_of = -1
+        self._serials: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        self._late: list[Late] = []
+        self._bin_emptied_ms = self.clock.now_ms()
+        for one in self.objects.values():
+            self.database.create_table(one)
+        seeding.fill(self, records, seed)
+        for one in self.objects.values():
+            self.database.create_indexes(one)
+
+    def close(self) -> None:
+        """Remove the rows."""
+        self.database.close()
+
+    def __enter__(self) -> "SimOrg":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def serve(self, port: int = 0, host: str = "127.0.0.1") -> "Server":
+        """Return a server for this org, to be used as a context manager; port 0 takes a free one."""
+        from simorg.server import Server  # uvicorn is heavy
+
+        return Server(self, port, host)
+
+    # -- schema
 
     def schema(self, name: str) -> SObject | None:
         """Return an object as it is, whatever the API user may see; letter case is ignored."""
@@ -59,7 +115,7 @@ class SimOrg:
         return next((one for key, one in self.objects.items() if key.lower() == name.lower()), None)
 
     def object(self, name: str) -> SObject | None:
-        """Return an object as the API user sees it (hidden fields are absent), or None when it does not exist for him."""
+        """Return an object as the API user sees it (hidden fields are absent), or None when he cannot see it."""
         if self._views_of != self.permissions.generation:
             self._views, self._views_of = {}, self.permissions.generation
         key = name.lower()
@@ -68,8 +124,189 @@ class SimOrg:
             self._views[key] = self.permissions.view(found) if found else None
         return self._views[key]
 
+    def object_of_id(self, record_id: str) -> SObject | None:
+        """Return the object that an id belongs to by its prefix, or None."""
+        return next((one for one in self.objects.values() if one.key_prefix == record_id[:3]), None)
+
+    def add_object(self, name: str, declaration: dict[str, Any]) -> SObject:
+        """Make a new object of a declaration such as those in `simorg/objects` (as a dict)."""
+        return drift.add_object(self, name, declaration)
+
+    def remove_object(self, name: str) -> None:
+        """Remove an object with its rows."""
+        drift.remove_object(self, name)
+
+    def add_field(self, object_name: str, name: str, line: str | dict[str, Any]) -> SField:
+        """Add a field by its declaration line, e.g. `string 80`."""
+        return drift.add_field(self, object_name, name, line)
+
+    def remove_field(self, object_name: str, name: str) -> None:
+        """Remove a field with its values."""
+        drift.remove_field(self, object_name, name)
+
+    def rename_field(self, object_name: str, name: str, new_name: str) -> None:
+        """Change a field's API name."""
+        drift.rename_field(self, object_name, name, new_name)
+
+    def retype_field(self, object_name: str, name: str, line: str | dict[str, Any]) -> None:
+        """Change a field's type by a declaration line; values that do not fit are lost."""
+        drift.retype_field(self, object_name, name, line)
+
+    # -- writing rows
+
+    def create(
+        self,
+        object_name: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        user: str | None = None,
+        all_or_none: bool = False,
+        allow_duplicates: bool = False,
+    ) -> list[Result]:
+        """Create rows (field names and values as in REST JSON); one result per row, in order."""
+        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates)
+        return for_each(self, rows, lambda row: writer.create(object_name, row), all_or_none=all_or_none)
+
+    def update(
+        self,
+        object_name: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        user: str | None = None,
+        all_or_none: bool = False,
+        allow_duplicates: bool = False,
+    ) -> list[Result]:
+        """Update rows, each with its `Id`; only the given fields change."""
+        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates)
+
+        def act(row: Mapping[str, Any]) -> Saved:
+            record_id, values = split_id(row)
+            return writer.update(object_name, self.typed_id(object_name, record_id), values)
+
+        return for_each(self, rows, act, all_or_none=all_or_none)
+
+    def upsert(
+        self,
+        object_name: str,
+        key: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        user: str | None = None,
+        all_or_none: bool = False,
+        allow_duplicates: bool = False,
+    ) -> list[Result]:
+        """Create or update rows by an external-id field among their values."""
+        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates)
+        return for_each(self, rows, lambda row: writer.upsert(object_name, key, row), all_or_none=all_or_none)
+
+    def delete(self, record_ids: Iterable[str], *, all_or_none: bool = False) -> list[Result]:
+        """Put rows, of any objects, into the recycle bin."""
+        return for_each(
+            self, record_ids, lambda one: lifecycle.delete(self, self.full_id(one)), all_or_none=all_or_none
+        )
+
+    def undelete(self, record_ids: Iterable[str]) -> list[Result]:
+        """Take rows out of the recycle bin."""
+        return for_each(self, record_ids, lambda one: lifecycle.undelete(self, self.full_id(one)))
+
+    def purge(self, record_ids: Iterable[str]) -> list[Result]:
+        """Remove rows for good: from the recycle bin, or at once (hard delete)."""
+        return for_each(self, record_ids, lambda one: lifecycle.purge(self, self.full_id(one)))
+
+    def empty_bin(self, days: float = 0) -> int:
+        """Purge everything that has been in the recycle bin for at least so many days; return how many were."""
+        return lifecycle.empty_bin(self, days)
+
+    def merge(
+        self, master_id: str, losers: Sequence[str], values: Mapping[str, Any] | None = None, *, user: str | None = None
+    ) -> Result:
+        """Merge one or two rows into a master of the same object (Account, Contact, Lead)."""
+        master, others = self.full_id(master_id), [self.full_id(one) for one in losers]
+        by = user or self.user_id
+        return for_each(self, [master], lambda one: lifecycle.merge(self, one, others, values or {}, by))[0]
+
+    def convert_lead(self, lead_id: str, account_id: str | None = None, opportunity_name: str | None = None) -> Row:
+        """Convert a lead; return the ConvertedAccountId, ConvertedContactId and ConvertedOpportunityId."""
+        with self.transaction():
+            return lifecycle.convert_lead(self, self.full_id(lead_id), account_id, self.user_id, opportunity_name)
+
+    def add(self, object_name: str, **values: Any) -> str:
+        """Create one row and return its id, or raise OrgError."""
+        return _must(self.create(object_name, [values])[0])
+
+    def change(self, record_id: str, **values: Any) -> str:
+        """Update one row and return its id, or raise OrgError."""
+        schema = self.object_of_id(record_id)
+        return _must(self.update(schema.name if schema else "", [{"Id": record_id, **values}])[0])
+
+    def remove(self, record_id: str) -> str:
+        """Delete one row (into the recycle bin) and return its id, or raise OrgError."""
+        return _must(self.delete([record_id])[0])
+
+    @contextmanager
+    def late_commit(self, seconds: float) -> Iterator[None]:
+        """Stamp the writes of the block now, but let nobody see them until the clock has gone on by `seconds`."""
+        started = self.clock.now_ms()
+        with self.lock:
+            with self.database.recording() as writes:
+                yield
+            self._late.append(Late(started, started + round(seconds * 1000), list(writes)))
+
+    # -- reading and time
+
+    def row(self, record_id: str) -> Row | None:
+        """Return a row's stored values (also a deleted one's), or None."""
+        full = ids.normalize(record_id)
+        schema = self.object_of_id(full) if full else None
+        self.tick()
+        return self.database.get(schema, full) if schema and full else None
+
+    def count(self, object_name: str) -> int:
+        """Return how many living rows an object has."""
+        self.tick()
+        return count_rows(self, drift.known(self, object_name))
+
+    def living(self, schema: SObject, record_id: str) -> Row:
+        """Return the stored values of a row that is not deleted, or raise Refused."""
+        row = self.database.get(schema, record_id)
+        if row is None:
+            raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", status=404)
+        if row.get("IsDeleted"):
+            raise Refused("ENTITY_IS_DELETED", "entity is deleted", status=404)
+        return row
+
+    def hide_record(self, record_id: str) -> None:
+        """Take a row out of the API user's sight (sharing)."""
+        schema = self.object_of_id(record_id)
+        name = schema.name if schema else ""
+        self.database.write("INSERT OR IGNORE INTO _invisible VALUES (?, ?)", (name, self.full_id(record_id)))
+
+    def show_record(self, record_id: str) -> None:
+        """Give a hidden row back."""
+        self.database.write("DELETE FROM _invisible WHERE id = ?", (self.full_id(record_id),))
+
+    def visible(self, object_name: str, record_id: str) -> bool:
+        """Return whether sharing lets the API user see a row."""
+        sql = "SELECT 1 FROM _invisible WHERE object = ? AND id = ?"
+        return self.database.value(sql, (object_name, record_id)) is None
+
+    def now_stamp(self) -> int:
+        """Return the org's time in whole seconds (as milliseconds): what goes into stamps."""
+        return self.clock.now_ms() // 1000 * 1000
+
     def tick(self) -> None:
-        """Let happen what the clock has made due (late commits, emptying of the recycle bin); call before reading."""
+        """Let happen what the clock has made due (late commits, the recycle bin); call before reading."""
+        now = self.clock.now_ms()
+        if self._late and any(late.commit_ms <= now for late in self._late):
+            self._commit_late(now)
+        if now - self._bin_emptied_ms > HOUR_MS:
+            self._bin_emptied_ms = now
+            self.empty_bin(lifecycle.BIN_DAYS)
+
+    def oldest_open_transaction_ms(self) -> int | None:
+        """Return when the oldest transaction began that has not committed, or None; latestDateCovered stops there."""
+        self.tick()
+        return min((late.started_ms for late in self._late), default=None)
 
     def snapshot(self) -> apsw.Connection:
         """Open a read-only connection of its own on the rows (the caller closes it); for long Bulk exports."""
@@ -80,3 +317,71 @@ class SimOrg:
         """Hold the org's lock; all writes inside happen, or none when an exception leaves the block."""
         with self.database.transaction():
             yield
+
+    # -- ids
+
+    def next_serial(self, prefix: str) -> int:
+        """Return the next serial number of a key prefix."""
+        with self.lock:
+            self._serials[prefix] = self._serials.get(prefix, 0) + 1
+            return self._serials[prefix]
+
+    def reserve_serials(self, prefix: str, count: int) -> None:
+        """Take so many serial numbers, from 1, for seeded rows."""
+        self._serials[prefix] = count
+
+    def next_number(self, object_name: str, one: SField) -> str:
+        """Return the next value of an auto-number field."""
+        key = f"{object_name}.{one.name}"
+        with self.lock:
+            self._numbers[key] = self._numbers.get(key, 0) + 1
+            return auto_number(one.auto_number or "{0}", self._numbers[key])
+
+    def reserve_numbers(self, object_name: str, one: SField, count: int) -> None:
+        """Take so many auto-numbers, from 1, for seeded rows."""
+        self._numbers[f"{object_name}.{one.name}"] = count
+
+    def full_id(self, record_id: str) -> str:
+        """Return the 18-character form of an id, or raise Refused with MALFORMED_ID."""
+        full = ids.normalize(record_id)
+        if full is None:
+            raise Refused("MALFORMED_ID", f"malformed id {record_id}", "Id")
+        return full
+
+    def typed_id(self, object_name: str, record_id: str) -> str:
+        """Return the 18-character form of an id that must belong to an object, or raise Refused."""
+        full = self.full_id(record_id)
+        schema = self.schema(object_name)
+        if schema is not None and full[:3] != schema.key_prefix:
+            text = f"{schema.label} ID: id value of incorrect type: {record_id}"
+            raise Refused("MALFORMED_ID", text, "Id")
+        return full
+
+    def _commit_late(self, now: int) -> None:
+        with self.lock:
+            due = sorted((late for late in self._late if late.commit_ms <= now), key=lambda late: late.commit_ms)
+            self._late = [late for late in self._late if late.commit_ms > now]
+            for late in due:
+                self.database.replay(late.writes)
+
+
+def auto_number(pattern: str, number: int) -> str:
+    """Write an auto-number: `W-{0000}` and 12 give `W-0012`."""
+    before, _, rest = pattern.partition("{")
+    digits, _, after = rest.partition("}")
+    return f"{before}{number:0{len(digits)}d}{after}"
+
+
+def split_id(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Take the id (its key in any letter case) out of a row."""
+    values = {key: value for key, value in row.items() if key.lower() != "id"}
+    record_id = next((value for key, value in row.items() if key.lower() == "id"), None)
+    if not record_id:
+        raise Refused("MISSING_ARGUMENT", "Id not specified in an update call")
+    return record_id, values
+
+
+def _must(result: Result) -> str:
+    if isinstance(result, Failure):
+        raise OrgError(result)
+    return result.id

@@ -17,7 +17,8 @@ class Permissions:
         self._hidden: dict[str, set[str]] = {}
         self._read_only: dict[str, set[str]] = {}
         self.can_set_audit_fields = False
-        self.can_undelete = True
+        self.can_view_encrypted = False
+        self.read_only_records: set[str] = set()
 
     def deny(self, object_name: str, *actions: str) -> None:
         """Take `create`, `read`, `update` or `delete` away; without `read` the object does not exist for the user."""

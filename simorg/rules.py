@@ -1,0 +1,180 @@
+"""What tests and administrators add to the write rules: validation, duplicate rules, triggers, row locks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simorg.database import Row, quote
+from simorg.results import Failure, Refused
+from simorg.schema import SObject
+
+if TYPE_CHECKING:
+    from simorg.org import SimOrg
+
+Condition = str | Callable[[Row], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A validation rule: `broken_when` is an SQL condition over the row's columns, or a function of the stored row."""
+
+    object_name: str
+    broken_when: Condition
+    message: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRule:
+    """Rows with equal (letter case ignored), non-null values in all `fields` are duplicates.
+
+    With `allow_save` (action "allow and alert") the header `allowSave=true` lets the row pass.
+    """
+
+    object_name: str
+    fields: tuple[str, ...]
+    name: str = "Standard_Duplicate_Rule"
+    allow_save: bool = True
+    message: str = "Use one of these records?"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Called as `run(org, operation, row, old)`; a `before` trigger may change `row` and may raise Refused."""
+
+    object_name: str
+    moment: str
+    run: "Callable[[SimOrg, str, Row, Row | None], None]"
+
+
+class Rules:
+    """The rules of one org; all are off until added."""
+
+    def __init__(self) -> None:
+        self.validations: list[Validation] = []
+        self.duplicate_rules: list[DuplicateRule] = []
+        self.triggers: list[Trigger] = []
+        self.move_stamp_of_nulled_lookups = True
+        self._locks: dict[str, int | None] = {}
+
+    def add_validation(
+        self, object_name: str, broken_when: Condition, message: str, field: str | None = None
+    ) -> Validation:
+        """Refuse rows for which the condition holds, with FIELD_CUSTOM_VALIDATION_EXCEPTION and this message."""
+        rule = Validation(object_name, broken_when, message, field)
+        self.validations.append(rule)
+        return rule
+
+    def add_duplicate_rule(self, object_name: str, fields: Sequence[str], **values: Any) -> DuplicateRule:
+        """Refuse rows that equal another row in these fields, with DUPLICATES_DETECTED."""
+        rule = DuplicateRule(object_name, tuple(fields), **values)
+        self.duplicate_rules.append(rule)
+        return rule
+
+    def on_save(self, object_name: str, moment: str, run: "Callable[[SimOrg, str, Row, Row | None], None]") -> Trigger:
+        """Call a function `before` or `after` each create and update of an object's rows."""
+        if moment not in ("before", "after"):
+            raise ValueError("moment is 'before' or 'after'")
+        trigger = Trigger(object_name, moment, run)
+        self.triggers.append(trigger)
+        return trigger
+
+    def lock_row(self, record_id: str, times: int | None = None) -> None:
+        """Refuse writes to a row, and to rows that refer to it, with UNABLE_TO_LOCK_ROW; `times` or until unlocked."""
+        self._locks[record_id] = times
+
+    def unlock_row(self, record_id: str) -> None:
+        """Take a lock away."""
+        self._locks.pop(record_id, None)
+
+    def clear(self) -> None:
+        """Switch everything off."""
+        self.validations.clear()
+        self.duplicate_rules.clear()
+        self.triggers.clear()
+        self._locks.clear()
+
+    def check_locks(self, schema: SObject, row: Mapping[str, Any]) -> None:
+        """Refuse when the row or one that it refers to is locked."""
+        if not self._locks:
+            return
+        names = ["Id", *(one.name for one in schema.stored_fields if one.type == "reference")]
+        for record_id in [row[name] for name in names if row.get(name) in self._locks]:
+            left = self._locks[record_id]
+            if left is not None and left <= 1:
+                del self._locks[record_id]
+            elif left is not None:
+                self._locks[record_id] = left - 1
+            text = f"unable to obtain exclusive access to this record or 1 records: {record_id}"
+            raise Refused("UNABLE_TO_LOCK_ROW", text)
+
+    def fire(self, org: "SimOrg", schema: SObject, moment: str, operation: str, row: Row, old: Row | None) -> None:
+        """Run the triggers of one moment."""
+        for trigger in self.triggers:
+            if trigger.moment == moment and trigger.object_name.lower() == schema.name.lower():
+                trigger.run(org, operation, row, old)
+
+    def validate(self, org: "SimOrg", schema: SObject, row: Row) -> None:
+        """Refuse a row, written already, that breaks a validation rule."""
+        for rule in self.validations:
+            if rule.object_name.lower() == schema.name.lower() and _broken(org, schema, rule, row):
+                fields = [rule.field] if rule.field else []
+                raise Refused("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message, *fields)
+
+    def find_duplicates(self, org: "SimOrg", schema: SObject, row: Row, *, allow: bool) -> None:
+        """Refuse a row that a duplicate rule matches, unless the rule lets it pass and the caller wants that."""
+        for rule in self.duplicate_rules:
+            if rule.object_name.lower() != schema.name.lower() or (allow and rule.allow_save):
+                continue
+            found = _duplicates(org, schema, rule, row)
+            if found:
+                refused = Refused("DUPLICATES_DETECTED", rule.message)
+                extra = {"duplicateResut": _duplicate_result(org, schema, rule, found)}
+                refused.failure = Failure("DUPLICATES_DETECTED", rule.message, extra=extra)
+                raise refused
+
+
+def _broken(org: "SimOrg", schema: SObject, rule: Validation, row: Row) -> bool:
+    if callable(rule.broken_when):
+        return rule.broken_when(row)
+    sql = f'SELECT 1 FROM {quote(schema.name)} WHERE "Id" = ? AND ({rule.broken_when})'
+    return org.database.value(sql, (row["Id"],)) is not None
+
+
+def _duplicates(org: "SimOrg", schema: SObject, rule: DuplicateRule, row: Row) -> list[str]:
+    values = [row.get(name) for name in rule.fields]
+    if any(value is None for value in values):
+        return []
+    same = " AND ".join(f"{quote(name)} = ? COLLATE NOCASE" for name in rule.fields)
+    alive = ' AND "IsDeleted" = 0' if schema.soft_delete else ""
+    sql = f'SELECT "Id" FROM {quote(schema.name)} WHERE {same} AND "Id" IS NOT ?{alive} LIMIT 10'
+    return [found[0] for found in org.database.rows(sql, (*values, row.get("Id")))]
+
+
+def _duplicate_result(org: "SimOrg", schema: SObject, rule: DuplicateRule, found: Sequence[str]) -> dict[str, Any]:
+    url = f"/services/data/v{org.version}/sobjects/{schema.name}/"
+    records = [
+        {
+            "additionalInformation": [],
+            "fieldDiffs": [],
+            "matchConfidence": 100.0,
+            "record": {"attributes": {"type": schema.name, "url": url + record_id}, "Id": record_id},
+        }
+        for record_id in found
+    ]
+    match = {
+        "entityType": schema.name,
+        "errors": [],
+        "matchEngine": "FuzzyMatchEngine",
+        "matchRecords": records,
+        "rule": f"Standard_{schema.name}_Match_Rule_v1_1",
+        "size": len(records),
+        "success": True,
+    }
+    return {
+        "allowSave": rule.allow_save,
+        "duplicateRule": rule.name,
+        "duplicateRuleEntityType": schema.name,
+        "errorMessage": rule.message,
+        "matchResults": [match],
+    }
