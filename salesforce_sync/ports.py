@@ -6,6 +6,7 @@ Every implementation of a port passes the same suite (`tests/contract`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -73,6 +74,12 @@ class Store(Protocol):
 
     def checkpoint(self, object_name: str) -> Checkpoint | None:
         """Where the object has been merged up to; None before its first complete pull."""
+
+    def claim(self, object_name: str) -> AbstractContextManager[None]:
+        """Hold the object for one pull, over all threads and processes; `StoreBusy` if somebody else holds it.
+
+        A claim ends with its block, and with the death of its process.
+        """
 
     def staged(self, object_name: str) -> Staged | None:
         """The unfinished pull of this object, cut back to its last durable page."""

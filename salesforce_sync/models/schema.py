@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from salesforce_sync.errors import FieldNotFound
+from salesforce_sync.errors import FieldNotFound, ObjectNotFound
 
 
 class FieldType(StrEnum):
@@ -207,6 +207,19 @@ class ObjectSummary:
     queryable: bool
     custom: bool
     key_prefix: str | None
+
+
+_API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
+
+
+def check_api_name(name: str) -> str:
+    """The name, if it has the form of an object's or field's API name; `ObjectNotFound` otherwise.
+
+    Checked before a name reaches a URL, a query, a path or a statement.
+    """
+    if not _API_NAME.fullmatch(name):
+        raise ObjectNotFound(f"{name!r} is not an API name.", hint="API names look like Contact or Widget__c.")
+    return name
 
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import astuple
 from datetime import datetime
 from importlib import resources
@@ -21,6 +22,7 @@ from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
+from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.ingest import Ingest
@@ -37,6 +39,7 @@ class SqliteStore:
         self._clock = clock
         self._connections = Connections(path)
         self._ingest = Ingest(self._connections)
+        self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()
@@ -92,6 +95,9 @@ class SqliteStore:
         return row
 
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def claim(self, object_name: str) -> AbstractContextManager[None]:
+        return self._claims.claim(object_name)
 
     def staged(self, object_name: str) -> Staged | None:
         return self._ingest.staged(self._known(object_name))

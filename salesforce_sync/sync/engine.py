@@ -83,7 +83,8 @@ class SyncEngine:
         def report(rows: int, total: int | None) -> None:
             self._bus.emit(Progress(name, rows, total, self._org.usage.spent - course.calls_before))
 
-        return self._puller.pull(name, report)
+        with self._store.claim(name):
+            return self._puller.pull(name, report)
 
     def _failed(self, name: str, course: _Course, started: datetime, problem: Problem) -> RunRecord:
         known = self._store.schema(name)

@@ -1,0 +1,38 @@
+"""One pull of an object at a time, over all processes: a lock file that the system frees when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from salesforce_sync.errors import StoreBusy
+from salesforce_sync.models.schema import check_api_name
+
+
+class Claims:
+    """Claims on objects, kept as lock files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def claim(self, object_name: str) -> Iterator[None]:
+        """Hold the object until the block ends; `StoreBusy` if another thread or process holds it."""
+        check_api_name(object_name)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Names differ only by case for people, not for the org: both mean the same object.
+        path = self._folder / f"{object_name.casefold()}.lock"
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreBusy(
+                    f"{object_name} is being synced by another run.", hint="Wait until it has ended, then try again."
+                ) from error
+            yield
+        finally:
+            os.close(handle)
