@@ -13,7 +13,7 @@ from salesforce_sync.models.schema import check_api_name
 
 
 class Claims:
-    """Claims on objects, kept as lock files in `folder`."""
+    """Claims on objects, kept as lock files in `folder`, where pages land too."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -33,6 +33,13 @@ class Claims:
                 raise StoreBusy(
                     f"{object_name} is being synced by another run.", hint="Wait until it has ended, then try again."
                 ) from error
+            self._clear(object_name)
             yield
         finally:
             os.close(handle)
+
+    def _clear(self, object_name: str) -> None:
+        """Remove pages that a killed process left: whoever holds the claim is the only one who brings any."""
+        for left in self._folder.glob("*.csv"):
+            if left.name.casefold().startswith(f"{object_name.casefold()}-"):
+                left.unlink(missing_ok=True)
