@@ -1,0 +1,115 @@
+"""The session: had from the token endpoint, kept through `Keys`, renewed once for all workers.
+
+Which forms the token endpoint has, and what it answers: Salesforce's OAuth pages (`salesforce` help, OAuth flows).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Protocol
+
+from salesforce_sync.api import tokens
+from salesforce_sync.api.wire import Wire, origin
+from salesforce_sync.errors import SessionInvalid
+from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
+from salesforce_sync.ports import Clock
+
+
+class Keys(Protocol):
+    """Where the connection and the session are kept between runs (`storage.vault.Vault`)."""
+
+    def load(self) -> Connection | None:
+        """The connection last saved."""
+
+    def holds(self, connection: Connection) -> bool:
+        """Whether the saved connection is this login, so that the saved session is this login's too."""
+
+    def save(self, connection: Connection) -> None:
+        """Keep the connection, durably before this returns."""
+
+    def load_session(self) -> Session | None:
+        """The session last saved."""
+
+    def save_session(self, session: Session | None) -> None:
+        """Keep the session, or forget it."""
+
+
+class Sessions:
+    """Gives the session that all workers share. A kept one is tried first, so that two runs do not log in twice."""
+
+    def __init__(self, connection: Connection, wire: Wire, keys: Keys, clock: Clock) -> None:
+        self._connection = connection
+        self._wire = wire
+        self._keys = keys
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+
+    def current(self) -> Session:
+        """The session to use now; logs in if there is none."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._pasted() or self._kept() or self._log_in()
+            return self._session
+
+    def renew(self, stale: Session) -> bool:
+        """Replace a session that the org no longer takes; the workers that ask meanwhile wait and share the new one.
+
+        True if the new one came fresh from a login; False if it had been kept by another process and may be stale too.
+        """
+        with self._lock:
+            if self._session is not None and self._session != stale:
+                return True
+            if self._pasted() is not None:
+                hint = "Set SF_ACCESS_TOKEN to a new one, or connect in a way that can renew it."
+                raise SessionInvalid("The pasted session has ended or is not one of this org.", hint=hint)
+            kept = self._kept()
+            self._session = kept if kept != stale else None
+            if self._session is not None:
+                return False
+            self._session = self._log_in()
+            return True
+
+    def login(self) -> Session:
+        """A session fresh from the org, whatever was kept. A pasted one is given as it is."""
+        with self._lock:
+            self._session = self._pasted() or self._log_in()
+            return self._session
+
+    def _pasted(self) -> Session | None:
+        connection = self._connection
+        if connection.method is not LoginMethod.PASTED_SESSION:
+            return None
+        return Session(origin(connection.instance_url), connection.access_token or "")
+
+    def _kept(self) -> Session | None:
+        """The kept session, if it is one of this very login: never another org's or another user's."""
+        return self._keys.load_session() if self._keys.holds(self._connection) else None
+
+    def _log_in(self) -> Session:
+        connection = self._connection = self._newest()
+        granted = tokens.request(connection, self._wire, self._clock)
+        if granted.refresh_token not in (None, connection.refresh_token):
+            self._keep_rotated(granted.refresh_token)
+        session = Session(origin(granted.instance_url or connection.instance_url), granted.access_token)
+        if self._keys.holds(self._connection):
+            self._keys.save_session(session)
+        return session
+
+    def _newest(self) -> Connection:
+        """The connection with the refresh token that is good now: another process may have rotated ours.
+
+        Using an old one again would make Salesforce revoke the new one and all its sessions.
+        """
+        ours = self._connection
+        if ours.method is not LoginMethod.REFRESH_TOKEN or not self._keys.holds(ours):
+            return ours
+        return self._keys.load() or ours
+
+    def _keep_rotated(self, refresh_token: str | None) -> None:
+        """Make a rotated refresh token durable before anything else happens: the old one is dead already."""
+        ours = self._connection
+        first = ours.origin or fingerprint(ours.refresh_token or "")
+        self._connection = replace(ours, refresh_token=refresh_token, origin=first)
+        self._keys.save(self._connection)

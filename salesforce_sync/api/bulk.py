@@ -1,0 +1,143 @@
+"""Bulk API 2.0 query jobs: make one, wait for it, open its result pages. Every request is one API call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import msgspec
+
+from salesforce_sync.api.query import Query
+from salesforce_sync.api.resume import END, BulkPoint
+from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait
+from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.api.wire import Incoming
+from salesforce_sync.errors import JobFailed, LocatorExpired, ObjectNotFound, RequestRefused, Unreachable
+from salesforce_sync.ports import Clock
+
+PATIENCE_SECONDS = 2 * 60 * 60
+"""How long a job may take."""
+
+
+class _Reply(msgspec.Struct):
+    id: str
+    state: str
+    createdDate: str | None = None
+    numberRecordsProcessed: int | None = None
+    errorMessage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A query job as the org shows it; `created` is the org's own time (UTC)."""
+
+    id: str
+    state: str
+    created: datetime | None
+    rows: int | None
+    message: str
+
+    @property
+    def done(self) -> bool:
+        return self.state == "JobComplete"
+
+    @property
+    def dead(self) -> bool:
+        return self.state in ("Failed", "Aborted")
+
+
+class Bulk:
+    """The query jobs of one org."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    def create(self, query: Query, object_name: str) -> Job:
+        """Begin a job. If the answer is lost another one is made: a job without a reader costs nothing but its call."""
+        order = {
+            "operation": query.resource,
+            "query": query.soql,
+            "contentType": "CSV",
+            "columnDelimiter": "COMMA",
+            "lineEnding": "LF",
+        }
+        body = msgspec.json.encode(order)
+        call = Call(f"begin a Bulk query of {object_name}", "jobs/query", "POST", body=body)
+        return _job(self._transport.send(call).body)
+
+    def look(self, job_id: str) -> Job:
+        """The job's state now; `LocatorExpired` if the org no longer has it."""
+        path = f"jobs/query/{quote(job_id, safe='')}"
+        with _forgotten(job_id):
+            return _job(self._transport.send(Call(f"look at Bulk job {job_id}", path)).body)
+
+    def wait(self, job: Job, rows: int | None) -> Job:
+        """The finished job; `rows` is how many it may bring. `JobFailed` if it fails or takes more than two hours."""
+        deadline = self._clock.monotonic() + PATIENCE_SECONDS
+        seconds = first_wait(rows)
+        while not (job.done or job.dead):
+            if self._clock.monotonic() >= deadline:
+                raise JobFailed(f"Bulk job {job.id} is still {job.state} after two hours.", hint="Try again later.")
+            self._clock.sleep(seconds)
+            seconds = next_wait(seconds)
+            job = self.look(job.id)
+        if job.dead:
+            raise JobFailed(f"Bulk job {job.id} ended as {job.state}: {job.message or 'no reason was given'}.")
+        return job
+
+    def result(self, point: BulkPoint) -> Incoming:
+        """The result page at this point, its body still on its way."""
+        path = f"jobs/query/{quote(point.job_id, safe='')}/results?maxRecords={RESULT_PAGE_ROWS}"
+        if point.locator is not None:
+            path += f"&locator={quote(point.locator, safe='')}"
+        call = Call(f"read the result of Bulk job {point.job_id}", path, headers=(("Accept", "text/csv"),))
+        with _forgotten(point.job_id):
+            return self._transport.open(call)
+
+
+def next_point(point: BulkPoint, incoming: Incoming) -> BulkPoint:
+    """Where the result goes on after this page; Salesforce says `null` after the last."""
+    return BulkPoint(point.job_id, point.total, incoming.header("sforce-locator") or END)
+
+
+def expected_rows(incoming: Incoming) -> int | None:
+    """How many rows the org says that this result page has."""
+    told = incoming.header("sforce-numberofrecords") or ""
+    return int(told) if told.isdecimal() else None
+
+
+@contextmanager
+def _forgotten(job_id: str) -> Iterator[None]:
+    """A job lives seven days, and its results open only to the API version that made it (409)."""
+    gone = f"The org no longer gives Bulk job {job_id}"
+    try:
+        yield
+    except ObjectNotFound as missing:
+        raise LocatorExpired(f"{gone}: {missing.message}") from missing
+    except RequestRefused as refused:
+        if refused.code not in ("HTTP_409", "VERSION_CONFLICT", "INVALIDJOBSTATE", "INVALIDJOB"):
+            raise
+        raise LocatorExpired(f"{gone}: {refused.message}") from refused
+
+
+def _job(body: bytes) -> Job:
+    try:
+        told = msgspec.json.decode(body, type=_Reply)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+        raise Unreachable(f"The org's answer about a Bulk job cannot be read: {bad}.") from bad
+    return Job(
+        told.id, told.state, read_time(told.createdDate), told.numberRecordsProcessed, (told.errorMessage or "").strip()
+    )
+
+
+def read_time(text: str | None) -> datetime | None:
+    """A time as the org writes it (`2018-12-10T17:50:19.000+0000`), in UTC; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else None

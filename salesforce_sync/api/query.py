@@ -1,0 +1,88 @@
+"""SOQL text: the only place that writes a query, checks a name or quotes a value. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.schema import ObjectSchema
+
+MAX_SOQL = 100_000
+"""Characters that Salesforce takes in one query (SOQL limits)."""
+
+ARCHIVED = frozenset({"Task", "Event"})
+"""Objects whose old rows Salesforce archives: only queryAll shows them (REST guide, QueryAll)."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_ESCAPES = str.maketrans(
+    {"\\": r"\\", "'": r"\'", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\b": r"\b", "\f": r"\f"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query and the resource that runs it: `query` hides deleted and archived rows, `queryAll` shows them."""
+
+    soql: str
+    resource: str
+
+
+def is_identifier(name: str) -> bool:
+    """Whether the text can be the API name of an object or field."""
+    return _NAME.fullmatch(name) is not None
+
+
+def identifier(name: str) -> str:
+    """The name, if it can stand in a query; `Misuse` otherwise, so that no text can smuggle a clause in."""
+    if not is_identifier(name):
+        raise Misuse(f"{name!r} is not an API name.", hint="API names have letters, digits and underscores only.")
+    return name
+
+
+def text_literal(value: str) -> str:
+    """The text as a SOQL string."""
+    return f"'{value.translate(_ESCAPES)}'"
+
+
+def datetime_literal(moment: datetime) -> str:
+    """The moment as a SOQL datetime in UTC, cut (never rounded up) to milliseconds."""
+    if moment.tzinfo is None:
+        raise Misuse(f"{moment!r} has no time zone.", hint="Give a datetime in UTC.")
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z" if utc.year >= 1000 else _early(utc)
+
+
+def _early(utc: datetime) -> str:
+    # strftime does not pad years below 1000 on Linux.
+    return f"{utc.year:04d}-{utc:%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def everything(schema: ObjectSchema) -> Query:
+    """All rows that are not deleted, archived ones too."""
+    if schema.name in ARCHIVED and schema.has("IsDeleted"):
+        return Query(f"{_select(schema)} WHERE IsDeleted = false", "queryAll")
+    return Query(_select(schema), "query")
+
+
+def changed_since(schema: ObjectSchema, stamp: str, since: datetime) -> Query:
+    """All rows, deleted ones too, whose stamp is at or after `since`.
+
+    `>=` and not `>`: a row saved in the same second as the last one read would be lost.
+    """
+    return Query(f"{_select(schema)} WHERE {identifier(stamp)} >= {datetime_literal(since)}", "queryAll")
+
+
+def in_order(query: Query, schema: ObjectSchema, stamp: str) -> Query:
+    """The same query in the order of (stamp, Id), where the org can sort by them.
+
+    Not for Bulk: an ORDER BY switches its chunking off.
+    """
+    keys = [name for name in (stamp, "Id") if schema.field(name).sortable]
+    return Query(f"{query.soql} ORDER BY {', '.join(keys)}", query.resource) if keys else query
+
+
+def _select(schema: ObjectSchema) -> str:
+    columns = ", ".join(identifier(field.name) for field in schema.columns)
+    return f"SELECT {columns} FROM {identifier(schema.name)}"

@@ -1,0 +1,170 @@
+"""REST: what objects there are, what they look like, and small results page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from salesforce_sync.api.query import Query, is_identifier
+from salesforce_sync.api.resume import RestPoint
+from salesforce_sync.api.rows import PageDecoder, QueryPage, Row
+from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.api.wire import origin
+from salesforce_sync.errors import (
+    ConfigError,
+    Incomplete,
+    LocatorExpired,
+    ObjectNotFound,
+    RequestRefused,
+    Unreachable,
+)
+from salesforce_sync.models.connection import Session
+from salesforce_sync.models.page import Page, Rows
+from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+
+_PAGE_SIZE = (("Sforce-Query-Options", "batchSize=2000"),)
+"""The most that Salesforce gives in a page; it may give fewer."""
+
+
+def objects(transport: Transport) -> tuple[ObjectSummary, ...]:
+    """Every object that the connected user may see (describe global). One call."""
+    try:
+        body = transport.send(Call("list the org's objects", "sobjects")).body
+    except ObjectNotFound as missing:
+        # There is no object in this path, so what is missing is the API version.
+        raise ConfigError(
+            f"The org has no API at {transport.root}.", hint="Check salesforce.api_version and salesforce.instance_url."
+        ) from missing
+    return tuple(_summary(entry) for entry in _json(body, "list of objects")["sobjects"])
+
+
+def _summary(entry: dict[str, Any]) -> ObjectSummary:
+    return ObjectSummary(
+        name=entry["name"],
+        label=entry.get("label") or entry["name"],
+        queryable=entry.get("queryable", True),
+        custom=entry.get("custom", False),
+        key_prefix=entry.get("keyPrefix"),
+    )
+
+
+def describe(transport: Transport, object_name: str) -> ObjectSchema:
+    """The object's fields and rights. One call."""
+    hint = "Check the API name (custom objects end with __c) and that the connected user may see the object."
+    if not is_identifier(object_name):
+        raise ObjectNotFound(f"There is no object {object_name!r}.", hint=hint)
+    try:
+        body = transport.send(Call(f"describe {object_name}", f"sobjects/{object_name}/describe")).body
+    except ObjectNotFound as missing:
+        raise ObjectNotFound(
+            f"There is no object {object_name!r}, or it is hidden from this user.", hint=hint
+        ) from missing
+    told = _json(body, f"description of {object_name}")
+    try:
+        return ObjectSchema.from_describe(told)
+    except (KeyError, TypeError, AttributeError) as bad:
+        raise RequestRefused(f"The description of {object_name} cannot be read: {bad!r}.", code="BAD_DESCRIBE") from bad
+
+
+def _json(body: bytes, what: str) -> dict[str, Any]:
+    try:
+        told = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as bad:
+        told = bad
+    if isinstance(told, dict):
+        return told
+    hint = "Check salesforce.instance_url and that no proxy or login page stands in between."
+    raise Unreachable(f"The org's {what} is not JSON.", hint=hint)
+
+
+def query_path(query: Query) -> str:
+    """The path, below the version's root, that asks this query."""
+    return f"{query.resource}?q={quote(query.soql, safe='')}"
+
+
+def query_fits(transport: Transport, query: Query) -> bool:
+    """Whether the query is short enough to be asked by a GET."""
+    return transport.fits(query_path(query), _PAGE_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """A query's first page, the session that its locator belongs to, and the org's time just before it was asked."""
+
+    page: QueryPage
+    session: Session
+    asked: datetime | None
+
+
+def ask(transport: Transport, query: Query, decoder: PageDecoder, doing: str) -> FirstPage:
+    """Ask a query. One call."""
+    answer = transport.send(Call(doing, query_path(query), headers=_PAGE_SIZE))
+    return FirstPage(decoder.decode(answer.body), answer.session, answer.asked)
+
+
+class RestPull:
+    """The pages of one query's result, one call each, up to the last. All of them belong to one session."""
+
+    def __init__(self, transport: Transport, schema: ObjectSchema, session: Session, doing: str) -> None:
+        self._transport = transport
+        self._schema = schema
+        self._decoder = PageDecoder(schema)
+        self._session = session
+        self._doing = doing
+
+    def after(self, first: FirstPage) -> Iterator[Page]:
+        """The first page and all that follow."""
+        return self._pages(first.page, 0, first.asked)
+
+    def go_on(self, point: RestPoint) -> Iterator[Page]:
+        """The pages after a durable point."""
+        if point.path is None:
+            yield Page(self._schema, Rows(()), resume=str(point), total=point.rows, last=True)
+            return
+        yield from self._pages(self._fetch(point.path), point.rows, None)
+
+    def _pages(self, page: QueryPage, seen: int, asked: datetime | None) -> Iterator[Page]:
+        while True:
+            seen += len(page.rows)
+            yield self._page(page.rows, self._point(page, seen), page.total, asked, last=page.done)
+            if page.done:
+                return
+            page = self._fetch(page.next_path or "")
+
+    def _point(self, page: QueryPage, seen: int) -> RestPoint:
+        if page.done and seen < page.total:
+            raise Incomplete(f"The org said that there are {page.total} rows of {self._schema.name} and sent {seen}.")
+        if not page.done and not (page.next_path and page.rows):
+            raise Incomplete(f"The org did not say where the rest of {self._schema.name} is.")
+        return RestPoint(seen, None if page.done else page.next_path)
+
+    def _page(self, rows: list[Row], point: RestPoint, total: int, asked: datetime | None, *, last: bool) -> Page:
+        return Page(self._schema, Rows(rows), resume=str(point), total=total, server_time=asked, last=last)
+
+    def _fetch(self, next_path: str) -> QueryPage:
+        path = locator_path(next_path, self._transport.root, self._session.instance_url)
+        try:
+            return self._decoder.decode(self._transport.send(Call(self._doing, path, session=self._session)).body)
+        except ObjectNotFound as gone:
+            raise LocatorExpired(f"The org has forgotten the rest of a result: {gone.message}") from gone
+
+
+def locator_path(next_url: str, root: str, instance_url: str) -> str:
+    """The path that fetches the next page, from nextRecordsUrl in whatever form: absolute, rooted or bare.
+
+    Never another host: the token would go with it.
+    """
+    if "://" in next_url:
+        parts = urlsplit(next_url)
+        if origin(next_url) != instance_url:
+            raise RequestRefused("The org's next page is on another host.", code="FOREIGN_HOST")
+        next_url = parts.path + (f"?{parts.query}" if parts.query else "")
+    if next_url.startswith("/services/"):
+        return next_url
+    bare = next_url.lstrip("/")
+    return f"{root}/{bare}" if "/" in bare else f"{root}/query/{bare}"

@@ -1,0 +1,59 @@
+"""Durable points of a pull, as the text that a `Page` and a `PullRequest` carry. Pure.
+
+`bulk:<job id>:<total>:<locator>`   the Bulk result page to fetch next; no locator: the first; `null`: none is left
+`rest:<rows>:<path>`                the REST page to fetch next, after so many rows; no path: none is left
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from salesforce_sync.errors import LocatorExpired
+
+END = "null"
+"""What Salesforce itself sends as the locator of a last result page (`Sforce-Locator: null`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPoint:
+    """Where a Bulk job's results go on. `total`: rows of all pages, None until the job is done.
+
+    `locator` is None before the first page.
+    """
+
+    job_id: str
+    total: int | None = None
+    locator: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.locator == END
+
+    def __str__(self) -> str:
+        return f"bulk:{self.job_id}:{'' if self.total is None else self.total}:{self.locator or ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestPoint:
+    """Where a REST query goes on, after `rows` rows. `path` is None after the last page."""
+
+    rows: int
+    path: str | None
+
+    @property
+    def finished(self) -> bool:
+        return self.path is None
+
+    def __str__(self) -> str:
+        return f"rest:{self.rows}:{self.path or ''}"
+
+
+def parse(text: str) -> BulkPoint | RestPoint:
+    """Read a durable point; `LocatorExpired` for a text that no version of this program can go on from."""
+    kind, _, point = text.partition(":")
+    match kind, point.split(":", 2 if kind == "bulk" else 1):
+        case "bulk", [job_id, total, locator] if job_id and (total.isdecimal() or not total):
+            return BulkPoint(job_id, int(total) if total else None, locator or None)
+        case "rest", [rows, path] if rows.isdecimal():
+            return RestPoint(int(rows), path or None)
+    raise LocatorExpired(f"The pull cannot go on from {text!r}.", hint="It starts again from the beginning.")

@@ -1,0 +1,54 @@
+"""REST or Bulk: which one finishes a pull with fewer API calls. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+RESULT_PAGE_ROWS = 250_000
+"""Rows asked of one Bulk result page."""
+
+EXPECTED_POLLS = 2
+
+
+class Route(StrEnum):
+    """How the rows come."""
+
+    REST = "rest"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the first REST page told: rows in all, rows on it (wide rows make pages short), and whether it is all."""
+
+    total: int
+    page_rows: int
+    done: bool
+
+
+def rest_calls_left(probe: Probe) -> int:
+    """Calls that REST still needs after the first page, if all pages are as long as that one."""
+    if probe.done:
+        return 0
+    return -(-max(0, probe.total - probe.page_rows) // max(1, probe.page_rows))
+
+
+def bulk_calls(total: int) -> int:
+    """Calls of a Bulk query job: its creation, about two looks at it, and its result pages."""
+    return 1 + EXPECTED_POLLS + max(1, -(-total // RESULT_PAGE_ROWS))
+
+
+def choose(probe: Probe) -> Route:
+    """The cheaper way on. A tie stays with REST: its first page is already here, and it keeps the order."""
+    return Route.BULK if rest_calls_left(probe) > bulk_calls(probe.total) else Route.REST
+
+
+def first_wait(rows: int | None) -> float:
+    """Seconds before the first look at a job of so many rows (None: not known)."""
+    return min(10.0, 0.5 + (100_000 if rows is None else rows) / 400_000)
+
+
+def next_wait(wait: float) -> float:
+    """Seconds before the next look: longer each time, as every look costs a call; never above 20."""
+    return min(20.0, wait * 2.5)

@@ -1,0 +1,145 @@
+"""REST's JSON pages as rows: decoded by a struct that is made from the object's schema.
+
+The struct is what makes it fast (no dict a row); a page that does not fit it is read again cell by cell, so that one
+odd value does not stop a sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+import msgspec
+from msgspec.structs import astuple
+
+from salesforce_sync.errors import RequestRefused, Unreachable
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+
+Row = tuple[object, ...]
+
+_TYPES: dict[FieldType, Any] = {
+    FieldType.BOOLEAN: bool | None,
+    FieldType.INTEGER: int | None,
+    FieldType.DECIMAL: Decimal | None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPage:
+    """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque."""
+
+    total: int
+    done: bool
+    next_path: str | None
+    rows: list[Row]
+
+
+class PageDecoder:
+    """Reads the pages of one object. Every column must be in every row: a field that is not there is not null."""
+
+    def __init__(self, schema: ObjectSchema) -> None:
+        self._schema = schema
+        self._fast = msgspec.json.Decoder(_page_of(list[_struct(schema)]))  # type: ignore[misc]
+        self._slow = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
+
+    def decode(self, body: bytes) -> QueryPage:
+        """The page; `Unreachable` if it is no query result, `RequestRefused` if a row lacks a field."""
+        try:
+            page = self._fast.decode(body)
+        except msgspec.ValidationError:
+            return self._decode_slowly(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as bad:
+            raise _unreadable(self._schema, bad) from bad
+        return _query_page(page, list(map(astuple, page.records)))
+
+    def _decode_slowly(self, body: bytes) -> QueryPage:
+        try:
+            page = self._slow.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+            raise _unreadable(self._schema, bad) from bad
+        readers = [(field, _READERS.get(field.type, read_text)) for field in self._schema.columns]
+        return _query_page(page, [self._row(record, readers) for record in page.records])
+
+    def _row(self, record: dict[str, msgspec.Raw], readers: list[tuple[Field, Callable[[Any], object]]]) -> Row:
+        try:
+            return tuple(_cell(record[field.name], field, read) for field, read in readers)
+        except KeyError as missing:
+            raise RequestRefused(
+                f"The org left {missing.args[0]} out of a row of {self._schema.name}.",
+                code="MISSING_FIELD",
+                hint="The field may have been hidden just now; sync again.",
+            ) from missing
+
+
+def _struct(schema: ObjectSchema) -> type[msgspec.Struct]:
+    names = {f"f{at}": field.name for at, field in enumerate(schema.columns)}
+    fields = [(f"f{at}", _TYPES.get(field.type, str | None)) for at, field in enumerate(schema.columns)]
+    # gc=False: the rows hold no cycles, and the collector would walk them all again and again.
+    return msgspec.defstruct("Row", fields, rename=names, gc=False)
+
+
+def _page_of(records: Any) -> Any:
+    fields: list[Any] = [
+        ("totalSize", int), ("done", bool), ("records", records), ("nextRecordsUrl", str | None, None)
+    ]  # fmt: skip
+    return msgspec.defstruct("Page", fields)
+
+
+def _query_page(page: Any, rows: list[Row]) -> QueryPage:
+    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows)
+
+
+def _unreadable(schema: ObjectSchema, bad: Exception) -> Unreachable:
+    return Unreachable(f"The answer to the query for {schema.name} cannot be read: {bad}.", hint="Try again later.")
+
+
+def _cell(raw: msgspec.Raw, field: Field, read: Callable[[Any], object]) -> object:
+    text = bytes(raw)
+    if text == b"null":
+        return None
+    try:
+        return read(text)
+    except (ValueError, ArithmeticError) as bad:
+        shown = text[:60].decode("utf-8", "replace")
+        raise RequestRefused(
+            f"{field.name} is described as {field.salesforce_type}, but a row has {shown}.", code="UNEXPECTED_VALUE"
+        ) from bad
+
+
+def read_text(raw: bytes) -> str:
+    """A string's text; of any other JSON value its own text, e.g. `7` or `{"a":1}`."""
+    return msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
+
+
+def read_bool(raw: bytes) -> bool:
+    """true or false, quoted or not."""
+    text = read_text(raw).lower()
+    return text == "true" if text in ("true", "false") else _no(raw)
+
+
+def read_int(raw: bytes) -> int:
+    """A whole number, however it is written: `5`, `5.0` or `"5"`."""
+    number = read_decimal(raw)
+    return int(number) if number == number.to_integral_value() else _no(raw)
+
+
+def read_decimal(raw: bytes) -> Decimal:
+    """A number with all its digits."""
+    try:
+        number = Decimal(read_text(raw))
+    except InvalidOperation:
+        return _no(raw)
+    return number if number.is_finite() else _no(raw)
+
+
+def _no(raw: bytes) -> NoReturn:
+    raise ValueError(raw)
+
+
+_READERS: dict[FieldType, Callable[[Any], object]] = {
+    FieldType.BOOLEAN: read_bool,
+    FieldType.INTEGER: read_int,
+    FieldType.DECIMAL: read_decimal,
+}

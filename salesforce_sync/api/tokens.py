@@ -1,0 +1,202 @@
+"""One request to the token endpoint: what each way of logging in sends, and what its answers mean."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from salesforce_sync.api.responses import Refusal, read_refusal
+from salesforce_sync.api.retry import Fate, fate, pause, read_retry_after
+from salesforce_sync.api.wire import NotSent, Outgoing, Wire, origin
+from salesforce_sync.errors import ConfigError, LoginRefused, Transient, Unreachable
+from salesforce_sync.models.connection import Connection, LoginMethod
+from salesforce_sync.ports import Clock
+
+_PRODUCTION = "https://login.salesforce.com"
+_SANDBOX = "https://test.salesforce.com"
+_JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_SECRETS = ("client_secret", "refresh_token", "assertion")
+_JWT_LIFE = timedelta(minutes=2)
+"""Salesforce takes at most three minutes; one is left for clocks that differ."""
+
+
+class _Reply(msgspec.Struct):
+    access_token: str
+    instance_url: str | None = None
+    refresh_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a login gave. There is no lifetime in it: Salesforce tells of an ended session only by refusing it."""
+
+    access_token: str = field(repr=False)
+    instance_url: str | None
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+def request(connection: Connection, wire: Wire, clock: Clock) -> Grant:
+    """Ask the token endpoint; `LoginRefused` with Salesforce's own reason, `Transient` if it cannot answer now."""
+    audiences = _audiences(connection) if connection.method is LoginMethod.JWT_BEARER else ("",)
+    for audience in audiences[:-1]:
+        try:
+            return _ask(connection, _form(connection, audience, clock), wire, clock)
+        except LoginRefused as refused:
+            if "audience" not in refused.message.lower():
+                raise
+    return _ask(connection, _form(connection, audiences[-1], clock), wire, clock)
+
+
+def _form(connection: Connection, audience: str, clock: Clock) -> dict[str, str]:
+    """The form that this way of logging in sends."""
+    app = {"client_id": connection.client_id or ""}
+    if connection.client_secret:
+        app["client_secret"] = connection.client_secret
+    match connection.method:
+        case LoginMethod.CLIENT_CREDENTIALS:
+            return {"grant_type": "client_credentials", **app}
+        case LoginMethod.REFRESH_TOKEN:
+            return {"grant_type": "refresh_token", "refresh_token": connection.refresh_token or "", **app}
+        case LoginMethod.JWT_BEARER:
+            return {"grant_type": _JWT_GRANT, "assertion": assertion(connection, audience, clock)}
+        case LoginMethod.PASTED_SESSION:
+            raise ConfigError("A pasted session cannot be renewed.", hint="Paste a new one or connect another way.")
+
+
+def assertion(connection: Connection, audience: str, clock: Clock) -> str:
+    """The JWT that the user's key signs (RS256)."""
+    import jwt
+
+    claims = {
+        "iss": connection.client_id,
+        "sub": connection.username,
+        "aud": audience,
+        "exp": int((clock.now() + _JWT_LIFE).timestamp()),
+    }
+    path = Path(connection.jwt_key_file or "")
+    try:
+        return jwt.encode(claims, path.read_bytes(), algorithm="RS256")
+    except OSError as missing:
+        raise ConfigError(f"The key file {path} cannot be read: {missing.strerror}.", hint=_KEY_HINT) from missing
+    except (ValueError, TypeError, jwt.PyJWTError) as bad:
+        raise ConfigError(f"The key file {path} holds no RSA private key in PEM form.", hint=_KEY_HINT) from bad
+
+
+_KEY_HINT = "Set SF_JWT_KEY_FILE to the private key whose certificate was uploaded to the app."
+
+
+def _audiences(connection: Connection) -> tuple[str, ...]:
+    """Who the assertion is for: Salesforce's login host of that kind of org, or a host that is none of Salesforce's."""
+    base = _token_host(connection)
+    host = urlsplit(base).hostname or ""
+    if base in (_PRODUCTION, _SANDBOX):
+        return (base,)
+    if host.endswith(".sandbox.my.salesforce.com"):
+        return (_SANDBOX,)
+    if host.endswith((".my.salesforce.com", ".salesforce.com")):
+        return (_PRODUCTION,)
+    return (base, _PRODUCTION)
+
+
+def _token_host(connection: Connection) -> str:
+    return origin(connection.login_url or connection.instance_url)
+
+
+def _ask(connection: Connection, form: dict[str, str], wire: Wire, clock: Clock) -> Grant:
+    outgoing = Outgoing(
+        "POST",
+        f"{_token_host(connection)}/services/oauth2/token",
+        {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+        urlencode(form).encode(),
+    )
+    tried = 0
+    while True:
+        tried += 1
+        after: float | None = None
+        try:
+            with closing(wire.open(outgoing)) as incoming:
+                body = incoming.read()
+                if incoming.ok:
+                    return _grant(body, outgoing.url)
+                refusal = read_refusal(
+                    incoming.status, without_secrets(body, [form[key] for key in _SECRETS if key in form])
+                )
+                after = read_retry_after(incoming.header("retry-after"), clock.now())
+            failure, again = _refused(refusal, outgoing.url), fate(refusal) is Fate.AGAIN
+        except Unreachable as broken:
+            # A refresh token that rotates is good once: if the org may have seen it, it is not sent again.
+            failure, again = broken, connection.method is not LoginMethod.REFRESH_TOKEN or isinstance(broken, NotSent)
+        seconds = pause(tried, after, random.random()) if again else None
+        if seconds is None:
+            raise failure
+        clock.sleep(seconds)
+
+
+def _grant(body: bytes, url: str) -> Grant:
+    try:
+        reply = msgspec.json.decode(body, type=_Reply)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+        raise LoginRefused(
+            f"The answer of {url} is no token.", reason="bad_reply", hint="Is this the address of a Salesforce org?"
+        ) from bad
+    return Grant(reply.access_token, reply.instance_url, reply.refresh_token)
+
+
+def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
+    """The body with every secret blotted out: some servers repeat in an error what they were sent."""
+    for secret in secrets:
+        if len(secret) >= 8:
+            body = body.replace(secret.encode(), b"***")
+    return body
+
+
+def _refused(refusal: Refusal, url: str) -> LoginRefused | Transient:
+    if fate(refusal) is Fate.AGAIN:
+        message = f"The login host could not answer: {refusal.message or refusal.code}."
+        return Transient(message, hint="Try again in a few minutes.")
+    message = f"Login refused by {url}: {refusal.message or 'no reason was given'} ({refusal.code})."
+    return LoginRefused(message, reason=refusal.code, hint=hint_for(refusal.code, refusal.message))
+
+
+def hint_for(error: str, description: str) -> str:
+    """What the person can do about an OAuth error."""
+    folded = description.lower()
+    for text, hint in _HINTS_BY_TEXT:
+        if text in folded:
+            return hint
+    return _HINTS_BY_ERROR.get(error, "Check the credentials and the app's OAuth settings in the org.")
+
+
+_HINTS_BY_TEXT = (
+    ("no client credentials user", "Set a 'Run As' user in the app's client credentials flow."),
+    ("not supported on this domain", "Set salesforce.instance_url to the org's own My Domain address; "
+     "client credentials do not work on login.salesforce.com or test.salesforce.com."),
+    ("expired access/refresh token", "The refresh token has ended or was used before; "
+     "authorise the app again and set the new SF_REFRESH_TOKEN."),
+    ("hasn't approved this consumer", "Pre-authorise the app for the user ('Admin approved users')."),
+    ("audience", "Set SF_LOGIN_URL to https://login.salesforce.com, or https://test.salesforce.com for a sandbox."),
+    ("inactive user", "The user is not active in the org; use another one."),
+    ("expired authorization code", "Start the login again."),
+    ("invalid authorization code", "Start the login again."),
+    ("ip restricted", "The app's or profile's IP ranges do not allow this machine."),
+    ("authentication failure", "Check the user name, the app's certificate or secret, and the login history in Setup."),
+    ("assertion", "Check this machine's clock, SF_USERNAME and the certificate of SF_JWT_KEY_FILE."),
+)  # fmt: skip
+
+_HINTS_BY_ERROR = {
+    "invalid_client_id": "Check SF_CLIENT_ID (the app's consumer key). A new app needs up to ten minutes.",
+    "invalid_client": "Check SF_CLIENT_SECRET (the app's consumer secret).",
+    "invalid_grant": "The credentials are no longer good; connect again with new ones.",
+    "unsupported_grant_type": "Turn this OAuth flow on in the app's settings.",
+    "inactive_user": "The user is not active in the org; use another one.",
+    "inactive_org": "The org is locked, closed or suspended.",
+    "rate_limit_exceeded": "Too many logins in a short time; wait a few minutes.",
+    "HTTP_404": "There is no token endpoint here; check salesforce.instance_url and SF_LOGIN_URL.",
+}

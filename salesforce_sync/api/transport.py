@@ -1,0 +1,190 @@
+"""The one place that sends a request to the org's API: session, retries, limits and errors.
+
+A session that ended is renewed once for all workers. A request is sent again only if that cannot do anything twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from salesforce_sync.api.auth import Sessions
+from salesforce_sync.api.meter import Meter
+from salesforce_sync.api.responses import Refusal, error_for, read_refusal
+from salesforce_sync.api.retry import Fate, fate, pause, read_retry_after
+from salesforce_sync.api.tokens import without_secrets
+from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
+from salesforce_sync.errors import LocatorExpired, SyncError, Unreachable
+from salesforce_sync.models.connection import Session
+from salesforce_sync.ports import Clock
+
+log = logging.getLogger("salesforce_sync.api")
+
+CALLER = "client=salesforce-sync"
+MAX_HEAD = 16_384
+"""Bytes of URI and headers together that Salesforce takes (REST guide: 414, 431)."""
+
+_HEAD_SLACK = 768
+"""For the headers that the HTTP client, and proxies on the way, add."""
+
+_RENEWALS = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One API call. `path` is below the version's root, or begins with `/services/`; `doing` says it in words.
+
+    `repeatable`: sending it twice does no harm. `session`: only that one can make the call (a query locator belongs to
+    the session that made it).
+    """
+
+    doing: str
+    path: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = field(default=None, repr=False)
+    repeatable: bool = True
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole successful answer. `asked` is the org's own time (UTC) just before it was asked, if the org told one."""
+
+    body: bytes = field(repr=False)
+    session: Session
+    asked: datetime | None
+
+
+class _Refused(Exception):
+    """The org answered, and not with a success."""
+
+    def __init__(self, refusal: Refusal, retry_after: float | None) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+        self.retry_after = retry_after
+
+
+class Transport:
+    """Sends calls. Safe for several threads."""
+
+    def __init__(self, wire: Wire, sessions: Sessions, meter: Meter, clock: Clock, api_version: str) -> None:
+        self._wire = wire
+        self._sessions = sessions
+        self._meter = meter
+        self._clock = clock
+        self.root = f"/services/data/v{api_version.removeprefix('v')}"
+
+    def send(self, call: Call) -> Answer:
+        """Make the call and read the whole answer; raises the narrowest error of ours where there is none."""
+
+        def read(incoming: Incoming, session: Session, started: float) -> Answer:
+            with closing(incoming):
+                asked = org_time(incoming.header("date"), self._clock.monotonic() - started)
+                return Answer(incoming.read(), session, asked)
+
+        return self._persist(call, read)
+
+    def open(self, call: Call) -> Incoming:
+        """Make the call and give the answer while its body is still on its way; the caller reads and closes it."""
+        return self._persist(call, lambda incoming, session, started: incoming)
+
+    def fits(self, path: str, headers: tuple[tuple[str, str], ...] = ()) -> bool:
+        """Whether Salesforce would take a request line and headers as long as this call's."""
+        session = self._sessions.current()
+        sent = self._headers(Call("", path, headers=headers), session)
+        size = len(session.instance_url) + len(self._path(path)) + sum(len(k) + len(v) + 4 for k, v in sent.items())
+        return size + _HEAD_SLACK <= MAX_HEAD
+
+    def _persist(self, call: Call, take: Callable[[Incoming, Session, float], T]) -> T:
+        """Try until it works, or until trying again would be wrong."""
+        tried = renewals = 0
+        while True:
+            session = self._session_for(call)
+            after: float | None = None
+            try:
+                return self._once(call, session, take)
+            except Unreachable as broken:
+                error: SyncError = broken
+                verdict = Fate.AGAIN if call.repeatable or isinstance(broken, NotSent) else Fate.STOP
+            except _Refused as no:
+                error, after = error_for(no.refusal, call.doing), no.retry_after
+                verdict = _verdict(call, no.refusal)
+            if verdict is Fate.RENEW and renewals < _RENEWALS:
+                renewals = _RENEWALS if self._sessions.renew(session) else renewals + 1
+                continue
+            tried += 1
+            seconds = pause(tried, after, random.random()) if verdict is Fate.AGAIN else None
+            if seconds is None:
+                raise error
+            log.info("Trying to %s again in %.1f s: %s", call.doing, seconds, error.message)
+            self._clock.sleep(seconds)
+
+    def _session_for(self, call: Call) -> Session:
+        session = self._sessions.current()
+        if call.session is not None and call.session != session:
+            raise LocatorExpired(
+                f"The session that began to {call.doing} has ended.", hint="The query is asked anew by the new one."
+            )
+        return session
+
+    def _once(self, call: Call, session: Session, take: Callable[[Incoming, Session, float], T]) -> T:
+        url = session.instance_url + self._path(call.path)
+        outgoing = Outgoing(call.method, url, self._headers(call, session), call.body)
+        started = self._clock.monotonic()
+        incoming = self._counted(outgoing)
+        if incoming.ok:
+            return take(incoming, session, started)
+        with closing(incoming):
+            body = without_secrets(incoming.read(), [session.access_token])
+            raise _Refused(
+                read_refusal(incoming.status, body), read_retry_after(incoming.header("retry-after"), self._clock.now())
+            )
+
+    def _counted(self, outgoing: Outgoing) -> Incoming:
+        try:
+            incoming = self._wire.open(outgoing)
+        except NotSent:
+            raise
+        except Unreachable:
+            self._meter.spend()  # the org may have seen it, and then it counts
+            raise
+        self._meter.spend()
+        self._meter.note(incoming.header("sforce-limit-info"))
+        return incoming
+
+    def _path(self, path: str) -> str:
+        return path if path.startswith("/services/") else f"{self.root}/{path.lstrip('/')}"
+
+    def _headers(self, call: Call, session: Session) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {session.access_token}",
+            "Accept": "application/json",
+            "Sforce-Call-Options": CALLER,
+            **({"Content-Type": "application/json"} if call.body is not None else {}),
+            **dict(call.headers),
+        }
+
+
+def _verdict(call: Call, refusal: Refusal) -> Fate:
+    decided = fate(refusal)
+    return Fate.STOP if decided is Fate.AGAIN and not call.repeatable else decided
+
+
+def org_time(date_header: str | None, waited: float) -> datetime | None:
+    """The org's time when a request reached it: its `Date` header less the seconds that the answer took."""
+    if not date_header:
+        return None
+    try:
+        told = parsedate_to_datetime(date_header)
+    except ValueError:
+        return None
+    return told - timedelta(seconds=max(0.0, waited)) if told.tzinfo else None
