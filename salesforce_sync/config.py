@@ -55,7 +55,7 @@ class Config:
 
     @classmethod
     def load(
-        cls, path: str | Path | None = None, *, environ: Mapping[str, str] | None = None, **arguments: object
+        cls, path: str | Path | None = None, *, environ: Mapping[str, str] | None = None, **arguments: Any
     ) -> Self:
         """Read all layers; `arguments` are named like the environment names, without `SF_` and in lower case.
 
@@ -76,25 +76,30 @@ class Config:
         sections = _validated(given)
         return cls(**sections, file=Path(os.path.abspath(file)) if file.is_file() else None)
 
-    def connection(self, method: LoginMethod | None = None) -> Connection | None:
+    def connection(self) -> Connection | None:
         """The org and the way to log in that the credentials describe; None where no credentials were given.
 
-        Without `method` the first complete set counts: a pasted session, a refresh token, JWT, client credentials.
-        `ConfigError` names what is missing from an incomplete one.
+        `ConfigError` names what is missing from credentials that make up no way to log in.
         """
-        given = {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}
-        if method is not None:
-            if not LOGINS[method] <= given:
-                raise _incomplete(LOGINS[method] & given, (method,))
-            return self._connection_by(method)
-        if not given:
-            return None
-        complete = next((method for method, needed in LOGINS.items() if needed <= given), None)
-        if complete is None:
-            raise _incomplete(given, tuple(LOGINS))
-        return self._connection_by(complete)
+        given = self._given()
+        method = self.complete_method()
+        if given and method is None:
+            raise _incomplete(given, LOGINS)
+        return None if method is None else self.connection_by(method)
 
-    def _connection_by(self, method: LoginMethod) -> Connection:
+    def complete_method(self) -> LoginMethod | None:
+        """The first way to log in that is complete: a pasted session, a refresh token, JWT, client credentials."""
+        given = self._given()
+        return next((method for method, needed in LOGINS.items() if needed <= given), None)
+
+    def _given(self) -> set[str]:
+        return {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}
+
+    def connection_by(self, method: LoginMethod) -> Connection:
+        """The connection by this way to log in, whatever else is given; `ConfigError` names what it lacks."""
+        given = self._given()
+        if not LOGINS[method] <= given:
+            raise _incomplete(LOGINS[method] & given, [method])
         keys = self.credentials
         refreshing, jwt = method is LoginMethod.REFRESH_TOKEN, method is LoginMethod.JWT_BEARER
         pasted = method is LoginMethod.PASTED_SESSION
@@ -112,14 +117,20 @@ class Config:
             access_token=keys.access_token if pasted else None,
         )
 
+    @property
+    def org_is_known(self) -> bool:
+        """Whether salesforce.instance_url is set, and not still the example's."""
+        url = self.salesforce.instance_url
+        return url is not None and urlsplit(url).hostname != EXAMPLE_HOST
+
     def _instance(self) -> str:
         url = self.salesforce.instance_url
-        hint = f"Put your org's My Domain address there ({self.file or DEFAULT_FILE}), or into SF_INSTANCE_URL."
-        if url is None:
-            raise ConfigError("salesforce.instance_url is not set, so there is no org to log in to.", hint=hint)
-        if urlsplit(url).hostname == EXAMPLE_HOST:
-            raise ConfigError(f"salesforce.instance_url is still the example's, {url}.", hint=hint)
-        return url
+        if url is not None and self.org_is_known:
+            return url
+        problem = "not set, so there is no org to log in to" if url is None else f"still the example's, {url}"
+        where = self.file or DEFAULT_FILE
+        hint = f"Put your org's My Domain address there ({where}), or into SF_INSTANCE_URL."
+        raise ConfigError(f"salesforce.instance_url is {problem}.", hint=hint)
 
 
 LOGINS: Final = {

@@ -375,11 +375,11 @@ def test_half_of_a_login_names_the_other_half(given, hint):
 def test_a_way_to_log_in_that_was_asked_for_is_not_passed_over():
     everything = load(instance_url=ORG, **CLIENT, access_token="t")
 
-    assert everything.connection(LoginMethod.CLIENT_CREDENTIALS) == login(**CLIENT)
+    assert everything.connection_by(LoginMethod.CLIENT_CREDENTIALS) == login(**CLIENT)
     with pytest.raises(ConfigError) as half:
-        everything.connection(LoginMethod.REFRESH_TOKEN)
+        everything.connection_by(LoginMethod.REFRESH_TOKEN)
     with pytest.raises(ConfigError, match="there are none"):
-        load(instance_url=ORG).connection(LoginMethod.PASTED_SESSION)
+        load(instance_url=ORG).connection_by(LoginMethod.PASTED_SESSION)
     assert half.value.hint == "Add SF_REFRESH_TOKEN to .env or the environment."
 
 

@@ -1,0 +1,304 @@
+"""The command line: parse, call `SFSync`, print."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import click
+
+from salesforce_sync import __version__, demo, login, reports
+from salesforce_sync.app import SFSync
+from salesforce_sync.config import Config
+from salesforce_sync.errors import SyncError
+from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
+from salesforce_sync.signals import Signal
+from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+log = logging.getLogger(__name__)
+
+PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
+
+
+@dataclass(slots=True)
+class Options:
+    """What may stand before or after every command's name."""
+
+    config: str | None = None
+    json: bool = False
+    verbose: bool = False
+
+    def open(self) -> SFSync:
+        return SFSync(Config.load(self.config))
+
+
+# ── The frame ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def main() -> NoReturn:
+    """Run one command and end the process with its exit code."""
+    tolerate_any_encoding()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code; whatever went wrong has been told by then."""
+    # Looked for before click has parsed: a mistake in the arguments is told as JSON too.
+    options = Options(json="--json" in arguments, verbose=not {"-v", "--verbose"}.isdisjoint(arguments))
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("salesforce_sync").setLevel(logging.INFO if options.verbose else logging.WARNING)
+    try:
+        return int(commands.main(arguments, prog_name=demo.program(), standalone_mode=False, obj=options) or 0)
+    except SyncError as error:
+        log.info("Ended by an error", exc_info=error)
+        return _told(error, options)
+    except click.UsageError as error:
+        return _told_usage(error, options)
+    except (KeyboardInterrupt, click.Abort):
+        warn("Interrupted. What is complete is kept, and the next sync goes on from there.")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; without this, Python tries to flush it once more and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+    except Exception as error:  # the outermost door: a person gets a sentence, and the traceback with -v
+        log.info("Ended by a mistake of ours", exc_info=error)
+        hint = "" if options.verbose else "Run it again with -v to see where, and please report it."
+        return _told(SyncError(f"{type(error).__name__}: {error}", code="INTERNAL_ERROR", hint=hint), options)
+
+
+def _told(error: SyncError, options: Options) -> int:
+    if options.json:
+        say_json(reports.error_document(error))
+    else:
+        reports.say_error(error)
+    return exit_of_error(error)
+
+
+def _told_usage(error: click.UsageError, options: Options) -> int:
+    if options.json:
+        hint = f"{error.ctx.command_path} --help" if error.ctx else ""
+        say_json({"error": "USAGE", "message": error.format_message(), "hint": hint})
+    else:
+        error.show()
+    return Exit.USAGE
+
+
+def shared(command: Command) -> Command:
+    """Give a command the options that every command has."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        if value:
+            setattr(context.obj, str(parameter.name), value)
+
+    option = partial(click.option, callback=remember, expose_value=False)
+    command = option("-v", "--verbose", is_flag=True, help="Tell more, with tracebacks.")(command)
+    command = option("--json", is_flag=True, help="Print one JSON document, errors too, and nothing else.")(command)
+    return option("--config", metavar="FILE", help="The settings.  [default: ./config.yaml]")(command)
+
+
+_EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4}{meaning}" for code, meaning in MEANINGS.items())
+
+
+@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@shared
+def commands() -> None:
+    """Sync Salesforce records to a local database.
+
+    Start with `demo`, which needs no account; or fill in .env, then `init` and `sync`.
+    """
+
+
+# ── Connecting ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@commands.command()
+@shared
+@click.pass_obj
+def init(options: Options) -> int:
+    """Make the database; with credentials in .env or the environment, log in and keep the connection."""
+    with options.open() as sync:
+        status = sync.init()
+    if options.json:
+        say_json(reports.status_document(status))
+    else:
+        reports.say_status(status)
+    return Exit.COMPLETE
+
+
+@commands.command()
+@shared
+@click.option("--method", type=click.Choice(list(login.METHODS)), help="How to log in. Asked for if it is not clear.")
+@click.option("--instance-url", metavar="URL", help="The org's My Domain address.")
+@click.option("--login-url", metavar="URL", help="Where the token endpoint is not at the instance.")
+@click.option("--client-id", metavar="ID", help="The app's consumer key.")
+@click.option("--username", metavar="NAME", help="The user, for jwt.")
+@click.option("--jwt-key-file", metavar="FILE", help="The private key in PEM form, for jwt.")
+@click.option("--secret-stdin", is_flag=True, help="Read the secret, token or session from standard input.")
+@click.pass_obj
+def connect(options: Options, /, method: str | None, secret_stdin: bool, **settings: Any) -> int:
+    """Log in to an org and keep the connection, encrypted.
+
+    What is missing is asked for. A client secret, a refresh token or a session is never taken from the command line,
+    where `ps` shows it to everybody and the shell writes it down: it comes from a hidden prompt, from --secret-stdin,
+    from .env or from the environment.
+    """
+    known = Config.load(options.config, **settings)
+    way = login.choose_method(known, method)
+    answers = login.ask_for_missing(known, way, secret_stdin=secret_stdin)
+    config = Config.load(options.config, **(settings | answers))
+    with SFSync(config) as sync:
+        instance = sync.connect(config.connection_by(way))
+    if options.json:
+        say_json({"connected_to": instance, "method": way.value})
+    else:
+        say(f"Connected to {instance}. The connection is kept, encrypted, beside {config.storage.path}.")
+    return Exit.COMPLETE
+
+
+# ── Syncing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@commands.command()
+@shared
+@click.argument("objects", nargs=-1, metavar="[OBJECT]...")
+@click.pass_obj
+def sync(options: Options, objects: tuple[str, ...]) -> int:
+    """Bring what has changed in the org: of the configured objects, or of those named here (Widget__c)."""
+    lines: list[str] = []
+    with options.open() as sync, silence() if options.json else progress() as listener:
+        sync.on("sync_progress", listener)
+        _tell_signals(sync, lines.append)
+        run = sync.sync(*objects)
+    if options.json:
+        say_json(reports.run_document(run))
+    else:
+        reports.say_run(run)
+        for line in lines:
+            say(line)
+    return exit_of_run(run)
+
+
+def _tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
+    """Hand on the promised signals' lines, if the settings want them."""
+    if not sync.config.signals.enabled:
+        return
+
+    def line(signal: Signal) -> None:
+        tell(signal.line(sync.config.signals.target))
+
+    for name in PROMISED_SIGNALS:
+        sync.on(name, line)
+
+
+@commands.command()
+@shared
+@click.pass_obj
+def daemon(options: Options) -> int:
+    """Sync, wait, and sync again, until Ctrl-C or SIGTERM; sync.interval_minutes says how long to wait.
+
+    A sync that has begun is brought to its end; a second Ctrl-C or SIGTERM cuts it. With --json, each run is one
+    line.
+    """
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    with options.open() as sync:
+        minutes = sync.config.sync.interval_minutes
+        if not options.json:
+            _tell_signals(sync, say)
+            say(f"Syncing every {minutes} minutes. Ctrl-C ends it.")
+        while not stop.is_set():
+            run = sync.sync()
+            if options.json:
+                say_json(reports.run_document(run))
+            else:
+                reports.say_run_briefly(run)
+            stop.wait(minutes * 60)
+    return Exit.COMPLETE
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def ended(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGINT, ended)
+
+
+# ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@commands.command()
+@shared
+@click.pass_obj
+def status(options: Options) -> int:
+    """Show what is here, how fresh it is, and how the last runs went. Asks the org nothing."""
+    with options.open() as sync:
+        status = sync.status()
+    if options.json:
+        say_json(reports.status_document(status))
+    else:
+        reports.say_status(status)
+    return Exit.COMPLETE
+
+
+@commands.command()
+@shared
+@click.argument("sql")
+@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows at most.")
+@click.pass_obj
+def query(options: Options, sql: str, limit: int) -> int:
+    """Ask the local database a question in SQL. It can only read; the org is not asked."""
+    with options.open() as sync:
+        answer = sync.query(sql, limit)
+    if options.json:
+        say_json(reports.answer_document(answer))
+    else:
+        reports.say_answer(answer, limit)
+    return Exit.COMPLETE
+
+
+@commands.command()
+@shared
+@click.pass_obj
+def objects(options: Options) -> int:
+    """List the org's objects that can be synced. One API call."""
+    with options.open() as sync:
+        found = [each for each in sync.available() if each.queryable]
+    if options.json:
+        say_json({"objects": [{"object": each.name, "label": each.label, "custom": each.custom} for each in found]})
+    else:
+        say_table(("object", "label"), [(each.name, each.label) for each in found])
+    return Exit.COMPLETE
+
+
+# ── Trying ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@commands.command("demo")
+@shared
+@click.option("--records", type=click.IntRange(min=1), default=10_000, show_default=True, help="Contacts in the org.")
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), help="[default: ./demo]"
+)
+@click.pass_obj
+def show(options: Options, records: int, folder: Path) -> int:
+    """Sync a simulated org, without any account: a first look in one command."""
+    return demo.run(records, folder, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()

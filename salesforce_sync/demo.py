@@ -1,0 +1,166 @@
+"""`demo`: a simulated org, a first sync of it, and what to try next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from salesforce_sync import reports
+from salesforce_sync.app import SFSync, Status
+from salesforce_sync.config import Config
+from salesforce_sync.errors import ConfigError, SyncError
+from salesforce_sync.exits import exit_of_run
+from salesforce_sync.models.run import Run
+from salesforce_sync.terminal import progress, say, say_json, say_table, silence
+
+MARK: Final = "# Written by `salesforce-sync demo`, which makes this folder anew each time."
+
+SETTINGS: Final = """\
+{mark}
+salesforce:
+  instance_url: {url}
+storage:
+  path: ./salesforce.db
+"""
+
+CLIENT_ID: Final = "3MVG9simorg.demo.client"
+CLIENT_SECRET: Final = "simorg-demo-secret"
+"""What every simulated org lets in; no secret of anybody."""
+
+START_SECONDS: Final = 600
+"""A simulated org of a million contacts is made in well under this."""
+
+
+def run(records: int, folder: Path, *, as_json: bool) -> int:
+    """Run the demo and give the exit code. The simulated org has ended by then; the replica stays in `folder`."""
+    _clear(folder)
+    tell = (lambda text: None) if as_json else say
+    tell(f"Making a simulated Salesforce org with {records:,} contacts ...")
+    with simulated_org(records) as url:
+        tell(f"It answers at {url}. First sync:")
+        config = _settle(folder, url)
+        with SFSync(config) as sync, silence() if as_json else progress() as listener:
+            sync.on("sync_progress", listener)
+            sync.init()
+            run = sync.sync()
+            status = sync.status()
+    if as_json:
+        say_json(reports.run_document(run) | {"database": str(config.storage.path)})
+    else:
+        _say_result(run, status, folder)
+    return exit_of_run(run)
+
+
+def _say_result(run: Run, status: Status, folder: Path) -> None:
+    say()
+    say_table(("object", "rows"), [(each.object_name, each.rows) for each in status.objects])
+    say()
+    reports.say_run_briefly(run)
+    say(f"The database: {status.database}")
+    say()
+    say("Try next (the simulated org has ended; the replica answers by itself):")
+    for command in next_commands(folder):
+        say(f"  {command}")
+
+
+def next_commands(folder: Path) -> list[str]:
+    """Three commands that work when they are copied into the shell that this was called from."""
+    config = shlex.quote(str(folder / "config.yaml"))
+    sql = "SELECT Name, Email, Phone FROM Contact ORDER BY LastModifiedDate DESC LIMIT 5"
+    replica = f"SFSync({str(folder / 'config.yaml')!r})"
+    code = f"from salesforce_sync import SFSync; print(*{replica}.contacts.search(name__startswith='A'), sep='\\n')"
+    return [
+        f'{program()} --config {config} query "{sql}"',
+        f"{program()} --config {config} status",
+        f"{python()} -c {shlex.quote(code)}",
+    ]
+
+
+# ── How a person calls us ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def program() -> str:
+    """How this program was called, as a shell takes it again."""
+    called = Path(sys.argv[0])
+    if called.name in ("cli.py", "__main__.py"):
+        return f"{python()} -m salesforce_sync.cli"
+    return _as_called(called)
+
+
+def python() -> str:
+    """The Python that runs this, as a shell takes it again."""
+    return _as_called(Path(sys.executable))
+
+
+def _as_called(path: Path) -> str:
+    """The shortest form that means the same file: its bare name, from this folder, or the whole path."""
+    found = shutil.which(path.name)
+    if found is not None and os.path.abspath(found) == os.path.abspath(path):
+        return path.name
+    relative = os.path.relpath(path)
+    return shlex.quote(relative if not relative.startswith("..") else os.path.abspath(path))
+
+
+# ── The folder ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an earlier demo left; a folder that is anybody else's is not touched."""
+    if not folder.exists():
+        return
+    settings = folder / "config.yaml"
+    ours = settings.is_file() and settings.read_text(encoding="utf-8", errors="replace").startswith(MARK)
+    if not ours and any(folder.iterdir()):
+        raise ConfigError(f"The folder {folder} holds something else already.", hint="Give another one with --folder.")
+    shutil.rmtree(folder)
+
+
+def _settle(folder: Path, url: str) -> Config:
+    """Write the demo's settings, and read them without a look at the environment: it may name a real org."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(SETTINGS.format(mark=MARK, url=url), encoding="utf-8")
+    secrets = folder / ".env"
+    secrets.touch(0o600)
+    secrets.write_text(f"SF_CLIENT_ID={CLIENT_ID}\nSF_CLIENT_SECRET={CLIENT_SECRET}\n", encoding="utf-8")
+    return Config.load(folder / "config.yaml", environ={})
+
+
+# ── The simulated org ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def simulated_org(records: int) -> Iterator[str]:
+    """The address of a simulated org that runs as a program of its own until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="simorg-") as folder:
+        ready = Path(folder) / "ready"
+        command = [sys.executable, "-m", "simorg", "--port", "0", "--records", str(records), "--ready-file", str(ready)]
+        with (Path(folder) / "log").open("w+") as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            try:
+                yield _wait_for(ready, process, Path(log.name))
+            finally:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _wait_for(ready: Path, process: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + START_SECONDS
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            lines = log.read_text(errors="replace").splitlines()[-1:]
+            raise SyncError("The simulated org did not start.", code="DEMO_FAILED", hint="".join(lines))
+        time.sleep(0.05)
+    return ready.read_text().strip()

@@ -1,0 +1,80 @@
+"""Exit codes: what a script that called us may rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from salesforce_sync.errors import (
+    ConfigError,
+    LimitExceeded,
+    Misuse,
+    NotConnected,
+    ObjectTrouble,
+    RecordNotFound,
+    SessionInvalid,
+    SyncError,
+)
+from salesforce_sync.models.run import Run, RunState
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    COMPLETE = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3
+    LOGIN = 4
+    LIMIT = 5
+    REFUSED = 6
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    Exit.COMPLETE: "complete: all that was asked for is done",
+    Exit.FAILED: "failed: the network, the org, the disk, or a mistake of ours",
+    Exit.USAGE: "the command or a setting is wrong (CONFIG_ERROR, BAD_REQUEST)",
+    Exit.PARTIAL: "partial: some objects are complete and some are not",
+    Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
+    Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED)",
+    Exit.REFUSED: "the object or query was refused (OBJECT_NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)",
+    Exit.INTERRUPTED: "ended by Ctrl-C",
+}
+
+_BY_ERROR: tuple[tuple[type[SyncError], Exit], ...] = (
+    (ConfigError, Exit.USAGE),
+    (NotConnected, Exit.LOGIN),
+    (SessionInvalid, Exit.LOGIN),
+    (LimitExceeded, Exit.LIMIT),
+    (ObjectTrouble, Exit.REFUSED),
+    (RecordNotFound, Exit.REFUSED),
+    (Misuse, Exit.USAGE),
+)
+
+_BY_CODE = {
+    "INVALID_SESSION_ID": Exit.LOGIN,
+    "NOT_CONNECTED": Exit.LOGIN,
+    "REQUEST_LIMIT_EXCEEDED": Exit.LIMIT,
+    "OBJECT_NOT_FOUND": Exit.REFUSED,
+    "INSUFFICIENT_ACCESS": Exit.REFUSED,
+    "MALFORMED_QUERY": Exit.REFUSED,
+    "CONFIG_ERROR": Exit.USAGE,
+    "BAD_REQUEST": Exit.USAGE,
+}
+"""A run's problems are kept by their code; every other code is `FAILED`."""
+
+
+def exit_of_error(error: SyncError) -> Exit:
+    """The exit code for an error that ended a command."""
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), Exit.FAILED)
+
+
+def exit_of_run(run: Run) -> Exit:
+    """The exit code for a run: of a run that failed altogether, that of its first cause."""
+    if run.state is RunState.COMPLETE:
+        return Exit.COMPLETE
+    if run.state is RunState.PARTIAL:
+        return Exit.PARTIAL
+    # Objects that were not even begun say nothing about why.
+    codes = [each.problem.code for each in run.objects if each.problem is not None]
+    return next((_BY_CODE[code] for code in codes if code in _BY_CODE), Exit.FAILED)

@@ -1,0 +1,89 @@
+"""What `connect` has to know to log in, asking a person for what the settings do not say."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import click
+
+from salesforce_sync.config import LOGINS, Config
+from salesforce_sync.errors import ConfigError, NotConnected
+from salesforce_sync.models.connection import LoginMethod
+from salesforce_sync.settings import is_address
+
+METHODS: Final = {
+    "client-credentials": LoginMethod.CLIENT_CREDENTIALS,
+    "jwt": LoginMethod.JWT_BEARER,
+    "refresh-token": LoginMethod.REFRESH_TOKEN,
+    "session": LoginMethod.PASTED_SESSION,
+}
+
+_QUESTIONS: Final = {
+    "client_id": "Client id (the app's consumer key)",
+    "username": "Username",
+    "jwt_key_file": "File of the private key",
+    "client_secret": "Client secret",
+    "refresh_token": "Refresh token",
+    "access_token": "Session (access token)",
+}
+"""Asked in this order."""
+
+_SECRETS: Final = {
+    LoginMethod.CLIENT_CREDENTIALS: "client_secret",
+    LoginMethod.REFRESH_TOKEN: "refresh_token",
+    LoginMethod.PASTED_SESSION: "access_token",
+}
+
+
+def choose_method(config: Config, name: str | None) -> LoginMethod:
+    """The way that was named, else the one that the credentials make up, else the one that a person picks."""
+    if name is not None:
+        return METHODS[name]
+    if not _somebody_there():
+        given = config.connection()
+        if given is None:
+            raise NotConnected(
+                "There are no credentials, and nobody to ask for them.",
+                hint="Fill in .env (see .env.example), or give --method and --secret-stdin.",
+            )
+        return given.method
+    complete = config.complete_method()
+    if complete is not None:
+        return complete
+    return METHODS[click.prompt("How to log in", type=click.Choice(list(METHODS)), err=True)]
+
+
+def ask_for_missing(config: Config, method: LoginMethod, *, secret_stdin: bool) -> dict[str, str]:
+    """What the settings lack, from standard input or from a person; named as `Config.load` wants it."""
+    if secret_stdin:
+        return _read_secret(method)
+    if not _somebody_there():
+        return {}
+    answers = {} if config.org_is_known else {"instance_url": _ask_address()}
+    for name, question in _QUESTIONS.items():
+        if name in LOGINS[method] and getattr(config.credentials, name) is None:
+            answers[name] = click.prompt(question, hide_input=name in _SECRETS.values(), err=True)
+    return answers
+
+
+def _somebody_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def _ask_address() -> str:
+    while True:
+        text: str = click.prompt("Address of the org (https://yourdomain.my.salesforce.com)", err=True).rstrip("/")
+        if is_address(text):
+            return text
+        click.echo("That is not an https address without a path.", err=True)
+
+
+def _read_secret(method: LoginMethod) -> dict[str, str]:
+    name = _SECRETS.get(method)
+    if name is None:
+        raise ConfigError("JWT takes no secret: --secret-stdin does not go with it.", hint="Give --jwt-key-file.")
+    secret = sys.stdin.readline().strip()
+    if not secret:
+        raise ConfigError("--secret-stdin was given, and standard input is empty.", hint=f"Send the {name} there.")
+    return {name: secret}

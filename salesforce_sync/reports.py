@@ -1,0 +1,170 @@
+"""Runs, status and errors as text for a person and as JSON for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from salesforce_sync.app import Answer, Status
+from salesforce_sync.errors import SyncError
+from salesforce_sync.models.run import ObjectStatus, Run, RunCounts, RunRecord
+from salesforce_sync.ports import Usage
+from salesforce_sync.terminal import ago, say, say_table, stamp, warn
+
+
+def say_error(error: SyncError) -> None:
+    """Say what went wrong and what to do about it."""
+    _say_problem(error.code, error.message, error.hint)
+
+
+def _say_problem(code: str, message: str, hint: str) -> None:
+    warn(f"{code}: {message}")
+    if hint:
+        warn(f"  {hint}")
+
+
+def error_document(error: SyncError) -> dict[str, Any]:
+    """An error as the JSON document that every command gives in place of its answer."""
+    return {"error": error.code, "message": error.message, "hint": error.hint}
+
+
+# ── Runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_run(run: Run) -> None:
+    """Say what each object's part came to, then the sum; problems go to standard error."""
+    say_table(
+        ("object", "state", "rows", "inserted", "updated", "deleted"),
+        [(each.object_name, each.state.value, *_counted(each.counts)) for each in run.objects],
+    )
+    say_run_briefly(run)
+
+
+def say_run_briefly(run: Run) -> None:
+    """Say the sum of a run in one line; problems go to standard error."""
+    say(run_line(run))
+    for each in run.objects:
+        if each.problem is not None:
+            _say_problem(each.problem.code, f"{each.object_name}: {each.problem.message}", each.problem.hint)
+
+
+def _counted(counts: RunCounts) -> tuple[int, int, int, int]:
+    return counts.rows, counts.inserted, counts.updated, counts.deleted
+
+
+def run_line(run: Run) -> str:
+    """A run in one line."""
+    rows = sum(each.counts.rows for each in run.objects)
+    rate = f", {rows / run.seconds:,.0f} rows/s" if rows and run.seconds else ""
+    return (
+        f"{run.state.value}: {rows:,} rows, {run.changed:,} changed, {run.seconds:.1f} s{rate}, {run.calls} API calls"
+    )
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """A run as JSON: its state, its cost, and each object's part."""
+    return {
+        "state": run.state.value,
+        "run_id": run.run_id,
+        "seconds": round(run.seconds, 3),
+        "api_calls": run.calls,
+        "changed": run.changed,
+        "objects": [_record_document(each) for each in run.objects],
+    }
+
+
+def _record_document(record: RunRecord) -> dict[str, Any]:
+    return {
+        "object": record.object_name,
+        "state": record.state.value,
+        **asdict(record.counts),
+        "started": stamp(record.started),
+        "seconds": round(record.seconds, 3),
+        "problem": None if record.problem is None else asdict(record.problem),
+    }
+
+
+# ── Status ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_status(status: Status) -> None:
+    """Say where the replica is, what it holds, and how fresh that is."""
+    say(f"database      {status.database}")
+    say(f"connected to  {status.connected_to or 'nothing: fill in .env, or run `salesforce-sync connect`'}")
+    if status.usage.limit is not None:
+        say(f"API calls     {status.usage.used:,} of {status.usage.limit:,} used in the last 24 hours")
+    say()
+    if not status.objects:
+        say("No object has been synced yet. Run `salesforce-sync sync`.")
+        return
+    now = datetime.now(UTC)
+    say_table(
+        ("object", "rows", "deleted", "last complete", "last run"),
+        [
+            (each.object_name, each.rows, each.tombstones, ago(each.last_complete, now), _last(each))
+            for each in status.objects
+        ],
+    )
+
+
+def _last(each: ObjectStatus) -> str:
+    if each.last_run is None:
+        return "never"
+    problem = each.last_run.problem
+    return each.last_run.state.value if problem is None else f"{each.last_run.state.value}: {problem.code}"
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    """The status as JSON."""
+    return {
+        "database": str(status.database),
+        "connected_to": status.connected_to,
+        "api_calls": _usage_document(status.usage),
+        "objects": [_object_document(each) for each in status.objects],
+    }
+
+
+def _usage_document(usage: Usage) -> dict[str, Any]:
+    return {"spent": usage.spent, "used": usage.used, "limit": usage.limit}
+
+
+def _object_document(each: ObjectStatus) -> dict[str, Any]:
+    return {
+        "object": each.object_name,
+        "rows": each.rows,
+        "tombstones": each.tombstones,
+        "staged_rows": each.staged_rows,
+        "checkpoint": stamp(each.checkpoint),
+        "last_complete": stamp(each.last_complete),
+        "last_run": None if each.last_run is None else _record_document(each.last_run),
+    }
+
+
+# ── Answers of a query ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_answer(answer: Answer, limit: int) -> None:
+    """Show the rows, and say so if there were more."""
+    say_table(answer.columns, answer.rows)
+    if answer.cut:
+        warn(f"There are more rows than these {limit}: raise --limit to see them.")
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """The rows as JSON objects; `cut` tells that there were more than the limit."""
+    names = _distinct(answer.columns)
+    rows = [dict(zip(names, row, strict=True)) for row in answer.rows]
+    return {"columns": names, "rows": rows, "cut": answer.cut}
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """A query may give two columns one name, a JSON object may not."""
+    names: list[str] = []
+    for column in columns:
+        name, turn = column, 2
+        while name in names:
+            name, turn = f"{column}_{turn}", turn + 1
+        names.append(name)
+    return names
