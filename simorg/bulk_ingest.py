@@ -86,8 +86,8 @@ class _Door:
         job = self._jobs.find(call, INGEST)
         if upload_path(self._jobs.folder, job).exists():
             text = (
-                f"Found multiple contents for job: <{job.id}>, please 'Close' / 'Abort' / 'Delete' the current Job then "
-                "create a new Job and make sure you only do 'PUT' once on a given Job."
+                f"Found multiple contents for job: <{job.id}>, please 'Close' / 'Abort' / 'Delete' the current Job "
+                "then create a new Job and make sure you only do 'PUT' once on a given Job."
             )
             raise ApiError(400, "CLIENT_ERROR", text)
         if job.state != OPEN:
@@ -126,9 +126,7 @@ class _Door:
         job = self._jobs.find(call, INGEST)
         state = self._jobs.state(job)
         if state not in FINAL:
-            raise ApiError(
-                400, "INVALIDJOBSTATE", f"InvalidJobState : the job is {state}; its results are not there yet"
-            )
+            raise ApiError(400, "INVALIDJOBSTATE", f"InvalidJobState : the job is still {state}")
         path = result_path(self._jobs.folder, job, kind)
         body = _blocks(path) if path.exists() else _blocks_of_upload(upload_path(self._jobs.folder, job), kind)
         return Response(200, body, {"Content-Type": "text/csv"})

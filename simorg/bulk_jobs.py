@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from simorg.times import DAY_MS, rest_time
 if TYPE_CHECKING:
     from simorg.org import SimOrg
 
+LOG = logging.getLogger("simorg")
 QUERY, INGEST = "V2Query", "V2Ingest"
 OPEN, UPLOADED, RUNNING = "Open", "UploadComplete", "InProgress"
 COMPLETE, FAILED, ABORTED = "JobComplete", "Failed", "Aborted"
@@ -172,7 +174,11 @@ class BulkJobs:
                 if job.state == ABORTED:
                     return
                 job.state = RUNNING
-            work(job)
+            try:
+                work(job)
+            except Exception as problem:  # a thread has nobody above it: the job must not stay at work for ever
+                LOG.exception("job %s failed", job.id)
+                self.finish(job, FAILED, f"InternalServerError : {problem}")
 
     def _forget(self, now: int) -> None:
         for job in [one for one in self._jobs.values() if now - one.created_ms > KEPT_MS]:

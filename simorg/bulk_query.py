@@ -136,7 +136,7 @@ class _Door:
         try:
             query = parse(str(body.get("query") or ""))
             with self._org.lock:
-                context = Context(self._org, call.version, call.user_id, operation == "queryAll")
+                context = Context(self._org, call.version, call.user_id, operation == "queryAll", plain_only=True)
                 plan = compile_csv(query, context, Csv(delimiter, ending))
         except SoqlError as error:
             raise ApiError(400, error.code, error.message) from error

@@ -17,7 +17,7 @@ import apsw
 from isal import isal_zlib
 
 from simorg import decimals
-from simorg.bulk_jobs import ABORTED, COMPLETE, FAILED, BulkJobs, Job
+from simorg.bulk_jobs import ABORTED, COMPLETE, BulkJobs, Job
 from simorg.soql import functions
 
 if TYPE_CHECKING:
@@ -69,10 +69,8 @@ def render(org: SimOrg, jobs: BulkJobs, job: Job) -> None:
             decimals.register(connection)
             connection.execute("BEGIN")
             job.records = _write(connection, job, target)
-    except (apsw.Error, OSError) as problem:
-        jobs.finish(job, FAILED, f"InternalServerError : {problem}")
-        return
-    job.spent_ms = round((time.monotonic() - started) * 1000)
+    finally:
+        job.spent_ms = round((time.monotonic() - started) * 1000)
     jobs.finish(job, COMPLETE)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import apsw
+
 from simorg import ids
 from simorg.database import Value, quote
 from simorg.http import ApiError
@@ -84,6 +86,11 @@ class Queries:
                 return self._first_page(plan, asker)
         except SoqlError as error:
             raise ApiError(400, error.code, error.message) from error
+        except (apsw.SQLError, apsw.TooBigError) as error:
+            # More tables, columns or levels than SQLite takes.
+            raise ApiError(
+                400, "QUERY_TOO_COMPLICATED", f"Query is either selecting too many fields or: {error}"
+            ) from error
 
     def more(self, locator_id: str, offset: int, asker: Asker) -> bytes:
         """A further page of a result; it can be read again as long as the locator lives."""

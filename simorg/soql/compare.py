@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simorg import ids, times
@@ -26,6 +27,7 @@ _LITERALS = {
     "percent": {"number"},
     "currency": {"number", "currency"},
 }
+_FLAT = 16
 _ORDER = {"<", "<=", ">", ">="}
 
 
@@ -68,7 +70,7 @@ def in_list(scope: Scope, left: Operand, condition: ast.InList) -> str:
         collate = "" if left.field.case_sensitive else " COLLATE NOCASE"
         inside = f"{left.sql}{collate} IN ({', '.join(scope.context.param(text) for text in texts)})"
     else:
-        inside = " OR ".join(f"({comparison(scope, left, '=', value)})" for value in condition.values)
+        inside = joined("OR", [f"({comparison(scope, left, '=', value)})" for value in condition.values])
     return f"NOT coalesce(({inside}), 0)" if condition.negated else inside
 
 
@@ -82,9 +84,17 @@ def includes(scope: Scope, left: Operand, condition: ast.Includes) -> str:
             raise _wrong_type(scope, left)
         parts = [fold(part.strip()) for part in value.value.split(";")]
         has = [f"instr(';' || {folded(left.sql)} || ';', {scope.context.param(f';{part};')}) > 0" for part in parts]
-        sets.append(f"({' AND '.join(has)})")
-    inside = " OR ".join(sets)
+        sets.append(f"({joined('AND', has)})")
+    inside = joined("OR", sets)
     return f"NOT coalesce(({inside}), 0)" if condition.negated else inside
+
+
+def joined(op: str, parts: Sequence[str]) -> str:
+    """Conditions joined by one operator, as a balanced tree: SQLite refuses one that is 1,000 levels deep."""
+    if len(parts) <= _FLAT:
+        return f" {op} ".join(parts)
+    middle = len(parts) // 2
+    return f"({joined(op, parts[:middle])}) {op} ({joined(op, parts[middle:])})"
 
 
 def _holds_text(field: SField) -> bool:

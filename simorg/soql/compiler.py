@@ -159,7 +159,9 @@ def _ids(scope: Scope, column: str, link: str | None = None) -> str:
 
 def _order_term(scope: Scope, item: ast.OrderItem) -> str:
     way = "DESC" if item.descending else "ASC"
-    return f"{_order_sql(scope, item)} {way} NULLS {'LAST' if item.nulls_last else 'FIRST'}"
+    # NULLS LAST is not kept for fields of a parent (salesforce-api 4.3).
+    last = item.nulls_last and not (isinstance(item.expr, ast.Path) and scope.relations(item.expr))
+    return f"{_order_sql(scope, item)} {way} NULLS {'LAST' if last else 'FIRST'}"
 
 
 def _order_sql(scope: Scope, item: ast.OrderItem) -> str:

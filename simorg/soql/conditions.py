@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from simorg.soql import ast
 from simorg.soql.dates import is_literal
@@ -99,6 +101,15 @@ class ConditionParser(Cursor):
             names.append(self.take_name().text)
         return ast.Path(tuple(names), first.at)
 
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """Go one level down; far below everything sensible, the query is refused."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise self.wrong(self.peek.at, f"the query is nested more than {_MAX_DEPTH} levels deep")
+        yield
+        self._depth -= 1
+
     def expression(self) -> ast.Expr:
         """A path, or a function of one."""
         token = self.peek
@@ -113,7 +124,8 @@ class ConditionParser(Cursor):
         if token.upper not in _FUNCTIONS:
             raise self.wrong(token.at, f"Invalid function: {token.text}")
         self.take_symbol("(")
-        arg = self.expression()
+        with self.nested():
+            arg = self.expression()
         if isinstance(arg, ast.Distance):
             raise self.unexpected(token)
         self.take_symbol(")")
@@ -144,28 +156,19 @@ class ConditionParser(Cursor):
 
     def condition(self) -> ast.Condition:
         """Predicates joined by AND or by OR; a mix of both needs parentheses."""
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise self.wrong(self.peek.at, "maximum nesting of conditions exceeded")
-        parts = [self._predicate()]
-        op = self.peek.upper if self.peek.upper in {"AND", "OR"} else ""
-        while op and self.skip_word(op):
-            parts.append(self._predicate())
+        with self.nested():
+            parts = [self._predicate()]
+            op = self.peek.upper if self.peek.upper in {"AND", "OR"} else ""
+            while op and self.skip_word(op):
+                parts.append(self._predicate())
         if self.peek.upper in {"AND", "OR"}:
             raise self.unexpected()
-        self._depth -= 1
         return ast.Junction(op, tuple(parts)) if op else parts[0]
 
     def _predicate(self) -> ast.Condition:
-        token = self.peek
-        if token.upper == "NOT" and token.kind == "name":
-            self.take()
-            self._depth += 1
-            if self._depth > _MAX_DEPTH:
-                raise self.wrong(token.at, "maximum nesting of conditions exceeded")
-            part = self._predicate()
-            self._depth -= 1
-            return ast.Not(part)
+        if self.skip_word("NOT"):
+            with self.nested():
+                return ast.Not(self._predicate())
         if self.skip("("):
             inner = self.condition()
             self.take_symbol(")")

@@ -99,7 +99,8 @@ class _Parser(ConditionParser):
 
     def _subquery(self) -> ast.SubqueryItem:
         at = self.take().at
-        query = self.query()
+        with self.nested():
+            query = self.query()
         self.take_symbol(")")
         return ast.SubqueryItem(query, at)
 

@@ -34,12 +34,16 @@ class Child:
 
 @dataclass(slots=True)
 class Context:
-    """What one compilation shares: the org, who asks, and the parameters collected so far."""
+    """What one compilation shares: the org, who asks, and the parameters collected so far.
+
+    `all_rows` shows deleted rows; `plain_only` leaves what CSV cannot hold out of FIELDS().
+    """
 
     org: SimOrg
     version: str
     user_id: str
     all_rows: bool = False
+    plain_only: bool = False
     params: dict[str, Value] = field(default_factory=dict)
     children: list[Child] = field(default_factory=list)
     aliases: int = 0

@@ -16,6 +16,7 @@ from simorg.soql.where import distance
 
 FIELDS_LIMIT = 200
 LONG_TEXT = 255
+_NOT_IN_CSV = frozenset({"address", "location", "base64"})
 
 
 @dataclass(slots=True)
@@ -82,7 +83,8 @@ def fields_of(scope: Scope, item: ast.FieldsItem) -> list[str]:
         message = f"The SOQL FIELDS function must have a LIMIT of at most {FIELDS_LIMIT}"
         raise malformed(scope.query.text, item.at, message)
     wanted = {"ALL": (True, False), "STANDARD": (False,), "CUSTOM": (True,)}[item.group]
-    names = [one.name for one in scope.schema.fields if one.custom in wanted]
+    unfit = _NOT_IN_CSV if scope.context.plain_only else frozenset()
+    names = [one.name for one in scope.schema.fields if one.custom in wanted and one.type not in unfit]
     if not names:
         raise malformed(scope.query.text, item.at, "The SOQL FIELDS function must return at least one field")
     return names

@@ -79,7 +79,7 @@ def _function(scope: Scope, expr: ast.Func) -> Operand:
 
 def _sql(scope: Scope, condition: ast.Condition, resolve: Resolve) -> str:
     if isinstance(condition, ast.Junction):
-        return f" {condition.op} ".join(f"({_sql(scope, part, resolve)})" for part in condition.parts)
+        return compare.joined(condition.op, [f"({_sql(scope, part, resolve)})" for part in condition.parts])
     if isinstance(condition, ast.Not):
         # Two-valued: what does not match, null or not, matches the opposite.
         return f"NOT coalesce(({_sql(scope, condition.part, resolve)}), 0)"
