@@ -12,8 +12,10 @@ try:  # a third of zlib's CPU; there are no wheels for every machine
     from isal import isal_zlib
 except ImportError:  # pragma: no cover
     _new: Any = zlib.decompressobj
+    _failures: Any = zlib.error
 else:
     _new = isal_zlib.decompressobj
+    _failures = (isal_zlib.error, zlib.error)
 
 BLOCK = 1 << 20
 _GZIP = 31
@@ -43,7 +45,7 @@ def inflate(raw: Iterable[bytes]) -> Iterator[bytes]:
 def _step(machine: Any, chunk: bytes) -> tuple[bytes, bytes]:
     try:
         return machine.decompress(chunk, BLOCK), machine.unconsumed_tail
-    except zlib.error as broken:
+    except _failures as broken:
         raise Unreachable(f"The answer's compression is damaged: {broken}.") from broken
 
 
@@ -51,7 +53,7 @@ def _rest(machine: Any) -> Iterator[bytes]:
     """What the machine still holds back; it must come to the end of the stream with it."""
     try:
         block = machine.flush()
-    except zlib.error as broken:
+    except _failures as broken:
         raise Unreachable(f"The answer's compression is damaged: {broken}.") from broken
     if block:
         yield block

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from salesforce_sync.api.resume import BulkPoint, RestPoint, parse
+from salesforce_sync.errors import LocatorExpired
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        BulkPoint("750R0000000zlh9IAA"),
+        BulkPoint("750R0000000zlh9IAA", 0),
+        BulkPoint("750R0000000zlh9IAA", 500_000, "MDowR2FIbjAwMDAwNXMyVDRLQUk6MQ"),
+        BulkPoint("750R0000000zlh9IAA", 500_000, "odd:locator:with:colons"),
+        BulkPoint("750R0000000zlh9IAA", None, "null"),
+        RestPoint(0, "/services/data/v58.0/query/0r8Hu1lKCluUiC9IMK-2000"),
+        RestPoint(2000, "https://acme.my.salesforce.com/services/data/v58.0/query/x:y"),
+        RestPoint(1999, None),
+    ],
+)
+def test_a_point_survives_being_written_down(point: BulkPoint | RestPoint) -> None:
+    assert parse(str(point)) == point
+
+
+def test_points_know_their_end() -> None:
+    assert BulkPoint("750", 1, "null").finished
+    assert RestPoint(1, None).finished
+    assert not BulkPoint("750", 1).finished
+    assert not RestPoint(1, "/x").finished
+
+
+@pytest.mark.parametrize("text", ["", "bulk", "bulk::", "bulk:::", "bulk:750:x:y", "rest:x:/y", "rest", "tape:1:2"])
+def test_a_point_that_nobody_wrote_means_to_begin_anew(text: str) -> None:
+    with pytest.raises(LocatorExpired):
+        parse(text)

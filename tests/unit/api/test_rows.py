@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from salesforce_sync.api.rows import PageDecoder
+from salesforce_sync.errors import RequestRefused, Unreachable
+from salesforce_sync.models.schema import ObjectSchema
+from tests.unit.api.schemas import schema_of
+
+SCHEMA = schema_of(Name="string", Amount="currency", Active__c="boolean", Size="int", Born="date", Any__c="anyType")
+
+
+def page(*rows: str, **top: object) -> bytes:
+    head = {"totalSize": len(rows), "done": True, **top}
+    return (json.dumps(head)[:-1] + ',"records":[' + ",".join(rows) + "]}").encode()
+
+
+def row(schema: ObjectSchema = SCHEMA, **cells: str) -> str:
+    texts = {field.name: "null" for field in schema.columns} | cells
+    attributes = '"attributes":{"type":"Contact","url":"/services/data/v58.0/sobjects/Contact/003"}'
+    return "{" + attributes + "," + ",".join(f'"{name}":{text}' for name, text in texts.items()) + "}"
+
+
+def cells(text: str) -> dict[str, object]:
+    (decoded,) = PageDecoder(SCHEMA).decode(page(text)).rows
+    return {field.name: value for field, value in zip(SCHEMA.columns, decoded, strict=True)}
+
+
+def test_cells_come_in_the_order_of_the_columns_whatever_the_order_of_the_keys() -> None:
+    text = '{"Name":"N","SystemModstamp":"S","Any__c":"A","Born":"B","Size":7,"Active__c":true,"Amount":1.50,"Id":"I"}'
+
+    decoded = PageDecoder(SCHEMA).decode(page(text))
+
+    assert decoded.rows == [("I", "N", Decimal("1.50"), True, 7, "B", "A", "S")]
+
+
+@pytest.mark.parametrize(
+    "digits", ["1234567890123456.78", "100.0", "0.000000000000000001", "-0.1", "7", "12E+3", "0.0"]
+)
+def test_decimals_keep_every_digit(digits: str) -> None:
+    amount = cells(row(Amount=digits))["Amount"]
+
+    assert isinstance(amount, Decimal)
+    assert amount == Decimal(digits)
+
+
+@pytest.mark.parametrize("text", ["", "null", "#N/A", "00123", 'q"uo\\te', "two\nlines", "🎉 عربي", "x" * 32_000])
+def test_texts_stay_as_they_are(text: str) -> None:
+    assert cells(row(Name=json.dumps(text)))["Name"] == text
+
+
+def test_null_is_none_in_every_column() -> None:
+    assert set(cells(row()).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("Size", "5.0", 5),
+        ("Size", '"5"', 5),
+        ("Size", "12345678901", 12345678901),
+        ("Amount", '"1.50"', Decimal("1.50")),
+        ("Active__c", '"true"', True),
+        ("Any__c", "7", "7"),
+        ("Any__c", "12.50", "12.50"),
+        ("Any__c", "true", "true"),
+        ("Any__c", '{"a":[1]}', '{"a":[1]}'),
+        ("Name", "1e3", "1e3"),
+    ],
+)
+def test_a_value_of_another_json_type_does_not_stop_the_page(name: str, text: str, value: object) -> None:
+    decoded = cells(row(**{name: text}))
+
+    assert decoded[name] == value
+    assert decoded["Id"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("Size", "5.5"), ("Size", '"many"'), ("Amount", "true"), ("Active__c", "1")]
+)
+def test_a_value_that_its_column_cannot_hold_is_an_error(name: str, text: str) -> None:
+    with pytest.raises(RequestRefused, match=name):
+        cells(row(**{name: text}))
+
+
+@pytest.mark.parametrize("other", ["null", "5.0"])
+def test_a_field_that_is_missing_is_not_null(other: str) -> None:
+    incomplete = row(Size=other).replace('"Name":null,', "")
+
+    with pytest.raises(RequestRefused, match="Name") as caught:
+        cells(incomplete)
+
+    assert caught.value.code == "MISSING_FIELD"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>Down for maintenance</html>", b"[]", b'{"totalSize":1}', b'{"totalSize":1,"done":tr', b'"\xff"'],
+)
+def test_what_is_no_page_is_an_error_of_ours(body: bytes) -> None:
+    with pytest.raises(Unreachable, match="Contact"):
+        PageDecoder(SCHEMA).decode(body)
+
+
+def test_the_page_tells_where_the_next_one_is() -> None:
+    body = page(row(), totalSize=5000, done=False, nextRecordsUrl="/services/data/v58.0/query/0r8-1")
+
+    decoded = PageDecoder(SCHEMA).decode(body)
+
+    assert (decoded.total, decoded.done, decoded.next_path) == (5000, False, "/services/data/v58.0/query/0r8-1")
+
+
+def test_an_object_may_have_many_fields() -> None:
+    wide = schema_of(**{f"Field_{at}__c": "string" for at in range(800)})
+
+    decoded = PageDecoder(wide).decode(page(row(wide, Field_799__c='"last"')))
+
+    assert decoded.rows[0][800] == "last"
