@@ -84,6 +84,12 @@ class Sessions:
         session.alive = False
         return True
 
+    def end_of(self, refresh: str) -> None:
+        """End the sessions that a refresh token made."""
+        for session in list(self._by_token.values()):
+            if session.refresh_token == refresh:
+                session.alive = False
+
     def end_all(self) -> None:
         """End every session; refresh tokens stay good."""
         for session in list(self._by_token.values()):

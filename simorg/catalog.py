@@ -20,10 +20,11 @@ from typing import Any
 
 from simorg.schema import NUMBER_TYPES, ChildRelationship, PicklistValue, RecordType, SField, SObject
 
-ORDER = (
-    "User Group Profile RecordType Account Contact Lead Opportunity Product2 Pricebook2 PricebookEntry LegalEntity "
-    "Contract Order OrderItem ContentVersion Widget__c"
-).split()
+_ORDER = (
+    "User Group Profile RecordType Account Contact Lead Opportunity Product2 Pricebook2 PricebookEntry "
+    "LegalEntity Contract Order OrderItem ContentVersion Widget__c"
+)
+ORDER = _ORDER.split()
 ADDRESS_PARTS = (
     ("Street", "textarea", "255"),
     ("City", "string", "40"),
@@ -179,7 +180,13 @@ def _pair(made: SField, key: str, value: str) -> dict[str, Any]:
         case "part":
             return {"compound": value}
         case "auto":
-            return {"auto_number": value, "createable": False, "updateable": False, "defaulted": True, "nillable": False}
+            return {
+                "auto_number": value,
+                "createable": False,
+                "updateable": False,
+                "defaulted": True,
+                "nillable": False,
+            }
         case "extra":
             return {"extra_type_info": value}
         case "mask":

@@ -42,7 +42,8 @@ class Database:
         self.connection.execute(
             "CREATE TABLE _invisible (object TEXT, id TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;"
             # root: the row whose deletion took this one along (itself, when deleted by hand); NULL once purged
-            "CREATE TABLE _deleted (object TEXT, id TEXT, at INTEGER, root TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;"
+            "CREATE TABLE _deleted (object TEXT, id TEXT, at INTEGER, root TEXT, PRIMARY KEY (object, id))"
+            " WITHOUT ROWID;"
             "CREATE INDEX _deleted_at ON _deleted (object, at); CREATE INDEX _deleted_root ON _deleted (root);"
             "CREATE TABLE _nulled (parent TEXT, child TEXT, id TEXT, field TEXT);"
             "CREATE INDEX _nulled_parent ON _nulled (parent)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from typing import Any
 
 import apsw
 
@@ -38,7 +39,8 @@ def register(connection: apsw.Connection) -> None:
     connection.create_aggregate_function("decimal_sum", _Sum)
 
 
-def _times(scale: int, *factors: str | int | None) -> str | None:
+def _times(*values: Any) -> str | None:
+    scale, *factors = values
     product = _product(factors)
     return None if product is None else canonical(rounded(product, scale))
 
@@ -57,8 +59,8 @@ class _Sum:
         self.total = Decimal(0)
         self.scale = 2
 
-    def step(self, scale: int, *factors: str | int | None) -> None:
-        self.scale = scale
+    def step(self, *values: Any) -> None:
+        self.scale, *factors = values
         self.total = EXACT.add(self.total, _product(factors) or Decimal(0))
 
     def final(self) -> str:

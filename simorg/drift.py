@@ -44,7 +44,9 @@ def add_field(org: "SimOrg", object_name: str, name: str, line: str | dict[str, 
             if one.stored:
                 org.database.write(f"ALTER TABLE {quote(schema.name)} ADD COLUMN {column_sql(one)}")
                 if one.type == "boolean":
-                    org.database.write(f"UPDATE {quote(schema.name)} SET {quote(one.name)} = ?", (int(one.default_value),))
+                    org.database.write(
+                        f"UPDATE {quote(schema.name)} SET {quote(one.name)} = ?", (int(one.default_value),)
+                    )
         _put(org, replace(schema, fields=schema.fields + tuple(made)))
     return made[0]
 
@@ -85,7 +87,7 @@ def retype_field(org: "SimOrg", object_name: str, name: str, line: str | dict[st
         _put(org, _with(schema, one, made))
 
 
-def _retyping(old: SField, new: SField) -> Callable[[Value], Value]:
+def _retyping(old: SField, new: SField) -> Callable[..., Any]:
     def retyped(value: Value) -> Value:
         plain: Any = value
         if old.type in NUMBER_TYPES and isinstance(value, str):
@@ -146,5 +148,4 @@ def _changed(org: "SimOrg") -> None:
     """Link the references anew and let every cached view be made again."""
     for one in catalog.link(tuple(org.objects.values())):
         org.objects[one.name] = one
-    org.permissions.generation += 1
-    org.schema_changed_ms = org.clock.now_ms()
+    org.permissions.touch()

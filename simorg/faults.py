@@ -87,6 +87,11 @@ class Faults:
         with self._lock:
             self._armed.clear()
 
+    def all(self) -> list[tuple[int, Fault, int]]:
+        """Return number, fault and how often it happened, of every fault that is on."""
+        with self._lock:
+            return [(number, one.fault, one.happened) for number, one in self._armed.items()]
+
     def happened(self, number: int) -> int:
         """Return how often a fault has happened."""
         armed = self._armed.get(number)

@@ -131,7 +131,7 @@ class Route:
 
     def allowed(self) -> str:
         """Return the allowed methods as Salesforce lists them."""
-        known = [name for name in ("GET", "POST", "PATCH", "PUT", "DELETE") if name in self.handlers]
+        known: list[str] = [name for name in ("GET", "POST", "PATCH", "PUT", "DELETE") if name in self.handlers]
         return ",".join((["HEAD"] if "GET" in known else []) + known)
 
 

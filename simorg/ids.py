@@ -1,6 +1,7 @@
 """Salesforce record ids: 15 case-sensitive base-62 characters, and the 18-character form with its checksum."""
 
 import re
+from typing import Any
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CHECK_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -55,7 +56,10 @@ class Series:
         self._low = [(base62(number, 2), check_value("000" + base62(number, 2))) for number in range(3844)]
         self._high: dict[tuple[str, int], tuple[str, str, int]] = {}
 
-    def __call__(self, prefix: str, serial: int) -> str:
+    def __call__(self, *arguments: Any) -> str:
+        """Return the id of a key prefix and a serial number; SQL calls it with both."""
+        prefix: str = arguments[0]
+        serial: int = arguments[1]
         high, low = divmod(serial, 3844)
         known = self._high.get((prefix, high))
         if known is None:

@@ -52,9 +52,7 @@ def _delete(org: "SimOrg", schema: SObject, record_id: str, root: str) -> None:
     org.database.write("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?, ?)", (schema.name, record_id, now, root))
 
 
-def _children(
-    org: "SimOrg", schema: SObject, record_id: str
-) -> Iterator[tuple[SObject, ChildRelationship, str]]:
+def _children(org: "SimOrg", schema: SObject, record_id: str) -> Iterator[tuple[SObject, ChildRelationship, str]]:
     for link in schema.child_relationships:
         child = org.objects.get(link.child)
         if child is None or link.field in NOT_FOLLOWED or child.field(link.field) is None:
@@ -90,9 +88,12 @@ def undelete(org: "SimOrg", record_id: str) -> Saved:
 
 
 def _mend_lookups(org: "SimOrg", parent_id: str) -> None:
-    for child, child_id, name in org.database.rows("SELECT child, id, field FROM _nulled WHERE parent = ?", (parent_id,)):
+    for child, child_id, name in org.database.rows(
+        "SELECT child, id, field FROM _nulled WHERE parent = ?", (parent_id,)
+    ):
         if child in org.objects and org.objects[child].field(name):
-            sql = f'UPDATE {quote(child)} SET {quote(name)} = ?, "SystemModstamp" = ? WHERE "Id" = ? AND {quote(name)} IS NULL'
+            column = quote(name)
+            sql = f'UPDATE {quote(child)} SET {column} = ?, "SystemModstamp" = ? WHERE "Id" = ? AND {column} IS NULL'
             org.database.write(sql, (parent_id, org.now_stamp(), child_id))
     org.database.write("DELETE FROM _nulled WHERE parent = ?", (parent_id,))
 
@@ -132,7 +133,7 @@ def merge(org: "SimOrg", master_id: str, losers: Sequence[str], values: Mapping[
             raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
         org.living(schema, loser)
         for child, link, child_id in list(_children(org, schema, loser)):
-            moved = {link.field: master_id, "SystemModstamp": org.now_stamp()}
+            moved: Row = {link.field: master_id, "SystemModstamp": org.now_stamp()}
             org.database.update(child.name, child_id, moved)
         org.database.update(schema.name, loser, {"MasterRecordId": master_id})
         _delete(org, schema, loser, loser)

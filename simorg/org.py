@@ -14,6 +14,7 @@ from simorg.clients import Clients
 from simorg.clock import OrgClock
 from simorg.database import Database, Row, Value
 from simorg.faults import Faults
+from simorg.grants import Code
 from simorg.permissions import Permissions
 from simorg.results import Failure, Refused, Result, Saved
 from simorg.rules import Rules
@@ -58,7 +59,9 @@ class SimOrg:
 
     version = NEWEST_VERSION
 
-    def __init__(self, records: int = 0, seed: int = 1, *, start_ms: int | None = None, api_limit: int = 15_000) -> None:
+    def __init__(
+        self, records: int = 0, seed: int = 1, *, start_ms: int | None = None, api_limit: int = 15_000
+    ) -> None:
         from simorg import seed as seeding  # it needs this module
 
         self.url = ""  # set by the server
@@ -69,14 +72,16 @@ class SimOrg:
         self.database = Database()
         self.db: apsw.Connection = self.database.connection
         self.lock: threading.RLock = self.database.lock
-        self.permissions = Permissions()
+        self.permissions = Permissions(self.clock)
         self.rules = Rules()
         self.faults = Faults()
         self.usage = Usage(self.clock, api_limit)
         self.sessions = Sessions(self.clock, ORG_ID, 7200)
         self.clients = Clients(ADMIN_ID)
+        self.codes: dict[str, Code] = {}
+        self.replication_cap = 600_000
+        self.delete_log_days = 15.0
         self.objects: dict[str, SObject] = {one.name: one for one in catalog.load()}
-        self.schema_changed_ms = self.clock.now_ms()
         self._views: dict[str, SObject | None] = {}
         self._views_of = -1
         self._serials: dict[str, int] = {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from simorg.clock import OrgClock
 from simorg.schema import SField, SObject
 
 ACTIONS = frozenset({"create", "read", "update", "delete"})
@@ -11,7 +12,9 @@ ACTIONS = frozenset({"create", "read", "update", "delete"})
 class Permissions:
     """Object, field and record permissions; everything is allowed until it is denied."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: OrgClock) -> None:
+        self._clock = clock
+        self.changed_ms = clock.now_ms()
         self.generation = 0  # rises with every change, so that cached views can be thrown away
         self._denied: dict[str, set[str]] = {}
         self._hidden: dict[str, set[str]] = {}
@@ -26,23 +29,36 @@ class Permissions:
         if wrong:
             raise ValueError(f"unknown actions {sorted(wrong)}; there are {sorted(ACTIONS)}")
         self._denied.setdefault(object_name.lower(), set()).update(actions)
-        self.generation += 1
+        self.touch()
 
     def allow(self, object_name: str) -> None:
         """Give everything on an object and its fields back."""
         for table in (self._denied, self._hidden, self._read_only):
             table.pop(object_name.lower(), None)
-        self.generation += 1
+        self.touch()
+
+    def reset(self) -> None:
+        """Give everything on all objects back."""
+        for table in (self._denied, self._hidden, self._read_only):
+            table.clear()
+        self.read_only_records.clear()
+        self.can_set_audit_fields = self.can_view_encrypted = False
+        self.touch()
 
     def hide_field(self, object_name: str, *names: str) -> None:
         """Hide fields: they are absent from describe, rows and queries, as with field-level security."""
         self._hidden.setdefault(object_name.lower(), set()).update(name.lower() for name in names)
-        self.generation += 1
+        self.touch()
 
     def make_read_only(self, object_name: str, *names: str) -> None:
         """Make fields readable only."""
         self._read_only.setdefault(object_name.lower(), set()).update(name.lower() for name in names)
+        self.touch()
+
+    def touch(self) -> None:
+        """Note that permissions or metadata changed, so that views are made anew and describe is newer."""
         self.generation += 1
+        self.changed_ms = self._clock.now_ms()
 
     def may(self, action: str, object_name: str) -> bool:
         """Return whether the user may do this to the object's rows."""

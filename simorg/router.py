@@ -36,7 +36,7 @@ class Router:
         if not _needs_login(found, raw_path):
             return self._run(call, found)
         session = self._login(call.headers)
-        self._count(found, raw_path)
+        self._count(call, found, raw_path)
         try:
             response = self._run(replace(call, session=session), found)
         except ApiError as error:
@@ -98,11 +98,11 @@ class Router:
             raise ApiError(401, "INVALID_SESSION_ID", "This session is not valid for use with the REST API")
         return session
 
-    def _count(self, found: tuple[Route, dict[str, str]] | None, raw_path: str) -> None:
+    def _count(self, call: Call, found: tuple[Route, dict[str, str]] | None, raw_path: str) -> None:
         if self.org.usage.exhausted:
             headers = {"Sforce-Limit-Info": self.org.usage.info()}
             raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", headers=headers)
-        self.org.usage.add(1, found[0].pattern if found else raw_path)
+        self.org.usage.add(1, f"{call.method} {found[0].pattern if found else raw_path}")
 
 
 def _needs_login(found: tuple[Route, dict[str, str]] | None, raw_path: str) -> bool:

@@ -32,9 +32,8 @@ NASTY_UNTIL = 400  # a large org has 2,000 different rows, 40 of them nasty
 SPREAD_MS = 200 * 86_400_000
 USERS = 12
 STANDARD_BOOK, CUSTOM_BOOK = ids.make("01s", 1), ids.make("01s", 2)
-SEEDED = (
-    "Account Contact Lead Opportunity Product2 PricebookEntry LegalEntity Contract Order OrderItem Widget__c"
-).split()
+_SEEDED = "Account Contact Lead Opportunity Product2 PricebookEntry LegalEntity Contract Order OrderItem Widget__c"
+SEEDED = _SEEDED.split()
 # SQL for the references of row `k`; {Account} etc. are the numbers of rows.
 REFERENCES: dict[str, dict[str, str]] = {
     "Account": {
@@ -78,7 +77,10 @@ REFERENCES: dict[str, dict[str, str]] = {
 }
 # Columns whose template text holds `{k}` (the row's number) or `{second}` (a second name once templates repeat).
 MARKED = frozenset({"Name", "LastName", "Email", "Ext__c", "Code__c", "Number_Key__c", "ProductCode", "Company"})
-CONVERTED = {"IsConverted": "k % 25 = 0", "ConvertedDate": "CASE WHEN k % 25 = 0 THEN date('2024-01-15', '+' || (k % 300) || ' days') END"}
+CONVERTED = {
+    "IsConverted": "k % 25 = 0",
+    "ConvertedDate": "CASE WHEN k % 25 = 0 THEN date('2024-01-15', '+' || (k % 300) || ' days') END",
+}
 
 
 def fill(org: "SimOrg", records: int, seed: int) -> None:
@@ -161,7 +163,7 @@ def _marked_values(schema: SObject, row: Row, rng: random.Random) -> None:
     """Set the columns that must differ from row to row."""
     if "LastName" in row:
         person = ".".join(slug(str(row[part])) for part in ("FirstName", "LastName") if row[part])
-        row["LastName"] = f"{row['LastName']}{{second}}"
+        row["LastName"] = str(row["LastName"]) + "{second}"
         row["Email"] = f"{person}{{k}}@{slug(rng.choice(LAST_NAMES))}.example" if rng.random() < 0.9 else None
     if "Company" in row:
         row["Company"] = company(rng) + "{word}"
@@ -308,5 +310,9 @@ def _small_rows(org: "SimOrg") -> Iterator[tuple[str, Row]]:
 
 
 def _files(org: "SimOrg") -> None:
-    for title, content in (("Readme.txt", "Grüße\n".encode()), ("zeros.bin", bytes(1000)), ("all.bin", bytes(range(256)))):
+    for title, content in (
+        ("Readme.txt", "Grüße\n".encode()),
+        ("zeros.bin", bytes(1000)),
+        ("all.bin", bytes(range(256))),
+    ):
         org.create("ContentVersion", [{"Title": title, "PathOnClient": title, "VersionData": content}])

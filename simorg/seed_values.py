@@ -9,20 +9,24 @@ from simorg.decimals import canonical, rounded
 from simorg.schema import NUMBER_TYPES, SField
 from simorg.times import parse_datetime
 
-FIRST_NAMES = (
-    "Ada Amir Ana Anders Aylin Bao Beatriz Bjørn Carlos Chiara Chen Dana David Deniz Elena Emeka Emma Farid Fatima "
-    "Femi Freja George Grace Hana Haruto Hugo Ines Ingrid Ivan Jakob Jane Joana John Jürgen Kaito Karin Kofi Lars Leila "
-    "Liam Lina Lucía Mads Maja Malik María Mei Mina Mohammed Nadia Ngozi Nils Noor Olga Omar Oscar Paula Petra Priya "
-    "Rafael Rashid Renée Rosa Samir Sara Siobhán Sofia Sven Tariq Tomás Uma Vera Victor Wanjiru Xin Yara Yusuf Zoë"
-).split()
-LAST_NAMES = (
-    "Abebe Adeyemi Ahmed Almeida Andersen Bakker Baptiste Bauer Becker Bianchi Brown Carvalho Castro Chan Cohen Costa "
-    "Dahl Diaz Dubois Eriksen Evans Fischer Flores Fournier García Gomez Green Gruber Gupta Haddad Hansen Hassan Hayashi "
-    "Hoffmann Huang Ibrahim Ito Ivanov Jansen Johnson Jones Kaya Keller Khan Kim King Kowalski Kumar Larsen Lee Lefèvre "
-    "Li Lopez Martin Mbeki Meyer Miller Moreau Müller Nakamura Nguyen Nielsen Novak Nowak Okafor Olsen Ortiz Park Patel "
-    "Pereira Petrov Popescu Ramos Reyes Ricci Rossi Ruiz Sato Schmidt Schneider Silva Singh Smith Sokolov Sørensen "
-    "Suzuki Tanaka Taylor Torres Tran Turner Vargas Virtanen Wagner Walker Wang Weber White Williams Wong Yamada Yıldız"
-).split()
+_FIRST_NAMES = (
+    "Ada Amir Ana Anders Aylin Bao Beatriz Bjørn Carlos Chiara Chen Dana David Deniz Elena Emeka Emma Farid "
+    "Fatima Femi Freja George Grace Hana Haruto Hugo Ines Ingrid Ivan Jakob Jane Joana John Jürgen Kaito Karin "
+    "Kofi Lars Leila Liam Lina Lucía Mads Maja Malik María Mei Mina Mohammed Nadia Ngozi Nils Noor Olga Omar "
+    "Oscar Paula Petra Priya Rafael Rashid Renée Rosa Samir Sara Siobhán Sofia Sven Tariq Tomás Uma Vera Victor "
+    "Wanjiru Xin Yara Yusuf Zoë"
+)
+FIRST_NAMES = _FIRST_NAMES.split()
+_LAST_NAMES = (
+    "Abebe Adeyemi Ahmed Almeida Andersen Bakker Baptiste Bauer Becker Bianchi Brown Carvalho Castro Chan Cohen "
+    "Costa Dahl Diaz Dubois Eriksen Evans Fischer Flores Fournier García Gomez Green Gruber Gupta Haddad Hansen "
+    "Hassan Hayashi Hoffmann Huang Ibrahim Ito Ivanov Jansen Johnson Jones Kaya Keller Khan Kim King Kowalski "
+    "Kumar Larsen Lee Lefèvre Li Lopez Martin Mbeki Meyer Miller Moreau Müller Nakamura Nguyen Nielsen Novak "
+    "Nowak Okafor Olsen Ortiz Park Patel Pereira Petrov Popescu Ramos Reyes Ricci Rossi Ruiz Sato Schmidt "
+    "Schneider Silva Singh Smith Sokolov Sørensen Suzuki Tanaka Taylor Torres Tran Turner Vargas Virtanen Wagner "
+    "Walker Wang Weber White Williams Wong Yamada Yilmaz"
+)
+LAST_NAMES = _LAST_NAMES.split()
 PLACES = (
     ("Berlin", "BE", "10115", "Germany"),
     ("Boston", "MA", "02108", "United States"),
@@ -38,16 +42,20 @@ PLACES = (
     ("Zürich", "ZH", "8001", "Switzerland"),
 )
 STREETS = ("Hauptstraße", "Main St", "Harbour Road", "Rue de la Paix", "Market Square", "Mill Lane", "Rua do Ouro")
-COMPANY_WORDS = (
-    "Alpine Amber Arctic Atlas Beacon Blue Bright Cedar Cobalt Copper Coral Delta Eagle Ember Falcon Forest Granite "
-    "Green Harbor Indigo Iron Juniper Lakeside Lumen Maple Meridian Metro Nordic North Oak Ocean Orbit Pacific Pine "
-    "Pioneer Quartz River Rocky Sable Silver Solar Spruce Stellar Summit Terra Tidal Timber Union Vertex Willow"
-).split()
-COMPANY_KINDS = (
-    "Analytics Bakery Bank Biotech Builders Ceramics Clinics Consulting Dairy Dynamics Electric Energy Farms Foods "
-    "Foundry Freight Garments Glass Health Hotels Insurance Labs Logistics Machines Media Mining Motors Networks Optics "
-    "Paper Partners Pharma Plastics Press Robotics Shipping Software Steel Systems Textiles Tools Trading Water Works"
-).split()
+_COMPANY_WORDS = (
+    "Alpine Amber Arctic Atlas Beacon Blue Bright Cedar Cobalt Copper Coral Delta Eagle Ember Falcon Forest "
+    "Granite Green Harbor Indigo Iron Juniper Lakeside Lumen Maple Meridian Metro Nordic North Oak Ocean Orbit "
+    "Pacific Pine Pioneer Quartz River Rocky Sable Silver Solar Spruce Stellar Summit Terra Tidal Timber Union "
+    "Vertex Willow"
+)
+COMPANY_WORDS = _COMPANY_WORDS.split()
+_COMPANY_KINDS = (
+    "Analytics Bakery Bank Biotech Builders Ceramics Clinics Consulting Dairy Dynamics Electric Energy Farms "
+    "Foods Foundry Freight Garments Glass Health Hotels Insurance Labs Logistics Machines Media Mining Motors "
+    "Networks Optics Paper Partners Pharma Plastics Press Robotics Shipping Software Steel Systems Textiles Tools "
+    "Trading Water Works"
+)
+COMPANY_KINDS = _COMPANY_KINDS.split()
 COMPANY_FORMS = ("Inc.", "Ltd", "GmbH", "S.A.", "LLC", "AG", "AB", "& Sons")
 TITLES = ("CEO", "CFO", "Buyer", "Head of Operations", "Sales Manager", "VP, Technology", "Engineer", "Office Manager")
 DEPARTMENTS = ("Finance", "IT", "Legal", "Marketing", "Operations", "Purchasing", "R&D", "Sales")
@@ -75,7 +83,7 @@ NASTY_TEXTS = (
     "first\nsecond\n\nfourth",
     "a\rb",
     '"""',
-    "'; DROP TABLE \"Contact\"; --",
+    '\'; DROP TABLE "Contact"; --',
     "<b>bold</b> &amp; &lt;tag&gt;",
     "@SUM(A1:A9)",
     "+49 0123",
@@ -207,7 +215,7 @@ def _number(one: SField, rng: random.Random) -> str:
 
 
 def nasty(one: SField, turn: int) -> Value:
-    """Return the `turn`-th nasty value of a field: texts that look like something else, extremes of numbers and dates."""
+    """Return the `turn`-th nasty value of a field: texts that look like something else, and extremes."""
     if one.type in ("string", "textarea", "encryptedstring"):
         if turn % 7 == 5:  # full length; the really long ones only once in a while, or the org would grow to gigabytes
             return long_text(one.length if turn < 12 else min(one.length, 255))

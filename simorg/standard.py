@@ -24,7 +24,13 @@ STAGES: dict[str, tuple[str, str, str, int, int]] = {
     "Closed Won": ("100.0", "Closed", "Closed", 1, 1),
     "Closed Lost": ("0.0", "Omitted", "Omitted", 1, 0),
 }
-FORECASTS = {"Omitted": "Omitted", "Pipeline": "Pipeline", "Best Case": "BestCase", "Commit": "Forecast", "Closed": "Closed"}
+FORECASTS = {
+    "Omitted": "Omitted",
+    "Pipeline": "Pipeline",
+    "Best Case": "BestCase",
+    "Commit": "Forecast",
+    "Closed": "Closed",
+}
 
 
 def derive(org: "SimOrg", object_name: str, row: Row, given: set[str], old: Row | None) -> None:

@@ -24,11 +24,12 @@ def convert(one: SField, value: Any) -> Value:
     if isinstance(value, str) and one.type != "base64":
         value = value.strip(BLANKS)
     if value is None or value == "":
-        return _empty(one)
+        _check_empty(one)
+        return None
     return _CONVERTERS.get(one.type, _text)(one, value)
 
 
-def _empty(one: SField) -> None:
+def _check_empty(one: SField) -> None:
     if one.type == "boolean":
         raise wrong_type(one, "null")
 

@@ -1,0 +1,94 @@
+"""`python -m simorg`: a simulated Salesforce org on this machine."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from simorg.org import SimOrg
+from simorg.server import Server
+from simorg.times import parse_datetime
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="simorg", description="A simulated Salesforce org: a real HTTP server.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000, help="port; 0 takes a free one (default: 8000)")
+    parser.add_argument("--records", type=int, default=1000, help="contacts to make; the rest follows (default: 1000)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same records (default: 1)")
+    parser.add_argument("--api-limit", type=int, default=15_000, help="API calls per 24 hours (default: 15000)")
+    parser.add_argument("--start", help="where the org's clock starts, e.g. 2026-01-15T10:30:00Z (default: now)")
+    parser.add_argument("--session-seconds", type=float, default=7200, help="idle life of a session (default: 7200)")
+    parser.add_argument("--rotate-refresh-tokens", action="store_true", help="each refresh gives a new refresh token")
+    parser.add_argument("--jwt-key", type=Path, help="PEM file with the public key for the JWT flow")
+    parser.add_argument("--ready-file", type=Path, help="write url, client_id, client_secret as JSON here when ready")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Make the org, serve it until SIGTERM or Ctrl-C, and clean up."""
+    options = arguments(given)
+    start_ms = parse_datetime(options.start) if options.start else None
+    if options.start and start_ms is None:
+        print(f"simorg: --start is not a datetime: {options.start}", file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    began = time.monotonic()
+    print(f"simorg: making {options.records:,} contacts and the rest (seed {options.seed}) …", flush=True)
+    with SimOrg(options.records, options.seed, start_ms=start_ms, api_limit=options.api_limit) as org:
+        _configure(org, options)
+        try:
+            server = org.serve(options.port, options.host)
+        except OSError as problem:
+            print(f"simorg: cannot listen on {options.host}:{options.port}: {problem.strerror}", file=sys.stderr)
+            return 1
+        with server:
+            print(f"simorg: ready after {time.monotonic() - began:.1f} s", flush=True)
+            _announce(org, server, options)
+            stop.wait()
+    print("simorg: stopped", flush=True)
+    return 0
+
+
+def _configure(org: SimOrg, options: argparse.Namespace) -> None:
+    org.sessions.idle_seconds = options.session_seconds
+    org.clients.first.rotate_refresh_tokens = options.rotate_refresh_tokens
+    if options.jwt_key:
+        org.clients.first.public_key = options.jwt_key.read_text("utf-8")
+
+
+def _announce(org: SimOrg, server: Server, options: argparse.Namespace) -> None:
+    client = org.clients.first
+    facts = {"url": server.url, "client_id": client.client_id, "client_secret": client.secret}
+    print(f"simorg listening on {server.url}", flush=True)
+    print(_hints(server.url, client.client_id, client.secret), flush=True)
+    if options.ready_file:  # written whole or not at all: a watcher must never read half of it
+        draft = options.ready_file.with_name(options.ready_file.name + f".{os.getpid()}")
+        draft.write_text(json.dumps(facts), "utf-8")
+        draft.replace(options.ready_file)
+
+
+def _hints(url: str, client_id: str, secret: str) -> str:
+    return f"""
+  client id      {client_id}
+  client secret  {secret}
+
+Try:
+  curl {url}/services/data/
+  TOKEN=$(curl -s {url}/services/oauth2/token -d grant_type=client_credentials \\
+    -d client_id={client_id} -d client_secret={secret} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  curl -s -H "Authorization: Bearer $TOKEN" "{url}/services/data/v58.0/query?q=SELECT+Id,Name+FROM+Account+LIMIT+3"
+  curl -s {url}/_control/state
+Ctrl-C stops it; all records are then gone."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
