@@ -40,6 +40,7 @@ class Connections:
         if found is None:
             with translated(self.path):
                 found = self._open(apsw.SQLITE_OPEN_READONLY)
+                _bound_cache(found)
             self._readers.connection = found
         return found
 
@@ -77,7 +78,6 @@ class Connections:
     def _open(self, flags: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), flags=flags)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
-        connection.pragma("cache_size", -CACHE_KIB)
         with self.lock:
             self._opened.append(connection)
         return connection
@@ -113,10 +113,21 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     connection.pragma("page_size", PAGE_BYTES)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")
+    _bound_cache(connection)
     apsw.sqlite_extra.load(connection, "csv")
     connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
     connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
+
+
+def _bound_cache(connection: apsw.Connection) -> None:
+    """Hold the page cache to `CACHE_KIB`.
+
+    SQLite turns the size into a number of pages of the size that it knows at that moment, so the file is read first:
+    otherwise that would be pages of 4 KB, and four times the memory.
+    """
+    connection.pragma("schema_version")
+    connection.pragma("cache_size", -CACHE_KIB)
 
 
 def _decimal_text(*values: Any) -> float | str:
