@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from salesforce_sync.api.query import Query
+from salesforce_sync.api.responses import CONFLICT
 from salesforce_sync.api.resume import END, BulkPoint
 from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait
 from salesforce_sync.api.transport import Call, Transport
@@ -119,7 +120,7 @@ def _forgotten(job_id: str) -> Iterator[None]:
     except ObjectNotFound as missing:
         raise LocatorExpired(f"{gone}: {missing.message}") from missing
     except RequestRefused as refused:
-        if refused.code not in ("HTTP_409", "VERSION_CONFLICT", "INVALIDJOBSTATE", "INVALIDJOB"):
+        if refused.code not in (CONFLICT, "INVALIDJOBSTATE", "INVALIDJOB"):
             raise
         raise LocatorExpired(f"{gone}: {refused.message}") from refused
 

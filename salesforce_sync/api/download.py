@@ -99,6 +99,7 @@ class Download:
         """The result page as files; with each, whether more may follow."""
         blocks = _whole(incoming)
         header, begun = split_header(blocks)
+        header = header.removeprefix(_BOM)
         self._check_header(header, expected)
         writer: SegmentFile | None = None
         try:
@@ -122,7 +123,7 @@ class Download:
         if not header and not expected:
             return
         wanted = [field.name for field in self._told.schema.columns]
-        text = header.removeprefix(_BOM).decode("utf-8", "replace")
+        text = header.decode("utf-8", "replace")
         if next(csv.reader([text.rstrip("\r\n")]), []) != wanted:
             raise SchemaChanged(
                 f"The Bulk result of {self._told.schema.name} has other columns than were asked for: {text[:200]!r}.",

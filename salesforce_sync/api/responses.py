@@ -15,6 +15,9 @@ import msgspec
 from salesforce_sync import errors
 from salesforce_sync.errors import SyncError
 
+CONFLICT = "CONFLICT"
+"""Our code for HTTP 409: what is asked does not fit the state or the API version."""
+
 _TEXT_SHOWN = 300
 
 
@@ -151,6 +154,10 @@ def _version_gone(refusal: Refusal, what: str) -> SyncError:
     return errors.ConfigError(what, hint="Set salesforce.api_version to a version that the org still has.")
 
 
+def _conflict(refusal: Refusal, what: str) -> SyncError:
+    return errors.RequestRefused(what, code=CONFLICT)
+
+
 def _not_ready(refusal: Refusal, what: str) -> SyncError:
     return errors.Transient(what, code=refusal.code, hint="Try again in a moment.")
 
@@ -178,6 +185,7 @@ _BY_STATUS: dict[int, _Maker] = {
     404: _no_object,
     406: _unavailable,
     408: _unavailable,
+    409: _conflict,
     410: _version_gone,
     414: _too_long,
     420: _unavailable,

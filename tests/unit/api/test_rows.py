@@ -72,7 +72,7 @@ def test_null_is_none_in_every_column() -> None:
     ],
 )
 def test_a_value_of_another_json_type_does_not_stop_the_page(name: str, text: str, value: object) -> None:
-    decoded = cells(row(**{name: text}))
+    decoded = cells(row(SCHEMA, **{name: text}))
 
     assert decoded[name] == value
     assert decoded["Id"] is None
@@ -83,7 +83,7 @@ def test_a_value_of_another_json_type_does_not_stop_the_page(name: str, text: st
 )
 def test_a_value_that_its_column_cannot_hold_is_an_error(name: str, text: str) -> None:
     with pytest.raises(RequestRefused, match=name):
-        cells(row(**{name: text}))
+        cells(row(SCHEMA, **{name: text}))
 
 
 @pytest.mark.parametrize("other", ["null", "5.0"])
