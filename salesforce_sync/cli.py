@@ -25,7 +25,7 @@ from salesforce_sync.terminal import progress, say, say_json, say_table, silence
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
 
 PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
 

@@ -1,0 +1,99 @@
+"""What tests stand on: a simulated org on a real socket, and the command line as a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simorg.clients import CLIENT_ID, CLIENT_SECRET
+from simorg.org import SimOrg
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def simorg() -> Iterator[SimOrg]:
+    """A small org of its own for each test, served on a free port; `simorg.url` is its address."""
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        yield org
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class CommandLine:
+    """Runs `salesforce-sync` as a process of its own in one folder, with nothing of this process's environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def settle(self, url: str, *, objects: str = "Contact, Lead, Account, Opportunity", more: str = "") -> None:
+        """Write the settings of a person who uses the org at `url` with client credentials."""
+        text = f"salesforce:\n  instance_url: {url}\nsync:\n  objects: [{objects}]\n{more}"
+        (self.folder / "config.yaml").write_text(text)
+        (self.folder / ".env").write_text(f"SF_CLIENT_ID={CLIENT_ID}\nSF_CLIENT_SECRET={CLIENT_SECRET}\n")
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "salesforce_sync.cli", *arguments]
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
+        """Run a command to its end; `environment` is added to an otherwise clean one."""
+        ran = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment | environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CommandLine:
+    """The command line in an empty folder."""
+    return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def user(cli: CommandLine, simorg: SimOrg) -> CommandLine:
+    """The command line of somebody whose settings name the simulated org."""
+    cli.settle(simorg.url)
+    return cli
