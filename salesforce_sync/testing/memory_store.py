@@ -1,0 +1,302 @@
+"""`MemoryStore`: the Store without a disk. It says in Python what the SQLite store says in SQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from salesforce_sync.errors import Incomplete, NotSynced, SchemaChanged, StoreBusy
+from salesforce_sync.models.change import Checkpoint, Merged, Staged
+from salesforce_sync.models.page import CsvFile, Page, PullRequest
+from salesforce_sync.models.run import ObjectStatus, RunRecord, RunState
+from salesforce_sync.models.schema import Field, ObjectSchema, check_api_name
+from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
+from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.testing.clock import FrozenClock
+from salesforce_sync.testing.forms import from_rest, read_csv
+from salesforce_sync.testing.matching import check, passes
+
+Row = dict[str, Stored]
+
+
+@dataclass
+class _Table:
+    schema: ObjectSchema
+    described_at: datetime
+    columns: set[str]
+    rows: dict[str, Row] = field(default_factory=dict)
+    until: str | None = None
+    merged: bool = False
+    refill: bool = False
+
+
+@dataclass
+class _Staging:
+    columns: tuple[str, ...]
+    since: datetime | None
+    rows: list[Row] = field(default_factory=list)
+    resume: str | None = None
+    durable: int = 0
+    server_time: datetime | None = None
+
+
+@dataclass
+class _Disk:
+    """What a kill leaves: everything, as every call is all or nothing."""
+
+    tables: dict[str, _Table] = field(default_factory=dict)
+    staging: dict[str, _Staging] = field(default_factory=dict)
+    runs: list[RunRecord] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class MemoryStore:
+    """A replica in memory. Implements `ports.Store`."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock: Clock = clock or FrozenClock()
+        self._disk = _Disk()
+
+    def reopened(self) -> MemoryStore:
+        """The store as another process would find it after this one was killed."""
+        found = MemoryStore(self._clock)
+        found._disk = replace(self._disk, claimed=set())
+        return found
+
+    # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
+        with self._disk.lock:
+            table = self._disk.tables.get(schema.name.casefold())
+            names = {each.name.casefold() for each in schema.columns}
+            if table is None:
+                self._disk.tables[schema.name.casefold()] = _Table(schema, self._clock.now(), names)
+                return ()
+            gained = tuple(each.name for each in schema.columns if each.name.casefold() not in table.columns)
+            table.schema, table.described_at = schema, self._clock.now()
+            table.rows = {key: _spelt(row, schema) for key, row in table.rows.items()}
+            table.columns |= names
+            table.refill = table.refill or bool(gained)
+            return gained
+
+    def schema(self, object_name: str) -> ObjectSchema | None:
+        table = self._disk.tables.get(object_name.casefold())
+        return None if table is None else table.schema
+
+    def schemas(self) -> tuple[ObjectSchema, ...]:
+        return tuple(sorted((each.schema for each in self._disk.tables.values()), key=lambda schema: schema.name))
+
+    def described_at(self, object_name: str) -> datetime | None:
+        table = self._disk.tables.get(object_name.casefold())
+        return None if table is None else table.described_at
+
+    def checkpoint(self, object_name: str) -> Checkpoint | None:
+        table = self._disk.tables.get(object_name.casefold())
+        if table is None or not table.merged:
+            return None
+        until = None if table.refill or table.until is None else parse_datetime(table.until)
+        return Checkpoint(table.schema.name, until)
+
+    # ── staging ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def claim(self, object_name: str) -> Iterator[None]:
+        key = check_api_name(object_name).casefold()
+        with self._disk.lock:
+            if key in self._disk.claimed:
+                raise StoreBusy(f"{object_name} is being synced by another run.")
+            self._disk.claimed.add(key)
+        try:
+            yield
+        finally:
+            self._disk.claimed.discard(key)
+
+    def staged(self, object_name: str) -> Staged | None:
+        with self._disk.lock:
+            schema = self._table(object_name).schema
+            staging = self._disk.staging.get(schema.name)
+            if staging is None:
+                return None
+            if staging.resume is None or staging.columns != _names(schema):
+                del self._disk.staging[schema.name]
+                return None
+            del staging.rows[staging.durable :]
+            return Staged(schema.name, staging.since, staging.resume, staging.durable, staging.server_time)
+
+    def begin(self, request: PullRequest) -> None:
+        with self._disk.lock:
+            self._disk.staging[request.schema.name] = _Staging(_names(request.schema), request.since)
+
+    def stage(self, page: Page) -> int:
+        with self._disk.lock:
+            try:
+                return self._stage(self._disk.staging[page.schema.name], page, list(_stored_rows(page)))
+            finally:
+                if isinstance(page.body, CsvFile):
+                    page.body.path.unlink(missing_ok=True)
+
+    def _stage(self, staging: _Staging, page: Page, rows: list[Row]) -> int:
+        if page.resume is not None:
+            arrived = len(staging.rows) + len(rows) - staging.durable
+            if page.expected is not None and arrived != page.expected:
+                name = page.schema.name
+                raise Incomplete(f"{name}: the org announced {page.expected} rows, {arrived} arrived.")
+            staging.resume, staging.durable = page.resume, len(staging.rows) + len(rows)
+        staging.rows += rows
+        staging.server_time = staging.server_time or page.server_time
+        return len(rows)
+
+    # ── merge ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
+        with self._disk.lock:
+            table = self._table(object_name)
+            schema = table.schema
+            staging = self._disk.staging.get(schema.name)
+            if staging is None:
+                raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
+            if staging.columns != _names(schema):
+                raise SchemaChanged(f"{schema.name} was described anew while it was read.")
+            del self._disk.staging[schema.name]
+            merged = _enter(table, _without_doubles(staging.rows, schema.stamp))
+            table.merged = True
+            self._move_checkpoint(table, staging, checkpoint_limit)
+            return merged
+
+    def _move_checkpoint(self, table: _Table, staging: _Staging, limit: datetime | None) -> None:
+        if table.refill and table.until is not None:
+            # All rows were read again, but not what was deleted since: the next pull goes on from the old checkpoint.
+            table.refill = False
+            return
+        table.refill = False
+        stamps = [
+            str(row[table.schema.stamp]) for row in staging.rows if table.schema.stamp and row[table.schema.stamp]
+        ]
+        if stamps:
+            newest = max(stamps) if limit is None else min(max(stamps), format_datetime(limit))
+            table.until = max(table.until or "", newest)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
+        return sum(1 for _ in self.scan(object_name, filters))
+
+    def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
+        with self._disk.lock:
+            table = self._table(object_name)
+            row = table.rows.get(record_id)
+            return None if row is None or _dead(row) else _values(table.schema, row)
+
+    def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
+        with self._disk.lock:
+            table = self._table(object_name)
+            conditions = [(table.schema.field(each.field), each) for each in filters]
+            for kind, each in conditions:
+                check(kind, each)
+            live = [row for row in table.rows.values() if not _dead(row)]
+            found = [row for row in live if all(passes(kind, each, row.get(kind.name)) for kind, each in conditions)]
+            return iter([_values(table.schema, row) for row in found])
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def record_run(self, run: RunRecord) -> None:
+        with self._disk.lock:
+            self._disk.runs.append(run)
+
+    def status(self) -> tuple[ObjectStatus, ...]:
+        with self._disk.lock:
+            names = {each.schema.name for each in self._disk.tables.values()}
+            folded = {name.casefold() for name in names}
+            names |= {run.object_name for run in self._disk.runs if run.object_name.casefold() not in folded}
+            return tuple(self._status_of(name) for name in sorted(names))
+
+    def _status_of(self, name: str) -> ObjectStatus:
+        table = self._disk.tables.get(name.casefold())
+        rows = [] if table is None else list(table.rows.values())
+        dead = sum(map(_dead, rows))
+        checkpoint = self.checkpoint(name)
+        runs = [run for run in self._disk.runs if run.object_name.casefold() == name.casefold()]
+        staging = self._disk.staging.get(name)
+        return ObjectStatus(
+            object_name=name,
+            rows=len(rows) - dead,
+            tombstones=dead,
+            checkpoint=None if checkpoint is None else checkpoint.until,
+            last_run=runs[-1] if runs else None,
+            last_complete=max((run.finished for run in runs if run.state is RunState.COMPLETE), default=None),
+            staged_rows=0 if staging is None else staging.durable,
+        )
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _table(self, object_name: str) -> _Table:
+        table = self._disk.tables.get(object_name.casefold())
+        if table is None:
+            raise NotSynced.named(object_name, [each.name for each in self.schemas()])
+        return table
+
+
+def _names(schema: ObjectSchema) -> tuple[str, ...]:
+    return tuple(each.name for each in schema.columns)
+
+
+def _stored_rows(page: Page) -> Iterator[Row]:
+    columns: tuple[Field, ...] = page.schema.columns
+    if isinstance(page.body, CsvFile):
+        tuples: Iterable[tuple[Stored, ...]] = read_csv(page.body.path, columns)
+    else:
+        tuples = (from_rest(columns, each) for each in page.body.values)
+    return (dict(zip(_names(page.schema), each, strict=True)) for each in tuples)
+
+
+def _without_doubles(rows: list[Row], stamp: str | None) -> dict[str, Row]:
+    """A row that came twice: the newer one stays, of equally new ones the one that came last."""
+    kept: dict[str, Row] = {}
+    for row in rows:
+        key = str(row["Id"])
+        if key not in kept or stamp is None or str(row[stamp] or "") >= str(kept[key][stamp] or ""):
+            kept[key] = row
+    return kept
+
+
+def _enter(table: _Table, staged: dict[str, Row]) -> Merged:
+    inserted = updated = deleted = 0
+    for key, row in staged.items():
+        here = table.rows.get(key)
+        if here is not None and (_older(table.schema.stamp, row, here) or row.items() <= here.items()):
+            continue
+        table.rows[key] = {**(here or {}), **row}
+        if _dead(row) and here is None:
+            continue
+        if here is None or (_dead(here) and not _dead(row)):
+            inserted += 1
+        elif _dead(row) and not _dead(here):
+            deleted += 1
+        else:
+            updated += 1
+    return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted)
+
+
+def _older(stamp: str | None, row: Row, here: Row) -> bool:
+    if stamp is None or row[stamp] is None or here.get(stamp) is None:
+        return False
+    return str(row[stamp]) < str(here[stamp])
+
+
+def _spelt(row: Row, schema: ObjectSchema) -> Row:
+    """The row with the letter case of the schema's names."""
+    spelling = {each.name.casefold(): each.name for each in schema.columns}
+    return {spelling.get(name.casefold(), name): value for name, value in row.items()}
+
+
+def _dead(row: Row) -> bool:
+    return row.get("IsDeleted") == 1
+
+
+def _values(schema: ObjectSchema, row: Row) -> tuple[object, ...]:
+    return tuple(row.get(each.name) for each in schema.columns)

@@ -1,0 +1,17 @@
+import pytest
+
+from tests.contract.stores import WIDGET, WORLDS
+
+
+@pytest.fixture(params=WORLDS)
+def world(request, tmp_path):
+    made = WORLDS[request.param](tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def store(world):
+    """A store that has adopted WIDGET."""
+    world.store.adopt(WIDGET)
+    return world.store

@@ -1,0 +1,83 @@
+"""The stores that the suite runs over, and rows to put into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from salesforce_sync.models.change import Merged
+from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.ports import Store
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock, MemoryStore, make_schema
+from salesforce_sync.testing.forms import write_csv
+
+WIDGET = make_schema("Widget__c", Name="string", Price__c="currency")
+NOON = "2024-01-15T12:00:00.000+0000"
+
+
+class MemoryWorld:
+    """A MemoryStore, and what a restarted process would find."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FrozenClock()
+        self.store: Store = MemoryStore(self.clock)
+
+    def restart(self) -> Store:
+        assert isinstance(self.store, MemoryStore)
+        self.store = self.store.reopened()
+        return self.store
+
+
+class SqliteWorld:
+    """A SqliteStore on a file, and what a restarted process would find there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FrozenClock()
+        self.path = folder / "replica.db"
+        self.store: Store = SqliteStore(self.path, self.clock)
+
+    def restart(self) -> Store:
+        # The old one is not closed first: a killed process does not close either.
+        old, self.store = self.store, SqliteStore(self.path, self.clock)
+        old.close()
+        return self.store
+
+
+WORLDS = {"memory": MemoryWorld, "sqlite": SqliteWorld}
+World = MemoryWorld | SqliteWorld
+
+
+def id_of(number: int) -> str:
+    return to_18(f"a00{number:012d}")
+
+
+def widget(number: int, name: str | None = "Bolt", at: str = NOON, *, deleted: bool = False) -> tuple[object, ...]:
+    """A row of WIDGET as REST gives it."""
+    return (id_of(number), deleted, NOON, at, at, name, None)
+
+
+def page(*rows: tuple[object, ...], schema: ObjectSchema = WIDGET, **more: object) -> Page:
+    return Page(schema, Rows(rows), **more)  # type: ignore[arg-type]
+
+
+def csv_page(path: Path, rows: Sequence[Sequence[str]], schema: ObjectSchema, **more: object) -> Page:
+    """A page whose file holds exactly these texts."""
+    write_csv(path, schema.columns, rows)
+    return Page(schema, CsvFile(path), **more)  # type: ignore[arg-type]
+
+
+def pull(
+    store: Store, *rows: tuple[object, ...], schema: ObjectSchema = WIDGET, limit: datetime | None = None
+) -> Merged:
+    """One whole pull of these rows."""
+    store.begin(PullRequest(schema))
+    store.stage(page(*rows, schema=schema, resume="end", last=True))
+    return store.merge(schema.name, limit)
+
+
+def names(store: Store) -> set[object]:
+    return {row[5] for row in store.scan("Widget__c")}

@@ -1,0 +1,241 @@
+"""Store: begin, stage, and going on after a kill."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from salesforce_sync.errors import Incomplete, SchemaChanged, SyncError
+from salesforce_sync.models.change import Staged
+from salesforce_sync.models.page import CsvFile, Page, PullRequest
+from salesforce_sync.testing import make_schema
+from tests.contract.stores import WIDGET, csv_page, id_of, names, page, pull, widget
+
+SINCE = datetime(2024, 1, 15, 9, tzinfo=UTC)
+SERVER = datetime(2024, 1, 15, 13, 0, 0, 250_000, tzinfo=UTC)
+
+
+def test_without_a_pull_nothing_is_staged(store):
+    assert store.staged("Widget__c") is None
+
+
+def test_a_pull_without_a_durable_page_is_not_taken_up(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1)))
+
+    assert store.staged("Widget__c") is None
+
+
+def test_stage_gives_the_number_of_rows(store, tmp_path):
+    store.begin(PullRequest(WIDGET))
+
+    assert store.stage(page(widget(1), widget(2))) == 2
+    assert store.stage(page()) == 0
+    assert store.stage(csv_page(tmp_path / "p.csv", [widget(3), widget(4), widget(5)], WIDGET)) == 3
+
+
+def test_a_restart_goes_on_after_the_last_durable_page(world, store):
+    store.begin(PullRequest(WIDGET, since=SINCE))
+    store.stage(page(widget(1), resume="after-1", server_time=SERVER))
+    store.stage(page(widget(2), widget(3), resume="after-3"))
+
+    assert world.restart().staged("widget__c") == Staged("Widget__c", SINCE, "after-3", 3, SERVER)
+
+
+def test_rows_behind_the_last_durable_page_are_cut_off(world, store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="after-1"))
+    store.stage(page(widget(2, "half of a page")))
+
+    again = world.restart()
+    assert again.staged("Widget__c").rows == 1
+    again.stage(page(widget(2, "whole"), resume="after-2", last=True))
+    again.merge("Widget__c", None)
+    assert names(again) == {"Bolt", "whole"}
+
+
+def test_segments_become_durable_with_the_last_of_their_page(world, store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1)))
+    store.stage(page(widget(2)))
+    store.stage(page(widget(3), resume="after-3", expected=3))
+
+    assert world.restart().staged("Widget__c").rows == 3
+
+
+def test_an_empty_page_may_carry_the_durable_point(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1)))
+    store.stage(page(resume="after-1", expected=1))
+
+    assert store.staged("Widget__c").rows == 1
+
+
+def test_expected_counts_only_from_the_last_durable_point(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), widget(2), resume="after-2", expected=2))
+    store.stage(page(widget(3), resume="after-3", expected=1))
+
+    assert store.staged("Widget__c").rows == 3
+
+
+def test_expected_counts_from_the_durable_point_after_a_restart_too(world, store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), widget(2), resume="after-2", expected=2))
+    store.stage(page(widget(3)))
+    again = world.restart()
+    again.staged("Widget__c")
+
+    again.stage(page(widget(3), widget(4), resume="after-4", expected=2))
+
+    assert again.staged("Widget__c").rows == 4
+
+
+@pytest.mark.parametrize("expected", [1, 3])
+@pytest.mark.parametrize("form", ["rows", "csv"])
+def test_nothing_is_kept_of_a_page_with_another_number_of_rows_than_announced(store, tmp_path, expected, form):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="after-1", expected=1))
+    rows = [widget(2), widget(3)]
+    more = {"resume": "after-3", "expected": expected, "server_time": SERVER}
+    bad = page(*rows, **more) if form == "rows" else csv_page(tmp_path / "p.csv", rows, WIDGET, **more)
+
+    with pytest.raises(Incomplete, match=f"announced {expected} rows, 2 arrived"):
+        store.stage(bad)
+
+    assert store.staged("Widget__c") == Staged("Widget__c", None, "after-1", 1, None)
+    store.merge("Widget__c", None)
+    assert store.count("Widget__c") == 1
+
+
+def test_a_pages_file_is_removed(store, tmp_path):
+    store.begin(PullRequest(WIDGET))
+    store.stage(csv_page(tmp_path / "p.csv", [widget(1)], WIDGET))
+
+    assert list(tmp_path.glob("*.csv")) == []
+
+
+def test_a_refused_pages_file_is_removed(store, tmp_path):
+    store.begin(PullRequest(WIDGET))
+    bad = csv_page(tmp_path / "p.csv", [widget(1)], WIDGET, resume="x", expected=9)
+
+    with pytest.raises(Incomplete):
+        store.stage(bad)
+
+    assert list(tmp_path.glob("*.csv")) == []
+
+
+def test_a_file_with_only_a_header_has_no_rows(store, tmp_path):
+    store.begin(PullRequest(WIDGET))
+
+    assert store.stage(csv_page(tmp_path / "p.csv", [], WIDGET, resume="end", expected=0, last=True)) == 0
+
+
+def test_a_file_may_lie_in_a_folder_with_any_name(store, tmp_path):
+    folder = tmp_path / 'it\'s, "quoted"; ü (1)'
+    folder.mkdir()
+    store.begin(PullRequest(WIDGET))
+
+    assert store.stage(csv_page(folder / "p, 'q'.csv", [widget(1)], WIDGET)) == 1
+
+
+def test_a_file_without_a_newline_at_its_end_is_whole(store, tmp_path):
+    path = tmp_path / "p.csv"
+    full = csv_page(path, [widget(1), widget(2)], WIDGET, resume="end", expected=2)
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    store.begin(PullRequest(WIDGET))
+
+    assert store.stage(full) == 2
+
+
+def test_a_file_that_ends_inside_a_value_is_an_error_of_ours_and_leaves_nothing(store, tmp_path):
+    path = tmp_path / "p.csv"
+    whole = csv_page(path, [widget(1), widget(2, "a long name that is cut")], WIDGET, resume="end")
+    path.write_bytes(path.read_bytes()[:-12])
+    store.begin(PullRequest(WIDGET))
+
+    with pytest.raises(Incomplete):
+        store.stage(whole)
+
+    assert store.staged("Widget__c") is None
+
+
+def test_a_file_that_is_gone_is_an_error_of_ours(store, tmp_path):
+    store.begin(PullRequest(WIDGET))
+
+    with pytest.raises(SyncError):
+        store.stage(Page(WIDGET, CsvFile(tmp_path / "gone.csv")))
+
+
+def test_staging_works_after_a_page_was_refused(store, tmp_path):
+    store.begin(PullRequest(WIDGET))
+    with pytest.raises(Incomplete):
+        store.stage(csv_page(tmp_path / "1.csv", [widget(1)], WIDGET, resume="x", expected=9))
+
+    assert store.stage(csv_page(tmp_path / "2.csv", [widget(1)], WIDGET, resume="x", expected=1)) == 1
+
+
+def test_a_new_pull_drops_the_one_before(store):
+    store.begin(PullRequest(WIDGET, since=SINCE))
+    store.stage(page(widget(1), resume="after-1", server_time=SERVER))
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(2), resume="after-2"))
+
+    assert store.staged("Widget__c") == Staged("Widget__c", None, "after-2", 1, None)
+
+
+def test_the_first_server_time_of_a_pull_is_kept(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="after-1", server_time=SERVER))
+    store.stage(page(widget(2), resume="after-2", server_time=SERVER.replace(hour=23)))
+
+    assert store.staged("Widget__c").server_time == SERVER
+
+
+def test_staged_rows_are_not_in_the_object_before_the_merge(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="after-1"))
+
+    assert store.count("Widget__c") == 0
+    assert store.get("Widget__c", id_of(1)) is None
+    assert store.status()[0].staged_rows == 1
+
+
+def test_pulls_of_two_objects_do_not_meet(store):
+    gadget = make_schema("Gadget__c", Name="string", Price__c="currency")
+    store.adopt(gadget)
+    store.begin(PullRequest(WIDGET))
+    store.begin(PullRequest(gadget))
+    store.stage(page(widget(1, "w"), resume="w"))
+    store.stage(page(widget(1, "g"), schema=gadget, resume="g"))
+
+    store.merge("Widget__c", None)
+
+    assert names(store) == {"w"}
+    assert store.staged("Gadget__c").resume == "g"
+
+
+def test_a_merge_without_staged_rows_is_refused(store):
+    pull(store, widget(1))
+
+    with pytest.raises(Incomplete):
+        store.merge("Widget__c", None)
+
+    assert store.count("Widget__c") == 1
+
+
+def test_staging_is_gone_after_the_merge(store):
+    pull(store, widget(1))
+
+    assert store.staged("Widget__c") is None
+    assert store.status()[0].staged_rows == 0
+
+
+def test_rows_that_were_read_with_an_older_schema_do_not_enter(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="end", last=True))
+    store.adopt(make_schema("Widget__c", Name="string", Price__c="currency", Colour__c="string"))
+
+    with pytest.raises(SchemaChanged):
+        store.merge("Widget__c", None)
+
+    assert store.count("Widget__c") == 0
