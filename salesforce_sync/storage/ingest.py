@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
 
-from salesforce_sync.errors import Incomplete
+from salesforce_sync.errors import Incomplete, SchemaChanged, StoreTrouble
 from salesforce_sync.models.change import Merged, Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
@@ -16,11 +17,23 @@ from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections, translated
 
 
+class Adopted(NamedTuple):
+    """A row of _sync_object."""
+
+    name: str
+    schema: str
+    described_at: str
+    until: str | None
+    merged: int
+    refill: int
+
+
 class Ingest:
     """The writing half of the SQLite store; `ports.Store` says what each call promises."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        connections.writer.create_scalar_function("_sync_short_row", _short_row, 0)
 
     # ── staging ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -70,7 +83,7 @@ class Ingest:
         columns = page.schema.columns
         with self._connections.lock, translated(self._connections.path):
             self._connections.writer.execute(sql.CLOSE_CSV)
-            self._connections.writer.execute(sql.open_csv(body.path, len(columns)))
+            self._open_csv(body, len(columns))
             try:
                 with self._connections.writing() as db:
                     db.execute(sql.stage_csv(page.schema.name, columns))
@@ -79,6 +92,12 @@ class Ingest:
             finally:
                 self._connections.writer.execute(sql.CLOSE_CSV)
         return rows
+
+    def _open_csv(self, body: CsvFile, width: int) -> None:
+        try:
+            self._connections.writer.execute(sql.open_csv(body.path, width))
+        except apsw.SQLError as error:
+            raise StoreTrouble(f"A page cannot be read: {error}.", hint="Check the disk, and sync again.") from error
 
     def _note_progress(self, db: apsw.Connection, page: Page) -> None:
         name = page.schema.name
@@ -96,15 +115,27 @@ class Ingest:
 
     def merge(self, schema: ObjectSchema, checkpoint_limit: datetime | None) -> Merged:
         with self._connections.writing() as db:
+            adopted = Adopted(*db.execute(sql.ONE_OBJECT, (schema.name,)).get)
+            schema = decode_schema(adopted.schema)
+            self._check_staging(db, schema)
             until = self._newest(db, schema, checkpoint_limit)
             empty = db.execute(f"SELECT 1 FROM {sql.quote(schema.name)} LIMIT 1").fetchone() is None
             merged = self._take_over(db, schema) if empty else self._merge_rows(db, schema)
             db.execute(sql.END_STAGING, (schema.name,))
-            if until is None:
-                db.execute(sql.MERGED_WITHOUT_STAMP, (schema.name,))
+            # After a refill the old checkpoint stays: what was deleted since is not among all live rows.
+            if until is None or (adopted.refill and adopted.until is not None):
+                db.execute(sql.KEEP_CHECKPOINT, (schema.name,))
             else:
                 db.execute(sql.MOVE_CHECKPOINT, (until, schema.name))
         return merged
+
+    def _check_staging(self, db: apsw.Connection, schema: ObjectSchema) -> None:
+        """Somebody may have begun this pull anew, or described the object again, since the rows were staged."""
+        row = db.execute(sql.STAGED, (schema.name,)).fetchone()
+        if row is None:
+            raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
+        if msgspec.json.decode(row[0]) != [field.name for field in schema.columns]:
+            raise SchemaChanged(f"{schema.name} was described anew while it was read.")
 
     def _newest(self, db: apsw.Connection, schema: ObjectSchema, limit: datetime | None) -> str | None:
         if schema.stamp is None:
@@ -121,15 +152,16 @@ class Ingest:
         try:
             db.execute(sql.create_key(schema.name, schema.name))
         except apsw.ConstraintError:
-            db.execute(sql.drop_doubles(schema.name))
+            db.execute(sql.drop_doubles(schema.name, schema.stamp))
             db.execute(sql.create_key(schema.name, schema.name))
-        live, _dead = db.execute(sql.count_rows(schema)).get
-        return Merged(schema.name, inserted=live)
+        live, dead = db.execute(sql.count_rows(schema)).get
+        return Merged(schema.name, inserted=live, unchanged=dead)
 
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema) -> Merged:
         deletable = schema.has("IsDeleted")
-        db.execute(sql.drop_doubles(sql.staging_table(schema.name)))
-        new, new_dead, revived, died, staged = db.execute(sql.count_merge(schema.name, deletable=deletable)).get
+        db.execute(sql.drop_doubles(sql.staging_table(schema.name), schema.stamp))
+        counts = db.execute(sql.count_merge(schema.name, deletable=deletable, stamp=schema.stamp)).get
+        new, new_dead, revived, died, staged = counts
         db.execute(sql.merge(schema.name, schema.columns, schema.stamp))
         changed = db.changes()
         db.execute(sql.drop_table(sql.staging_table(schema.name)))
@@ -139,3 +171,12 @@ class Ingest:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else parse_datetime(text)
+
+
+def _short_row(*_nothing: Any) -> None:
+    raise Incomplete("A row of a page has fewer values than columns.", hint="It was cut on its way; sync again.")
+
+
+def decode_schema(text: str) -> ObjectSchema:
+    """A schema as _sync_object keeps it."""
+    return msgspec.json.decode(text, type=ObjectSchema)

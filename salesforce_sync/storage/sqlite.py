@@ -25,7 +25,7 @@ from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
-from salesforce_sync.storage.ingest import Ingest
+from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
 
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
@@ -51,7 +51,7 @@ class SqliteStore:
             gained = self._widen(db, schema)
             db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
             if gained:
-                db.execute(sql.FORGET_CHECKPOINT, (schema.name,))
+                db.execute(sql.READ_ALL_AGAIN, (schema.name,))
         self._schemas.forget()
         return gained
 
@@ -75,24 +75,22 @@ class SqliteStore:
     def _read_schemas(self) -> list[ObjectSchema]:
         with translated(self.path):
             bodies = [body for (body,) in self._connections.reader().execute(sql.ALL_OBJECTS)]
-        return [_decode_schema(str(body)) for body in bodies]
+        return [decode_schema(str(body)) for body in bodies]
 
     def described_at(self, object_name: str) -> datetime | None:
         row = self._object(object_name)
-        return None if row is None else parse_datetime(row[1])
+        return None if row is None else parse_datetime(row.described_at)
 
     def checkpoint(self, object_name: str) -> Checkpoint | None:
         row = self._object(object_name)
-        if row is None or not row[3]:
+        if row is None or not row.merged:
             return None
-        return Checkpoint(object_name, None if row[2] is None else parse_datetime(row[2]))
+        return Checkpoint(row.name, None if row.until is None or row.refill else parse_datetime(row.until))
 
-    def _object(self, object_name: str) -> tuple[str, str, str | None, int] | None:
+    def _object(self, object_name: str) -> Adopted | None:
         with translated(self.path):
-            row: tuple[str, str, str | None, int] | None = (
-                self._connections.reader().execute(sql.ONE_OBJECT, (object_name,)).fetchone()
-            )
-        return row
+            row = self._connections.reader().execute(sql.ONE_OBJECT, (object_name,)).fetchone()
+        return None if row is None else Adopted(*row)
 
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -262,7 +260,3 @@ def _run(row: tuple[object, ...]) -> RunRecord:
 
 def _encode_schema(schema: ObjectSchema) -> str:
     return msgspec.json.encode(schema).decode()
-
-
-def _decode_schema(text: str) -> ObjectSchema:
-    return msgspec.json.decode(text, type=ObjectSchema)

@@ -11,14 +11,14 @@ from salesforce_sync.models.values import EXACT_DIGITS
 # ── the store's own tables ───────────────────────────────────────────────────────────────────────────────────────
 
 ALL_OBJECTS = "SELECT schema FROM _sync_object ORDER BY name"
-ONE_OBJECT = "SELECT schema, described_at, until, merged FROM _sync_object WHERE name = ?"
+ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill FROM _sync_object WHERE name = ?"
 ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
 """
-FORGET_CHECKPOINT = "UPDATE _sync_object SET until = NULL WHERE name = ?"
-MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1 WHERE name = ?"
-MERGED_WITHOUT_STAMP = "UPDATE _sync_object SET merged = 1 WHERE name = ?"
+READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1 WHERE name = ?"
+MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0 WHERE name = ?"
+KEEP_CHECKPOINT = "UPDATE _sync_object SET merged = 1, refill = 0 WHERE name = ?"
 
 STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
 BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since) VALUES (?, ?, ?)"
@@ -126,8 +126,10 @@ CLOSE_CSV = "DROP TABLE IF EXISTS temp._sync_csv"
 
 
 def stage_csv(object_name: str, columns: Sequence[Field]) -> str:
-    casts = ", ".join(_from_csv(field, f"c{number}") for number, field in enumerate(columns))
-    return f"INSERT INTO {quote(staging_table(object_name))} SELECT {casts} FROM temp._sync_csv"
+    casts = [_from_csv(field, f"c{number}") for number, field in enumerate(columns)]
+    # SQLite's reader gives null for what a short row does not have, and only for that.
+    casts[-1] = f"CASE WHEN c{len(columns) - 1} IS NULL THEN _sync_short_row() ELSE {casts[-1]} END"
+    return f"INSERT INTO {quote(staging_table(object_name))} SELECT {', '.join(casts)} FROM temp._sync_csv"
 
 
 def stage_rows(object_name: str, columns: Sequence[Field]) -> str:
@@ -176,27 +178,34 @@ def cut_staging(object_name: str) -> str:
     return f"DELETE FROM {quote(staging_table(object_name))} WHERE rowid > ?"
 
 
-def drop_doubles(table: str) -> str:
-    """A row that came twice in one pull (it moved while pages were read) is kept as it came last."""
-    table = quote(table)
-    return f'DELETE FROM {table} WHERE rowid NOT IN (SELECT max(rowid) FROM {table} GROUP BY "Id")'
+def drop_doubles(table: str, stamp: str | None) -> str:
+    """Of a row that came twice in one pull (it moved while pages were read) the newest is kept, else the last."""
+    newest = f"{quote(stamp)} DESC, rowid DESC" if stamp is not None else "rowid DESC"
+    place = f'row_number() OVER (PARTITION BY "Id" ORDER BY {newest})'
+    places = f"SELECT rowid AS double, {place} AS place FROM {quote(table)}"
+    return f"DELETE FROM {quote(table)} WHERE rowid IN (SELECT double FROM ({places}) WHERE place > 1)"
 
 
 # ── merge: how staging enters the table ──────────────────────────────────────────────────────────────────────────
 
 
-def count_merge(object_name: str, *, deletable: bool) -> str:
+def count_merge(object_name: str, *, deletable: bool, stamp: str | None) -> str:
     """What a merge is about to do: new live rows, new tombstones, tombstones that live again, rows that die, staged."""
     staging, table = quote(staging_table(object_name)), quote(object_name)
     dies, dead = ("s.IsDeleted IS 1", "t.IsDeleted IS 1") if deletable else ("false", "false")
+    known = f't."Id" IS NOT NULL{_not_older("s", stamp)}'
     return f"""
 SELECT count(*) FILTER (WHERE t."Id" IS NULL AND NOT {dies}),
        count(*) FILTER (WHERE t."Id" IS NULL AND {dies}),
-       count(*) FILTER (WHERE t."Id" IS NOT NULL AND NOT {dies} AND {dead}),
-       count(*) FILTER (WHERE t."Id" IS NOT NULL AND {dies} AND NOT {dead}),
+       count(*) FILTER (WHERE {known} AND NOT {dies} AND {dead}),
+       count(*) FILTER (WHERE {known} AND {dies} AND NOT {dead}),
        count(*)
 FROM {staging} s LEFT JOIN {table} t ON t."Id" = s."Id"
 """
+
+
+def _not_older(come: str, stamp: str | None) -> str:
+    return "" if stamp is None else f" AND coalesce({come}.{quote(stamp)} >= t.{quote(stamp)}, 1)"
 
 
 def merge(object_name: str, columns: Sequence[Field], stamp: str | None) -> str:
@@ -205,12 +214,9 @@ def merge(object_name: str, columns: Sequence[Field], stamp: str | None) -> str:
     listed, table = ", ".join(names), quote(object_name)
     assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
     differs = f"({', '.join(f'excluded.{name}' for name in names)}) IS NOT ({', '.join(f't.{name}' for name in names)})"
-    fresh = ""
-    if stamp is not None:
-        fresh = f" AND coalesce(excluded.{quote(stamp)} >= t.{quote(stamp)}, 1)"
     return f"""
 INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM {quote(staging_table(object_name))} WHERE true ORDER BY "Id"
-ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{fresh}
+ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{_not_older("excluded", stamp)}
 """
 
 

@@ -6,7 +6,8 @@ CREATE TABLE _sync_object (
     schema TEXT NOT NULL,
     described_at TEXT NOT NULL,
     until TEXT,          -- the checkpoint: the org's own time; null: read everything
-    merged INTEGER NOT NULL DEFAULT 0   -- whether a complete pull has ever been merged
+    merged INTEGER NOT NULL DEFAULT 0,  -- whether a complete pull has ever been merged
+    refill INTEGER NOT NULL DEFAULT 0   -- whether everything is to be read once more, to fill new columns
 );
 
 -- Pulls that were begun and not merged. Their rows are in _sync_staging_<object>.
