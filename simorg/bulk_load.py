@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CHUNK = 200
 MAX_ROW, MAX_COLUMNS = 400_000, 5_000
 NULL = "#N/A"
+DELETES = frozenset({"delete", "hardDelete"})
 SUCCESSFUL, REFUSED, UNPROCESSED = "successfulResults", "failedResults", "unprocessedrecords"
 _HEADS: dict[str, tuple[str, ...]] = {
     SUCCESSFUL: ("sf__Id", "sf__Created"),
@@ -218,6 +219,8 @@ def read_headers(org: SimOrg, job: Job, names: Iterable[str]) -> list[Header]:
     repeated = {one.name for one in found if sum(1 for other in found if other == one) > 1}
     if repeated:
         raise InvalidBatch(f"Duplicate header : {', '.join(sorted(repeated))}")
+    if job.operation in DELETES and [one.name for one in found] != ["Id"]:
+        raise InvalidBatch("The 'delete' batch must contain only ids")
     return found
 
 

@@ -103,7 +103,7 @@ class Queries:
             self._org.tick()
             return self._page(locator, offset, asker)
 
-    def explain(self, soql: str, asker: Asker) -> dict[str, object]:
+    def explain(self, soql: str, asker: Asker) -> dict[str, Any]:
         """What the optimiser would say: every query here is a scan, or a look-up by id."""
         try:
             query = parse(soql)
