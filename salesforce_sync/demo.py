@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -32,10 +35,6 @@ storage:
   path: ./salesforce.db
 """
 
-CLIENT_ID: Final = "3MVG9simorg.demo.client"
-CLIENT_SECRET: Final = "simorg-demo-secret"
-"""What every simulated org lets in; no secret of anybody."""
-
 START_SECONDS: Final = 600
 """A simulated org of a million contacts is made in well under this."""
 
@@ -45,9 +44,9 @@ def run(records: int, folder: Path, *, as_json: bool) -> int:
     _clear(folder)
     tell = (lambda text: None) if as_json else say
     tell(f"Making a simulated Salesforce org with {records:,} contacts ...")
-    with simulated_org(records) as url:
-        tell(f"It answers at {url}. First sync:")
-        config = _settle(folder, url)
+    with simulated_org(records) as org:
+        tell(f"It answers at {org.url}. First sync:")
+        config = _settle(folder, org)
         with SFSync(config) as sync, silence() if as_json else progress() as listener:
             sync.on("sync_progress", listener)
             sync.init()
@@ -74,15 +73,20 @@ def _say_result(run: Run, status: Status, folder: Path) -> None:
 
 def next_commands(folder: Path) -> list[str]:
     """Three commands that work when they are copied into the shell that this was called from."""
-    config = shlex.quote(str(folder / "config.yaml"))
-    sql = "SELECT Name, Email, Phone FROM Contact ORDER BY LastModifiedDate DESC LIMIT 5"
-    replica = f"SFSync({str(folder / 'config.yaml')!r})"
-    code = f"from salesforce_sync import SFSync; print(*{replica}.contacts.search(name__startswith='A'), sep='\\n')"
+    settings = str(folder / "config.yaml")
+    sql = "SELECT Name, Email, Phone FROM Contact LIMIT 5"
+    search = f"SFSync({settings!r}).contacts.search(name__startswith='A')"
+    code = f"from salesforce_sync import SFSync; [print(c.name) for c in {search}]"
     return [
-        f'{program()} --config {config} query "{sql}"',
-        f"{program()} --config {config} status",
-        f"{python()} -c {shlex.quote(code)}",
+        f"{program()} --config {shlex.quote(settings)} query {_in_double_quotes(sql)}",
+        f"{program()} --config {shlex.quote(settings)} status",
+        f"{python()} -c {_in_double_quotes(code)}",
     ]
+
+
+def _in_double_quotes(text: str) -> str:
+    """The text as one word of a shell; easier on the eye than `shlex.quote` where the text has single quotes."""
+    return '"' + re.sub(r'([\\$`"])', r"\\\1", text) + '"'
 
 
 # ── How a person calls us ────────────────────────────────────────────────────────────────────────────────────────
@@ -124,22 +128,31 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _settle(folder: Path, url: str) -> Config:
+def _settle(folder: Path, org: SimulatedOrg) -> Config:
     """Write the demo's settings, and read them without a look at the environment: it may name a real org."""
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(SETTINGS.format(mark=MARK, url=url), encoding="utf-8")
+    (folder / "config.yaml").write_text(SETTINGS.format(mark=MARK, url=org.url), encoding="utf-8")
     secrets = folder / ".env"
     secrets.touch(0o600)
-    secrets.write_text(f"SF_CLIENT_ID={CLIENT_ID}\nSF_CLIENT_SECRET={CLIENT_SECRET}\n", encoding="utf-8")
+    secrets.write_text(f"SF_CLIENT_ID={org.client_id}\nSF_CLIENT_SECRET={org.client_secret}\n", encoding="utf-8")
     return Config.load(folder / "config.yaml", environ={})
 
 
 # ── The simulated org ────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True, slots=True)
+class SimulatedOrg:
+    """Where a simulated org answers, and what it lets in."""
+
+    url: str
+    client_id: str
+    client_secret: str
+
+
 @contextmanager
-def simulated_org(records: int) -> Iterator[str]:
-    """The address of a simulated org that runs as a program of its own until the block ends."""
+def simulated_org(records: int) -> Iterator[SimulatedOrg]:
+    """A simulated org that runs as a program of its own until the block ends."""
     with tempfile.TemporaryDirectory(prefix="simorg-") as folder:
         ready = Path(folder) / "ready"
         command = [sys.executable, "-m", "simorg", "--port", "0", "--records", str(records), "--ready-file", str(ready)]
@@ -156,11 +169,11 @@ def simulated_org(records: int) -> Iterator[str]:
                     process.wait()
 
 
-def _wait_for(ready: Path, process: subprocess.Popen[bytes], log: Path) -> str:
+def _wait_for(ready: Path, process: subprocess.Popen[bytes], log: Path) -> SimulatedOrg:
     until = time.monotonic() + START_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > until:
             lines = log.read_text(errors="replace").splitlines()[-1:]
             raise SyncError("The simulated org did not start.", code="DEMO_FAILED", hint="".join(lines))
         time.sleep(0.05)
-    return ready.read_text().strip()
+    return SimulatedOrg(**json.loads(ready.read_text(encoding="utf-8")))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from salesforce_sync.signals import Progress
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
 PLAIN_SECONDS: Final = 2.0
@@ -151,41 +152,52 @@ def silence() -> Iterator[Listener]:
 
 @contextmanager
 def _bars() -> Iterator[Listener]:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    bars = Bars(
+    shown = _BarProgress()
+
+    class BarsAndCalls(Bars):
+        """The bars, and under them what concerns all of them."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            yield Text(f"{shown.calls:,} API calls", style="dim")
+
+    shown.bars = BarsAndCalls(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.fields[rows]} rows", justify="right"),
-        TextColumn("{task.fields[rate]} rows/s", justify="right"),
+        TextColumn("{task.fields[rows]}", justify="right"),
+        TextColumn("{task.fields[rate]}", justify="right"),
         TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[calls]} API calls"),
         console=Console(stderr=True),
     )
-    with bars:
-        yield _BarProgress(bars.add_task, bars.update)
+    with shown.bars:
+        yield shown
 
 
 class _BarProgress:
     """One bar per object, made when the object first tells of itself."""
 
-    def __init__(self, add: Callable[..., TaskID], update: Callable[..., None]) -> None:
-        self._add, self._update = add, update
+    bars: Bars
+
+    def __init__(self) -> None:
+        self.calls = 0
         self._tasks: dict[str, tuple[TaskID, float]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, signal: Progress) -> None:
         with self._lock:
+            self.calls = max(self.calls, signal.calls)
             if signal.object not in self._tasks:
-                task = self._add(signal.object, total=None, rows="0", rate="", calls=0)
+                task = self.bars.add_task(signal.object, total=None, rows="", rate="")
                 self._tasks[signal.object] = (task, time.monotonic())
             task, began = self._tasks[signal.object]
         seconds = time.monotonic() - began
-        rate = f"{signal.rows / seconds:,.0f}" if seconds > 0.2 else ""
-        shown = _rows(signal)
-        self._update(task, completed=signal.rows, total=signal.total, rows=shown, rate=rate, calls=signal.calls)
+        rate = f"{signal.rows / seconds:,.0f} rows/s" if signal.rows and seconds > 0.2 else ""
+        self.bars.update(task, completed=signal.rows, total=signal.total, rows=_rows(signal), rate=rate)
 
 
 class _PlainProgress:
@@ -202,8 +214,8 @@ class _PlainProgress:
             if told is not None and now - told < PLAIN_SECONDS and signal.rows != signal.total:
                 return
             self._told[signal.object] = now
-        warn(f"{signal.object}: {_rows(signal)} rows, {signal.calls} API calls")
+        warn(f"{signal.object}: {_rows(signal)}, {signal.calls} API calls")
 
 
 def _rows(signal: Progress) -> str:
-    return f"{signal.rows:,}" if signal.total is None else f"{signal.rows:,} of {signal.total:,}"
+    return f"{signal.rows:,} rows" if signal.total is None else f"{signal.rows:,} of {signal.total:,} rows"
