@@ -10,6 +10,8 @@ from salesforce_sync.storage.statements import collation, quote
 Condition = tuple[str, tuple[object, ...]]
 
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_OF_TEXTS = ("contains", "startswith", "endswith")
+_NO_TEXT = (FieldType.BOOLEAN, FieldType.INTEGER, FieldType.DECIMAL)
 _INDEXABLE = ("eq", "in", "startswith")
 
 
@@ -18,6 +20,7 @@ def condition(field: Field, each: Filter) -> Condition:
     column = quote(field.name)
     if each.operator not in OPERATORS:
         raise Misuse(f"There is no comparison {each.operator!r}.", hint=f"Use one of {', '.join(OPERATORS)}.")
+    _check(field, each)
     if each.operator == "isnull":
         return (f"{column} IS NULL" if each.value else f"{column} IS NOT NULL"), ()
     if each.operator == "in":
@@ -30,6 +33,13 @@ def condition(field: Field, each: Filter) -> Condition:
     if each.operator in _COMPARISONS:
         return _compared(field, each)
     return _pattern(field, each.operator, str(each.value))
+
+
+def _check(field: Field, each: Filter) -> None:
+    if not field.synced:
+        raise Misuse(f"{field.name} is not kept here.", hint="Parts of an address or a place are fields of their own.")
+    if each.operator in _OF_TEXTS and field.type in _NO_TEXT:
+        raise Misuse(f"{field.name} holds no text.", hint=f"{each.operator!r} is for texts; use eq, gt or lt.")
 
 
 def may_use_index(field: Field, each: Filter) -> bool:
@@ -78,5 +88,9 @@ def _pattern(field: Field, operator: str, value: str) -> Condition:
         return f"{column} LIKE ? ESCAPE '\\'", (pattern,)
     if operator == "contains":
         return f"instr({column}, ?) > 0", (value,)
-    part = f"substr({column}, 1, length(?))" if operator == "startswith" else f"substr({column}, -length(?))"
+    part = (
+        f"substr({column}, 1, length(?))"
+        if operator == "startswith"
+        else f"substr({column}, length({column}) - length(?) + 1)"
+    )
     return f"{part} = ?", (value, value)

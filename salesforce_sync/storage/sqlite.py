@@ -193,7 +193,8 @@ class SqliteStore:
     def status(self) -> tuple[ObjectStatus, ...]:
         names = {schema.name for schema in self._read_schemas()}
         with translated(self.path):
-            names |= {name for (name,) in self._connections.reader().execute(sql.OBJECTS_WITH_RUNS)}
+            tried = [name for (name,) in self._connections.reader().execute(sql.OBJECTS_WITH_RUNS)]
+            names |= {name for name in tried if self.schema(name) is None}
             return tuple(self._status_of(name) for name in sorted(names))
 
     def _status_of(self, name: str) -> ObjectStatus:

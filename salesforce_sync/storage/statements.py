@@ -143,13 +143,15 @@ def _from_csv(field: Field, value: str) -> str:
         case FieldType.BOOLEAN:
             return f"CASE {value} WHEN 'true' THEN 1 WHEN 'false' THEN 0 WHEN '' THEN NULL ELSE {value} END"
         case FieldType.INTEGER:
-            return f"CAST(nullif({value}, '') AS INTEGER)"
+            # NUMERIC and not INTEGER, which reads 1.0E7 as 1.
+            return f"CAST(nullif({value}, '') AS NUMERIC)"
         case FieldType.DECIMAL:
             # Up to 15 characters there cannot be more digits than a double keeps; longer texts are looked at.
             short = f"WHEN length({value}) <= {EXACT_DIGITS} THEN CAST({value} AS REAL)"
             return f"CASE WHEN {value} = '' THEN NULL {short} ELSE _sync_decimal({value}) END"
         case FieldType.DATETIME:
-            return f"CASE length({value}) WHEN 24 THEN {value} WHEN 0 THEN NULL ELSE _sync_datetime({value}) END"
+            bulk = f"WHEN substr({value}, 24) = 'Z' THEN {value}"
+            return f"CASE {bulk} WHEN {value} = '' THEN NULL ELSE _sync_datetime({value}) END"
         case _:
             return f"nullif({value}, '')"
 

@@ -6,8 +6,8 @@ import pytest
 
 from salesforce_sync.models.change import Checkpoint, Merged
 from salesforce_sync.models.page import PullRequest
-from salesforce_sync.testing import make_field, make_schema
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.testing import make_field, make_schema
 from tests.contract.stores import NOON, WIDGET, id_of, names, page, pull, widget
 
 ONE, TWO, THREE = (f"2024-01-15T1{hour}:00:00.000+0000" for hour in (3, 4, 5))

@@ -1,0 +1,285 @@
+"""Store: get, scan and count, with every comparison on every type of field; runs and status."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from salesforce_sync.errors import FieldNotFound, Misuse, StoreBusy
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
+from salesforce_sync.ports import Filter
+from salesforce_sync.testing import make_field, make_schema
+from tests.contract.stores import NOON, WIDGET, id_of, page, pull, widget
+
+ALL = make_schema(
+    "All__c",
+    make_field("Exact__c", "string", caseSensitive=True),
+    Text__c="string",
+    Ref__c="reference",
+    Yes__c="boolean",
+    Count__c="int",
+    Price__c="currency",
+    Day__c="date",
+    At__c="datetime",
+    Time__c="time",
+    Home__c="address",
+)
+
+ORDER = ("Text__c", "Ref__c", "Yes__c", "Count__c", "Price__c", "Day__c", "At__c", "Time__c")
+ONE, TWO, LOWER = "001000000000001AAA", "001000000000002AAA", "00100000000000aAAA"
+DAY = "2024-01-15T"
+VALUES = {
+    1: ("Acme", ONE, True, 1, Decimal("0.1"), "1700-01-01", f"{DAY}10:00:00.000+0000", "08:00:00.000Z"),
+    2: ("acme", TWO, False, 2, Decimal("10.5"), "2024-02-29", f"{DAY}11:00:00.000+0000", "09:30:00.000Z"),
+    3: ("Acme Corp", ONE, False, 10, Decimal(-3), "2024-03-01", f"{DAY}12:30:00.000+0000", None),
+    4: (
+        "100%_a\\b",
+        None,
+        None,
+        None,
+        Decimal("123456789012345678"),
+        None,
+        "1700-01-01T00:00:00.000Z",
+        "23:59:59.999Z",
+    ),
+    5: (None, LOWER, True, -5, None, "4000-12-31", None, "00:00:00.000Z"),
+}
+EXACT = {1: "Key", 2: "key", 3: "KEY%", 4: None, 5: "keys"}
+
+CASES = [
+    ("Text__c", "eq", "ACME", {1, 2}),
+    ("Text__c", "eq", None, {5}),
+    ("Text__c", "ne", "acme", {3, 4, 5}),
+    ("Text__c", "ne", None, {1, 2, 3, 4}),
+    ("Text__c", "contains", "CM", {1, 2, 3}),
+    ("Text__c", "contains", "%", {4}),
+    ("Text__c", "contains", "_", {4}),
+    ("Text__c", "contains", "\\", {4}),
+    ("Text__c", "contains", "", {1, 2, 3, 4}),
+    ("Text__c", "startswith", "acme ", {3}),
+    ("Text__c", "startswith", "100%_", {4}),
+    ("Text__c", "endswith", "CORP", {3}),
+    ("Text__c", "endswith", "\\B", {4}),
+    ("Text__c", "in", ("ACME", "nobody"), {1, 2}),
+    ("Text__c", "in", ("acme corp", None), {3, 5}),
+    ("Text__c", "in", (), set()),
+    ("Text__c", "in", (*(f"nobody {each}" for each in range(2000)), "aCmE"), {1, 2}),
+    ("Text__c", "gt", "ACME", {3}),
+    ("Text__c", "gte", "acme", {1, 2, 3}),
+    ("Text__c", "lt", "acme", {4}),
+    ("Text__c", "lte", "ACME", {1, 2, 4}),
+    ("Text__c", "isnull", True, {5}),
+    ("Text__c", "isnull", False, {1, 2, 3, 4}),
+    ("Exact__c", "eq", "key", {2}),
+    ("Exact__c", "ne", "key", {1, 3, 4, 5}),
+    ("Exact__c", "in", ("Key", "KEYS"), {1}),
+    ("Exact__c", "contains", "ey", {1, 2, 5}),
+    ("Exact__c", "startswith", "key", {2, 5}),
+    ("Exact__c", "endswith", "%", {3}),
+    ("Exact__c", "endswith", "", {1, 2, 3, 5}),
+    ("Exact__c", "gt", "Key", {2, 5}),
+    ("Ref__c", "eq", "001000000000001AAA", {1, 3}),
+    ("Ref__c", "eq", "00100000000000AAAA", set()),
+    ("Ref__c", "in", ("001000000000002AAA", "00100000000000aAAA"), {2, 5}),
+    ("Ref__c", "ne", "001000000000001AAA", {2, 4, 5}),
+    ("Ref__c", "startswith", "001", {1, 2, 3, 5}),
+    ("Ref__c", "isnull", True, {4}),
+    ("Id", "eq", id_of(3), {3}),
+    ("Id", "in", (id_of(3), id_of(4)), {3, 4}),
+    ("Id", "gt", id_of(3), {4, 5}),
+    ("Yes__c", "eq", 1, {1, 5}),
+    ("Yes__c", "ne", 1, {2, 3, 4}),
+    ("Yes__c", "in", (0, None), {2, 3, 4}),
+    ("Yes__c", "isnull", True, {4}),
+    ("Count__c", "eq", 10, {3}),
+    ("Count__c", "ne", 10, {1, 2, 4, 5}),
+    ("Count__c", "gt", 1, {2, 3}),
+    ("Count__c", "gte", 1, {1, 2, 3}),
+    ("Count__c", "lt", 1, {5}),
+    ("Count__c", "lte", 2, {1, 2, 5}),
+    ("Count__c", "in", (-5, 2), {2, 5}),
+    ("Price__c", "eq", 0.1, {1}),
+    ("Price__c", "eq", "123456789012345678", {4}),
+    ("Price__c", "eq", "123456789012345679", set()),
+    ("Price__c", "ne", 0.1, {2, 3, 4, 5}),
+    ("Price__c", "gt", 0.1, {2, 4}),
+    ("Price__c", "gte", 10.5, {2, 4}),
+    ("Price__c", "lt", 10.5, {1, 3}),
+    ("Price__c", "lte", "999999999999999999", {1, 2, 3, 4}),
+    ("Price__c", "gt", "12345678901234567", {4}),
+    ("Price__c", "in", (0.1, "123456789012345678"), {1, 4}),
+    ("Price__c", "isnull", True, {5}),
+    ("Day__c", "eq", "2024-02-29", {2}),
+    ("Day__c", "gt", "2024-02-29", {3, 5}),
+    ("Day__c", "lte", "2024-02-29", {1, 2}),
+    ("Day__c", "in", ("1700-01-01", "4000-12-31"), {1, 5}),
+    ("Day__c", "startswith", "2024-", {2, 3}),
+    ("At__c", "eq", "2024-01-15T10:00:00.000Z", {1}),
+    ("At__c", "gte", "2024-01-15T11:00:00.000Z", {2, 3}),
+    ("At__c", "lt", "2024-01-15T10:00:00.000Z", {4}),
+    ("At__c", "isnull", False, {1, 2, 3, 4}),
+    ("Time__c", "gt", "09:00:00.000Z", {2, 4}),
+    ("Time__c", "eq", "00:00:00.000Z", {5}),
+]
+
+
+@pytest.fixture
+def full(world):
+    world.store.adopt(ALL)
+    rows = []
+    for number, values in VALUES.items():
+        known = dict(zip(ORDER, values, strict=True), Id=id_of(number), IsDeleted=False, Exact__c=EXACT[number])
+        rows.append(tuple(known.get(each.name, NOON) for each in ALL.columns))
+    pull(world.store, *rows, schema=ALL)
+    return world.store
+
+
+@pytest.mark.parametrize(("field", "operator", "value", "expected"), CASES)
+def test_a_filter_finds(full, field, operator, value, expected):
+    filters = (Filter(field, operator, value),)
+
+    found = {row[0] for row in full.scan("All__c", filters)}
+
+    assert found == {id_of(number) for number in expected}
+    assert full.count("All__c", filters) == len(expected)
+
+
+def test_every_filter_has_to_pass(full):
+    filters = (Filter("Text__c", "contains", "acme"), Filter("Count__c", "gt", 1), Filter("Yes__c", "eq", 0))
+
+    assert {row[0] for row in full.scan("All__c", filters)} == {id_of(2), id_of(3)}
+
+
+def test_a_filter_takes_any_spelling_of_a_field(full):
+    assert full.count("all__C", [Filter("text__c", "eq", "acme")]) == 2
+    assert full.count("All__c", [Filter("TEXT__C", "eq", "acme")]) == 2
+
+
+def test_an_unknown_field_is_refused(full):
+    with pytest.raises(FieldNotFound, match="Did you mean"):
+        full.count("All__c", [Filter("Txt__c", "eq", "x")])
+
+
+def test_an_unknown_comparison_is_refused(full):
+    with pytest.raises(Misuse, match="no comparison 'like'"):
+        full.count("All__c", [Filter("Text__c", "like", "x")])
+
+
+def test_a_field_that_has_no_column_is_refused_and_not_silently_empty(full):
+    with pytest.raises(Misuse, match="Home__c"):
+        full.count("All__c", [Filter("Home__c", "eq", "x")])
+
+
+@pytest.mark.parametrize("operator", ["gt", "gte", "lt", "lte", "contains", "startswith", "endswith"])
+def test_null_has_no_order_and_no_letters(full, operator):
+    with pytest.raises(Misuse, match="None"):
+        full.count("All__c", [Filter("Text__c", operator, None)])
+
+
+@pytest.mark.parametrize("field", ["Count__c", "Price__c", "Yes__c"])
+@pytest.mark.parametrize("operator", ["contains", "startswith", "endswith"])
+def test_numbers_have_no_letters(full, field, operator):
+    with pytest.raises(Misuse, match=field):
+        full.count("All__c", [Filter(field, operator, "1")])
+
+
+def test_a_refused_filter_is_refused_before_the_first_row(full):
+    with pytest.raises(Misuse):
+        full.scan("All__c", [Filter("Text__c", "like", "x")])
+
+
+def test_get_gives_a_value_for_each_column(full):
+    row = full.get("all__c", id_of(3))
+
+    assert dict(zip([each.name for each in ALL.columns], row, strict=True))["Text__c"] == "Acme Corp"
+
+
+def test_get_knows_ids_by_their_case(full):
+    assert full.get("All__c", id_of(3).lower()) is None
+
+
+def test_rows_that_are_scanned_may_change_meanwhile(store):
+    pull(store, *(widget(number) for number in range(50)))
+    rows = store.scan("Widget__c")
+    first = next(rows)
+
+    pull(store, *(widget(number, "new", at="2024-01-15T13:00:00.000+0000") for number in range(60)))
+
+    assert len([first, *rows]) == 50
+    assert store.count("Widget__c") == 60
+
+
+# ── claims ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_object_is_held_once_whatever_the_case_of_its_name(store):
+    with store.claim("Widget__c"), pytest.raises(StoreBusy), store.claim("widget__C"):
+        raise AssertionError("held twice")
+
+
+def test_a_claim_ends_with_its_block(store):
+    with pytest.raises(KeyError), store.claim("Widget__c"):
+        raise KeyError
+
+    with store.claim("Widget__c"), store.claim("Gadget__c"):
+        assert store.count("Widget__c") == 0
+
+
+# ── runs and status ──────────────────────────────────────────────────────────────────────────────────────────────
+
+START = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
+FAILED = Problem("INSUFFICIENT_ACCESS", 'No right to "read"', "Ask the admin.")
+
+
+def run(number, state=RunState.COMPLETE, name="Widget__c", problem=None):
+    started = START + timedelta(minutes=number)
+    counts = RunCounts(number, 1, 2, 3)
+    return RunRecord(f"run-{number}", name, state, started, started + timedelta(seconds=2.5), counts, problem)
+
+
+def test_status_of_a_store_with_nothing_is_empty(world):
+    assert world.store.status() == ()
+
+
+def test_status_tells_what_is_here(world, store):
+    pull(store, widget(1), widget(2))
+    pull(store, widget(2, at="2024-01-15T13:00:00.000+0000", deleted=True))
+    store.record_run(run(1))
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="after-1"))
+
+    checkpoint = datetime(2024, 1, 15, 13, tzinfo=UTC)
+    expected = ObjectStatus("Widget__c", 1, 1, checkpoint, run(1), run(1).finished, staged_rows=1)
+    assert world.restart().status() == (expected,)
+
+
+def test_status_has_the_last_run_and_when_the_last_complete_one_ended(store):
+    for each in (run(1), run(2), run(3, RunState.FAILED, problem=FAILED)):
+        store.record_run(each)
+
+    assert store.status()[0].last_run == run(3, RunState.FAILED, problem=FAILED)
+    assert store.status()[0].last_complete == run(2).finished
+
+
+def test_status_shows_an_object_that_never_came(world):
+    world.store.record_run(run(1, RunState.FAILED, "Contakt", FAILED))
+
+    assert world.store.status() == (
+        ObjectStatus("Contakt", 0, 0, None, run(1, RunState.FAILED, "Contakt", FAILED), None),
+    )
+
+
+def test_status_comes_by_name_and_once_whatever_the_case(store):
+    store.adopt(make_schema("Account"))
+    store.record_run(run(1, name="widget__c"))
+
+    assert [each.object_name for each in store.status()] == ["Account", "Widget__c"]
+    assert store.status()[1].last_run.run_id == "run-1"
+
+
+def test_many_runs_are_kept_in_bounds(store):
+    for number in range(520):
+        store.record_run(run(number))
+
+    assert store.status()[0].last_run == run(519)
