@@ -45,10 +45,10 @@ def choose(probe: Probe) -> Route:
 
 
 def first_wait(rows: int | None) -> float:
-    """Seconds before the first look at a job of so many rows (None: not known)."""
-    return min(10.0, 0.5 + (100_000 if rows is None else rows) / 400_000)
+    """Seconds before the first look at a job of so many rows (None: not known): long enough that one look may do."""
+    return min(10.0, 0.5 + (100_000 if rows is None else rows) / 100_000)
 
 
 def next_wait(wait: float) -> float:
-    """Seconds before the next look: longer each time, as every look costs a call; never above 20."""
-    return min(20.0, wait * 2.5)
+    """Seconds before the next look: longer each time, as every look costs a call; never above 60."""
+    return min(60.0, wait * 1.6)

@@ -39,7 +39,7 @@ def test_the_calls_of_a_job_are_counted(total: int, calls: int) -> None:
     assert bulk_calls(total) == calls
 
 
-@pytest.mark.parametrize(("rows", "most"), [(200_000, 2.0), (1_000_000, 4.0), (100_000_000, 10.0)])
+@pytest.mark.parametrize(("rows", "most"), [(10_000, 1.0), (200_000, 3.0), (100_000_000, 10.0)])
 def test_the_first_look_comes_soon(rows: int, most: float) -> None:
     assert 0 < first_wait(rows) <= most
 
@@ -49,6 +49,6 @@ def test_two_hours_of_waiting_cost_a_bounded_number_of_looks() -> None:
     while sum(waits) < 7200:
         waits.append(next_wait(waits[-1]))
 
-    assert max(waits) == 20.0
-    assert list(accumulate(waits))[4] > 30
-    assert len(waits) < 370
+    assert max(waits) == 60.0
+    assert list(accumulate(waits))[4] > 20
+    assert len(waits) < 130
