@@ -70,8 +70,7 @@ class _Door:
         job = self._make(call, settings if isinstance(settings, dict) else {})
         with self._new_upload(job) as file:
             file.write(parts.get("content", b""))
-        self._close(job)
-        return json_response(self._created(job))
+        return json_response(self._close(job))
 
     def list(self, call: Call) -> Response:
         """GET all ingest jobs."""
@@ -104,12 +103,11 @@ class _Door:
         """PATCH {"state":"UploadComplete"} or {"state":"Aborted"}."""
         job = self._jobs.find(call, INGEST)
         state = call.json_object().get("state")
-        if state == ABORTED:
-            self._jobs.abort(job)
-        elif state == UPLOADED:
-            self._close(job)
-        else:
+        if state == UPLOADED:
+            return json_response(self._close(job))
+        if state != ABORTED:
             raise ApiError(400, "INVALIDJOBSTATE", f"InvalidJobState : a job cannot be set to {state}")
+        self._jobs.abort(job)
         return json_response(self._created(job))
 
     def delete(self, call: Call) -> Response:
@@ -153,16 +151,19 @@ class _Door:
         job.files.add(path)
         return path.open("wb")
 
-    def _close(self, job: Job) -> None:
+    def _close(self, job: Job) -> dict[str, Any]:
+        """Let the work begin; the answer is of the moment before it."""
         if job.state != OPEN:
             raise ApiError(400, "INVALIDJOBSTATE", f"InvalidJobState : the job is {job.state}, not {OPEN}")
         upload_path(self._jobs.folder, job).touch()
         job.state, job.stamp_ms = UPLOADED, self._org.clock.now_ms()
+        answer = self._created(job)
         fault = self._org.faults.for_job(job.object)
         if fault == "stuck":
             job.state = RUNNING
         else:
             self._jobs.start(job, lambda one: load(self._org, self._jobs, one, break_off=fault == "failed"))
+        return answer
 
     def _created(self, job: Job) -> dict[str, Any]:
         info = describe(job, self._jobs.state(job))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from simorg import ids
 from simorg.bulk_jobs import ABORTED, COMPLETE, ENDINGS, FAILED, BulkJobs, Job
@@ -75,8 +74,7 @@ def load(org: SimOrg, jobs: BulkJobs, job: Job, *, break_off: bool = False) -> N
     started = time.monotonic()
     upload = upload_path(jobs.folder, job)
     try:
-        with upload.open("rb") as file:
-            total = _check(file, job)
+        total = _check(upload, job)
         stop = total // 2 if break_off else total
         _Loader(org, jobs, job).run(upload, stop)
     except InvalidBatch as problem:
@@ -90,39 +88,45 @@ def load(org: SimOrg, jobs: BulkJobs, job: Job, *, break_off: bool = False) -> N
         jobs.finish(job, COMPLETE)
 
 
-def read_rows(file: IO[bytes], job: Job) -> Iterator[Row]:
+def read_rows(text: TextIO, job: Job) -> Iterator[Row]:
     """The rows of a CSV file, header first."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         yield from csv.reader(text, delimiter=job.separator, strict=True)
     except (csv.Error, UnicodeDecodeError) as problem:
         raise InvalidBatch(f"Unable to read the CSV: {problem}") from problem
-    finally:
-        text.detach()
 
 
-def _check(file: IO[bytes], job: Job) -> int:
+def _open(upload: Path) -> TextIO:
+    return upload.open(encoding="utf-8-sig", newline="")
+
+
+def _check(upload: Path, job: Job) -> int:
     """Check the shape of the whole file before any row is written; return the number of rows."""
-    _check_ending(file, job)
-    rows = read_rows(file, job)
-    header = next(rows, None)
-    if not header:
-        raise InvalidBatch("The file has no header row")
-    if len(header) > MAX_COLUMNS:
-        raise InvalidBatch(f"The file has more than {MAX_COLUMNS} columns")
+    _check_ending(upload, job)
+    with _open(upload) as text:
+        rows = read_rows(text, job)
+        header = next(rows, None)
+        if not header:
+            raise InvalidBatch("The file has no header row")
+        if len(header) > MAX_COLUMNS:
+            raise InvalidBatch(f"The file has more than {MAX_COLUMNS} columns")
+        return _check_rows(rows, len(header))
+
+
+def _check_rows(rows: Iterator[Row], columns: int) -> int:
     total = 0
     for row in rows:
         total += bool(row)
-        if row and len(row) != len(header):
-            raise InvalidBatch(f"Row {total} has {len(row)} values, but the header has {len(header)}")
+        if row and len(row) != columns:
+            raise InvalidBatch(f"Row {total} has {len(row)} values, but the header has {columns}")
         if sum(map(len, row)) > MAX_ROW:
             raise InvalidBatch(f"Row {total} is longer than {MAX_ROW} characters")
     return total
 
 
-def _check_ending(file: IO[bytes], job: Job) -> None:
-    first = file.readline(MAX_ROW)
-    file.seek(0)
+def _check_ending(upload: Path, job: Job) -> None:
+    with upload.open("rb") as file:
+        first = file.readline(MAX_ROW)
     if first.endswith(b"\n") and first.endswith(b"\r\n") != (ENDINGS[job.ending] == "\r\n"):
         raise InvalidBatch(f"LineEnding is invalid on user data. Current LineEnding setting is {job.ending}")
 
@@ -140,7 +144,7 @@ class _Loader:
     def run(self, upload: Path, stop: int) -> None:
         """Write the first `stop` rows; the rest is unprocessed, as is everything after an abort."""
         with ExitStack() as stack:
-            rows = read_rows(stack.enter_context(upload.open("rb")), self._job)
+            rows = read_rows(stack.enter_context(_open(upload)), self._job)
             names = next(rows)
             self._open_results(stack, names)
             filled = (row for row in rows if row)

@@ -404,12 +404,12 @@ def test_the_caret_block_is_that_of_the_api_guide(small: Small) -> None:
     with pytest.raises(ApiError) as caught:
         small.run("SELECT Bacon__c FROM Account LIMIT 2")
 
-    assert caught.value.item() == {
-        "message": "\nSELECT Bacon__c FROM Account LIMIT 2\n       ^\nERROR at Row:1:Column:8\nNo such column 'Bacon__c' "
-        "on entity 'Account'. If you are attempting to use a custom field, be sure to append the '__c' after the custom "
-        "field name. Please reference your WSDL or the describe call for the appropriate names.",
-        "errorCode": "INVALID_FIELD",
-    }
+    message = (
+        "\nSELECT Bacon__c FROM Account LIMIT 2\n       ^\nERROR at Row:1:Column:8\nNo such column 'Bacon__c' on "
+        "entity 'Account'. If you are attempting to use a custom field, be sure to append the '__c' after the custom "
+        "field name. Please reference your WSDL or the describe call for the appropriate names."
+    )
+    assert caught.value.item() == {"message": message, "errorCode": "INVALID_FIELD"}
 
 
 def test_typeof_gives_the_fields_of_the_object_that_is_there(small: Small) -> None:
