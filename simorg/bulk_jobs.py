@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from simorg import ids
 from simorg.http import ApiError, Call, not_found
@@ -70,24 +69,21 @@ class Job:
 class BulkJobs:
     """All Bulk 2.0 jobs of one org.
 
-    `processing_seconds` of the org's clock pass at least before a job is complete; `jobs_per_day` is the cap on
-    query jobs in 24 hours.
+    `folder` holds their files. `processing_seconds` of the org's clock pass at least before a job is complete;
+    `jobs_per_day` is the cap on query jobs in 24 hours.
     """
 
     def __init__(self, org: SimOrg) -> None:
-        self._org = org
-        self._folder = tempfile.TemporaryDirectory(prefix="simorg-bulk-", ignore_cleanup_errors=True)
+        self._org: SimOrg = proxy(org)  # weak: else an org that is done with would live as long as its jobs
+        # Beside the rows, so that both go when the org is closed.
+        self.folder = org.database.path.with_name("bulk")
+        self.folder.mkdir()
         self._jobs: dict[str, Job] = {}
         self._serial = 0
         self._lock = threading.Lock()
         self._places = threading.Semaphore(AT_ONCE)
         self.processing_seconds = 0.0
         self.jobs_per_day = 10_000
-
-    @property
-    def folder(self) -> Path:
-        """Where the jobs' files lie."""
-        return Path(self._folder.name)
 
     def make(self, call: Call, kind: str, operation: str, object_name: str, body: dict[str, Any]) -> Job:
         """A new job from the body of its create request; raises ApiError for settings that do not exist."""
@@ -177,6 +173,8 @@ class BulkJobs:
             try:
                 work(job)
             except Exception as problem:  # a thread has nobody above it: the job must not stay at work for ever
+                if not self.folder.exists():
+                    return  # the org was closed meanwhile
                 LOG.exception("job %s failed", job.id)
                 self.finish(job, FAILED, f"InternalServerError : {problem}")
 

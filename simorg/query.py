@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import apsw
 
@@ -65,7 +65,7 @@ class Queries:
     """The queries of one org."""
 
     def __init__(self, org: SimOrg) -> None:
-        self._org = org
+        self._org: SimOrg = proxy(org)  # weak: else an org that is done with would live as long as its queries
         self._locators: dict[str, Locator] = {}
         self._serial = secrets.randbelow(10**9)
         self._children: list[tuple[str, Child, str]] = []
@@ -101,7 +101,10 @@ class Queries:
             raise ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
         with self._org.lock:
             self._org.tick()
-            return self._page(locator, offset, asker)
+            try:
+                return self._page(locator, offset, asker)
+            except apsw.SQLError as error:  # a field of the query was removed meanwhile
+                raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator") from error
 
     def explain(self, soql: str, asker: Asker) -> dict[str, Any]:
         """What the optimiser would say: every query here is a scan, or a look-up by id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -141,7 +141,13 @@ class Scope:
         found = node.column(path.names[-1])
         if found is None:
             raise no_such_column(self.query.text, path.at, path.names[-1], node.entity)
-        return found
+        return self._masked(found)
+
+    def _masked(self, column: Column) -> Column:
+        """An encrypted value as asterisks, for a user who may not see it."""
+        if not column.field.encrypted or self.context.org.permissions.can_view_encrypted:
+            return column
+        return replace(column, sql=f"replace(hex(zeroblob(length({column.sql}))), '00', '*')")
 
     def node(self, path: ast.Path) -> Node:
         """The row that a path's last name is a field of."""

@@ -355,6 +355,27 @@ def test_binary_fields_are_urls(door: Door) -> None:
     assert row["VersionData"] == f"{ROOT}/sobjects/ContentVersion/{row['Id']}/VersionData"
 
 
+def test_an_encrypted_text_is_asterisks_for_those_who_may_not_see_it(door: Door) -> None:
+    made = door.org.add("Widget__c", Account__c=door.org.add("Account", Name="n"), Secret__c="ABCDé")
+    soql = f"SELECT Secret__c FROM Widget__c WHERE Id = '{made}'"
+
+    shown = door.query(soql).json()["records"][0]["Secret__c"]
+    door.org.permissions.can_view_encrypted = not door.org.permissions.can_view_encrypted
+    other = door.query(soql).json()["records"][0]["Secret__c"]
+    door.org.permissions.reset()
+
+    assert {shown, other} == {"ABCDé", "*****"}
+
+
+def test_a_locator_whose_field_was_removed_is_invalid(door: Door) -> None:
+    door.org.add_field("Contact", "Brief__c", "string 20")
+    url = door.query("SELECT Id, Brief__c FROM Contact", batch=200).json()["nextRecordsUrl"]
+    door.org.remove_field("Contact", "Brief__c")
+
+    assert door.http.get(url).json()[0]["errorCode"] == "INVALID_QUERY_LOCATOR"
+    assert door.query("SELECT Brief__c FROM Contact").json()[0]["errorCode"] == "INVALID_FIELD"
+
+
 def test_explain_gives_plans(door: Door) -> None:
     plans = door.http.get(f"{ROOT}/query", params={"explain": "SELECT Id FROM Contact"}).json()["plans"]
 
