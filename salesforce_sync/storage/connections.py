@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -28,11 +29,14 @@ class Connections:
         self.path = path
         self.lock = threading.RLock()
         self._readers = threading.local()
-        self._opened: list[apsw.Connection] = []
+        # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
+        self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._looking = threading.Lock()
         with translated(path):
             _create_private(path)
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
             _prepare_writer(self.writer)
+            self._looker = self._open(apsw.SQLITE_OPEN_READONLY)
 
     def reader(self) -> apsw.Connection:
         """This thread's own connection; it cannot write."""
@@ -44,11 +48,20 @@ class Connections:
             self._readers.connection = found
         return found
 
+    @contextmanager
+    def looking(self) -> Iterator[apsw.Connection]:
+        """A connection for short reads that the block finishes: what was committed just now is seen.
+
+        A thread's own reader stays in the past as long as one of its scans is not read to its end.
+        """
+        with self._looking, translated(self.path):
+            yield self._looker
+
     def guest(self) -> apsw.Connection:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
         with translated(self.path):
             connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-            connection.set_busy_timeout(BUSY_MILLISECONDS)
+            _make_strict(connection)
             connection.pragma("query_only", True)
             connection.authorizer = _read_only
         return connection
@@ -70,16 +83,16 @@ class Connections:
     def close(self) -> None:
         """Close every connection, of every thread."""
         with self.lock:
-            for connection in self._opened:
+            for connection in list(self._opened):
                 connection.close()
             self._opened.clear()
             self._readers = threading.local()
 
     def _open(self, flags: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), flags=flags)
-        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        _make_strict(connection)
         with self.lock:
-            self._opened.append(connection)
+            self._opened.add(connection)
         return connection
 
 
@@ -102,6 +115,12 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
     except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, OSError) as error:
         raise StoreTrouble(f"{path} cannot be used: {error}.", hint="Check the path and its rights.") from error
+
+
+def _make_strict(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    # Otherwise SQLite takes the quoted name of a column that is not there for a text.
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
 
 
 def _create_private(path: Path) -> None:

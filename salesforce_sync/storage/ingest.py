@@ -119,8 +119,8 @@ class Ingest:
             schema = decode_schema(adopted.schema)
             self._check_staging(db, schema)
             until = self._newest(db, schema, checkpoint_limit)
-            empty = db.execute(f"SELECT 1 FROM {sql.quote(schema.name)} LIMIT 1").fetchone() is None
-            merged = self._take_over(db, schema) if empty else self._merge_rows(db, schema)
+            replaceable: int = db.execute(sql.may_be_replaced(schema.name), (schema.name,)).get
+            merged = self._take_over(db, schema) if replaceable else self._merge_rows(db, schema)
             db.execute(sql.END_STAGING, (schema.name,))
             # After a refill the old checkpoint stays: what was deleted since is not among all live rows.
             if until is None or (adopted.refill and adopted.until is not None):

@@ -73,8 +73,8 @@ class SqliteStore:
         return self._schemas.all()
 
     def _read_schemas(self) -> list[ObjectSchema]:
-        with translated(self.path):
-            bodies = [body for (body,) in self._connections.reader().execute(sql.ALL_OBJECTS)]
+        with self._connections.looking() as db:
+            bodies = [body for (body,) in db.execute(sql.ALL_OBJECTS)]
         return [decode_schema(str(body)) for body in bodies]
 
     def described_at(self, object_name: str) -> datetime | None:
@@ -88,8 +88,8 @@ class SqliteStore:
         return Checkpoint(row.name, None if row.until is None or row.refill else parse_datetime(row.until))
 
     def _object(self, object_name: str) -> Adopted | None:
-        with translated(self.path):
-            row = self._connections.reader().execute(sql.ONE_OBJECT, (object_name,)).fetchone()
+        with self._connections.looking() as db:
+            row = db.execute(sql.ONE_OBJECT, (object_name,)).fetchone()
         return None if row is None else Adopted(*row)
 
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────

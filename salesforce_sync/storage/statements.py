@@ -106,6 +106,15 @@ def drop_table(table: str) -> str:
     return f"DROP TABLE IF EXISTS {quote(table)}"
 
 
+def may_be_replaced(table: str) -> str:
+    """Whether the table is empty, and nobody has made a view, a trigger or an index that a new one would break."""
+    return f"""
+SELECT NOT EXISTS (SELECT 1 FROM {quote(table)}) AND NOT EXISTS (
+    SELECT 1 FROM sqlite_master WHERE name NOT GLOB '_sync_*'
+    AND (type IN ('view', 'trigger') OR (type = 'index' AND tbl_name = ? COLLATE NOCASE)))
+"""
+
+
 def rename_table(old: str, new: str) -> str:
     return f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}"
 

@@ -1,0 +1,198 @@
+"""The SQLite file: its rights, its bounds, its errors, and who may write into it."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+
+from salesforce_sync.errors import MalformedQuery, Misuse, StoreTrouble
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock, make_schema
+from tests.contract.stores import WIDGET, id_of, pull, widget
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data" / "replica.db"
+
+
+@pytest.fixture
+def store(path):
+    made = SqliteStore(path, FrozenClock())
+    made.adopt(WIDGET)
+    yield made
+    made.close()
+
+
+def in_a_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_every_file_of_the_replica_is_private(store, path):
+    pull(store, widget(1))
+
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir() if each.is_file()}
+
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_threads_that_ended_leave_no_open_files(store):
+    in_a_thread(lambda: store.count("Widget__c"))
+    before = open_files()
+
+    for _ in range(20):
+        in_a_thread(lambda: store.count("Widget__c"))
+
+    assert open_files() <= before + 3
+
+
+def test_a_schema_that_was_adopted_during_a_scan_is_seen_at_once(store):
+    # A scan that is not read to its end keeps its thread's connection in the past.
+    pull(store, *(widget(number) for number in range(10)))
+    rows = store.scan("Widget__c")
+    next(rows)
+    wider = make_schema("Widget__c", Name="string", Price__c="currency", Colour__c="string")
+    in_a_thread(lambda: store.adopt(wider))
+
+    assert store.schema("Widget__c") == wider
+    assert store.checkpoint("Widget__c").until is None
+
+
+def test_a_column_that_is_missing_is_an_error_and_not_a_text(store):
+    with pytest.raises(MalformedQuery, match="no such column"):
+        store.query('SELECT "Nmae" FROM Widget__c', 10)
+
+
+def test_a_view_of_somebody_elses_does_not_stop_a_first_load(store, path):
+    other = apsw.Connection(str(path))
+    other.execute("CREATE VIEW names AS SELECT Name FROM Widget__c")
+    other.close()
+
+    pull(store, widget(1))
+
+    assert store.query("SELECT Name FROM names", 10) == (("Name",), [("Bolt",)])
+
+
+def test_an_index_and_a_trigger_of_somebody_elses_survive_a_first_load(store, path):
+    other = apsw.Connection(str(path))
+    other.execute("CREATE INDEX mine ON Widget__c (Name)")
+    other.close()
+
+    pull(store, widget(1))
+
+    assert store.query("SELECT count(*) FROM sqlite_master WHERE name = 'mine'", 1)[1] == [(1,)]
+
+
+def test_any_sqlite_tool_reads_the_replica(store, path):
+    pull(store, widget(1, "Ünïcode"))
+
+    code = f"import sqlite3; print(sqlite3.connect({str(path)!r}).execute('select Name from Widget__c').fetchone()[0])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    assert shown.stdout.strip() == "Ünïcode"
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path):
+    path = tmp_path / "replica.db"
+    path.write_text("this is not a database, but it is long enough to be looked at " * 100)
+
+    with pytest.raises(StoreTrouble, match="not a sound SQLite database"):
+        SqliteStore(path, FrozenClock())
+
+
+def test_a_path_that_cannot_be_says_so(tmp_path):
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(StoreTrouble, match="cannot be used"):
+        SqliteStore(tmp_path / "file" / "replica.db", FrozenClock())
+
+
+def test_a_database_of_a_newer_version_is_left_alone(path):
+    SqliteStore(path, FrozenClock()).close()
+    other = apsw.Connection(str(path))
+    other.pragma("user_version", 999)
+    other.close()
+
+    with pytest.raises(StoreTrouble, match="newer version"):
+        SqliteStore(path, FrozenClock())
+
+
+def test_processes_may_make_the_database_at_the_same_time(path):
+    code = (
+        "import sys; from pathlib import Path; from salesforce_sync.storage.sqlite import SqliteStore; "
+        "from salesforce_sync.testing import FrozenClock, make_schema; "
+        f"store = SqliteStore(Path({str(path)!r}), FrozenClock()); "
+        "store.adopt(make_schema(sys.argv[1])); print('made')"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, f"O{number}__c"], stdout=subprocess.PIPE, text=True)
+        for number in range(4)
+    ]
+
+    assert [each.communicate(timeout=60)[0].strip() for each in running] == ["made"] * 4
+    assert len(SqliteStore(Path(path), FrozenClock()).schemas()) == 4
+
+
+# ── somebody else's SQL ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_query_gives_names_and_rows_up_to_the_limit(store):
+    pull(store, *(widget(number) for number in range(5)))
+
+    assert store.query("SELECT Name AS n, count(*) FROM Widget__c GROUP BY 1", 10) == (
+        ("n", "count(*)"),
+        [("Bolt", 5)],
+    )
+    assert len(store.query("SELECT * FROM Widget__c", 3)[1]) == 3
+
+
+def test_a_query_without_rows_has_its_names(store):
+    assert store.query("SELECT Id, Name FROM Widget__c WHERE Name = 'nobody'", 10) == (("Id", "Name"), [])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM Widget__c",
+        "UPDATE Widget__c SET Name = 'x'",
+        "INSERT INTO Widget__c (Id) VALUES ('x')",
+        "DROP TABLE Widget__c",
+        "CREATE TABLE mine (x)",
+        "CREATE TEMP TABLE mine (x)",
+        "ATTACH 'other.db' AS other",
+        "PRAGMA user_version = 7",
+        "PRAGMA journal_mode = delete",
+        "PRAGMA query_only = off",
+        "VACUUM INTO 'copy.db'",
+        "BEGIN IMMEDIATE",
+        "SELECT load_extension('x')",
+        "SELECT 1; DELETE FROM Widget__c",
+        "WITH gone AS (SELECT 1) DELETE FROM Widget__c",
+    ],
+)
+def test_a_query_cannot_change_anything(store, path, statement):
+    pull(store, widget(1))
+
+    with pytest.raises((Misuse, MalformedQuery)):
+        store.query(statement, 10)
+
+    assert store.get("Widget__c", id_of(1)) is not None
+    assert not Path("other.db").exists() and not Path("copy.db").exists()
+
+
+@pytest.mark.parametrize("statement", ["SELEKT 1", "SELECT * FROM Nothing__c", "SELECT ?", "SELECT 'open"])
+def test_a_query_that_makes_no_sense_is_malformed(store, statement):
+    with pytest.raises((MalformedQuery, Misuse)):
+        store.query(statement, 10)
