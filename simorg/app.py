@@ -46,7 +46,7 @@ class App:
         target = raw_path + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
         faults = [] if raw_path.startswith(CONTROL_ROOT) else self.org.faults.for_request(scope["method"], target)
         wire = Wire(scope, send, faults)
-        body = Body()
+        body = Body.spooled()
         try:
             await self._serve(_Exchange(scope, receive, wire, faults, body, raw_path, target))
         except Broken:

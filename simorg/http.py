@@ -5,7 +5,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 import msgspec
@@ -43,12 +44,17 @@ class ApiError(Exception):
 
 
 class Body:
-    """The body of a request, inflated already; a large one lies on disk."""
+    """The body of a request, inflated already; `spooled` makes one that goes to disk when it is large."""
 
     def __init__(self, data: bytes = b"") -> None:
-        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - closed by app
-        if data:
-            self.file.write(data)
+        self.file: IO[bytes] = BytesIO(data)
+
+    @classmethod
+    def spooled(cls) -> Self:
+        """Return an empty body to be written to; whoever makes it closes its file."""
+        made = cls()
+        made.file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
+        return made
 
     def read(self) -> bytes:
         """Return the whole body."""

@@ -1,0 +1,262 @@
+"""sObject Collections, composite, batch, graph and tree."""
+
+from typing import Any
+
+import httpx2
+
+from simorg.org import SimOrg
+
+ROLLED_BACK = {
+    "message": "Record rolled back because not all records were valid and the request was using AllOrNone header",
+    "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    "fields": [],
+}
+
+
+def record(kind: str, **values: Any) -> dict[str, Any]:
+    return {"attributes": {"type": kind}, **values}
+
+
+class TestCollections:
+    """Up to 200 records in one call, for one API call."""
+
+    def test_good_and_bad_rows_are_told_apart_in_order(self, client: httpx2.Client, org: SimOrg) -> None:
+        sent = [record("Account", Name="one"), record("Contact"), record("Contact", LastName="two")]
+        answer = client.post("/composite/sobjects", json={"allOrNone": False, "records": sent})
+        first, second, third = answer.json()
+
+        assert answer.status_code == 200
+        assert (first["success"], first["errors"], first["id"][:3]) == (True, [], "001")
+        assert second == {
+            "success": False,
+            "errors": [
+                {
+                    "message": "Required fields are missing: [LastName]",
+                    "statusCode": "REQUIRED_FIELD_MISSING",
+                    "fields": ["LastName"],
+                }
+            ],
+        }
+        assert third["id"].startswith("003")
+        assert org.usage.used == 1
+
+    def test_all_or_none_takes_the_good_rows_back(self, client: httpx2.Client, org: SimOrg) -> None:
+        before = org.count("Account")
+        sent = [record("Account", Name="one"), record("Account"), record("Account", Name="three")]
+        results = client.post("/composite/sobjects", json={"allOrNone": True, "records": sent}).json()
+
+        assert [one["success"] for one in results] == [False, False, False]
+        assert results[0]["errors"] == results[2]["errors"] == [ROLLED_BACK]
+        assert results[1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+        assert org.count("Account") == before
+
+    def test_updates_carry_a_small_id(self, client: httpx2.Client, org: SimOrg) -> None:
+        account, gone = org.add("Account", Name="x"), org.add("Account", Name="y")
+        org.remove(gone)
+        sent = [
+            record("Account", id=account, Site="1"),
+            record("Account", id=gone, Site="1"),
+            record("Account", Site="2"),
+        ]
+        results = client.patch("/composite/sobjects", json={"records": sent}).json()
+
+        assert results[0] == {"id": account, "success": True, "errors": []}
+        assert results[1]["id"] == gone
+        assert [one["errors"][0]["statusCode"] for one in results[1:]] == ["ENTITY_IS_DELETED", "MISSING_ARGUMENT"]
+
+    def test_upserts_tell_what_was_created(self, client: httpx2.Client, org: SimOrg) -> None:
+        org.add("Account", Name="x", Ext__c="C1")
+        sent = [
+            record("Account", Ext__c="C1", Name="a"),
+            record("Account", Ext__c="C2", Name="b"),
+            record("Account", Name="c"),
+        ]
+        results = client.patch("/composite/sobjects/Account/Ext__c", json={"records": sent}).json()
+
+        assert [one.get("created") for one in results] == [False, True, None]
+        assert results[2]["success"] is False
+
+    def test_deletes_name_ids_in_the_address(self, client: httpx2.Client, org: SimOrg) -> None:
+        ids = [org.add("Account", Name="x"), org.add("Contact", LastName="y")]
+        results = client.delete(f"/composite/sobjects?ids={','.join([*ids, ids[0]])}&allOrNone=false").json()
+
+        assert results[:2] == [{"id": one, "success": True, "errors": []} for one in ids]
+        assert results[2]["id"] == ids[0]
+        assert results[2]["errors"][0]["statusCode"] == "ENTITY_IS_DELETED"
+
+    def test_missing_and_hidden_rows_are_null_when_read(self, client: httpx2.Client, org: SimOrg) -> None:
+        one, gone, hidden = (org.add("Account", Name=name) for name in ("one", "gone", "hidden"))
+        org.remove(gone)
+        org.hide_record(hidden)
+        wanted = [hidden, one[:15], gone, "0015e00000zzzzzAAA"]
+        got = client.get(f"/composite/sobjects/Account?ids={','.join(wanted)}&fields=Id,Name").json()
+        posted = client.post("/composite/sobjects/Account", json={"ids": wanted, "fields": ["Id", "Name"]}).json()
+
+        url = f"/services/data/v58.0/sobjects/Account/{one}"
+        assert got == [None, {"attributes": {"type": "Account", "url": url}, "Id": one, "Name": "one"}, None, None]
+        assert posted == got
+
+    def test_more_than_200_rows_are_refused(self, client: httpx2.Client) -> None:
+        sent = [record("Account", Name="x")] * 201
+        answer = client.post("/composite/sobjects", json={"records": sent})
+
+        assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "EXCEEDED_ID_LIMIT")
+
+
+def part(method: str, path: str, name: str, body: Any = None, **headers: str) -> dict[str, Any]:
+    made = {"method": method, "url": f"/services/data/v58.0{path}", "referenceId": name}
+    return made | ({"body": body} if body is not None else {}) | ({"httpHeaders": headers} if headers else {})
+
+
+def composite(client: httpx2.Client, *parts: dict[str, Any], all_or_none: bool = False) -> list[dict[str, Any]]:
+    answer = client.post("/composite", json={"allOrNone": all_or_none, "compositeRequest": parts})
+    assert answer.status_code == 200
+    return list(answer.json()["compositeResponse"])
+
+
+class TestComposite:
+    """Several requests in one call, later ones with the answers of earlier ones."""
+
+    def test_parts_refer_to_earlier_answers(self, client: httpx2.Client, org: SimOrg) -> None:
+        account, contact, asked, again = composite(
+            client,
+            part("POST", "/sobjects/Account", "a1", {"Name": "Acme"}),
+            part("POST", "/sobjects/Contact", "c1", {"LastName": "B", "AccountId": "@{a1.id}"}),
+            part("GET", "/query?q=SELECT Id, Name FROM Contact WHERE AccountId = '@{a1.id}'", "q1"),
+            part("PATCH", "/sobjects/Contact/@{q1.records[0].Id}", "p1", {"Title": "Mr @{q1.records[0].Name}"}),
+        )
+
+        record_id = account["body"]["id"]
+        assert account == {
+            "body": {"id": record_id, "success": True, "errors": []},
+            "httpHeaders": {"Location": f"/services/data/v58.0/sobjects/Account/{record_id}"},
+            "httpStatusCode": 201,
+            "referenceId": "a1",
+        }
+        assert asked["body"]["totalSize"] == 1
+        assert again == {"body": None, "httpHeaders": {}, "httpStatusCode": 204, "referenceId": "p1"}
+        assert (org.row(contact["body"]["id"]) or {})["Title"] == "Mr B"
+        assert org.usage.used == 1
+
+    def test_dependents_of_a_failed_part_are_halted(self, client: httpx2.Client) -> None:
+        failed, halted, free = composite(
+            client,
+            part("POST", "/sobjects/Account", "a1", {}),
+            part("POST", "/sobjects/Contact", "c1", {"LastName": "B", "AccountId": "@{a1.id}"}),
+            part("POST", "/sobjects/Account", "a2", {"Name": "free"}),
+        )
+
+        assert failed["httpStatusCode"] == 400
+        assert halted["body"] == [
+            {
+                "errorCode": "PROCESSING_HALTED",
+                "message": "Invalid reference specified. No value for a1.id found in body",
+            }
+        ]
+        assert free["httpStatusCode"] == 201
+
+    def test_all_or_none_rolls_back_and_says_so(self, client: httpx2.Client, org: SimOrg) -> None:
+        before = org.count("Account")
+        answers = composite(
+            client,
+            part("POST", "/sobjects/Account", "a1", {"Name": "one"}),
+            part("POST", "/sobjects/Account", "a2", {}),
+            part("POST", "/sobjects/Account", "a3", {"Name": "three"}),
+            all_or_none=True,
+        )
+
+        text = "The transaction was rolled back since another operation in the same transaction failed."
+        halted = [{"errorCode": "PROCESSING_HALTED", "message": text}]
+        assert [one["httpStatusCode"] for one in answers] == [400, 400, 400]
+        assert answers[0]["body"] == answers[2]["body"] == halted
+        assert answers[1]["body"][0]["errorCode"] == "REQUIRED_FIELD_MISSING"
+        assert org.count("Account") == before
+
+    def test_parts_may_have_conditions(self, client: httpx2.Client, org: SimOrg) -> None:
+        account = org.add("Account", Name="x")
+        past = {"If-Unmodified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"}
+        (refused,) = composite(client, part("PATCH", f"/sobjects/Account/{account}", "p", {"Site": "1"}, **past))
+
+        assert refused["httpStatusCode"] == 412
+        assert (org.row(account) or {})["Site"] is None
+
+    def test_bad_references_and_too_many_parts_fail_the_whole(self, client: httpx2.Client) -> None:
+        bad = [part("GET", "/limits", "a-b")], [part("GET", "/limits", "a"), part("GET", "/limits", "a")]
+        many = [part("GET", "/limits", f"r{number}") for number in range(26)]
+        asking = [part("GET", "/query?q=SELECT Id FROM User", f"q{number}") for number in range(6)]
+        secret = [part("GET", "/limits", "a", Authorization="x")]
+        codes = [
+            client.post("/composite", json={"compositeRequest": parts}).status_code
+            for parts in (*bad, many, asking, secret)
+        ]
+
+        assert codes == [400, 400, 400, 400, 400]
+
+    def test_collections_inside_a_composite(self, client: httpx2.Client) -> None:
+        body = {"allOrNone": False, "records": [record("Account", Name="in")]}
+        (answer,) = composite(client, part("POST", "/composite/sobjects", "c", body))
+
+        assert answer["body"][0]["success"] is True
+
+    def test_a_batch_costs_a_call_per_part(self, client: httpx2.Client, org: SimOrg) -> None:
+        account = org.add("Account", Name="x")
+        parts = [
+            {"method": "PATCH", "url": f"v58.0/sobjects/Account/{account}", "richInput": {"Name": "y"}},
+            {"method": "GET", "url": "v58.0/sobjects/Account/nothing"},
+            {"method": "GET", "url": f"v58.0/sobjects/Account/{account}?fields=Name"},
+        ]
+        answer = client.post("/composite/batch", json={"batchRequests": parts})
+        halted = client.post("/composite/batch", json={"haltOnError": True, "batchRequests": parts}).json()
+
+        assert answer.json()["hasErrors"] is True
+        assert answer.json()["results"][0] == {"statusCode": 204, "result": None}
+        assert answer.json()["results"][2]["result"]["Name"] == "y"
+        assert answer.headers["sforce-limit-info"] == "api-usage=3/15000"
+        assert halted["results"][2]["statusCode"] == 412
+        assert halted["results"][2]["result"][0]["errorCode"] == "BATCH_PROCESSING_HALTED"
+
+    def test_graphs_stand_and_fall_alone(self, client: httpx2.Client) -> None:
+        good = [part("POST", "/sobjects/Account", "a", {"Name": "x"})]
+        bad = [part("POST", "/sobjects/Account", "a", {"Name": "x"}), part("POST", "/sobjects/Account", "b", {})]
+        graphs = [{"graphId": "g1", "compositeRequest": good}, {"graphId": "g2", "compositeRequest": bad}]
+        body = client.post("/composite/graph", json={"graphs": graphs}).json()
+
+        assert [(one["graphId"], one["isSuccessful"]) for one in body["graphs"]] == [("g1", True), ("g2", False)]
+
+
+class TestTree:
+    """Parents with their children in one call."""
+
+    def tree(self, last: str | None) -> dict[str, Any]:
+        child = {"attributes": {"type": "Contact", "referenceId": "ref2"}, "LastName": last}
+        top = {"attributes": {"type": "Account", "referenceId": "ref1"}, "Name": "A", "Contacts": {"records": [child]}}
+        return {"records": [top]}
+
+    def test_children_get_their_parents_id(self, client: httpx2.Client, org: SimOrg) -> None:
+        answer = client.post("/composite/tree/Account", json=self.tree("B"))
+        results = {one["referenceId"]: one["id"] for one in answer.json()["results"]}
+
+        assert (answer.status_code, answer.json()["hasErrors"]) == (201, False)
+        assert (org.row(results["ref2"]) or {})["AccountId"] == results["ref1"]
+
+    def test_one_bad_record_takes_all_back_and_is_told(self, client: httpx2.Client, org: SimOrg) -> None:
+        before = org.count("Account")
+        answer = client.post("/composite/tree/Account", json=self.tree(None))
+
+        assert answer.status_code == 400
+        assert answer.json() == {
+            "hasErrors": True,
+            "results": [
+                {
+                    "referenceId": "ref2",
+                    "errors": [
+                        {
+                            "message": "Required fields are missing: [LastName]",
+                            "statusCode": "REQUIRED_FIELD_MISSING",
+                            "fields": ["LastName"],
+                        }
+                    ],
+                }
+            ],
+        }
+        assert org.count("Account") == before
