@@ -27,6 +27,7 @@ LOCATOR_LIFE_MS = 2 * DAY_MS
 MAX_BATCH, MIN_BATCH = 2000, 200
 LONG_TEXT_BATCH = 200
 MAX_GROUPS = 2000
+TOO_COMPLICATED = "Query is either selecting too many fields or the filter conditions are too complicated."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,7 @@ class Queries:
         except SoqlError as error:
             raise ApiError(400, error.code, error.message) from error
         except (apsw.SQLError, apsw.TooBigError) as error:
-            # More tables, columns or levels than SQLite takes.
-            raise ApiError(
-                400, "QUERY_TOO_COMPLICATED", f"Query is either selecting too many fields or: {error}"
-            ) from error
+            raise ApiError(400, "QUERY_TOO_COMPLICATED", TOO_COMPLICATED) from error  # more than SQLite takes
 
     def more(self, locator_id: str, offset: int, asker: Asker) -> bytes:
         """A further page of a result; it can be read again as long as the locator lives."""

@@ -51,7 +51,7 @@ def comparison(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
     if is_text(left.field):
         return _text(scope, left, op, right.value)
     if op == "LIKE":
-        raise _operator(scope, left, "like")
+        raise _operator(scope, left)
     if right.kind == "dateliteral":
         return _span(scope, left, op, right)
     if left.field.type in NUMBER_TYPES or right.kind in ("number", "currency"):
@@ -77,7 +77,7 @@ def in_list(scope: Scope, left: Operand, condition: ast.InList) -> str:
 def includes(scope: Scope, left: Operand, condition: ast.Includes) -> str:
     """`left INCLUDES ('A;B', 'C')`: (A and B) or C."""
     if left.field.type != "multipicklist":
-        raise _operator(scope, left, "excludes" if condition.negated else "includes")
+        raise _operator(scope, left)
     sets = []
     for value in condition.values:
         if value.kind != "string":
@@ -128,13 +128,9 @@ def _wrong_type(scope: Scope, left: Operand) -> SoqlError:
     return at(scope.query.text, left.at, "INVALID_FIELD", message)
 
 
-def _operator(scope: Scope, left: Operand, word: str) -> SoqlError:
-    return at(
-        scope.query.text,
-        left.at,
-        "INVALID_QUERY_FILTER_OPERATOR",
-        f"invalid operator on {left.field.type} field: {word}",
-    )
+def _operator(scope: Scope, left: Operand) -> SoqlError:
+    message = f"invalid operator on {left.field.type} field"
+    return at(scope.query.text, left.at, "INVALID_QUERY_FILTER_OPERATOR", message)
 
 
 def _whole_id(scope: Scope, left: Operand, right: ast.Literal) -> str:
@@ -147,7 +143,7 @@ def _whole_id(scope: Scope, left: Operand, right: ast.Literal) -> str:
 
 def _id(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
     if op == "LIKE":
-        raise _operator(scope, left, "like")
+        raise _operator(scope, left)
     mark = scope.context.param(_whole_id(scope, left, right))
     return f"{left.sql} IS NOT {mark}" if op == "!=" else f"{left.sql} {op} {mark}"
 
@@ -156,7 +152,7 @@ def _text(scope: Scope, left: Operand, op: str, value: str) -> str:
     if op == "LIKE":
         return _like(scope, left, value)
     if left.field.type == "multipicklist" and op in _ORDER:
-        raise _operator(scope, left, op)
+        raise _operator(scope, left)
     if left.field.case_sensitive:
         mark = scope.context.param(value)
         return f"{left.sql} IS NOT {mark}" if op == "!=" else f"{left.sql} {op} {mark}"
@@ -190,7 +186,7 @@ def _number(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
     text = right.value[3:] if right.kind == "currency" else right.value
     mark = scope.context.param(text.removeprefix("+"))
     if op == "LIKE":
-        raise _operator(scope, left, "like")
+        raise _operator(scope, left)
     sql, value = f"CAST({left.sql} AS REAL)", f"CAST({mark} AS REAL)"
     near = f"{sql} {'=' if op == '!=' else op} {value}"
     exact = near
@@ -203,7 +199,7 @@ def _number(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
 def _plain(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
     mark = scope.context.param(_stored(scope, left, right))
     if left.field.type == "boolean" and op in _ORDER:
-        raise _operator(scope, left, op)
+        raise _operator(scope, left)
     return f"{left.sql} IS NOT {mark}" if op == "!=" else f"{left.sql} {op} {mark}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simorg.database import Value, quote
 from simorg.schema import SField, SObject
 from simorg.soql import ast
-from simorg.soql.errors import SoqlError, at, malformed, no_such_relation, no_such_type
+from simorg.soql.errors import SoqlError, malformed, no_such_relation, no_such_type
 from simorg.soql.expressions import Sql, concat, sort_key
 from simorg.soql.grouped import grouped_sql, is_aggregate
 from simorg.soql.measures import date_function
@@ -182,7 +182,7 @@ def _order_sql(scope: Scope, item: ast.OrderItem) -> str:
 def _check_sortable(scope: Scope, path: ast.Path, field: SField) -> None:
     if not field.sortable:
         message = f"field '{field.name}' can not be sorted in a query call"
-        raise at(scope.query.text, path.at, "INVALID_FIELD", message)
+        raise malformed(scope.query.text, path.at, message)
 
 
 def _window(query: ast.Query) -> str:

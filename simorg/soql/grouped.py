@@ -9,7 +9,7 @@ from itertools import combinations
 from simorg.schema import SField
 from simorg.soql import ast
 from simorg.soql.compare import Operand
-from simorg.soql.errors import SoqlError, at, malformed
+from simorg.soql.errors import SoqlError, malformed
 from simorg.soql.expressions import Piece, Sql, concat, json_of, sort_key
 from simorg.soql.measures import aggregate, date_function, distinct_key
 from simorg.soql.scope import Scope
@@ -74,7 +74,7 @@ def _group(scope: Scope, item: ast.Path | ast.Func) -> Group:
     column = scope.column(item)
     if not column.field.groupable:
         message = f"field '{column.field.name}' can not be grouped in a query call"
-        raise at(scope.query.text, item.at, "INVALID_FIELD", message)
+        raise malformed(scope.query.text, item.at, message)
     return Group(column.sql, column.field, column.sql)
 
 

@@ -85,7 +85,7 @@ def distinct_key(field: SField, sql: str) -> str:
 
 def _check_aggregate(scope: Scope, expr: ast.Func, column: Column) -> None:
     kind = column.field.type
-    countable = expr.name == "COUNT" and kind in ("id", "reference", "boolean")
+    countable = expr.name == "COUNT" and kind in ("id", "reference")
     wrong = not column.field.aggregatable and not countable
     if expr.name in _NOT_SUMMED and kind not in NUMBER_TYPES | {"int", "long"}:
         wrong = True

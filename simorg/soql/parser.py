@@ -19,10 +19,11 @@ _GROUPS = frozenset({"ALL", "STANDARD", "CUSTOM"})
 
 def parse(text: str) -> ast.Query:
     """Parse one query; raises SoqlError with Salesforce's code, text and position."""
+    if not text.strip():
+        raise SoqlError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
     parser = _Parser(text)
     if parser.peek.upper != "SELECT":
-        found = parser.peek.text or text.strip()
-        raise SoqlError("MALFORMED_QUERY", f"unexpected token: {found}")
+        raise SoqlError("MALFORMED_QUERY", f"unexpected token: {parser.peek.text}")
     query = parser.query()
     if parser.peek.kind != "end":
         raise parser.unexpected()

@@ -16,7 +16,7 @@ from simorg.soql.scope import Scope, visible
 
 MAX_JOINS = 2
 _EARTH = {"mi": 3958.7613, "km": 6371.0088}
-_SIZELESS = frozenset({"address", "location"})
+_COMPOUND = frozenset({"address", "location"})
 
 Resolve = Callable[[ast.Expr], Operand]
 
@@ -39,8 +39,10 @@ def operand(scope: Scope, expr: ast.Expr) -> Operand:
     if isinstance(expr, ast.Func):
         return _function(scope, expr)
     column = scope.column(expr)
-    if not column.field.filterable or column.field.type in _SIZELESS:
+    if not column.field.filterable or column.field.type in _COMPOUND:
         message = f"field '{column.field.name}' can not be filtered in a query call"
+        if column.field.type in _COMPOUND:
+            message = f"{column.field.type.capitalize()} fields can only be filtered using Distance expressions"
         raise at(scope.query.text, expr.at, "INVALID_FIELD", message)
     return Operand(column.field, column.sql, expr.at, column.field.name)
 
@@ -48,7 +50,7 @@ def operand(scope: Scope, expr: ast.Expr) -> Operand:
 def distance(scope: Scope, expr: ast.Distance) -> str:
     """The great-circle distance from a location field to a point."""
     column = scope.column(expr.field)
-    if column.field.type not in _SIZELESS:
+    if column.field.type not in _COMPOUND:
         message = f"field '{column.field.name}' is not a location and cannot be used in DISTANCE"
         raise at(scope.query.text, expr.at, "INVALID_FIELD", message)
     parts = {one.name.strip("_cs").rsplit("_", 1)[-1]: one for one in column.owner.parts_of(column.field.name)}

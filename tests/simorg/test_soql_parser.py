@@ -41,7 +41,7 @@ def test_the_grammar_is_accepted(text: str) -> None:
 
 BAD = [
     ("SELEKT Id FROM Account", "unexpected token: SELEKT"),
-    ("", "unexpected token: <EOF>"),
+    ("", "SOQL statements cannot be empty or null"),
     ("SELECT FROM Account", "unexpected token: 'FROM'"),
     ("SELECT Id, FROM Account", "unexpected token: 'FROM'"),
     ("SELECT Id", "unexpected token: '<EOF>'"),
