@@ -335,7 +335,7 @@ def test_a_slow_job_is_looked_at_more_and_more_rarely(rig: Open, clock: QuickClo
     both.pull()
 
     assert clock.slept == sorted(clock.slept)
-    assert clock.slept[-1] == 20.0
+    assert clock.slept[-1] > 5 * clock.slept[0]
     assert both.org.usage.spent == 2 + 8 + 1
 
 
