@@ -122,14 +122,17 @@ class Record:
         """A field's value in the stored form (`models/values.py`)."""
         if self._edits is not None and api_name in self._edits:
             return self._edits[api_name]
+        return self._read(api_name)
+
+    def _read(self, api_name: str) -> Any:
         position = self._positions.get(api_name)
         return None if position is None or not self._row else self._row[position]
 
     def edit(self, api_name: str, value: Stored) -> None:
         """Remember a field's new value, in the stored form; the old one again is no edit."""
-        edits = self._edits if self._edits is not None else {}
-        edits.pop(api_name, None)
-        if not self._row or value != self.stored(api_name):
+        # A dict of its own each time: a copy of the record shares the old one.
+        edits = {name: each for name, each in (self._edits or {}).items() if name != api_name}
+        if not self._row or value != self._read(api_name):
             edits[api_name] = value
         self._edits = edits or None
 

@@ -41,9 +41,9 @@ def store_datetime(text: str) -> str:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return format_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return text
-    return format_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def format_datetime(moment: datetime) -> str:
@@ -70,7 +70,8 @@ def _boolean(value: object) -> int:
 
 
 def _integer(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
+    # SQLite's integers have 64 bits.
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
     raise Misuse(f"{value!r} is not a whole number.")
 
@@ -79,9 +80,12 @@ def _decimal(value: object) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise Misuse(f"{value!r} is not a number.")
     try:
-        return store_decimal(Decimal(repr(value) if isinstance(value, float) else value))
+        number = Decimal(repr(value) if isinstance(value, float) else value)
     except InvalidOperation as error:
         raise Misuse(f"{value!r} is not a number.") from error
+    if not number.is_finite():
+        raise Misuse(f"{value!r} is not a number.")
+    return store_decimal(number)
 
 
 def _date(value: object) -> str:
@@ -100,13 +104,18 @@ def _datetime(value: object) -> str:
         raise Misuse(f"{value!r} is not a datetime.")
     if moment.tzinfo is None:
         raise Misuse(f"{value!r} has no time zone.", hint="Say which, for example datetime.now(timezone.utc).")
-    return format_datetime(moment)
+    try:
+        return format_datetime(moment)
+    except OverflowError as error:
+        raise Misuse(f"{value!r} is not a datetime that UTC can show.") from error
 
 
 def _time(value: object) -> str:
     moment = _read(time.fromisoformat, value, "a time, HH:MM:SS") if isinstance(value, str) else value
     if not isinstance(moment, time):
         raise Misuse(f"{value!r} is not a time.")
+    if moment.utcoffset():
+        raise Misuse(f"{value!r} has a time zone.", hint="A time of day in Salesforce has none.")
     return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 

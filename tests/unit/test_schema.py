@@ -1,0 +1,174 @@
+"""What describe says, as data."""
+
+import pytest
+
+from salesforce_sync.errors import FieldNotFound, ObjectNotFound
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema, check_api_name, snake_case
+from salesforce_sync.testing import make_field, make_schema
+
+
+@pytest.mark.parametrize(
+    ("salesforce_type", "kind"),
+    [
+        ("id", FieldType.ID),
+        ("reference", FieldType.REFERENCE),
+        ("boolean", FieldType.BOOLEAN),
+        ("int", FieldType.INTEGER),
+        ("long", FieldType.INTEGER),
+        ("double", FieldType.DECIMAL),
+        ("currency", FieldType.DECIMAL),
+        ("percent", FieldType.DECIMAL),
+        ("date", FieldType.DATE),
+        ("datetime", FieldType.DATETIME),
+        ("time", FieldType.TIME),
+        ("address", FieldType.COMPOUND),
+        ("location", FieldType.COMPOUND),
+        ("base64", FieldType.BLOB),
+        *((each, FieldType.TEXT) for each in ("string", "textarea", "picklist", "multipicklist", "combobox", "email")),
+        *((each, FieldType.TEXT) for each in ("phone", "url", "encryptedstring", "anyType", "not known yet")),
+    ],
+)
+def test_a_salesforce_type_is_kept_as(salesforce_type, kind):
+    field = make_field("X__c", salesforce_type)
+
+    assert field.type is kind
+    assert field.salesforce_type == salesforce_type
+    assert field.synced is (kind not in (FieldType.COMPOUND, FieldType.BLOB))
+
+
+def test_a_field_of_an_old_version_may_lack_keys():
+    field = Field.from_describe({"name": "X__c", "type": "string"})
+
+    assert (field.label, field.nillable, field.filterable, field.picklist) == ("X__c", True, True, ())
+
+
+def test_a_field_takes_every_key_that_matters():
+    field = Field.from_describe(
+        {
+            "name": "Stage__c",
+            "label": "Stage",
+            "type": "picklist",
+            "length": 255,
+            "precision": 0,
+            "digits": 9,
+            "scale": 2,
+            "nillable": False,
+            "createable": True,
+            "updateable": True,
+            "defaultedOnCreate": True,
+            "calculated": True,
+            "restrictedPicklist": True,
+            "picklistValues": [{"value": "A", "active": True}, {"value": "B", "active": False}, {"value": None}],
+            "referenceTo": ["Account", "Contact"],
+            "relationshipName": "What",
+            "compoundFieldName": "Home",
+        }
+    )
+
+    assert field.picklist == (("A", True), ("B", False))
+    assert (field.precision, field.scale, field.length) == (9, 2, 255)
+    assert field.reference_to == ("Account", "Contact")
+    assert not field.required
+
+
+@pytest.mark.parametrize(
+    ("createable", "nillable", "defaulted", "required"),
+    [(True, False, False, True), (False, False, False, False), (True, True, False, False), (True, False, True, False)],
+)
+def test_required_is_what_a_create_must_give(createable, nillable, defaulted, required):
+    field = make_field("X__c", createable=createable, nillable=nillable, defaultedOnCreate=defaulted)
+
+    assert field.required is required
+
+
+@pytest.mark.parametrize(
+    ("api_name", "python_name"),
+    [
+        ("Id", "id"),
+        ("FirstName", "first_name"),
+        ("AccountId", "account_id"),
+        ("SystemModstamp", "system_modstamp"),
+        ("MailingPostalCode", "mailing_postal_code"),
+        ("Pricebook2Id", "pricebook2_id"),
+        ("IsEmailBounced", "is_email_bounced"),
+        ("Loyalty_Level__c", "loyalty_level__c"),
+        ("LoyaltyLevel__c", "loyalty_level__c"),
+        ("ns__My_Field__c", "ns__my_field__c"),
+        ("SICCode", "sic_code"),
+        ("NaicsDesc", "naics_desc"),
+        ("URL__c", "url__c"),
+    ],
+)
+def test_a_python_name_is(api_name, python_name):
+    assert snake_case(api_name) == python_name
+
+
+def test_columns_are_the_synced_fields_with_the_id_first():
+    schema = ObjectSchema("X", "X", (make_field("Name"), make_field("Home", "address"), make_field("Id", "id")))
+
+    assert [each.name for each in schema.columns] == ["Id", "Name"]
+    assert schema.has("Name")
+    assert not schema.has("Home")
+    assert not schema.has("name")
+
+
+@pytest.mark.parametrize("name", ["FirstName__c", "firstname__C", "first_name__c", "FIRST_NAME__C"])
+def test_a_field_is_found_by_any_spelling(name):
+    assert make_schema("X", FirstName__c="string").field(name).name == "FirstName__c"
+
+
+def test_an_unknown_field_hints_at_near_names():
+    with pytest.raises(FieldNotFound, match="X has no field 'Frst_Name'") as caught:
+        make_schema("X", First_Name__c="string").field("Frst_Name")
+
+    assert "first_name__c" in caught.value.hint.lower()
+    assert caught.value.code == "FIELD_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "stamp"),
+    [
+        ((), "SystemModstamp"),
+        (("SystemModstamp",), "LastModifiedDate"),
+        (("SystemModstamp", "LastModifiedDate"), "CreatedDate"),
+        (("SystemModstamp", "LastModifiedDate", "CreatedDate"), None),
+    ],
+)
+def test_the_stamp_is_the_best_field_that_there_is(left_out, stamp):
+    schema = make_schema("X")
+    fields = tuple(each for each in schema.fields if each.name not in left_out)
+
+    assert ObjectSchema("X", "X", fields).stamp == stamp
+
+
+def test_a_stamp_that_cannot_be_filtered_is_none():
+    hidden = make_field("SystemModstamp", "datetime", filterable=False)
+
+    assert ObjectSchema("X", "X", (make_field("Id", "id"), hidden)).stamp is None
+
+
+def test_an_object_is_read_from_describe():
+    schema = ObjectSchema.from_describe(
+        {
+            "name": "Widget__c",
+            "label": "Widget",
+            "labelPlural": "Widgets",
+            "keyPrefix": "a00",
+            "custom": True,
+            "fields": [{"name": "Id", "type": "id"}, {"name": "Name", "type": "string", "nameField": True}],
+        }
+    )
+
+    assert (schema.name, schema.label_plural, schema.key_prefix, schema.custom) == ("Widget__c", "Widgets", "a00", True)
+    assert schema.name_field.name == "Name"
+
+
+@pytest.mark.parametrize("name", ["Contact", "Widget__c", "ns__Widget__c", "X1"])
+def test_an_api_name_is(name):
+    assert check_api_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "1X", "_x", "a b", "a-b", "a.b", "../x", "a'b", "Kontäkt", "x\n", "x" * 81])
+def test_an_api_name_is_not(name):
+    with pytest.raises(ObjectNotFound, match="not an API name"):
+        check_api_name(name)
