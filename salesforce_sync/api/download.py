@@ -85,6 +85,8 @@ class Download:
         body: CsvFile | Rows = Rows(())
         with closing(self._source.fetch(self._point)) as incoming:
             self._incoming = incoming
+            if self._aborted:  # while the answer was still awaited, so that nothing could be ended
+                return
             after, expected = next_point(self._point, incoming), expected_rows(incoming)
             for file, more in self._files(incoming, expected):
                 if more:

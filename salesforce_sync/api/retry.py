@@ -14,6 +14,8 @@ from salesforce_sync.api.responses import Refusal, is_concurrency_limit, is_scop
 TRIES = 5
 LONGEST_PAUSE = 30.0
 LONGEST_RETRY_AFTER = 120.0
+LONGEST_EFFORT = 300.0
+"""Seconds after which a request is not sent again: a server that hangs is told of, and not waited for five times."""
 
 
 class Fate(StrEnum):

@@ -17,7 +17,7 @@ from typing import TypeVar
 from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.responses import Refusal, error_for, read_refusal
-from salesforce_sync.api.retry import Fate, fate, pause, read_retry_after
+from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after
 from salesforce_sync.api.tokens import without_secrets
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
 from salesforce_sync.errors import LocatorExpired, SyncError, Unreachable
@@ -107,6 +107,7 @@ class Transport:
     def _persist(self, call: Call, take: Callable[[Incoming, Session, float], T]) -> T:
         """Try until it works, or until trying again would be wrong."""
         tried = renewals = 0
+        began = self._clock.monotonic()
         while True:
             session = self._session_for(call)
             after: float | None = None
@@ -122,7 +123,8 @@ class Transport:
                 renewals = _RENEWALS if self._sessions.renew(session) else renewals + 1
                 continue
             tried += 1
-            seconds = pause(tried, after, random.random()) if verdict is Fate.AGAIN else None
+            patient = self._clock.monotonic() - began < LONGEST_EFFORT
+            seconds = pause(tried, after, random.random()) if verdict is Fate.AGAIN and patient else None
             if seconds is None:
                 raise error
             log.info("Trying to %s again in %.1f s: %s", call.doing, seconds, error.message)

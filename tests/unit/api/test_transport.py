@@ -4,7 +4,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -170,6 +170,18 @@ def test_tries_are_bounded(rig: Build, clock: QuickClock) -> None:
     assert caught.value.code == "SERVER_UNAVAILABLE"
     assert both.meter.usage.spent == 5
     assert sum(clock.slept) < 60
+
+
+def test_a_server_that_hangs_is_not_waited_for_five_times(rig: Build, clock: QuickClock) -> None:
+    def answer(asked: Asked) -> Reply:
+        clock.advance(timedelta(seconds=150))
+        return Reply(b"{}", cut=0)
+
+    both = rig(Org(answer))
+    with pytest.raises(Unreachable):
+        both.transport.send(LIST)
+
+    assert both.meter.usage.spent == 2
 
 
 def test_retry_after_is_honoured(rig: Build, clock: QuickClock) -> None:
