@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from salesforce_sync.errors import Misuse, NotSynced
@@ -26,8 +26,7 @@ class Records(Generic[R]):
         self._filters = filters
 
     def __iter__(self) -> Iterator[R]:
-        record_type, store = self._collection.record_type, self._collection.store
-        return map(record_type.of, store.scan(self._collection.object_name, self._filters))
+        return self._collection.scan(self._filters)
 
     def __len__(self) -> int:
         return self._collection.store.count(self._collection.object_name, self._filters)
@@ -83,8 +82,13 @@ class Collection(Generic[R]):
 
     def get(self, record_id: str) -> R | None:
         """The record of this 15- or 18-character id; None if the replica has none, or it is deleted."""
-        row = self.store.get(self.object_name, record_id if len(record_id) == 18 else to_18(record_id))
-        return None if row is None else self.record_type.of(row)
+        full = record_id if len(record_id) == 18 else to_18(record_id)
+        while True:
+            record_type = self.record_type
+            row = self.store.get(self.object_name, full)
+            # Another thread may have adopted a new schema: a row and its type must be of the same one.
+            if self.record_type is record_type:
+                return None if row is None else record_type.of(row)
 
     def search(self, **conditions: Any) -> Records[R]:
         """The records that pass every condition: `search(company="Acme")`, `search(amount__gt=1000)`.
@@ -94,6 +98,15 @@ class Collection(Generic[R]):
         """
         schema = self.schema
         return Records(self, tuple(_filter(schema, name, value) for name, value in conditions.items()))
+
+    def scan(self, filters: tuple[Filter, ...]) -> Iterator[R]:
+        """The records that pass every filter."""
+        while True:
+            record_type = self.record_type
+            rows = self.store.scan(self.object_name, filters)
+            # As in `get`.
+            if self.record_type is record_type:
+                return map(record_type.of, rows)
 
     def count(self) -> int:
         """How many records are not deleted."""
@@ -146,8 +159,8 @@ def _filter(schema: ObjectSchema, name: str, value: Any) -> Filter:
             raise Misuse(f"{name} takes True or False, not {value!r}.")
         return Filter(field.name, operator, value)
     if operator == "in":
-        if isinstance(value, str | bytes):
-            raise Misuse(f"{name} takes a list of values, not the text {value!r}.")
+        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+            raise Misuse(f"{name} takes a list of values, not {value!r}.")
         return Filter(field.name, operator, tuple(_stored(field, each) for each in value))
     if operator in ("contains", "startswith", "endswith"):
         if not isinstance(value, str):

@@ -113,7 +113,7 @@ class RequestRefused(ObjectTrouble):
     """The org refused a request for a reason of its own, named by `code`."""
 
 
-class NotSynced(ObjectTrouble):
+class NotSynced(ObjectTrouble, KeyError):
     """The replica does not hold this object yet."""
 
     code = "OBJECT_NOT_FOUND"
