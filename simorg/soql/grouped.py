@@ -11,7 +11,7 @@ from simorg.soql import ast
 from simorg.soql.compare import Operand
 from simorg.soql.errors import SoqlError, malformed
 from simorg.soql.expressions import Piece, Sql, concat, json_of, sort_key
-from simorg.soql.measures import aggregate, date_function, distinct_key
+from simorg.soql.measures import aggregate, date_function, distinct_key, formatted
 from simorg.soql.scope import Scope
 from simorg.soql.where import having_sql, operand, source
 
@@ -29,10 +29,13 @@ class Group:
 
 def is_aggregate(query: ast.Query) -> bool:
     """Whether the rows of the result are groups."""
-    return query.group is not None or any(
-        isinstance(item, ast.FieldItem) and isinstance(item.expr, ast.Func) and item.expr.name in ast.AGGREGATES
-        for item in query.items
-    )
+    items = (item for item in query.items if isinstance(item, ast.FieldItem))
+    return query.group is not None or any(_holds_aggregate(item.expr) for item in items)
+
+
+def _holds_aggregate(expr: ast.Expr) -> bool:
+    """Whether an expression is an aggregate, or a FORMAT of one."""
+    return isinstance(expr, ast.Func) and (expr.name in ast.AGGREGATES or _holds_aggregate(expr.arg))
 
 
 def grouped_sql(scope: Scope) -> str:
@@ -94,10 +97,8 @@ class _Builder:
         if query.having is not None:
             having = f" HAVING {having_sql(self.scope, query.having, lambda expr: self._operand(expr, kept))}"
         keys = [distinct_key(self.groups[place].field, self.groups[place].sql) for place in sorted(kept)]
-        by = f" GROUP BY {', '.join(keys)}" if keys else ""
-        # Without a term left, a rollup still has its one total, but not when there is no row at all.
-        if not keys and self.groups and not having:
-            having = " HAVING count(*) > 0"
+        # With no term left, a rollup has its one total, but none when there is no row at all: that is GROUP BY NULL.
+        by = f" GROUP BY {', '.join(keys) or 'NULL'}" if self.groups else ""
         return f"SELECT {', '.join(columns)} {source(self.scope, [])}{by}{having}"
 
     def _json(self, kept: frozenset[int]) -> str:
@@ -119,6 +120,8 @@ class _Builder:
     def _value(self, expr: ast.Expr, kept: frozenset[int]) -> tuple[SField, str]:
         if isinstance(expr, ast.Func) and expr.name in ast.AGGREGATES:
             return aggregate(self.scope, expr)
+        if isinstance(expr, ast.Func) and expr.name in ast.FORMATTERS:
+            return formatted(self.scope, expr, *self._value(expr.arg, kept))
         if isinstance(expr, ast.Func) and expr.name == "GROUPING":
             place = self._place(expr.arg)
             return SField("GROUPING", "int", ""), "0" if place in kept else "1"

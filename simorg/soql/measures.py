@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simorg.schema import NUMBER_TYPES, SField
 from simorg.soql import ast
 from simorg.soql.errors import at, malformed
@@ -9,6 +11,7 @@ from simorg.soql.expressions import Column, folded, is_text, literal
 from simorg.soql.scope import Scope
 
 _PARTS = {"YEAR": "%Y", "MONTH": "%m", "DAY_IN_MONTH": "%d", "DAY_IN_YEAR": "%j", "HOUR_IN_DAY": "%H"}
+_FORMATTED = NUMBER_TYPES | {"int", "date", "datetime", "time"}
 _NOT_SUMMED = frozenset({"SUM", "AVG"})
 
 
@@ -68,7 +71,7 @@ def aggregate(scope: Scope, expr: ast.Func) -> tuple[SField, str]:
     if expr.name == "COUNT_DISTINCT":
         return SField(expr.name, "int", ""), f"count(DISTINCT {distinct_key(field, sql)})"
     if field.type in NUMBER_TYPES:
-        return SField(expr.name, "double", "", precision=field.precision), f"sf_{expr.name.lower()}({sql})"
+        return replace(field, name=expr.name), f"sf_{expr.name.lower()}({sql})"
     if expr.name == "AVG":
         return SField(expr.name, "double", ""), f"sf_avg({sql})"
     if expr.name in ("MIN", "MAX") and is_text(field) and not field.case_sensitive:
@@ -94,17 +97,16 @@ def _check_aggregate(scope: Scope, expr: ast.Func, column: Column) -> None:
         raise at(scope.query.text, expr.at, "MALFORMED_QUERY", message)
 
 
-def formatted(scope: Scope, expr: ast.Func, column: Column) -> tuple[SField, str]:
-    """toLabel, FORMAT and convertCurrency of a plain field."""
-    field = column.field
+def formatted(scope: Scope, expr: ast.Func, field: SField, sql: str) -> tuple[SField, str]:
+    """toLabel, FORMAT and convertCurrency of a value."""
     text = SField(field.name, "string", field.label)
-    if expr.name == "TOLABEL":
-        return text, label_sql(field, column.sql)
-    if expr.name == "FORMAT":
+    if expr.name == "TOLABEL" and is_text(field):
+        return text, label_sql(field, sql)
+    if expr.name == "FORMAT" and field.type in _FORMATTED:
         scale = field.scale if field.type in NUMBER_TYPES else 0
-        return text, f"sf_format({column.sql}, {literal(field.type)}, {scale})"
+        return text, f"sf_format({sql}, {literal(field.type)}, {scale})"
     if expr.name == "CONVERTCURRENCY" and field.type == "currency":
-        return field, column.sql
+        return field, sql
     raise _unsuitable(scope, expr)
 
 

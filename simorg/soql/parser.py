@@ -12,6 +12,7 @@ _RESERVED = _CLAUSES - {"USING", "ORDER", "OFFSET", "FOR", "UPDATE"} | {
     *("AND", "ASC", "DESC", "EXCLUDES", "FIRST", "FROM", "IN", "INCLUDES", "LAST", "LIKE", "NOT", "NULL", "NULLS"),
     *("OR", "SELECT"),
 }
+_DIGITS = 9
 _FOR = frozenset({"VIEW", "REFERENCE", "UPDATE"})
 _TRACK = frozenset({"TRACKING", "VIEWSTAT"})
 _GROUPS = frozenset({"ALL", "STANDARD", "CUSTOM"})
@@ -230,7 +231,7 @@ class _Parser(ConditionParser):
 
     def _integer(self) -> int:
         token = self.take()
-        if token.kind == "number" and token.text.isdigit():
+        if token.kind == "number" and token.text.isdigit() and len(token.text) <= _DIGITS:
             return int(token.text)
         if token.text == ":":
             raise self.wrong(token.at, "Bind variables only allowed in Apex code")

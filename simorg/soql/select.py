@@ -131,8 +131,7 @@ def _expression(scope: Scope, expr: ast.Expr) -> tuple[SField, str, tuple[str, .
         return *date_function(scope, expr), ()
     if expr.name in ast.FORMATTERS and expr.name != "CONVERTTIMEZONE":
         inner_field, sql, names = _expression(scope, expr.arg)
-        holder = Column(inner_field, sql, scope.schema, scope.root_alias)
-        return *formatted(scope, expr, holder), names
+        return *formatted(scope, expr, inner_field, sql), names
     raise malformed(scope.query.text, expr.at, f"unexpected token: '{expr.name}'")
 
 
