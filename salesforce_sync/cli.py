@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
+from salesforce_sync.interrupts import MESSAGE, cut_on_interrupt, set_on_signals
 from salesforce_sync.signals import Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
     except click.UsageError as error:
         return _told_usage(error, options)
     except (KeyboardInterrupt, click.Abort):
-        warn("Interrupted. What is complete is kept, and the next sync goes on from there.")
+        warn(MESSAGE)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; without this, Python tries to flush it once more and complains.
@@ -180,7 +180,8 @@ def sync(options: Options, objects: tuple[str, ...]) -> int:
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         _tell_signals(sync, lines.append)
-        run = sync.sync(*objects)
+        with cut_on_interrupt():
+            run = sync.sync(*objects)
     if options.json:
         say_json(reports.run_document(run))
     else:
@@ -212,7 +213,7 @@ def daemon(options: Options) -> int:
     line.
     """
     stop = threading.Event()
-    _stop_on_signals(stop)
+    set_on_signals(stop)
     with options.open() as sync:
         minutes = sync.config.sync.interval_minutes
         if not options.json:
@@ -226,16 +227,6 @@ def daemon(options: Options) -> int:
                 reports.say_run_briefly(run)
             stop.wait(minutes * 60)
     return Exit.COMPLETE
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    def ended(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ended)
-    signal.signal(signal.SIGINT, ended)
 
 
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from salesforce_sync.app import SFSync, Status
 from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SyncError
 from salesforce_sync.exits import exit_of_run
+from salesforce_sync.interrupts import cut_on_interrupt
 from salesforce_sync.models.run import Run
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence
 
@@ -44,13 +45,15 @@ def run(records: int, folder: Path, *, as_json: bool) -> int:
     _clear(folder)
     tell = (lambda text: None) if as_json else say
     tell(f"Making a simulated Salesforce org with {records:,} contacts ...")
-    with simulated_org(records) as org:
+    with ExitStack() as around:
+        org = around.enter_context(simulated_org(records))
         tell(f"It answers at {org.url}. First sync:")
         config = _settle(folder, org)
         with SFSync(config) as sync, silence() if as_json else progress() as listener:
             sync.on("sync_progress", listener)
-            sync.init()
-            run = sync.sync()
+            with cut_on_interrupt(around.close):
+                sync.init()
+                run = sync.sync()
             status = sync.status()
     if as_json:
         say_json(reports.run_document(run) | {"database": str(config.storage.path)})

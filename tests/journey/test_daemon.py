@@ -1,6 +1,8 @@
 """The daemon: it syncs, waits, and ends when it is told to."""
 
+import json
 import signal
+import time
 
 import pytest
 
@@ -54,3 +56,31 @@ def test_without_credentials_it_does_not_begin(cli):
 
     assert done.code == 4
     assert "NOT_CONNECTED" in done.err
+
+
+def test_ctrl_c_cuts_a_sync_at_once_and_the_next_one_ends_it(user, simorg):
+    simorg.faults.add(path="/describe", delay=20.0, times=None)
+    running = user.start("sync", "Contact")
+    while not simorg.sessions._by_token:  # until it has logged in
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=5)
+    simorg.faults.clear()
+
+    assert running.returncode == 130
+    assert err.splitlines()[-1].startswith("Interrupted.")
+    assert "Traceback" not in err
+    again = user("sync", "Contact", "--json")
+    assert (again.code, again.json["objects"][0]["inserted"]) == (0, simorg.count("Contact"))
+
+
+def test_sigterm_lets_a_run_that_has_begun_end(user, simorg):
+    simorg.faults.add(path="/sobjects/Lead/describe", delay=1.5)
+    running = user.start("daemon", "--json")
+    while not simorg.usage.counters:
+        time.sleep(0.02)
+    running.terminate()
+    out, _ = running.communicate(timeout=30)
+
+    assert running.returncode == 0
+    assert json.loads(out)["state"] == "complete"

@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM: what ends at once, and what is brought to its end first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from salesforce_sync.exits import Exit
+from salesforce_sync.terminal import is_terminal, warn
+
+MESSAGE: Final = "Interrupted. What is complete is kept, and the next sync goes on from there."
+
+_SHOW_CURSOR: Final = "\x1b[?25h"
+
+
+@contextmanager
+def cut_on_interrupt(clean: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Within the block, Ctrl-C ends the process at once, after `clean`.
+
+    An exception would wait for the downloads that run in other threads, for minutes perhaps; and the database is made
+    to be left at any instant.
+    """
+
+    def cut(number: int, frame: FrameType | None) -> None:
+        if is_terminal(sys.stderr):
+            sys.stderr.write(_SHOW_CURSOR)  # a live progress bar has hidden it
+        warn(f"\n{MESSAGE}")
+        clean()
+        sys.stdout.flush()
+        os._exit(Exit.INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, cut)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def set_on_signals(stop: threading.Event) -> None:
+    """Let Ctrl-C and SIGTERM set `stop`; a second one ends the process at once."""
+
+    def ended(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(Exit.INTERRUPTED)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGINT, ended)
