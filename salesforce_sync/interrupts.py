@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Final
 
 from salesforce_sync.exits import Exit
-from salesforce_sync.terminal import is_terminal, warn
+from salesforce_sync.terminal import is_terminal
 
 MESSAGE: Final = "Interrupted. What is complete is kept, and the next sync goes on from there."
 
@@ -28,9 +28,9 @@ def cut_on_interrupt(clean: Callable[[], None] = lambda: None) -> Iterator[None]
     """
 
     def cut(number: int, frame: FrameType | None) -> None:
-        if is_terminal(sys.stderr):
-            sys.stderr.write(_SHOW_CURSOR)  # a live progress bar has hidden it
-        warn(f"\n{MESSAGE}")
+        cursor = _SHOW_CURSOR if is_terminal(sys.stderr) else ""  # a live progress bar has hidden it
+        # Past Python's own stream: a live progress bar has taken that over, and would print above itself.
+        os.write(2, f"{cursor}\n{MESSAGE}\n".encode())
         clean()
         sys.stdout.flush()
         os._exit(Exit.INTERRUPTED)
