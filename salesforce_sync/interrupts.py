@@ -28,11 +28,11 @@ def cut_on_interrupt(clean: Callable[[], None] = lambda: None) -> Iterator[None]
     """
 
     def cut(number: int, frame: FrameType | None) -> None:
-        cursor = _SHOW_CURSOR if is_terminal(sys.stderr) else ""  # a live progress bar has hidden it
-        # Past Python's own stream: a live progress bar has taken that over, and would print above itself.
-        os.write(2, f"{cursor}\n{MESSAGE}\n".encode())
         clean()
         sys.stdout.flush()
+        cursor = _SHOW_CURSOR if is_terminal(sys.stderr) else ""  # a live progress bar has hidden it
+        # Last, and past Python's own stream: a live bar draws itself over whatever is under it.
+        os.write(2, f"{cursor}\n{MESSAGE}\n".encode())
         os._exit(Exit.INTERRUPTED)
 
     before = signal.signal(signal.SIGINT, cut)
