@@ -27,6 +27,7 @@ LOCATOR_LIFE_MS = 2 * DAY_MS
 MAX_BATCH, MIN_BATCH = 2000, 200
 LONG_TEXT_BATCH = 200
 MAX_GROUPS = 2000
+KEPT_BYTES = 64 * 1024 * 1024  # of waiting ids; beyond it, results whose session has ended are forgotten
 TOO_COMPLICATED = "Query is either selecting too many fields or the filter conditions are too complicated."
 
 
@@ -203,7 +204,8 @@ class Queries:
 
     def _keep(self, locator: Locator) -> None:
         if locator.id not in self._locators:
-            for old in [key for key, one in self._locators.items() if self._expired(one)]:
+            full = sum(len(one.ids) for one in self._locators.values()) > KEPT_BYTES
+            for old in [key for key, one in self._locators.items() if self._expired(one) or (full and self._lost(one))]:
                 del self._locators[old]
             self._locators[locator.id] = locator
 
@@ -212,6 +214,9 @@ class Queries:
 
     def _expired(self, locator: Locator) -> bool:
         return self._org.clock.now_ms() - locator.made_ms > LOCATOR_LIFE_MS
+
+    def _lost(self, locator: Locator) -> bool:
+        return self._org.sessions.find(locator.token) is None
 
     def _touch(self, plan: Plan, found: str) -> None:
         """FOR VIEW and FOR REFERENCE: note when the rows were looked at; SystemModstamp does not move."""
