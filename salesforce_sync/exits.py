@@ -75,6 +75,7 @@ def exit_of_run(run: Run) -> Exit:
         return Exit.COMPLETE
     if run.state is RunState.PARTIAL:
         return Exit.PARTIAL
-    # Objects that were not even begun say nothing about why.
-    codes = [each.problem.code for each in run.objects if each.problem is not None]
-    return next((_BY_CODE[code] for code in codes if code in _BY_CODE), Exit.FAILED)
+    causes = [
+        each.problem.code for each in run.objects if each.problem is not None and each.problem.code != "NOT_BEGUN"
+    ]
+    return _BY_CODE.get(causes[0], Exit.FAILED) if causes else Exit.FAILED

@@ -1,0 +1,67 @@
+"""Exit codes: every error and every run has the one that the documentation promises."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from salesforce_sync import errors
+from salesforce_sync.exits import Exit, exit_of_error, exit_of_run
+from salesforce_sync.models.run import Problem, Run, RunRecord, RunState
+
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError("x"), Exit.USAGE),
+        (errors.Misuse("x"), Exit.USAGE),
+        (errors.NotConnected("x"), Exit.LOGIN),
+        (errors.SessionInvalid("x"), Exit.LOGIN),
+        (errors.LoginRefused("x", reason="invalid_grant"), Exit.LOGIN),
+        (errors.LimitExceeded("x"), Exit.LIMIT),
+        (errors.ObjectNotFound("x"), Exit.REFUSED),
+        (errors.InsufficientAccess("x"), Exit.REFUSED),
+        (errors.MalformedQuery("x"), Exit.REFUSED),
+        (errors.Unreachable("x"), Exit.FAILED),
+        (errors.StoreBusy("x"), Exit.FAILED),
+        (errors.DiskFull("x"), Exit.FAILED),
+    ],
+)
+def test_each_error_has_its_code(error, code):
+    assert exit_of_error(error) is code
+
+
+def run(*codes: str | None) -> Run:
+    records = tuple(
+        RunRecord(
+            "run",
+            f"Object{place}",
+            RunState.COMPLETE if code is None else RunState.FAILED,
+            NOW,
+            NOW,
+            problem=None if code is None else Problem(code, "why"),
+        )
+        for place, code in enumerate(codes)
+    )
+    return Run("run", records, calls=1, seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        ([None, None], Exit.COMPLETE),
+        ([None, "OBJECT_NOT_FOUND"], Exit.PARTIAL),
+        ([None, "REQUEST_LIMIT_EXCEEDED"], Exit.PARTIAL),
+        (["OBJECT_NOT_FOUND"], Exit.REFUSED),
+        (["INSUFFICIENT_ACCESS", "OBJECT_NOT_FOUND"], Exit.REFUSED),
+        (["INVALID_SESSION_ID", "NOT_BEGUN"], Exit.LOGIN),
+        (["NOT_BEGUN", "INVALID_SESSION_ID"], Exit.LOGIN),
+        (["NOT_BEGUN", "REQUEST_LIMIT_EXCEEDED", "NOT_BEGUN"], Exit.LIMIT),
+        (["UNREACHABLE", "UNREACHABLE"], Exit.FAILED),
+        (["UNREACHABLE", "OBJECT_NOT_FOUND"], Exit.FAILED),
+        (["INTERNAL_ERROR"], Exit.FAILED),
+    ],
+)
+def test_a_run_ends_with_its_state_or_its_first_cause(codes, code):
+    assert exit_of_run(run(*codes)) is code
