@@ -77,6 +77,9 @@ class Database:
 
     def create_indexes(self, schema: SObject) -> None:
         """Make the indexes that look-ups need; after a large load, since that is faster."""
+        if schema.soft_delete:
+            name, table = quote(f"_{schema.name}_bin"), quote(schema.name)
+            self.connection.execute(f'CREATE INDEX IF NOT EXISTS {name} ON {table} ("IsDeleted") WHERE "IsDeleted" = 1')
         for one in schema.stored_fields:
             if one.type == "reference" and one.name not in ("CreatedById", "LastModifiedById", "OwnerId"):
                 self.create_index(schema.name, one.name)

@@ -19,7 +19,7 @@ def add_object(org: "SimOrg", name: str, declaration: dict[str, Any]) -> SObject
     """Make a new object of a declaration such as those in `simorg/objects` (as a dict)."""
     made = catalog.read_object(name, declaration)
     with org.lock:
-        org.objects[name] = made
+        org.objects = {**org.objects, name: made}
         org.database.create_table(made)
         org.database.create_indexes(made)
         _changed(org)
@@ -30,7 +30,7 @@ def remove_object(org: "SimOrg", name: str) -> None:
     """Remove an object with its rows."""
     schema = known(org, name)
     with org.lock:
-        del org.objects[schema.name]
+        org.objects = {key: one for key, one in org.objects.items() if one is not schema}
         org.database.write(f"DROP TABLE {quote(schema.name)}")
         _changed(org)
 
@@ -139,13 +139,15 @@ def _drop_indexes(org: "SimOrg", schema: SObject, one: SField) -> None:
 
 
 def _put(org: "SimOrg", schema: SObject) -> None:
-    org.objects[schema.name] = schema
+    org.objects = {**org.objects, schema.name: schema}
     org.database.create_indexes(schema)
     _changed(org)
 
 
 def _changed(org: "SimOrg") -> None:
-    """Link the references anew and let every cached view be made again."""
-    for one in catalog.link(tuple(org.objects.values())):
-        org.objects[one.name] = one
+    """Link the references anew and let every cached view be made again.
+
+    The table of objects is replaced, not changed, since requests may be going through it.
+    """
+    org.objects = {one.name: one for one in catalog.link(tuple(org.objects.values()))}
     org.permissions.touch()

@@ -39,7 +39,11 @@ class Fault:
             raise ValueError("drop is 'before' or 'after'")
         if self.job not in (None, "stuck", "failed"):
             raise ValueError("job is 'stuck' or 'failed'")
-        re.compile(self.method), re.compile(self.path)
+        for pattern in (self.method, self.path):
+            try:
+                re.compile(pattern)
+            except re.error as problem:
+                raise ValueError(f"not a regular expression: {pattern} ({problem})") from problem
 
     @property
     def on_request(self) -> bool:

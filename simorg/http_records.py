@@ -77,7 +77,8 @@ def create(call: Call) -> Response:
 def read(call: Call) -> Response:
     """Read a record, with all fields or those of `fields=`."""
     view = object_of(call)
-    return _answer_record(call, view, record_id_of(call, view, call.params["id"]))
+    with call.org.lock:  # the row must not go between the check and the reading
+        return _answer_record(call, view, record_id_of(call, view, call.params["id"]))
 
 
 def _answer_record(call: Call, view: SObject, record_id: str) -> Response:

@@ -82,8 +82,7 @@ class SimOrg:
         self.replication_cap = 600_000
         self.delete_log_days = 15.0
         self.objects: dict[str, SObject] = {one.name: one for one in catalog.load()}
-        self._views: dict[str, SObject | None] = {}
-        self._views_of = -1
+        self._views: tuple[int, dict[str, SObject | None]] = (0, {})
         self._serials: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._late: list[Late] = []
@@ -121,13 +120,14 @@ class SimOrg:
 
     def object(self, name: str) -> SObject | None:
         """Return an object as the API user sees it (hidden fields are absent), or None when he cannot see it."""
-        if self._views_of != self.permissions.generation:
-            self._views, self._views_of = {}, self.permissions.generation
+        generation, views = self._views
+        if generation != self.permissions.generation:  # replaced, never changed: other threads may be reading it
+            generation, views = self._views = (self.permissions.generation, {})
         key = name.lower()
-        if key not in self._views:
+        if key not in views:
             found = self.schema(name)
-            self._views[key] = self.permissions.view(found) if found else None
-        return self._views[key]
+            views[key] = self.permissions.view(found) if found else None
+        return views[key]
 
     def object_of_id(self, record_id: str) -> SObject | None:
         """Return the object that an id belongs to by its prefix, or None."""

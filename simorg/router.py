@@ -1,6 +1,7 @@
 """Finds the handler of a request and runs it: login, API count, version and method are checked here."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl
@@ -76,7 +77,7 @@ class Router:
             raise not_found()
         route, params = found
         if "version" in params and params["version"] not in VERSIONS:
-            raise not_found()
+            raise retired(params["version"])
         method = "GET" if call.method == "HEAD" else call.method
         if method == "POST" and "_HttpMethod" in call.query:
             method = call.query["_HttpMethod"].upper()
@@ -103,6 +104,13 @@ class Router:
             headers = {"Sforce-Limit-Info": self.org.usage.info()}
             raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", headers=headers)
         self.org.usage.add(1, f"{call.method} {found[0].pattern if found else raw_path}")
+
+
+def retired(version: str) -> ApiError:
+    """Return the answer for a version that is gone (410) or never was (404)."""
+    if re.fullmatch(r"[1-9]\d?\.0", version) and float(version) < float(VERSIONS[0]):
+        return ApiError(410, "UNSUPPORTED_API_VERSION", f"API version {version} is retired")
+    return not_found()
 
 
 def _needs_login(found: tuple[Route, dict[str, str]] | None, raw_path: str) -> bool:

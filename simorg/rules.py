@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simorg import ids
 from simorg.database import Row, quote
 from simorg.results import Failure, Refused
 from simorg.schema import SObject
@@ -81,11 +82,11 @@ class Rules:
 
     def lock_row(self, record_id: str, times: int | None = None) -> None:
         """Refuse writes to a row, and to rows that refer to it, with UNABLE_TO_LOCK_ROW; `times` or until unlocked."""
-        self._locks[record_id] = times
+        self._locks[ids.to_18(record_id[:15])] = times
 
     def unlock_row(self, record_id: str) -> None:
         """Take a lock away."""
-        self._locks.pop(record_id, None)
+        self._locks.pop(ids.to_18(record_id[:15]), None)
 
     def clear(self) -> None:
         """Switch everything off."""

@@ -104,7 +104,7 @@ NASTY_TEXTS = (
     ";;;",
     "_x000D_ and \u0085",
 )
-EXTREME_DATES = ("1700-01-01", "4000-12-31", "1969-12-31", "2000-02-29", "1582-10-10", "2038-01-19")
+EXTREME_DATES = ("1700-01-01", "4000-12-31", "1969-12-31", "2000-02-29", "1752-09-14", "2038-01-19")
 EXTREME_MOMENTS = (
     "1700-01-01T00:00:00Z",
     "4000-12-31T23:59:59Z",
@@ -197,9 +197,9 @@ def _plain(one: SField, rng: random.Random) -> Value:
     if one.type == "time":
         return f"{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}:00.000Z"
     if one.type == "textarea":
-        return " ".join(rng.sample(SENTENCES, 2))[: one.length]
+        return " ".join(rng.sample(SENTENCES, 2))[: one.length].strip()
     if one.type in ("string", "encryptedstring"):
-        return f"{rng.choice(COMPANY_WORDS)} {rng.randint(1, 99)}"[: one.length]
+        return f"{rng.choice(COMPANY_WORDS)} {rng.randint(1, 99)}"[: one.length].strip()
     return None
 
 

@@ -248,5 +248,8 @@ def _is_required(truth: SObject, key: str) -> bool:
 
 def count_rows(org: "SimOrg", truth: SObject) -> int:
     """Return how many living rows an object has."""
-    alive = ' WHERE "IsDeleted" = 0' if truth.soft_delete else ""
-    return int(org.database.value(f"SELECT COUNT(*) FROM {quote(truth.name)}{alive}"))
+    everything = int(org.database.value(f"SELECT COUNT(*) FROM {quote(truth.name)}"))
+    if not truth.soft_delete:
+        return everything
+    # two counts from indexes; one with a condition would read a million rows
+    return everything - int(org.database.value(f'SELECT COUNT(*) FROM {quote(truth.name)} WHERE "IsDeleted" = 1'))

@@ -184,3 +184,7 @@ def test_record_counts_are_by_object(client: httpx2.Client, org: SimOrg) -> None
     body = client.get("/limits/recordCount?sObjects=Product2,User,Nothing").json()
 
     assert body == {"sObjects": [{"count": org.count("Product2"), "name": "Product2"}, {"count": 12, "name": "User"}]}
+
+
+def test_a_retired_version_is_gone(client: httpx2.Client, org: SimOrg) -> None:
+    assert client.get(f"{org.url}/services/data/v30.0/sobjects").status_code == 410

@@ -1,0 +1,124 @@
+"""Seeded records: how many, always the same, and nasty enough."""
+
+import pytest
+
+from simorg import ids
+from simorg.org import SimOrg
+from simorg.server import Server
+from simorg.values import convert
+
+START = 1_768_473_000_000
+
+
+def column(org: SimOrg, name: str, object_name: str = "Contact") -> list[object]:
+    return [row[0] for row in org.database.rows(f'SELECT "{name}" FROM "{object_name}" ORDER BY rowid')]
+
+
+def test_the_numbers_follow_the_contacts(seeded: Server) -> None:
+    counts = {name: seeded.org.count(name) for name in ("Contact", "Account", "Lead", "Opportunity", "Widget__c")}
+
+    assert counts == {"Contact": 1000, "Account": 100, "Lead": 200, "Opportunity": 200, "Widget__c": 20}
+    assert seeded.org.count("PricebookEntry") == 2 * seeded.org.count("Product2") > 0
+
+
+def test_no_records_means_only_users_and_standard_rows(org: SimOrg) -> None:
+    with SimOrg() as empty:
+        rows = {name: empty.count(name) for name in empty.objects}
+
+    assert {name for name, count in rows.items() if count} == {"User", "Profile", "Group", "Pricebook2", "RecordType"}
+
+
+def test_the_same_seed_makes_the_same_rows() -> None:
+    def rows(seed: int) -> list[object]:
+        with SimOrg(60, seed, start_ms=START) as org:
+            org.clock.freeze()
+            return [org.database.rows(f'SELECT * FROM "{name}"') for name in ("Contact", "Account", "Widget__c")]
+
+    first, again, other = rows(5), rows(5), rows(6)
+
+    assert first == again
+    assert first != other
+
+
+def test_ids_and_mail_addresses_are_distinct_and_ids_valid(seeded: Server) -> None:
+    found = column(seeded.org, "Id")
+    mails = [one for one in column(seeded.org, "Email") if one]
+
+    assert len(set(found)) == 1000
+    assert [ids.normalize(one) for one in found] == found
+    assert len(set(mails)) == len(mails) > 500
+
+
+def test_every_reference_leads_somewhere(seeded: Server) -> None:
+    org = seeded.org
+    for schema in org.objects.values():
+        for one in schema.stored_fields:
+            for parent in one.reference_to if len(one.reference_to) == 1 else ():
+                if parent in org.objects:
+                    sql = (
+                        f'SELECT COUNT(*) FROM "{schema.name}" c WHERE c."{one.name}" IS NOT NULL '
+                        f'AND NOT EXISTS (SELECT 1 FROM "{parent}" p WHERE p."Id" = c."{one.name}")'
+                    )
+                    assert org.database.value(sql) == 0, f"{schema.name}.{one.name}"
+
+
+@pytest.mark.parametrize("object_name", ["Account", "Contact", "Lead", "Opportunity", "Product2", "Order", "Widget__c"])
+def test_every_value_could_have_been_written_by_a_client(seeded: Server, object_name: str) -> None:
+    schema = seeded.org.objects[object_name]
+    names = [one.name for one in schema.stored_fields]
+    wrong = [
+        (one.name, value)
+        for row in seeded.org.database.rows(f'SELECT * FROM "{object_name}"')
+        for one, value in zip(schema.stored_fields, row, strict=True)
+        if value is not None and one.type not in ("datetime", "boolean") and convert(one, value) != value
+    ]
+
+    assert names == [column[1] for column in seeded.org.database.rows(f"PRAGMA table_info('{object_name}')")]
+    assert wrong == []
+
+
+def test_required_fields_are_filled(seeded: Server) -> None:
+    org = seeded.org
+    for schema in org.objects.values():
+        for one in schema.stored_fields:
+            if not one.nillable:
+                empty = org.database.value(f'SELECT COUNT(*) FROM "{schema.name}" WHERE "{one.name}" IS NULL')
+                assert empty == 0, f"{schema.name}.{one.name}"
+
+
+def test_nasty_values_are_among_them() -> None:
+    with SimOrg(400, 2) as org:
+        texts = {
+            value
+            for name in ("Contact", "Account", "Lead", "Opportunity", "Product2", "Widget__c")
+            for row in org.database.rows(f'SELECT * FROM "{name}"')
+            for value in row
+        }
+
+    for nasty in ("null", "NULL", "#N/A", "true", "=1+1", "00123", "👩‍👩‍👧‍👦 family 🇪🇺 😀", "محمد عبد الله"):
+        assert nasty in texts
+    assert {"1700-01-01", "4000-12-31", "999999999999999999.0", "9999999999999999.99"} <= texts
+    assert any(isinstance(one, str) and "\r\n" in one and '"' in one for one in texts)
+    assert any(isinstance(one, str) and len(one) == 32_000 for one in texts)
+    assert "" not in texts
+
+
+def test_stamps_lie_in_the_past_and_many_share_a_second(seeded: Server) -> None:
+    org = seeded.org
+    stamps = [int(str(one)) for one in column(org, "SystemModstamp")]
+    created = [int(str(one)) for one in column(org, "CreatedDate")]
+
+    assert max(stamps) < org.clock.now_ms()
+    assert all(first <= last for first, last in zip(created, stamps, strict=True))
+    assert all(one % 1000 == 0 for one in stamps)
+    assert len(set(stamps)) < len(stamps) - 100
+    assert created == sorted(created)
+
+
+def test_new_rows_go_on_after_the_seeded_ones() -> None:
+    with SimOrg(30, 1) as org:
+        last = org.database.value('SELECT MAX("Id") FROM "Contact"')
+        widget = org.add("Widget__c", Account__c=ids.make("001", 1))
+
+        assert org.add("Contact", LastName="x") > last
+        assert (org.row(widget) or {})["Name"] == "W-000021"
