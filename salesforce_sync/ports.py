@@ -5,7 +5,7 @@ Every implementation of a port passes the same suite (`tests/contract`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,7 @@ class Org(Protocol):
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights; `ObjectNotFound` or `InsufficientAccess` where there are none. One call."""
 
-    def pull(self, request: PullRequest) -> Iterator[Page]:
+    def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows, by the route that costs the fewest calls.
 
         Without `since`: every row that is not deleted (archived ones too). With it: every row whose stamp is at or

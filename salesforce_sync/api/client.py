@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from salesforce_sync.api import query, rest, route
@@ -66,7 +66,7 @@ class SalesforceOrg:
         """Give up all connections."""
         self._wire.close()
 
-    def pull(self, request: PullRequest) -> Iterator[Page]:
+    def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows (`ports.Org.pull`).
 
         A broken transfer is tried again here where that gives no row twice; otherwise `Unreachable` or `Incomplete`
@@ -81,7 +81,7 @@ class SalesforceOrg:
             case RestPoint() as point:
                 yield from self._rest(request.schema, self._sessions.current()).go_on(point)
 
-    def _begin(self, request: PullRequest) -> Iterator[Page]:
+    def _begin(self, request: PullRequest) -> Generator[Page, None, None]:
         """Ask the first REST page: small results are then complete, and large ones have told their size."""
         schema = request.schema
         if not schema.queryable:
@@ -137,7 +137,7 @@ class SalesforceOrg:
     def _rest(self, schema: ObjectSchema, session: Session) -> rest.RestPull:
         return rest.RestPull(self._transport, schema, session, _doing(schema))
 
-    def _job_pages(self, schema: ObjectSchema, job: Job, rows: int | None) -> Iterator[Page]:
+    def _job_pages(self, schema: ObjectSchema, job: Job, rows: int | None) -> Generator[Page, None, None]:
         """The job's result. An empty page comes first, so that whoever is killed now does not pay for the job again."""
         yield Page(schema, Rows(()), resume=str(BulkPoint(job.id)), total=rows, server_time=job.created)
         job = self._bulk.wait(job, rows)
@@ -145,7 +145,7 @@ class SalesforceOrg:
         yield Page(schema, Rows(()), resume=str(point), total=job.rows, server_time=job.created)
         yield from self._results(point, Told(schema, job.rows, job.created))
 
-    def _resume_job(self, schema: ObjectSchema, point: BulkPoint) -> Iterator[Page]:
+    def _resume_job(self, schema: ObjectSchema, point: BulkPoint) -> Generator[Page, None, None]:
         if point.finished:
             yield Page(schema, Rows(()), resume=str(point), total=point.total, last=True)
         elif point.total is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -70,32 +71,32 @@ class Puller:
         return schema
 
     def _pull_with_patience(self, schema: ObjectSchema, report: Report) -> Pulled:
-        """Take the pull up again after a break, from its last durable page; begin anew where that is not possible."""
+        """Take the pull up again after a break, from its last durable page; begin anew where that does not help."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._pull_once(schema, report)
-            except (LocatorExpired, Incomplete) as error:
-                if attempt == ATTEMPTS:
-                    raise
-                log.info("%s: %s Reading it again.", schema.name, error)
-                self._store.begin(self._fresh_request(schema))
             except Transient as error:
                 if attempt == ATTEMPTS:
                     raise
-                log.info("%s: %s Going on from the last whole page.", schema.name, error)
+                if isinstance(error, LocatorExpired) or (isinstance(error, Incomplete) and attempt > 1):
+                    log.info("%s: %s Reading it again.", schema.name, error)
+                    self._store.begin(self._fresh_request(schema))
+                else:
+                    log.info("%s: %s Going on from the last whole page.", schema.name, error)
         raise AssertionError("the last attempt returns or raises")
 
     def _pull_once(self, schema: ObjectSchema, report: Report) -> Pulled:
         request, rows, server_time = self._take_up(schema)
         last = False
-        pages = self._org.pull(request)
-        for page in pages:
-            rows += self._store.stage(page)
-            server_time = server_time or page.server_time
-            report(rows, page.total)
-            if page.last:
-                self._check_total(page, rows)
-                last = True
+        # Closed at once when a page cannot be staged: downloads would otherwise go on behind it.
+        with closing(self._org.pull(request)) as pages:
+            for page in pages:
+                rows += self._store.stage(page)
+                server_time = server_time or page.server_time
+                report(rows, page.total)
+                if page.last:
+                    self._check_total(page, rows)
+                    last = True
         if not last:
             raise Incomplete(f"{schema.name}: the pull ended before its last page.")
         return Pulled(rows, self._store.merge(schema.name, server_time))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -144,7 +144,7 @@ class MemoryOrg:
         self._answer("describe", object_name)
         return self._schema(object_name)
 
-    def pull(self, request: PullRequest) -> Iterator[Page]:
+    def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         locator, offset, server_time = self._take_up(request)
         for number in itertools.count(1):
             fault = self._answer("pull", request.schema.name, number)
