@@ -196,7 +196,14 @@ class SFSync:
         """What is here, how fresh it is, and how the last runs went. No API call."""
         connection = self._connection()
         connected_to = None if connection is None else connection.instance_url
-        return Status(self.config.storage.path, connected_to, self._store.status(), self.usage)
+        wanted = {name.casefold() for name in self.config.sync.objects}
+        known = tuple(
+            each
+            for each in self._store.status()
+            # A name that was only ever tried once, and is no object, is not shown for good.
+            if each.object_name.casefold() in wanted or self._store.schema(each.object_name) is not None
+        )
+        return Status(self.config.storage.path, connected_to, known, self.usage)
 
     def query(self, sql: str, limit: int = 1000) -> Answer:
         """Run a read-only SQL statement on the replica; at most `limit` rows. `MalformedQuery` says what is wrong."""
