@@ -98,16 +98,21 @@ class MemoryOrg:
             del self._rows[object_name][record_id]
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Writes in this block carry the stamps of their moment and are seen when it ends: a late commit."""
-        self._uncommitted = []
-        try:
-            yield
-        finally:
+    def late_commit(self) -> Iterator[Callable[[], None]]:
+        """Writes in this block carry the stamps of their moment, and are seen when the given function is called."""
+        writes: list[Callable[[], None]] = []
+
+        def commit() -> None:
             with self._lock:
-                writes, self._uncommitted = self._uncommitted, None
                 for write in writes:
                     write()
+                writes.clear()
+
+        self._uncommitted = writes
+        try:
+            yield commit
+        finally:
+            self._uncommitted = None
 
     def tick(self, seconds: float = 1.0) -> None:
         """Let time pass in the org."""

@@ -1,0 +1,460 @@
+"""The puller: one object from the org into the store, whatever happens on the way."""
+
+from datetime import timedelta
+
+import pytest
+
+from salesforce_sync.errors import (
+    Incomplete,
+    InsufficientAccess,
+    JobFailed,
+    LocatorExpired,
+    ObjectNotFound,
+    SchemaChanged,
+    SessionInvalid,
+    Unreachable,
+)
+from salesforce_sync.models.change import Merged
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.sync.puller import ATTEMPTS, OVERLAP, Puller
+from salesforce_sync.testing import make_schema
+from tests.unit.orgs import ACCOUNT, FORMS, fill, replica
+
+WIDER = make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string")
+
+
+@pytest.fixture(params=FORMS)
+def org(request, tmp_path):
+    return FORMS[request.param](tmp_path)
+
+
+class Rig:
+    """An org, a store, and pulls from one into the other."""
+
+    def __init__(self, org, world):
+        self.org, self.world = org, world
+        self.reports = []
+
+    @property
+    def store(self):
+        return self.world.store
+
+    def pull(self, name="Account"):
+        report = lambda rows, total: self.reports.append((rows, total))  # noqa: E731
+        return Puller(self.org, self.store, self.world.clock).pull(name, report)
+
+    def pages(self, work):
+        """How many calls this takes."""
+        before = self.org.usage.spent
+        work()
+        return self.org.usage.spent - before
+
+
+@pytest.fixture
+def rig(org, world):
+    return Rig(org, world)
+
+
+def equal(rig, name="Account"):
+    return replica(rig.store, name) == rig.org.live(name)
+
+
+def test_a_first_pull_brings_everything(rig):
+    fill(rig.org)
+
+    pulled = rig.pull()
+
+    assert pulled.rows == 10
+    assert pulled.merged == Merged("Account", inserted=10)
+    assert equal(rig)
+
+
+def test_an_object_may_be_empty(rig):
+    assert rig.pull().merged == Merged("Account")
+    assert replica(rig.store, "Account") == {}
+
+
+def test_an_object_is_known_by_any_case_of_its_name(rig):
+    fill(rig.org)
+
+    assert rig.pull("ACCOUNT").merged.object_name == "Account"
+    assert rig.pull("account").merged.object_name == "Account"
+    assert [each.name for each in rig.store.schemas()] == ["Account"]
+
+
+def test_the_report_hears_of_every_page_and_the_total(rig):
+    fill(rig.org, 7)
+
+    rig.pull()
+
+    rows = [rows for rows, _ in rig.reports]
+    assert rows == sorted(rows)
+    assert rig.reports[-1] == (7, 7)
+    assert len(rig.reports) >= 3
+
+
+def test_a_second_pull_asks_only_for_what_changed(rig):
+    fill(rig.org)
+    rig.pull()
+    rig.org.tick(3600)
+    changed = rig.org.put("Account", Name="New")
+
+    rig.pull()
+    again = rig.pull()
+
+    assert changed in replica(rig.store, "Account")
+    assert again.rows == 1
+    assert again.merged == Merged("Account", unchanged=1)
+
+
+def test_a_quiet_pull_is_one_call(rig):
+    fill(rig.org)
+    rig.pull()
+    rig.org.tick(3600)
+    rig.org.put("Account", Name="New")
+    rig.pull()
+
+    assert rig.pages(rig.pull) == 1
+
+
+def test_rows_with_the_stamp_of_the_checkpoint_are_not_lost(rig):
+    fill(rig.org, 3)
+    one = rig.org.put("Account", Name="One")
+    rig.pull()
+    two = rig.org.put("Account", Name="Two")
+
+    rig.pull()
+
+    assert {one, two} <= set(replica(rig.store, "Account"))
+
+
+def test_a_transaction_that_is_seen_after_newer_rows_were_pulled_is_not_lost(rig):
+    with rig.org.late_commit() as commit:
+        rig.org.put("Account", Name="Late")
+    rig.org.tick(OVERLAP.total_seconds())
+    rig.org.put("Account", Name="Newer, and seen at once")
+    rig.pull()
+    commit()
+
+    rig.pull()
+
+    assert len(replica(rig.store, "Account")) == 2
+    assert equal(rig)
+
+
+def test_deleted_and_undeleted_records_follow(rig):
+    made = fill(rig.org)
+    rig.pull()
+    rig.org.tick(60)
+    rig.org.delete("Account", made[0])
+    rig.org.delete("Account", made[1])
+
+    assert rig.pull().merged.deleted == 2
+    assert equal(rig)
+
+    rig.org.tick(60)
+    rig.org.undelete("Account", made[0])
+
+    assert rig.pull().merged.inserted == 1
+    assert equal(rig)
+
+
+def test_the_checkpoint_is_of_the_org_and_not_of_this_machine(rig, world):
+    world.clock.advance(timedelta(days=365))
+    fill(rig.org)
+    rig.pull()
+
+    assert rig.store.checkpoint("Account").until < rig.org.clock.now()
+
+
+def test_the_checkpoint_does_not_pass_the_time_of_the_query(rig):
+    # A row that changes while pages are read has a stamp later than rows that came before it.
+    made = fill(rig.org)
+    asked = rig.org.clock.now()
+
+    pages = rig.org.pull
+
+    def slow(request):
+        for page in pages(request):
+            rig.org.tick(60)
+            rig.org.put("Account", made[-1], Name="changed while pages were read")
+            yield page
+
+    rig.org.pull = slow
+    rig.pull()
+
+    assert rig.store.checkpoint("Account").until <= asked
+    rig.org.pull = pages
+    rig.pull()
+    assert equal(rig)
+
+
+# ── trouble on the way ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_after_a_break_the_pull_goes_on_from_the_last_durable_page(rig):
+    fill(rig.org)
+    rig.org.fail(Unreachable("reset"), "Account", page=3)
+
+    calls = rig.pages(rig.pull)
+
+    describe, broken = 1, 1
+    assert calls == describe + broken + -(-10 // rig.org.page_rows)
+    assert equal(rig)
+
+
+@pytest.mark.parametrize("error", [Unreachable("reset"), JobFailed("aborted"), LocatorExpired("gone")])
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_what_passes_is_tried_again(rig, error, page):
+    fill(rig.org)
+    rig.org.fail(error, "Account", page=page)
+
+    pulled = rig.pull()
+
+    assert pulled.rows == 10
+    assert equal(rig)
+
+
+def test_what_does_not_pass_is_reported_after_some_attempts(rig):
+    fill(rig.org)
+    for _ in range(ATTEMPTS):
+        rig.org.fail(Unreachable("reset"), "Account")
+
+    with pytest.raises(Unreachable):
+        rig.pull()
+
+    assert len(rig.org.faults) == 0
+
+
+def test_the_next_run_goes_on_where_this_one_gave_up(rig):
+    fill(rig.org)
+    for page in (2, 1, 1, 1):
+        rig.org.fail(Unreachable("reset"), "Account", page=page)
+    with pytest.raises(Unreachable):
+        rig.pull()
+    durable = rig.store.status()[0].staged_rows
+
+    rig.world.restart()
+
+    assert rig.pull().merged.inserted == 10
+    assert durable == rig.org.page_rows
+    assert equal(rig)
+
+
+def test_a_kill_before_the_merge_costs_at_most_one_call(rig):
+    fill(rig.org)
+    rig.store.adopt(ACCOUNT)
+    rig.store.begin(PullRequest(ACCOUNT))
+    for page in rig.org.pull(PullRequest(ACCOUNT)):
+        rig.store.stage(page)
+    rig.world.restart()
+
+    calls = rig.pages(rig.pull)
+
+    assert calls <= 1
+    assert equal(rig)
+
+
+def test_a_result_that_was_forgotten_is_asked_anew(rig):
+    fill(rig.org)
+    for page in (2, 1, 1, 1):
+        rig.org.fail(Unreachable("reset"), "Account", page=page)
+    with pytest.raises(Unreachable):
+        rig.pull()
+    rig.org.expire_locators()
+    rig.world.restart()
+
+    assert rig.pull().rows == 10
+    assert equal(rig)
+
+
+@pytest.mark.parametrize("kind", ["cut", "short"])
+@pytest.mark.parametrize("page", [1, 2])
+def test_an_answer_that_is_too_short_is_read_again(rig, kind, page):
+    fill(rig.org)
+    rig.org.mishap(kind, "Account", page=page)
+
+    assert rig.pull().rows == 10
+    assert equal(rig)
+
+
+@pytest.mark.parametrize("kind", ["cut", "short"])
+def test_an_answer_that_stays_too_short_is_never_a_success(rig, kind):
+    fill(rig.org)
+    for _ in range(ATTEMPTS):
+        rig.org.mishap(kind, "Account")
+
+    with pytest.raises(Incomplete):
+        rig.pull()
+
+    assert rig.store.count("Account") == 0
+    assert rig.store.checkpoint("Account") is None
+
+
+def test_a_short_answer_to_an_incremental_pull_does_not_move_the_checkpoint(rig):
+    fill(rig.org)
+    rig.pull()
+    before = rig.store.checkpoint("Account")
+    rig.org.tick(3600)
+    fill(rig.org)
+    for _ in range(ATTEMPTS):
+        rig.org.mishap("short", "Account")
+
+    with pytest.raises(Incomplete):
+        rig.pull()
+
+    assert rig.store.checkpoint("Account") == before
+    rig.pull()
+    assert equal(rig)
+
+
+@pytest.mark.parametrize("error", [InsufficientAccess("no right"), SessionInvalid("ended"), ValueError("a bug")])
+def test_what_does_not_pass_is_not_tried_again(rig, error):
+    fill(rig.org)
+    rig.org.fail(error, "Account", page=2)
+
+    with pytest.raises(type(error)):
+        rig.pull()
+
+    assert rig.pull().rows == 10
+
+
+# ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_field_that_is_gone_is_noticed_and_the_pull_goes_on(rig):
+    fill(rig.org)
+    rig.pull()
+    rig.org.define(make_schema("Account", Name="string"))
+    rig.org.tick(3600)
+    rig.org.put("Account", Name="New")
+
+    rig.pull()
+
+    assert equal(rig)
+    assert not rig.store.schema("Account").has("AnnualRevenue")
+
+
+def test_a_field_that_is_gone_in_the_middle_of_a_pull_is_noticed(rig):
+    fill(rig.org)
+    for page in (2, 1, 1, 1):
+        rig.org.fail(Unreachable("reset"), "Account", page=page)
+    with pytest.raises(Unreachable):
+        rig.pull()
+    rig.org.define(make_schema("Account", Name="string"))
+    rig.org.fail(SchemaChanged("No such column 'AnnualRevenue'"), "Account")
+
+    assert rig.pull().rows == 10
+    assert equal(rig)
+
+
+def test_a_new_field_is_found_within_the_hour_and_filled(rig, world):
+    fill(rig.org)
+    rig.pull()
+    rig.org.define(WIDER)
+    world.clock.advance(timedelta(hours=1))
+    rig.org.tick(3600)
+    rig.org.put("Account", Name="New", Colour__c="red")
+
+    assert rig.pull().rows == 11
+    assert equal(rig)
+
+
+def test_a_record_that_was_deleted_before_a_new_field_was_found_does_not_stay(rig, world):
+    made = fill(rig.org)
+    rig.pull()
+    rig.org.tick(3600)
+    rig.org.delete("Account", made[0])
+    rig.org.tick(3600)
+    rig.org.put("Account", made[1], Name="newer than the delete")
+    rig.org.define(WIDER)
+    world.clock.advance(timedelta(hours=1))
+
+    rig.pull()
+    rig.pull()
+
+    assert equal(rig)
+
+
+def test_a_described_object_is_not_described_again_within_the_hour(rig, world):
+    rig.pull()
+    world.clock.advance(timedelta(minutes=59))
+
+    assert rig.pages(rig.pull) == 1
+
+    world.clock.advance(timedelta(minutes=2))
+
+    assert rig.pages(rig.pull) == 2
+
+
+def test_a_schema_that_another_process_adopted_meanwhile_is_taken(rig, world):
+    fill(rig.org)
+    pages = rig.org.pull
+
+    def adopting(request):
+        yield from pages(request)
+        if rig.org.describe("Account") is not WIDER:
+            rig.org.define(WIDER)
+            rig.store.adopt(WIDER)
+
+    rig.org.pull = adopting
+
+    rig.pull()
+
+    assert rig.store.schema("Account") == WIDER
+    assert equal(rig)
+
+
+def test_an_object_that_is_not_there_hints_at_near_names(rig):
+    with pytest.raises(ObjectNotFound, match="There is no object 'Acount'") as caught:
+        rig.pull("Acount")
+
+    assert caught.value.hint.startswith("Did you mean Account")
+    assert rig.store.schemas() == ()
+
+
+def test_an_object_without_a_stamp_is_read_whole_each_time(rig):
+    plain = make_schema("Log__c", Name="string")
+    fields = tuple(each for each in plain.fields if each.name in ("Id", "Name"))
+    rig.org.define(type(plain)("Log__c", "Log", fields))
+    rig.org.put("Log__c", Name="one")
+    rig.pull("Log__c")
+    rig.org.put("Log__c", Name="two")
+
+    assert rig.pull("Log__c").rows == 2
+    assert equal(rig, "Log__c")
+
+
+def test_no_file_of_a_page_is_left_behind(rig, tmp_path):
+    fill(rig.org)
+    rig.org.fail(Unreachable("reset"), "Account", page=2)
+    rig.org.mishap("short", "Account", page=2)
+
+    rig.pull()
+
+    assert list(tmp_path.glob("*.csv")) == []
+
+
+def test_the_downloads_of_a_pull_that_failed_are_ended(rig):
+    fill(rig.org)
+    ended = []
+    pages = rig.org.pull
+
+    def noisy(request):
+        try:
+            yield from pages(request)
+        finally:
+            ended.append(len(ended))
+
+    rig.org.pull = noisy
+    stage = rig.store.stage
+
+    def broken(page):
+        raise MemoryError
+
+    rig.store.stage = broken
+    with pytest.raises(MemoryError) as caught:
+        rig.pull()
+
+    assert ended == [0], caught  # while the error, and with it the pull's frame, is still held
+    rig.store.stage = stage
