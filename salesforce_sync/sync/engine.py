@@ -27,6 +27,7 @@ from salesforce_sync.sync.puller import Pulled, Puller
 log = logging.getLogger(__name__)
 
 WORKERS = 4
+NOT_BEGUN = "NOT_BEGUN"
 WARN_AT = 0.8
 """The share of the org's daily API calls from which every run ends with a warning."""
 
@@ -45,7 +46,7 @@ class SyncEngine:
         """Pull these objects. Never raises for trouble with the org: the result's records say what happened."""
         if not objects:
             raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
-        names = tuple(dict.fromkeys(objects))
+        names = _distinct(objects)
         course = _Course(secrets.token_hex(8), self._clock.monotonic(), self._org.usage.spent)
         self._bus.emit(SyncStarted(names))
         with ThreadPoolExecutor(min(WORKERS, len(names)), thread_name_prefix="pull") as pool:
@@ -78,7 +79,7 @@ class SyncEngine:
 
     def _pull(self, name: str, course: _Course) -> Pulled:
         if course.stop.is_set():
-            raise SyncError("Not begun: an error that concerns every object came first.", code="NOT_BEGUN")
+            raise SyncError("Not begun: an error that concerns every object came first.", code=NOT_BEGUN)
 
         def report(rows: int, total: int | None) -> None:
             self._bus.emit(Progress(name, rows, total, self._org.usage.spent - course.calls_before))
@@ -104,13 +105,12 @@ class SyncEngine:
 
     def _tell(self, run: Run) -> None:
         if run.changed:
-            self._bus.emit(
-                RecordsUpdated(run.changed, tuple((each.object_name, each.counts.changed) for each in run.objects))
-            )
-        failed = [each for each in run.objects if each.problem is not None]
-        if failed:
-            assert failed[0].problem is not None
-            self._bus.emit(SyncFailed(failed[0].problem.code, tuple(each.object_name for each in failed)))
+            changed = tuple((each.object_name, each.counts.changed) for each in run.objects if each.counts.changed)
+            self._bus.emit(RecordsUpdated(run.changed, changed))
+        problems = {each.object_name: each.problem.code for each in run.objects if each.problem is not None}
+        if problems:
+            cause = next((code for code in problems.values() if code != NOT_BEGUN), NOT_BEGUN)
+            self._bus.emit(SyncFailed(cause, tuple(problems)))
         else:
             self._bus.emit(SyncComplete())
         usage = self._org.usage
@@ -126,6 +126,14 @@ class _Course:
     started: float
     calls_before: int
     stop: Event = field(default_factory=Event)
+
+
+def _distinct(objects: Sequence[str]) -> tuple[str, ...]:
+    """Each object once: the org knows names whatever their case, so two spellings are one object."""
+    spelt: dict[str, str] = {}
+    for name in objects:
+        spelt.setdefault(name.casefold(), name)
+    return tuple(spelt.values())
 
 
 def near_the_wall(usage: Usage) -> bool:

@@ -1,0 +1,362 @@
+"""The engine: what a run does, says and signals."""
+
+import logging
+import threading
+from datetime import timedelta
+
+import pytest
+
+from salesforce_sync.errors import (
+    DiskFull,
+    InsufficientAccess,
+    LimitExceeded,
+    Misuse,
+    ObjectNotFound,
+    SessionInvalid,
+    StoreBusy,
+    Unreachable,
+)
+from salesforce_sync.models.run import Problem, RunCounts, RunState
+from salesforce_sync.ports import Usage
+from salesforce_sync.signals import ApiLimitWarning, Bus, Progress, RecordsUpdated, SyncFailed, SyncStarted
+from salesforce_sync.sync.engine import SyncEngine, near_the_wall
+from salesforce_sync.testing import capture_signals, make_schema
+from tests.unit.orgs import FORMS, fill, replica
+
+
+@pytest.fixture(params=FORMS)
+def org(request, tmp_path):
+    return FORMS[request.param](tmp_path)
+
+
+class Rig:
+    def __init__(self, org, world):
+        self.org, self.world, self.bus = org, world, Bus()
+        self.signals = capture_signals(self.bus)
+
+    @property
+    def store(self):
+        return self.world.store
+
+    def run(self, *objects):
+        return SyncEngine(self.org, self.store, self.world.clock, self.bus).run(objects)
+
+
+@pytest.fixture
+def rig(org, world):
+    return Rig(org, world)
+
+
+def records(run):
+    return {each.object_name: each for each in run.objects}
+
+
+def test_a_run_brings_every_object(rig):
+    fill(rig.org)
+    rig.org.put("Contact", LastName="Doe", Active__c=True)
+
+    run = rig.run("Account", "Contact")
+
+    assert run.state is RunState.COMPLETE
+    assert [each.object_name for each in run.objects] == ["Account", "Contact"]
+    assert records(run)["Account"].counts == RunCounts(rows=10, inserted=10)
+    assert run.changed == 11
+    assert run.calls == rig.org.usage.spent
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+    assert replica(rig.store, "Contact") == rig.org.live("Contact")
+
+
+def test_a_complete_run_signals_what_was_promised(rig):
+    fill(rig.org, 3)
+
+    rig.run("Account", "Contact")
+
+    assert rig.signals.lines == [
+        "🔄 FND → OS : sync_started",
+        "📊 FND → OS : records_updated, count=3",
+        "✔️ FND → OS : sync_complete",
+    ]
+    assert rig.signals.of(SyncStarted) == [SyncStarted(("Account", "Contact"))]
+
+
+def test_records_updated_names_the_objects_that_changed(rig):
+    fill(rig.org, 3)
+
+    rig.run("Account", "Contact")
+
+    assert rig.signals.of(RecordsUpdated) == [RecordsUpdated(3, (("Account", 3),))]
+
+
+def test_a_run_without_changes_tells_of_none(rig):
+    fill(rig.org, 3)
+    rig.run("Account")
+    rig.signals.clear()
+
+    run = rig.run("Account")
+
+    assert run.changed == 0
+    assert rig.signals.names == ["sync_started", "sync_complete"]
+
+
+def test_signals_come_after_the_rows_are_durable(rig):
+    fill(rig.org, 3)
+    seen = []
+    rig.bus.on("records_updated", lambda _: seen.append(rig.store.count("Account")))
+
+    rig.run("Account")
+
+    assert seen == [3]
+
+
+def test_progress_tells_rows_total_and_calls(rig):
+    fill(rig.org, 7)
+
+    rig.run("Account")
+
+    progress = rig.signals.of(Progress)
+    assert {each.object for each in progress} == {"Account"}
+    assert [each.rows for each in progress] == sorted(each.rows for each in progress)
+    assert (progress[-1].rows, progress[-1].total) == (7, 7)
+    assert progress[-1].calls == rig.org.usage.spent
+
+
+def test_a_run_needs_an_object(rig):
+    with pytest.raises(Misuse, match="nothing to sync"):
+        rig.run()
+
+
+def test_an_object_that_is_named_twice_is_pulled_once(rig):
+    fill(rig.org, 3)
+
+    run = rig.run("Account", "Contact", "Account", "account")
+
+    assert run.state is RunState.COMPLETE
+    assert [each.object_name for each in run.objects] == ["Account", "Contact"]
+
+
+# ── trouble ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "error", [InsufficientAccess("No right.", hint="Ask."), ObjectNotFound("Gone."), ValueError("a bug")]
+)
+def test_one_bad_object_does_not_stop_the_others(rig, error):
+    fill(rig.org, 3)
+    rig.org.fail(error, "Contact", call="describe")
+    rig.org.fail(error, None, call="objects")
+
+    run = rig.run("Contact", "Account")
+
+    assert run.state is RunState.PARTIAL
+    assert records(run)["Contact"].state is RunState.FAILED
+    assert records(run)["Account"].state is RunState.COMPLETE
+    assert rig.store.count("Account") == 3
+
+
+def test_a_partial_run_is_never_signalled_as_complete(rig):
+    fill(rig.org, 3)
+    rig.org.fail(InsufficientAccess("No right."), "Contact", call="describe")
+
+    rig.run("Account", "Contact")
+
+    assert rig.signals.names == ["sync_started", "records_updated", "sync_failed"]
+    assert rig.signals.of(SyncFailed) == [SyncFailed("INSUFFICIENT_ACCESS", ("Contact",))]
+
+
+def test_the_problem_of_an_object_has_code_message_and_hint(rig):
+    rig.org.fail(InsufficientAccess("No right.", hint="Ask."), "Contact", call="describe")
+
+    run = rig.run("Contact")
+
+    assert run.state is RunState.FAILED
+    assert run.objects[0].problem == Problem("INSUFFICIENT_ACCESS", "No right.", "Ask.")
+
+
+def test_a_failure_is_kept_for_status(rig):
+    fill(rig.org, 3)
+    rig.run("Account")
+    rig.org.fail(InsufficientAccess("No right."), "Account")
+    run = rig.run("Account")
+
+    status = rig.store.status()[0]
+
+    assert status.last_run.problem.code == "INSUFFICIENT_ACCESS"
+    assert status.last_run.run_id == run.run_id
+    assert status.last_complete is not None
+    assert status.rows == 3
+
+
+def test_a_bug_is_logged_with_its_traceback_and_named(rig, caplog):
+    rig.org.fail(ValueError("surprise"), "Account", call="describe")
+
+    with caplog.at_level(logging.ERROR):
+        run = rig.run("Account")
+
+    assert run.objects[0].problem.code == "INTERNAL_ERROR"
+    assert "ValueError: surprise" in run.objects[0].problem.message
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("error", [SessionInvalid("ended"), LimitExceeded("used up")])
+def test_what_concerns_every_object_stops_those_that_have_not_begun(rig, error):
+    names = [f"Thing{number}__c" for number in range(12)]
+    for name in names:
+        rig.org.define(make_schema(name, Name="string"))
+        rig.org.fail(error, name, call="describe")
+
+    run = rig.run(*names)
+
+    codes = [each.problem.code for each in run.objects]
+    assert run.state is RunState.FAILED
+    assert set(codes) <= {error.code, "NOT_BEGUN"}
+    assert "NOT_BEGUN" in codes
+    assert rig.signals.of(SyncFailed)[0].error == error.code
+
+
+def test_the_first_cause_is_signalled_and_not_what_followed_from_it(rig):
+    # The object whose error stops the run may come after objects that were then not begun.
+    names = [f"Thing{number}__c" for number in range(8)]
+    for name in names:
+        rig.org.define(make_schema(name, Name="string"))
+    rig.org.fail(SessionInvalid("ended"), names[1], call="describe")
+    failed = threading.Event()
+    now, record_run = rig.world.clock.now, rig.store.record_run
+
+    def late():
+        if threading.current_thread().name == "pull_0":  # it has the first object
+            assert failed.wait(30)
+        return now()
+
+    def noting(record):
+        record_run(record)
+        if record.problem.code == "INVALID_SESSION_ID":
+            failed.set()
+
+    rig.world.clock.now, rig.store.record_run = late, noting
+    run = rig.run(*names)
+
+    assert records(run)[names[0]].problem.code == "NOT_BEGUN"
+    assert rig.signals.of(SyncFailed)[0].error == "INVALID_SESSION_ID"
+    assert records(run)[names[1]].problem.code == "INVALID_SESSION_ID"
+
+
+def test_a_listener_that_raises_does_not_hurt_the_run(rig):
+    fill(rig.org, 3)
+    told = []
+
+    def broken(signal):
+        raise RuntimeError("my fault")
+
+    rig.bus.on("*", broken)
+    rig.bus.on("sync_complete", told.append)
+
+    assert rig.run("Account").state is RunState.COMPLETE
+    assert len(told) == 1
+    assert rig.store.count("Account") == 3
+
+
+def test_an_object_that_another_run_holds_is_reported_and_left_alone(rig):
+    fill(rig.org, 3)
+
+    with rig.store.claim("account"):
+        run = rig.run("Account", "Contact")
+
+    assert run.state is RunState.PARTIAL
+    assert records(run)["Account"].problem.code == StoreBusy.code
+    assert rig.run("Account").state is RunState.COMPLETE
+
+
+def test_a_claim_is_given_back_after_a_failure(rig):
+    rig.org.fail(InsufficientAccess("No right."), "Account", call="describe")
+    rig.run("Account")
+
+    assert rig.run("Account").state is RunState.COMPLETE
+
+
+def test_a_store_that_cannot_even_note_the_failure_does_not_hide_it(rig):
+    fill(rig.org, 3)
+
+    def full(record):
+        raise DiskFull("The disk is full.")
+
+    rig.store.record_run = full
+    run = rig.run("Account")
+
+    assert run.state is RunState.FAILED
+    assert run.objects[0].problem.code == "DISK_FULL"
+
+
+def test_the_next_run_makes_a_failed_one_good(rig):
+    fill(rig.org)
+    for _ in range(4):
+        rig.org.fail(Unreachable("reset"), "Account", page=2)
+        rig.org.fail(Unreachable("reset"), "Account", page=1)
+    assert rig.run("Account").state is RunState.FAILED
+    rig.org.faults.clear()
+
+    assert rig.run("Account").state is RunState.COMPLETE
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+
+
+# ── API calls ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("usage", "near"),
+    [
+        (Usage(), False),
+        (Usage(5, 100, None), False),
+        (Usage(5, None, 15_000), False),
+        (Usage(5, 11_999, 15_000), False),
+        (Usage(5, 12_000, 15_000), True),
+        (Usage(5, 20_000, 15_000), True),
+        (Usage(5, 0, 0), False),
+    ],
+)
+def test_the_wall_is_near_from_four_fifths_on(usage, near):
+    assert near_the_wall(usage) is near
+
+
+def test_a_run_near_the_wall_warns(rig):
+    rig.org.call_limit, rig.org.used_by_others = 100, 85
+
+    rig.run("Account")
+
+    warned = rig.signals.of(ApiLimitWarning)
+    assert warned == [ApiLimitWarning(85 + rig.org.usage.spent, 100)]
+
+
+def test_a_run_far_from_the_wall_does_not(rig):
+    rig.run("Account")
+
+    assert rig.signals.of(ApiLimitWarning) == []
+
+
+def test_a_run_at_the_wall_stops_and_says_so(rig):
+    fill(rig.org)
+    rig.org.call_limit, rig.org.used_by_others = 100, 98
+
+    run = rig.run("Account")
+
+    assert run.objects[0].problem.code == "REQUEST_LIMIT_EXCEEDED"
+    assert rig.signals.names[-2:] == ["sync_failed", "api_limit_warning"]
+
+    rig.org.used_by_others = 0
+
+    assert rig.run("Account").state is RunState.COMPLETE
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+
+
+def test_times_are_this_machines(rig):
+    started = rig.world.clock.now()
+    describe = rig.org.describe
+
+    def slow(name):
+        rig.world.clock.advance(timedelta(seconds=7))
+        return describe(name)
+
+    rig.org.describe = slow
+    run = rig.run("Account")
+
+    assert run.objects[0].started == started
+    assert run.objects[0].seconds == run.seconds == 7
