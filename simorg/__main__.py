@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 from simorg.server import Server
 from simorg.times import parse_datetime
@@ -25,6 +26,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--api-limit", type=int, default=15_000, help="API calls per 24 hours (default: 15000)")
     parser.add_argument("--start", help="where the org's clock starts, e.g. 2026-01-15T10:30:00Z (default: now)")
     parser.add_argument("--session-seconds", type=float, default=7200, help="idle life of a session (default: 7200)")
+    parser.add_argument("--client-id", default=CLIENT_ID, help="id of the connected app")
+    parser.add_argument("--client-secret", default=CLIENT_SECRET, help="secret of the connected app")
     parser.add_argument("--rotate-refresh-tokens", action="store_true", help="each refresh gives a new refresh token")
     parser.add_argument("--jwt-key", type=Path, help="PEM file with the public key for the JWT flow")
     parser.add_argument("--ready-file", type=Path, help="write url, client_id, client_secret as JSON here when ready")
@@ -60,9 +63,10 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def _configure(org: SimOrg, options: argparse.Namespace) -> None:
     org.sessions.idle_seconds = options.session_seconds
-    org.clients.first.rotate_refresh_tokens = options.rotate_refresh_tokens
+    app = org.clients.rename_first(options.client_id, options.client_secret)
+    app.rotate_refresh_tokens = options.rotate_refresh_tokens
     if options.jwt_key:
-        org.clients.first.public_key = options.jwt_key.read_text("utf-8")
+        app.public_key = options.jwt_key.read_text("utf-8")
 
 
 def _announce(org: SimOrg, server: Server, options: argparse.Namespace) -> None:

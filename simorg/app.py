@@ -38,6 +38,10 @@ class App:
         self.router = router
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="simorg")
 
+    def close(self) -> None:
+        """Let the threads go."""
+        self.threads.shutdown(wait=False)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or break it as the faults say."""
         if scope["type"] != "http":

@@ -33,7 +33,14 @@ class Clients:
     @property
     def first(self) -> Client:
         """The app that exists from the start."""
-        return self.by_id[CLIENT_ID]
+        return next(iter(self.by_id.values()))
+
+    def rename_first(self, client_id: str, secret: str) -> Client:
+        """Give the first app another id and secret."""
+        app = self.first
+        app.client_id, app.secret = client_id, secret
+        self.by_id = {one.client_id: one for one in self.by_id.values()}
+        return app
 
     def add(self, client: Client) -> Client:
         """Register another app."""

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from simorg import conditions
+from simorg.describing import describe_global, describe_object
 from simorg.http import Call, Response, Route, json_response, not_found
 from simorg.http_version import ROOT
 from simorg.render import attributes
@@ -18,7 +19,7 @@ def routes(org: "SimOrg") -> list[Route]:
     from simorg.http_records import create  # one route, two modules
 
     return [
-        Route(f"{ROOT}/sobjects", {"GET": describe_global}),
+        Route(f"{ROOT}/sobjects", {"GET": describe_all}),
         Route(f"{ROOT}/sobjects/{{object}}", {"GET": basics, "POST": create}),
         Route(f"{ROOT}/sobjects/{{object}}/describe", {"GET": describe}),
     ]
@@ -40,13 +41,13 @@ def _last_modified(call: Call) -> dict[str, str]:
     return {"Last-Modified": http_date(_changed_ms(call))}
 
 
-def describe_global(call: Call) -> Response:
+def describe_all(call: Call) -> Response:
     """List the objects that the user may see."""
     early = conditions.check(call.headers, "GET", _changed_ms(call), None)
     if early is not None:
         return early
     views = [view for view in map(call.org.object, sorted(call.org.objects)) if view is not None]
-    entries = [view.describe_global(call.version) for view in views]
+    entries = [describe_global(view, call.version) for view in views]
     return json_response({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries}, 200, _last_modified(call))
 
 
@@ -54,7 +55,7 @@ def describe(call: Call) -> Response:
     """Tell all about one object."""
     view = object_of(call)
     early = conditions.check(call.headers, "GET", _changed_ms(call), None)
-    return early or json_response(view.describe(call.version), 200, _last_modified(call))
+    return early or json_response(describe_object(view, call.version), 200, _last_modified(call))
 
 
 def basics(call: Call) -> Response:
@@ -67,4 +68,4 @@ def basics(call: Call) -> Response:
         for item in recent:
             sql = f'SELECT "{name.name}" FROM "{view.name}" WHERE "Id" = ?'
             item[name.name] = call.org.database.value(sql, (str(item["Id"]),))
-    return json_response({"objectDescribe": view.describe_global(call.version), "recentItems": recent})
+    return json_response({"objectDescribe": describe_global(view, call.version), "recentItems": recent})

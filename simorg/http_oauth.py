@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simorg.org import SimOrg
 
 ROOT = "/services/oauth2"
+LOGIN_HOSTS = ("login.", "test.")  # client credentials work on the org's own host only
 CONSENT = """<!doctype html><meta charset="utf-8"><title>Allow access?</title>
 <h1>Allow access?</h1><p>The app asks for: {scope}</p>
 <p><a id="approve" href="{approve}">Allow</a> <a id="deny" href="{deny}">Deny</a></p>
@@ -64,11 +65,17 @@ def token(call: Call) -> Response:
     try:
         if grant is None:
             raise Denied("unsupported_grant_type", "grant type not supported")
+        if grant is grants.client_credentials and call.headers.get("host", "").startswith(LOGIN_HOSTS):
+            raise Denied("invalid_grant", "request not supported on this domain")
         body = grant(call.org, sent, credentials(call, sent))
     except Denied as denied:
         return _denied(denied)
     if sent.get("format") == "urlencoded":
         return Response(200, urlencode(body).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+    if sent.get("format") == "xml":
+        inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in body.items())
+        page = f'<?xml version="1.0" encoding="UTF-8"?><OAuth>{inner}</OAuth>'
+        return Response(200, page.encode(), {"Content-Type": "application/xml;charset=UTF-8"})
     return Response(200, encode_json(body), {"Content-Type": JSON_TYPE})
 
 

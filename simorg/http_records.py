@@ -41,7 +41,10 @@ def writer_of(call: Call) -> Writer:
 
 def _saved(call: Call, result: Result) -> str:
     if isinstance(result, Failure):
-        raise result.error()
+        error = result.error()
+        if call.inner and error.status == 403:
+            error.status = 400  # missing rights are 403 alone and 400 in a composite
+        raise error
     return result.id
 
 
@@ -51,7 +54,8 @@ def record_id_of(call: Call, view: SObject, text: str) -> str:
         full = call.org.typed_id(view.name, text)
         row = call.org.living(view, full)
     except Refused as refused:
-        if refused.failure.code == "INVALID_CROSS_REFERENCE_KEY":
+        writing_part = call.inner and call.method != "GET"  # such a part keeps INVALID_CROSS_REFERENCE_KEY, with 404
+        if refused.failure.code == "INVALID_CROSS_REFERENCE_KEY" and not writing_part:
             raise no_external_id(text) from refused
         raise refused.failure.error() from refused
     if not call.org.visible(view.name, str(row["Id"])):

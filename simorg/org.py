@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -12,9 +11,11 @@ from simorg import catalog, drift, ids, lifecycle
 from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
-from simorg.database import Database, Row, Value
+from simorg.database import Database, Row
 from simorg.faults import Faults
 from simorg.grants import Code
+from simorg.late import LateCommits
+from simorg.numbering import Numbering
 from simorg.permissions import Permissions
 from simorg.results import Failure, Refused, Result, Saved
 from simorg.rules import Rules
@@ -39,15 +40,6 @@ class OrgError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.code}: {failure.message}")
         self.failure = failure
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """Writes stamped at `started_ms` that become visible at `commit_ms`."""
-
-    started_ms: int
-    commit_ms: int
-    writes: Sequence[tuple[str, Sequence[Value]]]
 
 
 class SimOrg:
@@ -83,9 +75,8 @@ class SimOrg:
         self.delete_log_days = 15.0
         self.objects: dict[str, SObject] = {one.name: one for one in catalog.load()}
         self._views: tuple[int, dict[str, SObject | None]] = (0, {})
-        self._serials: dict[str, int] = {}
-        self._numbers: dict[str, int] = {}
-        self._late: list[Late] = []
+        self.numbering = Numbering()
+        self._late = LateCommits(self.database, self.clock)
         self._bin_emptied_ms = self.clock.now_ms()
         for one in self.objects.values():
             self.database.create_table(one)
@@ -251,11 +242,8 @@ class SimOrg:
     @contextmanager
     def late_commit(self, seconds: float) -> Iterator[None]:
         """Stamp the writes of the block now, but let nobody see them until the clock has gone on by `seconds`."""
-        started = self.clock.now_ms()
-        with self.lock:
-            with self.database.recording() as writes:
-                yield
-            self._late.append(Late(started, started + round(seconds * 1000), list(writes)))
+        with self._late.hold(seconds):
+            yield
 
     # -- reading and time
 
@@ -302,8 +290,7 @@ class SimOrg:
     def tick(self) -> None:
         """Let happen what the clock has made due (late commits, the recycle bin); call before reading."""
         now = self.clock.now_ms()
-        if self._late and any(late.commit_ms <= now for late in self._late):
-            self._commit_late(now)
+        self._late.commit_due()
         if now - self._bin_emptied_ms > HOUR_MS:
             self._bin_emptied_ms = now
             self.empty_bin(lifecycle.BIN_DAYS)
@@ -311,7 +298,7 @@ class SimOrg:
     def oldest_open_transaction_ms(self) -> int | None:
         """Return when the oldest transaction began that has not committed, or None; latestDateCovered stops there."""
         self.tick()
-        return min((late.started_ms for late in self._late), default=None)
+        return self._late.oldest_ms()
 
     def snapshot(self) -> apsw.Connection:
         """Open a read-only connection of its own on the rows (the caller closes it); for long Bulk exports."""
@@ -324,27 +311,6 @@ class SimOrg:
             yield
 
     # -- ids
-
-    def next_serial(self, prefix: str) -> int:
-        """Return the next serial number of a key prefix."""
-        with self.lock:
-            self._serials[prefix] = self._serials.get(prefix, 0) + 1
-            return self._serials[prefix]
-
-    def reserve_serials(self, prefix: str, count: int) -> None:
-        """Take so many serial numbers, from 1, for seeded rows."""
-        self._serials[prefix] = count
-
-    def next_number(self, object_name: str, one: SField) -> str:
-        """Return the next value of an auto-number field."""
-        key = f"{object_name}.{one.name}"
-        with self.lock:
-            self._numbers[key] = self._numbers.get(key, 0) + 1
-            return auto_number(one.auto_number or "{0}", self._numbers[key])
-
-    def reserve_numbers(self, object_name: str, one: SField, count: int) -> None:
-        """Take so many auto-numbers, from 1, for seeded rows."""
-        self._numbers[f"{object_name}.{one.name}"] = count
 
     def full_id(self, record_id: str) -> str:
         """Return the 18-character form of an id, or raise Refused with MALFORMED_ID."""
@@ -361,20 +327,6 @@ class SimOrg:
             text = f"{schema.label} ID: id value of incorrect type: {record_id}"
             raise Refused("MALFORMED_ID", text, "Id")
         return full
-
-    def _commit_late(self, now: int) -> None:
-        with self.lock:
-            due = sorted((late for late in self._late if late.commit_ms <= now), key=lambda late: late.commit_ms)
-            self._late = [late for late in self._late if late.commit_ms > now]
-            for late in due:
-                self.database.replay(late.writes)
-
-
-def auto_number(pattern: str, number: int) -> str:
-    """Write an auto-number: `W-{0000}` and 12 give `W-0012`."""
-    before, _, rest = pattern.partition("{")
-    digits, _, after = rest.partition("}")
-    return f"{before}{number:0{len(digits)}d}{after}"
 
 
 def split_id(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -1,31 +1,13 @@
-"""What an object and a field are, and how describe tells it (field key list of REST describe, v48 and later)."""
+"""What an object and a field are."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-MASTER_RECORD_TYPE = "012000000000000AAA"
 COMPOUND_TYPES = frozenset({"address", "location"})
 TEXT_TYPES = frozenset(
     {"string", "textarea", "picklist", "multipicklist", "phone", "url", "email", "combobox", "encryptedstring"}
 )
 NUMBER_TYPES = frozenset({"double", "currency", "percent"})
-SOAP_TYPES = {
-    "id": "tns:ID",
-    "reference": "tns:ID",
-    "boolean": "xsd:boolean",
-    "int": "xsd:int",
-    "long": "xsd:long",
-    "double": "xsd:double",
-    "currency": "xsd:double",
-    "percent": "xsd:double",
-    "date": "xsd:date",
-    "datetime": "xsd:dateTime",
-    "time": "xsd:time",
-    "base64": "xsd:base64Binary",
-    "address": "urn:address",
-    "location": "urn:location",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +19,6 @@ class PicklistValue:
     active: bool = True
     default: bool = False
     valid_for: str | None = None
-
-    def describe(self) -> dict[str, Any]:
-        """Return the value as describe shows it."""
-        return {
-            "active": self.active,
-            "defaultValue": self.default,
-            "label": self.label,
-            "validFor": self.valid_for,
-            "value": self.value,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,86 +96,6 @@ class SField:
         """Whether the reference may point to more than one object."""
         return len(self.reference_to) > 1
 
-    def describe(self) -> dict[str, Any]:
-        """Return the field as describe shows it, with every key, in alphabetical order."""
-        keys = self._flags() | self._sizes() | self._texts() | self._others()
-        return dict(sorted(keys.items()))
-
-    def _flags(self) -> dict[str, Any]:
-        compound = self.type in COMPOUND_TYPES
-        return {
-            "aggregatable": self.aggregatable,
-            "aiPredictionField": False,
-            "autoNumber": self.auto_number is not None,
-            "calculated": self.calculated,
-            "cascadeDelete": self.cascade_delete,
-            "caseSensitive": self.case_sensitive,
-            "createable": self.createable,
-            "custom": self.custom,
-            "defaultedOnCreate": self.defaulted,
-            "dependentPicklist": False,
-            "deprecatedAndHidden": False,
-            "displayLocationInDecimal": self.location_in_decimal,
-            "encrypted": self.encrypted,
-            "externalId": self.external_id,
-            "filterable": self.filterable,
-            "formulaTreatNullNumberAsZero": False,
-            "groupable": self.groupable,
-            "highScaleNumber": False,
-            "htmlFormatted": self.html,
-            "idLookup": self.id_lookup,
-            "nameField": self.name_field,
-            "namePointing": self.polymorphic,
-            "nillable": self.nillable,
-            "permissionable": self.nillable and not compound and self.compound is None,
-            "polymorphicForeignKey": self.polymorphic,
-            "queryByDistance": compound,
-            "restrictedDelete": self.restricted_delete,
-            "restrictedPicklist": self.restricted_picklist,
-            "searchPrefilterable": self.type == "reference",
-            "sortable": self.sortable,
-            "unique": self.unique,
-            "updateable": self.updateable,
-            "writeRequiresMasterRead": False,
-        }
-
-    def _sizes(self) -> dict[str, Any]:
-        wide = 18 if self.type in ("id", "reference") else self.length * 3
-        return {
-            "byteLength": wide,
-            "digits": self.digits,
-            "length": self.length,
-            "precision": self.precision,
-            "relationshipOrder": self.relationship_order,
-            "scale": self.scale,
-        }
-
-    def _texts(self) -> dict[str, Any]:
-        return {
-            "calculatedFormula": self.formula_text,
-            "compoundFieldName": self.compound,
-            "controllerName": None,
-            "defaultValueFormula": None,
-            "extraTypeInfo": self.extra_type_info,
-            "inlineHelpText": self.help_text,
-            "label": self.label,
-            "mask": self.mask,
-            "maskType": self.mask_type,
-            "name": self.name,
-            "referenceTargetField": None,
-            "relationshipName": self.relationship_name,
-            "soapType": SOAP_TYPES.get(self.type, "xsd:string"),
-            "type": self.type,
-        }
-
-    def _others(self) -> dict[str, Any]:
-        return {
-            "defaultValue": self.default_value,
-            "filteredLookupInfo": None,
-            "picklistValues": [value.describe() for value in self.picklist],
-            "referenceTo": list(self.reference_to),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class ChildRelationship:
@@ -214,19 +106,6 @@ class ChildRelationship:
     field: str
     cascade_delete: bool = False
     restricted_delete: bool = False
-
-    def describe(self) -> dict[str, Any]:
-        """Return the relationship as describe shows it."""
-        return {
-            "cascadeDelete": self.cascade_delete,
-            "childSObject": self.child,
-            "deprecatedAndHidden": False,
-            "field": self.field,
-            "junctionIdListNames": [],
-            "junctionReferenceTo": [],
-            "relationshipName": self.name,
-            "restrictedDelete": self.restricted_delete,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,93 +184,3 @@ class SObject:
     def parts_of(self, compound: str) -> tuple[SField, ...]:
         """Return the fields that make up a compound field."""
         return tuple(one for one in self.fields if one.compound == compound and one.name != compound)
-
-    def describe_global(self, version: str) -> dict[str, Any]:
-        """Return the object's entry in describe global."""
-        root = f"/services/data/v{version}/sobjects/{self.name}"
-        urls = {"rowTemplate": f"{root}/{{ID}}", "describe": f"{root}/describe", "sobject": root}
-        return self._flags() | {
-            "keyPrefix": self.key_prefix or None,
-            "label": self.label,
-            "labelPlural": self.label_plural,
-            "name": self.name,
-            "urls": urls,
-        }
-
-    def describe(self, version: str) -> dict[str, Any]:
-        """Return the full describe."""
-        root = f"/services/data/v{version}/sobjects/{self.name}"
-        return self.describe_global(version) | {
-            "actionOverrides": [],
-            "childRelationships": [one.describe() for one in self.child_relationships],
-            "compactLayoutable": self.layoutable,
-            "dataTranslationEnabled": None,
-            "defaultImplementation": None,
-            "extendedBy": None,
-            "extendsInterfaces": None,
-            "fields": [one.describe() for one in self.fields],
-            "implementedBy": None,
-            "implementsInterfaces": None,
-            "listviewable": None,
-            "lookupLayoutable": None,
-            "namedLayoutInfos": [],
-            "networkScopeFieldName": None,
-            "recordTypeInfos": list(self._record_type_infos(root)),
-            "searchLayoutable": self.layoutable,
-            "sobjectDescribeOption": "FULL",
-            "supportedScopes": [
-                {"label": f"All {self.label_plural.lower()}", "name": "everything"},
-                {"label": f"My {self.label_plural.lower()}", "name": "mine"},
-            ],
-            "urls": _describe_urls(root, self.layoutable),
-        }
-
-    def _flags(self) -> dict[str, Any]:
-        return {
-            "activateable": False,
-            "associateEntityType": None,
-            "associateParentEntity": None,
-            "createable": self.createable,
-            "custom": self.custom,
-            "customSetting": False,
-            "deepCloneable": False,
-            "deletable": self.deletable,
-            "deprecatedAndHidden": False,
-            "feedEnabled": False,
-            "hasSubtypes": False,
-            "isInterface": False,
-            "isSubtype": False,
-            "layoutable": self.layoutable,
-            "mergeable": self.mergeable,
-            "mruEnabled": self.layoutable,
-            "queryable": self.queryable,
-            "replicateable": self.replicateable,
-            "retrieveable": True,
-            "searchable": self.layoutable,
-            "triggerable": self.createable,
-            "undeletable": self.undeletable and self.soft_delete,
-            "updateable": self.updateable,
-        }
-
-    def _record_type_infos(self, root: str) -> Iterable[dict[str, Any]]:
-        has_default = any(one.default for one in self.record_types)
-        master = RecordType(MASTER_RECORD_TYPE, "Master", "Master", default=not has_default)
-        for one in (*self.record_types, master):
-            yield {
-                "active": one.active,
-                "available": True,
-                "defaultRecordTypeMapping": one.default,
-                "developerName": one.developer_name,
-                "master": one is master,
-                "name": one.name,
-                "recordTypeId": one.id,
-                "urls": {"layout": f"{root}/describe/layouts/{one.id}"},
-            }
-
-
-def _describe_urls(root: str, layoutable: bool) -> dict[str, str]:
-    urls = {"rowTemplate": f"{root}/{{ID}}", "describe": f"{root}/describe", "sobject": root}
-    if layoutable:
-        urls["layouts"] = f"{root}/describe/layouts"
-        urls["compactLayouts"] = f"{root}/describe/compactLayouts"
-    return urls

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from simorg import ids
 from simorg.database import Row, quote
 from simorg.schema import SField, SObject
+from simorg.seed_sql import CONVERTED, REFERENCES, SPREAD_MS, stamps
 from simorg.seed_values import (
     DEPARTMENTS,
     FIRST_NAMES,
@@ -29,58 +30,12 @@ TEMPLATES = 2000
 NASTY_EVERY = 10  # so that even a small org has some, and a list on a screen still looks like an org
 NASTY_FIRST = 3
 NASTY_UNTIL = 400  # a large org has 2,000 different rows, 40 of them nasty
-SPREAD_MS = 200 * 86_400_000
 USERS = 12
 STANDARD_BOOK, CUSTOM_BOOK = ids.make("01s", 1), ids.make("01s", 2)
 _SEEDED = "Account Contact Lead Opportunity Product2 PricebookEntry LegalEntity Contract Order OrderItem Widget__c"
 SEEDED = _SEEDED.split()
-# SQL for the references of row `k`; {Account} etc. are the numbers of rows.
-REFERENCES: dict[str, dict[str, str]] = {
-    "Account": {
-        "ParentId": "CASE WHEN k > 20 AND k % 8 = 0 THEN seed_id('001', k / 8) END",
-        "RecordTypeId": "seed_id('012', 1 + k % 2)",
-    },
-    "Contact": {
-        "AccountId": "CASE WHEN k % 10 THEN seed_id('001', 1 + (k * 7919) % {Account}) END",
-        "ReportsToId": "CASE WHEN k > 10 AND k % 9 = 0 THEN seed_id('003', k / 9) END",
-    },
-    "Lead": {
-        "ConvertedAccountId": "CASE WHEN k % 25 = 0 THEN seed_id('001', 1 + k % {Account}) END",
-        "ConvertedContactId": "CASE WHEN k % 25 = 0 THEN seed_id('003', 1 + k % {Contact}) END",
-    },
-    "Opportunity": {
-        "AccountId": "seed_id('001', 1 + (k * 104729) % {Account})",
-        "Pricebook2Id": "CASE WHEN k % 3 = 0 THEN seed_id('01s', 1) END",
-    },
-    "PricebookEntry": {
-        "Product2Id": "seed_id('01t', (k + 1) / 2)",
-        "Pricebook2Id": "seed_id('01s', 2 - k % 2)",
-    },
-    "Contract": {"AccountId": "seed_id('001', 1 + (k * 31) % {Account})"},
-    "Order": {
-        "AccountId": "seed_id('001', 1 + (k * 17) % {Account})",
-        "ContractId": "CASE WHEN k % 4 = 0 THEN seed_id('800', 1 + k % {Contract}) END",
-        "Pricebook2Id": "seed_id('01s', 1)",
-        "BillToContactId": "CASE WHEN k % 2 THEN seed_id('003', 1 + (k * 13) % {Contact}) END",
-        "LegalEntityId": "seed_id('0fw', 1 + k % {LegalEntity})",
-    },
-    "OrderItem": {
-        "OrderId": "seed_id('801', (k + 1) / 2)",
-        "Product2Id": "seed_id('01t', 1 + k % {Product2})",
-        "PricebookEntryId": "seed_id('01u', 1 + 2 * (k % {Product2}))",
-    },
-    "Widget__c": {
-        "Account__c": "seed_id('001', 1 + (k * 101) % {Account})",
-        "Contact__c": "CASE WHEN k % 3 THEN seed_id('003', 1 + (k * 37) % {Contact}) END",
-        "Parent__c": "CASE WHEN k > 10 AND k % 5 = 0 THEN seed_id('a00', k / 5) END",
-    },
-}
 # Columns whose template text holds `{k}` (the row's number) or `{second}` (a second name once templates repeat).
 MARKED = frozenset({"Name", "LastName", "Email", "Ext__c", "Code__c", "Number_Key__c", "ProductCode", "Company"})
-CONVERTED = {
-    "IsConverted": "k % 25 = 0",
-    "ConvertedDate": "CASE WHEN k % 25 = 0 THEN date('2024-01-15', '+' || (k % 300) || ' days') END",
-}
 
 
 def fill(org: "SimOrg", records: int, seed: int) -> None:
@@ -218,7 +173,7 @@ def _multiply(org: "SimOrg", schema: SObject, counts: dict[str, int]) -> None:
         f"CROSS JOIN _template t ON t.n = s.k % {modulo} CROSS JOIN _second x ON x.n = (s.k / {modulo}) % 500",
         (count,),
     )
-    org.reserve_serials(schema.key_prefix, count)
+    org.numbering.reserve_ids(schema.key_prefix, count)
 
 
 def _special(org: "SimOrg", schema: SObject, counts: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -228,7 +183,7 @@ def _special(org: "SimOrg", schema: SObject, counts: dict[str, int]) -> Iterator
         if one.auto_number:
             before, _, rest = one.auto_number.partition("{")
             yield one.name, f"printf('{before}%0{len(rest) - 1}d', k)"
-            org.reserve_numbers(schema.name, one, counts[schema.name])
+            org.numbering.reserve_numbers(schema, one, counts[schema.name])
         elif one.name in MARKED and one.type != "double":
             column = f"t.{quote(one.name)}"
             yield one.name, f"replace(replace(replace({column}, '{{k}}', k), '{{second}}', x.t), '{{word}}', x.word)"
@@ -236,19 +191,7 @@ def _special(org: "SimOrg", schema: SObject, counts: dict[str, int]) -> Iterator
         yield name, sql.format(**counts)
     if schema.name == "Lead":
         yield from CONVERTED.items()
-    yield from _stamps(org.now_stamp(), counts[schema.name])
-
-
-def _stamps(now: int, count: int) -> Iterator[tuple[str, str]]:
-    """Created in the order of the ids over the past months; changed later, many in one second (batch jobs)."""
-    first, span = now - SPREAD_MS, (SPREAD_MS - 7_200_000) // 1000
-    created = f"({first} + k * {span} / {count + 1} * 1000)"
-    later = f"({created} + ((k * 2654435761) % 1000) * ({now - 3_600_000} - {created}) / 1000 / 1000 * 1000)"
-    batch = f"max({created}, {now - 7_200_000} - (k % 50) * 86400000)"
-    changed = f"CASE WHEN k % 5 = 0 THEN {batch} WHEN k % 5 < 3 THEN {created} ELSE {later} END"
-    yield "CreatedDate", created
-    yield "LastModifiedDate", changed
-    yield "SystemModstamp", changed
+    yield from stamps(org.now_stamp(), counts[schema.name])
 
 
 def _standard_rows(org: "SimOrg", rng: random.Random) -> None:
@@ -263,7 +206,7 @@ def _standard_rows(org: "SimOrg", rng: random.Random) -> None:
     for object_name, row in (*_users(rng), *_small_rows(org)):
         org.database.insert(object_name, blank_row(org.objects[object_name]) | row | stamps)
     for prefix, count in (("005", USERS), ("00e", 2), ("00G", 2), ("01s", 2), ("012", 2)):
-        org.reserve_serials(prefix, count)
+        org.numbering.reserve_ids(prefix, count)
 
 
 def _users(rng: random.Random) -> Iterator[tuple[str, Row]]:

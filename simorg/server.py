@@ -54,8 +54,9 @@ class Server:
         org.url = self.url
         router = Router(org, all_routes(org))
         org.router = router
+        self._app = App(org, router)
         config = uvicorn.Config(
-            App(org, router),
+            self._app,
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -83,6 +84,7 @@ class Server:
         """Stop serving; the org and its rows stay."""
         self._uvicorn.should_exit = True
         self._thread.join(10)
+        self._app.close()
         self._socket.close()
 
     def __enter__(self) -> Self:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simorg import ids
 from simorg.database import Row, Value
 from simorg.results import Refused
 
@@ -104,7 +103,7 @@ def _file(org: "SimOrg", row: Row, given: set[str], old: Row | None) -> None:
         return
     earlier = row.get("ContentDocumentId")
     if earlier is None:
-        row |= {"ContentDocumentId": ids.make("069", org.next_serial("069")), "VersionNumber": "1"}
+        row |= {"ContentDocumentId": org.numbering.new_id("069"), "VersionNumber": "1"}
     else:
         count = org.database.value('SELECT COUNT(*) FROM "ContentVersion" WHERE "ContentDocumentId" = ?', (earlier,))
         org.database.write('UPDATE "ContentVersion" SET "IsLatest" = 0 WHERE "ContentDocumentId" = ?', (earlier,))

@@ -153,11 +153,11 @@ class Writer:
         _require(truth, row, {})
         for one in truth.stored_fields:
             if one.auto_number:
-                row[one.name] = self.org.next_number(truth.name, one)
+                row[one.name] = self.org.numbering.new_number(truth, one)
         now = self.org.now_stamp()
         stamps: Row = {"CreatedDate": now, "CreatedById": self.user_id, **self._modified()}
         row |= {key: value for key, value in stamps.items() if key not in given}
-        row["Id"] = ids.make(truth.key_prefix, self.org.next_serial(truth.key_prefix))
+        row["Id"] = self.org.numbering.new_id(truth.key_prefix)
         return row
 
     def _modified(self) -> Row:

@@ -180,6 +180,17 @@ class TestComposite:
         assert refused["httpStatusCode"] == 412
         assert (org.row(account) or {})["Site"] is None
 
+    def test_parts_have_their_own_codes_for_missing_rows_and_rights(self, client: httpx2.Client, org: SimOrg) -> None:
+        org.permissions.deny("Lead", "create")
+        missing, refused = composite(
+            client,
+            part("PATCH", "/sobjects/Account/0015e00000zzzzzAAA", "p", {"Site": "1"}),
+            part("POST", "/sobjects/Lead", "l", {"LastName": "x", "Company": "y"}),
+        )
+
+        assert (missing["httpStatusCode"], missing["body"][0]["errorCode"]) == (404, "INVALID_CROSS_REFERENCE_KEY")
+        assert (refused["httpStatusCode"], refused["body"][0]["errorCode"]) == (400, "INSUFFICIENT_ACCESS")
+
     def test_bad_references_and_too_many_parts_fail_the_whole(self, client: httpx2.Client) -> None:
         bad = [part("GET", "/limits", "a-b")], [part("GET", "/limits", "a"), part("GET", "/limits", "a")]
         many = [part("GET", "/limits", f"r{number}") for number in range(26)]

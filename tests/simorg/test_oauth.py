@@ -274,3 +274,17 @@ def test_an_unfit_scope_is_another_401(outside: httpx2.Client, org: SimOrg) -> N
 
     assert answer.status_code == 401
     assert answer.json()[0]["message"] == "This session is not valid for use with the REST API"
+
+
+def test_client_credentials_do_not_work_on_the_login_host(outside: httpx2.Client) -> None:
+    sent = {"grant_type": "client_credentials", **APP}
+    answer = outside.post(TOKEN, data=sent, headers={"Host": "login.simorg.example"})
+
+    assert answer.json() == {"error": "invalid_grant", "error_description": "request not supported on this domain"}
+
+
+def test_the_reply_may_be_a_form_or_xml(outside: httpx2.Client) -> None:
+    form, xml = log_in(outside, format="urlencoded"), log_in(outside, format="xml")
+
+    assert parse_qs(form.text)["token_type"] == ["Bearer"]
+    assert xml.text.startswith('<?xml version="1.0" encoding="UTF-8"?><OAuth><access_token>00D')
