@@ -46,6 +46,7 @@ REFERENCES: dict[str, dict[str, str]] = {
 }
 CONVERTED = {
     "IsConverted": "k % 25 = 0",
+    "Status": "CASE WHEN k % 25 = 0 THEN 'Closed - Converted' ELSE t.\"Status\" END",
     "ConvertedDate": "CASE WHEN k % 25 = 0 THEN date('2024-01-15', '+' || (k % 300) || ' days') END",
 }
 
