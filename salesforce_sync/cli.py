@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -67,10 +66,6 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         warn(MESSAGE)
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; without this, Python tries to flush it once more and complains.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
     except Exception as error:  # the outermost door: a person gets a sentence, and the traceback with -v
         log.info("Ended by a mistake of ours", exc_info=error)
         hint = "" if options.verbose else "Run it again with -v to see where, and please report it."
