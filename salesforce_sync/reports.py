@@ -9,7 +9,7 @@ from typing import Any
 
 from salesforce_sync.app import Answer, Status
 from salesforce_sync.errors import SyncError
-from salesforce_sync.models.run import ObjectStatus, Run, RunCounts, RunRecord
+from salesforce_sync.models.run import ObjectStatus, Problem, Run, RunCounts, RunRecord
 from salesforce_sync.ports import Usage
 from salesforce_sync.terminal import ago, say, say_table, stamp, warn
 
@@ -45,9 +45,17 @@ def say_run(run: Run) -> None:
 def say_run_briefly(run: Run) -> None:
     """Say the sum of a run in one line; problems go to standard error."""
     say(run_line(run))
+    for problem, names in _by_problem(run).items():
+        _say_problem(problem.code, f"{', '.join(names)}: {problem.message}", problem.hint)
+
+
+def _by_problem(run: Run) -> dict[Problem, list[str]]:
+    """Each problem once, with the objects that it concerns: an org out of reach concerns all of them alike."""
+    concerned: dict[Problem, list[str]] = {}
     for each in run.objects:
         if each.problem is not None:
-            _say_problem(each.problem.code, f"{each.object_name}: {each.problem.message}", each.problem.hint)
+            concerned.setdefault(each.problem, []).append(each.object_name)
+    return concerned
 
 
 def _counted(counts: RunCounts) -> tuple[int, int, int, int]:

@@ -1,0 +1,72 @@
+"""Runs, answers and errors in words and as JSON."""
+
+from datetime import UTC, datetime, timedelta
+
+from salesforce_sync import reports
+from salesforce_sync.app import Answer
+from salesforce_sync.errors import ObjectNotFound
+from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
+
+NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+
+
+def record(name: str, problem: Problem | None = None, **counts: int) -> RunRecord:
+    state = RunState.FAILED if problem else RunState.COMPLETE
+    return RunRecord("r1", name, state, NOW, NOW + timedelta(seconds=2), RunCounts(**counts), problem)
+
+
+def test_a_problem_of_many_objects_is_told_once(capsys):
+    away = Problem("UNREACHABLE", "No connection.", "Check the network.")
+    gone = Problem("OBJECT_NOT_FOUND", "There is no object 'X'.")
+
+    reports.say_run_briefly(Run("r1", (record("A", away), record("X", gone), record("B", away)), calls=2, seconds=1.5))
+
+    out, err = capsys.readouterr()
+    assert out == "failed: 0 rows, 0 changed, 1.5 s, 2 API calls\n"
+    assert err.splitlines() == [
+        "UNREACHABLE: A, B: No connection.",
+        "  Check the network.",
+        "OBJECT_NOT_FOUND: X: There is no object 'X'.",
+    ]
+
+
+def test_a_run_as_json_has_each_objects_part():
+    run = Run("r1", (record("A", rows=10, inserted=3, updated=2, deleted=1), record("B")), calls=4, seconds=2.0)
+
+    document = reports.run_document(run)
+
+    assert document["state"] == "complete"
+    assert (document["api_calls"], document["changed"], document["seconds"]) == (4, 6, 2.0)
+    assert document["objects"][0] == {
+        "object": "A",
+        "state": "complete",
+        "rows": 10,
+        "inserted": 3,
+        "updated": 2,
+        "deleted": 1,
+        "started": "2026-01-15T10:30:00Z",
+        "seconds": 2.0,
+        "problem": None,
+    }
+
+
+def test_the_rate_counts_the_rows_that_came():
+    assert "20 rows, 5 changed, 2.0 s, 10 rows/s" in reports.run_line(
+        Run("r1", (record("A", rows=20, updated=5),), calls=1, seconds=2.0)
+    )
+
+
+def test_columns_of_one_name_stay_apart_in_json():
+    document = reports.answer_document(Answer(("Id", "Id", "Id_2"), ((1, 2, 3),), cut=True))
+
+    assert document == {"columns": ["Id", "Id_2", "Id_2_2"], "rows": [{"Id": 1, "Id_2": 2, "Id_2_2": 3}], "cut": True}
+
+
+def test_an_error_as_json_names_code_message_and_hint():
+    error = ObjectNotFound.named("Contakt", ["Contact", "Lead"])
+
+    assert reports.error_document(error) == {
+        "error": "OBJECT_NOT_FOUND",
+        "message": "There is no object 'Contakt'.",
+        "hint": "Did you mean Contact?",
+    }
