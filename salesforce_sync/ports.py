@@ -59,8 +59,8 @@ class Store(Protocol):
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         """Make or widen the object's table and remember the schema.
 
-        Afterwards every synced field has a column; none is dropped. Gives the names of columns that an existing
-        table gained: their old rows are not filled yet.
+        Afterwards every synced field has a column; none is dropped. Gives the names of fields that the schema adopted
+        before did not have: their old rows are not filled yet, so all is read again.
         """
 
     def schema(self, object_name: str) -> ObjectSchema | None:

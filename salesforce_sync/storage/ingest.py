@@ -119,7 +119,7 @@ class Ingest:
             schema = decode_schema(adopted.schema)
             self._check_staging(db, schema)
             until = self._newest(db, schema, checkpoint_limit)
-            replaceable: int = db.execute(sql.may_be_replaced(schema.name), (schema.name,)).get
+            replaceable: int = db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get
             merged = self._take_over(db, schema) if replaceable else self._merge_rows(db, schema)
             db.execute(sql.END_STAGING, (schema.name,))
             # After a refill the old checkpoint stays: what was deleted since is not among all live rows.

@@ -61,10 +61,14 @@ class SqliteStore:
             db.execute(sql.create_table(schema.name, schema.columns))
             db.execute(sql.create_key(schema.name, schema.name))
             return ()
-        gained = [field for field in schema.columns if field.name.casefold() not in present]
-        for field in gained:
-            db.execute(sql.add_column(schema.name, field))
-        return tuple(field.name for field in gained)
+        for field in schema.columns:
+            if field.name.casefold() not in present:
+                db.execute(sql.add_column(schema.name, field))
+        # A field that was away and is back has its column still, but what changed meanwhile is not in it.
+        row = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
+        before = () if row is None else decode_schema(Adopted(*row).schema).columns
+        known = {field.name.casefold() for field in before}
+        return tuple(field.name for field in schema.columns if field.name.casefold() not in known)
 
     def schema(self, object_name: str) -> ObjectSchema | None:
         return self._schemas.get(object_name)

@@ -106,10 +106,15 @@ def drop_table(table: str) -> str:
     return f"DROP TABLE IF EXISTS {quote(table)}"
 
 
-def may_be_replaced(table: str) -> str:
-    """Whether the table is empty, and nobody has made a view, a trigger or an index that a new one would break."""
+def may_be_replaced(table: str, width: int) -> str:
+    """Whether the table is empty, and nothing is lost or broken if one of so many columns takes its place.
+
+    Somebody may have given it a view, a trigger, an index or a column; or the org may have lost a field.
+    """
     return f"""
-SELECT NOT EXISTS (SELECT 1 FROM {quote(table)}) AND NOT EXISTS (
+SELECT NOT EXISTS (SELECT 1 FROM {quote(table)})
+   AND (SELECT count(*) FROM pragma_table_info({literal(table)})) = {width}
+   AND NOT EXISTS (
     SELECT 1 FROM sqlite_master WHERE name NOT GLOB '_sync_*'
     AND (type IN ('view', 'trigger') OR (type = 'index' AND tbl_name = ? COLLATE NOCASE)))
 """

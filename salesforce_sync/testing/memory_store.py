@@ -26,7 +26,6 @@ Row = dict[str, Stored]
 class _Table:
     schema: ObjectSchema
     described_at: datetime
-    columns: set[str]
     rows: dict[str, Row] = field(default_factory=dict)
     until: str | None = None
     merged: bool = False
@@ -72,14 +71,13 @@ class MemoryStore:
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         with self._disk.lock:
             table = self._disk.tables.get(schema.name.casefold())
-            names = {each.name.casefold() for each in schema.columns}
             if table is None:
-                self._disk.tables[schema.name.casefold()] = _Table(schema, self._clock.now(), names)
+                self._disk.tables[schema.name.casefold()] = _Table(schema, self._clock.now())
                 return ()
-            gained = tuple(each.name for each in schema.columns if each.name.casefold() not in table.columns)
+            known = {each.name.casefold() for each in table.schema.columns}
+            gained = tuple(each.name for each in schema.columns if each.name.casefold() not in known)
             table.schema, table.described_at = schema, self._clock.now()
             table.rows = {key: _spelt(row, schema) for key, row in table.rows.items()}
-            table.columns |= names
             table.refill = table.refill or bool(gained)
             return gained
 

@@ -141,6 +141,16 @@ def test_a_field_that_the_org_lost_is_no_longer_shown_and_comes_back_with_its_va
     assert store.get("Widget__c", id_of(1))[5:] == ("Bolt", 7)
 
 
+def test_a_field_that_was_away_and_is_back_is_read_again(store):
+    # What changed while it was hidden came without it, with stamps that will not come again.
+    pull(store, widget(1))
+    store.adopt(NARROWER)
+    pull(store, widget(1, "changed", at="2024-01-15T13:00:00.000+0000")[:6], schema=NARROWER)
+
+    assert store.adopt(WIDGET) == ("Price__c",)
+    assert store.checkpoint("Widget__c").until is None
+
+
 def test_rows_enter_after_a_field_was_lost(store):
     pull(store, widget(1))
     store.adopt(NARROWER)
