@@ -43,7 +43,10 @@ class Ingest:
             if row is None:
                 return None
             columns, since, resume, durable, server_time = row
-            if resume is None or msgspec.json.decode(columns) != [field.name for field in schema.columns]:
+            same_columns = msgspec.json.decode(columns) == [field.name for field in schema.columns]
+            # Changes alone are not enough when everything is to be read again.
+            enough = since is None or not _adopted(db, schema.name).refill
+            if resume is None or not same_columns or not enough:
                 self._drop_staging(db, schema.name)
                 return None
             db.execute(sql.cut_staging(schema.name), (durable,))
@@ -115,27 +118,37 @@ class Ingest:
 
     def merge(self, schema: ObjectSchema, checkpoint_limit: datetime | None) -> Merged:
         with self._connections.writing() as db:
-            adopted = Adopted(*db.execute(sql.ONE_OBJECT, (schema.name,)).get)
+            adopted = _adopted(db, schema.name)
             schema = decode_schema(adopted.schema)
-            self._check_staging(db, schema)
+            since = self._check_staging(db, schema)
             until = self._newest(db, schema, checkpoint_limit)
             replaceable: int = db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get
             merged = self._take_over(db, schema) if replaceable else self._merge_rows(db, schema)
             db.execute(sql.END_STAGING, (schema.name,))
-            # After a refill the old checkpoint stays: what was deleted since is not among all live rows.
-            if until is None or (adopted.refill and adopted.until is not None):
-                db.execute(sql.KEEP_CHECKPOINT, (schema.name,))
-            else:
-                db.execute(sql.MOVE_CHECKPOINT, (until, schema.name))
+            self._move_checkpoint(db, adopted, since, until)
         return merged
 
-    def _check_staging(self, db: apsw.Connection, schema: ObjectSchema) -> None:
-        """Somebody may have begun this pull anew, or described the object again, since the rows were staged."""
+    def _check_staging(self, db: apsw.Connection, schema: ObjectSchema) -> str | None:
+        """Somebody may have begun this pull anew, or described the object again, since the rows were staged.
+
+        Gives the pull's `since`.
+        """
         row = db.execute(sql.STAGED, (schema.name,)).fetchone()
         if row is None:
             raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
-        if msgspec.json.decode(row[0]) != [field.name for field in schema.columns]:
+        columns, since, *_ = row
+        if msgspec.json.decode(columns) != [field.name for field in schema.columns]:
             raise SchemaChanged(f"{schema.name} was described anew while it was read.")
+        return None if since is None else str(since)
+
+    def _move_checkpoint(self, db: apsw.Connection, adopted: Adopted, since: str | None, until: str | None) -> None:
+        if adopted.refill and since is not None:
+            return
+        # After a refill the old checkpoint stays: what was deleted since is not among all live rows.
+        if until is None or (adopted.refill and adopted.until is not None):
+            db.execute(sql.KEEP_CHECKPOINT, (adopted.name,))
+        else:
+            db.execute(sql.MOVE_CHECKPOINT, (until, adopted.name))
 
     def _newest(self, db: apsw.Connection, schema: ObjectSchema, limit: datetime | None) -> str | None:
         if schema.stamp is None:
@@ -167,6 +180,10 @@ class Ingest:
         db.execute(sql.drop_table(sql.staging_table(schema.name)))
         updated = max(0, changed - new - new_dead - revived - died)
         return Merged(schema.name, new + revived, updated, died, staged - new - revived - died - updated)
+
+
+def _adopted(db: apsw.Connection, object_name: str) -> Adopted:
+    return Adopted(*db.execute(sql.ONE_OBJECT, (object_name,)).get)
 
 
 def _moment(text: str | None) -> datetime | None:

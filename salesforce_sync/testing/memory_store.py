@@ -115,11 +115,13 @@ class MemoryStore:
 
     def staged(self, object_name: str) -> Staged | None:
         with self._disk.lock:
-            schema = self._table(object_name).schema
+            table = self._table(object_name)
+            schema = table.schema
             staging = self._disk.staging.get(schema.name)
             if staging is None:
                 return None
-            if staging.resume is None or staging.columns != _names(schema):
+            enough = staging.since is None or not table.refill
+            if staging.resume is None or staging.columns != _names(schema) or not enough:
                 del self._disk.staging[schema.name]
                 return None
             del staging.rows[staging.durable :]
@@ -161,11 +163,13 @@ class MemoryStore:
                 raise SchemaChanged(f"{schema.name} was described anew while it was read.")
             del self._disk.staging[schema.name]
             merged = _enter(table, _without_doubles(staging.rows, schema.stamp))
-            table.merged = True
             self._move_checkpoint(table, staging, checkpoint_limit)
             return merged
 
     def _move_checkpoint(self, table: _Table, staging: _Staging, limit: datetime | None) -> None:
+        if table.refill and staging.since is not None:
+            return
+        table.merged = True
         if table.refill and table.until is not None:
             # All rows were read again, but not what was deleted since: the next pull goes on from the old checkpoint.
             table.refill = False

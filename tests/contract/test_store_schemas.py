@@ -1,6 +1,6 @@
 """Store: adopting schemas, and widening them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -127,6 +127,28 @@ def test_the_checkpoint_moves_again_after_reading_again(store):
     pull(store, (*widget(1, at="2024-01-15T18:00:00.000+0000"), "red"), schema=WIDER)
 
     assert store.checkpoint("Widget__c").until - before == timedelta(hours=6)
+
+
+def test_a_pull_of_changes_does_not_count_as_reading_everything_again(store):
+    pull(store, widget(1))
+    store.adopt(WIDER)
+    store.begin(PullRequest(WIDER, since=datetime(2024, 1, 15, 11, tzinfo=UTC)))
+    store.stage(page((*widget(1), "red"), schema=WIDER, resume="end", last=True))
+
+    store.merge("Widget__c", None)
+
+    assert store.checkpoint("Widget__c").until is None
+    assert store.get("Widget__c", id_of(1))[7] == "red"
+
+
+def test_a_pull_of_changes_is_not_taken_up_when_everything_has_to_be_read_again(store):
+    pull(store, widget(1))
+    store.begin(PullRequest(WIDGET, since=datetime(2024, 1, 15, 11, tzinfo=UTC)))
+    store.stage(page(widget(1), resume="after-1"))
+    store.adopt(NARROWER)
+    store.adopt(WIDGET)
+
+    assert store.staged("Widget__c") is None
 
 
 def test_a_field_that_the_org_lost_is_no_longer_shown_and_comes_back_with_its_values(store):
