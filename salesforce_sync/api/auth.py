@@ -45,13 +45,24 @@ class Sessions:
         self._clock = clock
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._failure: tuple[float, SyncError] | None = None
 
     def current(self) -> Session:
-        """The session to use now; logs in if there is none."""
+        """The session to use now; logs in if there is none. Workers that waited for a login share its failure too."""
+        came = self._clock.monotonic()
         with self._lock:
             if self._session is None:
-                self._session = self._pasted() or self._kept() or self._log_in()
+                self._session = self._pasted() or self._kept() or self._first_login(came)
             return self._session
+
+    def _first_login(self, came: float) -> Session:
+        if self._failure is not None and self._failure[0] >= came:
+            raise self._failure[1]
+        try:
+            return self._log_in()
+        except SyncError as error:
+            self._failure = self._clock.monotonic(), error
+            raise
 
     def renew(self, stale: Session) -> bool:
         """Replace a session that the org no longer takes; the workers that ask meanwhile wait and share the new one.

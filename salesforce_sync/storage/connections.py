@@ -83,7 +83,8 @@ class Connections:
     def close(self) -> None:
         """Close every connection, of every thread."""
         with self.lock:
-            for connection in list(self._opened):
+            # The writer last: whoever closes last folds the write-ahead log into the file, and a reader cannot.
+            for connection in [*(set(self._opened) - {self.writer}), self.writer]:
                 connection.close()
             self._opened.clear()
             self._readers = threading.local()

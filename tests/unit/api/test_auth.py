@@ -147,6 +147,22 @@ def test_many_workers_renew_once(serve: Serve, login: Login) -> None:
     assert len(server.asked) == 2
 
 
+def test_workers_that_waited_for_a_login_share_its_failure(serve: Serve, login: Login) -> None:
+    server = serve(lambda asked: oauth_error("invalid_client", "invalid client credentials"))
+    sessions = login(app(server))
+
+    def work(_: int) -> str:
+        with pytest.raises(LoginRefused) as refused:
+            sessions.current()
+        return refused.value.reason
+
+    with ThreadPoolExecutor(4) as pool:
+        reasons = list(pool.map(work, range(4)))
+
+    assert reasons == ["invalid_client"] * 4
+    assert len(server.asked) == 1
+
+
 def test_a_session_that_another_process_renewed_is_taken_over(serve: Serve, keys: Vault, login: Login) -> None:
     server = serve(TokenEndpoint())
     keys.save(app(server))

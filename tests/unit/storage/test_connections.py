@@ -196,3 +196,13 @@ def test_a_query_cannot_change_anything(store, path, statement):
 def test_a_query_that_makes_no_sense_is_malformed(store, statement):
     with pytest.raises((MalformedQuery, Misuse)):
         store.query(statement, 10)
+
+
+def test_closing_leaves_one_file_with_everything_in_it(store, path):
+    pull(store, [widget(id_of(1))])
+    store.count("Widget__c")
+
+    store.close()
+
+    assert not path.with_name(f"{path.name}-wal").exists()
+    assert apsw.Connection(str(path)).execute("SELECT count(*) FROM Widget__c").get == 1
