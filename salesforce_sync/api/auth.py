@@ -11,7 +11,7 @@ from typing import Protocol
 
 from salesforce_sync.api import tokens
 from salesforce_sync.api.wire import Wire, origin
-from salesforce_sync.errors import SessionInvalid
+from salesforce_sync.errors import SessionInvalid, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
 from salesforce_sync.ports import Clock
 
