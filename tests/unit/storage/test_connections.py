@@ -199,7 +199,7 @@ def test_a_query_that_makes_no_sense_is_malformed(store, statement):
 
 
 def test_closing_leaves_one_file_with_everything_in_it(store, path):
-    pull(store, [widget(1)])
+    pull(store, widget(1))
     store.count("Widget__c")
 
     store.close()
