@@ -113,6 +113,12 @@ class RequestRefused(ObjectTrouble):
     """The org refused a request for a reason of its own, named by `code`."""
 
 
+class LossRefused(ObjectTrouble):
+    """Taking this in would remove more of an object's rows than a person has allowed; nothing was removed."""
+
+    code = "LOSS_REFUSED"
+
+
 class NotSynced(ObjectTrouble, KeyError):
     """The replica does not hold this object yet."""
 

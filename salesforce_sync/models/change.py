@@ -15,6 +15,30 @@ class Checkpoint:
 
     object_name: str
     until: datetime | None
+    read_at: datetime | None = None
+    """The org's time when everything newer than the overlap was last read: only what came later can be unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """When an object was last looked at for what its stamp does not show (this machine's time, UTC)."""
+
+    refreshed_at: datetime | None = None
+    proved_at: datetime | None = None
+    first_merged_at: datetime | None = None
+    described_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossLimit:
+    """How many rows of an object may go at once without a person's word: a share of them, or a handful."""
+
+    share: float = 0.2
+    handful: int = 5
+
+    def refuses(self, lost: int, rows: int) -> bool:
+        """Whether losing `lost` of `rows` rows needs a person's yes."""
+        return lost > self.handful and lost > self.share * rows
 
 
 @dataclass(frozen=True, slots=True)

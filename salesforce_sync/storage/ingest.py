@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
-from salesforce_sync.errors import Incomplete, SchemaChanged, StoreTrouble
-from salesforce_sync.models.change import Merged, Staged
+from salesforce_sync.errors import Incomplete, LossRefused, SchemaChanged, StoreTrouble
+from salesforce_sync.models.change import LossLimit, Merged, Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
@@ -26,6 +26,7 @@ class Adopted(NamedTuple):
     until: str | None
     merged: int
     refill: int
+    read_at: str | None
 
 
 class Ingest:
@@ -59,7 +60,7 @@ class Ingest:
         with self._connections.writing() as db:
             self._drop_staging(db, schema.name)
             db.execute(sql.create_table(sql.staging_table(schema.name), schema.columns))
-            db.execute(sql.BEGIN_STAGING, (schema.name, columns, since))
+            db.execute(sql.BEGIN_STAGING, (schema.name, columns, since, int(bool(request.ids))))
 
     def _drop_staging(self, db: apsw.Connection, object_name: str) -> None:
         db.execute(sql.drop_table(sql.staging_table(object_name)))
@@ -116,16 +117,18 @@ class Ingest:
 
     # ── merge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def merge(self, schema: ObjectSchema, checkpoint_limit: datetime | None) -> Merged:
+    def merge(self, schema: ObjectSchema, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
         with self._connections.writing() as db:
             adopted = _adopted(db, schema.name)
             schema = decode_schema(adopted.schema)
             since = self._check_staging(db, schema)
             until = self._newest(db, schema, checkpoint_limit)
             replaceable: int = db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get
-            merged = self._take_over(db, schema) if replaceable else self._merge_rows(db, schema)
-            db.execute(sql.END_STAGING, (schema.name,))
+            merged = self._take_over(db, schema) if replaceable else self._merge_rows(db, schema, loss)
             self._move_checkpoint(db, adopted, since, until)
+            db.execute(sql.END_STAGING, (schema.name,))
+            if merged.inserted:
+                db.execute(sql.come_back(schema), (schema.name,))
         return merged
 
     def _check_staging(self, db: apsw.Connection, schema: ObjectSchema) -> str | None:
@@ -142,8 +145,13 @@ class Ingest:
         return None if since is None else str(since)
 
     def _move_checkpoint(self, db: apsw.Connection, adopted: Adopted, since: str | None, until: str | None) -> None:
-        if adopted.refill and since is not None:
+        # Rows that were asked for by id say nothing about the rows between them and the checkpoint.
+        partial = db.execute(sql.IS_PARTIAL, (adopted.name,)).get
+        if partial or (adopted.refill and since is not None):
             return
+        server_time = db.execute(sql.STAGED, (adopted.name,)).get[4]
+        if server_time is not None:
+            db.execute(sql.READ_UNTIL, (server_time, adopted.name))
         # After a refill the old checkpoint stays: what was deleted since is not among all live rows.
         if until is None or (adopted.refill and adopted.until is not None):
             db.execute(sql.KEEP_CHECKPOINT, (adopted.name,))
@@ -170,11 +178,14 @@ class Ingest:
         live, dead = db.execute(sql.count_rows(schema)).get
         return Merged(schema.name, inserted=live, unchanged=dead)
 
-    def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema) -> Merged:
+    def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
         deletable = schema.has("IsDeleted")
         db.execute(sql.drop_doubles(sql.staging_table(schema.name), schema.stamp))
         counts = db.execute(sql.count_merge(schema.name, deletable=deletable, stamp=schema.stamp)).get
         new, new_dead, revived, died, staged = counts
+        live, _ = db.execute(sql.count_rows(schema)).get if died and loss is not None else (0, 0)
+        if loss is not None and loss.refuses(died, live):
+            raise refused_loss(schema.name, died, live)
         db.execute(sql.merge(schema.name, schema.columns, schema.stamp))
         changed = db.changes()
         db.execute(sql.drop_table(sql.staging_table(schema.name)))
@@ -192,6 +203,14 @@ def _moment(text: str | None) -> datetime | None:
 
 def _short_row(*_nothing: Any) -> None:
     raise Incomplete("A row of a page has fewer values than columns.", hint="It was cut on its way; sync again.")
+
+
+def refused_loss(object_name: str, lost: int, live: int) -> LossRefused:
+    """The error for a loss that nobody has agreed to."""
+    return LossRefused(
+        f"{lost:,} of {live:,} rows of {object_name} are gone in the org.",
+        hint=f"If that is right, say so: salesforce-sync sync --accept-loss {object_name}",
+    )
 
 
 def decode_schema(text: str) -> ObjectSchema:

@@ -14,8 +14,9 @@ import apsw
 import msgspec
 
 from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
-from salesforce_sync.models.change import Checkpoint, Merged, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.page import Page, PullRequest
+from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
@@ -23,6 +24,7 @@ from salesforce_sync.ports import Clock, Filter
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
+from salesforce_sync.storage.comparison import Comparer
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
@@ -39,6 +41,7 @@ class SqliteStore:
         self._clock = clock
         self._connections = Connections(path)
         self._ingest = Ingest(self._connections)
+        self._comparer = Comparer(self._connections, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
@@ -89,7 +92,8 @@ class SqliteStore:
         row = self._object(object_name)
         if row is None or not row.merged:
             return None
-        return Checkpoint(row.name, None if row.until is None or row.refill else parse_datetime(row.until))
+        until = None if row.until is None or row.refill else parse_datetime(row.until)
+        return Checkpoint(row.name, until, _moment(row.read_at))
 
     def _object(self, object_name: str) -> Adopted | None:
         with self._connections.looking() as db:
@@ -110,11 +114,67 @@ class SqliteStore:
     def stage(self, page: Page) -> int:
         return self._ingest.stage(page)
 
-    def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
-        merged = self._ingest.merge(self._known(object_name), checkpoint_limit)
+    def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
+        merged = self._ingest.merge(self._known(object_name), checkpoint_limit, loss)
         # A first load replaced the table, and with it the indexes.
         self._indexed = {each for each in self._indexed if each[0] != merged.object_name}
         return merged
+
+    # ── what the stamp does not show ─────────────────────────────────────────────────────────────────────────────
+
+    def merge_columns(self, object_name: str) -> int:
+        return self._comparer.merge_columns(self._known(object_name))
+
+    def read_all_again(self, object_name: str) -> None:
+        with self._connections.writing() as db:
+            db.execute(sql.READ_ALL_AGAIN, (object_name,))
+
+    def advance(self, checkpoint: Checkpoint) -> None:
+        with self._connections.writing() as db:
+            if checkpoint.until is not None:
+                db.execute(sql.MOVE_CHECKPOINT, (format_datetime(checkpoint.until), checkpoint.object_name))
+            if checkpoint.read_at is not None:
+                db.execute(sql.READ_UNTIL, (format_datetime(checkpoint.read_at), checkpoint.object_name))
+
+    def count_since(self, object_name: str, since: datetime) -> int:
+        schema = self._known(object_name)
+        assert schema.stamp is not None
+        self._give_index(schema, schema.field(schema.stamp))
+        with self._connections.looking() as db:
+            parameters = (format_datetime(since), schema.name)
+            counted: int = db.execute(sql.count_since(schema, schema.stamp), parameters).get
+        return counted
+
+    def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
+        return self._comparer.compare(self._known(object_name), since, most)
+
+    def end_comparison(self, object_name: str) -> None:
+        self._comparer.end(self._known(object_name))
+
+    def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
+        return self._comparer.set_aside(self._known(object_name), ids, cause, self._clock.now())
+
+    def record_proof(self, proof: Proof) -> None:
+        self._comparer.record(proof)
+
+    def proof(self, object_name: str) -> Proof | None:
+        return self._comparer.last(object_name)
+
+    def ages(self, object_name: str) -> Ages:
+        proof = self.proof(object_name)
+        with self._connections.looking() as db:
+            row = db.execute(sql.AGES, (object_name,)).fetchone()
+            first = db.execute(sql.FIRST_COMPLETE, (object_name,)).get
+        refreshed, described_as = (None, None) if row is None else row
+        return Ages(_moment(refreshed), None if proof is None else proof.at, _moment(first), described_as)
+
+    def note_refresh(self, object_name: str) -> None:
+        with self._connections.writing() as db:
+            db.execute(sql.REFRESHED, (format_datetime(self._clock.now()), object_name))
+
+    def note_described(self, object_name: str, described_as: str) -> None:
+        with self._connections.writing() as db:
+            db.execute(sql.DESCRIBED_AS, (described_as, format_datetime(self._clock.now()), object_name))
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,13 +205,20 @@ class SqliteStore:
 
     def _index_for(self, schema: ObjectSchema, filters: Sequence[Filter]) -> None:
         """Give a searched field of a large table its index, unless somebody is writing just now."""
-        wanted = [schema.field(each.field) for each in filters if may_use_index(schema.field(each.field), each)]
-        missing = [field for field in wanted if (schema.name, field.name) not in self._indexed]
-        if not missing or self._connections.reader().execute(sql.highest_row(schema.name)).get < INDEX_ROWS:
+        for each in filters:
+            field = schema.field(each.field)
+            if may_use_index(field, each):
+                self._give_index(schema, field)
+
+    def _give_index(self, schema: ObjectSchema, field: Field) -> None:
+        if (schema.name, field.name) in self._indexed:
             return
+        with self._connections.looking() as db:
+            if db.execute(sql.highest_row(schema.name)).get < INDEX_ROWS:
+                return
         if self._connections.lock.acquire(blocking=False):
             try:
-                self._create_index(schema, missing[0])
+                self._create_index(schema, field)
             finally:
                 self._connections.lock.release()
 

@@ -11,7 +11,7 @@ from salesforce_sync.models.values import EXACT_DIGITS
 # ── the store's own tables ───────────────────────────────────────────────────────────────────────────────────────
 
 ALL_OBJECTS = "SELECT schema FROM _sync_object ORDER BY name"
-ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill FROM _sync_object WHERE name = ?"
+ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at FROM _sync_object WHERE name = ?"
 ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
@@ -20,8 +20,14 @@ READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1 WHERE name = ?"
 MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0 WHERE name = ?"
 KEEP_CHECKPOINT = "UPDATE _sync_object SET merged = 1, refill = 0 WHERE name = ?"
 
+READ_UNTIL = "UPDATE _sync_object SET read_at = max(coalesce(read_at, ''), ?) WHERE name = ?"
+REFRESHED = "UPDATE _sync_object SET refreshed_at = ? WHERE name = ?"
+AGES = "SELECT refreshed_at, described_as FROM _sync_object WHERE name = ?"
+DESCRIBED_AS = "UPDATE _sync_object SET described_as = ?, described_at = ? WHERE name = ?"
+
 STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
-BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since) VALUES (?, ?, ?)"
+BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since, partial) VALUES (?, ?, ?, ?)"
+IS_PARTIAL = "SELECT partial FROM _sync_staging WHERE name = ?"
 NOTE_SERVER_TIME = "UPDATE _sync_staging SET server_time = ? WHERE name = ? AND server_time IS NULL"
 STAGED_DURABLY = "UPDATE _sync_staging SET resume = ?, durable = ? WHERE name = ?"
 END_STAGING = "DELETE FROM _sync_staging WHERE name = ?"
@@ -40,6 +46,7 @@ SELECT run_id, object_name, state, started, finished, rows, inserted, updated, d
 FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
 OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
+FIRST_COMPLETE = "SELECT min(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
 LAST_COMPLETE = "SELECT max(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
 
 
@@ -236,6 +243,12 @@ ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{_not_older("excluded
 """
 
 
+def come_back(schema: ObjectSchema) -> str:
+    """A record that the org shows again is no longer gone."""
+    live = f'SELECT 1 FROM {quote(schema.name)} t WHERE t."Id" = _sync_gone.id AND {alive(schema)}'
+    return f"DELETE FROM _sync_gone WHERE object_name = ? AND EXISTS ({live})"
+
+
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -253,6 +266,11 @@ def count_rows(schema: ObjectSchema) -> str:
         return f"SELECT count(*), 0 FROM {quote(schema.name)}"
     dead = 'count(*) FILTER (WHERE "IsDeleted" IS 1)'
     return f"SELECT count(*) - {dead}, {dead} FROM {quote(schema.name)}"
+
+
+def count_since(schema: ObjectSchema, stamp: str) -> str:
+    gone = 'SELECT 1 FROM _sync_gone g WHERE g.object_name = ? AND g.id = t."Id"'
+    return f"SELECT count(*) FROM {quote(schema.name)} t WHERE t.{quote(stamp)} >= ? AND NOT EXISTS ({gone})"
 
 
 def get(schema: ObjectSchema) -> str:

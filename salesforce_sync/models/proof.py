@@ -1,0 +1,74 @@
+"""What a verify found and proved, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a row here was not as in the org."""
+
+    LATE = "late"
+    """It became visible after newer rows had been read."""
+    CHANGED = "changed"
+    """It changed, or came, while the comparison went on."""
+    DELETED = "deleted"
+    """It was deleted, and the deletion had not been seen."""
+    PURGED = "purged"
+    """It is gone from the org, from the recycle bin too."""
+    HIDDEN = "no longer visible"
+    """The connected user may not see it any more; it is not known to be deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A row of a listing: its id and its stamp in the stored form, None where the object has none."""
+
+    id: str
+    stamp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Ids whose rows differ between a listing of the org and the table here.
+
+    `missing`: the org lists them, no live row is here. `stale`: the row here has an older stamp. `extra`: a live row
+    is here that the org does not list. No tuple is longer than the bound that was asked for: `cut` says that there
+    are more. `listed` and `live` count the org's rows and the live rows here.
+    """
+
+    listed: int
+    live: int
+    missing: tuple[Listed, ...] = ()
+    stale: tuple[Listed, ...] = ()
+    extra: tuple[str, ...] = ()
+    cut: bool = False
+
+    @property
+    def differences(self) -> int:
+        """How many rows differ, as far as they were listed."""
+        return len(self.missing) + len(self.stale) + len(self.extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The dated result of a verify: after the repairs, `rows` here were the org's `org_rows`, ids and stamps alike.
+
+    `at` is this machine's time, in UTC.
+    """
+
+    object_name: str
+    at: datetime
+    org_rows: int
+    rows: int
+    repaired: tuple[tuple[Cause, int], ...] = ()
+
+    def line(self) -> str:
+        """For a person: `Contact 48,213 = 48,213, proved 03:10, 2 late rows repaired` (UTC)."""
+        sign = "=" if self.rows == self.org_rows else "≠"
+        repairs = "".join(
+            f", {number:,} {cause.value} {'row' if number == 1 else 'rows'} repaired" for cause, number in self.repaired
+        )
+        return f"{self.object_name} {self.rows:,} {sign} {self.org_rows:,}, proved {self.at:%H:%M}{repairs}"

@@ -1,0 +1,170 @@
+"""Holding a listing of the org (ids and stamps) against a table, and what follows from it. The database compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import apsw
+import msgspec
+
+from salesforce_sync.errors import Incomplete
+from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import format_datetime, parse_datetime
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.connections import Connections
+
+_GONE = "INSERT OR REPLACE INTO _sync_gone (object_name, id, reason, at, row) VALUES (?, ?, ?, ?, ?)"
+_RECORD_PROOF = "INSERT INTO _sync_proof (object_name, at, org_rows, rows, repaired) VALUES (?, ?, ?, ?, ?)"
+_LAST_PROOF = """
+SELECT object_name, at, org_rows, rows, repaired FROM _sync_proof WHERE object_name = ? ORDER BY id DESC LIMIT 1
+"""
+
+
+class Comparer:
+    """The comparing part of the SQLite store; `ports.Store` says what each call promises."""
+
+    def __init__(self, connections: Connections, now: Callable[[], datetime]) -> None:
+        self._connections = connections
+        self._now = now
+
+    def compare(self, schema: ObjectSchema, since: datetime | None, most: int) -> Comparison:
+        with self._connections.writing() as db:
+            self._take_listing(db, schema)
+            table = _Tables(schema, None if since is None else format_datetime(since))
+            listed, live = db.execute(table.counts(), table.bindings).get
+            missing, stale, extra = (
+                tuple(Listed(*row) for row in db.execute(f"{statement} LIMIT ?", (*table.bindings, most + 1)))
+                for statement in (table.missing(), table.stale(), table.extra())
+            )
+            if since is not None:
+                db.execute(table.note_purged_tombstones(), (schema.name, format_datetime(self._now()), *table.bindings))
+        cut = any(len(each) > most for each in (missing, stale, extra))
+        return Comparison(listed, live, missing[:most], stale[:most], tuple(each.id for each in extra[:most]), cut)
+
+    def _take_listing(self, db: apsw.Connection, schema: ObjectSchema) -> None:
+        """What was staged last becomes the listing, so that repairs can be staged beside it."""
+        staging, listing = sql.staging_table(schema.name), _listing_table(schema.name)
+        if db.execute(sql.STAGED, (schema.name,)).fetchone() is not None:
+            db.execute(sql.drop_table(listing))
+            db.execute(sql.rename_table(staging, listing))
+            db.execute(sql.drop_doubles(listing, None))
+            db.execute(sql.create_key(listing, listing))
+            db.execute(sql.END_STAGING, (schema.name,))
+        elif not db.execute(sql.columns_of(listing)).fetchall():
+            raise Incomplete(f"{schema.name}: there is no listing of the org to compare with.")
+
+    def end(self, schema: ObjectSchema) -> None:
+        """Drop the listing."""
+        with self._connections.writing() as db:
+            db.execute(sql.drop_table(_listing_table(schema.name)))
+
+    def set_aside(self, schema: ObjectSchema, ids: Sequence[str], cause: Cause, at: datetime) -> int:
+        rows = 0
+        with self._connections.writing() as db:
+            for record_id in ids:
+                rows += self._set_aside_one(db, schema, record_id, cause, format_datetime(at))
+        return rows
+
+    def _set_aside_one(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause, at: str) -> int:
+        row = db.execute(sql.get(schema), (record_id,)).fetchone()
+        if row is None:
+            return 0
+        values = dict(zip((field.name for field in schema.columns), row, strict=True))
+        db.execute(_GONE, (schema.name, record_id, cause.value, at, msgspec.json.encode(values).decode()))
+        if cause is not Cause.HIDDEN and schema.has("IsDeleted"):
+            db.execute(f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 1 WHERE "Id" = ?', (record_id,))
+        else:
+            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+        return 1
+
+    def merge_columns(self, schema: ObjectSchema) -> int:
+        """Staged values of some columns enter the rows that are here; gives how many rows are not as they were."""
+        staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
+        with self._connections.writing() as db:
+            if db.execute(sql.STAGED, (schema.name,)).fetchone() is None:
+                raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
+            staged = [name for (name,) in db.execute(sql.columns_of(sql.staging_table(schema.name))) if name != "Id"]
+            db.execute(sql.drop_doubles(sql.staging_table(schema.name), None))
+            names = [sql.quote(str(name)) for name in staged]
+            assigned = ", ".join(f"{name} = s.{name}" for name in names)
+            mine, theirs = (", ".join(f"{prefix}.{name}" for name in names) for prefix in (table, "s"))
+            matching = f'{table}."Id" = s."Id" AND ({mine}) IS NOT ({theirs})'
+            db.execute(f"UPDATE {table} SET {assigned} FROM {staging} s WHERE {matching}")
+            changed = db.changes()
+            db.execute(sql.drop_table(sql.staging_table(schema.name)))
+            db.execute(sql.END_STAGING, (schema.name,))
+        return changed
+
+    # ── proofs ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def record(self, proof: Proof) -> None:
+        repaired = msgspec.json.encode(proof.repaired).decode()
+        with self._connections.writing() as db:
+            at = format_datetime(proof.at)
+            db.execute(_RECORD_PROOF, (proof.object_name, at, proof.org_rows, proof.rows, repaired))
+
+    def last(self, object_name: str) -> Proof | None:
+        with self._connections.looking() as db:
+            row = db.execute(_LAST_PROOF, (object_name,)).fetchone()
+        if row is None:
+            return None
+        name, at, org_rows, rows, repaired = row
+        causes = msgspec.json.decode(str(repaired), type=tuple[tuple[Cause, int], ...])
+        return Proof(str(name), parse_datetime(str(at)), int(str(org_rows)), int(str(rows)), causes)
+
+
+class _Tables:
+    """The statements that compare a listing (`l`) with the table (`t`), from a stamp on where `since` is given."""
+
+    def __init__(self, schema: ObjectSchema, since: str | None) -> None:
+        self.bindings = () if since is None else (since,)
+        listing, self._table = sql.quote(_listing_table(schema.name)), sql.quote(schema.name)
+        dead = '"IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
+        self._listed = f"SELECT * FROM {listing} WHERE NOT ({dead})"
+        stamp = schema.stamp
+        self._stamp = "NULL" if stamp is None else f"l.{sql.quote(stamp)}"
+        self._newer = f"t.{sql.quote(stamp)} < l.{sql.quote(stamp)}" if stamp is not None else "false"
+        recent = f" AND t.{sql.quote(stamp)} >= ?" if since is not None and stamp is not None else ""
+        self._recent = recent
+        prefixed = dead.replace('"IsDeleted"', 't."IsDeleted"')
+        self._live = f"NOT ({prefixed}){recent}"
+        self._join = f'{listing} l LEFT JOIN {self._table} t ON t."Id" = l."Id"'
+        self._dead_here, self._dead_there = prefixed, dead.replace('"IsDeleted"', 'l."IsDeleted"')
+        self._listing = listing
+
+    def counts(self) -> str:
+        here = f"SELECT count(*) FROM {self._table} t WHERE {self._live}"
+        return f"SELECT (SELECT count(*) FROM ({self._listed})), ({here})"
+
+    def missing(self) -> str:
+        """`?` is bound for the sake of one set of bindings for all."""
+        gone = f'(t."Id" IS NULL OR {self._dead_here})'
+        return (
+            f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {gone} AND NOT ({self._dead_there}){self._bound()}'
+        )
+
+    def stale(self) -> str:
+        alive = f'(t."Id" IS NOT NULL AND NOT ({self._dead_here}))'
+        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._newer}{self._bound()}'
+
+    def extra(self) -> str:
+        absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'
+        return f'SELECT t."Id", NULL FROM {self._table} t WHERE {self._live} AND {absent}'
+
+    def note_purged_tombstones(self) -> str:
+        """Tombstones that the org does not list any more have left its recycle bin, too."""
+        absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id")'
+        return f"""
+INSERT OR IGNORE INTO _sync_gone (object_name, id, reason, at, row)
+SELECT ?, t."Id", '{Cause.PURGED.value}', ?, '{{}}' FROM {self._table} t
+WHERE {self._dead_here} AND {absent}{self._recent}
+"""
+
+    def _bound(self) -> str:
+        return " AND ? IS NOT NULL" if self.bindings else ""
+
+
+def _listing_table(object_name: str) -> str:
+    return f"_sync_listing_{object_name}"
