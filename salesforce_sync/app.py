@@ -21,7 +21,7 @@ from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
-from salesforce_sync.ports import Usage
+from salesforce_sync.ports import Clock, Usage
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
 
@@ -67,14 +67,14 @@ class SFSync:
     """The replica of one org: read it, sync it, ask it.
 
     `config` is a `Config`, the path of a config.yaml, or nothing for ./config.yaml. Reading needs no connection.
-    Close it when done, or use it in a `with` block.
+    Close it when done, or use it in a `with` block. `clock` is only waited on and shown, never a checkpoint.
     """
 
-    def __init__(self, config: Config | str | Path | None = None) -> None:
+    def __init__(self, config: Config | str | Path | None = None, *, clock: Clock | None = None) -> None:
         self.config = config if isinstance(config, Config) else Config.load(config)
         if self.config.storage.type != "sqlite":
             raise Misuse(f"There is no storage of type {self.config.storage.type!r}.", hint="Use 'sqlite'.")
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         self._bus = Bus()
         self._store = SqliteStore(self.config.storage.path, self._clock)
         self._lock = threading.Lock()
