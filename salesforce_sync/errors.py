@@ -7,6 +7,7 @@ Every error has `code` (Salesforce's own where it has one), `message` (what was 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from difflib import get_close_matches
 
 
@@ -69,9 +70,21 @@ class JobFailed(Transient):
 
 
 class LimitExceeded(SyncError):
-    """The org's API calls of the rolling 24 hours are used up."""
+    """The API calls of the rolling 24 hours are used up. `again_at` (UTC): when to look whether some are free again."""
 
     code = "REQUEST_LIMIT_EXCEEDED"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str = "", again_at: datetime | None = None
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.again_at = again_at
+
+
+class BudgetSpent(LimitExceeded):
+    """We did not send the call: what is left of the day's calls is kept for something more important."""
+
+    code = "API_BUDGET_SPENT"
 
 
 # ── ObjectTrouble: this object stops, the others go on ───────────────────────────────────────────────────────────

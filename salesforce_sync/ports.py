@@ -11,19 +11,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from salesforce_sync.models.change import Checkpoint, Merged, Staged
-from salesforce_sync.models.page import Page, PullRequest
+from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
+from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
+from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """API calls: `used` and `limit` as the org last said (rolling 24 hours, every application); `spent` by us."""
+    """API calls: `used` and `limit` as the org last said (rolling 24 hours, every application); `spent` by us.
+
+    `ceiling` is where we stop: the limit that a person set, or the org's, whichever is smaller.
+    """
 
     spent: int = 0
     used: int | None = None
     limit: int | None = None
+    ceiling: int | None = None
 
 
 class Org(Protocol):
@@ -44,6 +49,16 @@ class Org(Protocol):
         point without paying again for what is behind it; `LocatorExpired` where the org has forgotten it.
         Closing the iterator ends the downloads. Raises errors of `salesforce_sync.errors` only.
         """
+
+    def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
+        """Ask several objects at once what is new; the answers are in the order of the questions.
+
+        Up to five objects share one API call. What an object's part of the call met is that answer's `problem`; an
+        error is raised only where the call as a whole failed.
+        """
+
+    def deletions(self, object_name: str, start: datetime, end: datetime) -> Deletions:
+        """What the org says was deleted in this window (UTC). One call; an `ObjectTrouble` where it cannot say."""
 
     @property
     def usage(self) -> Usage:
@@ -94,12 +109,60 @@ class Store(Protocol):
         rows since the last durable point are not `page.expected`.
         """
 
-    def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
+    def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
         """Let the staged rows enter the object's table in one transaction, with the checkpoint.
+
+        `LossRefused`, and nothing is changed, if more live rows would become tombstones than `loss` allows.
+        Rows that were asked for by id leave the checkpoint where it is.
 
         A row enters only if its stamp is not older than the row here. The checkpoint is the newest stamp that was
         staged, but not later than `checkpoint_limit`, and never goes back. Staging is gone afterwards.
         """
+
+    def merge_columns(self, object_name: str) -> int:
+        """Let staged values of some columns (`schema.only`) enter the rows that are here; gives how many changed."""
+
+    def filled(self, object_name: str) -> None:
+        """The columns that the table gained have been filled: the next pull need not read every row for them."""
+
+    def read_all_again(self, object_name: str) -> None:
+        """Have the next pull read every row; the checkpoint is kept for what was deleted since."""
+
+    def advance(self, checkpoint: Checkpoint) -> None:
+        """Move a checkpoint forward, never back: all that is older, less the overlap, has been read and merged."""
+
+    def count_since(self, object_name: str, since: datetime) -> int:
+        """Rows whose stamp is at or after `since`, tombstones too, but not what is known to be gone from the org."""
+
+    def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
+        """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.
+
+        At most `most` ids of each kind. The listing stays for another comparison until `end_comparison`.
+        """
+
+    def end_comparison(self, object_name: str) -> None:
+        """Forget the listing."""
+
+    def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
+        """Take rows out that the org no longer shows; their values are kept. Gives how many there were.
+
+        A deleted or purged one becomes a tombstone where the object has IsDeleted; a hidden one leaves the table.
+        """
+
+    def record_proof(self, proof: Proof) -> None:
+        """Keep the result of a verify."""
+
+    def proof(self, object_name: str) -> Proof | None:
+        """The last one."""
+
+    def ages(self, object_name: str) -> Ages:
+        """When what the stamp does not show was last looked at."""
+
+    def note_refresh(self, object_name: str) -> None:
+        """Values that change without a stamp are fresh as of now."""
+
+    def note_described(self, object_name: str, described_as: str) -> None:
+        """The schema here is what the org's describe of this Last-Modified says, as of now."""
 
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
         """Live rows (not tombstones) that pass every filter."""

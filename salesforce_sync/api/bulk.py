@@ -17,6 +17,7 @@ from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Incoming
 from salesforce_sync.errors import JobFailed, LocatorExpired, ObjectNotFound, RequestRefused, Unreachable
+from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Clock
 
 PATIENCE_SECONDS = 2 * 60 * 60
@@ -51,10 +52,11 @@ class Job:
 
 
 class Bulk:
-    """The query jobs of one org."""
+    """The query jobs of one org, all for one priority."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, priority: Priority = Priority.PULL) -> None:
         self._transport = transport
+        self._priority = priority
         self._clock = clock
 
     def create(self, query: Query, object_name: str) -> Job:
@@ -67,14 +69,15 @@ class Bulk:
             "lineEnding": "LF",
         }
         body = msgspec.json.encode(order)
-        call = Call(f"begin a Bulk query of {object_name}", "jobs/query", "POST", body=body)
+        call = Call(f"begin a Bulk query of {object_name}", "jobs/query", "POST", body=body, priority=self._priority)
         return _job(self._transport.send(call).body)
 
     def look(self, job_id: str) -> Job:
         """The job's state now; `LocatorExpired` if the org no longer has it."""
         path = f"jobs/query/{quote(job_id, safe='')}"
+        call = Call(f"look at Bulk job {job_id}", path, priority=self._priority)
         with _forgotten(job_id):
-            return _job(self._transport.send(Call(f"look at Bulk job {job_id}", path)).body)
+            return _job(self._transport.send(call).body)
 
     def wait(self, job: Job, rows: int | None) -> Job:
         """The finished job; `rows` is how many it may bring. `JobFailed` if it fails or takes more than two hours."""
@@ -95,7 +98,8 @@ class Bulk:
         path = f"jobs/query/{quote(point.job_id, safe='')}/results?maxRecords={RESULT_PAGE_ROWS}"
         if point.locator is not None:
             path += f"&locator={quote(point.locator, safe='')}"
-        call = Call(f"read the result of Bulk job {point.job_id}", path, headers=(("Accept", "text/csv"),))
+        doing, accept = f"read the result of Bulk job {point.job_id}", (("Accept", "text/csv"),)
+        call = Call(doing, path, headers=accept, priority=self._priority)
         with _forgotten(point.job_id):
             return self._transport.open(call)
 

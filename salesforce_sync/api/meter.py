@@ -1,12 +1,16 @@
-"""Counts API calls: what the org says in its own header, and what we spent."""
+"""Counts API calls: what the org says in its own header, and what we spent; and says when one may not be sent."""
 
 from __future__ import annotations
 
 import re
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
-from salesforce_sync.ports import Usage
+from salesforce_sync.api import budget
+from salesforce_sync.errors import BudgetSpent
+from salesforce_sync.models.page import Priority
+from salesforce_sync.ports import Clock, Usage
 
 _API_USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
 
@@ -18,24 +22,58 @@ def read_limit_info(header: str) -> tuple[int, int] | None:
 
 
 class Meter:
-    """The usage so far, shared by all workers."""
+    """The usage so far, shared by all workers. `daily_calls`: the limit that a person set, beside the org's own."""
 
-    def __init__(self) -> None:
-        self._usage = Usage()
+    def __init__(self, clock: Clock, daily_calls: int | None = None) -> None:
+        self._clock = clock
+        self._daily_calls = daily_calls
+        self._usage = Usage(ceiling=daily_calls)
+        self._under_way = 0
+        self._told = clock.monotonic()
         self._lock = threading.Lock()
 
     @property
     def usage(self) -> Usage:
         return self._usage
 
-    def spend(self) -> None:
-        """One more call was sent."""
+    def admit(self, priority: Priority) -> None:
+        """One more call goes out; `BudgetSpent` if it may not. `settle` or `take_back` must follow."""
         with self._lock:
-            self._usage = replace(self._usage, spent=self._usage.spent + 1)
+            usage = self._usage
+            used = None if usage.used is None else usage.used + self._under_way
+            if not budget.may_call(used, usage.ceiling, priority) and not self._looking():
+                raise self._refusal(usage, priority)
+            self._under_way += 1
+            self._usage = replace(usage, spent=usage.spent + 1)
 
-    def note(self, header: str | None) -> None:
-        """Take over what the org said on an answer."""
+    def take_back(self) -> None:
+        """The call did not leave this machine."""
+        with self._lock:
+            self._under_way -= 1
+            self._usage = replace(self._usage, spent=self._usage.spent - 1)
+
+    def settle(self, header: str | None) -> None:
+        """The call is over; `header` is what the org said on its answer. Without one it is taken to have counted."""
         said = read_limit_info(header) if header else None
-        if said is not None:
-            with self._lock:
-                self._usage = replace(self._usage, used=said[0], limit=said[1])
+        with self._lock:
+            self._under_way -= 1
+            if said is not None:
+                used, limit = said
+                top = budget.ceiling(self._daily_calls, limit)
+                self._usage = replace(self._usage, used=used, limit=limit, ceiling=top)
+                self._told = self._clock.monotonic()
+            elif self._usage.used is not None:
+                self._usage = replace(self._usage, used=self._usage.used + 1)
+
+    def _looking(self) -> bool:
+        """Whether the org's word is so old that one call may go and ask for a new one: it comes with an answer only."""
+        age = self._clock.monotonic() - self._told
+        return age >= budget.LOOK_AGAIN.total_seconds() and self._under_way == 0
+
+    def _refusal(self, usage: Usage, priority: Priority) -> BudgetSpent:
+        waited = self._clock.monotonic() - self._told
+        again_at = self._clock.now() + max(budget.LOOK_AGAIN / 60, budget.LOOK_AGAIN - timedelta(seconds=waited))
+        hint = budget.at(again_at)
+        if usage.limit is not None and usage.ceiling is not None and usage.ceiling < usage.limit:
+            hint += f" The org itself allows {usage.limit:,}; the smaller limit is a setting of yours."
+        return BudgetSpent(budget.spent(usage.used or 0, usage.ceiling or 0, priority), hint=hint, again_at=again_at)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from salesforce_sync.errors import Misuse
+from salesforce_sync.errors import Misuse, RequestRefused
 from salesforce_sync.models.schema import ObjectSchema
 
 MAX_SOQL = 100_000
@@ -81,6 +82,25 @@ def in_order(query: Query, schema: ObjectSchema, stamp: str) -> Query:
     """
     keys = [name for name in (stamp, "Id") if schema.field(name).sortable]
     return Query(f"{query.soql} ORDER BY {', '.join(keys)}", query.resource) if keys else query
+
+
+def newest_first(query: Query, schema: ObjectSchema, stamp: str) -> Query:
+    """The same query with the newest stamps at the front, where the org can sort by them."""
+    keys = [f"{name} DESC" for name in (stamp, "Id") if schema.field(name).sortable]
+    return Query(f"{query.soql} ORDER BY {', '.join(keys)}", query.resource) if keys else query
+
+
+def with_ids(schema: ObjectSchema, ids: Iterable[str]) -> Query:
+    """The records of these ids, deleted ones too."""
+    return Query(f"{_select(schema)} WHERE Id IN ({','.join(map(text_literal, ids))})", "queryAll")
+
+
+def too_long(schema: ObjectSchema, query: Query) -> RequestRefused | None:
+    """Why Salesforce would not take a query of this length by any way; None where it would."""
+    if len(query.soql) <= MAX_SOQL:
+        return None
+    size = f"{len(query.soql):,} characters, and {MAX_SOQL:,} is the most"
+    return RequestRefused(f"{schema.name} has too many fields for one query: {size}.", code="QUERY_TOO_LONG")
 
 
 def _select(schema: ObjectSchema) -> str:

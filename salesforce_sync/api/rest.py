@@ -24,10 +24,10 @@ from salesforce_sync.errors import (
     Unreachable,
 )
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.page import Page, Rows
+from salesforce_sync.models.page import Page, Priority, Rows
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 
-_PAGE_SIZE = (("Sforce-Query-Options", "batchSize=2000"),)
+PAGE_SIZE = (("Sforce-Query-Options", "batchSize=2000"),)
 """The most that Salesforce gives in a page; it may give fewer."""
 
 
@@ -64,6 +64,11 @@ def describe(transport: Transport, object_name: str) -> ObjectSchema:
         raise ObjectNotFound(
             f"There is no object {object_name!r}, or it is hidden from this user.", hint=hint
         ) from missing
+    return read_schema(body, object_name)
+
+
+def read_schema(body: bytes, object_name: str) -> ObjectSchema:
+    """The schema that a describe's body tells."""
     told = _json(body, f"description of {object_name}")
     try:
         return ObjectSchema.from_describe(told)
@@ -89,7 +94,15 @@ def query_path(query: Query) -> str:
 
 def query_fits(transport: Transport, query: Query) -> bool:
     """Whether the query is short enough to be asked by a GET."""
-    return transport.fits(query_path(query), _PAGE_SIZE)
+    return transport.fits(query_path(query), PAGE_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why calls are made: in words, and how long they may go on when the day's calls run out."""
+
+    doing: str
+    priority: Priority = Priority.PULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +114,22 @@ class FirstPage:
     asked: datetime | None
 
 
-def ask(transport: Transport, query: Query, decoder: PageDecoder, doing: str) -> FirstPage:
+def ask(transport: Transport, query: Query, decoder: PageDecoder, purpose: Purpose) -> FirstPage:
     """Ask a query. One call."""
-    answer = transport.send(Call(doing, query_path(query), headers=_PAGE_SIZE))
+    call = Call(purpose.doing, query_path(query), headers=PAGE_SIZE, priority=purpose.priority)
+    answer = transport.send(call)
     return FirstPage(decoder.decode(answer.body), answer.session, answer.asked)
 
 
 class RestPull:
     """The pages of one query's result, one call each, up to the last. All of them belong to one session."""
 
-    def __init__(self, transport: Transport, schema: ObjectSchema, session: Session, doing: str) -> None:
+    def __init__(self, transport: Transport, schema: ObjectSchema, session: Session, purpose: Purpose) -> None:
         self._transport = transport
         self._schema = schema
         self._decoder = PageDecoder(schema)
         self._session = session
-        self._doing = doing
+        self._purpose = purpose
 
     def after(self, first: FirstPage) -> Iterator[Page]:
         """The first page and all that follow."""
@@ -149,9 +163,12 @@ class RestPull:
     def _fetch(self, next_path: str) -> QueryPage:
         path = locator_path(next_path, self._transport.root, self._session.instance_url)
         try:
-            return self._decoder.decode(self._transport.send(Call(self._doing, path, session=self._session)).body)
+            return self._decoder.decode(self._transport.send(self._call(path)).body)
         except ObjectNotFound as gone:
             raise LocatorExpired(f"The org has forgotten the rest of a result: {gone.message}") from gone
+
+    def _call(self, path: str) -> Call:
+        return Call(self._purpose.doing, path, session=self._session, priority=self._purpose.priority)
 
 
 def locator_path(next_url: str, root: str, instance_url: str) -> str:

@@ -15,13 +15,15 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from salesforce_sync.api.auth import Sessions
+from salesforce_sync.api.budget import at, look_again
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.responses import Refusal, error_for, read_refusal
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after
 from salesforce_sync.api.tokens import without_secrets
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
-from salesforce_sync.errors import LocatorExpired, SyncError, Unreachable
+from salesforce_sync.errors import LimitExceeded, LocatorExpired, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
+from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Clock
 
 log = logging.getLogger("salesforce_sync.api")
@@ -43,7 +45,8 @@ class Call:
     """One API call. `path` is below the version's root, or begins with `/services/`; `doing` says it in words.
 
     `repeatable`: sending it twice does no harm. `session`: only that one can make the call (a query locator belongs to
-    the session that made it).
+    the session that made it). `priority`: who has to stop first when the day's calls run out. `refused` makes the
+    error of a refusal, where the usual one would say less.
     """
 
     doing: str
@@ -53,6 +56,8 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
     session: Session | None = None
+    priority: Priority = Priority.PULL
+    refused: Callable[[Refusal, str], SyncError] = error_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,22 @@ class Transport:
 
     def fits(self, path: str, headers: tuple[tuple[str, str], ...] = ()) -> bool:
         """Whether Salesforce would take a request line and headers as long as this call's."""
+        return self.room(path, headers) >= 0
+
+    def room(self, path: str, headers: tuple[tuple[str, str], ...] = ()) -> int:
+        """Bytes by which this call's request line could be longer; below zero where it is too long already."""
         session = self._sessions.current()
         sent = self._headers(Call("", path, headers=headers), session)
         size = len(session.instance_url) + len(self._path(path)) + sum(len(k) + len(v) + 4 for k, v in sent.items())
-        return size + _HEAD_SLACK <= MAX_HEAD
+        return MAX_HEAD - _HEAD_SLACK - size
+
+    def session(self) -> Session:
+        """The session that calls are made with now."""
+        return self._sessions.current()
+
+    def renew(self, stale: Session) -> None:
+        """Get a new session, unless another worker has: for an answer that tells within of a session that ended."""
+        self._sessions.renew(stale)
 
     def _persist(self, call: Call, take: Callable[[Incoming, Session, float], T]) -> T:
         """Try until it works, or until trying again would be wrong."""
@@ -117,7 +134,7 @@ class Transport:
                 error: SyncError = broken
                 verdict = Fate.AGAIN if call.repeatable or isinstance(broken, NotSent) else Fate.STOP
             except _Refused as no:
-                error, after = error_for(no.refusal, call.doing), no.retry_after
+                error, after = self._error(call, no.refusal), no.retry_after
                 verdict = _verdict(call, no.refusal)
             if verdict is Fate.RENEW and renewals < _RENEWALS:
                 renewals = _RENEWALS if self._sessions.renew(session) else renewals + 1
@@ -129,6 +146,13 @@ class Transport:
                 raise error
             log.info("Trying to %s again in %.1f s: %s", call.doing, seconds, error.message)
             self._clock.sleep(seconds)
+
+    def _error(self, call: Call, refusal: Refusal) -> SyncError:
+        error = call.refused(refusal, call.doing)
+        if not isinstance(error, LimitExceeded):
+            return error
+        again_at = look_again(self._clock.now())
+        return LimitExceeded(error.message, hint=f"{error.hint} {at(again_at)}", again_at=again_at)
 
     def _session_for(self, call: Call) -> Session:
         session = self._sessions.current()
@@ -142,7 +166,7 @@ class Transport:
         url = session.instance_url + self._path(call.path)
         outgoing = Outgoing(call.method, url, self._headers(call, session), call.body)
         started = self._clock.monotonic()
-        incoming = self._counted(outgoing)
+        incoming = self._counted(outgoing, call.priority)
         if incoming.ok:
             return take(incoming, session, started)
         with closing(incoming):
@@ -151,16 +175,17 @@ class Transport:
                 read_refusal(incoming.status, body), read_retry_after(incoming.header("retry-after"), self._clock.now())
             )
 
-    def _counted(self, outgoing: Outgoing) -> Incoming:
+    def _counted(self, outgoing: Outgoing, priority: Priority) -> Incoming:
+        self._meter.admit(priority)
         try:
             incoming = self._wire.open(outgoing)
         except NotSent:
+            self._meter.take_back()
             raise
-        except Unreachable:
-            self._meter.spend()  # the org may have seen it, and then it counts
+        except BaseException:
+            self._meter.settle(None)  # the org may have seen it, and then it counts
             raise
-        self._meter.spend()
-        self._meter.note(incoming.header("sforce-limit-info"))
+        self._meter.settle(incoming.header("sforce-limit-info"))
         return incoming
 
     def _path(self, path: str) -> str:

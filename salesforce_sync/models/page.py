@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from pathlib import Path
 
+from salesforce_sync.errors import SyncError
 from salesforce_sync.models.schema import ObjectSchema
 
 
@@ -51,10 +53,62 @@ class Page:
     last: bool = False
 
 
+class Priority(IntEnum):
+    """What a call is for. The smaller the number, the longer it may go on when the day's API calls run out."""
+
+    PUSH = 0
+    PULL = 1
+    VERIFY = 2
+    REFRESH = 3
+
+
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """What to pull: all rows, or with `since` the rows (and soft-deleted ones) whose stamp is at or after it (UTC)."""
+    """What to pull: all rows, or with `since` the rows (and soft-deleted ones) whose stamp is at or after it (UTC).
+
+    With `ids` only those records, soft-deleted ones too; ids that the org does not show are left out of the answer.
+    The columns are the schema's: `schema.only(…)` asks for fewer.
+    """
 
     schema: ObjectSchema
     since: datetime | None = None
     resume: str | None = None
+    ids: tuple[str, ...] = ()
+    priority: Priority = Priority.PULL
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Ask what is new in one object: how many rows have a stamp at or after `since`, and which are the newest.
+
+    `described_as` is what `Polled.described_as` last said, so that an unchanged describe is not sent again.
+    """
+
+    schema: ObjectSchema
+    since: datetime
+    described_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The answer to a poll. `rows` are the newest first, soft-deleted ones too; all of them if there are `total`.
+
+    `schema` is the object's describe where it is not as `described_as` knew it, else None. `problem` is set, and
+    there are no rows, where the org refused to answer for this object; the describe may be told all the same.
+    """
+
+    object_name: str
+    rows: Rows
+    total: int
+    server_time: datetime | None = None
+    schema: ObjectSchema | None = None
+    described_as: str | None = None
+    problem: SyncError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """The org's own log of deletions (getDeleted): ids that were deleted, purged ones too, up to `covered` (UTC)."""
+
+    ids: frozenset[str]
+    covered: datetime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -174,6 +174,11 @@ class ObjectSchema:
         """
         usable = {field.name for field in self.columns if field.filterable and field.type is FieldType.DATETIME}
         return next((each for each in ("SystemModstamp", "LastModifiedDate", "CreatedDate") if each in usable), None)
+
+    def only(self, *names: str) -> ObjectSchema:
+        """The same object with only these synced fields (`Id` always): what a narrower query brings."""
+        kept = {"Id", *names}
+        return replace(self, fields=tuple(field for field in self.columns if field.name in kept))
 
     @property
     def name_field(self) -> Field | None:

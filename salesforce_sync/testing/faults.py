@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-Call = Literal["pull", "describe", "objects"]
+Call = Literal["pull", "describe", "objects", "poll", "deletions"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from salesforce_sync.errors import LimitExceeded, LocatorExpired, Misuse, ObjectNotFound, SchemaChanged
-from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.errors import (
+    LimitExceeded,
+    LocatorExpired,
+    ObjectNotFound,
+    RequestRefused,
+    SchemaChanged,
+    SyncError,
+)
+from salesforce_sync.models.page import CsvFile, Deletions, Page, Poll, Polled, PullRequest, Rows
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Usage
 from salesforce_sync.testing.clock import FrozenClock
+from salesforce_sync.testing.deletion_log import DeletionLog, Window
 from salesforce_sync.testing.faults import Call, Fault, Faults
 from salesforce_sync.testing.forms import to_rest, write_csv
 
 Values = dict[str, object]
+Write = Callable[[datetime], None]
+
+POLLS_A_CALL = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class MemoryOrg:
 
     Values are Python's (`Decimal`, `datetime`, …). Nothing moves by itself: two writes share a stamp unless `clock` is
     moved between them. A pull costs one call a page of `page_rows` rows; with `csv_folder` the pages are files, each
-    result page in `segments` of them, of which only the last is a durable point.
+    result page in `segments` of them, of which only the last is a durable point. A poll gives the newest `poll_rows`.
     """
 
     def __init__(
@@ -46,6 +57,8 @@ class MemoryOrg:
         self.page_rows = page_rows
         self.csv_folder = csv_folder
         self.segments = segments
+        self.poll_rows = 200
+        self.deletion_log = DeletionLog()
         self.call_limit = 15_000
         self.used_by_others = 0
         self.faults = Faults()
@@ -54,7 +67,10 @@ class MemoryOrg:
         self._rows: dict[str, dict[str, Values]] = {}
         self._results: dict[str, _Result] = {}
         self._numbers = itertools.count(1)
-        self._uncommitted: list[Callable[[], None]] | None = None
+        self._versions = itertools.count(1)
+        self._described: dict[str, str] = {}
+        self._uncommitted: list[tuple[datetime, Write]] | None = None
+        self._open: list[list[tuple[datetime, Write]]] = []
         self._spent = 0
         for schema in schemas:
             self.define(schema)
@@ -66,6 +82,7 @@ class MemoryOrg:
         names = {each.name for each in schema.columns}
         with self._lock:
             self._schemas[schema.name] = schema
+            self._described[schema.name] = f"described-{next(self._versions)}"
             table = self._rows.setdefault(schema.name, {})
             for key, row in table.items():
                 table[key] = {name: row.get(name) for name in names}
@@ -86,29 +103,42 @@ class MemoryOrg:
 
     def delete(self, object_name: str, record_id: str) -> None:
         """Move a record to the recycle bin."""
-        self._write(lambda moment: self._save(object_name, record_id, {"IsDeleted": True}, moment))
+
+        def write(moment: datetime) -> None:
+            self._save(object_name, record_id, {"IsDeleted": True}, moment)
+            self.deletion_log.note(object_name, record_id, moment)
+
+        self._write(write)
 
     def undelete(self, object_name: str, record_id: str) -> None:
         """Bring a record back from the recycle bin."""
-        self._write(lambda moment: self._save(object_name, record_id, {"IsDeleted": False}, moment))
+
+        def write(moment: datetime) -> None:
+            self._save(object_name, record_id, {"IsDeleted": False}, moment)
+            self.deletion_log.strike(object_name, record_id)
+
+        self._write(write)
 
     def purge(self, object_name: str, record_id: str) -> None:
-        """Remove a record without a trace, as emptying the recycle bin does."""
+        """Remove a record, as emptying the recycle bin does: only the log of deletions still knows it."""
         with self._lock:
-            del self._rows[object_name][record_id]
+            row = self._rows[object_name].pop(record_id)
+            if not row.get("IsDeleted"):
+                self.deletion_log.note(object_name, record_id, self.clock.now())
 
     @contextmanager
     def late_commit(self) -> Iterator[Callable[[], None]]:
         """Writes in this block carry the stamps of their moment, and are seen when the given function is called."""
-        writes: list[Callable[[], None]] = []
+        writes: list[tuple[datetime, Write]] = []
 
         def commit() -> None:
             with self._lock:
-                for write in writes:
-                    write()
+                for moment, write in writes:
+                    write(moment)
                 writes.clear()
 
         self._uncommitted = writes
+        self._open.append(writes)
         try:
             yield commit
         finally:
@@ -167,9 +197,27 @@ class MemoryOrg:
                 return
             offset = end
 
+    def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
+        answers: list[Polled] = []
+        for start in range(0, len(polls), POLLS_A_CALL):
+            self._answer("poll", None)
+            answers += map(self._polled, polls[start : start + POLLS_A_CALL])
+        return tuple(answers)
+
+    def deletions(self, object_name: str, start: datetime, end: datetime) -> Deletions:
+        self._answer("deletions", object_name)
+        with self._lock:
+            schema = next((each for each in self._schemas.values() if each.name == object_name), None)
+            if schema is None:
+                raise RequestRefused(f"There is no object {object_name!r}.", code="NOT_FOUND")
+            if not schema.replicateable:
+                raise RequestRefused(f"{object_name} is not replicateable.", code="INVALID_TYPE")
+            unsure = min((moment for writes in self._open for moment, _ in writes), default=None)
+            return self.deletion_log.read(object_name, Window(start, end), self.clock.now(), unsure)
+
     @property
     def usage(self) -> Usage:
-        return Usage(self._spent, self._spent + self.used_by_others, self.call_limit)
+        return Usage(self._spent, self._spent + self.used_by_others, self.call_limit, self.call_limit)
 
     def close(self) -> None:
         """Nothing to give up."""
@@ -186,11 +234,11 @@ class MemoryOrg:
         prefix = schema.key_prefix or f"a{list(self._schemas).index(schema.name):02d}"
         return to_18(f"{prefix}{next(self._numbers):012d}")
 
-    def _write(self, write: Callable[[datetime], None]) -> None:
+    def _write(self, write: Write) -> None:
         moment = self.clock.now()
         with self._lock:
             if self._uncommitted is not None:
-                self._uncommitted.append(lambda: write(moment))
+                self._uncommitted.append((moment, write))
             else:
                 write(moment)
 
@@ -223,18 +271,41 @@ class MemoryOrg:
             self._results[locator] = _Result(rows, len(rows))
         return locator, 0, self.clock.now()
 
+    def _polled(self, poll: Poll) -> Polled:
+        """The answer for one object; what was scripted for it alone, or is wrong with it, is its problem."""
+        name = poll.schema.name
+        with self._lock:
+            known = self._described.get(name)
+            told = self._schemas.get(name)
+            told = None if known == poll.described_as or told == poll.schema else told
+            known = known or poll.described_as
+            try:
+                fault = self.faults.take("poll", name, 1)
+                if fault is not None and fault.error is not None:
+                    raise fault.error
+                if poll.schema.stamp is None:
+                    raise RequestRefused(f"{name} has no field that tells what changed.", code="NO_STAMP")
+                found = self._ask(PullRequest(poll.schema, poll.since))
+            except SyncError as problem:
+                return Polled(name, Rows(()), 0, self.clock.now(), told, known, problem)
+            newest = [self._current(poll.schema, row) for row in found[: -self.poll_rows - 1 : -1]]
+            rows = Rows([tuple(map(to_rest, row)) for row in newest])
+            return Polled(name, rows, len(found), self.clock.now(), told, known)
+
     def _ask(self, request: PullRequest) -> tuple[Values, ...]:
         schema = self._schema(request.schema.name)
         for column in request.schema.columns:
             if not schema.has(column.name):
                 raise SchemaChanged(f"No such column '{column.name}' on entity '{schema.name}'.")
-        rows = self._rows[schema.name].values()
-        if request.since is None:
-            return tuple(dict(row) for row in rows if not row.get("IsDeleted"))
-        if schema.stamp is None:
-            raise Misuse(f"{schema.name} has no field to tell what changed.")
-        changed = [dict(row) for row in rows if _moment(row[schema.stamp]) >= request.since]
-        return tuple(sorted(changed, key=lambda row: (_moment(row[schema.stamp or ""]), str(row["Id"]))))
+        table = self._rows[schema.name]
+        if request.ids:
+            ids = dict.fromkeys(map(to_18, request.ids))
+            return tuple(dict(table[each]) for each in ids if each in table)
+        stamp = request.schema.stamp
+        if request.since is None or stamp is None:
+            return tuple(dict(row) for row in table.values() if not row.get("IsDeleted"))
+        changed = [dict(row) for row in table.values() if _moment(row[stamp]) >= request.since]
+        return tuple(sorted(changed, key=lambda row: (_moment(row[stamp]), str(row["Id"]))))
 
     def _result(self, locator: str) -> _Result:
         found = self._results.get(locator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.ports import Org
 from salesforce_sync.storage.vault import Vault
-from salesforce_sync.testing import FrozenClock, MemoryOrg, make_schema
+from salesforce_sync.testing import FrozenClock, MemoryOrg, make_field, make_schema
 from salesforce_sync.testing.forms import from_rest, read_csv
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.faults import Fault
@@ -39,6 +40,14 @@ class OrgWorld(Protocol):
     def rename(self, record_id: str, name: str) -> None: ...
 
     def delete(self, record_id: str) -> None: ...
+
+    def undelete(self, record_id: str) -> None: ...
+
+    def purge(self, record_id: str) -> None: ...
+
+    def add_field(self, name: str) -> None: ...
+
+    def drop_field(self, name: str) -> None: ...
 
     def tick(self, seconds: float) -> None: ...
 
@@ -70,6 +79,20 @@ class MemoryWorld:
 
     def delete(self, record_id: str) -> None:
         self._memory.delete(PRODUCT, record_id)
+
+    def undelete(self, record_id: str) -> None:
+        self._memory.undelete(PRODUCT, record_id)
+
+    def purge(self, record_id: str) -> None:
+        self._memory.purge(PRODUCT, record_id)
+
+    def add_field(self, name: str) -> None:
+        schema = self._memory.describe(PRODUCT)
+        self._memory.define(replace(schema, fields=(*schema.fields, make_field(name))))
+
+    def drop_field(self, name: str) -> None:
+        schema = self._memory.describe(PRODUCT)
+        self._memory.define(replace(schema, fields=tuple(each for each in schema.fields if each.name != name)))
 
     def tick(self, seconds: float) -> None:
         self._memory.tick(seconds)
@@ -111,6 +134,18 @@ class SocketWorld:
 
     def delete(self, record_id: str) -> None:
         self._sim.remove(record_id)
+
+    def undelete(self, record_id: str) -> None:
+        self._sim.undelete([record_id])
+
+    def purge(self, record_id: str) -> None:
+        self._sim.purge([record_id])
+
+    def add_field(self, name: str) -> None:
+        self._sim.add_field(PRODUCT, name, "string 80")
+
+    def drop_field(self, name: str) -> None:
+        self._sim.remove_field(PRODUCT, name)
 
     def tick(self, seconds: float) -> None:
         self._sim.clock.advance(seconds)

@@ -389,7 +389,7 @@ def _hurried(rig: Rig) -> None:
         def monotonic(self) -> float:
             return super().monotonic() * 100_000
 
-    rig.org._bulk._clock = Hurried()
+    rig.org._clock = Hurried()
     rig.pull("Contact")
 
 

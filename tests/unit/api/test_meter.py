@@ -1,11 +1,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
 from salesforce_sync.api.meter import Meter, read_limit_info
+from salesforce_sync.errors import BudgetSpent, LimitExceeded
+from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Usage
+from salesforce_sync.testing import FrozenClock
+
+PULL = Priority.PULL
+
+
+def meter_of(header: str, clock: FrozenClock | None = None, daily_calls: int | None = None) -> Meter:
+    """A meter after one call, on whose answer the org said this."""
+    meter = Meter(clock or FrozenClock(), daily_calls)
+    meter.admit(PULL)
+    meter.settle(header)
+    return meter
 
 
 @pytest.mark.parametrize(
@@ -22,18 +36,86 @@ def test_the_orgs_own_count_is_read(header: str, told: tuple[int, int] | None) -
     assert read_limit_info(header) == told
 
 
-def test_an_answer_without_the_header_changes_nothing() -> None:
-    meter = Meter()
-    meter.note("api-usage=18/5000")
-    meter.note(None)
+def test_an_answer_without_the_header_counts_as_one_call() -> None:
+    meter = meter_of("api-usage=18/5000")
+    meter.admit(PULL)
+    meter.settle(None)
 
-    assert meter.usage == Usage(spent=0, used=18, limit=5000)
+    assert meter.usage == Usage(spent=2, used=19, limit=5000, ceiling=5000)
 
 
 def test_calls_of_all_workers_are_counted() -> None:
-    meter = Meter()
+    meter = Meter(FrozenClock())
     with ThreadPoolExecutor(8) as pool:
         for _ in range(2000):
-            pool.submit(meter.spend)
+            pool.submit(meter.admit, PULL)
 
     assert meter.usage.spent == 2000
+
+
+def test_a_call_that_did_not_leave_is_not_spent() -> None:
+    meter = meter_of("api-usage=18/5000")
+    meter.admit(PULL)
+    meter.take_back()
+
+    assert meter.usage == Usage(spent=1, used=18, limit=5000, ceiling=5000)
+
+
+def test_the_smaller_of_two_limits_holds() -> None:
+    assert meter_of("api-usage=18/100000", daily_calls=15_000).usage.ceiling == 15_000
+    assert meter_of("api-usage=18/5000", daily_calls=15_000).usage.ceiling == 5000
+    assert Meter(FrozenClock(), 15_000).usage.ceiling == 15_000
+
+
+def test_each_kind_of_work_stops_at_its_wall() -> None:
+    meter = meter_of("api-usage=8500/10000")
+
+    meter.admit(Priority.PULL)
+    for later in (Priority.VERIFY, Priority.REFRESH):
+        with pytest.raises(BudgetSpent, match=r"8,500 of 10,000 .* stops at [78],000") as caught:
+            meter.admit(later)
+
+    assert caught.value.code == "API_BUDGET_SPENT"
+    assert isinstance(caught.value, LimitExceeded)
+
+
+def test_calls_under_way_are_counted_before_the_org_has_told() -> None:
+    meter = meter_of("api-usage=98/100")
+
+    meter.admit(Priority.PUSH)
+    meter.admit(Priority.PUSH)
+    with pytest.raises(BudgetSpent):
+        meter.admit(Priority.PUSH)
+
+    assert meter.usage.spent == 3
+
+
+def test_an_hour_after_the_orgs_word_one_call_may_go_and_look() -> None:
+    clock = FrozenClock()
+    meter = meter_of("api-usage=96/100", clock)
+    clock.advance(timedelta(minutes=20))
+    with pytest.raises(BudgetSpent) as caught:
+        meter.admit(PULL)
+    assert caught.value.again_at == clock.now() + timedelta(minutes=40)
+    assert "11:30 UTC" in caught.value.hint
+
+    clock.advance(timedelta(minutes=40))
+    meter.admit(PULL)
+    with pytest.raises(BudgetSpent):
+        meter.admit(PULL)  # one looks, not all
+    meter.settle("api-usage=97/100")
+    with pytest.raises(BudgetSpent):
+        meter.admit(PULL)
+    clock.advance(timedelta(hours=1))
+    meter.admit(PULL)
+    meter.settle("api-usage=30/100")
+    meter.admit(PULL)
+
+    assert meter.usage == Usage(spent=4, used=30, limit=100, ceiling=100)
+
+
+def test_the_hint_tells_whose_limit_it_is() -> None:
+    with pytest.raises(BudgetSpent) as caught:
+        meter_of("api-usage=20000/100000", daily_calls=15_000).admit(PULL)
+
+    assert "The org itself allows 100,000" in caught.value.hint

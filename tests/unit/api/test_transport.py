@@ -49,7 +49,7 @@ class Rig:
 
     def __init__(self, server: ScriptedServer, wire: Wire, keys: Vault, clock: QuickClock) -> None:
         connection = Connection(LoginMethod.CLIENT_CREDENTIALS, server.url, client_id="app", client_secret="secret-00")
-        self.meter = Meter()
+        self.meter = Meter(clock)
         self.sessions = Sessions(connection, wire, keys, clock)
         self.transport = Transport(wire, self.sessions, self.meter, clock, "58.0")
 
@@ -80,7 +80,7 @@ def test_calls_are_counted_and_logins_are_not(rig: Build) -> None:
     both.transport.send(LIST)
     both.transport.send(LIST)
 
-    assert both.meter.usage == Usage(spent=2, used=18, limit=5000)
+    assert both.meter.usage == Usage(spent=2, used=18, limit=5000, ceiling=5000)
 
 
 def test_an_ended_session_is_renewed_once_and_the_call_made_again(rig: Build) -> None:
@@ -210,7 +210,7 @@ def test_a_used_up_day_is_not_asked_again(rig: Build) -> None:
     with pytest.raises(LimitExceeded):
         both.transport.send(LIST)
 
-    assert both.meter.usage == Usage(spent=1, used=9, limit=9)
+    assert both.meter.usage == Usage(spent=1, used=9, limit=9, ceiling=9)
 
 
 def test_a_redirect_is_refused(rig: Build) -> None:

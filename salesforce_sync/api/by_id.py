@@ -1,0 +1,96 @@
+"""The records of certain ids, in as few calls as their number allows: one GET, or five queries in a composite call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from salesforce_sync.api import composite, query, rest
+from salesforce_sync.api.composite import MAX_QUERIES, CompositeAnswer, Part
+from salesforce_sync.api.resume import RestPoint
+from salesforce_sync.api.rows import PageDecoder
+from salesforce_sync.api.transport import Transport
+from salesforce_sync.errors import ObjectTrouble, RequestRefused
+from salesforce_sync.models.page import Page, Rows
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import ObjectSchema
+
+log = logging.getLogger("salesforce_sync.api")
+
+IDS_A_PART = 1000
+"""Ids in one query of a composite call: its rows are all held at once, so they must not be too many."""
+
+_IN_SOQL = len("'003000000000001AAA',")
+_IN_PATH = len("%27003000000000001AAA%27%2C")
+
+
+class ById:
+    """One pull of certain records, deleted ones too. Ids that the org does not show are left out of the pages."""
+
+    def __init__(self, transport: Transport, schema: ObjectSchema, ids: Sequence[str], purpose: rest.Purpose) -> None:
+        self._transport = transport
+        self._schema = schema
+        self._ids = tuple(dict.fromkeys(map(to_18, ids)))
+        self._purpose = purpose
+
+    def pages(self) -> Iterator[Page]:
+        """The rows. Only the final page, which is empty, is a durable point: it costs little to ask again."""
+        rows, asked = 0, None
+        for first in self._results():
+            asked = asked or first.asked
+            for page in rest.RestPull(self._transport, self._schema, first.session, self._purpose).after(first):
+                rows += len(page.body.values) if isinstance(page.body, Rows) else 0
+                yield replace(page, resume=None, total=None, server_time=asked, last=False)
+        yield Page(self._schema, Rows(()), str(RestPoint(rows, None)), rows, rows, asked, last=True)
+
+    def _results(self) -> Iterator[rest.FirstPage]:
+        """The first page of every query that it takes."""
+        by_get, by_part = self._room_in_get(), self._room_in_part()
+        if len(self._ids) <= by_get:
+            yield self._get(self._ids)
+            return
+        done = 0
+        for group in _cut(self._ids, by_part * MAX_QUERIES):
+            try:
+                groups = _cut(group, by_part)
+                answer = self._together(groups)
+            except ObjectTrouble as refused:
+                if by_get <= 0:
+                    raise
+                log.warning("%s: records are read with more calls: %s", self._schema.name, refused.message)
+                yield from map(self._get, _cut(self._ids[done:], by_get))
+                return
+            yield from self._first_pages(answer, len(groups))
+            done += len(group)
+
+    def _room_in_get(self) -> int:
+        """How many ids a GET can name; 0 or less where the fields alone are too many for one."""
+        path = rest.query_path(query.with_ids(self._schema, ()))
+        return self._transport.room(path, rest.PAGE_SIZE) // _IN_PATH
+
+    def _room_in_part(self) -> int:
+        """How many ids a query of a composite call can name: its length is bounded as a query's, not as a URI's."""
+        bare = query.with_ids(self._schema, ())
+        room = (query.MAX_SOQL - len(bare.soql)) // _IN_SOQL
+        if room > 0:
+            return min(IDS_A_PART, room)
+        raise RequestRefused(f"{self._schema.name} has too many fields for one query.", code="QUERY_TOO_LONG")
+
+    def _get(self, ids: Sequence[str]) -> rest.FirstPage:
+        return rest.ask(self._transport, query.with_ids(self._schema, ids), PageDecoder(self._schema), self._purpose)
+
+    def _together(self, groups: Sequence[Sequence[str]]) -> CompositeAnswer:
+        paths = [rest.query_path(query.with_ids(self._schema, ids)) for ids in groups]
+        parts = [Part(f"rows{number}", path, rest.PAGE_SIZE) for number, path in enumerate(paths)]
+        return composite.ask(self._transport, parts, self._purpose, rest.PAGE_SIZE)
+
+    def _first_pages(self, answer: CompositeAnswer, count: int) -> Iterator[rest.FirstPage]:
+        decoder = PageDecoder(self._schema)
+        for number in range(count):
+            page = decoder.decode(answer.part(f"rows{number}").checked(self._purpose.doing))
+            yield rest.FirstPage(page, answer.session, answer.asked)
+
+
+def _cut(ids: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]

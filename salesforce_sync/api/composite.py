@@ -1,0 +1,127 @@
+"""Composite: several questions in one call. Of the parts of one call at most five may be queries.
+
+Source: REST guide, Composite; section 6 of the API facts. The answer of each part has its own status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from salesforce_sync.api.responses import Refusal, error_for, is_scope_problem, read_refusal
+from salesforce_sync.api.rest import Purpose
+from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.errors import Incomplete, SyncError, Unreachable
+from salesforce_sync.models.connection import Session
+
+MAX_QUERIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One GET within the call. `reference` has letters and digits only; `path` is below the version's root."""
+
+    reference: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartAnswer:
+    """What the org said to one part; the names of its headers are in lower case."""
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the org did not answer; None where it did (an unchanged answer, 304, is one)."""
+        answered = 200 <= self.status < 300 or self.status == 304
+        return None if answered else read_refusal(self.status, self.body)
+
+    def checked(self, doing: str) -> bytes:
+        """The body of an answer; the error of a refusal is raised."""
+        refusal = self.refusal
+        if refusal is not None:
+            raise error_for(refusal, doing)
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeAnswer:
+    """All parts by reference, the session they belong to, and the org's time (UTC) just before they were asked."""
+
+    parts: Mapping[str, PartAnswer]
+    session: Session
+    asked: datetime | None
+
+    def part(self, reference: str) -> PartAnswer:
+        """One part's answer; `Incomplete` if the org left it out."""
+        found = self.parts.get(reference)
+        if found is None:
+            raise Incomplete("The org answered only a part of what it was asked.", hint="Try again later.")
+        return found
+
+    @property
+    def session_ended(self) -> bool:
+        """Whether a part met the end of the session: it may come between two parts of one call."""
+        refusals = (part.refusal for part in self.parts.values() if part.status == 401)
+        return any(refusal is not None and not is_scope_problem(refusal) for refusal in refusals)
+
+
+class _PartReply(msgspec.Struct):
+    referenceId: str
+    httpStatusCode: int
+    body: msgspec.Raw = msgspec.Raw(b"null")
+    httpHeaders: dict[str, Any] | None = None
+
+
+class _Reply(msgspec.Struct):
+    compositeResponse: list[_PartReply]
+
+
+def ask(
+    transport: Transport, parts: Sequence[Part], purpose: Purpose, headers: tuple[tuple[str, str], ...] = ()
+) -> CompositeAnswer:
+    """Ask all parts in one call, in order and each for itself. `headers` are the call's own.
+
+    Raises what concerns the whole call: an `ObjectTrouble` where the org has no composite or does not take it.
+    """
+    body = msgspec.json.encode({"allOrNone": False, "compositeRequest": [_order(transport, part) for part in parts]})
+    call = Call(purpose.doing, "composite", "POST", headers, body, priority=purpose.priority)
+    answer = _send(transport, call)
+    if answer.session_ended:
+        transport.renew(answer.session)
+        answer = _send(transport, call)
+    return answer
+
+
+def _order(transport: Transport, part: Part) -> dict[str, Any]:
+    order: dict[str, Any] = {"method": "GET", "url": f"{transport.root}/{part.path}", "referenceId": part.reference}
+    return {**order, "httpHeaders": dict(part.headers)} if part.headers else order
+
+
+def _send(transport: Transport, call: Call) -> CompositeAnswer:
+    answer = transport.send(call)
+    try:
+        told = msgspec.json.decode(answer.body, type=_Reply)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+        hint = "Check salesforce.instance_url and that no proxy stands in between."
+        raise Unreachable(f"The org's answer to {call.doing} cannot be read: {bad}.", hint=hint) from bad
+    parts = {each.referenceId: _part(each) for each in told.compositeResponse}
+    return CompositeAnswer(parts, answer.session, answer.asked)
+
+
+def _part(reply: _PartReply) -> PartAnswer:
+    headers = {name.lower(): str(value) for name, value in (reply.httpHeaders or {}).items()}
+    return PartAnswer(reply.httpStatusCode, bytes(reply.body), headers)
+
+
+def problem_of(error: SyncError) -> SyncError:
+    """The error as a value, without the frames that it came through (they hold whole answers)."""
+    return error.with_traceback(None)

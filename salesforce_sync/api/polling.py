@@ -1,0 +1,186 @@
+"""Polls: what is new in up to five objects, and whether they are still described as we know them, in one call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+
+from salesforce_sync.api import composite, query, rest
+from salesforce_sync.api.budget import POLLS_A_CALL
+from salesforce_sync.api.composite import CompositeAnswer, Part
+from salesforce_sync.api.query import Query
+from salesforce_sync.api.rest import Purpose
+from salesforce_sync.api.rows import PageDecoder, QueryPage
+from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.errors import Incomplete, ObjectTrouble, QueryTimeout, RequestRefused, SyncError
+from salesforce_sync.models.page import Poll, Polled, Rows
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.ports import Clock
+
+log = logging.getLogger("salesforce_sync.api")
+
+SMALL_PAGE = (("Sforce-Query-Options", "batchSize=200"),)
+"""The smallest page that Salesforce gives: a poll wants to know how much is new, not to bring it all."""
+
+_COMPOSITE_REST = 3600.0
+"""Seconds for which composite is not tried again where the org did not take it."""
+
+_FRESH = timedelta(minutes=1)
+_HTTP_GRAIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A poll that can be asked; the references of its two parts are made from its number."""
+
+    poll: Poll
+    query: Query
+    number: int
+
+    @property
+    def name(self) -> str:
+        return self.poll.schema.name
+
+    @property
+    def doing(self) -> str:
+        return f"ask what is new in {self.name}"
+
+    def parts(self) -> tuple[Part, Part]:
+        """The query, and the describe on the condition that it has changed."""
+        known = self.poll.described_as
+        condition = (("If-Modified-Since", known),) if known else ()
+        return (
+            Part(f"rows{self.number}", rest.query_path(self.query), SMALL_PAGE),
+            Part(f"describe{self.number}", f"sobjects/{self.name}/describe", condition),
+        )
+
+
+class Poller:
+    """Asks polls (`ports.Org.poll`). Safe for several threads."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._composite_again = clock.monotonic()
+
+    def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
+        """The answers in the order of the questions. A poll that cannot be asked costs nothing."""
+        answers: dict[int, Polled] = {}
+        questions: list[_Question] = []
+        for number, each in enumerate(polls):
+            try:
+                questions.append(_Question(each, _query(each), number))
+            except SyncError as problem:
+                answers[number] = _no_answer(each, problem)
+        for start in range(0, len(questions), POLLS_A_CALL):
+            some = questions[start : start + POLLS_A_CALL]
+            answers |= {each.number: answer for each, answer in zip(some, self._ask(some), strict=True)}
+        return tuple(answers[number] for number in range(len(polls)))
+
+    def _ask(self, questions: Sequence[_Question]) -> list[Polled]:
+        if self._clock.monotonic() >= self._composite_again:
+            try:
+                return self._together(questions)
+            except ObjectTrouble as refused:
+                log.warning("Polls go one by one, with more calls: %s", refused.message)
+                self._composite_again = self._clock.monotonic() + _COMPOSITE_REST
+        return [self._alone(question) for question in questions]
+
+    def _together(self, questions: Sequence[_Question]) -> list[Polled]:
+        parts = [part for question in questions for part in question.parts()]
+        purpose = Purpose(f"ask what is new in {', '.join(question.name for question in questions)}")
+        answer = composite.ask(self._transport, parts, purpose, SMALL_PAGE)
+        return [_polled(question, answer) for question in questions]
+
+    def _alone(self, question: _Question) -> Polled:
+        """The same by a call of its own, without the describe."""
+        poll, path = question.poll, rest.query_path(question.query)
+        try:
+            if not self._transport.fits(path, SMALL_PAGE):
+                raise RequestRefused(f"{question.name} has too many fields for one request.", code="URI_TOO_LONG")
+            answer = self._transport.send(Call(question.doing, path, headers=SMALL_PAGE))
+            page = _page(poll.schema, answer.body)
+        except (ObjectTrouble, QueryTimeout, Incomplete) as problem:
+            return _no_answer(poll, problem)
+        return Polled(question.name, Rows(page.rows), page.total, answer.asked, None, poll.described_as)
+
+
+def _query(poll: Poll) -> Query:
+    """What the poll asks; an `ObjectTrouble` where nothing can be asked."""
+    schema = poll.schema
+    if not schema.queryable:
+        raise RequestRefused(f"{schema.name} cannot be queried.", code="NOT_QUERYABLE")
+    if schema.stamp is None:
+        raise RequestRefused(f"{schema.name} has no field that tells what changed.", code="NO_STAMP")
+    asked = query.newest_first(query.changed_since(schema, schema.stamp, poll.since), schema, schema.stamp)
+    too_long = query.too_long(schema, asked)
+    if too_long is not None:
+        raise too_long
+    return asked
+
+
+def _no_answer(poll: Poll, problem: SyncError) -> Polled:
+    problem = composite.problem_of(problem)
+    return Polled(poll.schema.name, Rows(()), 0, described_as=poll.described_as, problem=problem)
+
+
+def _polled(question: _Question, answer: CompositeAnswer) -> Polled:
+    poll = question.poll
+    rows, describe = question.parts()
+    schema, described_as = _described(poll, answer, describe.reference)
+    try:
+        body = answer.part(rows.reference).checked(question.doing)
+        page = _page(poll.schema, body)
+    except SyncError as problem:
+        problem = composite.problem_of(problem)
+        return Polled(question.name, Rows(()), 0, answer.asked, schema, described_as, problem)
+    return Polled(question.name, Rows(page.rows), page.total, answer.asked, schema, described_as)
+
+
+def _page(schema: ObjectSchema, body: bytes) -> QueryPage:
+    page = PageDecoder(schema).decode(body)
+    if len(page.rows) < page.total and (page.done or not page.rows):
+        raise Incomplete(f"The org said that {page.total} rows of {schema.name} are new and sent {len(page.rows)}.")
+    return page
+
+
+def _described(poll: Poll, answer: CompositeAnswer, reference: str) -> tuple[ObjectSchema | None, str | None]:
+    """The object's describe if it is another than the one asked with, and the condition of the next poll.
+
+    An org that does not describe here is not known to have changed.
+    """
+    part = answer.parts.get(reference)
+    if part is None or not 200 <= part.status < 300:
+        return None, poll.described_as
+    try:
+        schema = rest.read_schema(part.body, poll.schema.name)
+    except SyncError as bad:
+        log.warning("Describe within a poll: %s", bad.message)
+        return None, poll.described_as
+    described_as = _condition(part.headers.get("last-modified"), answer.asked)
+    return None if schema == poll.schema else schema, described_as
+
+
+def _condition(last_modified: str | None, asked: datetime | None) -> str | None:
+    """What to send as If-Modified-Since in the next poll, so that no change is missed.
+
+    HTTP dates have whole seconds: a second change within the second of the first would never be seen. So a date that is
+    only just past is set back by one second, and the describe comes once more. Without a date the time of the question
+    serves, set back by what the clocks of a cluster may differ.
+    """
+    if last_modified is None:
+        return None if asked is None else _http_date(asked - _FRESH)
+    try:
+        changed = parsedate_to_datetime(last_modified)
+    except ValueError:
+        return last_modified
+    if asked is None or changed.tzinfo is None or changed < asked - _FRESH:
+        return last_modified
+    return _http_date(changed - _HTTP_GRAIN)
+
+
+def _http_date(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC), usegmt=True)

@@ -1,0 +1,147 @@
+"""One pull of an object's rows: by REST or by Bulk, whichever costs fewer calls, from its start or a durable point."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from salesforce_sync.api import query, rest, route
+from salesforce_sync.api.ahead import ahead
+from salesforce_sync.api.bulk import Bulk, Job
+from salesforce_sync.api.by_id import ById
+from salesforce_sync.api.download import Download, Source, Told
+from salesforce_sync.api.query import Query
+from salesforce_sync.api.resume import BulkPoint, RestPoint, parse
+from salesforce_sync.api.rows import PageDecoder
+from salesforce_sync.api.transport import Transport
+from salesforce_sync.errors import LocatorExpired, ObjectTrouble, QueryTimeout, RequestRefused
+from salesforce_sync.models.connection import Session
+from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.ports import Clock
+
+log = logging.getLogger("salesforce_sync.api")
+
+_SEGMENTS_AHEAD = 2
+"""Segments that wait on disk for their merge, beside the one that is being written."""
+
+
+class Pull:
+    """What `ports.Org.pull` does for one request. Result files go to `work_dir`."""
+
+    def __init__(self, transport: Transport, request: PullRequest, work_dir: Path, clock: Clock) -> None:
+        self._transport = transport
+        self._request = request
+        self._schema = request.schema
+        self._work_dir = work_dir
+        self._clock = clock
+        self._bulk = Bulk(transport, clock, request.priority)
+        self._purpose = rest.Purpose(f"read {request.schema.name}", request.priority)
+
+    def pages(self) -> Generator[Page, None, None]:
+        """The pages, from the request's durable point or from the start."""
+        if self._request.resume is not None:
+            yield from self._go_on(parse(self._request.resume))
+        elif not self._schema.queryable:
+            raise RequestRefused(f"{self._schema.name} cannot be queried.", code="NOT_QUERYABLE")
+        elif self._request.ids:
+            yield from ById(self._transport, self._schema, self._request.ids, self._purpose).pages()
+        else:
+            yield from self._begin()
+
+    def _go_on(self, point: BulkPoint | RestPoint) -> Iterator[Page]:
+        if isinstance(point, BulkPoint):
+            return self._resume_job(point)
+        return self._rest(self._transport.session()).go_on(point)
+
+    def _begin(self) -> Iterator[Page]:
+        """Ask the first REST page: small results are then complete, and large ones have told their size."""
+        for_bulk, for_rest = _queries(self._request)
+        first = self._probe(for_rest)
+        if first is None:
+            yield from self._job_pages(self._only_job(for_bulk), None)
+            return
+        probe = route.Probe(first.page.total, len(first.page.rows), first.page.done)
+        job = self._cheaper_job(for_bulk) if route.choose(probe) is route.Route.BULK else None
+        if job is None:
+            yield from self._rest(first.session).after(first)
+            return
+        del first  # its rows come again
+        yield from self._job_pages(job, probe.total)
+
+    def _probe(self, asked: Query) -> rest.FirstPage | None:
+        """The first page; None where only Bulk can answer: the query is too long for a GET, or too slow."""
+        too_long = query.too_long(self._schema, asked)
+        if too_long is not None:
+            raise too_long
+        if not rest.query_fits(self._transport, asked):
+            return None
+        try:
+            return rest.ask(self._transport, asked, PageDecoder(self._schema), self._purpose)
+        except QueryTimeout as slow:
+            log.info("%s goes by Bulk: %s", self._schema.name, slow.message)
+        except RequestRefused as refused:
+            if refused.code != "URI_TOO_LONG":
+                raise
+        return None
+
+    def _cheaper_job(self, asked: Query) -> Job | None:
+        """A Bulk job; None where Bulk does not take what REST has just taken (some objects, a used-up job quota)."""
+        try:
+            return self._bulk.create(asked, self._schema.name)
+        except ObjectTrouble as refused:
+            log.warning("%s goes by REST, with more calls: %s", self._schema.name, refused.message)
+            return None
+
+    def _only_job(self, asked: Query) -> Job:
+        """A Bulk job for what REST cannot answer."""
+        try:
+            return self._bulk.create(asked, self._schema.name)
+        except RequestRefused as refused:
+            raise RequestRefused(
+                f"{self._schema.name} fits neither way in: it is too wide or too slow for REST, and {refused.message}",
+                code=refused.code,
+                hint="Leave the object out, or hide fields that are not needed from the connected user.",
+            ) from refused
+
+    def _rest(self, session: Session) -> rest.RestPull:
+        return rest.RestPull(self._transport, self._schema, session, self._purpose)
+
+    def _job_pages(self, job: Job, rows: int | None) -> Iterator[Page]:
+        """The job's result. An empty page comes first, so that whoever is killed now does not pay for the job again."""
+        schema = self._schema
+        yield Page(schema, Rows(()), resume=str(BulkPoint(job.id)), total=rows, server_time=job.created)
+        job = self._bulk.wait(job, rows)
+        point = BulkPoint(job.id, job.rows)
+        yield Page(schema, Rows(()), resume=str(point), total=job.rows, server_time=job.created)
+        yield from self._results(point, Told(schema, job.rows, job.created))
+
+    def _resume_job(self, point: BulkPoint) -> Iterator[Page]:
+        if point.finished:
+            yield Page(self._schema, Rows(()), resume=str(point), total=point.total, last=True)
+        elif point.total is not None:
+            yield from self._results(point, Told(self._schema, point.total, None))
+        else:
+            job = self._bulk.look(point.job_id)
+            if job.dead:
+                raise LocatorExpired(f"Bulk job {job.id} ended as {job.state}: {job.message}")
+            yield from self._job_pages(job, job.rows)
+
+    def _results(self, point: BulkPoint, told: Told) -> Iterator[Page]:
+        download = Download(Source(self._bulk.result, self._clock.sleep), point, told, self._work_dir)
+        return ahead(download, _SEGMENTS_AHEAD, _remove_file, download.abort)
+
+
+def _queries(request: PullRequest) -> tuple[Query, Query]:
+    """What to ask of Bulk and of REST: the latter in order, so that what is cut has a clear end."""
+    schema = request.schema
+    if request.since is None or schema.stamp is None:
+        asked = query.everything(schema)
+        return asked, asked
+    asked = query.changed_since(schema, schema.stamp, request.since)
+    return asked, query.in_order(asked, schema, schema.stamp)
+
+
+def _remove_file(page: Page) -> None:
+    if isinstance(page.body, CsvFile):
+        page.body.path.unlink(missing_ok=True)
