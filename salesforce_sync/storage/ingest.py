@@ -29,6 +29,20 @@ class Adopted(NamedTuple):
     read_at: str | None
 
 
+class Survey(NamedTuple):
+    """What lies in a staging table."""
+
+    newest: str | None
+    live: int
+    dead: int
+
+    def until(self, limit: datetime | None) -> str | None:
+        """The checkpoint that the staged rows allow."""
+        if self.newest is None or limit is None:
+            return self.newest
+        return min(self.newest, format_datetime(limit))
+
+
 class Ingest:
     """The writing half of the SQLite store; `ports.Store` says what each call promises."""
 
@@ -122,10 +136,10 @@ class Ingest:
             adopted = _adopted(db, schema.name)
             schema = decode_schema(adopted.schema)
             since = self._check_staging(db, schema)
-            until = self._newest(db, schema, checkpoint_limit)
+            survey = Survey(*db.execute(sql.survey_staging(schema)).get)
             replaceable: int = db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get
-            merged = self._take_over(db, schema) if replaceable else self._merge_rows(db, schema, loss)
-            self._move_checkpoint(db, adopted, since, until)
+            merged = self._take_over(db, schema, survey) if replaceable else self._merge_rows(db, schema, loss)
+            self._move_checkpoint(db, adopted, since, survey.until(checkpoint_limit))
             db.execute(sql.END_STAGING, (schema.name,))
             if merged.inserted:
                 db.execute(sql.come_back(schema), (schema.name,))
@@ -158,15 +172,7 @@ class Ingest:
         else:
             db.execute(sql.MOVE_CHECKPOINT, (until, adopted.name))
 
-    def _newest(self, db: apsw.Connection, schema: ObjectSchema, limit: datetime | None) -> str | None:
-        if schema.stamp is None:
-            return None
-        newest: str | None = db.execute(sql.newest_staged(schema.name, schema.stamp)).get
-        if newest is None or limit is None:
-            return newest
-        return min(newest, format_datetime(limit))
-
-    def _take_over(self, db: apsw.Connection, schema: ObjectSchema) -> Merged:
+    def _take_over(self, db: apsw.Connection, schema: ObjectSchema, survey: Survey) -> Merged:
         """A first load: the staging table becomes the object's table, so no row is written twice."""
         db.execute(sql.drop_table(schema.name))
         db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
@@ -175,8 +181,8 @@ class Ingest:
         except apsw.ConstraintError:
             db.execute(sql.drop_doubles(schema.name, schema.stamp))
             db.execute(sql.create_key(schema.name, schema.name))
-        live, dead = db.execute(sql.count_rows(schema)).get
-        return Merged(schema.name, inserted=live, unchanged=dead)
+            survey = Survey(survey.newest, *db.execute(sql.count_rows(schema)).get)
+        return Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
 
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
         deletable = schema.has("IsDeleted")

@@ -16,6 +16,7 @@ ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
 """
+FILLED = "UPDATE _sync_object SET refill = 0 WHERE name = ?"
 READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1 WHERE name = ?"
 MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0 WHERE name = ?"
 KEEP_CHECKPOINT = "UPDATE _sync_object SET merged = 1, refill = 0 WHERE name = ?"
@@ -189,8 +190,10 @@ def _from_rest(field: Field, value: str) -> str:
             return f"nullif({value}, '')"
 
 
-def newest_staged(object_name: str, stamp: str) -> str:
-    return f"SELECT max({quote(stamp)}) FROM {quote(staging_table(object_name))}"
+def survey_staging(schema: ObjectSchema) -> str:
+    """The newest stamp, live rows and tombstones: one reading of all rows, where each costs 4 % of a first load."""
+    newest = "NULL" if schema.stamp is None else f"max({quote(schema.stamp)})"
+    return f"SELECT {newest}, {_live_and_dead(schema)} FROM {quote(staging_table(schema.name))}"
 
 
 def highest_row(table: str) -> str:
@@ -262,10 +265,14 @@ def listed(schema: ObjectSchema) -> str:
 
 def count_rows(schema: ObjectSchema) -> str:
     """Live rows and tombstones."""
+    return f"SELECT {_live_and_dead(schema)} FROM {quote(schema.name)}"
+
+
+def _live_and_dead(schema: ObjectSchema) -> str:
     if not schema.has("IsDeleted"):
-        return f"SELECT count(*), 0 FROM {quote(schema.name)}"
+        return "count(*), 0"
     dead = 'count(*) FILTER (WHERE "IsDeleted" IS 1)'
-    return f"SELECT count(*) - {dead}, {dead} FROM {quote(schema.name)}"
+    return f"count(*) - {dead}, {dead}"
 
 
 def count_since(schema: ObjectSchema, stamp: str) -> str:
