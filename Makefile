@@ -1,14 +1,16 @@
 # make demo [N=1000000]   try it: simulated org, first sync, a table of what arrived
 # make test               everything that must hold; fails when anything does not
 # make bench              the table of speed and memory
+# make torture SEEDS=1-1000   random histories of an org and its replicas
 # Needs Python 3.11 or newer. No compiler.
 
 PYTHON ?= python3
 N ?= 10000
+SEEDS ?= 1-1000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint types unit format clean
+.PHONY: demo test bench torture lint types unit format clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/salesforce-sync demo --records $(N)
@@ -29,6 +31,9 @@ unit: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+torture: $(VENV)/.dev
+	$(BIN)/python -m tests.torture --seeds $(SEEDS) --minimise
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

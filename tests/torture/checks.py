@@ -1,0 +1,116 @@
+"""What must hold after each run, and when the org rests (design.md, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from salesforce_sync.models.run import Run, RunState
+from tests.torture.chronicle import Chronicle, Mark, Version
+from tests.torture.replica import Replica, same
+from tests.torture.violation import Violation
+
+Shown = Mapping[str, Mapping[str, object]]
+"""Id → values."""
+
+MOST_CALLS = 400
+"""API calls that one object of one run may cost here, whatever goes wrong: retries have bounds."""
+
+
+def after_run(chronicle: Chronicle, replica: Replica, run: Run, before: Mark) -> None:
+    """Every visible row is one that the org had; what is called complete has all that was there when it began."""
+    _check_words(replica, run)
+    seen = {name: replica.visible(name) for name in replica.objects}
+    if run.calls > MOST_CALLS * len(run.objects):
+        raise Violation("bounded", f"a run over {len(run.objects)} objects cost {run.calls} calls")
+    _no_half_rows(chronicle, replica, seen)
+    for record in run.objects:
+        if record.state is RunState.COMPLETE:
+            name = record.object_name
+            _check_complete(chronicle, replica, name, before[name], seen[name])
+
+
+def _check_words(replica: Replica, run: Run) -> None:
+    told = "SyncComplete" in replica.said
+    if told != (run.state is RunState.COMPLETE):
+        raise Violation("no false success", f"the run ended {run.state}, the signals were {replica.said}")
+
+
+def _check_complete(
+    chronicle: Chronicle, replica: Replica, name: str, before: Mapping[str, int], visible: Shown
+) -> None:
+    for key, number in before.items():
+        since = chronicle.versions[name][key][number:]
+        if key in chronicle.ever_hidden or any(each.gone for each in since):
+            continue
+        if key not in visible:
+            if not any(each.deleted for each in since):
+                raise Violation("no false success", f"{name} is called complete and lacks {key}")
+        elif not any(matches(each, visible[key], replica.settled[name]) for each in since):
+            nearest = since[0]
+            what = _difference(nearest, visible[key], replica.settled[name])
+            raise Violation("no false success", f"{name} is called complete, but {key} is older: {what}")
+
+
+def no_half_rows(chronicle: Chronicle, replica: Replica) -> None:
+    """Every visible row is one that the org really had, and only deleted rows are tombstones."""
+    _no_half_rows(chronicle, replica, {name: replica.visible(name) for name in replica.objects})
+
+
+def _no_half_rows(chronicle: Chronicle, replica: Replica, seen: Mapping[str, Shown]) -> None:
+    for name in replica.objects:
+        for key, row in seen[name].items():
+            versions = chronicle.versions[name].get(key, [])
+            if not any(matches(each, row, replica.settled[name]) for each in versions if not each.deleted):
+                what = _difference(versions[-1], row, replica.settled[name]) if versions else "no such row"
+                raise Violation("no half page", f"{name} {key} was never so in the org: {what}")
+        for key in replica.tombstones(name):
+            if not any(each.deleted for each in chronicle.versions[name].get(key, [])):
+                raise Violation("deletes told apart", f"{name} {key} is a tombstone and was never deleted")
+
+
+def at_rest(chronicle: Chronicle, replica: Replica) -> None:
+    """The replica equals the org, row by row and field by field."""
+    for name in replica.objects:
+        _check_equal(chronicle, replica, name)
+    left = replica.left_pages()
+    if left:
+        raise Violation("nothing is left", f"in the folder of pages: {left}")
+    for status in replica.sync.status().objects:
+        shown = len(replica.visible(status.object_name))
+        if status.rows != shown or status.staged_rows:
+            raise Violation("equal at rest", f"{status.object_name}: status says {status}, {shown} rows are shown")
+
+
+def _check_equal(chronicle: Chronicle, replica: Replica, name: str) -> None:
+    expected, found = chronicle.living(name), replica.visible(name)
+    fields = replica.fields(name)
+    _check_ids(name, "lacks", expected.keys() - found.keys())
+    _check_ids(name, "shows rows that the org does not show:", found.keys() - expected.keys())
+    for key, version in expected.items():
+        missing = {each for each in version.values if each not in fields}
+        if missing - chronicle.unseen_fields(name):
+            raise Violation("equal at rest", f"{name} has no column for {sorted(missing)}")
+        if not matches(version, found[key], fields):
+            raise Violation("equal at rest", f"{name} {key}: {_difference(version, found[key], fields)}")
+
+
+def _check_ids(name: str, what: str, ids: Iterable[str]) -> None:
+    listed = sorted(ids)
+    if listed:
+        raise Violation("equal at rest", f"{name} {what} {len(listed)} rows: {listed[:5]}")
+
+
+def matches(version: Version, row: Mapping[str, object], fields: set[str]) -> bool:
+    """Whether the row is this version, in all fields of both."""
+    return not version.gone and all(
+        same(value, row.get(name)) for name, value in version.values.items() if name in fields
+    )
+
+
+def _difference(version: Version, row: Mapping[str, object], fields: set[str]) -> str:
+    differing = [
+        f"{name} is {row.get(name)!r:.80}, in the org {value!r:.80}"
+        for name, value in version.values.items()
+        if name in fields and not same(value, row.get(name))
+    ]
+    return "; ".join(differing[:4]) or "the row is gone in the org"

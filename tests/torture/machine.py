@@ -1,0 +1,93 @@
+"""Plays a history to its end, lets the org rest, and says what did not hold."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from salesforce_sync.models.run import RunState
+from tests.torture import checks, people, runs
+from tests.torture.history import History, Step
+from tests.torture.pace import of_the_org, of_the_product, paced
+from tests.torture.replica import Replica
+from tests.torture.steps import KINDS
+from tests.torture.violation import Violation
+from tests.torture.world import World
+
+REST_RUNS = 3
+"""One run may take up an old pull, the next may read all again, and the third sees what that could not."""
+REST_SECONDS = 15 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A history that broke a rule, or in which something raised what it never should."""
+
+    history: History
+    rule: str
+    what: str
+    trace: tuple[str, ...]
+
+
+def play(history: History) -> Failed | None:
+    """Play it; None if everything held."""
+    with paced(*of_the_product(history.setup), *of_the_org(history.setup)):
+        world = World(history.setup)
+        try:
+            _begin(world, history)
+            _live(world, history.steps)
+            _rest(world)
+        except Violation as broken:
+            return Failed(history, broken.rule, str(broken), tuple(world.trace))
+        except Exception as error:
+            return Failed(history, type(error).__name__, f"{type(error).__name__}: {error}", tuple(world.trace))
+        finally:
+            world.close()
+    return None
+
+
+def _begin(world: World, history: History) -> None:
+    """The rows that are there before the first step; parents first."""
+    rng = random.Random(f"rows {history.seed}")
+    for name in ("Account", *world.setup.objects):
+        rows = [people.new_row(world, rng, name) for _ in range(world.setup.rows)]
+        world.attempt(f"begin with {name}", partial(world.org.create, name, rows))
+
+
+def _live(world: World, steps: Sequence[Step]) -> None:
+    for number, step in enumerate(steps):
+        world.tell(f"[{number}] {step}")
+        KINDS[step.kind].act(world, random.Random(step.seed))
+
+
+def _rest(world: World) -> None:
+    """Nothing is wrong any more, open transactions have ended, and nobody works."""
+    world.tell("rest")
+    world.faults.waiting.clear()
+    world.org.faults.clear()
+    world.org.usage.reset()
+    world.org.permissions.reset()
+    world.org.clock.advance(3700)  # long enough to look for new fields
+    world.chronicle.note()
+    for replica in world.replicas:
+        _bring_to_rest(world, replica)
+
+
+def _bring_to_rest(world: World, replica: Replica) -> None:
+    for _ in range(REST_RUNS):
+        _complete_run(world, replica)
+        world.org.clock.advance(REST_SECONDS)
+    checks.at_rest(world.chronicle, replica)
+    if _complete_run(world, replica):
+        raise Violation("equal at rest", "a run changed rows although the org rests")
+
+
+def _complete_run(world: World, replica: Replica) -> int:
+    """A run that has no reason not to be complete; gives how many rows changed."""
+    result = runs.run(world, replica)
+    if result.state is not RunState.COMPLETE:
+        problems = [f"{each.object_name}: {each.problem}" for each in result.objects if each.problem]
+        raise Violation("equal at rest", f"nothing is wrong with the org, but the run is {result.state}: {problems}")
+    return result.changed

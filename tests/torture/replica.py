@@ -1,0 +1,133 @@
+"""A real replica in a history: made, synced, closed, opened again, and read by its public names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from salesforce_sync.app import SFSync
+from salesforce_sync.config import Config
+from salesforce_sync.models.run import Run, RunState
+from salesforce_sync.models.schema import FieldType
+from salesforce_sync.models.values import decode
+from salesforce_sync.ports import Clock
+from simorg.clients import CLIENT_ID, CLIENT_SECRET
+
+
+def config_of(url: str, path: Path, objects: tuple[str, ...]) -> Config:
+    """The settings of a replica, from nothing but these."""
+    return Config.load(
+        environ={},
+        instance_url=url,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        storage_path=str(path),
+        sync_objects=",".join(objects),
+    )
+
+
+class Replica:
+    """One replica file. `settled` holds, for each object, the fields that a complete run has filled."""
+
+    def __init__(self, url: str, path: Path, objects: tuple[str, ...], clock: Clock) -> None:
+        self.path = path
+        self.objects = objects
+        self.config = config_of(url, path, objects)
+        self.settled: dict[str, set[str]] = {name: set() for name in objects}
+        self._clock = clock
+        self.said: list[str] = []
+        self.sync = self._opened()
+
+    def _opened(self) -> SFSync:
+        opened = SFSync(self.config, clock=self._clock)
+        opened.on("*", lambda signal: self.said.append(type(signal).__name__))
+        return opened
+
+    def close(self) -> None:
+        self.sync.close()
+
+    def reopen(self) -> None:
+        """As after a restart of the machine."""
+        self.close()
+        self.sync = self._opened()
+
+    @contextmanager
+    def handed_over(self) -> Iterator[None]:
+        """Closed here, so that another process can have it."""
+        self.close()
+        try:
+            yield
+        finally:
+            self.sync = self._opened()
+
+    def run(self, *objects: str) -> Run:
+        """A sync; afterwards `settled` is as it says."""
+        self.said.clear()
+        run = self.sync.sync(*objects)
+        self._settle({each.object_name for each in run.objects if each.state is RunState.COMPLETE})
+        return run
+
+    def forget_fields(self) -> None:
+        """After a run elsewhere that told nothing: fields may have come that are not filled."""
+        self._settle(set())
+
+    def _settle(self, complete: set[str]) -> None:
+        for name in self.objects:
+            adopted = self.fields(name)
+            self.settled[name] = adopted if name in complete else self.settled[name] & adopted
+
+    def fields(self, name: str) -> set[str]:
+        """The fields that the replica has a column for and still asks the org for."""
+        if name not in self.sync.objects:
+            return set()
+        return {field.name for field in self.sync.objects[name].schema.columns}
+
+    def visible(self, name: str) -> dict[str, Mapping[str, object]]:
+        """What a person gets from `all()`: id → values."""
+        if name not in self.sync.objects:
+            return {}
+        records = [record.to_dict() for record in self.sync.objects[name].all()]
+        return {str(each["Id"]): each for each in records}
+
+    def tombstones(self, name: str) -> dict[str, Mapping[str, object]]:
+        """The rows that are flagged as deleted, as any SQLite tool sees them."""
+        if name not in self.sync.objects:
+            return {}
+        schema = self.sync.objects[name].schema
+        if not schema.has("IsDeleted"):
+            return {}
+        kinds = {field.name: field.type for field in schema.columns}
+        found = self._rows(f'SELECT {", ".join(_quoted(each) for each in kinds)} FROM "{name}" WHERE "IsDeleted" IS 1')
+        return {str(row[0]): _decoded(kinds, row) for row in found}
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def left_pages(self) -> list[str]:
+        """Files that lie where pages land, but for the lock of each object."""
+        folder = self.path.with_name(f"{self.path.name}-pages")
+        return sorted(each.name for each in folder.iterdir() if each.suffix != ".lock") if folder.is_dir() else []
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _decoded(kinds: Mapping[str, FieldType], row: tuple[Any, ...]) -> Mapping[str, object]:
+    return {name: decode(kind, value) for (name, kind), value in zip(kinds.items(), row, strict=True)}
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two values are the same, kind and all: True is not 1, and 1.10 is 1.1."""
+    if isinstance(one, Decimal) and isinstance(other, Decimal):
+        return one == other
+    return type(one) is type(other) and one == other

@@ -1,0 +1,117 @@
+"""What replicas do, and time: syncs, restarts, kills."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from salesforce_sync.models.run import Run
+from tests.torture import checks
+from tests.torture.replica import Replica
+from tests.torture.violation import Violation
+from tests.torture.world import World
+
+ROOT = Path(__file__).parents[2]
+MOST_DAYS = 14.0
+"""After 15 days the org itself purges what is in the bin."""
+WORKER_SECONDS = 120
+
+Act = Callable[[World, random.Random], None]
+
+
+def sync(world: World, rng: random.Random) -> None:
+    """One replica syncs some or all of its objects."""
+    replica = rng.choice(world.replicas)
+    names = rng.sample(replica.objects, rng.randint(1, len(replica.objects))) if rng.random() < 0.3 else []
+    run(world, replica, *names)
+
+
+def run(world: World, replica: Replica, *names: str) -> Run:
+    """Sync, and see that what must always hold does."""
+    before = world.chronicle.mark()
+    result = replica.run(*names)
+    world.chronicle.note()
+    parts = [
+        f"{each.object_name} {each.state}{f' ({each.problem.code})' if each.problem else ''}" for each in result.objects
+    ]
+    world.tell(f"sync of {replica.path.parent.name}: {', '.join(parts)}, {result.calls} calls")
+    for record in result.objects:
+        if record.problem is not None and record.problem.code == "INTERNAL_ERROR":
+            raise Violation("no bugs", record.problem.message)
+    _raise_troubles(world)
+    checks.after_run(world.chronicle, replica, result, before)
+    return result
+
+
+def _raise_troubles(world: World) -> None:
+    if world.faults.troubles:
+        raise world.faults.troubles.pop()
+
+
+def during(*acts: Act) -> Act:
+    """A step that lets one of these happen in the middle of the next sync."""
+
+    def arm(world: World, rng: random.Random) -> None:
+        act, seed, seconds = rng.choice(acts), rng.randrange(1_000_000), rng.choice((0, 0, 1, 7))
+
+        def happen() -> None:
+            world.org.clock.advance(seconds)
+            world.tell(f"meanwhile, {seconds} s later:")
+            act(world, random.Random(seed))
+            world.chronicle.note()
+
+        nth = rng.choice((1, 2, 2, 3, 4, 6, 9))
+        world.tell(f"{act.__name__} is to happen at request {nth} from now")
+        world.at_request(nth, happen)
+
+    return arm
+
+
+def reopen(world: World, rng: random.Random) -> None:
+    """A replica is closed and opened again."""
+    replica = rng.choice(world.replicas)
+    world.tell(f"reopen {replica.path.parent.name}")
+    replica.reopen()
+    checks.no_half_rows(world.chronicle, replica)
+
+
+def killed_sync(world: World, rng: random.Random) -> None:
+    """Another process syncs the replica, and is killed with SIGKILL when the org has got so many requests."""
+    replica = rng.choice(world.replicas)
+    nth, delay = rng.randint(1, 12), rng.choice((0.0, 0.0, 0.002, 0.01, 0.03))
+    order = {
+        "url": world.org.url,
+        "path": str(replica.path),
+        "objects": list(replica.objects),
+        "now": world.clock.now().isoformat(),
+        "setup": asdict(world.setup),
+    }
+    command = [sys.executable, "-m", "tests.torture.worker", json.dumps(order)]
+    with replica.handed_over():
+        worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        world.kill_at_request(nth, worker.pid, delay)
+        _, complaint = worker.communicate(timeout=WORKER_SECONDS)
+    world.faults.waiting.clear()
+    world.tell(f"a sync in another process, killed {delay} s after request {nth}, ended with {worker.returncode}")
+    if worker.returncode not in (0, -9):
+        raise Violation("no bugs", f"the worker ended with {worker.returncode}: {complaint[-2000:]}")
+    world.chronicle.note()
+    _raise_troubles(world)
+    replica.forget_fields()
+    checks.no_half_rows(world.chronicle, replica)
+
+
+def time_passes(world: World, rng: random.Random) -> None:
+    """Seconds to days."""
+    seconds = rng.choice((0.4, 1, 1, 20, 61, 599, 601, 3700, 8000, 86_400, 3 * 86_400))
+    days = seconds / 86_400
+    if world.days_passed + days < MOST_DAYS:
+        world.days_passed += days
+        world.org.clock.advance(seconds)
+        world.tell(f"{seconds} s pass")
+        world.chronicle.note()

@@ -1,0 +1,91 @@
+"""Every kind of step, how often it comes, and which kinds are only played when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.torture import mishaps, people, runs
+from tests.torture.runs import Act, during
+
+WORK = (
+    people.create,
+    people.update,
+    people.update_all,
+    people.delete,
+    people.undelete,
+    people.delete_and_undelete,
+    people.touch_back_and_forth,
+    people.merge,
+    people.convert,
+    people.long_transaction,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of step. `switch` names what must be switched on for it; None: it is always played."""
+
+    act: Act
+    weight: int
+    switch: str | None = None
+
+
+KINDS: dict[str, Kind] = {
+    "create": Kind(people.create, 10),
+    "update": Kind(people.update, 10),
+    "update_all": Kind(people.update_all, 4),
+    "touch": Kind(people.touch_back_and_forth, 2),
+    "delete": Kind(people.delete, 5),
+    "undelete": Kind(people.undelete, 3),
+    "delete_and_undelete": Kind(people.delete_and_undelete, 2),
+    "merge": Kind(people.merge, 2),
+    "convert": Kind(people.convert, 2),
+    "long_transaction": Kind(people.long_transaction, 5),
+    "unique_keys": Kind(people.unique_keys, 1),
+    "add_field": Kind(people.add_field, 3),
+    "remove_field": Kind(people.remove_field, 2),
+    "rename_field": Kind(people.rename_field, 1),
+    "hide_field": Kind(people.hide_field, 1),
+    "give_rights_back": Kind(people.give_rights_back, 1),
+    "meanwhile": Kind(during(*WORK), 8),
+    "drift_meanwhile": Kind(during(people.add_field, people.remove_field, people.hide_field), 2),
+    "server_error": Kind(mishaps.server_error, 3),
+    "cut": Kind(mishaps.cut, 3),
+    "drop": Kind(mishaps.drop, 2),
+    "slow": Kind(mishaps.slow, 1),
+    "refused": Kind(mishaps.refused, 2),
+    "nonsense": Kind(mishaps.nonsense, 1),
+    "session_ends": Kind(mishaps.session_ends, 2),
+    "locators_expire": Kind(mishaps.locators_expire, 2),
+    "job_fails": Kind(mishaps.job_fails, 2),
+    "calls_used_up": Kind(mishaps.calls_used_up, 1),
+    "calm": Kind(mishaps.calm, 3),
+    "sync": Kind(runs.sync, 20),
+    "reopen": Kind(runs.reopen, 1),
+    "time_passes": Kind(runs.time_passes, 12),
+    "killed_sync": Kind(runs.killed_sync, 1),
+    "purge": Kind(people.purge, 3, "purges"),
+    "hide_record": Kind(people.hide_record, 3, "hidden_records"),
+    "show_record": Kind(people.show_record, 2, "hidden_records"),
+    "hide_object": Kind(people.hide_object, 2, "hidden_objects"),
+    "stamp_in_the_future": Kind(people.stamp_in_the_future, 2, "future_stamps"),
+    "retype_field": Kind(people.retype_field, 3, "retyped_fields"),
+    "reuse_field_name": Kind(people.reuse_field_name, 3, "reused_names"),
+}
+
+SWITCHES = tuple(sorted({kind.switch for kind in KINDS.values() if kind.switch}))
+"""What needs more than polling: each is played only when it is asked for."""
+
+
+def weights(switches: Iterable[str] = (), without: Iterable[str] = ()) -> dict[str, int]:
+    """The kinds that are played with these switches on, and without some kinds, with their weights."""
+    chosen, left_out = set(switches), set(without)
+    unknown = (chosen - set(SWITCHES)) | (left_out - set(KINDS))
+    if unknown:
+        raise LookupError(f"there is no {', '.join(sorted(unknown))}; switches are {', '.join(SWITCHES)}")
+    return {
+        name: kind.weight
+        for name, kind in KINDS.items()
+        if name not in left_out and (kind.switch is None or kind.switch in chosen)
+    }

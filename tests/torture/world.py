@@ -1,0 +1,189 @@
+"""A world in which a history happens: an org on a socket, its chronicle, and replicas that sync from it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simorg.database import quote
+from simorg.faults import Fault, Faults
+from simorg.org import OrgError, SimOrg
+from simorg.results import Failure, Refused, Result
+from tests.torture.chronicle import Chronicle
+from tests.torture.clock import FollowingClock
+from tests.torture.history import Setup
+from tests.torture.replica import Replica
+
+START_MS = 1_700_000_000_000
+TRANSACTION = "a transaction"
+CHILDREN_FIRST = ("Widget__c", "Opportunity", "Lead", "Contact", "Account")
+
+
+@dataclass(slots=True)
+class Meanwhile:
+    """Something that happens when the org gets its `nth` request from now on."""
+
+    nth: int
+    act: Callable[[], None]
+
+
+class WatchedFaults(Faults):
+    """Faults that also let other things happen when a request comes, in the middle of somebody's sync."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Meanwhile] = []
+        self.troubles: list[Exception] = []
+
+    def for_request(self, method: str, target: str) -> list[Fault]:
+        for each in list(self.waiting):
+            each.nth -= 1
+            if each.nth <= 0:
+                self.waiting.remove(each)
+                self._let(each.act)
+        return super().for_request(method, target)
+
+    def _let(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as trouble:  # it would else end the server's answer, and not the history
+            self.troubles.append(trouble)
+
+
+class World:
+    """Everything that a step may touch."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.folder = tempfile.TemporaryDirectory(prefix="torture-")
+        self.org = SimOrg(0, start_ms=START_MS)
+        self.org.clock.freeze()
+        self.faults = self.org.faults = WatchedFaults()
+        self.server = self.org.serve()
+        self.server.start()
+        self.chronicle = Chronicle(self.org, setup.objects)
+        self.clock = FollowingClock(self.org.clock, setup.skew_seconds)
+        self.replicas = [self._replica(number) for number in range(setup.replicas)]
+        self.locked: dict[str, int] = {}
+        self.fields_made = 0
+        self.days_passed = 0.0
+        self.trace: list[str] = []
+
+    def _replica(self, number: int) -> Replica:
+        path = Path(self.folder.name) / f"replica{number}" / "salesforce.db"
+        return Replica(self.org.url, path, self.setup.objects, self.clock)
+
+    def close(self) -> None:
+        """Give everything up. The server's end takes a moment, and nobody has to wait for it."""
+        for replica in self.replicas:
+            replica.close()
+        threading.Thread(target=self._close_org).start()
+
+    def _close_org(self) -> None:
+        self.server.stop()
+        self.org.close()
+        self.folder.cleanup()
+
+    def tell(self, text: str) -> None:
+        self.trace.append(text)
+
+    # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def ids(self, name: str, *, deleted: bool) -> list[str]:
+        """The rows of an object that somebody can work on: visible ones that no open transaction holds."""
+        if self.org.schema(name) is None:
+            return []
+        where = f'"IsDeleted" = {int(deleted)} AND "Id" NOT IN (SELECT id FROM _invisible)'
+        found = self.org.database.rows(f'SELECT "Id" FROM {quote(name)} WHERE {where} ORDER BY "Id"')
+        self._free_locks()
+        return [key for (key,) in found if key not in self.locked]
+
+    def pick(self, rng: random.Random, name: str, *, deleted: bool = False) -> str | None:
+        """One of them."""
+        found = self.ids(name, deleted=deleted)
+        return rng.choice(found) if found else None
+
+    def lock(self, ids: list[str], seconds: float) -> None:
+        """What an open transaction has written, nobody else can write until it commits."""
+        due = self.org.clock.now_ms() + round(seconds * 1000)
+        self.locked |= dict.fromkeys([*ids, TRANSACTION], due)
+
+    def _free_locks(self) -> None:
+        now = self.org.clock.now_ms()
+        self.locked = {key: due for key, due in self.locked.items() if due > now}
+
+    @property
+    def transacting(self) -> bool:
+        """Whether a transaction is open: who changes tables, or rows that hang together, waits for it."""
+        self._free_locks()
+        return bool(self.locked)
+
+    def entangled(self, record_id: str) -> bool:
+        """Whether an open transaction holds the row or one below it: deleting it would have to wait."""
+        return self.transacting and any(key in self.locked for key in self._tree(record_id))
+
+    def _tree(self, record_id: str) -> set[str]:
+        found, new = {record_id}, {record_id}
+        while new:
+            new = {child for key in new for child in self._children(key)} - found
+            found |= new
+        return found
+
+    def _children(self, record_id: str) -> list[str]:
+        schema = self.org.object_of_id(record_id)
+        links = schema.child_relationships if schema else ()
+        children: list[str] = []
+        for link in links:
+            if link.child in CHILDREN_FIRST and link.field not in ("MasterRecordId",):
+                sql = f'SELECT "Id" FROM {quote(link.child)} WHERE {quote(link.field)} = ?'
+                children += [key for (key,) in self.org.database.rows(sql, (record_id,))]
+        return children
+
+    def attempt(self, what: str, act: Callable[[], Any]) -> None:
+        """Let somebody try something that the org may refuse, and note what came of it."""
+        try:
+            answer = act()
+        except (OrgError, Refused, LookupError) as refused:
+            self.tell(f"{what}: refused ({refused})")
+        else:
+            self.tell(f"{what}: {_summary(answer)}")
+        self.chronicle.note()
+
+    # ── the middle of a sync ─────────────────────────────────────────────────────────────────────────────────────
+
+    def at_request(self, nth: int, act: Callable[[], None]) -> None:
+        """Do this when the org gets its nth request from now on."""
+        self.faults.waiting.append(Meanwhile(nth, act))
+
+    def kill_at_request(self, nth: int, pid: int, delay: float) -> None:
+        """End this process without a word, some seconds after its nth request has come."""
+        self.at_request(nth, lambda: threading.Timer(delay, _kill, (pid,)).start())
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _summary(answer: Any) -> str:
+    if isinstance(answer, list):
+        failures = [one for one in answer if isinstance(one, Failure)]
+        text = f", {len(failures)} refused ({failures[0].code} {failures[0].message})" if failures else ""
+        return f"{len(answer) - len(failures)} rows{text}"
+    if isinstance(answer, Failure):
+        return f"refused ({answer.code} {answer.message})"
+    return "" if answer is None else str(answer)
+
+
+def saved(results: list[Result]) -> list[str]:
+    """The ids of the rows that were written."""
+    return [one.id for one in results if not isinstance(one, Failure)]
