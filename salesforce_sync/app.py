@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
+from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.ports import Clock, Usage
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
+    from salesforce_sync.sync.schedule import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +170,40 @@ class SFSync:
 
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def sync(self, *objects: str) -> Run:
-        """Pull these objects, or the configured ones, and tell the signals. The result says what is not complete."""
-        return self._engine().run(objects or self.config.sync.objects)
+    def sync(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
+        """Pull these objects, or the configured ones, and tell the signals. The result says what is not complete.
+
+        Objects in `accept_loss` may lose any number of rows; of the others no more than `sync.max_loss_percent`.
+        """
+        return self._engine().run(objects or self.config.sync.objects, frozenset(accept_loss))
+
+    def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
+        """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
+
+        Gives the run and the proofs of the objects that could be compared.
+        """
+        names = objects or tuple(self.objects) or self.config.sync.objects
+        run = self._engine().verify(names, frozenset(accept_loss))
+        proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
+        return run, tuple(proof for proof in proofs if proof is not None)
 
     def _engine(self) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
 
-        return SyncEngine(self._connected(), self._store, self._clock, self._bus)
+        return SyncEngine(self._connected(), self._store, self._clock, self._bus, self._rules())
+
+    def _rules(self) -> Rules:
+        from salesforce_sync.models.change import LossLimit
+        from salesforce_sync.sync.schedule import Rules
+
+        settings = self.config.sync
+        return Rules(
+            overlap=timedelta(minutes=settings.overlap_minutes),
+            loss=LossLimit(settings.max_loss_percent / 100),
+            verify_every=timedelta(hours=settings.verify_hours) if settings.verify_hours else None,
+            refresh_every=timedelta(hours=settings.refresh_hours) if settings.refresh_hours else None,
+            refreshed=settings.refresh_fields,
+        )
 
     def on(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
         """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end."""

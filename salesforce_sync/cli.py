@@ -102,6 +102,10 @@ def shared(command: Command) -> Command:
     return option("--config", metavar="FILE", help="The settings.  [default: ./config.yaml]")(command)
 
 
+accepting_losses = click.option(
+    "--accept-loss", metavar="OBJECT", multiple=True, help="Let this object lose any number of rows."
+)
+
 _EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4}{meaning}" for code, meaning in MEANINGS.items())
 
 
@@ -168,21 +172,43 @@ def connect(options: Options, /, method: str | None, secret_stdin: bool, **setti
 @commands.command()
 @shared
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
+@accepting_losses
 @click.pass_obj
-def sync(options: Options, objects: tuple[str, ...]) -> int:
+def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...]) -> int:
     """Bring what has changed in the org: of the configured objects, or of those named here (Widget__c)."""
     lines: list[str] = []
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         _tell_signals(sync, lines.append)
         with cut_on_interrupt():
-            run = sync.sync(*objects)
+            run = sync.sync(*objects, accept_loss=accept_loss)
     if options.json:
         say_json(reports.run_document(run))
     else:
         reports.say_run(run)
         for line in lines:
             say(line)
+    return exit_of_run(run)
+
+
+@commands.command()
+@shared
+@click.argument("objects", nargs=-1, metavar="[OBJECT]...")
+@accepting_losses
+@click.pass_obj
+def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...]) -> int:
+    """Prove that nothing is missing: compare every id and stamp with the org, and repair what differs.
+
+    Of the objects that are here, or of those named. The proofs are kept; `status` shows them.
+    """
+    with options.open() as sync, silence() if options.json else progress() as listener:
+        sync.on("sync_progress", listener)
+        with cut_on_interrupt():
+            run, proofs = sync.verify(*objects, accept_loss=accept_loss)
+    if options.json:
+        say_json(reports.run_document(run) | {"proofs": [reports.proof_document(each) for each in proofs]})
+    else:
+        reports.say_proofs(run, proofs)
     return exit_of_run(run)
 
 

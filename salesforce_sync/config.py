@@ -273,7 +273,7 @@ def _tidied(setting: Setting, raw: _Given) -> object:
     if setting.key == "api_version":
         text = str(value).removeprefix("v")
         return text if "." in text else f"{text}.0"
-    if setting.key == "objects":
+    if setting.key in ("objects", "refresh_fields"):
         return _names(setting, raw)
     if setting.key in ("path", "jwt_key_file"):
         return Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))

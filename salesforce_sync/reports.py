@@ -9,6 +9,7 @@ from typing import Any
 
 from salesforce_sync.app import Answer, Status
 from salesforce_sync.errors import SyncError
+from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Problem, Run, RunCounts, RunRecord
 from salesforce_sync.ports import Usage
 from salesforce_sync.terminal import ago, say, say_table, stamp, warn
@@ -109,12 +110,18 @@ def say_status(status: Status) -> None:
         return
     now = datetime.now(UTC)
     say_table(
-        ("object", "rows", "deleted", "last complete", "last run"),
+        ("object", "rows", "deleted", "last complete", "last run", "proof"),
         [
-            (each.object_name, each.rows, each.tombstones, ago(each.last_complete, now), _last(each))
+            (each.object_name, each.rows, each.tombstones, ago(each.last_complete, now), _last(each), _proof(each, now))
             for each in status.objects
         ],
     )
+
+
+def _proof(each: ObjectStatus, now: datetime) -> str:
+    if each.proof is None:
+        return "none yet"
+    return f"{each.proof.rows:,} = {each.proof.org_rows:,}, {ago(each.proof.at, now)}"
 
 
 def _last(each: ObjectStatus) -> str:
@@ -146,7 +153,31 @@ def _object_document(each: ObjectStatus) -> dict[str, Any]:
         "staged_rows": each.staged_rows,
         "checkpoint": stamp(each.checkpoint),
         "last_complete": stamp(each.last_complete),
+        "changes_found_by": each.method,
+        "formulas_read": stamp(each.refreshed_at),
+        "proof": None if each.proof is None else proof_document(each.proof),
         "last_run": None if each.last_run is None else _record_document(each.last_run),
+    }
+
+
+# ── Proofs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_proofs(run: Run, proofs: Sequence[Proof]) -> None:
+    """Say what was proved, and what could not be compared."""
+    for proof in proofs:
+        say(proof.line())
+    say_run_briefly(run)
+
+
+def proof_document(proof: Proof) -> dict[str, Any]:
+    """A proof as JSON."""
+    return {
+        "object": proof.object_name,
+        "at": stamp(proof.at),
+        "rows": proof.rows,
+        "org_rows": proof.org_rows,
+        "repaired": {cause.value: number for cause, number in proof.repaired},
     }
 
 

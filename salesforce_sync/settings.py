@@ -44,12 +44,17 @@ def _is_object_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII) is not None
 
 
+def _is_field_name(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z]\w*\.[A-Za-z]\w*", text, re.ASCII) is not None
+
+
 def _is_word(text: str) -> bool:
     return re.fullmatch(r"\S{1,40}", text) is not None
 
 
 Address = Annotated[str, Predicate(is_address)]
 ObjectName = Annotated[str, Predicate(_is_object_name)]
+FieldName = Annotated[str, Predicate(_is_field_name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,17 @@ class SalesforceSettings:
 
 @dataclass(frozen=True, slots=True)
 class SyncSettings:
-    """What is synced, how often (minutes), and how many records go into one request at most."""
+    """What is synced, how often, within which bounds. An interval of 0 hours means never by itself."""
 
     interval_minutes: Annotated[int, Interval(ge=1, le=10_080)] = 15
     batch_size: Annotated[int, Interval(ge=1, le=2_000)] = 200
     objects: Annotated[tuple[ObjectName, ...], MinLen(1)] = ("Contact", "Lead", "Account", "Opportunity")
+    overlap_minutes: Annotated[int, Interval(ge=0, le=1_440)] = 10
+    verify_hours: Annotated[int, Interval(ge=0, le=8_760)] = 24
+    refresh_hours: Annotated[int, Interval(ge=0, le=8_760)] = 6
+    refresh_fields: tuple[FieldName, ...] = ()
+    max_loss_percent: Annotated[int, Interval(ge=0, le=100)] = 20
+    api_calls_per_day: Annotated[int, Interval(ge=1)] = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,12 @@ SETTINGS: Final = (
     Setting("sync", "interval_minutes", "SF_SYNC_INTERVAL_MINUTES", "a whole number of minutes from 1 to 10080"),
     Setting("sync", "batch_size", "SF_SYNC_BATCH_SIZE", "a whole number from 1 to 2000"),
     Setting("sync", "objects", "SF_SYNC_OBJECTS", "a list of at least one object's API name, such as Contact"),
+    Setting("sync", "overlap_minutes", "SF_SYNC_OVERLAP_MINUTES", "a whole number of minutes from 0 to 1440"),
+    Setting("sync", "verify_hours", "SF_SYNC_VERIFY_HOURS", "a whole number of hours from 0 (never) to 8760"),
+    Setting("sync", "refresh_hours", "SF_SYNC_REFRESH_HOURS", "a whole number of hours from 0 (never) to 8760"),
+    Setting("sync", "refresh_fields", "SF_SYNC_REFRESH_FIELDS", "a list of fields, such as Account.Score__c"),
+    Setting("sync", "max_loss_percent", "SF_SYNC_MAX_LOSS_PERCENT", "a whole number from 0 to 100"),
+    Setting("sync", "api_calls_per_day", "SF_SYNC_API_CALLS_PER_DAY", "a whole number of at least 1"),
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
     Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),

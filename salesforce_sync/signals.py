@@ -93,6 +93,21 @@ class ApiLimitWarning(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyComplete(Signal):
+    """An object was compared with the org row by row: `rows` are equal, after `repaired` were mended."""
+
+    object: str
+    rows: int
+    repaired: int
+
+    name: ClassVar[str] = "verify_complete"
+    mark: ClassVar[str] = "🔎"
+
+    def details(self) -> str:
+        return f"object={self.object}, rows={self.rows}, repaired={self.repaired}"
+
+
+@dataclass(frozen=True, slots=True)
 class Progress(Signal):
     """How far one object's pull is: rows so far, of how many (None while the org has not said), calls of the run."""
 

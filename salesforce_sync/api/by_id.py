@@ -57,7 +57,7 @@ class ById:
                 answer = self._together(groups)
             except ObjectTrouble as refused:
                 if by_get <= 0:
-                    raise
+                    raise self._no_way(refused) from refused
                 log.warning("%s: records are read with more calls: %s", self._schema.name, refused.message)
                 yield from map(self._get, _cut(self._ids[done:], by_get))
                 return
@@ -76,6 +76,11 @@ class ById:
         if room > 0:
             return min(IDS_A_PART, room)
         raise RequestRefused(f"{self._schema.name} has too many fields for one query.", code="QUERY_TOO_LONG")
+
+    def _no_way(self, refused: ObjectTrouble) -> RequestRefused:
+        """Neither way is open. It is not the object that the org refused, so the error's class must not say that."""
+        message = f"{self._schema.name} has too many fields for a GET, and composite is refused: {refused.message}"
+        return RequestRefused(message, code="URI_TOO_LONG")
 
     def _get(self, ids: Sequence[str]) -> rest.FirstPage:
         return rest.ask(self._transport, query.with_ids(self._schema, ids), PageDecoder(self._schema), self._purpose)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from salesforce_sync.models.proof import Proof
+
 
 class RunState(StrEnum):
     """How a run, or one object's part of it, ended. Anything that was skipped, cut or refused is not complete."""
@@ -91,3 +93,8 @@ class ObjectStatus:
     last_run: RunRecord | None
     last_complete: datetime | None
     staged_rows: int = 0
+    proof: Proof | None = None
+    refreshed_at: datetime | None = None
+    """When values that change without a stamp (formulas) were last read; the last full load counts too."""
+    method: str = ""
+    """How changes are found: by which stamp, or by reading everything where there is none."""

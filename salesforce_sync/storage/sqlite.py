@@ -125,6 +125,10 @@ class SqliteStore:
     def merge_columns(self, object_name: str) -> int:
         return self._comparer.merge_columns(self._known(object_name))
 
+    def filled(self, object_name: str) -> None:
+        with self._connections.writing() as db:
+            db.execute(sql.FILLED, (object_name,))
+
     def read_all_again(self, object_name: str) -> None:
         with self._connections.writing() as db:
             db.execute(sql.READ_ALL_AGAIN, (object_name,))
@@ -275,6 +279,7 @@ class SqliteStore:
         checkpoint = self.checkpoint(name)
         staging = db.execute(sql.STAGED, (name,)).fetchone()
         run = db.execute(sql.LAST_RUN, (name,)).fetchone()
+        ages = self.ages(name)
         return ObjectStatus(
             object_name=name,
             rows=live,
@@ -283,6 +288,9 @@ class SqliteStore:
             last_run=None if run is None else _run(run),
             last_complete=_moment(db.execute(sql.LAST_COMPLETE, (name,)).get),
             staged_rows=0 if staging is None else staging[3],
+            proof=self.proof(name),
+            refreshed_at=ages.refreshed_at or ages.first_merged_at,
+            method="" if schema is None else schema.stamp or "reads every row",
         )
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
 
-from salesforce_sync.errors import LimitExceeded, Misuse, NeedsPerson, StoreTrouble, SyncError
+from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, StoreTrouble, SyncError
+from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.ports import Clock, Org, Store, Usage
 from salesforce_sync.signals import (
@@ -21,8 +23,10 @@ from salesforce_sync.signals import (
     SyncComplete,
     SyncFailed,
     SyncStarted,
+    VerifyComplete,
 )
-from salesforce_sync.sync.puller import Pulled, Puller
+from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, refresh_is_due, verify_is_due
 
 log = logging.getLogger(__name__)
 
@@ -35,31 +39,79 @@ WARN_AT = 0.8
 class SyncEngine:
     """Runs pulls in a small pool of threads. One object's trouble is kept from the others."""
 
-    def __init__(self, org: Org, store: Store, clock: Clock, bus: Bus) -> None:
+    def __init__(self, org: Org, store: Store, clock: Clock, bus: Bus, rules: Rules = DEFAULTS) -> None:
         self._org = org
         self._store = store
         self._clock = clock
         self._bus = bus
-        self._puller = Puller(org, store, clock)
+        self._rules = rules
 
-    def run(self, objects: Sequence[str]) -> Run:
-        """Pull these objects. Never raises for trouble with the org: the result's records say what happened."""
-        if not objects:
-            raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
-        names = _distinct(objects)
-        course = _Course(secrets.token_hex(8), self._clock.monotonic(), self._org.usage.spent)
-        self._bus.emit(SyncStarted(names))
-        with ThreadPoolExecutor(min(WORKERS, len(names)), thread_name_prefix="pull") as pool:
-            records = tuple(pool.map(lambda name: self._run_object(name, course), names))
-        calls = self._org.usage.spent - course.calls_before
-        run = Run(course.run_id, records, calls, self._clock.monotonic() - course.started)
+    def run(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
+        """Pull these objects. Never raises for trouble with the org: the result's records say what happened.
+
+        `accepted` names the objects that may lose any number of rows.
+        """
+        course = self._course(objects, accepted, self._pull)
+        self._bus.emit(SyncStarted(course.names))
+        records = self._each(course, self._ask(course))
+        run = Run(course.run_id, records, *self._cost(course))
         self._tell(run)
         return run
 
-    def _run_object(self, name: str, course: _Course) -> RunRecord:
+    def verify(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
+        """Pull these objects, compare every id and stamp with the org, and repair; `store.proof` has the results."""
+        course = self._course(objects, accepted, self._pull_and_prove)
+        records = self._each(course, [_Task(name) for name in course.names])
+        run = Run(course.run_id, records, *self._cost(course))
+        for record in run.objects:
+            proof = self._store.proof(record.object_name)
+            if record.problem is None and proof is not None:
+                self._bus.emit(VerifyComplete(proof.object_name, proof.rows, sum(each for _, each in proof.repaired)))
+        self._tell(run)
+        return run
+
+    def _course(self, objects: Sequence[str], accepted: frozenset[str], work: Work) -> _Course:
+        if not objects:
+            raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
+        puller = Puller(self._org, self._store, self._clock, self._rules, accepted)
+        started = self._clock.monotonic(), self._org.usage.spent
+        return _Course(secrets.token_hex(8), _distinct(objects), puller, work, *started)
+
+    def _cost(self, course: _Course) -> tuple[int, float]:
+        return self._org.usage.spent - course.calls_before, self._clock.monotonic() - course.started
+
+    def _each(self, course: _Course, tasks: Sequence[_Task]) -> tuple[RunRecord, ...]:
+        with ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull") as pool:
+            return tuple(pool.map(lambda task: self._run_object(task, course), tasks))
+
+    def _ask(self, course: _Course) -> list[_Task]:
+        """Ask the org about all objects at once, as far as they can be asked so."""
+        tasks = [self._claimed(name, course.puller) for name in course.names]
+        asked = [task for task in tasks if task.poll is not None]
+        try:
+            answers = self._org.poll([task.poll for task in asked if task.poll is not None]) if asked else ()
+        except SyncError as error:
+            for task in asked:
+                task.error = error
+            return tasks
+        for task, answer in zip(asked, answers, strict=True):
+            task.polled = answer
+        return tasks
+
+    def _claimed(self, name: str, puller: Puller) -> _Task:
+        task = _Task(name)
+        try:
+            task.claim.enter_context(self._store.claim(name))
+            task.poll = puller.question(name)
+        except SyncError as error:
+            task.error = error
+        return task
+
+    def _run_object(self, task: _Task, course: _Course) -> RunRecord:
         started = self._clock.now()
         try:
-            pulled = self._pull(name, course)
+            with task.claim:
+                pulled = self._work(task, course)
             merged = pulled.merged
             counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
             times = started, self._clock.now()
@@ -68,24 +120,49 @@ class SyncEngine:
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
                 course.stop.set()
-            return self._failed(name, course, started, Problem(error.code, error.message, error.hint))
+            return self._failed(task.name, course, started, Problem(error.code, error.message, error.hint))
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
-            log.exception("Syncing %s failed", name)
-            what = f"{type(error).__name__}: {error}"
-            return self._failed(
-                name, course, started, Problem("INTERNAL_ERROR", what, "Please report it with the log.")
-            )
+            log.exception("Syncing %s failed", task.name)
+            what = f"{type(error).__name__}: {error}"[:500]
+            problem = Problem("INTERNAL_ERROR", what, "Please report it with the log.")
+            return self._failed(task.name, course, started, problem)
         return record
 
-    def _pull(self, name: str, course: _Course) -> Pulled:
+    def _work(self, task: _Task, course: _Course) -> Pulled:
+        if task.error is not None:
+            raise task.error
         if course.stop.is_set():
             raise SyncError("Not begun: an error that concerns every object came first.", code=NOT_BEGUN)
 
         def report(rows: int, total: int | None) -> None:
-            self._bus.emit(Progress(name, rows, total, self._org.usage.spent - course.calls_before))
+            self._bus.emit(Progress(task.name, rows, total, self._org.usage.spent - course.calls_before))
 
-        with self._store.claim(name):
-            return self._puller.pull(name, report)
+        return course.work(task, course.puller, report)
+
+    def _pull(self, task: _Task, puller: Puller, report: Report) -> Pulled:
+        if task.poll is not None and task.polled is not None:
+            pulled = puller.take(task.poll, task.polled, report)
+        else:
+            pulled = puller.pull(task.name, report)
+        self._look_after(puller, pulled.merged.object_name)
+        return pulled
+
+    def _pull_and_prove(self, task: _Task, puller: Puller, report: Report) -> Pulled:
+        with self._store.claim(task.name):
+            pulled = puller.pull(task.name, report)
+            proof = puller.prove(pulled.merged.object_name)
+        return with_repairs(pulled, sum(number for _, number in proof.repaired))
+
+    def _look_after(self, puller: Puller, object_name: str) -> None:
+        """What has its own schedule: values that change without a stamp, and the proof."""
+        ages, now = self._store.ages(object_name), self._clock.now()
+        try:
+            if refresh_is_due(ages, self._rules, now):
+                puller.refresh(object_name)
+            if verify_is_due(ages, self._rules, now):
+                puller.prove(object_name)
+        except BudgetSpent as spent:
+            log.info("%s is looked after later: %s", object_name, spent.message)
 
     def _failed(self, name: str, course: _Course, started: datetime, problem: Problem) -> RunRecord:
         known = self._store.schema(name)
@@ -118,11 +195,28 @@ class SyncEngine:
             self._bus.emit(ApiLimitWarning(usage.used or 0, usage.limit or 0))
 
 
+@dataclass(slots=True)
+class _Task:
+    """One object on its way through a run: claimed, perhaps asked about, perhaps in trouble already."""
+
+    name: str
+    claim: ExitStack = field(default_factory=ExitStack)
+    poll: Poll | None = None
+    polled: Polled | None = None
+    error: SyncError | None = None
+
+
+Work = Callable[[_Task, Puller, Report], Pulled]
+
+
 @dataclass(frozen=True, slots=True)
 class _Course:
     """One run while it goes on; `stop` is set when an error concerns every object."""
 
     run_id: str
+    names: tuple[str, ...]
+    puller: Puller
+    work: Work
     started: float
     calls_before: int
     stop: Event = field(default_factory=Event)

@@ -6,19 +6,20 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
-from salesforce_sync.models.change import Merged
-from salesforce_sync.models.page import Page, PullRequest
+from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
+from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest
+from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
-from salesforce_sync.sync.schedule import needs_describe
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
+from salesforce_sync.sync.verify import Verifier
 
 log = logging.getLogger(__name__)
 
-OVERLAP = timedelta(minutes=10)
-"""How far a pull goes back before its checkpoint: a transaction may run 10 minutes before its rows can be seen."""
 ATTEMPTS = 4
 """How often one pull is begun or taken up again before its error is reported."""
 
@@ -37,10 +38,92 @@ class Pulled:
 class Puller:
     """Pulls objects. Holds nothing between pulls: what must last is in the store."""
 
-    def __init__(self, org: Org, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, org: Org, store: Store, clock: Clock, rules: Rules = DEFAULTS, accepted: frozenset[str] = frozenset()
+    ) -> None:
+        """`accepted` names the objects that may lose any number of rows."""
         self._org = org
         self._store = store
         self._clock = clock
+        self._rules = rules
+        self._accepted = {name.casefold() for name in accepted}
+        self.verifier = Verifier(org, store, clock)
+
+    def loss_limit(self, object_name: str) -> LossLimit | None:
+        """How many rows may go; None where a person has said that it may be any number."""
+        return None if object_name.casefold() in self._accepted else self._rules.loss
+
+    # ── polls: several objects in one call ───────────────────────────────────────────────────────────────────────
+
+    def question(self, object_name: str) -> Poll | None:
+        """What to ask the org about this object together with others; None where it has to be pulled by itself."""
+        schema = self._store.schema(object_name)
+        if schema is None or self._store.staged(schema.name) is not None:
+            return None
+        request = self._fresh_request(schema)
+        if request.since is None:
+            return None
+        return Poll(schema, request.since, self._store.ages(schema.name).described_as)
+
+    def take(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
+        """Take the answer to a poll in: mostly it is all there is; where it is not, the rest is pulled."""
+        name = poll.schema.name
+        if polled.schema is not None:
+            self._adopt(polled.schema)
+        if polled.described_as is not None:
+            self._store.note_described(name, polled.described_as)
+        if polled.problem is not None or polled.schema is not None:
+            return self.pull(name, report)
+        report(len(polled.rows.values), polled.total)
+        if polled.total > len(polled.rows.values):
+            return self._take_newest(poll, polled, report)
+        pulled = self._merge_poll(polled, PullRequest(poll.schema, poll.since))
+        return self._without_vanished(poll.schema, poll.since, polled.total, pulled)
+
+    def _merge_poll(self, polled: Polled, request: PullRequest) -> Pulled:
+        self._store.begin(request)
+        page = Page(request.schema, polled.rows, "polled", None, polled.total, polled.server_time, last=True)
+        rows = self._store.stage(page)
+        name = request.schema.name
+        return Pulled(rows, self._store.merge(name, polled.server_time, self.loss_limit(name)))
+
+    def _take_newest(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
+        """More rows than came with the poll are as young as the overlap. Most of them are often known already.
+
+        They are if there are as many here as in the org, and if the rows that came reach back to the time before
+        which nothing can have been missed when the object was last read. Otherwise the ids are compared; or all is
+        pulled, if little of it is here.
+        """
+        schema, since = poll.schema, poll.since
+        checkpoint = self._store.checkpoint(schema.name)
+        settled = None if checkpoint is None or checkpoint.read_at is None else checkpoint.read_at - self._rules.overlap
+        ids = tuple(str(row[0]) for row in polled.rows.values)
+        pulled = self._merge_poll(polled, PullRequest(schema, ids=ids))
+        here = self._store.count_since(schema.name, since)
+        stamps = self._stamps(schema, polled)
+        if here < polled.total and here * 2 < polled.total:
+            return self.pull(schema.name, report)
+        if here != polled.total or settled is None or stamps[-1] > settled:
+            start = since if here != polled.total or settled is None else max(since, settled)
+            repaired = self.verifier.settle(schema, start, self.loss_limit(schema.name))
+            pulled = with_repairs(pulled, sum(repaired.values()))
+        newest = stamps[0] if polled.server_time is None else min(stamps[0], polled.server_time)
+        self._store.advance(Checkpoint(schema.name, newest, polled.server_time))
+        return pulled
+
+    def _stamps(self, schema: ObjectSchema, polled: Polled) -> list[datetime]:
+        assert schema.stamp is not None  # without one there is no poll
+        position = [field.name for field in schema.columns].index(schema.stamp)
+        return [parse_datetime(store_datetime(str(row[position]))) for row in polled.rows.values]
+
+    def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
+        """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
+        if self._store.count_since(schema.name, since) <= rows:
+            return pulled
+        repaired = self.verifier.settle(schema, since, self.loss_limit(schema.name))
+        return with_repairs(pulled, sum(repaired.values()))
+
+    # ── pulls: one object by itself ──────────────────────────────────────────────────────────────────────────────
 
     def pull(self, object_name: str, report: Report) -> Pulled:
         """Bring what changed in the object, or everything if nothing is known of it. `report` hears of each page."""
@@ -65,10 +148,35 @@ class Puller:
         except ObjectNotFound as error:
             known = [each.name for each in self._org.objects()]
             raise ObjectNotFound.named(object_name, known) from error
-        gained = self._store.adopt(schema)
-        if gained:
-            log.info("%s has new fields: %s; all rows are read again", schema.name, ", ".join(gained))
+        self._adopt(schema)
         return schema
+
+    def _adopt(self, schema: ObjectSchema) -> None:
+        gained = self._store.adopt(schema)
+        if not gained:
+            return
+        log.info("%s has new fields: %s", schema.name, ", ".join(gained))
+        if self._store.checkpoint(schema.name) is not None:
+            self.fill(schema, gained)
+            self._store.filled(schema.name)
+
+    def refresh(self, object_name: str) -> int:
+        """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
+        schema = self._schema(object_name)
+        columns = stampless_fields(schema, self._rules)
+        changed = self.fill(schema, columns, Priority.REFRESH) if columns else 0
+        self._store.note_refresh(schema.name)
+        return changed
+
+    def prove(self, object_name: str) -> Proof:
+        """Compare every id and stamp with the org, repair, and keep the proof."""
+        schema = self._schema(object_name)
+        return self.verifier.verify(schema, self.loss_limit(schema.name))
+
+    def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
+        """Read only these columns of every row into the rows that are here; gives how many changed."""
+        self.verifier.bring(PullRequest(schema.only(*columns), priority=priority))
+        return self._store.merge_columns(schema.name)
 
     def _pull_with_patience(self, schema: ObjectSchema, report: Report) -> Pulled:
         """Take the pull up again after a break, from its last durable page; begin anew where that does not help."""
@@ -99,7 +207,10 @@ class Puller:
                     last = True
         if not last:
             raise Incomplete(f"{schema.name}: the pull ended before its last page.")
-        return Pulled(rows, self._store.merge(schema.name, server_time))
+        pulled = Pulled(rows, self._store.merge(schema.name, server_time, self.loss_limit(schema.name)))
+        if request.since is None or schema.stamp is None:
+            return pulled
+        return self._without_vanished(schema, request.since, rows, pulled)
 
     def _take_up(self, schema: ObjectSchema) -> tuple[PullRequest, int, datetime | None]:
         """The request to send: the rest of an unfinished pull, or a fresh one; with the rows that are here already."""
@@ -115,8 +226,14 @@ class Puller:
         request = PullRequest(schema)
         if checkpoint is None or checkpoint.until is None or schema.stamp is None:
             return request
-        return replace(request, since=checkpoint.until - OVERLAP)
+        return replace(request, since=checkpoint.until - self._rules.overlap)
 
     def _check_total(self, page: Page, rows: int) -> None:
         if page.total is not None and rows < page.total:
             raise Incomplete(f"{page.schema.name}: the org announced {page.total} rows, {rows} arrived.")
+
+
+def with_repairs(pulled: Pulled, repaired: int) -> Pulled:
+    """The pull with rows that a comparison repaired after it."""
+    merged = replace(pulled.merged, updated=pulled.merged.updated + repaired)
+    return Pulled(pulled.rows + repaired, merged)

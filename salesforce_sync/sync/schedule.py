@@ -1,12 +1,63 @@
-"""What is due when. Pure: values in, values out."""
+"""What is due when, and the rules that a person has set. Pure: values in, values out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from salesforce_sync.models.change import Ages, LossLimit
+from salesforce_sync.models.schema import ObjectSchema
+
 DESCRIBE_EVERY = timedelta(hours=1)
+
+
+DEFAULT_LOSS = LossLimit()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a sync goes about its work, as the settings say.
+
+    `overlap`: how far a pull goes back before its checkpoint; a transaction may run ten minutes before its rows can
+    be seen. `refreshed`: fields, as `Object.Field`, that change without a stamp, beside those that describe calls
+    calculated. A schedule of None is never due by itself.
+    """
+
+    overlap: timedelta = timedelta(minutes=10)
+    loss: LossLimit = DEFAULT_LOSS
+    verify_every: timedelta | None = timedelta(days=1)
+    refresh_every: timedelta | None = timedelta(hours=6)
+    refreshed: tuple[str, ...] = ()
+
+
+DEFAULTS = Rules()
 
 
 def needs_describe(described_at: datetime | None, now: datetime) -> bool:
     """Whether a schema is so old that the org is asked again; also when the clock has been set back since."""
     return described_at is None or not timedelta(0) <= now - described_at < DESCRIBE_EVERY
+
+
+def due(last: datetime | None, every: timedelta | None, now: datetime) -> bool:
+    """Whether something that should happen at this interval is due; also when the clock has been set back since."""
+    if every is None or last is None:
+        return False
+    return not timedelta(0) <= now - last < every
+
+
+def verify_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:
+    """Whether an object should be compared with the org again; the first time one interval after its first load."""
+    return due(ages.proved_at or ages.first_merged_at, rules.verify_every, now)
+
+
+def refresh_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:
+    """Whether values that change without a stamp should be read again."""
+    return due(ages.refreshed_at or ages.first_merged_at, rules.refresh_every, now)
+
+
+def stampless_fields(schema: ObjectSchema, rules: Rules) -> tuple[str, ...]:
+    """The columns whose values change without moving the stamp: formulas, and what a person has named."""
+    named = {name.casefold() for name in rules.refreshed}
+    return tuple(
+        field.name for field in schema.columns if field.calculated or f"{schema.name}.{field.name}".casefold() in named
+    )

@@ -2,63 +2,41 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, NotSynced, SchemaChanged, StoreBusy
-from salesforce_sync.models.change import Checkpoint, Merged, Staged
+from salesforce_sync.models.change import Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest
 from salesforce_sync.models.run import ObjectStatus, RunRecord, RunState
-from salesforce_sync.models.schema import Field, ObjectSchema, check_api_name
-from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
+from salesforce_sync.models.schema import ObjectSchema, check_api_name
+from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
 from salesforce_sync.testing.clock import FrozenClock
-from salesforce_sync.testing.forms import from_rest, read_csv
 from salesforce_sync.testing.matching import check, passes
-
-Row = dict[str, Stored]
-
-
-@dataclass
-class _Table:
-    schema: ObjectSchema
-    described_at: datetime
-    rows: dict[str, Row] = field(default_factory=dict)
-    until: str | None = None
-    merged: bool = False
-    refill: bool = False
-
-
-@dataclass
-class _Staging:
-    columns: tuple[str, ...]
-    since: datetime | None
-    rows: list[Row] = field(default_factory=list)
-    resume: str | None = None
-    durable: int = 0
-    server_time: datetime | None = None
+from salesforce_sync.testing.memory_comparison import Comparing, refuse_loss
+from salesforce_sync.testing.memory_tables import (
+    Row,
+    Staging,
+    Table,
+    dead,
+    enter,
+    names,
+    spelt,
+    stored_rows,
+    values,
+    without_doubles,
+)
 
 
-@dataclass
-class _Disk:
-    """What a kill leaves: everything, as every call is all or nothing."""
-
-    tables: dict[str, _Table] = field(default_factory=dict)
-    staging: dict[str, _Staging] = field(default_factory=dict)
-    runs: list[RunRecord] = field(default_factory=list)
-    claimed: set[str] = field(default_factory=set)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-
-class MemoryStore:
+class MemoryStore(Comparing):
     """A replica in memory. Implements `ports.Store`."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock: Clock = clock or FrozenClock()
-        self._disk = _Disk()
+        super().__init__()
 
     def reopened(self) -> MemoryStore:
         """The store as another process would find it after this one was killed."""
@@ -72,12 +50,12 @@ class MemoryStore:
         with self._disk.lock:
             table = self._disk.tables.get(schema.name.casefold())
             if table is None:
-                self._disk.tables[schema.name.casefold()] = _Table(schema, self._clock.now())
+                self._disk.tables[schema.name.casefold()] = Table(schema, self._clock.now())
                 return ()
             known = {each.name.casefold() for each in table.schema.columns}
             gained = tuple(each.name for each in schema.columns if each.name.casefold() not in known)
             table.schema, table.described_at = schema, self._clock.now()
-            table.rows = {key: _spelt(row, schema) for key, row in table.rows.items()}
+            table.rows = {key: spelt(row, schema) for key, row in table.rows.items()}
             table.refill = table.refill or bool(gained)
             return gained
 
@@ -97,7 +75,7 @@ class MemoryStore:
         if table is None or not table.merged:
             return None
         until = None if table.refill or table.until is None else parse_datetime(table.until)
-        return Checkpoint(table.schema.name, until)
+        return Checkpoint(table.schema.name, until, table.read_at)
 
     # ── staging ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,7 +99,7 @@ class MemoryStore:
             if staging is None:
                 return None
             enough = staging.since is None or not table.refill
-            if staging.resume is None or staging.columns != _names(schema) or not enough:
+            if staging.resume is None or staging.columns != names(schema) or not enough:
                 del self._disk.staging[schema.name]
                 return None
             del staging.rows[staging.durable :]
@@ -129,17 +107,19 @@ class MemoryStore:
 
     def begin(self, request: PullRequest) -> None:
         with self._disk.lock:
-            self._disk.staging[request.schema.name] = _Staging(_names(request.schema), request.since)
+            self._disk.staging[request.schema.name] = Staging(
+                names(request.schema), request.since, partial=bool(request.ids)
+            )
 
     def stage(self, page: Page) -> int:
         with self._disk.lock:
             try:
-                return self._stage(self._disk.staging[page.schema.name], page, list(_stored_rows(page)))
+                return self._stage(self._disk.staging[page.schema.name], page, list(stored_rows(page)))
             finally:
                 if isinstance(page.body, CsvFile):
                     page.body.path.unlink(missing_ok=True)
 
-    def _stage(self, staging: _Staging, page: Page, rows: list[Row]) -> int:
+    def _stage(self, staging: Staging, page: Page, rows: list[Row]) -> int:
         if page.resume is not None:
             arrived = len(staging.rows) + len(rows) - staging.durable
             if page.expected is not None and arrived != page.expected:
@@ -152,24 +132,30 @@ class MemoryStore:
 
     # ── merge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def merge(self, object_name: str, checkpoint_limit: datetime | None) -> Merged:
+    def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
         with self._disk.lock:
             table = self._table(object_name)
             schema = table.schema
             staging = self._disk.staging.get(schema.name)
             if staging is None:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
-            if staging.columns != _names(schema):
+            if staging.columns != names(schema):
                 raise SchemaChanged(f"{schema.name} was described anew while it was read.")
+            staged = without_doubles(staging.rows, schema.stamp)
+            refuse_loss(table, staged, loss)
             del self._disk.staging[schema.name]
-            merged = _enter(table, _without_doubles(staging.rows, schema.stamp))
+            merged = enter(table, staged)
+            table.gone = {
+                key: cause for key, cause in table.gone.items() if dead(table.rows.get(key, {"IsDeleted": 1}))
+            }
             self._move_checkpoint(table, staging, checkpoint_limit)
             return merged
 
-    def _move_checkpoint(self, table: _Table, staging: _Staging, limit: datetime | None) -> None:
-        if table.refill and staging.since is not None:
+    def _move_checkpoint(self, table: Table, staging: Staging, limit: datetime | None) -> None:
+        if staging.partial or (table.refill and staging.since is not None):
             return
         table.merged = True
+        table.read_at = max(filter(None, (table.read_at, staging.server_time)), default=None)
         if table.refill and table.until is not None:
             # All rows were read again, but not what was deleted since: the next pull goes on from the old checkpoint.
             table.refill = False
@@ -191,7 +177,7 @@ class MemoryStore:
         with self._disk.lock:
             table = self._table(object_name)
             row = table.rows.get(record_id)
-            return None if row is None or _dead(row) else _values(table.schema, row)
+            return None if row is None or dead(row) else values(table.schema, row)
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         with self._disk.lock:
@@ -199,9 +185,9 @@ class MemoryStore:
             conditions = [(table.schema.field(each.field), each) for each in filters]
             for kind, each in conditions:
                 check(kind, each)
-            live = [row for row in table.rows.values() if not _dead(row)]
+            live = [row for row in table.rows.values() if not dead(row)]
             found = [row for row in live if all(passes(kind, each, row.get(kind.name)) for kind, each in conditions)]
-            return iter([_values(table.schema, row) for row in found])
+            return iter([values(table.schema, row) for row in found])
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -219,86 +205,29 @@ class MemoryStore:
     def _status_of(self, name: str) -> ObjectStatus:
         table = self._disk.tables.get(name.casefold())
         rows = [] if table is None else list(table.rows.values())
-        dead = sum(map(_dead, rows))
+        tombstones = sum(map(dead, rows))
+        ages = self.ages(name)
         checkpoint = self.checkpoint(name)
         runs = [run for run in self._disk.runs if run.object_name.casefold() == name.casefold()]
         staging = self._disk.staging.get(name)
         return ObjectStatus(
             object_name=name,
-            rows=len(rows) - dead,
-            tombstones=dead,
+            rows=len(rows) - tombstones,
+            tombstones=tombstones,
             checkpoint=None if checkpoint is None else checkpoint.until,
             last_run=runs[-1] if runs else None,
             last_complete=max((run.finished for run in runs if run.state is RunState.COMPLETE), default=None),
             staged_rows=0 if staging is None else staging.durable,
+            proof=self.proof(name) if table is not None else None,
+            refreshed_at=ages.refreshed_at or ages.first_merged_at,
+            method="" if table is None else table.schema.stamp or "reads every row",
         )
 
     def close(self) -> None:
         """Nothing to close."""
 
-    def _table(self, object_name: str) -> _Table:
+    def _table(self, object_name: str) -> Table:
         table = self._disk.tables.get(object_name.casefold())
         if table is None:
             raise NotSynced.named(object_name, [each.name for each in self.schemas()])
         return table
-
-
-def _names(schema: ObjectSchema) -> tuple[str, ...]:
-    return tuple(each.name for each in schema.columns)
-
-
-def _stored_rows(page: Page) -> Iterator[Row]:
-    columns: tuple[Field, ...] = page.schema.columns
-    if isinstance(page.body, CsvFile):
-        tuples: Iterable[tuple[Stored, ...]] = read_csv(page.body.path, columns)
-    else:
-        tuples = (from_rest(columns, each) for each in page.body.values)
-    return (dict(zip(_names(page.schema), each, strict=True)) for each in tuples)
-
-
-def _without_doubles(rows: list[Row], stamp: str | None) -> dict[str, Row]:
-    """A row that came twice: the newer one stays, of equally new ones the one that came last."""
-    kept: dict[str, Row] = {}
-    for row in rows:
-        key = str(row["Id"])
-        if key not in kept or stamp is None or str(row[stamp] or "") >= str(kept[key][stamp] or ""):
-            kept[key] = row
-    return kept
-
-
-def _enter(table: _Table, staged: dict[str, Row]) -> Merged:
-    inserted = updated = deleted = 0
-    for key, row in staged.items():
-        here = table.rows.get(key)
-        if here is not None and (_older(table.schema.stamp, row, here) or row.items() <= here.items()):
-            continue
-        table.rows[key] = {**(here or {}), **row}
-        if _dead(row) and here is None:
-            continue
-        if here is None or (_dead(here) and not _dead(row)):
-            inserted += 1
-        elif _dead(row) and not _dead(here):
-            deleted += 1
-        else:
-            updated += 1
-    return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted)
-
-
-def _older(stamp: str | None, row: Row, here: Row) -> bool:
-    if stamp is None or row[stamp] is None or here.get(stamp) is None:
-        return False
-    return str(row[stamp]) < str(here[stamp])
-
-
-def _spelt(row: Row, schema: ObjectSchema) -> Row:
-    """The row with the letter case of the schema's names."""
-    spelling = {each.name.casefold(): each.name for each in schema.columns}
-    return {spelling.get(name.casefold(), name): value for name, value in row.items()}
-
-
-def _dead(row: Row) -> bool:
-    return row.get("IsDeleted") == 1
-
-
-def _values(schema: ObjectSchema, row: Row) -> tuple[object, ...]:
-    return tuple(row.get(each.name) for each in schema.columns)

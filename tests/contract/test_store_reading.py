@@ -250,7 +250,12 @@ def test_status_tells_what_is_here(world, store):
     store.stage(page(widget(1), resume="after-1"))
 
     checkpoint = datetime(2024, 1, 15, 13, tzinfo=UTC)
-    expected = ObjectStatus("Widget__c", 1, 1, checkpoint, run(1), run(1).finished, staged_rows=1)
+    expected = ObjectStatus(
+        *("Widget__c", 1, 1, checkpoint, run(1), run(1).finished),
+        staged_rows=1,
+        refreshed_at=run(1).finished,
+        method="SystemModstamp",
+    )
     assert world.restart().status() == (expected,)
 
 

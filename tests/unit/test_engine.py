@@ -175,7 +175,7 @@ def test_the_problem_of_an_object_has_code_message_and_hint(rig):
 def test_a_failure_is_kept_for_status(rig):
     fill(rig.org, 3)
     rig.run("Account")
-    rig.org.fail(InsufficientAccess("No right."), "Account")
+    rig.org.fail(InsufficientAccess("No right."), call="poll")
     run = rig.run("Account")
 
     status = rig.store.status()[0]

@@ -16,7 +16,8 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.change import Merged
 from salesforce_sync.models.page import PullRequest
-from salesforce_sync.sync.puller import ATTEMPTS, OVERLAP, Puller
+from salesforce_sync.sync.puller import ATTEMPTS, Puller
+from salesforce_sync.sync.schedule import DEFAULTS
 from salesforce_sync.testing import make_schema
 from tests.unit.orgs import ACCOUNT, FORMS, fill, replica
 
@@ -131,7 +132,7 @@ def test_rows_with_the_stamp_of_the_checkpoint_are_not_lost(rig):
 def test_a_transaction_that_is_seen_after_newer_rows_were_pulled_is_not_lost(rig):
     with rig.org.late_commit() as commit:
         rig.org.put("Account", Name="Late")
-    rig.org.tick(OVERLAP.total_seconds())
+    rig.org.tick(DEFAULTS.overlap.total_seconds())
     rig.org.put("Account", Name="Newer, and seen at once")
     rig.pull()
     commit()

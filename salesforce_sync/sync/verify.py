@@ -1,0 +1,159 @@
+"""`Verifier`: proves that nothing is missing. Compares ids and stamps with the org, repairs, and says what it found."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble
+from salesforce_sync.models.change import LossLimit
+from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
+from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import format_datetime
+from salesforce_sync.ports import Clock, Org, Store
+
+log = logging.getLogger(__name__)
+
+MOST_REPAIRS = 10_000
+"""Differing rows that are fetched one by one; with more, the whole object is read again."""
+ROUNDS = 3
+"""How often a listing is taken anew because the org changed while it was compared."""
+DELETE_LOG = timedelta(days=14, hours=23)
+"""How far back the org tells of deletions (getDeleted: 15 days)."""
+
+
+class Verifier:
+    """Compares one object at a time; the caller holds the claim on it, and has just pulled what is new."""
+
+    def __init__(self, org: Org, store: Store, clock: Clock) -> None:
+        self._org = org
+        self._store = store
+        self._clock = clock
+
+    def verify(self, schema: ObjectSchema, loss: LossLimit | None) -> Proof:
+        """Compare the whole object and repair what differs; the proof is kept in the store.
+
+        `LossRefused`, before anything is removed, if more rows would go than `loss` allows. `Incomplete` if the org
+        changed faster than it could be compared.
+        """
+        repaired: Counter[Cause] = Counter()
+        for _ in range(ROUNDS):
+            found = self._round(schema, None, loss, repaired)
+            if not found.differences:
+                return self._proved(schema, found, repaired)
+        raise Incomplete(
+            f"{schema.name} changes faster than it can be compared: {found.differences} rows differ still.",
+            hint="Verify it again when the org is quieter.",
+        )
+
+    def settle(self, schema: ObjectSchema, since: datetime, loss: LossLimit | None) -> Counter[Cause]:
+        """The same for the rows whose stamp is at or after `since`: what a pull of changes cannot tell."""
+        repaired: Counter[Cause] = Counter()
+        self._round(schema, since, loss, repaired)
+        self._store.end_comparison(schema.name)
+        return repaired
+
+    def _round(
+        self, schema: ObjectSchema, since: datetime | None, loss: LossLimit | None, repaired: Counter[Cause]
+    ) -> Comparison:
+        """List, compare, repair; then compare with the same list again."""
+        listed_at = self._list(schema, since)
+        found = self._store.compare(schema.name, since, MOST_REPAIRS)
+        if loss is not None and loss.refuses(len(found.extra), found.live):
+            raise _refused(schema, found)
+        if found.cut:
+            self._read_everything(schema)
+        else:
+            repaired.update(self._fetch(schema, (*found.missing, *found.stale)))
+        repaired.update(self._take_out(schema, found.extra, listed_at))
+        return self._store.compare(schema.name, since, MOST_REPAIRS) if found.differences else found
+
+    def _list(self, schema: ObjectSchema, since: datetime | None) -> datetime | None:
+        """Stage the ids and stamps of the org's rows; gives the org's time."""
+        names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
+        request = PullRequest(schema.only(*names), since, priority=Priority.VERIFY)
+        return next((page.server_time for page in self.bring(request) if page.server_time is not None), None)
+
+    def bring(self, request: PullRequest) -> list[Page]:
+        """Stage a whole pull; gives its pages without their rows."""
+        self._store.begin(request)
+        told = []
+        with closing(self._org.pull(request)) as pages:
+            for page in pages:
+                self._store.stage(page)
+                told.append(replace(page, body=Rows(())))
+        if not (told and told[-1].last):
+            raise Incomplete(f"{request.schema.name}: the pull ended before its last page.")
+        return told
+
+    def _bring_records(self, schema: ObjectSchema, ids: Sequence[str]) -> set[str]:
+        """Read these records whole and merge them; gives the ids of those that the org still shows."""
+        request = PullRequest(schema, ids=tuple(ids), priority=Priority.VERIFY)
+        self._store.begin(request)
+        shown: set[str] = set()
+        with closing(self._org.pull(request)) as pages:
+            for page in pages:
+                assert isinstance(page.body, Rows)  # records that are asked for by id never come as a file
+                shown.update(str(row[0]) for row in page.body.values)
+                self._store.stage(page)
+        self._store.merge(schema.name, None)
+        return shown
+
+    def _fetch(self, schema: ObjectSchema, wanted: Sequence[Listed]) -> Counter[Cause]:
+        """Read these rows whole and merge them. Rows that the org has lost meanwhile are found by the next round."""
+        if not wanted:
+            return Counter()
+        checkpoint = self._store.checkpoint(schema.name)
+        until = None if checkpoint is None or checkpoint.until is None else format_datetime(checkpoint.until)
+        self._bring_records(schema, [each.id for each in wanted])
+        late = sum(until is not None and each.stamp is not None and each.stamp <= until for each in wanted)
+        return +Counter({Cause.LATE: late, Cause.CHANGED: len(wanted) - late})
+
+    def _read_everything(self, schema: ObjectSchema) -> None:
+        self._store.read_all_again(schema.name)
+        self.bring(PullRequest(schema, priority=Priority.VERIFY))
+        self._store.merge(schema.name, None)
+
+    def _take_out(self, schema: ObjectSchema, extra: Sequence[str], listed_at: datetime | None) -> Counter[Cause]:
+        """Rows that the org does not list: ask it for them, and take out those that it shows no more."""
+        if not extra:
+            return Counter()
+        shown = self._bring_records(schema, extra)
+        deleted = [each for each in shown if self._store.get(schema.name, each) is None]
+        gone = sorted(set(extra) - shown)
+        logged = self._logged_deletions(schema, listed_at) if gone else frozenset()
+        purged = [each for each in gone if each in logged]
+        hidden = [each for each in gone if each not in logged]
+        self._store.set_aside(schema.name, purged, Cause.PURGED)
+        self._store.set_aside(schema.name, hidden, Cause.HIDDEN)
+        return +Counter({Cause.DELETED: len(deleted), Cause.PURGED: len(purged), Cause.HIDDEN: len(hidden)})
+
+    def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str]:
+        """What the org's log of deletions names; nothing where it has no log for this object or window."""
+        if listed_at is None:
+            return frozenset()
+        # The log has whole minutes: without one more, what was deleted in this one would not be in it.
+        end = listed_at + timedelta(minutes=1)
+        try:
+            return self._org.deletions(schema.name, end - DELETE_LOG, end).ids
+        except ObjectTrouble as error:
+            log.info("%s: the org does not tell of deletions (%s)", schema.name, error.message)
+            return frozenset()
+
+    def _proved(self, schema: ObjectSchema, found: Comparison, repaired: Counter[Cause]) -> Proof:
+        self._store.end_comparison(schema.name)
+        proof = Proof(schema.name, self._clock.now(), found.listed, found.live, tuple(sorted(repaired.items())))
+        self._store.record_proof(proof)
+        return proof
+
+
+def _refused(schema: ObjectSchema, found: Comparison) -> LossRefused:
+    return LossRefused(
+        f"{len(found.extra):,} of {found.live:,} rows of {schema.name} are gone in the org, or no longer visible.",
+        hint=f"If that is right, say so: salesforce-sync sync --accept-loss {schema.name}",
+    )

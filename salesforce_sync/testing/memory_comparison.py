@@ -1,0 +1,187 @@
+"""The comparing half of the memory store: listings of the org against its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
+from salesforce_sync.models.change import Ages, Checkpoint, LossLimit
+from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
+from salesforce_sync.models.run import RunState
+from salesforce_sync.models.values import Stored, format_datetime
+from salesforce_sync.ports import Clock
+from salesforce_sync.testing.memory_tables import Disk, Row, Table, dead, older, without_doubles
+
+
+class Comparing:
+    """What `ports.Store` says of comparing, refreshing and proving, over the tables in memory."""
+
+    _clock: Clock
+
+    def __init__(self) -> None:
+        self._disk = Disk()
+
+    def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
+        """Hold the listing against the table."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            self._take_listing(table)
+            found = _Compared(table, None if since is None else format_datetime(since))
+            if since is not None:
+                table.gone |= {key: Cause.PURGED for key in found.purged_tombstones()}
+            missing, stale, extra = list(found.missing()), list(found.stale()), list(found.extra())
+            cut = max(len(missing), len(stale), len(extra)) > most
+            counts = len(found.listed), len(found.live)
+            return Comparison(*counts, tuple(missing[:most]), tuple(stale[:most]), tuple(extra[:most]), cut)
+
+    def _take_listing(self, table: Table) -> None:
+        staging = self._disk.staging.pop(table.schema.name, None)
+        if staging is not None:
+            table.listing = list(without_doubles(staging.rows, None).values())
+            self._disk.listed.add(table.schema.name)
+        elif table.schema.name not in self._disk.listed:
+            raise Incomplete(f"{table.schema.name}: there is no listing of the org to compare with.")
+
+    def end_comparison(self, object_name: str) -> None:
+        """Forget the listing."""
+        table = self._table(object_name)
+        table.listing = []
+        self._disk.listed.discard(table.schema.name)
+
+    def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
+        """Take rows out that the org no longer shows."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            here = [key for key in ids if key in table.rows and not dead(table.rows[key])]
+            for key in here:
+                table.gone[key] = cause
+                if cause is not Cause.HIDDEN and table.schema.has("IsDeleted"):
+                    table.rows[key]["IsDeleted"] = 1
+                else:
+                    del table.rows[key]
+            return len(here)
+
+    def merge_columns(self, object_name: str) -> int:
+        """Let staged values of some columns enter the rows that are here."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            staging = self._disk.staging.pop(table.schema.name, None)
+            if staging is None:
+                raise Incomplete(f"{table.schema.name}: the staged rows are gone; the pull starts again.")
+            return sum(_filled(table.rows.get(str(row["Id"])), row) for row in staging.rows)
+
+    # ── marks ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def filled(self, object_name: str) -> None:
+        """The gained columns are filled."""
+        self._table(object_name).refill = False
+
+    def read_all_again(self, object_name: str) -> None:
+        """Have the next pull read every row."""
+        self._table(object_name).refill = True
+
+    def advance(self, checkpoint: Checkpoint) -> None:
+        """Move a checkpoint forward, never back."""
+        with self._disk.lock:
+            table = self._table(checkpoint.object_name)
+            if checkpoint.until is not None:
+                table.until = max(table.until or "", format_datetime(checkpoint.until))
+            table.read_at = max(filter(None, (table.read_at, checkpoint.read_at)), default=None)
+
+    def count_since(self, object_name: str, since: datetime) -> int:
+        """Rows from this stamp on, but not what is known to be gone."""
+        table = self._table(object_name)
+        return sum(
+            key not in table.gone and _recent(row, table.schema.stamp, format_datetime(since))
+            for key, row in table.rows.items()
+        )
+
+    def record_proof(self, proof: Proof) -> None:
+        """Keep the result of a verify."""
+        self._table(proof.object_name).proofs.append(proof)
+
+    def proof(self, object_name: str) -> Proof | None:
+        """The last one."""
+        table = self._disk.tables.get(object_name.casefold())
+        return table.proofs[-1] if table is not None and table.proofs else None
+
+    def ages(self, object_name: str) -> Ages:
+        """When what the stamp does not show was last looked at."""
+        table = self._disk.tables.get(object_name.casefold())
+        proof = self.proof(object_name)
+        complete = [
+            run.finished
+            for run in self._disk.runs
+            if run.object_name.casefold() == object_name.casefold() and run.state is RunState.COMPLETE
+        ]
+        refreshed, described = (None, None) if table is None else (table.refreshed_at, table.described_as)
+        return Ages(refreshed, None if proof is None else proof.at, min(complete, default=None), described)
+
+    def note_refresh(self, object_name: str) -> None:
+        """Values that change without a stamp are fresh."""
+        self._table(object_name).refreshed_at = self._clock.now()
+
+    def note_described(self, object_name: str, described_as: str) -> None:
+        """The schema is what the org's describe says."""
+        table = self._table(object_name)
+        table.described_as, table.described_at = described_as, self._clock.now()
+
+    def _table(self, object_name: str) -> Table:
+        table = self._disk.tables.get(object_name.casefold())
+        if table is None:
+            raise NotSynced.named(object_name, [each.schema.name for each in self._disk.tables.values()])
+        return table
+
+
+class _Compared:
+    """A table beside its listing, from a stamp on where `since` is given."""
+
+    def __init__(self, table: Table, since: str | None) -> None:
+        self._table, self._stamp = table, table.schema.stamp
+        self._all = {str(row["Id"]) for row in table.listing}
+        self.listed = {str(row["Id"]): row for row in table.listing if not dead(row)}
+        recent = {key: row for key, row in table.rows.items() if since is None or _recent(row, self._stamp, since)}
+        self._dead = [key for key, row in recent.items() if dead(row)]
+        self.live = {key: row for key, row in recent.items() if not dead(row)}
+
+    def missing(self) -> Iterator[Listed]:
+        here = {key for key, row in self._table.rows.items() if not dead(row)}
+        return (self._listed(row) for key, row in self.listed.items() if key not in here)
+
+    def stale(self) -> Iterator[Listed]:
+        for key, row in self.listed.items():
+            here = self._table.rows.get(key)
+            if here is not None and not dead(here) and self._stamp and older(self._stamp, here, row):
+                yield self._listed(row)
+
+    def extra(self) -> Iterator[str]:
+        return (key for key in self.live if key not in self.listed)
+
+    def purged_tombstones(self) -> Iterator[str]:
+        return (key for key in self._dead if key not in self._all)
+
+    def _listed(self, row: Row) -> Listed:
+        stamp = row.get(self._stamp) if self._stamp else None
+        return Listed(str(row["Id"]), None if stamp is None else str(stamp))
+
+
+def refuse_loss(table: Table, staged: dict[str, Row], loss: LossLimit | None) -> None:
+    """Raise `LossRefused` if entering these rows would make more tombstones than is allowed."""
+    live = {key for key, row in table.rows.items() if not dead(row)}
+    stamp = table.schema.stamp
+    lost = sum(key in live and dead(row) and not older(stamp, row, table.rows[key]) for key, row in staged.items())
+    if loss is not None and loss.refuses(lost, len(live)):
+        raise LossRefused(f"{lost:,} of {len(live):,} rows of {table.schema.name} are gone in the org.")
+
+
+def _recent(row: Row, stamp: str | None, since: str) -> bool:
+    value: Stored = None if stamp is None else row.get(stamp)
+    return value is not None and str(value) >= since
+
+
+def _filled(here: Row | None, row: Row) -> bool:
+    if here is None or all(here.get(name) == value for name, value in row.items()):
+        return False
+    here.update(row)
+    return True

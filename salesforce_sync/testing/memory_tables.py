@@ -1,0 +1,139 @@
+"""What the memory store keeps, and the rules by which rows enter a table. Pure but for the tables themselves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from salesforce_sync.models.change import Merged
+from salesforce_sync.models.page import CsvFile, Page
+from salesforce_sync.models.proof import Cause, Proof
+from salesforce_sync.models.run import RunRecord
+from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.values import Stored
+from salesforce_sync.testing.forms import from_rest, read_csv
+
+Row = dict[str, Stored]
+
+
+@dataclass
+class Table:
+    """One object: its rows by id, and how far it has been merged."""
+
+    schema: ObjectSchema
+    described_at: datetime
+    rows: dict[str, Row] = field(default_factory=dict)
+    until: str | None = None
+    merged: bool = False
+    refill: bool = False
+    read_at: datetime | None = None
+    refreshed_at: datetime | None = None
+    described_as: str | None = None
+    gone: dict[str, Cause] = field(default_factory=dict)
+    listing: list[Row] = field(default_factory=list)
+    proofs: list[Proof] = field(default_factory=list)
+
+
+@dataclass
+class Staging:
+    """A pull that was begun."""
+
+    columns: tuple[str, ...]
+    since: datetime | None
+    rows: list[Row] = field(default_factory=list)
+    resume: str | None = None
+    durable: int = 0
+    server_time: datetime | None = None
+    partial: bool = False
+
+
+@dataclass
+class Disk:
+    """What a kill leaves: everything, as every call is all or nothing."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    staging: dict[str, Staging] = field(default_factory=dict)
+    runs: list[RunRecord] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+def names(schema: ObjectSchema) -> tuple[str, ...]:
+    """The columns' API names, in order."""
+    return tuple(each.name for each in schema.columns)
+
+
+def stored_rows(page: Page) -> Iterator[Row]:
+    """The page's rows in the stored form."""
+    columns: tuple[Field, ...] = page.schema.columns
+    if isinstance(page.body, CsvFile):
+        tuples: Iterable[tuple[Stored, ...]] = read_csv(page.body.path, columns)
+    else:
+        tuples = (from_rest(columns, each) for each in page.body.values)
+    return (dict(zip(names(page.schema), each, strict=True)) for each in tuples)
+
+
+def without_doubles(rows: list[Row], stamp: str | None) -> dict[str, Row]:
+    """A row that came twice: the newer one stays, of equally new ones the one that came last."""
+    kept: dict[str, Row] = {}
+    for row in rows:
+        key = str(row["Id"])
+        if key not in kept or stamp is None or str(row[stamp] or "") >= str(kept[key][stamp] or ""):
+            kept[key] = row
+    return kept
+
+
+def enter(table: Table, staged: dict[str, Row]) -> Merged:
+    """Let staged rows enter a table, by the rule of the merge."""
+    inserted = updated = deleted = 0
+    for key, row in staged.items():
+        here = table.rows.get(key)
+        if here is not None and (older(table.schema.stamp, row, here) or same(row, here)):
+            continue
+        table.rows[key] = {**(here or {}), **row}
+        if dead(row) and here is None:
+            continue
+        if here is None or (dead(here) and not dead(row)):
+            inserted += 1
+        elif dead(row) and not dead(here):
+            deleted += 1
+        else:
+            updated += 1
+    return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted)
+
+
+def same(row: Row, here: Row) -> bool:
+    """Whether the row holds nothing new."""
+    # A column that came after the row is null in it.
+    return all(here.get(name) == value for name, value in row.items())
+
+
+def older(stamp: str | None, row: Row, here: Row) -> bool:
+    """Whether a row that came is older than the one here."""
+    if stamp is None or row[stamp] is None or here.get(stamp) is None:
+        return False
+    return str(row[stamp]) < str(here[stamp])
+
+
+def spelt(row: Row, schema: ObjectSchema) -> Row:
+    """The row with the letter case of the schema's names."""
+    spelling = {each.name.casefold(): each.name for each in schema.columns}
+    return {spelling.get(name.casefold(), name): value for name, value in row.items()}
+
+
+def dead(row: Row) -> bool:
+    """Whether the row is a tombstone."""
+    return row.get("IsDeleted") == 1
+
+
+def alive(table: Table, key: str) -> bool:
+    """Whether a live row of this id is here."""
+    return key in table.rows and not dead(table.rows[key])
+
+
+def values(schema: ObjectSchema, row: Row) -> tuple[object, ...]:
+    """The row's values in the order of the schema."""
+    return tuple(row.get(each.name) for each in schema.columns)
