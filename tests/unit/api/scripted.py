@@ -97,7 +97,9 @@ def _handler(owner: ScriptedServer, script: Callable[[Asked], Reply]) -> type[Ba
             if reply.cut == 0:
                 self.close_connection = True
                 return
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
+            if "Date" not in reply.headers:
+                self.send_header("Date", self.date_time_string())
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             if reply.unframed:
