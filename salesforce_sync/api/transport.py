@@ -21,7 +21,7 @@ from salesforce_sync.api.responses import Refusal, error_for, read_refusal
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after
 from salesforce_sync.api.tokens import without_secrets
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
-from salesforce_sync.errors import LimitExceeded, LocatorExpired, SyncError, Unreachable
+from salesforce_sync.errors import LimitExceeded, LocatorExpired, NeedsPerson, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Clock
@@ -179,7 +179,7 @@ class Transport:
         self._meter.admit(priority)
         try:
             incoming = self._wire.open(outgoing)
-        except NotSent:
+        except (NotSent, NeedsPerson):
             self._meter.take_back()
             raise
         except BaseException:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from salesforce_sync.errors import (
     LimitExceeded,
     LocatorExpired,
-    ObjectNotFound,
     RequestRefused,
     SchemaChanged,
     SyncError,
@@ -23,13 +20,10 @@ from salesforce_sync.models.page import CsvFile, Deletions, Page, Poll, Polled, 
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Usage
-from salesforce_sync.testing.clock import FrozenClock
-from salesforce_sync.testing.deletion_log import DeletionLog, Window
+from salesforce_sync.testing.deletion_log import Window
 from salesforce_sync.testing.faults import Call, Fault, Faults
 from salesforce_sync.testing.forms import to_rest, write_csv
-
-Values = dict[str, object]
-Write = Callable[[datetime], None]
+from salesforce_sync.testing.memory_records import MemoryRecords, Values
 
 POLLS_A_CALL = 5
 
@@ -42,111 +36,29 @@ class _Result:
     total: int
 
 
-class MemoryOrg:
+class MemoryOrg(MemoryRecords):
     """The Salesforce side, scripted. Implements `ports.Org`.
 
-    Values are Python's (`Decimal`, `datetime`, …). Nothing moves by itself: two writes share a stamp unless `clock` is
-    moved between them. A pull costs one call a page of `page_rows` rows; with `csv_folder` the pages are files, each
-    result page in `segments` of them, of which only the last is a durable point. A poll gives the newest `poll_rows`.
+    What people do to its records is in `MemoryRecords`. A pull costs one call a page of `page_rows` rows; with
+    `csv_folder` the pages are files, each result page in `segments` of them, of which only the last is a durable point.
+    A poll gives the newest `poll_rows`.
     """
 
     def __init__(
         self, *schemas: ObjectSchema, page_rows: int = 2000, csv_folder: Path | None = None, segments: int = 1
     ) -> None:
-        self.clock = FrozenClock()
+        super().__init__(*schemas)
         self.page_rows = page_rows
         self.csv_folder = csv_folder
         self.segments = segments
         self.poll_rows = 200
-        self.deletion_log = DeletionLog()
         self.call_limit = 15_000
         self.used_by_others = 0
         self.faults = Faults()
-        self._lock = threading.RLock()
-        self._schemas: dict[str, ObjectSchema] = {}
-        self._rows: dict[str, dict[str, Values]] = {}
         self._results: dict[str, _Result] = {}
-        self._numbers = itertools.count(1)
-        self._versions = itertools.count(1)
-        self._described: dict[str, str] = {}
-        self._uncommitted: list[tuple[datetime, Write]] | None = None
-        self._open: list[list[tuple[datetime, Write]]] = []
         self._spent = 0
-        for schema in schemas:
-            self.define(schema)
 
-    # ── the script: what people and time do to the org ───────────────────────────────────────────────────────────
-
-    def define(self, schema: ObjectSchema) -> None:
-        """Add the object, or change it: a field that is gone takes its values with it, a new one is null."""
-        names = {each.name for each in schema.columns}
-        with self._lock:
-            self._schemas[schema.name] = schema
-            self._described[schema.name] = f"described-{next(self._versions)}"
-            table = self._rows.setdefault(schema.name, {})
-            for key, row in table.items():
-                table[key] = {name: row.get(name) for name in names}
-
-    def undefine(self, object_name: str) -> None:
-        """Take the object away, or hide it."""
-        with self._lock:
-            del self._schemas[object_name], self._rows[object_name]
-
-    def put(self, object_name: str, record_id: str | None = None, /, **values: object) -> str:
-        """Create a record, or change these values of one. Gives its 18-character id."""
-        schema = self._schema(object_name)
-        key = to_18(record_id) if record_id else self._new_id(schema)
-        # As Salesforce does, an empty text is kept as null.
-        fresh = {schema.field(name).name: None if value == "" else value for name, value in values.items()}
-        self._write(lambda moment: self._save(schema.name, key, fresh, moment))
-        return key
-
-    def delete(self, object_name: str, record_id: str) -> None:
-        """Move a record to the recycle bin."""
-
-        def write(moment: datetime) -> None:
-            self._save(object_name, record_id, {"IsDeleted": True}, moment)
-            self.deletion_log.note(object_name, record_id, moment)
-
-        self._write(write)
-
-    def undelete(self, object_name: str, record_id: str) -> None:
-        """Bring a record back from the recycle bin."""
-
-        def write(moment: datetime) -> None:
-            self._save(object_name, record_id, {"IsDeleted": False}, moment)
-            self.deletion_log.strike(object_name, record_id)
-
-        self._write(write)
-
-    def purge(self, object_name: str, record_id: str) -> None:
-        """Remove a record, as emptying the recycle bin does: only the log of deletions still knows it."""
-        with self._lock:
-            row = self._rows[object_name].pop(record_id)
-            if not row.get("IsDeleted"):
-                self.deletion_log.note(object_name, record_id, self.clock.now())
-
-    @contextmanager
-    def late_commit(self) -> Iterator[Callable[[], None]]:
-        """Writes in this block carry the stamps of their moment, and are seen when the given function is called."""
-        writes: list[tuple[datetime, Write]] = []
-
-        def commit() -> None:
-            with self._lock:
-                for moment, write in writes:
-                    write(moment)
-                writes.clear()
-
-        self._uncommitted = writes
-        self._open.append(writes)
-        try:
-            yield commit
-        finally:
-            self._uncommitted = None
-
-    def tick(self, seconds: float = 1.0) -> None:
-        """Let time pass in the org."""
-        self.clock.advance(timedelta(seconds=seconds))
+    # ── the script: what goes wrong ──────────────────────────────────────────────────────────────────────────────────
 
     def expire_locators(self) -> None:
         """Forget all results that are not read to their end."""
@@ -154,17 +66,15 @@ class MemoryOrg:
             self._results.clear()
 
     def fail(self, error: Exception, object_name: str | None = None, *, call: Call = "pull", page: int = 1) -> None:
-        """Raise this error once, instead of giving that page (counted from 1 in each pull) or answer."""
+        """Raise this error once, instead of giving that page (counted from 1 in each pull) or answer.
+
+        The error of a poll is raised if it has no `object_name`; with one it is the problem of that object's answer.
+        """
         self.faults.add(Fault("raise", call, object_name, page, error))
 
     def mishap(self, kind: Literal["cut", "short"], object_name: str | None = None, *, page: int = 1) -> None:
         """Once, end a pull without an error after that page ("cut"), or leave out that page's last row ("short")."""
         self.faults.add(Fault(kind, "pull", object_name, page))
-
-    def live(self, object_name: str) -> dict[str, Values]:
-        """The records that are not deleted, by id: what a replica has to equal."""
-        with self._lock:
-            return {key: dict(row) for key, row in self._rows[object_name].items() if not row.get("IsDeleted")}
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -214,8 +124,7 @@ class MemoryOrg:
                 raise RequestRefused(f"There is no object {object_name!r}.", code="NOT_FOUND")
             if not schema.replicateable:
                 raise RequestRefused(f"{object_name} is not replicateable.", code="INVALID_TYPE")
-            unsure = min((moment for writes in self._open for moment, _ in writes), default=None)
-            return self.deletion_log.read(object_name, Window(start, end), self.clock.now(), unsure)
+            return self.deletion_log.read(object_name, Window(start, end), self.clock.now(), self._oldest_open())
 
     @property
     def usage(self) -> Usage:
@@ -225,32 +134,6 @@ class MemoryOrg:
         """Nothing to give up."""
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _schema(self, object_name: str) -> ObjectSchema:
-        for name, schema in self._schemas.items():
-            if name.casefold() == object_name.casefold():
-                return schema
-        raise ObjectNotFound(f"There is no object {object_name!r}.")
-
-    def _new_id(self, schema: ObjectSchema) -> str:
-        prefix = schema.key_prefix or f"a{list(self._schemas).index(schema.name):02d}"
-        return to_18(f"{prefix}{next(self._numbers):012d}")
-
-    def _write(self, write: Write) -> None:
-        moment = self.clock.now()
-        with self._lock:
-            if self._uncommitted is not None:
-                self._uncommitted.append((moment, write))
-            else:
-                write(moment)
-
-    def _save(self, object_name: str, key: str, values: Values, moment: datetime) -> None:
-        schema, table = self._schemas[object_name], self._rows[object_name]
-        blank: Values = {each.name: None for each in schema.columns}
-        born: Values = {"Id": key, "IsDeleted": False, "CreatedDate": moment}
-        stamps: Values = {"LastModifiedDate": moment, "SystemModstamp": moment}
-        row = {**(table.get(key) or {**blank, **born}), **values, **stamps}
-        table[key] = {name: value for name, value in row.items() if name in blank}
 
     def _answer(self, call: Call, object_name: str | None, page: int = 1) -> str | None:
         """Count one call; raise what was scripted for it, or give the mishap's kind."""

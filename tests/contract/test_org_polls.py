@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from salesforce_sync.errors import ObjectTrouble, SchemaChanged
+from salesforce_sync.errors import ObjectTrouble, SchemaChanged, Transient
 from salesforce_sync.models.page import Page, Poll, Polled, PullRequest
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.testing import make_schema
+from salesforce_sync.testing import MemoryOrg, make_schema
 from salesforce_sync.testing.forms import from_rest
 from tests.contract.orgs import PRODUCT, MemoryWorld, OrgWorld, SocketWorld, records
 
@@ -332,3 +332,49 @@ def test_deletions_cost_one_call(world: OrgWorld) -> None:
     world.org.deletions(PRODUCT, world.now() - 5 * MINUTE, world.now())
 
     assert world.org.usage.spent == before + 1
+
+
+# ── what only the org in memory can be told to do ────────────────────────────────────────────────────────────────────
+
+
+def test_a_scripted_trouble_is_of_one_object_or_of_the_whole_poll() -> None:
+    org = MemoryOrg(make_schema("A__c"), make_schema("B__c"))
+    polls = [Poll(org.describe(name), org.clock.now()) for name in ("A__c", "B__c")]
+    org.fail(Transient("busy"), "B__c", call="poll")
+
+    good, bad = org.poll(polls)
+
+    assert (good.problem, type(bad.problem)) == (None, Transient)
+    org.fail(Transient("busy"), call="poll")
+    with pytest.raises(Transient):
+        org.poll(polls)
+    assert [answer.problem for answer in org.poll(polls)] == [None, None]
+
+
+def test_an_open_transaction_holds_back_what_deletions_cover() -> None:
+    org = MemoryOrg(make_schema("A__c"))
+    start, key = org.clock.now(), org.put("A__c")
+    with org.late_commit() as commit:
+        org.delete("A__c", key)
+        org.tick(600)
+
+        held = org.deletions("A__c", start - MINUTE, org.clock.now())
+        commit()
+        free = org.deletions("A__c", start - MINUTE, org.clock.now())
+
+    assert (held.ids, held.covered) == (frozenset(), start)
+    assert (free.ids, free.covered) == ({key}, org.clock.now())
+
+
+def test_too_many_deletions_and_objects_without_a_log_are_refused() -> None:
+    org = MemoryOrg(make_schema("A__c"), replace(make_schema("B__c"), replicateable=False))
+    start = org.clock.now()
+    for _ in range(2):
+        org.delete("A__c", org.put("A__c"))
+    org.tick(120)
+    org.deletion_log.most_ids = 1
+
+    for name, code in (("A__c", "EXCEEDED_ID_LIMIT"), ("B__c", "INVALID_TYPE")):
+        with pytest.raises(ObjectTrouble) as caught:
+            org.deletions(name, start, org.clock.now())
+        assert caught.value.code == code
