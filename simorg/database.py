@@ -2,19 +2,38 @@
 
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from simorg import decimals
-from simorg.schema import SField, SObject
+from simorg import decimals, folding
+from simorg.schema import TEXT_TYPES, SField, SObject
 
 COLUMN_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "long": "INTEGER", "datetime": "INTEGER", "base64": "BLOB"}
 Value = str | int | bytes | None
 Row = dict[str, Value]
+Bindings = Sequence[Value] | Mapping[str, Value]
+Guard = Callable[[str, str, Mapping[str, Value]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A recorded statement; one about a single row tells its table, id and values too (None: the row goes)."""
+
+    sql: str
+    bindings: Bindings
+    table: str | None = None
+    record_id: str | None = None
+    values: Mapping[str, Value] | None = None
+    is_new: bool = False
+
+
+def _no_guard(table: str, record_id: str, values: Mapping[str, Value]) -> None:
+    """Let every row be changed."""
 
 
 def quote(name: str) -> str:
@@ -36,7 +55,9 @@ class Database:
         self.lock = threading.RLock()
         self.connection = apsw.Connection(str(self.path))
         decimals.register(self.connection)
-        self._recording: list[tuple[str, Sequence[Value]]] | None = None
+        folding.register(self.connection)
+        self._recording: list[Write] | None = None
+        self.guard: Guard = _no_guard  # asked before a row is changed; raises when it is locked
         self.connection.execute("PRAGMA page_size = 16384; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY")
         self.connection.execute("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000")
         self.connection.execute(
@@ -67,6 +88,7 @@ class Database:
         """Open a second, read-only connection; the caller closes it. Within BEGIN it sees one moment of the data."""
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
         decimals.register(connection)
+        folding.register(connection)
         return connection
 
     def create_table(self, schema: SObject) -> None:
@@ -84,7 +106,16 @@ class Database:
             if one.type == "reference" and one.name not in ("CreatedById", "LastModifiedById", "OwnerId"):
                 self.create_index(schema.name, one.name)
             elif one.external_id or one.unique or one.name == "SystemModstamp":
-                self.create_index(schema.name, one.name, nocase=not one.case_sensitive and one.type != "datetime")
+                nocase = not one.case_sensitive and one.type != "datetime"
+                self.create_index(schema.name, one.name, nocase=nocase)
+                if nocase and one.type in TEXT_TYPES:
+                    self._create_wide_index(schema.name, one.name)
+
+    def _create_wide_index(self, table: str, column: str) -> None:
+        name = quote(f"_{table}_{column}_wide")
+        self.connection.execute(
+            f"CREATE INDEX IF NOT EXISTS {name} ON {quote(table)} {folding.wide_index(quote(column))}"
+        )
 
     def create_index(self, table: str, column: str, *, unique: bool = False, nocase: bool = False) -> None:
         """Make an index on one column, without its nulls."""
@@ -101,12 +132,12 @@ class Database:
         with self.lock, self.connection:
             yield
 
-    def rows(self, sql: str, bindings: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, bindings: Bindings = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         with self.lock:
             return self.connection.execute(sql, bindings).fetchall()
 
-    def value(self, sql: str, bindings: Sequence[Value] = ()) -> Any:
+    def value(self, sql: str, bindings: Bindings = ()) -> Any:
         """Run a statement and return the first value, or None without a row."""
         found = self.rows(sql, bindings)
         return found[0][0] if found else None
@@ -122,24 +153,40 @@ class Database:
         """Write a new row."""
         columns = ", ".join(quote(name) for name in row)
         marks = ", ".join("?" * len(row))
-        self.write(f"INSERT INTO {quote(table)} ({columns}) VALUES ({marks})", tuple(row.values()))
+        sql = f"INSERT INTO {quote(table)} ({columns}) VALUES ({marks})"
+        self._do(Write(sql, tuple(row.values()), table, str(row["Id"]), dict(row), is_new=True))
 
     def update(self, table: str, record_id: str, values: Mapping[str, Value]) -> None:
-        """Change some values of a row."""
+        """Change some values of a row; the guard may refuse."""
         if values:
+            self.guard(table, record_id, values)
             changes = ", ".join(f"{quote(name)} = ?" for name in values)
-            self.write(f'UPDATE {quote(table)} SET {changes} WHERE "Id" = ?', (*values.values(), record_id))
+            sql = f'UPDATE {quote(table)} SET {changes} WHERE "Id" = ?'
+            self._do(Write(sql, (*values.values(), record_id), table, record_id, dict(values)))
 
-    def write(self, sql: str, bindings: Sequence[Value] = ()) -> None:
-        """Run a writing statement, and note it while recording."""
+    def remove(self, table: str, record_id: str) -> None:
+        """Remove a row for good; the guard may refuse."""
+        self.guard(table, record_id, {})
+        self._do(Write(f'DELETE FROM {quote(table)} WHERE "Id" = ?', (record_id,), table, record_id))
+
+    def write(self, sql: str, bindings: Bindings = ()) -> None:
+        """Run a writing statement that is not about one row, and note it while recording."""
+        self._do(Write(sql, bindings))
+
+    def _do(self, write: Write) -> None:
         with self.lock:
-            self.connection.execute(sql, bindings)
+            self.connection.execute(write.sql, write.bindings)
             if self._recording is not None:
-                self._recording.append((sql, bindings))
+                self._recording.append(write)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether the writes of now are kept for later."""
+        return self._recording is not None
 
     @contextmanager
-    def recording(self) -> Iterator[list[tuple[str, Sequence[Value]]]]:
-        """Collect the writes of the block and take them back at its end, so that `replay` can do them later."""
+    def recording(self) -> Iterator[list[Write]]:
+        """Collect the writes of the block and take them back at its end, so that they can be done later."""
         with self.lock:
             self._recording, before = [], self._recording
             collected = self._recording
@@ -149,9 +196,3 @@ class Database:
             finally:
                 self.connection.execute("ROLLBACK TO recording; RELEASE recording")
                 self._recording = before
-
-    def replay(self, writes: Iterable[tuple[str, Sequence[Value]]]) -> None:
-        """Do recorded writes now."""
-        with self.transaction():
-            for sql, bindings in writes:
-                self.connection.execute(sql, bindings)

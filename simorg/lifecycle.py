@@ -7,7 +7,7 @@ from simorg.database import Row, quote
 from simorg.results import Refused, Saved
 from simorg.schema import ChildRelationship, SObject
 from simorg.times import DAY_MS, from_ms
-from simorg.writer import NO_ACCESS, Writer
+from simorg.writer import NO_ACCESS, Writer, check_unique
 
 if TYPE_CHECKING:
     from simorg.org import SimOrg
@@ -48,7 +48,7 @@ def _delete(org: "SimOrg", schema: SObject, record_id: str, root: str) -> None:
     if schema.soft_delete:
         org.database.update(schema.name, record_id, {"IsDeleted": 1, "SystemModstamp": now})
     else:
-        org.database.write(f'DELETE FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,))
+        org.database.remove(schema.name, record_id)
     org.database.write("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?, ?)", (schema.name, record_id, now, root))
 
 
@@ -78,6 +78,7 @@ def undelete(org: "SimOrg", record_id: str) -> Saved:
     if schema is None or row is None or not row.get("IsDeleted"):
         raise Refused("UNDELETE_FAILED", "Entity is not in the recycle bin", "Id")
     for name, one_id in org.database.rows("SELECT object, id FROM _deleted WHERE root = ?", (record_id,)):
+        _check_keys(org, org.objects[name], one_id)
         changes: Row = {"IsDeleted": 0, "SystemModstamp": org.now_stamp()}
         if "MasterRecordId" in row and one_id == record_id:
             changes["MasterRecordId"] = None
@@ -87,14 +88,22 @@ def undelete(org: "SimOrg", record_id: str) -> Saved:
     return Saved(record_id)
 
 
+def _check_keys(org: "SimOrg", schema: SObject, record_id: str) -> None:
+    """Refuse to bring a row back whose unique value another row has taken meanwhile."""
+    row = org.database.get(schema, record_id) or {}
+    for one in schema.stored_fields:
+        if one.unique and row.get(one.name) is not None:
+            check_unique(org, schema, one, row)
+
+
 def _mend_lookups(org: "SimOrg", parent_id: str) -> None:
     for child, child_id, name in org.database.rows(
         "SELECT child, id, field FROM _nulled WHERE parent = ?", (parent_id,)
     ):
         if child in org.objects and org.objects[child].field(name):
-            column = quote(name)
-            sql = f'UPDATE {quote(child)} SET {column} = ?, "SystemModstamp" = ? WHERE "Id" = ? AND {column} IS NULL'
-            org.database.write(sql, (parent_id, org.now_stamp(), child_id))
+            row = org.database.get(org.objects[child], child_id)
+            if row is not None and row[name] is None:
+                org.database.update(child, child_id, {name: parent_id, "SystemModstamp": org.now_stamp()})
     org.database.write("DELETE FROM _nulled WHERE parent = ?", (parent_id,))
 
 
@@ -107,7 +116,7 @@ def purge(org: "SimOrg", record_id: str) -> Saved:
     if not row.get("IsDeleted"):
         delete(org, record_id)
     for name, one_id in org.database.rows("SELECT object, id FROM _deleted WHERE root = ?", (record_id,)):
-        org.database.write(f'DELETE FROM {quote(name)} WHERE "Id" = ?', (one_id,))
+        org.database.remove(name, one_id)
         org.database.write("UPDATE _deleted SET root = NULL WHERE object = ? AND id = ?", (name, one_id))
         org.database.write("DELETE FROM _nulled WHERE parent = ?", (one_id,))
     return Saved(record_id)
@@ -117,10 +126,17 @@ def empty_bin(org: "SimOrg", days: float = 0) -> int:
     """Purge what has been in the recycle bin for at least so many days; return the number of rows."""
     before = org.clock.now_ms() - int(days * DAY_MS)
     roots = org.database.rows("SELECT DISTINCT root FROM _deleted WHERE root IS NOT NULL AND at <= ?", (before,))
-    with org.transaction():
-        for (root,) in roots:
+    return sum(_purged(org, root) for (root,) in roots)
+
+
+def _purged(org: "SimOrg", root: str) -> bool:
+    """Purge a row unless somebody holds it; then the next time takes it."""
+    try:
+        with org.transaction():
             purge(org, root)
-    return len(roots)
+    except Refused:
+        return False
+    return True
 
 
 def merge(org: "SimOrg", master_id: str, losers: Sequence[str], values: Mapping[str, Any], user_id: str) -> Saved:
@@ -147,8 +163,9 @@ def convert_lead(org: "SimOrg", lead_id: str, account_id: str | None, user_id: s
     if lead["IsConverted"]:
         raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
     writer = Writer(org, user_id)
-    account = account_id or writer.create("Account", {"Name": lead["Company"], "Phone": lead["Phone"]}).id
-    same = {key: lead[key] for key in ("FirstName", "LastName", "Email", "Phone", "Title", "LeadSource")}
+    firm = {"Name": lead["Company"], **_taken_over(org, lead, "Account", "Phone")}
+    account = account_id or writer.create("Account", firm).id
+    same = _taken_over(org, lead, "Contact", "FirstName", "LastName", "Email", "Phone", "Title", "LeadSource")
     contact = writer.create("Contact", {**same, "AccountId": account}).id
     made: Row = {"ConvertedAccountId": account, "ConvertedContactId": contact, "ConvertedOpportunityId": None}
     if opportunity:
@@ -161,3 +178,9 @@ def convert_lead(org: "SimOrg", lead_id: str, account_id: str | None, user_id: s
     status: Row = {"IsConverted": 1, "ConvertedDate": today, "Status": "Closed - Converted"}
     org.database.update("Lead", lead_id, made | status | stamps)
     return made
+
+
+def _taken_over(org: "SimOrg", lead: Row, target: str, *names: str) -> Row:
+    """Return the values of a lead that both objects have a field for."""
+    schema = org.schema(target)
+    return {name: lead[name] for name in names if name in lead and schema is not None and schema.field(name)}

@@ -29,6 +29,12 @@ class Numbering:
         """Take the numbers 1 to `count` of an auto-number field."""
         self._last[f"{schema.name}.{one.name}"] = count
 
+    def rename(self, key: str, new_key: str) -> None:
+        """Let the count of an auto-number field (`Object.Field`) go on under its new name."""
+        with self._lock:
+            if key in self._last:
+                self._last[new_key] = self._last.pop(key)
+
     def _next(self, key: str) -> int:
         with self._lock:
             self._last[key] = self._last.get(key, 0) + 1

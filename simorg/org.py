@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from simorg import catalog, drift, ids, lifecycle
+from simorg import catalog, drift, ids, lifecycle, removal
 from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
@@ -18,6 +18,7 @@ from simorg.late import LateCommits
 from simorg.numbering import Numbering
 from simorg.permissions import Permissions
 from simorg.results import Failure, Refused, Result, Saved
+from simorg.results import OrgError as OrgError
 from simorg.rules import Rules
 from simorg.schema import SField, SObject
 from simorg.usage import Usage
@@ -32,14 +33,6 @@ VERSIONS = tuple(f"{number}.0" for number in range(31, 68))
 ORG_ID = ids.make("00D", 1)
 ADMIN_ID = ids.make("005", 1)
 HOUR_MS = 3_600_000
-
-
-class OrgError(Exception):
-    """A row that Python code wanted to write was refused; `failure` tells why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.code}: {failure.message}")
-        self.failure = failure
 
 
 class SimOrg:
@@ -76,7 +69,7 @@ class SimOrg:
         self.objects: dict[str, SObject] = {one.name: one for one in catalog.load()}
         self._views: tuple[int, dict[str, SObject | None]] = (0, {})
         self.numbering = Numbering()
-        self._late = LateCommits(self.database, self.clock)
+        self.late = LateCommits(self.database, self.clock, self.schema)
         self._bin_emptied_ms = self.clock.now_ms()
         for one in self.objects.values():
             self.database.create_table(one)
@@ -126,27 +119,33 @@ class SimOrg:
 
     def add_object(self, name: str, declaration: dict[str, Any]) -> SObject:
         """Make a new object of a declaration such as those in `simorg/objects` (as a dict)."""
-        return drift.add_object(self, name, declaration)
+        with _telling():
+            return drift.add_object(self, name, declaration)
 
     def remove_object(self, name: str) -> None:
-        """Remove an object with its rows."""
-        drift.remove_object(self, name)
+        """Remove an object with its rows, and the look-ups, formulas and roll-ups that cannot be without it."""
+        with _telling():
+            removal.remove_object(self, name)
 
     def add_field(self, object_name: str, name: str, line: str | dict[str, Any]) -> SField:
         """Add a field by its declaration line, e.g. `string 80`."""
-        return drift.add_field(self, object_name, name, line)
+        with _telling():
+            return drift.add_field(self, object_name, name, line)
 
     def remove_field(self, object_name: str, name: str) -> None:
-        """Remove a field with its values."""
-        drift.remove_field(self, object_name, name)
+        """Remove a field with its values; refused while something uses it."""
+        with _telling():
+            removal.remove_field(self, object_name, name)
 
     def rename_field(self, object_name: str, name: str, new_name: str) -> None:
-        """Change a field's API name."""
-        drift.rename_field(self, object_name, name, new_name)
+        """Change a field's API name; what uses it follows."""
+        with _telling():
+            drift.rename_field(self, object_name, name, new_name)
 
     def retype_field(self, object_name: str, name: str, line: str | dict[str, Any]) -> None:
         """Change a field's type by a declaration line; values that do not fit are lost."""
-        drift.retype_field(self, object_name, name, line)
+        with _telling():
+            drift.retype_field(self, object_name, name, line)
 
     # -- writing rows
 
@@ -242,7 +241,7 @@ class SimOrg:
     @contextmanager
     def late_commit(self, seconds: float) -> Iterator[None]:
         """Stamp the writes of the block now, but let nobody see them until the clock has gone on by `seconds`."""
-        with self._late.hold(seconds):
+        with self.late.hold(seconds):
             yield
 
     # -- reading and time
@@ -290,7 +289,7 @@ class SimOrg:
     def tick(self) -> None:
         """Let happen what the clock has made due (late commits, the recycle bin); call before reading."""
         now = self.clock.now_ms()
-        self._late.commit_due()
+        self.late.commit_due()
         if now - self._bin_emptied_ms > HOUR_MS:
             self._bin_emptied_ms = now
             self.empty_bin(lifecycle.BIN_DAYS)
@@ -298,7 +297,7 @@ class SimOrg:
     def oldest_open_transaction_ms(self) -> int | None:
         """Return when the oldest transaction began that has not committed, or None; latestDateCovered stops there."""
         self.tick()
-        return self._late.oldest_ms()
+        return self.late.oldest_ms()
 
     def snapshot(self) -> apsw.Connection:
         """Open a read-only connection of its own on the rows (the caller closes it); for long Bulk exports."""
@@ -336,6 +335,15 @@ def split_id(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if not record_id:
         raise Refused("MISSING_ARGUMENT", "Id not specified in an update call")
     return record_id, values
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Raise OrgError where the org refuses."""
+    try:
+        yield
+    except Refused as refused:
+        raise OrgError(refused.failure) from refused
 
 
 def _must(result: Result) -> str:

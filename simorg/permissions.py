@@ -55,6 +55,21 @@ class Permissions:
         self._read_only.setdefault(object_name.lower(), set()).update(name.lower() for name in names)
         self.touch()
 
+    def forget_field(self, object_name: str, name: str) -> None:
+        """Forget what was said about a field that is gone."""
+        for table in (self._hidden, self._read_only):
+            table.get(object_name.lower(), set()).discard(name.lower())
+        self.touch()
+
+    def rename_field(self, object_name: str, name: str, new_name: str) -> None:
+        """Let what was said about a field go on under its new name."""
+        for table in (self._hidden, self._read_only):
+            names = table.get(object_name.lower(), set())
+            if name.lower() in names:
+                names.remove(name.lower())
+                names.add(new_name.lower())
+        self.touch()
+
     def touch(self) -> None:
         """Note that permissions or metadata changed, so that views are made anew and describe is newer."""
         self.generation += 1

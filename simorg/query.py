@@ -6,6 +6,7 @@ import json
 import secrets
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, proxy
@@ -15,6 +16,7 @@ import apsw
 from simorg import ids
 from simorg.database import Value, quote
 from simorg.http import ApiError
+from simorg.results import Refused
 from simorg.soql import Context, Plan, SoqlError, child_plan, compile_query, functions, parse
 from simorg.soql.scope import Child
 from simorg.times import DAY_MS
@@ -224,7 +226,8 @@ class Queries:
         wanted = {name for word in plan.query.for_ for name in names.get(word, ()) if plan.schema.field(name)}
         now = self._org.clock.now_ms() // 1000 * 1000
         for at in range(0, len(found), ID_SIZE) if wanted else ():
-            self._org.database.update(plan.schema.name, found[at : at + ID_SIZE], dict.fromkeys(wanted, now))
+            with suppress(Refused):  # a row that an open transaction holds is only looked at
+                self._org.database.update(plan.schema.name, found[at : at + ID_SIZE], dict.fromkeys(wanted, now))
 
     def _one(self, sql: str, params: dict[str, Value]) -> Any:
         return next(iter(self._org.db.execute(sql, params)))[0]

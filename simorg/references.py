@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from simorg import folding
 from simorg.database import quote
 from simorg.results import Refused
 from simorg.schema import SField, SObject
@@ -67,7 +68,10 @@ def rows_by_key(org: "SimOrg", schema: SObject, key: SField, value: Any) -> list
     stored = convert(key, value)
     if stored is None:
         return []
-    nocase = "" if key.case_sensitive or key.type in ("id", "double") else " COLLATE NOCASE"
+    column = quote(key.name)
     alive = ' AND "IsDeleted" = 0' if schema.soft_delete else ""
-    sql = f'SELECT "Id" FROM {quote(schema.name)} WHERE {quote(key.name)} = ?{nocase}{alive} LIMIT 10'
-    return [row[0] for row in org.database.rows(sql, (stored,))]
+    exact = key.case_sensitive or not isinstance(stored, str) or key.type in ("id", "double")
+    same = f"{column} = :folded" if exact else folding.equals(column)
+    sql = f'SELECT "Id" FROM {quote(schema.name)} WHERE {same}{alive} LIMIT 10'
+    folded = stored if exact else folding.fold(str(stored))
+    return [row[0] for row in org.database.rows(sql, {"folded": folded})]

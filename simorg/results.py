@@ -40,3 +40,11 @@ class Refused(Exception):
     def __init__(self, code: str, message: str, *fields: str, status: int = 400) -> None:
         super().__init__(message)
         self.failure = Failure(code, message, fields, status)
+
+
+class OrgError(Exception):
+    """What Python code asked of the org was refused; `failure` tells why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.code}: {failure.message}")
+        self.failure = failure

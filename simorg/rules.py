@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simorg import ids
+from simorg import folding, ids
 from simorg.database import Row, quote
+from simorg.late import locked
 from simorg.results import Failure, Refused
 from simorg.schema import SObject
 
@@ -95,6 +96,13 @@ class Rules:
         self.triggers.clear()
         self._locks.clear()
 
+    def forget_object(self, object_name: str) -> None:
+        """Drop the rules and triggers of an object that is gone."""
+        gone = object_name.lower()
+        self.validations = [one for one in self.validations if one.object_name.lower() != gone]
+        self.duplicate_rules = [one for one in self.duplicate_rules if one.object_name.lower() != gone]
+        self.triggers = [one for one in self.triggers if one.object_name.lower() != gone]
+
     def check_locks(self, schema: SObject, row: Mapping[str, Any]) -> None:
         """Refuse when the row or one that it refers to is locked."""
         if not self._locks:
@@ -106,8 +114,7 @@ class Rules:
                 del self._locks[record_id]
             elif left is not None:
                 self._locks[record_id] = left - 1
-            text = f"unable to obtain exclusive access to this record or 1 records: {record_id}"
-            raise Refused("UNABLE_TO_LOCK_ROW", text)
+            raise locked(record_id)
 
     def fire(self, org: "SimOrg", schema: SObject, moment: str, operation: str, row: Row, old: Row | None) -> None:
         """Run the triggers of one moment."""
@@ -146,10 +153,15 @@ def _duplicates(org: "SimOrg", schema: SObject, rule: DuplicateRule, row: Row) -
     values = [row.get(name) for name in rule.fields]
     if any(value is None for value in values):
         return []
-    same = " AND ".join(f"{quote(name)} = ? COLLATE NOCASE" for name in rule.fields)
+    same, bindings = [], {"id": row.get("Id")}
+    for number, (name, value) in enumerate(zip(rule.fields, values, strict=True)):
+        is_text = isinstance(value, str)
+        condition = folding.equals(quote(name)) if is_text else f"{quote(name)} = :folded"
+        same.append(condition.replace(":folded", f":v{number}"))
+        bindings[f"v{number}"] = folding.fold(value) if isinstance(value, str) else value
     alive = ' AND "IsDeleted" = 0' if schema.soft_delete else ""
-    sql = f'SELECT "Id" FROM {quote(schema.name)} WHERE {same} AND "Id" IS NOT ?{alive} LIMIT 10'
-    return [found[0] for found in org.database.rows(sql, (*values, row.get("Id")))]
+    sql = f'SELECT "Id" FROM {quote(schema.name)} WHERE {" AND ".join(same)} AND "Id" IS NOT :id{alive} LIMIT 10'
+    return [found[0] for found in org.database.rows(sql, bindings)]
 
 
 def _duplicate_result(org: "SimOrg", schema: SObject, rule: DuplicateRule, found: Sequence[str]) -> dict[str, Any]:

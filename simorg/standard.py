@@ -23,6 +23,24 @@ STAGES: dict[str, tuple[str, str, str, int, int]] = {
     "Closed Won": ("100.0", "Closed", "Closed", 1, 1),
     "Closed Lost": ("0.0", "Omitted", "Omitted", 1, 0),
 }
+# Standard fields that the platform itself reads or writes: administrators cannot remove, rename or retype them.
+_PERSON = "FirstName LastName Name "
+_ACTIVATION = "Status StatusCode ActivatedDate ActivatedById"
+_CONVERTED = "IsConverted ConvertedDate ConvertedAccountId ConvertedContactId ConvertedOpportunityId"
+_NEEDED = {
+    "Contact": _PERSON + "AccountId",
+    "User": _PERSON + "Username Email IsActive CommunityNickname TimeZoneSidKey LocaleSidKey LanguageLocaleKey",
+    "Lead": _PERSON + "Company Status " + _CONVERTED,
+    "Opportunity": "AccountId StageName CloseDate Probability ForecastCategory ForecastCategoryName "
+    "IsClosed IsWon FiscalYear FiscalQuarter Fiscal",
+    "Pricebook2": "IsStandard",
+    "PricebookEntry": "Pricebook2Id Product2Id UnitPrice UseStandardPrice",
+    "Contract": _ACTIVATION,
+    "Order": _ACTIVATION,
+    "ContentVersion": "PathOnClient VersionData ContentSize Checksum FileExtension FileType ContentDocumentId "
+    "VersionNumber IsLatest",
+}
+NEEDED = {name: frozenset(words.split()) for name, words in _NEEDED.items()}
 FORECASTS = {
     "Omitted": "Omitted",
     "Pipeline": "Pipeline",

@@ -166,20 +166,24 @@ class Writer:
 
     def _check(self, truth: SObject, row: Row, changed: Row) -> None:
         self.org.rules.check_locks(truth, row)
+        self.org.late.check_parents(truth, row)
         for one in truth.stored_fields:
             if one.unique and changed.get(one.name) is not None:
-                self._check_unique(truth, one, row)
+                check_unique(self.org, truth, one, row)
         self.org.rules.find_duplicates(self.org, truth, row, allow=self.allow_duplicates)
-
-    def _check_unique(self, truth: SObject, one: SField, row: Row) -> None:
-        found = [other for other in rows_by_key(self.org, truth, one, row[one.name]) if other != row["Id"]]
-        if found:
-            text = f"duplicate value found: {one.name} duplicates value on record with id: {found[0][:15]}"
-            raise Refused("DUPLICATE_VALUE", text)
 
     def _after(self, truth: SObject, operation: str, row: Row, old: Row | None) -> None:
         self.org.rules.validate(self.org, truth, row)
         self.org.rules.fire(self.org, truth, "after", operation, row, old)
+
+
+def check_unique(org: "SimOrg", truth: SObject, one: SField, row: Row) -> None:
+    """Refuse a value of a unique field that another row has, or will have when its transaction ends."""
+    found = [other for other in rows_by_key(org, truth, one, row[one.name]) if other != row["Id"]]
+    if found:
+        text = f"duplicate value found: {one.name} duplicates value on record with id: {found[0][:15]}"
+        raise Refused("DUPLICATE_VALUE", text)
+    org.late.check_key(truth, one, row[one.name])
 
 
 def _createable(org: "SimOrg") -> Callable[[SField], bool]:

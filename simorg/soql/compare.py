@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simorg import ids, times
+from simorg.folding import fold
 from simorg.schema import NUMBER_TYPES, SField
 from simorg.soql import ast
 from simorg.soql.dates import midnight_ms, span
 from simorg.soql.errors import SoqlError, at
 from simorg.soql.expressions import folded, is_text
-from simorg.soql.functions import fold
 from simorg.soql.scope import Scope
 
 _WORDS = {"datetime": "dateTime", "int": "int", "boolean": "boolean", "date": "date", "time": "time"}

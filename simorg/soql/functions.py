@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import apsw
 
-from simorg import times
+from simorg import folding, times
 from simorg.decimals import EXACT, canonical
 
 
 def register(connection: apsw.Connection) -> None:
     """Give a connection the `sf_…` functions; doing it twice is harmless."""
-    connection.create_scalar_function("sf_lower", _lower, 1, deterministic=True)
+    folding.register(connection)
     connection.create_scalar_function("sf_decimal", _compare, 2, deterministic=True)
     connection.create_scalar_function("sf_local", _local, 2, deterministic=True)
     connection.create_scalar_function("sf_format", _format, 3, deterministic=True)
@@ -32,16 +32,6 @@ def zone_of(name: str | None) -> ZoneInfo:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
-
-
-def fold(text: str) -> str:
-    """The form in which two texts that differ only in letter case are equal."""
-    return text.lower()
-
-
-def _lower(*values: Any) -> Any:
-    (value,) = values
-    return fold(value) if isinstance(value, str) else value
 
 
 def _compare(*values: Any) -> int | None:
