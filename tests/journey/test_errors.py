@@ -69,7 +69,7 @@ def test_request_limit_exceeded(user, simorg):
 
 def test_near_the_limit_a_signal_comes_before_the_wall(user, simorg):
     user("init")
-    simorg.usage.reset(used=simorg.usage.limit - 100)
+    simorg.usage.reset(used=simorg.usage.limit * 9 // 10)  # pulls stop at 95 %
 
     done = user("sync")
 
