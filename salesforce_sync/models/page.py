@@ -66,7 +66,7 @@ class Priority(IntEnum):
 class PullRequest:
     """What to pull: all rows, or with `since` the rows (and soft-deleted ones) whose stamp is at or after it (UTC).
 
-    With `ids` only those records, soft-deleted ones too; ids that the org does not show are left out of the answer.
+    With `ids` only those records, soft-deleted ones too, as `Rows`; ids that the org does not show are left out.
     The columns are the schema's: `schema.only(…)` asks for fewer.
     """
 

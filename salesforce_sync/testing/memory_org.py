@@ -101,10 +101,9 @@ class MemoryOrg(MemoryRecords):
             resume = f"{locator}:{end}"
             last = end == result.total
             # Only Bulk says how many rows a result page has; REST tells the total of them all.
-            expected = None if self.csv_folder is None else end - offset
-            yield from self._pages(request.schema, shown, Page(
-                request.schema, Rows(()), resume, expected, result.total, server_time, last
-            ))  # fmt: skip
+            expected = end - offset if self._as_files(request) else None
+            page = Page(request.schema, Rows(()), resume, expected, result.total, server_time, last)
+            yield from self._pages(request, shown, page)
             if last or fault == "cut":
                 return
             offset = end
@@ -204,17 +203,22 @@ class MemoryOrg(MemoryRecords):
             row = self._rows.get(schema.name, {}).get(str(asked["Id"]), asked)
             return tuple(row.get(each.name) for each in schema.columns)
 
-    def _pages(self, schema: ObjectSchema, rows: list[tuple[object, ...]], page: Page) -> Iterator[Page]:
+    def _as_files(self, request: PullRequest) -> bool:
+        """Records that are asked for by id come as rows whatever way the rest goes: Bulk is for many."""
+        return self.csv_folder is not None and not request.ids
+
+    def _pages(self, request: PullRequest, rows: list[tuple[object, ...]], page: Page) -> Iterator[Page]:
         """The result page, whole or in segments; `page` tells what its last part carries."""
         size = max(1, -(-len(rows) // self.segments))
         parts = [rows[start : start + size] for start in range(0, len(rows), size)] or [[]]
         for part in parts[:-1]:
-            body = self._body(schema, part)
+            body = self._body(request, part)
             yield replace(page, body=body, resume=None, expected=None, last=False)
-        yield replace(page, body=self._body(schema, parts[-1]))
+        yield replace(page, body=self._body(request, parts[-1]))
 
-    def _body(self, schema: ObjectSchema, rows: list[tuple[object, ...]]) -> CsvFile | Rows:
-        if self.csv_folder is None:
+    def _body(self, request: PullRequest, rows: list[tuple[object, ...]]) -> CsvFile | Rows:
+        schema = request.schema
+        if self.csv_folder is None or not self._as_files(request):
             return Rows([tuple(map(to_rest, row)) for row in rows])
         path = self.csv_folder / f"{schema.name}-{next(self._numbers)}.csv"
         write_csv(path, schema.columns, rows)

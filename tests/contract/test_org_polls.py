@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 
 from salesforce_sync.errors import ObjectTrouble, SchemaChanged, Transient
-from salesforce_sync.models.page import Page, Poll, Polled, PullRequest
+from salesforce_sync.models.page import Page, Poll, Polled, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.testing import MemoryOrg, make_schema
 from salesforce_sync.testing.forms import from_rest
 from tests.contract.orgs import PRODUCT, MemoryWorld, OrgWorld, SocketWorld, records
 
-WORLDS: dict[str, Callable[[Path], OrgWorld]] = {"memory": MemoryWorld, "socket": SocketWorld}
+WORLDS: dict[str, Callable[[Path], OrgWorld]] = {
+    "memory": MemoryWorld,
+    "memory, files": lambda folder: MemoryWorld(folder, csv=True),
+    "socket": SocketWorld,
+}
 MINUTE = timedelta(minutes=1)
 
 
@@ -232,6 +236,7 @@ def test_records_come_by_id_deleted_ones_too_and_unknown_ones_are_left_out(
 
     got = {row["Name"]: row["IsDeleted"] for page in pages for row in records(page)}
     assert got == {"one": 0, "gone": 1}
+    assert all(isinstance(page.body, Rows) for page in pages)
     assert sum(len(records(page)) for page in pages) == 2
     assert [page.last for page in pages] == [*[False] * (len(pages) - 1), True]
     assert pages[-1].total == 2
