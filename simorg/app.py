@@ -13,7 +13,7 @@ import msgspec
 from isal import igzip
 
 from simorg.faults import Fault
-from simorg.http import JSON_TYPE, ApiError, Body, Call, Response, encode_json, error_response, parser_error
+from simorg.http import JSON_TYPE, ApiError, Body, Call, Response, encode_json, error_response, parser_error, takes_gzip
 from simorg.org import SimOrg
 from simorg.router import Router
 from simorg.sending import Broken, Wire
@@ -91,6 +91,8 @@ class App:
 
     async def _send(self, exchange: "_Exchange", response: Response) -> None:
         headers = {"Date": http_date(self.org.clock.now_ms()), **response.headers}
+        if _is_counted(exchange.raw_path):
+            headers.setdefault("Sforce-Limit-Info", self.org.usage.info())
         headers.setdefault("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
         if isinstance(response.body, bytes):
             if response.status not in (204, 304):
@@ -126,6 +128,11 @@ class _Exchange(msgspec.Struct, frozen=True):
     body: Any
     raw_path: str
     target: str
+
+
+def _is_counted(raw_path: str) -> bool:
+    """Return whether an answer tells the API use: all of REST but the version list."""
+    return raw_path.startswith("/services/data/") and raw_path.strip("/") not in ("services/data", "services/data.json")
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -192,11 +199,13 @@ def _inflater(encoding: str) -> Callable[[bytes], bytes]:
 def _compressed(response: Response, accepts: str) -> Response:
     """Compress a whole body when the client takes gzip; blocks are left to their maker."""
     body = response.body
-    if "gzip" not in accepts or not isinstance(body, bytes) or len(body) < COMPRESS_FROM:
+    if not takes_gzip(accepts) or not isinstance(body, bytes) or len(body) < COMPRESS_FROM:
         return response
     if "Content-Encoding" in response.headers or response.headers.get("Content-Type") == "application/octet-stream":
         return response
     headers = response.headers | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    if "ETag" in headers:  # the compressed form is another one
+        headers["ETag"] = headers["ETag"].removesuffix('"') + '-gzip"'
     return replace(response, body=igzip.compress(body, 1), headers=headers)
 
 

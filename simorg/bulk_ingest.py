@@ -38,9 +38,9 @@ def routes(org: SimOrg) -> list[Route]:
     door = _Door(org)
     root = "/services/data/v{version}/jobs/ingest"
     return [
-        Route(root, {"POST": door.create, "GET": door.list}),
+        Route(root, {"POST": door.create, "GET": door.list}, takes="application/json multipart/form-data"),
         Route(f"{root}/{{job}}", {"GET": door.get, "PATCH": door.patch, "DELETE": door.delete}),
-        Route(f"{root}/{{job}}/batches", {"PUT": door.upload}),
+        Route(f"{root}/{{job}}/batches", {"PUT": door.upload}, takes="text/csv"),
         Route(f"{root}/{{job}}/successfulResults", {"GET": lambda call: door.results(call, SUCCESSFUL)}),
         Route(f"{root}/{{job}}/failedResults", {"GET": lambda call: door.results(call, REFUSED)}),
         # simple-salesforce asks for unprocessedRecords; the guide writes unprocessedrecords.

@@ -192,9 +192,9 @@ class _Loader:
             if job.operation == "insert":
                 return _each_without_id(org, job, records)
             if job.operation == "update":
-                return org.update(job.object, records, user=job.user_id)
+                return org.update(job.object, records, user=job.user_id, trim=False)
             if job.operation == "upsert":
-                return org.upsert(job.object, job.external_id or "Id", records, user=job.user_id)
+                return org.upsert(job.object, job.external_id or "Id", records, user=job.user_id, trim=False)
             return [self._delete(record) for record in records]
 
     def _delete(self, record: dict[str, Any]) -> Result:
@@ -210,7 +210,8 @@ class _Loader:
 def _each_without_id(org: SimOrg, job: Job, records: list[dict[str, Any]]) -> list[Result]:
     wrong = Failure("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ("Id",))
     given = {number for number, record in enumerate(records) if record.get("Id")}
-    rest = iter(org.create(job.object, [r for n, r in enumerate(records) if n not in given], user=job.user_id))
+    others = [record for number, record in enumerate(records) if number not in given]
+    rest = iter(org.create(job.object, others, user=job.user_id, trim=False))
     return [wrong if number in given else next(rest) for number in range(len(records))]
 
 

@@ -21,7 +21,7 @@ from simorg.bulk_jobs import (
     listing,
 )
 from simorg.bulk_render import plain, render, result_of, zipped
-from simorg.http import ApiError, Call, Response, Route, json_response, no_content, not_found
+from simorg.http import ApiError, Call, Response, Route, json_response, no_content, not_found, takes_gzip
 from simorg.soql import Context, Csv, Plan, SoqlError, compile_csv, parse
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class _Door:
             "Sforce-NumberOfRecords": str(number),
             "Sforce-Locator": "null" if last else _encode(str(first + number)),
         }
-        if "gzip" in call.headers.get("accept-encoding", ""):
+        if takes_gzip(call.headers.get("accept-encoding", "")):
             headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
             return Response(200, zipped(job, result, begin, end), headers)
         return Response(200, plain(result, begin, end), headers)
@@ -166,7 +166,7 @@ class _Door:
             "numberRecordsProcessed": job.records if ended else 0,
             "retries": 0,
             "totalProcessingTime": job.spent_ms if ended else 0,
-            "isPkChunkingSupported": True,
+            "isPkChunkingSupported": _is_chunked(job),
         }
         return info | {"errorMessage": job.error} if job.error and ended else info
 
@@ -183,6 +183,11 @@ class _Door:
                 400, "INVALIDJOBSTATE", f"InvalidJobState : Job {job.id} has no results: its state is {state}"
             )
         return job
+
+
+def _is_chunked(job: Job) -> bool:
+    """Whether the work could be cut by ids: ORDER BY and LIMIT forbid it."""
+    return job.plan is not None and not job.plan.query.order and job.plan.query.limit is None
 
 
 def _encode(text: str) -> str:

@@ -48,9 +48,10 @@ def _times(*values: Any) -> str | None:
 def _product(factors: Sequence[str | int | None]) -> Decimal | None:
     product = Decimal(1)
     for factor in factors:
-        if factor is None:
+        number = None if factor is None else read(str(factor))
+        if number is None:  # also a text that is no number: a formula over it must not make its row unreadable
             return None
-        product = EXACT.multiply(product, Decimal(factor))
+        product = EXACT.multiply(product, number)
     return product
 
 

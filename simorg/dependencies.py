@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simorg.org import SimOrg
 
 ALIAS = "simorg_row"
+READING = frozenset({apsw.SQLITE_READ, apsw.SQLITE_SELECT, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
 Column = tuple[str, str]
 
 
@@ -58,7 +59,7 @@ class Workbench:
         def note(action: int, first: str | None, second: str | None, *_: object) -> int:
             if action == apsw.SQLITE_READ and first:
                 found.add((first, second or ""))
-            return apsw.SQLITE_OK
+            return apsw.SQLITE_OK if action in READING else apsw.SQLITE_DENY
 
         self._connection.authorizer = note
         try:
@@ -93,7 +94,10 @@ def _select(table: str, expression: str) -> str:
 
 def check_sql(org: "SimOrg", object_name: str, expression: str) -> None:
     """Raise ValueError for an SQL expression that cannot be evaluated over an object's rows."""
-    Workbench(org.objects.values()).reads(object_name, expression)
+    schema = org.schema(object_name)
+    if schema is None:
+        raise ValueError(f"there is no object {object_name}")
+    Workbench(org.objects.values()).reads(schema.name, expression)
 
 
 def protected(schema: SObject, one: SField) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from simorg.auth import Session
 from simorg.clients import Client
+from simorg.id_tokens import id_token
 from simorg.references import rows_by_key
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Code:
     redirect_uri: str
     challenge: str | None
     made_ms: int
+    nonce: str | None = None
     used: bool = False
 
 
@@ -68,7 +70,9 @@ def new_code(org: "SimOrg", client: Client, asked: Sent) -> str:
     scope = asked.get("scope") or client.scopes
     made = org.clock.now_ms()
     target = asked.get("redirect_uri", "")
-    org.codes[code] = Code(client.client_id, org.user_id, scope, target, asked.get("code_challenge"), made)
+    org.codes[code] = Code(
+        client.client_id, org.user_id, scope, target, asked.get("code_challenge"), made, asked.get("nonce")
+    )
     return code
 
 
@@ -119,7 +123,7 @@ def authorization_code(org: "SimOrg", sent: Sent, given: Credentials) -> dict[st
         raise Denied("redirect_uri_mismatch", "redirect_uri must match configuration")
     _check_verifier(code, sent.get("code_verifier"), given[1])
     code.used = True
-    return _with_refresh(org, client, code.user_id, code.scope)
+    return _with_refresh(org, client, code)
 
 
 def _check_verifier(code: Code, verifier: str | None, secret: str | None) -> None:
@@ -134,13 +138,15 @@ def _check_verifier(code: Code, verifier: str | None, secret: str | None) -> Non
         raise Denied("invalid_request", "invalid code verifier")
 
 
-def _with_refresh(org: "SimOrg", client: Client, user_id: str, scope: str) -> dict[str, str]:
+def _with_refresh(org: "SimOrg", client: Client, code: Code) -> dict[str, str]:
+    user_id, scope = code.user_id, code.scope
     _active_user(org, user_id)
     if not {"refresh_token", "offline_access"} & set(scope.split()):
-        return _body(org, client, org.sessions.open(user_id, client.client_id, scope))
+        session = org.sessions.open(user_id, client.client_id, scope)
+        return _body(org, client, session) | id_token(org, session, code.nonce)
     refresh = org.sessions.grant(user_id, client.client_id, scope)
     session = org.sessions.open(user_id, client.client_id, scope, refresh.token)
-    return {"refresh_token": refresh.token} | _body(org, client, session)
+    return {"refresh_token": refresh.token} | _body(org, client, session) | id_token(org, session, code.nonce)
 
 
 def refresh_token(org: "SimOrg", sent: Sent, given: Credentials) -> dict[str, str]:
@@ -156,12 +162,12 @@ def refresh_token(org: "SimOrg", sent: Sent, given: Credentials) -> dict[str, st
     _active_user(org, known.user_id)
     if not client.rotate_refresh_tokens:
         session = org.sessions.open(known.user_id, client.client_id, known.scope, known.token)
-        return _body(org, client, session)
+        return _body(org, client, session) | id_token(org, session, None)
     known.spent = True
     org.sessions.end_of(known.token)
     fresh = org.sessions.grant(known.user_id, client.client_id, known.scope, known.family)
     session = org.sessions.open(known.user_id, client.client_id, known.scope, fresh.token)
-    return {"refresh_token": fresh.token} | _body(org, client, session)
+    return {"refresh_token": fresh.token} | _body(org, client, session) | id_token(org, session, None)
 
 
 def jwt_bearer(org: "SimOrg", sent: Sent, given: Credentials) -> dict[str, str]:

@@ -37,10 +37,12 @@ class ApiError(Exception):
 
     def item(self, code_key: str = "errorCode") -> dict[str, Any]:
         """Return the error as one element of Salesforce's array; collections and tree call the key `statusCode`."""
-        item: dict[str, Any] = dict(self.extra or {}) | {"message": self.message, code_key: self.code}
-        if self.fields is not None:
-            item["fields"] = list(self.fields)
-        return item
+        if code_key != "errorCode":
+            return {code_key: self.code, "message": self.message, "fields": list(self.fields or ())}
+        if self.extra:
+            return {**self.extra, code_key: self.code, "message": self.message}
+        item: dict[str, Any] = {"message": self.message, code_key: self.code}
+        return item if self.fields is None else item | {"fields": list(self.fields)}
 
 
 class Body:
@@ -119,11 +121,15 @@ Handler = Callable[[Call], Response]
 class Route:
     """A path pattern such as `/services/data/v{version}/sobjects/{object}` with a handler per method.
 
-    `{name}` takes one path segment, `{name:path}` the rest; a trailing slash is accepted.
+    `{name}` takes one path segment, `{name:path}` the rest; a trailing slash is accepted. `takes` are the media
+    types that a body sent there may have.
     """
 
-    def __init__(self, pattern: str, handlers: Mapping[str, Handler], *, auth: bool = True) -> None:
+    def __init__(
+        self, pattern: str, handlers: Mapping[str, Handler], *, auth: bool = True, takes: str = "application/json"
+    ) -> None:
         self.pattern = pattern
+        self.takes = takes.split()
         self.handlers = dict(handlers)
         self.auth = auth
         self._regex = re.compile(_to_regex(pattern))
@@ -147,6 +153,16 @@ def _to_regex(pattern: str) -> str:
     for name, whole, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         regex += f"(?P<{name}>{'.+' if whole else '[^/]+'})" + re.escape(rest)
     return regex + r"/?\Z"
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Return whether an Accept-Encoding header lets the answer be compressed; `gzip;q=0` does not."""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        name, _, rest = part.partition(";")
+        weight = re.fullmatch(r"\s*q\s*=\s*([\d.]+)\s*", rest)
+        weights[name.strip()] = float(weight[1]) if weight and weight[1].count(".") < 2 else 1.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 def encode_json(value: Any) -> bytes:

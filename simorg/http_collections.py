@@ -1,6 +1,7 @@
 """sObject Collections: up to 200 records in one call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from simorg import lifecycle
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from simorg.org import SimOrg
 
 MAX_ROWS = 200
+MAX_CHUNKS = 10
 MAX_RETRIEVED = 2000
 
 
@@ -43,16 +45,32 @@ def _records(call: Call) -> tuple[list[Mapping[str, Any]], bool]:
 def _check_size(size: int, most: int) -> None:
     if size > most:
         raise ApiError(
-            400, "EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {most} records in this call"
+            400, "EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {most} records into this call"
         )
 
 
 def _type_of(record: Mapping[str, Any]) -> str:
-    attributes = record.get("attributes")
-    name = attributes.get("type") if isinstance(attributes, Mapping) else None
-    if not isinstance(name, str):
+    name = _named_type(record)
+    if not name:
         raise Refused("INVALID_INPUT", "The type attribute of the record is missing")
     return name
+
+
+def _named_type(record: Mapping[str, Any]) -> str:
+    attributes = record.get("attributes")
+    name = attributes.get("type") if isinstance(attributes, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
+def _check_chunks(records: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse records whose types change too often: neighbours of one type make a chunk."""
+    names = [_named_type(one).lower() for one in records]
+    if sum(1 for _ in groupby(names)) > MAX_CHUNKS:
+        text = (
+            f"Cannot have more than {MAX_CHUNKS} chunks in a single operation. Please rearrange the data to reduce "
+            "chunking."
+        )
+        raise ApiError(400, "LIMIT_EXCEEDED", text)
 
 
 def _answer(results: list[Result], record_ids: list[str | None], *, with_created: bool = False) -> Response:
@@ -71,6 +89,8 @@ def item(result: Result, record_id: str | None = None, *, with_created: bool = F
 
 def _save(call: Call, act: Callable[[Mapping[str, Any]], Saved], *, with_created: bool = False) -> Response:
     records, all_or_none = _records(call)
+    if not with_created:  # an upsert is of one type
+        _check_chunks(records)
     results = for_each(call.org, records, act, all_or_none=all_or_none)
     sent = [next((str(row[key]) for key in row if key.lower() == "id" and row[key]), None) for row in records]
     return _answer(results, sent, with_created=with_created)

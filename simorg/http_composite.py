@@ -16,6 +16,7 @@ MAX_PARTS = 25
 MAX_QUERIES = 5
 MAX_GRAPHS = 75
 MAX_NODES = 500
+GRAPH_ID_CHARACTERS = 40
 HALTING_GRAPHS = 14
 _REFERENCE = re.compile(r"@\{([^}]*)\}")
 _NAME = re.compile(r"\w+\Z", re.ASCII)
@@ -195,6 +196,11 @@ def graph(call: Call) -> Response:
     graphs = call.json_object().get("graphs")
     if not isinstance(graphs, list) or not 1 <= len(graphs) <= MAX_GRAPHS:
         raise _bad(f"A graph request holds 1 to {MAX_GRAPHS} graphs")
+    names = [one.get("graphId") if isinstance(one, Mapping) else None for one in graphs]
+    if not all(isinstance(name, str) and 0 < len(name) < GRAPH_ID_CHARACTERS for name in names):
+        raise _bad(f"Each graph needs a graphId of fewer than {GRAPH_ID_CHARACTERS} characters")
+    if len(set(names)) < len(names):
+        raise _bad("Duplicate graphId provided in the request")
     if sum(len(one.get("compositeRequest") or []) for one in graphs) > MAX_NODES:
         raise _bad(f"A graph request holds at most {MAX_NODES} nodes")
     answers: list[dict[str, Any]] = []

@@ -31,6 +31,7 @@ def routes(org: "SimOrg") -> list[Route]:
         Route(f"{ROOT}/revoke", {"POST": revoke, "GET": revoke}, auth=False),
         Route(f"{ROOT}/introspect", {"POST": introspect}, auth=False),
         Route(f"{ROOT}/userinfo", {"GET": userinfo, "POST": userinfo}, auth=False),
+        Route("/id/keys", {"GET": keys}, auth=False),
         Route("/id/{org}/{user}", {"GET": identity}, auth=False),
         Route("/.well-known/openid-configuration", {"GET": discovery}, auth=False),
     ]
@@ -209,9 +210,22 @@ def identity(call: Call) -> Response:
     return json_response(body)
 
 
+def keys(call: Call) -> Response:
+    """Publish the key that id_tokens are signed with."""
+    return json_response(call.org.signing_key.published())
+
+
 def discovery(call: Call) -> Response:
     """Tell where the OAuth endpoints are."""
     root = call.org.url
     names = {"authorization": "authorize", "token": "token", "revocation": "revoke", "introspection": "introspect"}
-    body = {"issuer": root, "userinfo_endpoint": f"{root}{ROOT}/userinfo", "scopes_supported": ["api", "refresh_token"]}
+    body = {
+        "issuer": root,
+        "userinfo_endpoint": f"{root}{ROOT}/userinfo",
+        "jwks_uri": f"{root}/id/keys",
+        "scopes_supported": ["api", "refresh_token", "id", "openid"],
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }
     return json_response(body | {f"{name}_endpoint": f"{root}{ROOT}/{path}" for name, path in names.items()})

@@ -36,7 +36,7 @@ def allows_duplicates(call: Call) -> bool:
 
 def writer_of(call: Call) -> Writer:
     """Return a writer for the user of the session."""
-    return Writer(call.org, call.user_id, allow_duplicates=allows_duplicates(call))
+    return Writer(call.org, call.user_id, allow_duplicates=allows_duplicates(call), version=call.version)
 
 
 def _saved(call: Call, result: Result) -> str:

@@ -37,10 +37,13 @@ def _bad_date(message: str) -> ApiError:
     return ApiError(400, "INVALID_REPLICATION_DATE", message)
 
 
-def _window(call: Call, earliest: int) -> tuple[int, int]:
+def _window(call: Call, earliest: int, shortest: int) -> tuple[int, int]:
+    """Return the window of a request; its end lies more than `shortest` ms after its start."""
     start, end = _moment(call, "start"), _moment(call, "end")
-    if start >= end:
-        raise _bad_date("startDate must be at least one minute before endDate")
+    if end - start <= shortest:
+        raise _bad_date(
+            "endDate must be more than one minute after startDate" if shortest else "startDate must be before endDate"
+        )
     if start < earliest // MINUTE_MS * MINUTE_MS:
         raise _bad_date(f"startDate cannot be earlier than {rest_time(earliest)}")
     return start, end
@@ -60,7 +63,7 @@ def updated(call: Call) -> Response:
     """List the ids of rows created or changed in the window."""
     view = object_of(call)
     _check_replicateable(call)
-    start, end = _window(call, call.org.clock.now_ms() - UPDATED_DAYS * DAY_MS)
+    start, end = _window(call, call.org.clock.now_ms() - UPDATED_DAYS * DAY_MS, 0)
     alive = ' AND "IsDeleted" = 0' if view.soft_delete else ""
     sql = (
         f'SELECT "Id" FROM {quote(view.name)} WHERE "SystemModstamp" >= ? AND "SystemModstamp" < ?{alive} '
@@ -76,7 +79,7 @@ def deleted(call: Call) -> Response:
     view = object_of(call)
     _check_replicateable(call)
     earliest = call.org.clock.now_ms() - int(call.org.delete_log_days * DAY_MS)
-    start, end = _window(call, earliest)
+    start, end = _window(call, earliest, MINUTE_MS)
     sql = "SELECT id, at FROM _deleted WHERE object = ? AND at >= ? AND at < ? ORDER BY at LIMIT ?"
     rows = call.org.database.rows(sql, (view.name, start, end, call.org.replication_cap + 1))
     _check_cap(call, len(rows))

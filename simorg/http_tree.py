@@ -80,6 +80,18 @@ def _bad(message: str) -> ApiError:
     return ApiError(400, "INVALID_INPUT", message)
 
 
+def _reference(record: Any, view: SObject) -> str:
+    """Return the reference id of a record, which must be of the type that its place says."""
+    attributes = record.get("attributes") if isinstance(record, Mapping) else None
+    known = attributes if isinstance(attributes, Mapping) else {}
+    reference = known.get("referenceId")
+    if not isinstance(reference, str) or not reference:
+        raise _bad("Include a reference ID for each record in the request")
+    if str(known.get("type", "")).lower() != view.name.lower():
+        raise _bad(f"The type of {reference} is {known.get('type')}, but its place in the tree takes {view.name}")
+    return reference
+
+
 def _nodes(
     call: Call, view: SObject, body: Mapping[str, Any], link: str | None, parent: str | None, level: int
 ) -> Iterator[Node]:
@@ -87,9 +99,7 @@ def _nodes(
     if not isinstance(records, list) or level > MAX_LEVELS:
         raise _bad(f"A tree needs records, in at most {MAX_LEVELS} levels")
     for record in records:
-        reference = str((record.get("attributes") or {}).get("referenceId") or "")
-        if not reference:
-            raise _bad("Include a reference ID for each record in the request")
+        reference = _reference(record, view)
         inner = {key: value for key, value in record.items() if isinstance(value, Mapping) and "records" in value}
         plain = {key: value for key, value in record.items() if key not in inner and key != "attributes"}
         yield Node(reference, view.name, plain, link, parent)

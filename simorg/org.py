@@ -12,8 +12,10 @@ from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
 from simorg.database import Database, Row
+from simorg.dependencies import check_sql
 from simorg.faults import Faults
 from simorg.grants import Code
+from simorg.id_tokens import SigningKey
 from simorg.late import LateCommits
 from simorg.numbering import Numbering
 from simorg.permissions import Permissions
@@ -48,7 +50,10 @@ class SimOrg:
         self, records: int = 0, seed: int = 1, *, start_ms: int | None = None, api_limit: int = 15_000
     ) -> None:
         from simorg import seed as seeding  # it needs this module
+        from simorg.soql.functions import zone_of
 
+        for zone in catalog.picklist("time_zone"):
+            zone_of(zone.value)  # better no org than one whose days begin at the wrong hour
         self.url = ""  # set by the server
         self.router: Router | None = None
         self.org_id = ORG_ID
@@ -58,12 +63,13 @@ class SimOrg:
         self.db: apsw.Connection = self.database.connection
         self.lock: threading.RLock = self.database.lock
         self.permissions = Permissions(self.clock)
-        self.rules = Rules()
+        self.rules = Rules(lambda name, sql: check_sql(self, name, sql))
         self.faults = Faults()
         self.usage = Usage(self.clock, api_limit)
         self.sessions = Sessions(self.clock, ORG_ID, 7200)
         self.clients = Clients(ADMIN_ID)
         self.codes: dict[str, Code] = {}
+        self.signing_key = SigningKey()
         self.replication_cap = 600_000
         self.delete_log_days = 15.0
         self.objects: dict[str, SObject] = {one.name: one for one in catalog.load()}
@@ -157,9 +163,13 @@ class SimOrg:
         user: str | None = None,
         all_or_none: bool = False,
         allow_duplicates: bool = False,
+        trim: bool = True,
     ) -> list[Result]:
-        """Create rows (field names and values as in REST JSON); one result per row, in order."""
-        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates)
+        """Create rows (field names and values as in REST JSON); one result per row, in order.
+
+        `trim` takes blanks around values off, as REST does.
+        """
+        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates, trim=trim)
         return for_each(self, rows, lambda row: writer.create(object_name, row), all_or_none=all_or_none)
 
     def update(
@@ -170,9 +180,10 @@ class SimOrg:
         user: str | None = None,
         all_or_none: bool = False,
         allow_duplicates: bool = False,
+        trim: bool = True,
     ) -> list[Result]:
         """Update rows, each with its `Id`; only the given fields change."""
-        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates)
+        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates, trim=trim)
 
         def act(row: Mapping[str, Any]) -> Saved:
             record_id, values = split_id(row)
@@ -189,9 +200,10 @@ class SimOrg:
         user: str | None = None,
         all_or_none: bool = False,
         allow_duplicates: bool = False,
+        trim: bool = True,
     ) -> list[Result]:
         """Create or update rows by an external-id field among their values."""
-        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates)
+        writer = Writer(self, user or self.user_id, allow_duplicates=allow_duplicates, trim=trim)
         return for_each(self, rows, lambda row: writer.upsert(object_name, key, row), all_or_none=all_or_none)
 
     def delete(self, record_ids: Iterable[str], *, all_or_none: bool = False) -> list[Result]:

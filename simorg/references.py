@@ -40,7 +40,7 @@ def _fits_record_type(owner: SObject, target: str) -> bool:
     return any(one.id == target and one.active for one in owner.record_types)
 
 
-def by_external_id(org: "SimOrg", one: SField, value: Any) -> str | None:
+def by_external_id(org: "SimOrg", one: SField, value: Any, *, trim: bool = True) -> str | None:
     """Find the parent that `{"Parent__r": {"Ext__c": "K1"}}` means; None for null."""
     if value is None:
         return None
@@ -55,7 +55,7 @@ def by_external_id(org: "SimOrg", one: SField, value: Any) -> str | None:
         name = ", ".join(keys) or "none"
         text = f"Foreign key external ID: {name} not found for field {name} in entity {one.reference_to[0]}"
         raise Refused("INVALID_FIELD", text)
-    found = rows_by_key(org, parent, key, value[keys[0]])
+    found = rows_by_key(org, parent, key, value[keys[0]], trim=trim)
     if len(found) != 1:
         word = str(value[keys[0]]).lower()
         text = f"Foreign key external ID: {word} not found for field {key.name} in entity {parent.name}"
@@ -63,9 +63,9 @@ def by_external_id(org: "SimOrg", one: SField, value: Any) -> str | None:
     return found[0]
 
 
-def rows_by_key(org: "SimOrg", schema: SObject, key: SField, value: Any) -> list[str]:
+def rows_by_key(org: "SimOrg", schema: SObject, key: SField, value: Any, *, trim: bool = True) -> list[str]:
     """Return the ids of the living rows with this value in an external-id or look-up field."""
-    stored = convert(key, value)
+    stored = convert(key, value, trim=trim)
     if stored is None:
         return []
     column = quote(key.name)

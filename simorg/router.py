@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
+from simorg import ids
 from simorg.auth import Session
 from simorg.http import ApiError, Body, Call, Response, Route, error_response, not_found
 from simorg.org import VERSIONS, SimOrg
@@ -42,11 +43,18 @@ class Router:
             response = self._run(replace(call, session=session), found)
         except ApiError as error:
             response = error_response(error)
-        response.headers.setdefault("Sforce-Limit-Info", self.org.usage.info())
         return response
 
     def find(self, raw_path: str) -> tuple[Route, dict[str, str]] | None:
-        """Return the route of a percent-encoded path with its parameters, or None."""
+        """Return the route of a percent-encoded path with its parameters, or None; `.json` at the end is taken off."""
+        if raw_path.endswith(".json") and raw_path.startswith("/services/data"):
+            found = self._match(raw_path.removesuffix(".json"))
+            # the last part of a key's path is a value, which may end so itself
+            if found is not None and ("value" not in found[1] or ids.normalize(found[1].get("key", ""))):
+                return found
+        return self._match(raw_path)
+
+    def _match(self, raw_path: str) -> tuple[Route, dict[str, str]] | None:
         for route in self.routes:
             params = route.match(raw_path)
             if params is not None:
@@ -85,6 +93,7 @@ class Router:
         if handler is None:
             text = f"HTTP Method '{method}' not allowed. Allowed are {route.allowed()}"
             raise ApiError(405, "METHOD_NOT_ALLOWED", text, headers={"Allow": route.allowed()})
+        _check_media_type(call, route, method)
         self.org.tick()
         return handler(replace(call, method=method, params=params))
 
@@ -101,9 +110,15 @@ class Router:
 
     def _count(self, call: Call, found: tuple[Route, dict[str, str]] | None, raw_path: str) -> None:
         if self.org.usage.exhausted:
-            headers = {"Sforce-Limit-Info": self.org.usage.info()}
-            raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", headers=headers)
+            raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         self.org.usage.add(1, f"{call.method} {found[0].pattern if found else raw_path}")
+
+
+def _check_media_type(call: Call, route: Route, method: str) -> None:
+    """Refuse a body of another kind than the resource takes; a client that does not tell the kind is believed."""
+    sent = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent and route.auth and not call.inner and method in ("POST", "PATCH", "PUT") and sent not in route.takes:
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"MediaType of '{sent}' is not supported by this resource")
 
 
 def retired(version: str) -> ApiError:

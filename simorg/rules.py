@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import apsw
+
 from simorg import folding, ids
 from simorg.database import Row, quote
 from simorg.late import locked
@@ -50,9 +52,10 @@ class Trigger:
 
 
 class Rules:
-    """The rules of one org; all are off until added."""
+    """The rules of one org; all are off until added. `check` raises ValueError for SQL that an object cannot bear."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[str, str], None]) -> None:
+        self._check = check
         self.validations: list[Validation] = []
         self.duplicate_rules: list[DuplicateRule] = []
         self.triggers: list[Trigger] = []
@@ -63,6 +66,8 @@ class Rules:
         self, object_name: str, broken_when: Condition, message: str, field: str | None = None
     ) -> Validation:
         """Refuse rows for which the condition holds, with FIELD_CUSTOM_VALIDATION_EXCEPTION and this message."""
+        if isinstance(broken_when, str):
+            self._check(object_name, broken_when)
         rule = Validation(object_name, broken_when, message, field)
         self.validations.append(rule)
         return rule
@@ -129,7 +134,7 @@ class Rules:
                 fields = [rule.field] if rule.field else []
                 raise Refused("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message, *fields)
 
-    def find_duplicates(self, org: "SimOrg", schema: SObject, row: Row, *, allow: bool) -> None:
+    def find_duplicates(self, org: "SimOrg", schema: SObject, row: Row, *, allow: bool, version: str) -> None:
         """Refuse a row that a duplicate rule matches, unless the rule lets it pass and the caller wants that."""
         for rule in self.duplicate_rules:
             if rule.object_name.lower() != schema.name.lower() or (allow and rule.allow_save):
@@ -137,7 +142,7 @@ class Rules:
             found = _duplicates(org, schema, rule, row)
             if found:
                 refused = Refused("DUPLICATES_DETECTED", rule.message)
-                extra = {"duplicateResut": _duplicate_result(org, schema, rule, found)}
+                extra = {"duplicateResut": _duplicate_result(version, schema, rule, found)}
                 refused.failure = Failure("DUPLICATES_DETECTED", rule.message, extra=extra)
                 raise refused
 
@@ -146,7 +151,11 @@ def _broken(org: "SimOrg", schema: SObject, rule: Validation, row: Row) -> bool:
     if callable(rule.broken_when):
         return rule.broken_when(row)
     sql = f'SELECT 1 FROM {quote(schema.name)} WHERE "Id" = ? AND ({rule.broken_when})'
-    return org.database.value(sql, (row["Id"],)) is not None
+    try:
+        return org.database.value(sql, (row["Id"],)) is not None
+    except apsw.Error as problem:  # such as an overflow for this row's values
+        text = f"{rule.message} (the rule could not be computed: {problem})"
+        raise Refused("FIELD_CUSTOM_VALIDATION_EXCEPTION", text) from problem
 
 
 def _duplicates(org: "SimOrg", schema: SObject, rule: DuplicateRule, row: Row) -> list[str]:
@@ -164,8 +173,8 @@ def _duplicates(org: "SimOrg", schema: SObject, rule: DuplicateRule, row: Row) -
     return [found[0] for found in org.database.rows(sql, bindings)]
 
 
-def _duplicate_result(org: "SimOrg", schema: SObject, rule: DuplicateRule, found: Sequence[str]) -> dict[str, Any]:
-    url = f"/services/data/v{org.version}/sobjects/{schema.name}/"
+def _duplicate_result(version: str, schema: SObject, rule: DuplicateRule, found: Sequence[str]) -> dict[str, Any]:
+    url = f"/services/data/v{version}/sobjects/{schema.name}/"
     records = [
         {
             "additionalInformation": [],

@@ -29,11 +29,6 @@ def rest_time(ms: int) -> str:
     return f"{from_ms(ms):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}+0000"
 
 
-def csv_time(ms: int) -> str:
-    """Write a datetime as Bulk CSV does: `2024-01-15T10:30:00.000Z`."""
-    return f"{from_ms(ms):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
-
-
 def http_date(ms: int) -> str:
     """Write a datetime as an HTTP date, in whole seconds."""
     moment = from_ms(ms)

@@ -19,9 +19,12 @@ _EMAIL = re.compile(r"[^\s@<>(),;:\"\[\]\\]+@[^\s@<>(),;:\"\[\]\\.]+(\.[^\s@<>()
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 
 
-def convert(one: SField, value: Any) -> Value:
-    """Return the stored form: blanks trimmed, '' as None, extra decimals rounded, datetimes in whole seconds."""
-    if isinstance(value, str) and one.type != "base64":
+def convert(one: SField, value: Any, *, trim: bool = True) -> Value:
+    """Return the stored form: blanks trimmed, '' as None, extra decimals rounded, datetimes in whole seconds.
+
+    Without `trim` blanks around a text stay, as in Bulk (docs: values of CSV rows are not trimmed).
+    """
+    if trim and isinstance(value, str) and one.type != "base64":
         value = value.strip(BLANKS)
     if value is None or value == "":
         _check_empty(one)

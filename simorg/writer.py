@@ -52,10 +52,24 @@ def _guarded(org: "SimOrg", item: Item, act: Callable[[Item], Saved]) -> Result:
 
 
 class Writer:
-    """Writes rows for one user; `allow_duplicates` is the `allowSave` of the duplicate-rule header."""
+    """Writes rows for one user; `allow_duplicates` is the `allowSave` of the duplicate-rule header.
 
-    def __init__(self, org: "SimOrg", user_id: str, *, allow_duplicates: bool = False) -> None:
+    `version` is the API version that URLs in errors have; with `trim` blanks around values are taken off, as REST
+    does and Bulk does not.
+    """
+
+    def __init__(
+        self,
+        org: "SimOrg",
+        user_id: str,
+        *,
+        allow_duplicates: bool = False,
+        version: str | None = None,
+        trim: bool = True,
+    ) -> None:
         self.org = org
+        self.version = version or org.version
+        self.trim = trim
         self.user_id = user_id
         self.allow_duplicates = allow_duplicates
 
@@ -96,9 +110,9 @@ class Writer:
         value = next((value for other, value in values.items() if other.lower() == one.name.lower()), None)
         if one.type == "id":
             return self.update(name, _record_id(value), rest) if value else self.create(name, rest)
-        if value is None or value == "":
+        if convert(one, value, trim=self.trim) is None:
             raise Refused("MISSING_ARGUMENT", f"{one.name} not specified")
-        found = rows_by_key(self.org, view, one, value)
+        found = rows_by_key(self.org, view, one, value, trim=self.trim)
         if len(found) > 1:
             raise Refused("DUPLICATE_EXTERNAL_ID", f"{one.name}: more than one record found for external id field")
         if found:
@@ -128,7 +142,7 @@ class Writer:
                 one = view.relationship(key)
                 if one is None or not isinstance(value, (Mapping, type(None))):
                     raise Refused("INVALID_FIELD", f"No such column '{key}' on sobject of type {view.name}")
-                value = by_external_id(self.org, one, value)
+                value = by_external_id(self.org, one, value, trim=self.trim)
             if one.name == "Id":
                 raise Refused("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
             if not writable(one):
@@ -140,7 +154,7 @@ class Writer:
         return given
 
     def _stored(self, view: SObject, one: SField, value: Any) -> Value:
-        stored = convert(one, value)
+        stored = convert(one, value, trim=self.trim)
         if one.type == "reference" and isinstance(stored, str):
             check_reference(self.org, view, one, stored)
         return stored
@@ -170,7 +184,7 @@ class Writer:
         for one in truth.stored_fields:
             if one.unique and changed.get(one.name) is not None:
                 check_unique(self.org, truth, one, row)
-        self.org.rules.find_duplicates(self.org, truth, row, allow=self.allow_duplicates)
+        self.org.rules.find_duplicates(self.org, truth, row, allow=self.allow_duplicates, version=self.version)
 
     def _after(self, truth: SObject, operation: str, row: Row, old: Row | None) -> None:
         self.org.rules.validate(self.org, truth, row)
@@ -179,7 +193,7 @@ class Writer:
 
 def check_unique(org: "SimOrg", truth: SObject, one: SField, row: Row) -> None:
     """Refuse a value of a unique field that another row has, or will have when its transaction ends."""
-    found = [other for other in rows_by_key(org, truth, one, row[one.name]) if other != row["Id"]]
+    found = [other for other in rows_by_key(org, truth, one, row[one.name], trim=False) if other != row["Id"]]
     if found:
         text = f"duplicate value found: {one.name} duplicates value on record with id: {found[0][:15]}"
         raise Refused("DUPLICATE_VALUE", text)

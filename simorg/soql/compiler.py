@@ -243,8 +243,8 @@ def _check(query: ast.Query, context: Context) -> None:
         raise SoqlError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {MAX_OFFSET}")
     if query.with_ is not None and not query.with_.upper().startswith(_MODES):
         raise SoqlError("MALFORMED_QUERY", f"unexpected token: {query.with_.split()[0]}")
-    if query.having is not None and not is_aggregate(query):
-        raise malformed(query.text, query.at, "HAVING needs GROUP BY or an aggregate function")
+    if query.having is not None and query.group is None:
+        raise malformed(query.text, query.at, "unexpected token: 'HAVING'")
 
 
 def _check_bulk(query: ast.Query) -> None:

@@ -27,11 +27,11 @@ def register(connection: apsw.Connection) -> None:
 
 @lru_cache(maxsize=64)
 def zone_of(name: str | None) -> ZoneInfo:
-    """The time zone of a user; one that this machine does not know counts as UTC."""
+    """The time zone of a user, or RuntimeError where this machine does not know it."""
     try:
         return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
+        raise RuntimeError(f"no data for the time zone {name}: install the package tzdata") from problem
 
 
 def _compare(*values: Any) -> int | None:

@@ -14,7 +14,7 @@ def test_without_a_good_token_it_is_401_in_salesforces_bytes(outside: httpx2.Cli
     wrong = outside.get("/services/data/v58.0/limits", headers={"Authorization": "Bearer 00Dx!y"})
 
     assert (none.status_code, none.text) == (wrong.status_code, wrong.text) == (401, EXPIRED)
-    assert "sforce-limit-info" not in wrong.headers
+    assert wrong.headers["sforce-limit-info"] == "api-usage=0/15000"
     assert org.usage.used == 0
 
 
