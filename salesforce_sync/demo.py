@@ -158,7 +158,8 @@ def simulated_org(records: int) -> Iterator[SimulatedOrg]:
     """A simulated org that runs as a program of its own until the block ends."""
     with tempfile.TemporaryDirectory(prefix="simorg-") as folder:
         ready = Path(folder) / "ready"
-        command = [sys.executable, "-m", "simorg", "--port", "0", "--records", str(records), "--ready-file", str(ready)]
+        command = [sys.executable, "-m", "simorg", "--exit-with-parent"]  # no orphan when this program is killed
+        command += ["--port", "0", "--records", str(records), "--ready-file", str(ready)]
         with (Path(folder) / "log").open("w+") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:

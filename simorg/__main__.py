@@ -1,19 +1,21 @@
 """`python -m simorg`: a simulated Salesforce org on this machine."""
 
 import argparse
+import contextlib
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from simorg import ending, folder
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 from simorg.server import Server
 from simorg.times import parse_datetime
+
+WAKE_SECONDS = 0.5
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,20 +32,34 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--client-secret", default=CLIENT_SECRET, help="secret of the connected app")
     parser.add_argument("--rotate-refresh-tokens", action="store_true", help="each refresh gives a new refresh token")
     parser.add_argument("--jwt-key", type=Path, help="PEM file with the public key for the JWT flow")
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="end when the process that started this one is gone"
+    )
     parser.add_argument("--ready-file", type=Path, help="write url, client_id, client_secret as JSON here when ready")
     return parser.parse_args(given)
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Make the org, serve it until SIGTERM or Ctrl-C, and clean up."""
+    """Make the org, serve it until a signal (or the end of the parent) comes, and clean up."""
     options = arguments(given)
     start_ms = parse_datetime(options.start) if options.start else None
     if options.start and start_ms is None:
         print(f"simorg: --start is not a datetime: {options.start}", file=sys.stderr)
         return 2
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    try:
+        ending.on_signals()
+        if options.exit_with_parent:
+            ending.with_parent()
+        folder.remove_stale()
+        return _run(options, start_ms)
+    except ending.Ended:
+        with contextlib.suppress(OSError):  # a terminal that hung up takes no more words
+            print("simorg: stopped", flush=True)
+        return 0
+
+
+def _run(options: argparse.Namespace, start_ms: int | None) -> int:
+    """Serve until Ended is raised; return only when that is not possible."""
     began = time.monotonic()
     print(f"simorg: making {options.records:,} contacts and the rest (seed {options.seed}) …", flush=True)
     with SimOrg(options.records, options.seed, start_ms=start_ms, api_limit=options.api_limit) as org:
@@ -56,9 +72,8 @@ def main(given: Sequence[str] | None = None) -> int:
         with server:
             print(f"simorg: ready after {time.monotonic() - began:.1f} s", flush=True)
             _announce(org, server, options)
-            stop.wait()
-    print("simorg: stopped", flush=True)
-    return 0
+            while True:  # short sleeps: a signal that comes just before a sleep is noticed after it
+                time.sleep(WAKE_SECONDS)
 
 
 def _configure(org: SimOrg, options: argparse.Namespace) -> None:

@@ -1,16 +1,15 @@
 """The org's rows in a private SQLite file: one table per object, one column per stored field."""
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apsw
 
 from simorg import decimals, folding
+from simorg.folder import PrivateFolder
 from simorg.schema import TEXT_TYPES, SField, SObject
 
 COLUMN_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "long": "INTEGER", "datetime": "INTEGER", "base64": "BLOB"}
@@ -50,8 +49,8 @@ class Database:
     """The connection, its lock, and row-level writes, which can be recorded to be done again later."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="simorg-", ignore_cleanup_errors=True)
-        self.path = Path(self._folder.name) / "org.db"
+        self._folder = PrivateFolder()
+        self.path = self._folder.path / "org.db"
         self.lock = threading.RLock()
         self.connection = apsw.Connection(str(self.path))
         decimals.register(self.connection)
@@ -74,7 +73,7 @@ class Database:
         """Close and remove the file."""
         with self.lock:
             self.connection.close()
-        self._folder.cleanup()
+        self._folder.remove()
 
     def begin_load(self) -> None:
         """Prepare for a large load, which needs no journal: a new org that is cut off is thrown away."""
