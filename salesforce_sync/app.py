@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected
+from salesforce_sync.errors import Misuse, NotConnected, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.schedule import Rules
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class SFSync:
         org = self._open(connection, vault)
         try:
             session = org.login()
+            self._check_org(org, connection)
             kept = vault.load() if vault.holds(connection) else None
             if kept is None or not kept.succeeds(connection):  # the login itself may have rotated the token
                 vault.save(connection)
@@ -136,6 +141,19 @@ class SFSync:
                     )
                 self._org = self._open(connection, self._keys_of(connection))
             return self._org
+
+    def _check_org(self, org: SalesforceOrg, connection: Connection | None) -> None:
+        """A database is a replica of one org: rows and checkpoints of another would be mixed into it."""
+        org_id, known = org.org_id(), self._store.org()
+        if org_id is None or (known is not None and known[0] == org_id):
+            return
+        if known is not None:
+            raise WrongOrg(
+                f"{self.config.storage.path} is a replica of org {known[0]} ({known[1]}), and this is org {org_id}.",
+                hint="Give this org a database of its own: another storage.path in config.yaml.",
+            )
+        used = connection or self._connection()
+        self._store.remember_org(org_id, "" if used is None else used.instance_url)
 
     def _keys_of(self, connection: Connection) -> Vault:
         """The vault, holding this connection: a session that another login left there must not be used for it."""
@@ -190,6 +208,13 @@ class SFSync:
     def _engine(self) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
 
+        org = self._connected()
+        try:
+            self._check_org(org, None)
+        except WrongOrg:
+            raise
+        except SyncError as error:
+            log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
         return SyncEngine(self._connected(), self._store, self._clock, self._bus, self._rules())
 
     def _rules(self) -> Rules:

@@ -156,6 +156,12 @@ class ConfigError(NeedsPerson):
     code = "CONFIG_ERROR"
 
 
+class WrongOrg(ConfigError):
+    """The database is a replica of another org."""
+
+    code = "WRONG_ORG"
+
+
 class NotConnected(NeedsPerson):
     """No credentials are known for the org."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,11 @@ class SalesforceOrg:
         if self._connection.method is LoginMethod.PASTED_SESSION:
             self.objects()  # nothing was asked of the org yet
         return session
+
+    def org_id(self) -> str | None:
+        """The org's 15-character id, where the session tells it: a session id begins with it. No API call."""
+        found = re.match(r"(00D[0-9A-Za-z]{12})!", self._sessions.current().access_token)
+        return None if found is None else found[1]
 
     def objects(self) -> tuple[ObjectSummary, ...]:
         """Every object that the connected user may see. One call."""

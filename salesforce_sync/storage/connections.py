@@ -32,6 +32,7 @@ class Connections:
         # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._looking = threading.Lock()
+        self._log_wanted = False
         with translated(path):
             _create_private(path)
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
@@ -70,6 +71,8 @@ class Connections:
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction on the writer: committed if the block ends, rolled back if it raises."""
         with self.lock, translated(self.path):
+            if self._log_wanted:
+                self._log_wanted = not _write_ahead(self.writer)
             self.writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self.writer
@@ -79,6 +82,15 @@ class Connections:
                 if self.writer.in_transaction:
                     self.writer.execute("ROLLBACK")
                 raise
+
+    def write_ahead(self) -> None:
+        """Keep a write-ahead log from now on: readers and the writer then never wait for each other.
+
+        Before the first merge there is nothing to read, and the file keeps a rollback journal: that one holds no copy
+        of new pages, which are then written once and not twice. It saves a tenth of a first load.
+        """
+        with self.lock, translated(self.path):
+            self._log_wanted = not _write_ahead(self.writer)
 
     def close(self) -> None:
         """Close every connection, of every thread."""
@@ -131,13 +143,25 @@ def _create_private(path: Path) -> None:
 
 def _prepare_writer(connection: apsw.Connection) -> None:
     connection.pragma("page_size", PAGE_BYTES)
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "normal")
     _bound_cache(connection)
     apsw.sqlite_extra.load(connection, "csv")
     connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
     connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
+
+
+def _write_ahead(connection: apsw.Connection) -> bool:
+    """Whether the database keeps a write-ahead log now. It cannot be begun while somebody else uses the file."""
+    connection.set_busy_timeout(0)
+    try:
+        begun = bool(connection.pragma("journal_mode", "wal") == "wal")
+    except apsw.BusyError:
+        return False
+    finally:
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+    # With the log, fewer calls to fsync are as safe; without it they would not be.
+    connection.pragma("synchronous", "normal" if begun else "full")
+    return begun
 
 
 def _bound_cache(connection: apsw.Connection) -> None:

@@ -58,7 +58,7 @@ class Ingest:
             if row is None:
                 return None
             columns, since, resume, durable, server_time = row
-            same_columns = msgspec.json.decode(columns) == [field.name for field in schema.columns]
+            same_columns = columns == _shape(schema)
             # Changes alone are not enough when everything is to be read again.
             enough = since is None or not _adopted(db, schema.name).refill
             if resume is None or not same_columns or not enough:
@@ -69,12 +69,11 @@ class Ingest:
 
     def begin(self, request: PullRequest) -> None:
         schema = request.schema
-        columns = msgspec.json.encode([field.name for field in schema.columns]).decode()
         since = None if request.since is None else format_datetime(request.since)
         with self._connections.writing() as db:
             self._drop_staging(db, schema.name)
             db.execute(sql.create_table(sql.staging_table(schema.name), schema.columns))
-            db.execute(sql.BEGIN_STAGING, (schema.name, columns, since, int(bool(request.ids))))
+            db.execute(sql.BEGIN_STAGING, (schema.name, _shape(schema), since, int(bool(request.ids))))
 
     def _drop_staging(self, db: apsw.Connection, object_name: str) -> None:
         db.execute(sql.drop_table(sql.staging_table(object_name)))
@@ -121,6 +120,8 @@ class Ingest:
         name = page.schema.name
         if page.server_time is not None:
             db.execute(sql.NOTE_SERVER_TIME, (format_datetime(page.server_time), name))
+        if page.total is not None:
+            db.execute(sql.ANNOUNCED, (page.total, name))
         if page.resume is None:
             return
         durable: int = db.execute(sql.STAGED, (name,)).get[3]
@@ -154,7 +155,7 @@ class Ingest:
         if row is None:
             raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
         columns, since, *_ = row
-        if msgspec.json.decode(columns) != [field.name for field in schema.columns]:
+        if columns != _shape(schema):
             raise SchemaChanged(f"{schema.name} was described anew while it was read.")
         return None if since is None else str(since)
 
@@ -180,6 +181,7 @@ class Ingest:
             db.execute(sql.create_key(schema.name, schema.name))
         except apsw.ConstraintError:
             db.execute(sql.drop_doubles(schema.name, schema.stamp))
+            _refuse_hidden_gaps(db, schema.name, schema.name)
             db.execute(sql.create_key(schema.name, schema.name))
             survey = Survey(survey.newest, *db.execute(sql.count_rows(schema)).get)
         return Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
@@ -187,6 +189,8 @@ class Ingest:
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
         deletable = schema.has("IsDeleted")
         db.execute(sql.drop_doubles(sql.staging_table(schema.name), schema.stamp))
+        if db.changes():
+            _refuse_hidden_gaps(db, schema.name, sql.staging_table(schema.name))
         counts = db.execute(sql.count_merge(schema.name, deletable=deletable, stamp=schema.stamp)).get
         new, new_dead, revived, died, staged = counts
         live, _ = db.execute(sql.count_rows(schema)).get if died and loss is not None else (0, 0)
@@ -201,6 +205,19 @@ class Ingest:
 
 def _adopted(db: apsw.Connection, object_name: str) -> Adopted:
     return Adopted(*db.execute(sql.ONE_OBJECT, (object_name,)).get)
+
+
+def _refuse_hidden_gaps(db: apsw.Connection, object_name: str, table: str) -> None:
+    """A row that came twice fills the count of one that never came."""
+    total = db.execute(sql.TOTAL, (object_name,)).get
+    rows: int = db.execute(f"SELECT count(*) FROM {sql.quote(table)}").get
+    if total is not None and rows < total:
+        raise Incomplete(f"{object_name}: the org announced {total} rows, {rows} different ones arrived.")
+
+
+def _shape(schema: ObjectSchema) -> str:
+    """What staged rows have to fit: a field whose type changed is another one, even under the same name."""
+    return msgspec.json.encode([f"{field.name}: {field.type}" for field in schema.columns]).decode()
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -59,19 +59,40 @@ class SqliteStore:
         return gained
 
     def _widen(self, db: apsw.Connection, schema: ObjectSchema) -> tuple[str, ...]:
+        """Give the table what the schema has and it has not; the names of columns that are still to be filled."""
         present = {name.casefold() for (name,) in db.execute(sql.columns_of(schema.name))}
         if not present:
             db.execute(sql.create_table(schema.name, schema.columns))
             db.execute(sql.create_key(schema.name, schema.name))
+            db.execute(sql.FORGET_OBJECT, (schema.name,))  # somebody has dropped it: nothing of it is here
             return ()
+        row = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
+        before = () if row is None else decode_schema(Adopted(*row).schema).columns
+        known = {field.name.casefold(): field for field in before}
         for field in schema.columns:
             if field.name.casefold() not in present:
                 db.execute(sql.add_column(schema.name, field))
+            elif _is_another(known.get(field.name.casefold()), field):
+                self._replace_column(db, schema, field)
         # A field that was away and is back has its column still, but what changed meanwhile is not in it.
-        row = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
-        before = () if row is None else decode_schema(Adopted(*row).schema).columns
-        known = {field.name.casefold() for field in before}
-        return tuple(field.name for field in schema.columns if field.name.casefold() not in known)
+        return tuple(
+            field.name
+            for field in schema.columns
+            if field.name.casefold() not in known or _is_another(known[field.name.casefold()], field)
+        )
+
+    def _replace_column(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
+        """A field of another type under the same name: the old column would bend its values."""
+        db.execute(sql.drop_search_index(schema.name, field))
+        self._indexed.discard((schema.name, field.name))
+        try:
+            db.execute(sql.drop_column(schema.name, field.name))
+        except apsw.SQLError as error:
+            raise StoreTrouble(
+                f"{schema.name}.{field.name} has another type now, and its column cannot be replaced: {error}.",
+                hint="Drop the view, trigger or index that uses it, and sync again.",
+            ) from error
+        db.execute(sql.add_column(schema.name, field))
 
     def schema(self, object_name: str) -> ObjectSchema | None:
         return self._schemas.get(object_name)
@@ -97,8 +118,19 @@ class SqliteStore:
 
     def _object(self, object_name: str) -> Adopted | None:
         with self._connections.looking() as db:
-            row = db.execute(sql.ONE_OBJECT, (object_name,)).fetchone()
+            row = db.execute(sql.FIND_OBJECT, (object_name,)).fetchone()
         return None if row is None else Adopted(*row)
+
+    def org(self) -> tuple[str, str] | None:
+        """The id of the org that this database is a replica of, and its address; None before it is known."""
+        with self._connections.looking() as db:
+            row = db.execute(sql.ORG).fetchone()
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def remember_org(self, org_id: str, instance_url: str) -> None:
+        """Note which org this database is a replica of."""
+        with self._connections.writing() as db:
+            db.execute(sql.REMEMBER_ORG, (org_id, instance_url))
 
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -324,6 +356,10 @@ class SqliteStore:
 
     def _unknown(self, object_name: str) -> NotSynced:
         return NotSynced.named(object_name, (schema.name for schema in self._schemas.all()))
+
+
+def _is_another(before: Field | None, field: Field) -> bool:
+    return before is not None and before.type is not field.type
 
 
 def _moment(text: str | None) -> datetime | None:

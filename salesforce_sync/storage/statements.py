@@ -12,10 +12,17 @@ from salesforce_sync.models.values import EXACT_DIGITS
 
 ALL_OBJECTS = "SELECT schema FROM _sync_object ORDER BY name"
 ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at FROM _sync_object WHERE name = ?"
+FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
+    SELECT 1 FROM sqlite_master WHERE type = 'table' AND sqlite_master.name = _sync_object.name COLLATE NOCASE)
+"""
+FORGET_OBJECT = "UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL WHERE name = ?"
+ORG = "SELECT id, instance_url FROM _sync_org"
+REMEMBER_ORG = "INSERT OR REPLACE INTO _sync_org (id, instance_url) VALUES (?, ?)"
 ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
 """
+ANYTHING_MERGED = "SELECT EXISTS (SELECT 1 FROM _sync_object WHERE merged)"
 FILLED = "UPDATE _sync_object SET refill = 0 WHERE name = ?"
 READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1 WHERE name = ?"
 MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0 WHERE name = ?"
@@ -28,6 +35,8 @@ DESCRIBED_AS = "UPDATE _sync_object SET described_as = ?, described_at = ? WHERE
 
 STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
 BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since, partial) VALUES (?, ?, ?, ?)"
+ANNOUNCED = "UPDATE _sync_staging SET total = ? WHERE name = ?"
+TOTAL = "SELECT total FROM _sync_staging WHERE name = ?"
 IS_PARTIAL = "SELECT partial FROM _sync_staging WHERE name = ?"
 NOTE_SERVER_TIME = "UPDATE _sync_staging SET server_time = ? WHERE name = ? AND server_time IS NULL"
 STAGED_DURABLY = "UPDATE _sync_staging SET resume = ?, durable = ? WHERE name = ?"
@@ -81,6 +90,14 @@ def column_definition(field: Field) -> str:
 
 def create_table(table: str, columns: Iterable[Field]) -> str:
     return f"CREATE TABLE {quote(table)} ({', '.join(column_definition(each) for each in columns)})"
+
+
+def drop_column(table: str, name: str) -> str:
+    return f"ALTER TABLE {quote(table)} DROP COLUMN {quote(name)}"
+
+
+def drop_search_index(object_name: str, field: Field) -> str:
+    return f"DROP INDEX IF EXISTS {quote(f'_sync_search_{object_name}_{field.name}')}"
 
 
 def add_column(table: str, field: Field) -> str:

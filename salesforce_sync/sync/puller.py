@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from salesforce_sync.errors import Incomplete, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
+from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
-from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest
+from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
@@ -96,15 +96,20 @@ class Puller:
         """
         schema, since = poll.schema, poll.since
         checkpoint = self._store.checkpoint(schema.name)
-        settled = None if checkpoint is None or checkpoint.read_at is None else checkpoint.read_at - self._rules.overlap
+        read_at = None if checkpoint is None else checkpoint.read_at
+        stamps = self._stamps(schema, polled)
+        # A row that was read in the second of its stamp may have changed again in that second: its stamp does not
+        # tell, so every row as young as the last reading must come whole.
+        if read_at is None or stamps[-1] >= read_at.replace(microsecond=0):
+            return self.pull(schema.name, report)
+        settled = read_at - self._rules.overlap
         ids = tuple(str(row[0]) for row in polled.rows.values)
         pulled = self._merge_poll(polled, PullRequest(schema, ids=ids))
         here = self._store.count_since(schema.name, since)
-        stamps = self._stamps(schema, polled)
         if here < polled.total and here * 2 < polled.total:
             return self.pull(schema.name, report)
-        if here != polled.total or settled is None or stamps[-1] > settled:
-            start = since if here != polled.total or settled is None else max(since, settled)
+        if here != polled.total or stamps[-1] > settled:
+            start = since if here != polled.total else max(since, settled)
             repaired = self.verifier.settle(schema, start, self.loss_limit(schema.name))
             pulled = with_repairs(pulled, sum(repaired.values()))
         newest = stamps[0] if polled.server_time is None else min(stamps[0], polled.server_time)
@@ -128,6 +133,18 @@ class Puller:
     def pull(self, object_name: str, report: Report) -> Pulled:
         """Bring what changed in the object, or everything if nothing is known of it. `report` hears of each page."""
         schema = self._schema(object_name)
+        before = self._store.checkpoint(schema.name)
+        unfinished = self._store.staged(schema.name) is not None
+        pulled = self._pull_described(schema, report)
+        after = self._store.checkpoint(schema.name)
+        refilled = before is not None and before.until is None and after is not None and after.until is not None
+        if not (unfinished or refilled):
+            return pulled
+        # What was taken up shows the org as it was when that pull was begun, perhaps days ago; and what was read
+        # once more to fill new columns does not tell of deletions.
+        return _joined(pulled, self._pull_described(self._schema(schema.name), report))
+
+    def _pull_described(self, schema: ObjectSchema, report: Report) -> Pulled:
         try:
             return self._pull_with_patience(schema, report)
         except SchemaChanged as changed:
@@ -186,7 +203,9 @@ class Puller:
             except Transient as error:
                 if attempt == ATTEMPTS:
                     raise
-                if isinstance(error, LocatorExpired) or (isinstance(error, Incomplete) and attempt > 1):
+                # A job that failed, or hangs, would do so again: it is given up, too.
+                gone = isinstance(error, LocatorExpired | JobFailed)
+                if gone or (isinstance(error, Incomplete) and attempt > 1):
                     log.info("%s: %s Reading it again.", schema.name, error)
                     self._store.begin(self._fresh_request(schema))
                 else:
@@ -199,15 +218,21 @@ class Puller:
         # Closed at once when a page cannot be staged: downloads would otherwise go on behind it.
         with closing(self._org.pull(request)) as pages:
             for page in pages:
+                # Without the org's time: what changed after the first page came is at least as young as its rows.
+                server_time = server_time or page.server_time or _youngest(page)
                 rows += self._store.stage(page)
-                server_time = server_time or page.server_time
                 report(rows, page.total)
                 if page.last:
                     self._check_total(page, rows)
                     last = True
         if not last:
             raise Incomplete(f"{schema.name}: the pull ended before its last page.")
+        known = self._store.checkpoint(schema.name) is not None
         pulled = Pulled(rows, self._store.merge(schema.name, server_time, self.loss_limit(schema.name)))
+        if schema.stamp is None and known:
+            # Nothing tells of what is gone but the list of what is there.
+            proof = self.verifier.verify(schema, self.loss_limit(schema.name))
+            return with_repairs(pulled, sum(number for _, number in proof.repaired))
         if request.since is None or schema.stamp is None:
             return pulled
         return self._without_vanished(schema, request.since, rows, pulled)
@@ -231,6 +256,27 @@ class Puller:
     def _check_total(self, page: Page, rows: int) -> None:
         if page.total is not None and rows < page.total:
             raise Incomplete(f"{page.schema.name}: the org announced {page.total} rows, {rows} arrived.")
+
+
+def _youngest(page: Page) -> datetime | None:
+    """The newest stamp of a page of decoded rows."""
+    if page.schema.stamp is None or not isinstance(page.body, Rows):
+        return None
+    position = [field.name for field in page.schema.columns].index(page.schema.stamp)
+    stamps = [str(row[position]) for row in page.body.values if row[position] is not None]
+    return max((parse_datetime(store_datetime(each)) for each in stamps), default=None)
+
+
+def _joined(one: Pulled, other: Pulled) -> Pulled:
+    """Two pulls of one object as one."""
+    merged = replace(
+        other.merged,
+        inserted=one.merged.inserted + other.merged.inserted,
+        updated=one.merged.updated + other.merged.updated,
+        deleted=one.merged.deleted + other.merged.deleted,
+        unchanged=one.merged.unchanged + other.merged.unchanged,
+    )
+    return Pulled(one.rows + other.rows, merged)
 
 
 def with_repairs(pulled: Pulled, repaired: int) -> Pulled:

@@ -23,7 +23,7 @@ from salesforce_sync.testing.memory_tables import (
     Table,
     dead,
     enter,
-    names,
+    shape,
     spelt,
     stored_rows,
     values,
@@ -52,8 +52,10 @@ class MemoryStore(Comparing):
             if table is None:
                 self._disk.tables[schema.name.casefold()] = Table(schema, self._clock.now())
                 return ()
-            known = {each.name.casefold() for each in table.schema.columns}
-            gained = tuple(each.name for each in schema.columns if each.name.casefold() not in known)
+            known = {each.name.casefold(): each.type for each in table.schema.columns}
+            gained = tuple(each.name for each in schema.columns if known.get(each.name.casefold()) is not each.type)
+            for row in table.rows.values():
+                row.update({name: None for name in gained if name.casefold() in known})
             table.schema, table.described_at = schema, self._clock.now()
             table.rows = {key: spelt(row, schema) for key, row in table.rows.items()}
             table.refill = table.refill or bool(gained)
@@ -99,7 +101,7 @@ class MemoryStore(Comparing):
             if staging is None:
                 return None
             enough = staging.since is None or not table.refill
-            if staging.resume is None or staging.columns != names(schema) or not enough:
+            if staging.resume is None or staging.columns != shape(schema) or not enough:
                 del self._disk.staging[schema.name]
                 return None
             del staging.rows[staging.durable :]
@@ -108,7 +110,7 @@ class MemoryStore(Comparing):
     def begin(self, request: PullRequest) -> None:
         with self._disk.lock:
             self._disk.staging[request.schema.name] = Staging(
-                names(request.schema), request.since, partial=bool(request.ids)
+                shape(request.schema), request.since, partial=bool(request.ids)
             )
 
     def stage(self, page: Page) -> int:
@@ -127,6 +129,7 @@ class MemoryStore(Comparing):
                 raise Incomplete(f"{name}: the org announced {page.expected} rows, {arrived} arrived.")
             staging.resume, staging.durable = page.resume, len(staging.rows) + len(rows)
         staging.rows += rows
+        staging.total = staging.total if page.total is None else page.total
         staging.server_time = staging.server_time or page.server_time
         return len(rows)
 
@@ -139,9 +142,11 @@ class MemoryStore(Comparing):
             staging = self._disk.staging.get(schema.name)
             if staging is None:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
-            if staging.columns != names(schema):
+            if staging.columns != shape(schema):
                 raise SchemaChanged(f"{schema.name} was described anew while it was read.")
             staged = without_doubles(staging.rows, schema.stamp)
+            if staging.total is not None and len(staged) < min(staging.total, len(staging.rows)):
+                raise Incomplete(f"{schema.name}: {staging.total} rows announced, {len(staged)} different ones came.")
             refuse_loss(table, staged, loss)
             del self._disk.staging[schema.name]
             merged = enter(table, staged)

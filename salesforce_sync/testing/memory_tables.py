@@ -47,6 +47,7 @@ class Staging:
     durable: int = 0
     server_time: datetime | None = None
     partial: bool = False
+    total: int | None = None
 
 
 @dataclass
@@ -64,6 +65,11 @@ class Disk:
 def names(schema: ObjectSchema) -> tuple[str, ...]:
     """The columns' API names, in order."""
     return tuple(each.name for each in schema.columns)
+
+
+def shape(schema: ObjectSchema) -> tuple[str, ...]:
+    """What staged rows have to fit: names and types."""
+    return tuple(f"{each.name}: {each.type}" for each in schema.columns)
 
 
 def stored_rows(page: Page) -> Iterator[Row]:

@@ -1,5 +1,11 @@
 -- The store's own tables. An object's rows live in a table of the object's name.
 
+-- The org that this database is a replica of.
+CREATE TABLE _sync_org (
+    id TEXT NOT NULL PRIMARY KEY,
+    instance_url TEXT NOT NULL
+);
+
 -- Every adopted object: its schema as JSON, and how far it has been merged.
 CREATE TABLE _sync_object (
     name TEXT NOT NULL COLLATE NOCASE PRIMARY KEY,
@@ -16,11 +22,12 @@ CREATE TABLE _sync_object (
 -- Pulls that were begun and not merged. Their rows are in _sync_staging_<object>.
 CREATE TABLE _sync_staging (
     name TEXT NOT NULL COLLATE NOCASE PRIMARY KEY REFERENCES _sync_object (name),
-    columns TEXT NOT NULL,   -- JSON array of API names, the order of the pull's pages
+    columns TEXT NOT NULL,   -- JSON array of "API name: type", the order of the pull's pages
     since TEXT,
     resume TEXT,             -- where the pull goes on; null: nothing is durable yet
     durable INTEGER NOT NULL DEFAULT 0,   -- rows behind `resume`: rowids up to this one
     server_time TEXT,
+    total INTEGER,           -- rows that the org has announced
     partial INTEGER NOT NULL DEFAULT 0   -- whether the rows say nothing about the others (asked for by id)
 );
 
