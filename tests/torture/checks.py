@@ -12,6 +12,9 @@ from tests.torture.violation import Violation
 Shown = Mapping[str, Mapping[str, object]]
 """Id → values."""
 
+SHARE, HANDFUL = 0.2, 5
+"""Rows that may go without a person's word: this share of an object's, or so few (docs/config.md)."""
+
 MOST_CALLS = 400
 """API calls that one object of one run may cost here, whatever goes wrong: retries have bounds."""
 
@@ -27,6 +30,19 @@ def after_run(chronicle: Chronicle, replica: Replica, run: Run, before: Mark) ->
         if record.state is RunState.COMPLETE:
             name = record.object_name
             _check_complete(chronicle, replica, name, before[name], seen[name])
+
+
+def shown(replica: Replica) -> Mapping[str, set[str]]:
+    """The rows that a person gets."""
+    return {name: set(replica.visible(name)) for name in replica.objects}
+
+
+def no_mass_loss(replica: Replica, before: Mapping[str, set[str]], accepted: Iterable[str]) -> None:
+    """No run takes away more rows than a share or a handful, if nobody has said that it may."""
+    for name, rows in before.items():
+        lost = len(rows - set(replica.visible(name)))
+        if name not in accepted and lost > HANDFUL and lost > SHARE * len(rows):
+            raise Violation("mass loss needs a yes", f"{name} lost {lost} of {len(rows)} rows")
 
 
 def _check_words(replica: Replica, run: Run) -> None:

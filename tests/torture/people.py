@@ -114,7 +114,12 @@ def delete_and_undelete(world: World, rng: random.Random) -> None:
     """Gone and back between two looks."""
     key = world.pick(rng, rng.choice(world.setup.objects))
     if key is not None and not world.transacting:
-        world.attempt(f"delete and undelete {key}", lambda: [*world.org.delete([key]), *world.org.undelete([key])])
+
+        def work() -> list[Any]:
+            with world.org.transaction():  # nobody sees it in the bin
+                return [*world.org.delete([key]), *world.org.undelete([key])]
+
+        world.attempt(f"delete and undelete {key}", work)
 
 
 def merge(world: World, rng: random.Random) -> None:
@@ -138,10 +143,21 @@ def long_transaction(world: World, rng: random.Random) -> None:
     """Rows that are stamped now and seen minutes later."""
     name = rng.choice(world.setup.objects)
     schema = world.org.object(name)
-    seconds = rng.choice((1, 30, 299, LONGEST_TRANSACTION))
     found = world.ids(name, deleted=False)
-    if schema is None:
-        return
+    if schema is not None:
+        _transact(world, rng, schema, [key for key in found if not world.stamped_now(key)])
+
+
+def long_transaction_in_the_second_of_another(world: World, rng: random.Random) -> None:
+    """The same over rows that were saved in this very second: before and after, they have one stamp."""
+    schema = world.org.object(rng.choice(world.setup.objects))
+    if schema is not None:
+        found = world.ids(schema.name, deleted=False)
+        _transact(world, rng, schema, [key for key in found if world.stamped_now(key)])
+
+
+def _transact(world: World, rng: random.Random, schema: SObject, found: list[str]) -> None:
+    name, seconds = schema.name, rng.choice((1, 30, 299, LONGEST_TRANSACTION))
     rows = [new_row(world, rng, name) for _ in range(rng.choice((0, 1, 8)))]
     chosen = rng.sample(found, min(len(found), rng.choice((0, 1, 5))))
     edits = [{"Id": key, **changes(world, rng, schema)} for key in chosen]

@@ -65,10 +65,10 @@ class Replica:
         finally:
             self.sync = self._opened()
 
-    def run(self, *objects: str) -> Run:
+    def run(self, *objects: str, accept_loss: tuple[str, ...] = ()) -> Run:
         """A sync; afterwards `settled` is as it says."""
         self.said.clear()
-        run = self.sync.sync(*objects)
+        run = self.sync.sync(*objects, accept_loss=accept_loss)
         self._settle({each.object_name for each in run.objects if each.state is RunState.COMPLETE})
         return run
 

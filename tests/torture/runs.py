@@ -31,10 +31,16 @@ def sync(world: World, rng: random.Random) -> None:
     run(world, replica, *names)
 
 
-def run(world: World, replica: Replica, *names: str) -> Run:
+def sync_and_accept(world: World, rng: random.Random) -> None:
+    """A person has said that any number of rows may go."""
+    replica = rng.choice(world.replicas)
+    run(world, replica, accept_loss=replica.objects)
+
+
+def run(world: World, replica: Replica, *names: str, accept_loss: tuple[str, ...] = ()) -> Run:
     """Sync, and see that what must always hold does."""
-    before = world.chronicle.mark()
-    result = replica.run(*names)
+    before, shown = world.chronicle.mark(), checks.shown(replica)
+    result = replica.run(*names, accept_loss=accept_loss)
     world.chronicle.note()
     parts = [
         f"{each.object_name} {each.state}{f' ({each.problem.code})' if each.problem else ''}" for each in result.objects
@@ -45,6 +51,7 @@ def run(world: World, replica: Replica, *names: str) -> Run:
             raise Violation("no bugs", record.problem.message)
     _raise_troubles(world)
     checks.after_run(world.chronicle, replica, result, before)
+    checks.no_mass_loss(replica, shown, accept_loss)
     return result
 
 

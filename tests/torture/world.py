@@ -119,6 +119,11 @@ class World:
         now = self.org.clock.now_ms()
         self.locked = {key: due for key, due in self.locked.items() if due > now}
 
+    def stamped_now(self, record_id: str) -> bool:
+        """Whether the row was saved in this very second."""
+        row = self.org.row(record_id)
+        return row is not None and row.get("SystemModstamp") == self.org.now_stamp()
+
     @property
     def transacting(self) -> bool:
         """Whether a transaction is open: who changes tables, or rows that hang together, waits for it."""

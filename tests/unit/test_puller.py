@@ -8,6 +8,7 @@ from salesforce_sync.errors import (
     Incomplete,
     InsufficientAccess,
     JobFailed,
+    LimitExceeded,
     LocatorExpired,
     ObjectNotFound,
     SchemaChanged,
@@ -242,7 +243,7 @@ def test_the_next_run_goes_on_where_this_one_gave_up(rig):
     assert equal(rig)
 
 
-def test_a_kill_before_the_merge_costs_at_most_one_call(rig):
+def test_a_kill_before_the_merge_costs_at_most_one_call_and_a_look_at_what_changed_since(rig):
     fill(rig.org)
     rig.store.adopt(ACCOUNT)
     rig.store.begin(PullRequest(ACCOUNT))
@@ -252,7 +253,51 @@ def test_a_kill_before_the_merge_costs_at_most_one_call(rig):
 
     calls = rig.pages(rig.pull)
 
-    assert calls <= 1
+    assert calls <= 1 + rig.pages(rig.pull)
+    assert equal(rig)
+
+
+def test_a_pull_that_is_taken_up_later_brings_what_changed_since_it_was_begun(rig):
+    fill(rig.org)
+    for page in (2, 1, 1, 1):
+        rig.org.fail(Unreachable("reset"), "Account", page=page)
+    with pytest.raises(Unreachable):
+        rig.pull()
+    rig.org.tick(86_400)
+    fill(rig.org)
+    rig.world.restart()
+
+    rig.pull()
+
+    assert equal(rig)
+
+
+def test_a_job_that_hangs_is_given_up(rig):
+    fill(rig.org)
+    for _ in range(ATTEMPTS):
+        rig.org.fail(JobFailed("still InProgress after two hours"), "Account", page=2)
+
+    with pytest.raises(JobFailed):
+        rig.pull()
+
+    assert rig.store.status()[0].staged_rows == rig.org.page_rows  # it began again each time
+    rig.pull()
+    assert equal(rig)
+
+
+def test_a_deletion_is_seen_although_a_new_column_is_being_filled_again(rig, world):
+    fill(rig.org)
+    rig.pull()
+    rig.org.define(WIDER)
+    world.clock.advance(timedelta(hours=1))
+    rig.org.fail(LimitExceeded("used up"), "Account")
+    with pytest.raises(LimitExceeded):
+        rig.pull()
+    rig.org.tick(3600)
+    rig.org.delete("Account", sorted(rig.org.live("Account"))[0])
+
+    rig.pull()
+
     assert equal(rig)
 
 
@@ -265,7 +310,7 @@ def test_a_result_that_was_forgotten_is_asked_anew(rig):
     rig.org.expire_locators()
     rig.world.restart()
 
-    assert rig.pull().rows == 10
+    assert rig.pull().merged.inserted == 10
     assert equal(rig)
 
 
@@ -317,7 +362,7 @@ def test_what_does_not_pass_is_not_tried_again(rig, error):
     with pytest.raises(type(error)):
         rig.pull()
 
-    assert rig.pull().rows == 10
+    assert rig.pull().merged.inserted == 10
 
 
 # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,7 +390,7 @@ def test_a_field_that_is_gone_in_the_middle_of_a_pull_is_noticed(rig):
     rig.org.define(make_schema("Account", Name="string"))
     rig.org.fail(SchemaChanged("No such column 'AnnualRevenue'"), "Account")
 
-    assert rig.pull().rows == 10
+    assert rig.pull().merged.inserted == 10
     assert equal(rig)
 
 
