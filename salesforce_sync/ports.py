@@ -116,7 +116,8 @@ class Store(Protocol):
         Rows that were asked for by id leave the checkpoint where it is.
 
         A row enters only if its stamp is not older than the row here. The checkpoint is the newest stamp that was
-        staged, but not later than `checkpoint_limit`, and never goes back. Staging is gone afterwards.
+        staged, but not later than `checkpoint_limit`, and never goes back; `checkpoint_limit` itself after a first
+        pull that found nothing. Staging is gone afterwards.
         """
 
     def merge_columns(self, object_name: str) -> int:

@@ -140,7 +140,11 @@ class Ingest:
             survey = Survey(*db.execute(sql.survey_staging(schema)).get)
             replaceable: int = db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get
             merged = self._take_over(db, schema, survey) if replaceable else self._merge_rows(db, schema, loss)
-            self._move_checkpoint(db, adopted, since, survey.until(checkpoint_limit))
+            until = survey.until(checkpoint_limit)
+            if until is None and adopted.until is None and schema.stamp is not None and checkpoint_limit is not None:
+                # Nothing is there that could tell: what comes will have stamps from the time of the query on.
+                until = format_datetime(checkpoint_limit)
+            self._move_checkpoint(db, adopted, since, until)
             db.execute(sql.END_STAGING, (schema.name,))
             if merged.inserted:
                 db.execute(sql.come_back(schema), (schema.name,))

@@ -169,6 +169,9 @@ class MemoryStore(Comparing):
         stamps = [
             str(row[table.schema.stamp]) for row in staging.rows if table.schema.stamp and row[table.schema.stamp]
         ]
+        if table.schema.stamp and table.until is None and not stamps and limit is not None:
+            # Nothing is there that could tell: what comes will have stamps from the time of the query on.
+            table.until = format_datetime(limit)
         if stamps:
             newest = max(stamps) if limit is None else min(max(stamps), format_datetime(limit))
             table.until = max(table.until or "", newest)

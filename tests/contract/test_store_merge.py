@@ -216,6 +216,20 @@ def test_an_empty_first_pull_gives_one_without_a_time(store):
     assert store.checkpoint("Widget__c") == Checkpoint("Widget__c", None)
 
 
+def test_a_first_pull_of_an_empty_object_stands_at_the_time_of_the_query(store):
+    # Otherwise all would be read again each time, and a pull of everything never tells of deletions.
+    pull(store, limit=moment(14))
+
+    assert store.checkpoint("Widget__c").until == moment(14)
+
+
+def test_a_later_empty_pull_does_not_move_it_to_the_time_of_the_query(store):
+    pull(store, widget(1, at=ONE))
+    pull(store, limit=moment(20))
+
+    assert store.checkpoint("Widget__c").until == moment(13)
+
+
 def test_it_compares_times_and_not_texts(store):
     pull(store, widget(1, at="2024-01-15T13:30:00.000+0000"), widget(2, at="2024-01-15T15:00:00.000+0200"))
 
@@ -244,7 +258,9 @@ def test_an_object_without_a_stamp_is_merged_without_one(world):
     merged = pull(world.store, (id_of(1), "b"), (id_of(2), "c"), schema=schema)
 
     assert merged == Merged("Log__c", inserted=1, updated=1)
-    assert world.store.checkpoint("Log__c") == Checkpoint("Log__c", None)
+    assert world.store.checkpoint("Log__c").until is None
+    pull(world.store, schema=schema, limit=moment(14))
+    assert world.store.checkpoint("Log__c").until is None
     assert world.store.status()[0].tombstones == 0
 
 

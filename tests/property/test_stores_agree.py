@@ -62,6 +62,25 @@ class TwoStores(RuleBasedStateMachine):
         self.both(lambda store: store.begin(request))
         self.begun, self.pending = True, 0
 
+    @rule(pages=st.lists(rows, min_size=1, max_size=3), csv=st.booleans(), hour=st.none() | st.integers(0, 5))
+    def whole_pull(self, pages, csv, hour):
+        self.begin(None)
+        for some in pages:
+            self.stage(some, True, csv, 0)
+        self.merge(hour)
+
+    @rule(pages=st.lists(rows, min_size=2, max_size=4), killed_before=st.integers(1, 3), csv=st.booleans())
+    def pull_with_a_kill(self, pages, killed_before, csv):
+        self.begin(None)
+        for number, some in enumerate(pages):
+            if number == killed_before:
+                self.stage(some, False, csv, None)
+                self.kill()
+            if self.begun:
+                self.stage(some, True, csv, 0)
+        if self.begun:
+            self.merge(None)
+
     @precondition(lambda self: self.begun)
     @rule(rows=rows, durable=st.booleans(), csv=st.booleans(), wrong=st.sampled_from([None, 0, 0, 0, 1, -1]))
     def stage(self, rows, durable, csv, wrong):
