@@ -94,6 +94,8 @@ class App:
         if _is_counted(exchange.raw_path):
             headers.setdefault("Sforce-Limit-Info", self.org.usage.info())
         headers.setdefault("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
+        if response.status in (204, 304):
+            response = replace(response, body=b"")
         if isinstance(response.body, bytes):
             if response.status not in (204, 304):
                 headers["Content-Length"] = str(len(response.body))

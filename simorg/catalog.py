@@ -18,7 +18,16 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from simorg.schema import NUMBER_TYPES, ChildRelationship, PicklistValue, RecordType, SField, SObject
+from simorg.schema import (
+    COMPOUND_TYPES,
+    NUMBER_TYPES,
+    TEXT_TYPES,
+    ChildRelationship,
+    PicklistValue,
+    RecordType,
+    SField,
+    SObject,
+)
 
 _ORDER = (
     "User Group Profile RecordType Account Contact Lead Opportunity Product2 Pricebook2 PricebookEntry "
@@ -46,6 +55,12 @@ SYSTEM_FIELDS = {
 }
 VIEWED_FIELDS = {"LastViewedDate": "datetime readonly", "LastReferencedDate": "datetime readonly"}
 LONG_TEXT = 255
+KINDS = (
+    TEXT_TYPES
+    | NUMBER_TYPES
+    | COMPOUND_TYPES
+    | {"id", "reference", "boolean", "int", "date", "datetime", "time", "base64"}
+)
 
 
 @cache
@@ -103,6 +118,7 @@ def read_object(name: str, table: dict[str, Any]) -> SObject:
 def read_field(name: str, line: str | dict[str, Any]) -> Iterator[SField]:
     """Make a field, or a compound field with its parts, of its declaration."""
     spec = {"is": line} if isinstance(line, str) else line
+    _check_spec(name, spec)
     kind, *words = spec["is"].split()
     made = _apply(SField(name, kind, spec.get("label") or label_of(name)), words)
     if "values" in spec:
@@ -116,6 +132,25 @@ def read_field(name: str, line: str | dict[str, Any]) -> Iterator[SField]:
         yield from _address_parts(name)
     if kind == "location":
         yield from _location_parts(name, words[0])
+
+
+def _check_spec(name: str, spec: dict[str, Any]) -> None:
+    """Raise ValueError for a declaration that is no field's."""
+    unknown = set(spec) - {"is", "label", "help", "sql", "text", "values"}
+    texts = [value for key, value in spec.items() if key != "values"]
+    if unknown or not all(isinstance(value, str) for value in texts) or not str(spec.get("is", "")).strip():
+        raise ValueError(
+            f"field {name}: a declaration is a line such as 'string 80', or has is, label, help, sql, "
+            f"text (all texts) and values; this is {spec!r}"
+        )
+    values = spec.get("values", [])
+    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+        raise ValueError(f"field {name}: values is a list of texts")
+    kind, *words = spec["is"].split()
+    if kind not in KINDS:
+        raise ValueError(f"field {name}: unknown type {kind}; there are {', '.join(sorted(KINDS))}")
+    if kind in ("reference", "location", *NUMBER_TYPES) and not words:
+        raise ValueError(f"field {name}: {kind} needs a target or a size, as in 'reference ->Account', 'double 18,2'")
 
 
 def _address_parts(compound: str) -> Iterator[SField]:
@@ -132,7 +167,12 @@ def _location_parts(compound: str, scale: str) -> Iterator[SField]:
 
 def _apply(made: SField, words: list[str]) -> SField:
     for word in words:
-        made = replace(made, **_meaning(made, word))
+        try:
+            made = replace(made, **_meaning(made, word))
+        except (ValueError, KeyError) as problem:
+            raise ValueError(f"field {made.name}: the word {word} means nothing here ({problem})") from problem
+    if made.type == "reference" and not made.reference_to:
+        raise ValueError(f"field {made.name}: a reference needs a target, such as ->Account")
     return made
 
 

@@ -46,6 +46,8 @@ class Workbench:
         from simorg.soql import functions  # the package needs the org
 
         self._connection = apsw.Connection(":memory:")
+        for option in (apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_DQS_DDL):
+            self._connection.config(option, 0)  # else "Unknown" in double quotes is a text
         decimals.register(self._connection)
         functions.register(self._connection)
         for one in objects:
@@ -63,7 +65,7 @@ class Workbench:
 
         self._connection.authorizer = note
         try:
-            self._connection.execute(_select(table, expression) + " LIMIT 0", can_cache=False)
+            self._connection.execute(_select(table, expression) + " LIMIT 0", can_cache=False).fetchall()
         except apsw.Error as problem:
             raise ValueError(f"the SQL cannot be used on {table}: {problem}") from problem
         finally:

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 def add_object(org: "SimOrg", name: str, declaration: dict[str, Any]) -> SObject:
     """Make a new object of a declaration such as those in `simorg/objects` (as a dict)."""
-    _check_name(name)
+    for each in (name, *declaration.get("fields", ())):
+        _check_name(each)
+    unknown = set(declaration.get("without", ())) - set(catalog.SYSTEM_FIELDS)
+    if unknown or "Id" in declaration.get("without", ()):
+        raise ValueError(f"without may name system fields but Id, not {', '.join(sorted(unknown)) or 'Id'}")
     made = catalog.read_object(name, declaration)
     if not re.fullmatch(r"[0-9A-Za-z]{3}", made.key_prefix):
         raise ValueError(f"the prefix of {name} must be three letters or digits, not {made.key_prefix!r}")
@@ -75,7 +79,10 @@ def _check_name(name: str) -> None:
 
 
 def _check_new(linked: Sequence[SObject], owner: SObject, one: SField) -> None:
-    """Refuse a reference whose names are taken on its object or on the one that it points to."""
+    """Refuse a reference to no object, or whose names are taken on its object or on the one that it points to."""
+    missing = set(one.reference_to) - {schema.name for schema in linked}
+    if missing and one.custom:  # some standard look-ups point to objects that this org does not have
+        raise ValueError(f"{one.name} refers to {', '.join(sorted(missing))}, which is not there")
     if one.relationship_name is None:
         return
     same = [other.name for other in owner.fields if other.relationship_name == one.relationship_name]

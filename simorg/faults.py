@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -35,10 +38,17 @@ class Fault:
     locators: str | None = None
 
     def __post_init__(self) -> None:
-        if self.drop not in (None, "before", "after"):
-            raise ValueError("drop is 'before' or 'after'")
-        if self.job not in (None, "stuck", "failed"):
-            raise ValueError("job is 'stuck' or 'failed'")
+        _check_word("drop", self.drop, "before", "after")
+        _check_word("job", self.job, "stuck", "failed")
+        _check_word("locators", self.locators, "expired")
+        _check_range("nth", self.nth, 1, 10**9)
+        _check_range("times", self.times, 1, 10**9)
+        _check_range("status", self.status, 200, 599)
+        _check_range("cut_after", self.cut_after, 0, 10**12)
+        _check_range("delay", self.delay, 0, 3600)
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise ValueError(f"not a header: {name}: {value}")
         for pattern in (self.method, self.path):
             try:
                 re.compile(pattern)
@@ -49,6 +59,18 @@ class Fault:
     def on_request(self) -> bool:
         """Whether the fault concerns requests (and not jobs or locators)."""
         return self.job is None and self.locators is None
+
+
+def _check_word(what: str, value: object, *words: str) -> None:
+    if value is not None and value not in words:
+        raise ValueError(f"{what} is {' or '.join(map(repr, words))}, not {value!r}")
+
+
+def _check_range(what: str, value: object, least: int, most: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise ValueError(f"{what} is a number from {least} to {most}, not {value!r}")
 
 
 @dataclass(slots=True)

@@ -4,18 +4,23 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import UNSET
+
+from simorg import control_bodies as bodies
 from simorg.clients import Client
-from simorg.faults import Fault
+from simorg.drift import field_of, known
 from simorg.http import ApiError, Call, Response, Route, json_response
 from simorg.lifecycle import BIN_DAYS
 from simorg.render import rest_value
-from simorg.results import Refused, Result, Saved
+from simorg.results import OrgError, Refused, Result, Saved
 from simorg.times import parse_datetime, rest_time
 
 if TYPE_CHECKING:
     from simorg.org import SimOrg
 
 ROOT = "/_control"
+FIRST_MS, LAST_MS = 0, 32_503_680_000_000  # 1970 to 3000
 
 
 def routes(org: "SimOrg") -> list[Route]:
@@ -24,7 +29,7 @@ def routes(org: "SimOrg") -> list[Route]:
         Route(f"{ROOT}/state", {"GET": _checked(state)}, auth=False),
         Route(f"{ROOT}/clock", {"POST": _checked(clock)}, auth=False),
         Route(f"{ROOT}/faults", {"GET": list_faults, "POST": _checked(add_fault), "DELETE": clear_faults}, auth=False),
-        Route(f"{ROOT}/faults/{{number}}", {"GET": one_fault, "DELETE": remove_fault}, auth=False),
+        Route(f"{ROOT}/faults/{{number}}", {"GET": _checked(one_fault), "DELETE": _checked(remove_fault)}, auth=False),
         Route(f"{ROOT}/usage", {"POST": _checked(usage)}, auth=False),
         Route(f"{ROOT}/sessions", {"POST": _checked(sessions)}, auth=False),
         Route(f"{ROOT}/clients", {"POST": _checked(clients)}, auth=False),
@@ -43,12 +48,16 @@ def _checked(handler: Callable[[Call], Response]) -> Callable[[Call], Response]:
     def checked(call: Call) -> Response:
         try:
             return handler(call)
-        except Refused as refused:
-            raise refused.failure.error() from refused
-        except (KeyError, LookupError, TypeError, ValueError) as problem:
-            raise ApiError(400, "BAD_CONTROL", f"{type(problem).__name__}: {problem}") from problem
+        except (Refused, OrgError) as refused:
+            raise replace(refused.failure, status=400).error() from refused
+        except (LookupError, ValueError) as problem:
+            raise ApiError(400, "BAD_CONTROL", str(problem)) from problem
 
     return checked
+
+
+def _read(call: Call, kind: type[bodies.Kind]) -> bodies.Kind:
+    return bodies.read(kind, call.body.read())
 
 
 def state(call: Call) -> Response:
@@ -68,27 +77,30 @@ def state(call: Call) -> Response:
 
 def clock(call: Call) -> Response:
     """Move the clock: `freeze` (true/false), `set` (ISO or ms), `advance` (seconds)."""
-    body, it = call.json_object(), call.org.clock
-    if "freeze" in body:
-        (it.freeze if body["freeze"] else it.thaw)()
-    if "set" in body:
-        ms = parse_datetime(body["set"]) if isinstance(body["set"], str) else int(body["set"])
-        if ms is None:
-            raise ValueError(f"not a datetime: {body['set']}")
-        it.set(ms)
-    it.advance(float(body.get("advance", 0)))
+    body, it = _read(call, bodies.Clock), call.org.clock
+    start = it.now_ms() if body.set is UNSET else _moment(body.set)
+    target = start + round(body.advance * 1000)
+    if not FIRST_MS <= target <= LAST_MS:
+        raise ValueError(f"the clock runs from {rest_time(FIRST_MS)} to {rest_time(LAST_MS)}")
+    if body.freeze is not UNSET:
+        (it.freeze if body.freeze else it.thaw)()
+    if body.set is not UNSET:
+        it.set(start)
+    it.advance(body.advance)
     call.org.tick()
     return json_response({"now": rest_time(it.now_ms()), "now_ms": it.now_ms()})
 
 
+def _moment(value: str | int) -> int:
+    ms = parse_datetime(value) if isinstance(value, str) else value
+    if ms is None:
+        raise ValueError(f"not a datetime: {value}")
+    return ms
+
+
 def add_fault(call: Call) -> Response:
     """Switch a fault on; the keys are those of Fault."""
-    values = call.json_object()
-    return json_response({"number": call.org.faults.add(Fault(**_plain(values)))})
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: float(value) if key == "delay" else value for key, value in values.items()}
+    return json_response({"number": call.org.faults.add(_read(call, bodies.FaultBody).made())})
 
 
 def list_faults(call: Call) -> Response:
@@ -117,24 +129,24 @@ def clear_faults(call: Call) -> Response:
 
 def usage(call: Call) -> Response:
     """Set the API calls `used` and the `limit`."""
-    body = call.json_object()
-    if "limit" in body:
-        call.org.usage.limit = int(body["limit"])
-    if "used" in body:
-        call.org.usage.reset(int(body["used"]))
+    body = _read(call, bodies.Usage)
+    if body.limit is not UNSET:
+        call.org.usage.limit = body.limit
+    if body.used is not UNSET:
+        call.org.usage.reset(body.used)
     return json_response({"used": call.org.usage.used, "limit": call.org.usage.limit})
 
 
 def sessions(call: Call) -> Response:
     """End sessions (`expire`: a token or "all"), set `idle_seconds`, or `open` one and return its token."""
-    body, them = call.json_object(), call.org.sessions
-    if body.get("expire") == "all":
+    body, them = _read(call, bodies.Sessions), call.org.sessions
+    if body.expire == "all":
         them.end_all()
-    elif "expire" in body:
-        them.end(str(body["expire"]))
-    if "idle_seconds" in body:
-        them.idle_seconds = float(body["idle_seconds"])
-    if not body.get("open"):
+    elif body.expire is not UNSET:
+        them.end(body.expire)
+    if body.idle_seconds is not UNSET:
+        them.idle_seconds = body.idle_seconds
+    if not body.open:
         return json_response({})
     opened = them.open(call.org.user_id, call.org.clients.first.client_id)
     return json_response({"access_token": opened.token, "instance_url": call.org.url})
@@ -142,23 +154,48 @@ def sessions(call: Call) -> Response:
 
 def clients(call: Call) -> Response:
     """Change the settings of a connected app (the first, or that of `client_id`), or add it."""
-    body = call.json_object()
-    known = call.org.clients.by_id.get(body.get("client_id", call.org.clients.first.client_id)) or Client()
-    if "redirect_uris" in body:
-        body["redirect_uris"] = tuple(body["redirect_uris"])
-    call.org.clients.add(replace(known, **body))
-    return json_response(body)
+    body = _read(call, bodies.App)
+    values = bodies.sent(body)
+    if body.run_as is not UNSET and body.run_as is not None:
+        values["run_as"] = _user(call.org, body.run_as)
+    if body.redirect_uris is not UNSET:
+        values["redirect_uris"] = tuple(body.redirect_uris)
+    if body.public_key is not UNSET and body.public_key is not None:
+        _check_key(body.public_key)
+    known = call.org.clients.by_id.get(values.get("client_id", call.org.clients.first.client_id)) or Client()
+    call.org.clients.add(replace(known, **values))
+    return json_response(bodies.sent(body))
+
+
+def _check_key(text: str) -> None:
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # heavy
+
+    try:
+        load_pem_public_key(text.encode())
+    except ValueError as problem:
+        raise ValueError("public_key is not a public key in PEM form") from problem
+
+
+def _user(org: "SimOrg", text: str) -> str:
+    full = org.full_id(text)
+    if org.database.get(org.objects["User"], full) is None:
+        raise ValueError(f"there is no user {text}")
+    return full
 
 
 def rows(call: Call) -> Response:
     """Write rows: `operation`, `object`, `rows` or `ids`; with `late_seconds` they are seen only then."""
-    body = call.json_object()
-    act = OPERATIONS[body["operation"]]
-    late = float(body.get("late_seconds", 0))
-    if not late:
-        return json_response(act(call.org, body))
-    with call.org.late_commit(late):
-        done = act(call.org, body)
+    body = _read(call, bodies.Rows)
+    if body.object is not UNSET:
+        known(call.org, body.object)
+    if body.user is not None:
+        body.user = _user(call.org, body.user)
+    values = bodies.sent(body)
+    act = OPERATIONS[body.operation]
+    if not body.late_seconds:
+        return json_response(act(call.org, values))
+    with call.org.late_commit(body.late_seconds):
+        done = act(call.org, values)
     return json_response(done)
 
 
@@ -173,7 +210,10 @@ def _shown(results: list[Result]) -> list[dict[str, Any]]:
 
 def _each(act: "Callable[[SimOrg, str], object]") -> "Callable[[SimOrg, dict[str, Any]], Any]":
     def run(org: "SimOrg", body: dict[str, Any]) -> Any:
-        for record_id in body["ids"]:
+        full = [org.full_id(record_id) for record_id in body["ids"]]
+        for record_id in full:
+            if org.object_of_id(record_id) is None:
+                raise ValueError(f"no object has ids such as {record_id}")
             act(org, record_id)
         return []
 
@@ -181,15 +221,15 @@ def _each(act: "Callable[[SimOrg, str], object]") -> "Callable[[SimOrg, dict[str
 
 
 OPERATIONS: "dict[str, Callable[[SimOrg, dict[str, Any]], Any]]" = {
-    "create": lambda org, body: _shown(org.create(body["object"], body["rows"], user=body.get("user"))),
-    "update": lambda org, body: _shown(org.update(body["object"], body["rows"], user=body.get("user"))),
-    "upsert": lambda org, body: _shown(org.upsert(body["object"], body["key"], body["rows"], user=body.get("user"))),
+    "create": lambda org, body: _shown(org.create(body["object"], body["rows"], user=body["user"])),
+    "update": lambda org, body: _shown(org.update(body["object"], body["rows"], user=body["user"])),
+    "upsert": lambda org, body: _shown(org.upsert(body["object"], body["key"], body["rows"], user=body["user"])),
     "delete": lambda org, body: _shown(org.delete(body["ids"])),
     "undelete": lambda org, body: _shown(org.undelete(body["ids"])),
     "purge": lambda org, body: _shown(org.purge(body["ids"])),
-    "merge": lambda org, body: _shown([org.merge(body["master"], body["ids"], body.get("values"))]),
-    "convert": lambda org, body: org.convert_lead(body["ids"][0], body.get("account"), body.get("opportunity")),
-    "empty_bin": lambda org, body: {"purged": org.empty_bin(float(body.get("days", 0)))},
+    "merge": lambda org, body: _shown([org.merge(body["master"], body["ids"], body["values"])]),
+    "convert": lambda org, body: org.convert_lead(body["ids"][0], body["account"], body["opportunity"]),
+    "empty_bin": lambda org, body: {"purged": org.empty_bin(body["days"])},
     "empty_old_bin": lambda org, body: {"purged": org.empty_bin(BIN_DAYS)},
     "hide": _each(lambda org, one: org.hide_record(one)),
     "show": _each(lambda org, one: org.show_record(one)),
@@ -201,59 +241,63 @@ OPERATIONS: "dict[str, Callable[[SimOrg, dict[str, Any]], Any]]" = {
 def row(call: Call) -> Response:
     """Show a row's stored values as REST writes them, also of deleted or hidden rows; 404 when it is gone."""
     found = call.org.row(call.params["id"])
-    known = call.org.object_of_id(call.params["id"])
-    if found is None or known is None:
+    schema = call.org.object_of_id(call.params["id"])
+    if found is None or schema is None:
         raise ApiError(404, "NOT_FOUND", "there is no such row")
-    shown = {one.name: rest_value(one, found[one.name]) for one in known.stored_fields if one.type != "base64"}
+    shown = {one.name: rest_value(one, found[one.name]) for one in schema.stored_fields if one.type != "base64"}
     return json_response(shown)
 
 
 def schema(call: Call) -> Response:
     """Let the schema drift: `operation` add_field, remove_field, rename_field, retype_field, add_/remove_object."""
-    body, org = call.json_object(), call.org
-    match body["operation"]:
-        case "add_field":
-            org.add_field(body["object"], body["field"], body["is"])
-        case "remove_field":
-            org.remove_field(body["object"], body["field"])
-        case "rename_field":
-            org.rename_field(body["object"], body["field"], body["new_name"])
-        case "retype_field":
-            org.retype_field(body["object"], body["field"], body["is"])
-        case "add_object":
-            org.add_object(body["object"], body["declaration"])
-        case "remove_object":
-            org.remove_object(body["object"])
-        case other:
-            raise ValueError(f"unknown operation {other}")
+    body, org = _read(call, bodies.Schema), call.org
+    name, field = body.object, body.field
+    if body.operation == "remove_object":
+        org.remove_object(name)
+    elif body.declaration is not UNSET and body.operation == "add_object":
+        org.add_object(name, msgspec.to_builtins(body.declaration))
+    elif field is not UNSET and body.operation == "remove_field":
+        org.remove_field(name, field)
+    elif field is not UNSET and body.new_name is not UNSET and body.operation == "rename_field":
+        org.rename_field(name, field, body.new_name)
+    elif field is not UNSET and body.is_ is not UNSET:
+        (org.add_field if body.operation == "add_field" else org.retype_field)(name, field, body.is_)
     return json_response({})
 
 
 def permissions(call: Call) -> Response:
     """Change permissions on `object`: `deny` actions, `hide_fields`, `read_only` fields, or `allow` all again."""
-    body, them = call.json_object(), call.org.permissions
-    if "object" in body:
-        name = body["object"]
-        if body.get("allow"):
+    body, them = _read(call, bodies.Permissions), call.org.permissions
+    if body.object is not UNSET:
+        name = known(call.org, body.object).name
+        for field in (*body.hide_fields, *body.read_only):
+            field_of(call.org, name, field)
+        if body.allow:
             them.allow(name)
-        them.deny(name, *body.get("deny", ()))
-        them.hide_field(name, *body.get("hide_fields", ()))
-        them.make_read_only(name, *body.get("read_only", ()))
-    for flag in ("can_set_audit_fields", "can_view_encrypted"):
-        if flag in body:
-            setattr(them, flag, bool(body[flag]))
+        them.deny(name, *body.deny)
+        them.hide_field(name, *body.hide_fields)
+        them.make_read_only(name, *body.read_only)
+    if body.can_set_audit_fields is not UNSET:
+        them.can_set_audit_fields = body.can_set_audit_fields
+    if body.can_view_encrypted is not UNSET:
+        them.can_view_encrypted = body.can_view_encrypted
     return json_response({})
 
 
 def rules(call: Call) -> Response:
     """Add a `validation` or a `duplicate` rule (their keys as in Python), or `clear` all rules and locks."""
-    body, them = call.json_object(), call.org.rules
-    if body.get("clear"):
+    body, them = _read(call, bodies.Rules), call.org.rules
+    if body.duplicate is not UNSET:
+        for field in body.duplicate.fields:
+            field_of(call.org, body.duplicate.object_name, field)
+    if body.validation is not UNSET and body.validation.field is not None:
+        field_of(call.org, body.validation.object_name, body.validation.field)
+    if body.clear:
         them.clear()
-    if "validation" in body:
-        them.add_validation(**body["validation"])
-    if "duplicate" in body:
-        them.add_duplicate_rule(**body["duplicate"])
+    if body.validation is not UNSET:
+        them.add_validation(**bodies.sent(body.validation))
+    if body.duplicate is not UNSET:
+        them.add_duplicate_rule(**bodies.sent(body.duplicate))
     return json_response({})
 
 
