@@ -5,19 +5,29 @@ Which forms the token endpoint has, and what it answers: Salesforce's OAuth page
 
 from __future__ import annotations
 
+import logging
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Protocol
 
 from salesforce_sync.api import tokens
 from salesforce_sync.api.wire import Wire, origin
-from salesforce_sync.errors import SessionInvalid, SyncError
+from salesforce_sync.errors import SessionInvalid, StoreTrouble, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
 from salesforce_sync.ports import Clock
+
+log = logging.getLogger("salesforce_sync.api")
 
 
 class Keys(Protocol):
     """Where the connection and the session are kept between runs (`storage.vault.Vault`)."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep every other process and thread out of this block; the same thread may save within."""
+
+    def room(self) -> AbstractContextManager[None]:
+        """Take room on the disk before: the first `save` within works even if the disk is full by then."""
 
     def load(self) -> Connection | None:
         """The connection last saved."""
@@ -59,7 +69,7 @@ class Sessions:
         if self._failure is not None and self._failure[0] >= came:
             raise self._failure[1]
         try:
-            return self._log_in()
+            return self._log_in_once(None)[0]
         except SyncError as error:
             self._failure = self._clock.monotonic(), error
             raise
@@ -79,8 +89,8 @@ class Sessions:
             self._session = kept if kept != stale else None
             if self._session is not None:
                 return False
-            self._session = self._log_in()
-            return True
+            self._session, fresh = self._log_in_once(stale)
+            return fresh
 
     def login(self) -> Session:
         """A session fresh from the org, whatever was kept. A pasted one is given as it is."""
@@ -98,15 +108,36 @@ class Sessions:
         """The kept session, if it is one of this very login: never another org's or another user's."""
         return self._keys.load_session() if self._keys.holds(self._connection) else None
 
+    def _log_in_once(self, stale: Session | None) -> tuple[Session, bool]:
+        """A session other than the stale one, and whether it is fresh: another process may have got one meanwhile.
+
+        Two that sent the same rotating refresh token would end the login for good.
+        """
+        with self._keys.exclusive():
+            kept = self._kept()
+            if kept is not None and kept != stale:
+                return kept, False
+            return self._log_in(), True
+
     def _log_in(self) -> Session:
-        connection = self._connection = self._newest()
-        granted = tokens.request(connection, self._wire, self._clock)
-        if granted.refresh_token not in (None, connection.refresh_token):
-            self._keep_rotated(granted.refresh_token)
-        session = Session(origin(granted.instance_url or connection.instance_url), granted.access_token)
-        if self._keys.holds(self._connection):
-            self._keys.save_session(session)
-        return session
+        with self._keys.exclusive():
+            connection = self._connection = self._newest()
+            rotates = connection.method is LoginMethod.REFRESH_TOKEN
+            with self._keys.room() if rotates else nullcontext():
+                granted = tokens.request(connection, self._wire, self._clock)
+                if granted.refresh_token not in (None, connection.refresh_token):
+                    self._keep_rotated(granted.refresh_token)
+            session = Session(origin(granted.instance_url or connection.instance_url), granted.access_token)
+            self._keep(session)
+            return session
+
+    def _keep(self, session: Session) -> None:
+        """Spare other runs a login, where that can be done."""
+        try:
+            if self._keys.holds(self._connection):
+                self._keys.save_session(session)
+        except StoreTrouble as trouble:
+            log.warning("The new session is not kept for other runs: %s", trouble)
 
     def _newest(self) -> Connection:
         """The connection with the refresh token that is good now: another process may have rotated ours.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import msgspec
 
 from salesforce_sync.errors import ConfigError, NotConnected
 from salesforce_sync.models.connection import Connection, Session, fingerprint
+from salesforce_sync.storage.private_files import give_back, locked, read_private, replace_private, reserve
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -43,6 +43,31 @@ class Vault:
         self._key_file = db_path.with_name(f"{db_path.name}.key")
         self._lock_file = db_path.with_name(f"{db_path.name}.connection.lock")
         self._sync_key = sync_key
+        self._reserved = False
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep every other process and thread from saving, and from this same block: for a login.
+
+        The block may load and save. `StoreBusy` if another does not leave it within a quarter of an hour.
+        """
+        with locked(self._lock_file):
+            yield
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Make sure that the first save within can be written, even if the disk is full by then; else `DiskFull`."""
+        with self.exclusive():
+            if not self._keys():
+                self._new_key()
+            reserve(self._file)
+            self._reserved = True
+            try:
+                yield
+            finally:
+                if self._reserved:
+                    self._reserved = False
+                    give_back(self._file)
 
     def load(self) -> Connection | None:
         """The stored connection, None if there is none; `NotConnected` if it can no longer be decrypted."""
@@ -51,10 +76,15 @@ class Vault:
     def save(self, connection: Connection) -> None:
         """Store the connection; a session that another login gave is forgotten.
 
-        What was stored before need not be readable: this is how a lost key is mended.
+        What was stored before need not be readable: this is how a lost key is mended. A refresh token that the org has
+        rotated since does not come back: the newest one of its line stays.
         """
-        with self._locked():
+        with self.exclusive():
             kept = self._read_if_possible()
+            if kept.connection is not None and kept.connection.succeeds(connection):
+                connection = replace(
+                    connection, refresh_token=kept.connection.refresh_token, origin=_lineage(connection)
+                )
             same = kept.connection is not None and _same_login(kept.connection, connection)
             self._write(_Kept(connection, kept.session if same else None))
 
@@ -69,7 +99,7 @@ class Vault:
 
     def save_session(self, session: Session | None) -> None:
         """Store the session beside the connection; None forgets it."""
-        with self._locked():
+        with self.exclusive():
             self._write(replace(self._read(), session=session))
 
     # ── The file ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -77,7 +107,7 @@ class Vault:
     def _read(self) -> _Kept:
         from cryptography.fernet import InvalidToken, MultiFernet
 
-        token = _private_bytes(self._file)
+        token = read_private(self._file)
         if token is None:
             return _Kept()
         keys = self._keys()
@@ -101,26 +131,15 @@ class Vault:
         from cryptography.fernet import MultiFernet
 
         keys = self._keys() or [self._new_key()]
-        _replace_private(self._file, MultiFernet(keys).encrypt(msgspec.json.encode(kept)))
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other writers out: each reads what the other wrote and adds to it."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        # A file of its own: the lock is on an inode, and every write gives the vault's file a new one.
-        handle = os.open(self._lock_file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        reserved, self._reserved = self._reserved, False
+        replace_private(self._file, MultiFernet(keys).encrypt(msgspec.json.encode(kept)), reserved=reserved)
 
     # ── The key ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _keys(self) -> list[Fernet]:
         given = self._sync_key or os.environ.get(KEY_VARIABLE) or ""
         keys = [_fernet(each.strip()) for each in given.split(",") if each.strip()]
-        stored = _private_bytes(self._key_file)
+        stored = read_private(self._key_file)
         try:
             return keys if stored is None else [*keys, _fernet(stored.decode("ascii", "replace").strip())]
         except ConfigError:
@@ -130,7 +149,7 @@ class Vault:
         from cryptography.fernet import Fernet
 
         key = Fernet.generate_key()
-        _replace_private(self._key_file, key)
+        replace_private(self._key_file, key)
         return Fernet(key)
 
 
@@ -155,31 +174,3 @@ def _fernet(key: str) -> Fernet:
     except ValueError as error:
         make = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
         raise ConfigError(f"{KEY_VARIABLE} does not hold a Fernet key.", hint=f"Make one with: {make}") from error
-
-
-def _private_bytes(file: Path) -> bytes | None:
-    """The file's bytes, None if there is none. A file that others could read (after a restore, say) is closed again."""
-    try:
-        with file.open("rb") as stream:
-            if os.fstat(stream.fileno()).st_mode & 0o077:
-                os.fchmod(stream.fileno(), 0o600)
-            return stream.read()
-    except FileNotFoundError:
-        return None
-
-
-def _replace_private(file: Path, content: bytes) -> None:
-    """Write aside and rename, so that a reader sees the old file or the new one. The caller holds the lock."""
-    aside = file.with_name(f"{file.name}.new")
-    aside.unlink(missing_ok=True)  # left by a process that was killed; its mode may be anything
-    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(aside, file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

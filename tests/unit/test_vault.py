@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from cryptography.fernet import Fernet
 
-from salesforce_sync.errors import ConfigError, NotConnected
+from salesforce_sync.errors import ConfigError, NotConnected, StoreBusy, StoreTrouble
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
+from salesforce_sync.storage.private_files import locked
 from salesforce_sync.storage.vault import Vault
 
 ORG = "https://acme.my.salesforce.com"
@@ -311,3 +312,89 @@ def test_processes_that_make_the_first_key_at_once_agree_on_it(database):
     kept = Vault(database).load()
     assert kept is not None
     assert kept.refresh_token == "39"
+
+
+def test_the_first_token_does_not_come_back_over_the_one_that_followed_it(database):
+    """A second process that starts with the settings' token, while the first has had it rotated."""
+    vault = Vault(database)
+    vault.save(CONNECTION)
+    rotated = replace(CONNECTION, refresh_token="n3w", origin=fingerprint("r3fresh"))
+    vault.save(rotated)
+    Vault(database).save(CONNECTION)
+
+    assert vault.load() == rotated
+
+
+def test_who_is_alone_may_save_and_come_in_again(database):
+    vault, other = Vault(database), Vault(database)
+    with vault.exclusive(), other.exclusive():
+        vault.save(CONNECTION)
+        other.save_session(SESSION)
+
+    assert (vault.load(), vault.load_session()) == (CONNECTION, SESSION)
+
+
+def test_a_lock_that_is_never_given_up_is_told_of(database):
+    lock = database.with_name("salesforce.db.connection.lock")
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from salesforce_sync.storage.vault import Vault\n"
+        "with Vault(Path('data/salesforce.db')).exclusive():\n"
+        "    print('in', flush=True)\n"
+        "    sys.stdin.readline()\n"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], cwd=database.parents[1], stdin=pipe, stdout=pipe) as holder:
+        holder.stdout.readline()
+        with pytest.raises(StoreBusy, match="locked"), locked(lock, patience=0.1):
+            pass
+        holder.communicate(b"\n")
+    with locked(lock, patience=0.1):
+        assert lock.exists()
+
+
+def test_a_token_is_saved_in_the_room_that_was_taken_before(database):
+    """So that a disk that is full by then does not matter: neither a new file nor more blocks are needed."""
+    vault = Vault(database)
+    vault.save(replace(CONNECTION, origin="first"))
+    rotated = replace(CONNECTION, refresh_token="rotated" * 100, origin="first")
+    with vault.room():
+        aside = files(database)["salesforce.db.connection.new"].stat()
+        vault.save(rotated)
+        vault.save_session(SESSION)
+        kept_in = files(database)["salesforce.db.connection"].stat()
+
+    assert aside.st_size > 8192
+    assert aside.st_blocks * 512 >= aside.st_size
+    assert vault.load() == rotated
+    assert vault.load_session() == SESSION
+    assert stat.S_IMODE(kept_in.st_mode) == 0o600
+
+
+def test_the_room_that_was_taken_becomes_the_file(database):
+    vault = Vault(database)
+    vault.save(CONNECTION)
+    with vault.room():
+        aside = files(database)["salesforce.db.connection.new"].stat().st_ino
+        vault.save(replace(CONNECTION, refresh_token="n3w", origin=fingerprint("r3fresh")))
+
+    assert files(database)["salesforce.db.connection"].stat().st_ino == aside
+
+
+def test_room_that_was_not_used_is_given_back(database):
+    vault = Vault(database)
+    vault.save(CONNECTION)
+    with vault.room():
+        during = set(files(database))
+
+    assert "salesforce.db.connection.new" in during
+    assert "salesforce.db.connection.new" not in files(database)
+
+
+def test_a_folder_that_takes_no_file_is_told_of(database):
+    database.parent.mkdir()
+    database.with_name("salesforce.db.connection.lock").mkdir()
+
+    with pytest.raises(StoreTrouble, match="cannot be written to"):
+        Vault(database).save(CONNECTION)

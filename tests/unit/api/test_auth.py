@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.tokens import hint_for
 from salesforce_sync.api.wire import Wire
-from salesforce_sync.errors import ConfigError, LoginRefused, SessionInvalid, Transient, Unreachable
+from salesforce_sync.errors import ConfigError, LoginRefused, SessionInvalid, StoreTrouble, Transient, Unreachable
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
 from salesforce_sync.storage.vault import Vault
 from tests.unit.api.clocks import QuickClock
@@ -175,6 +175,67 @@ def test_a_session_that_another_process_renewed_is_taken_over(serve: Serve, keys
     assert not fresh
     assert sessions.current().access_token == "by-another-process"
     assert len(server.asked) == 1
+
+
+def test_processes_that_meet_an_ended_session_at_once_refresh_it_once(
+    serve: Serve, keys: Vault, clock: QuickClock, wire: Wire, tmp_path: Path
+) -> None:
+    """Each has a vault of its own, as processes have; the token endpoint takes its time."""
+    endpoint = TokenEndpoint(rotates=True)
+
+    def slowly(asked: Asked) -> Reply:
+        threading.Event().wait(0.2)
+        return endpoint(asked)
+
+    server = serve(slowly)
+    keys.save(refreshing(server))
+    stale = Session(server.url, "ended")
+    keys.save_session(stale)
+    processes = [Sessions(refreshing(server), wire, Vault(tmp_path / "replica.db"), clock) for _ in range(4)]
+    gate = threading.Barrier(len(processes))
+
+    def work(sessions: Sessions) -> tuple[bool, Session]:
+        first = sessions.current()
+        gate.wait()
+        return sessions.renew(first), sessions.current()
+
+    with ThreadPoolExecutor(len(processes)) as pool:
+        got = list(pool.map(work, processes))
+
+    assert len(server.asked) == 1
+    assert sorted(fresh for fresh, _ in got) == [False, False, False, True]
+    assert {session.access_token for _, session in got} == {"token-1"}
+
+
+def test_first_logins_at_once_are_one(serve: Serve, keys: Vault, clock: QuickClock, wire: Wire, tmp_path: Path) -> None:
+    endpoint = TokenEndpoint(rotates=True)
+    server = serve(endpoint)
+    keys.save(refreshing(server))
+    processes = [Sessions(refreshing(server), wire, Vault(tmp_path / "replica.db"), clock) for _ in range(4)]
+    gate = threading.Barrier(len(processes))
+
+    def work(sessions: Sessions) -> str:
+        gate.wait()
+        return sessions.current().access_token
+
+    with ThreadPoolExecutor(len(processes)) as pool:
+        got = set(pool.map(work, processes))
+
+    assert (got, len(server.asked)) == ({"token-1"}, 1)
+
+
+def test_no_refresh_is_asked_for_whose_answer_could_not_be_kept(
+    serve: Serve, keys: Vault, login: Login, tmp_path: Path
+) -> None:
+    """What stands where the new file would be made keeps it from being made, as a full disk does."""
+    server = serve(TokenEndpoint(rotates=True))
+    keys.save(refreshing(server))
+    (tmp_path / "replica.db.connection.new").mkdir()
+
+    with pytest.raises(StoreTrouble, match="cannot be written to"):
+        login(refreshing(server)).current()
+
+    assert server.asked == []
 
 
 def test_a_rotated_refresh_token_is_kept_before_it_is_needed(serve: Serve, keys: Vault, login: Login) -> None:
