@@ -144,16 +144,17 @@ class SFSync:
 
     def _check_org(self, org: SalesforceOrg, connection: Connection | None) -> None:
         """A database is a replica of one org: rows and checkpoints of another would be mixed into it."""
-        org_id, known = org.org_id(), self._store.org()
-        if org_id is None or (known is not None and known[0] == org_id):
+        known, used = self._store.org(), connection or self._connection()
+        address = "" if used is None else used.instance_url
+        org_id = org.org_id() or (org.ask_org_id() if known is not None and known[1] != address else "")
+        if known is not None and org_id in ("", known[0]):
             return
-        if known is not None:
+        if known is not None and known[0]:
             raise WrongOrg(
                 f"{self.config.storage.path} is a replica of org {known[0]} ({known[1]}), and this is org {org_id}.",
                 hint="Give this org a database of its own: another storage.path in config.yaml.",
             )
-        used = connection or self._connection()
-        self._store.remember_org(org_id, "" if used is None else used.instance_url)
+        self._store.remember_org(org_id, address)
 
     def _keys_of(self, connection: Connection) -> Vault:
         """The vault, holding this connection: a session that another login left there must not be used for it."""
@@ -172,6 +173,7 @@ class SFSync:
             work_dir=self._pages_dir(),
             keys=keys,
             clock=self._clock,
+            daily_calls=self.config.sync.api_calls_per_day,
         )
 
     def _vault(self) -> Vault:

@@ -7,14 +7,18 @@ from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from salesforce_sync.api import rest
 from salesforce_sync.api.auth import Keys, Sessions
 from salesforce_sync.api.deletions import deletions
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
 from salesforce_sync.api.pull import Pull
-from salesforce_sync.api.transport import Transport
+from salesforce_sync.api.query import Query
+from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Wire
+from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
@@ -57,6 +61,15 @@ class SalesforceOrg:
         """The org's 15-character id, where the session tells it: a session id begins with it. No API call."""
         found = re.match(r"(00D[0-9A-Za-z]{12})!", self._sessions.current().access_token)
         return None if found is None else found[1]
+
+    def ask_org_id(self) -> str:
+        """The same, asked of the org; empty where it does not say. One call."""
+        path = rest.query_path(Query("SELECT Id FROM Organization", "query"))
+        try:
+            answer = self._transport.send(Call("ask which org this is", path))
+            return str(msgspec.json.decode(answer.body)["records"][0]["Id"])[:15]
+        except (ObjectTrouble, msgspec.DecodeError, LookupError, TypeError):
+            return ""
 
     def objects(self) -> tuple[ObjectSummary, ...]:
         """Every object that the connected user may see. One call."""

@@ -21,7 +21,7 @@ from salesforce_sync.api.retry import pause
 from salesforce_sync.api.segment_file import SegmentFile
 from salesforce_sync.api.segments import cut, split_header
 from salesforce_sync.api.wire import Incoming
-from salesforce_sync.errors import Incomplete, SchemaChanged, Unreachable
+from salesforce_sync.errors import Incomplete, LocatorExpired, SchemaChanged, Unreachable
 from salesforce_sync.models.page import CsvFile, Page, Rows
 from salesforce_sync.models.schema import ObjectSchema
 
@@ -57,6 +57,7 @@ class Download:
         self._incoming: Incoming | None = None
         self._aborted = False
         self._handed_out = 0
+        self._fetched = {point.locator}
 
     def __iter__(self) -> Iterator[Page]:
         while not (self._point.finished or self._aborted):
@@ -88,6 +89,8 @@ class Download:
             if self._aborted:  # while the answer was still awaited, so that nothing could be ended
                 return
             after, expected = next_point(self._point, incoming), expected_rows(incoming)
+            if after.locator in self._fetched:
+                raise LocatorExpired(f"The org sends the same result page of Bulk job {after.job_id} again and again.")
             for file, more in self._files(incoming, expected):
                 if more:
                     self._handed_out += 1
@@ -95,6 +98,7 @@ class Download:
                 else:
                     body = file
         self._point = after
+        self._fetched.add(after.locator)
         yield self._page(body, resume=str(after), expected=expected, last=after.finished)
 
     def _files(self, incoming: Incoming, expected: int | None) -> Iterator[tuple[CsvFile, bool]]:

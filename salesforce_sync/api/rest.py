@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from salesforce_sync.api.query import Query, is_identifier
-from salesforce_sync.api.resume import RestPoint
+from salesforce_sync.api.resume import RestPoint, mark
 from salesforce_sync.api.rows import PageDecoder, QueryPage, Row
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import origin
@@ -19,8 +19,10 @@ from salesforce_sync.errors import (
     ConfigError,
     Incomplete,
     LocatorExpired,
+    LoginRefused,
     ObjectNotFound,
     RequestRefused,
+    SessionInvalid,
     Unreachable,
 )
 from salesforce_sync.models.connection import Session
@@ -133,29 +135,45 @@ class RestPull:
 
     def after(self, first: FirstPage) -> Iterator[Page]:
         """The first page and all that follow."""
-        return self._pages(first.page, 0, first.asked)
+        return self._pages(first.page, 0, first.page.total, first.asked)
 
     def go_on(self, point: RestPoint) -> Iterator[Page]:
-        """The pages after a durable point."""
+        """The pages after a durable point; `LocatorExpired` if another session than this one began the pull."""
         if point.path is None:
             yield Page(self._schema, Rows(()), resume=str(point), total=point.rows, last=True)
             return
-        yield from self._pages(self._fetch(point.path), point.rows, None)
+        if point.session != mark(self._session):
+            hint = "The query is asked anew by the new one."
+            raise LocatorExpired(f"The session that began to {self._purpose.doing} has ended.", hint=hint)
+        page = self._fetch(point.path)
+        total = page.total if point.total is None else point.total
+        yield from self._pages(page, point.rows, total, None, point.path)
 
-    def _pages(self, page: QueryPage, seen: int, asked: datetime | None) -> Iterator[Page]:
+    def _pages(
+        self, page: QueryPage, seen: int, total: int, asked: datetime | None, path: str | None = None
+    ) -> Iterator[Page]:
+        """`total` is what the first page said: the result is made by then, and no later page may say less."""
+        fetched = {path}
         while True:
             seen += len(page.rows)
-            yield self._page(page.rows, self._point(page, seen), page.total, asked, last=page.done)
+            self._check(page, seen, total)
+            point = RestPoint(seen, None if page.done else page.next_path, total, mark(self._session))
+            yield self._page(page.rows, point, total, asked, last=page.done)
             if page.done:
                 return
+            if page.next_path in fetched:
+                raise LocatorExpired(f"The org sends the same page of {self._schema.name} again and again.")
+            fetched.add(page.next_path)
             page = self._fetch(page.next_path or "")
 
-    def _point(self, page: QueryPage, seen: int) -> RestPoint:
-        if page.done and seen < page.total:
-            raise Incomplete(f"The org said that there are {page.total} rows of {self._schema.name} and sent {seen}.")
+    def _check(self, page: QueryPage, seen: int, total: int) -> None:
+        name = self._schema.name
+        if page.total < total:
+            raise Incomplete(f"The org said that there are {total} rows of {name}, and then only {page.total}.")
+        if seen > total or (page.done and seen < total):
+            raise Incomplete(f"The org said that there are {total} rows of {name} and sent {seen}.")
         if not page.done and not (page.next_path and page.rows):
-            raise Incomplete(f"The org did not say where the rest of {self._schema.name} is.")
-        return RestPoint(seen, None if page.done else page.next_path)
+            raise Incomplete(f"The org did not say where the rest of {name} is.")
 
     def _page(self, rows: list[Row], point: RestPoint, total: int, asked: datetime | None, *, last: bool) -> Page:
         return Page(self._schema, Rows(rows), resume=str(point), total=total, server_time=asked, last=last)
@@ -166,6 +184,11 @@ class RestPull:
             return self._decoder.decode(self._transport.send(self._call(path)).body)
         except ObjectNotFound as gone:
             raise LocatorExpired(f"The org has forgotten the rest of a result: {gone.message}") from gone
+        except LoginRefused:
+            raise
+        except SessionInvalid as ended:
+            # It may be the locator alone that this session cannot use; asked anew, the org tells which.
+            raise LocatorExpired(f"The org does not go on with a result: {ended.message}") from ended
 
     def _call(self, path: str) -> Call:
         return Call(self._purpose.doing, path, session=self._session, priority=self._purpose.priority)

@@ -1,7 +1,7 @@
 """Durable points of a pull, as the text that a `Page` and a `PullRequest` carry. Pure.
 
-`bulk:<job id>:<total>:<locator>`   the Bulk result page to fetch next; no locator: the first; `null`: none is left
-`rest:<rows>:<path>`                the REST page to fetch next, after so many rows; no path: none is left
+`bulk:<job id>:<total>:<locator>`        the Bulk result page to fetch next; no locator: the first; `null`: none is left
+`rest:<rows>:<total>:<session>:<path>`   the REST page to fetch next, after so many rows; no path: none is left
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from salesforce_sync.errors import LocatorExpired
+from salesforce_sync.models.connection import Session, fingerprint
 
 END = "null"
 """What Salesforce itself sends as the locator of a last result page (`Sforce-Locator: null`)."""
@@ -35,25 +36,35 @@ class BulkPoint:
 
 @dataclass(frozen=True, slots=True)
 class RestPoint:
-    """Where a REST query goes on, after `rows` rows. `path` is None after the last page."""
+    """Where a REST query goes on, after `rows` rows. `path` is None after the last page.
+
+    `total` is what the first page said. `session` is the `mark` of the one that asked: no other can go on.
+    """
 
     rows: int
     path: str | None
+    total: int | None = None
+    session: str = ""
 
     @property
     def finished(self) -> bool:
         return self.path is None
 
     def __str__(self) -> str:
-        return f"rest:{self.rows}:{self.path or ''}"
+        return f"rest:{self.rows}:{'' if self.total is None else self.total}:{self.session}:{self.path or ''}"
+
+
+def mark(session: Session) -> str:
+    """By what a session is known again, without being kept."""
+    return fingerprint(session.access_token)[:16]
 
 
 def parse(text: str) -> BulkPoint | RestPoint:
     """Read a durable point; `LocatorExpired` for a text that no version of this program can go on from."""
     kind, _, point = text.partition(":")
-    match kind, point.split(":", 2 if kind == "bulk" else 1):
+    match kind, point.split(":", 2 if kind == "bulk" else 3):
         case "bulk", [job_id, total, locator] if job_id and (total.isdecimal() or not total):
             return BulkPoint(job_id, int(total) if total else None, locator or None)
-        case "rest", [rows, path] if rows.isdecimal():
-            return RestPoint(int(rows), path or None)
+        case "rest", [rows, total, session, path] if rows.isdecimal() and (total.isdecimal() or not total):
+            return RestPoint(int(rows), path or None, int(total) if total else None, session)
     raise LocatorExpired(f"The pull cannot go on from {text!r}.", hint="It starts again from the beginning.")

@@ -192,7 +192,7 @@ class SyncEngine:
             self._bus.emit(SyncComplete())
         usage = self._org.usage
         if near_the_wall(usage):
-            self._bus.emit(ApiLimitWarning(usage.used or 0, usage.limit or 0))
+            self._bus.emit(ApiLimitWarning(usage.used or 0, usage.ceiling or usage.limit or 0))
 
 
 @dataclass(slots=True)
@@ -231,5 +231,6 @@ def _distinct(objects: Sequence[str]) -> tuple[str, ...]:
 
 
 def near_the_wall(usage: Usage) -> bool:
-    """Whether a person should be warned about the day's API calls."""
-    return bool(usage.limit) and usage.used is not None and usage.used >= WARN_AT * (usage.limit or 0)
+    """Whether a person should be warned about the day's API calls: the org's limit, or the settings' if smaller."""
+    wall = usage.ceiling or usage.limit or 0
+    return wall > 0 and usage.used is not None and usage.used >= WARN_AT * wall

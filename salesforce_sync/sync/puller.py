@@ -121,6 +121,13 @@ class Puller:
         position = [field.name for field in schema.columns].index(schema.stamp)
         return [parse_datetime(store_datetime(str(row[position]))) for row in polled.rows.values]
 
+    def _without_strangers(self, schema: ObjectSchema, rows: int, pulled: Pulled) -> Pulled:
+        """All living rows were read. If more live here, the org does not show some of them any longer."""
+        if self._store.count(schema.name) <= rows:
+            return pulled
+        proof = self.verifier.verify(schema, self.loss_limit(schema.name))
+        return with_repairs(pulled, sum(number for _, number in proof.repaired))
+
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
         if self._store.count_since(schema.name, since) <= rows:
@@ -227,14 +234,9 @@ class Puller:
                     last = True
         if not last:
             raise Incomplete(f"{schema.name}: the pull ended before its last page.")
-        known = self._store.checkpoint(schema.name) is not None
         pulled = Pulled(rows, self._store.merge(schema.name, server_time, self.loss_limit(schema.name)))
-        if schema.stamp is None and known:
-            # Nothing tells of what is gone but the list of what is there.
-            proof = self.verifier.verify(schema, self.loss_limit(schema.name))
-            return with_repairs(pulled, sum(number for _, number in proof.repaired))
         if request.since is None or schema.stamp is None:
-            return pulled
+            return self._without_strangers(schema, rows, pulled)
         return self._without_vanished(schema, request.since, rows, pulled)
 
     def _take_up(self, schema: ObjectSchema) -> tuple[PullRequest, int, datetime | None]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import stat
 import threading
 import time
@@ -28,11 +29,12 @@ from salesforce_sync.errors import (
     StoreTrouble,
     Unreachable,
 )
+from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from tests.unit.api.bulk_org import CREATED, JOB, ROOT, SCHEMA, BulkOrg, name, once, row_id
 from tests.unit.api.clocks import QuickClock
 from tests.unit.api.schemas import schema_of
-from tests.unit.api.scripted import SESSION_ENDED, Reply, ScriptedServer, json_reply, refusal, zipped
+from tests.unit.api.scripted import SESSION_ENDED, Asked, Reply, ScriptedServer, json_reply, refusal, zipped
 
 Open = Callable[[BulkOrg], "Rig"]
 JOB_MADE = datetime.fromisoformat(CREATED)
@@ -201,6 +203,96 @@ def test_a_pasted_session_that_ends_in_the_middle_needs_a_person(rig: Open) -> N
 
     with pytest.raises(SessionInvalid, match="pasted"):
         rig(script).pull()
+
+
+def pasted(server: ScriptedServer, token: str) -> Connection:
+    return Connection(LoginMethod.PASTED_SESSION, server.url, access_token=token)
+
+
+def test_another_session_does_not_go_on_with_a_result(
+    serve: Callable[..., ScriptedServer], open_org: Callable[..., SalesforceOrg]
+) -> None:
+    server = serve(BulkOrg(rows=5, rest_page=2))
+    first: Any = open_org(server, pasted(server, "00D!first")).pull(PullRequest(SCHEMA))
+    resume = next(first).resume
+    asked = len(server.asked)
+
+    with pytest.raises(LocatorExpired, match="session"):
+        list(open_org(server, pasted(server, "00D!second")).pull(PullRequest(SCHEMA, resume=resume)))
+
+    assert len(server.asked) == asked
+    assert "first" not in resume
+
+
+def test_a_session_that_is_refused_on_a_locator_means_to_ask_anew(rig: Open) -> None:
+    both = rig(BulkOrg(rows=5, rest_page=2, spoil=once("-2", lambda reply: SESSION_ENDED, times=9)))
+
+    with pytest.raises(LocatorExpired):
+        both.pull()
+
+
+def test_the_same_rest_page_again_and_again_has_an_end(rig: Open) -> None:
+    """The org always sends the page that leads to itself, as some proxies with a cache do."""
+    kept: list[Reply] = []
+
+    def repeat(asked: Asked, reply: Reply) -> Reply:
+        if "-2" in asked.path and not kept:
+            kept.append(reply)
+        return kept[0] if kept else reply
+
+    both = rig(BulkOrg(rows=9, rest_page=2, spoil=repeat))
+
+    with pytest.raises((Incomplete, LocatorExpired)):
+        both.pull()
+
+    assert len(both.paths()) < 9
+
+
+def test_a_rest_page_that_leads_to_itself_is_not_fetched_twice(rig: Open) -> None:
+    def loop(reply: Reply) -> Reply:
+        return json_reply({**json.loads(reply.body), "nextRecordsUrl": f"{ROOT}/query/0r8Hu1lKCluUiC9IMK-2"})
+
+    both = rig(BulkOrg(rows=9, rest_page=2, spoil=once("-2", loop)))
+
+    with pytest.raises(LocatorExpired, match="again and again"):
+        both.pull()
+
+    assert both.paths() == ["/query", "/query/0r8Hu1lKCluUiC9IMK-2"]
+
+
+def told(reply: Reply, **other: object) -> Reply:
+    return json_reply({**json.loads(reply.body), **other})
+
+
+@pytest.mark.parametrize(
+    "other", [{"totalSize": 4}, {"totalSize": 4, "done": True}, {"done": True}], ids=["less", "less, done", "done"]
+)
+def test_the_first_page_says_how_many_rows_there_are(other: dict[str, object], rig: Open) -> None:
+    both = rig(BulkOrg(rows=9, rest_page=2, spoil=once("-2", lambda reply: told(reply, **other))))
+
+    with pytest.raises(Incomplete, match="9 rows"):
+        both.pull()
+
+
+def test_the_first_page_is_remembered_by_who_goes_on(rig: Open) -> None:
+    both = rig(BulkOrg(rows=9, rest_page=2, spoil=once("-4", lambda reply: told(reply, totalSize=6, done=True))))
+    first: Any = both.org.pull(PullRequest(SCHEMA))
+    resume = [next(first).resume for _ in range(2)][-1]
+
+    with pytest.raises(Incomplete, match="9 rows"):
+        both.pull(PullRequest(SCHEMA, resume=resume))
+
+
+def test_a_bulk_result_that_leads_to_itself_is_not_fetched_twice(rig: Open) -> None:
+    def loop(reply: Reply) -> Reply:
+        return replace(reply, headers={**reply.headers, "Sforce-Locator": "p10000"})
+
+    both = rig(BulkOrg(rows=30_000, result_page=10_000, spoil=once("locator=p10000", loop, times=9)))
+
+    with pytest.raises(LocatorExpired, match="again and again"):
+        both.pull()
+
+    assert len([path for path in both.paths() if path.endswith("/results")]) == 2
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from salesforce_sync.errors import LocatorExpired
         BulkPoint("750R0000000zlh9IAA", None, "null"),
         RestPoint(0, "/services/data/v58.0/query/0r8Hu1lKCluUiC9IMK-2000"),
         RestPoint(2000, "https://acme.my.salesforce.com/services/data/v58.0/query/x:y"),
+        RestPoint(2000, "/services/data/v58.0/query/x:y", 9000, "0123456789abcdef"),
         RestPoint(1999, None),
     ],
 )
@@ -30,7 +31,9 @@ def test_points_know_their_end() -> None:
     assert not RestPoint(1, "/x").finished
 
 
-@pytest.mark.parametrize("text", ["", "bulk", "bulk::", "bulk:::", "bulk:750:x:y", "rest:x:/y", "rest", "tape:1:2"])
+@pytest.mark.parametrize(
+    "text", ["", "bulk", "bulk::", "bulk:::", "bulk:750:x:y", "rest:x:/y", "rest", "rest:5:/x", "tape:1:2"]
+)
 def test_a_point_that_nobody_wrote_means_to_begin_anew(text: str) -> None:
     with pytest.raises(LocatorExpired):
         parse(text)

@@ -1,0 +1,59 @@
+"""Random histories on a simulated org, over a real socket and with real replicas: at rest they equal the org.
+
+`python -m tests.torture` (or `make torture SEEDS=1-1000`) plays more and longer ones; a failure here shows how to play
+it again.
+"""
+
+import json
+from dataclasses import asdict
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.torture.history import OBJECTS, History, Setup, Step
+from tests.torture.machine import play
+from tests.torture.runner import Order, played
+from tests.torture.steps import weights
+
+SEEDED = 160
+LENGTH = 15
+KINDS = weights(without=["killed_sync"])
+
+
+def complaint(failed):
+    """What a person needs to see it again; empty where everything held."""
+    if failed is None:
+        return ""
+    history = failed.history
+    told = {"seed": history.seed, "setup": asdict(history.setup), "steps": [str(each) for each in history.steps]}
+    lines = [failed.what, *failed.trace, f"again: python -m tests.torture --replay '{json.dumps(told)}'"]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("first", range(1, SEEDED + 1, 20))
+def test_at_rest_the_replica_equals_the_org(first):
+    failures = [complaint(played(Order(seed, LENGTH))) for seed in range(first, first + 20)]
+
+    assert "".join(failures) == ""
+
+
+SETUPS = st.builds(
+    Setup,
+    objects=st.lists(st.sampled_from(OBJECTS), min_size=1, max_size=3, unique=True).map(sorted).map(tuple),
+    replicas=st.integers(1, 2),
+    rows=st.sampled_from([0, 3, 12]),
+    page_rows=st.sampled_from([2000, 1, 7]),
+    result_rows=st.sampled_from([250_000, 2, 11]),
+    segment_bytes=st.sampled_from([32 << 20, 500]),
+    route=st.sampled_from(["cheapest", "rest", "bulk"]),
+    workers=st.sampled_from([1, 4]),
+    skew_seconds=st.sampled_from([0, 3600, -3600]),
+)
+STEPS = st.lists(st.builds(Step, st.sampled_from(sorted(KINDS)), st.integers(0, 999_999)), max_size=LENGTH)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(SETUPS, STEPS)
+def test_no_history_that_hypothesis_thinks_of_breaks_a_rule(setup, steps):
+    assert complaint(play(History(0, setup, tuple(steps)))) == ""
