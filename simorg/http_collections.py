@@ -9,11 +9,10 @@ from simorg.http import ApiError, Call, Response, Route, json_response, parser_e
 from simorg.http_describe import object_of
 from simorg.http_records import named_fields, writer_of
 from simorg.http_version import ROOT
-from simorg.org import split_id
 from simorg.render import read_record
 from simorg.results import Refused, Result, Saved
 from simorg.schema import SObject
-from simorg.writer import for_each, upsert_key
+from simorg.writer import for_each, split_id, upsert_key
 
 if TYPE_CHECKING:
     from simorg.org import SimOrg

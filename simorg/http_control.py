@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
 
 from simorg import control_bodies as bodies
 from simorg.clients import Client
+from simorg.control_rows import user_of, write
 from simorg.drift import field_of, known
 from simorg.http import ApiError, Call, Response, Route, json_response
-from simorg.lifecycle import BIN_DAYS
 from simorg.render import rest_value
-from simorg.results import OrgError, Refused, Result, Saved
+from simorg.results import OrgError, Refused
 from simorg.times import parse_datetime, rest_time
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def routes(org: "SimOrg") -> list[Route]:
         Route(f"{ROOT}/usage", {"POST": _checked(usage)}, auth=False),
         Route(f"{ROOT}/sessions", {"POST": _checked(sessions)}, auth=False),
         Route(f"{ROOT}/clients", {"POST": _checked(clients)}, auth=False),
-        Route(f"{ROOT}/rows", {"POST": _checked(rows)}, auth=False),
+        Route(f"{ROOT}/rows", {"POST": _checked(write_rows)}, auth=False),
         Route(f"{ROOT}/rows/{{id}}", {"GET": _checked(row)}, auth=False),
         Route(f"{ROOT}/schema", {"POST": _checked(schema)}, auth=False),
         Route(f"{ROOT}/permissions", {"POST": _checked(permissions)}, auth=False),
@@ -157,7 +157,7 @@ def clients(call: Call) -> Response:
     body = _read(call, bodies.App)
     values = bodies.sent(body)
     if body.run_as is not UNSET and body.run_as is not None:
-        values["run_as"] = _user(call.org, body.run_as)
+        values["run_as"] = user_of(call.org, body.run_as)
     if body.redirect_uris is not UNSET:
         values["redirect_uris"] = tuple(body.redirect_uris)
     if body.public_key is not UNSET and body.public_key is not None:
@@ -176,66 +176,9 @@ def _check_key(text: str) -> None:
         raise ValueError("public_key is not a public key in PEM form") from problem
 
 
-def _user(org: "SimOrg", text: str) -> str:
-    full = org.full_id(text)
-    if org.database.get(org.objects["User"], full) is None:
-        raise ValueError(f"there is no user {text}")
-    return full
-
-
-def rows(call: Call) -> Response:
+def write_rows(call: Call) -> Response:
     """Write rows: `operation`, `object`, `rows` or `ids`; with `late_seconds` they are seen only then."""
-    body = _read(call, bodies.Rows)
-    if body.object is not UNSET:
-        known(call.org, body.object)
-    if body.user is not None:
-        body.user = _user(call.org, body.user)
-    values = bodies.sent(body)
-    act = OPERATIONS[body.operation]
-    if not body.late_seconds:
-        return json_response(act(call.org, values))
-    with call.org.late_commit(body.late_seconds):
-        done = act(call.org, values)
-    return json_response(done)
-
-
-def _shown(results: list[Result]) -> list[dict[str, Any]]:
-    return [
-        {"id": one.id, "success": True, "created": one.created}
-        if isinstance(one, Saved)
-        else {"success": False, "error": one.code, "message": one.message, "fields": list(one.fields)}
-        for one in results
-    ]
-
-
-def _each(act: "Callable[[SimOrg, str], object]") -> "Callable[[SimOrg, dict[str, Any]], Any]":
-    def run(org: "SimOrg", body: dict[str, Any]) -> Any:
-        full = [org.full_id(record_id) for record_id in body["ids"]]
-        for record_id in full:
-            if org.object_of_id(record_id) is None:
-                raise ValueError(f"no object has ids such as {record_id}")
-            act(org, record_id)
-        return []
-
-    return run
-
-
-OPERATIONS: "dict[str, Callable[[SimOrg, dict[str, Any]], Any]]" = {
-    "create": lambda org, body: _shown(org.create(body["object"], body["rows"], user=body["user"])),
-    "update": lambda org, body: _shown(org.update(body["object"], body["rows"], user=body["user"])),
-    "upsert": lambda org, body: _shown(org.upsert(body["object"], body["key"], body["rows"], user=body["user"])),
-    "delete": lambda org, body: _shown(org.delete(body["ids"])),
-    "undelete": lambda org, body: _shown(org.undelete(body["ids"])),
-    "purge": lambda org, body: _shown(org.purge(body["ids"])),
-    "merge": lambda org, body: _shown([org.merge(body["master"], body["ids"], body["values"])]),
-    "convert": lambda org, body: org.convert_lead(body["ids"][0], body["account"], body["opportunity"]),
-    "empty_bin": lambda org, body: {"purged": org.empty_bin(body["days"])},
-    "empty_old_bin": lambda org, body: {"purged": org.empty_bin(BIN_DAYS)},
-    "hide": _each(lambda org, one: org.hide_record(one)),
-    "show": _each(lambda org, one: org.show_record(one)),
-    "lock": _each(lambda org, one: org.rules.lock_row(org.full_id(one))),
-    "unlock": _each(lambda org, one: org.rules.unlock_row(org.full_id(one))),
-}
+    return json_response(write(call.org, _read(call, bodies.Rows)))
 
 
 def row(call: Call) -> Response:

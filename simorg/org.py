@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from simorg import catalog, drift, ids, lifecycle, removal
+from simorg import catalog, drift, ids, lifecycle
 from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
@@ -17,14 +17,15 @@ from simorg.faults import Faults
 from simorg.grants import Code
 from simorg.id_tokens import SigningKey
 from simorg.late import LateCommits
+from simorg.metadata import Metadata
 from simorg.numbering import Numbering
 from simorg.permissions import Permissions
 from simorg.results import Failure, Refused, Result, Saved
 from simorg.results import OrgError as OrgError
 from simorg.rules import Rules
-from simorg.schema import SField, SObject
+from simorg.schema import SObject
 from simorg.usage import Usage
-from simorg.writer import Writer, count_rows, for_each
+from simorg.writer import Writer, count_rows, for_each, split_id
 
 if TYPE_CHECKING:
     from simorg.router import Router
@@ -37,7 +38,7 @@ ADMIN_ID = ids.make("005", 1)
 HOUR_MS = 3_600_000
 
 
-class SimOrg:
+class SimOrg(Metadata):
     """One org. Rows live in a private SQLite file that `close` removes.
 
     `records` is the number of contacts to seed (the other objects follow); 0 seeds only users and standard rows.
@@ -52,8 +53,8 @@ class SimOrg:
         from simorg import seed as seeding  # it needs this module
         from simorg.soql.functions import zone_of
 
-        for zone in catalog.picklist("time_zone"):
-            zone_of(zone.value)  # better no org than one whose days begin at the wrong hour
+        for zone in catalog.picklist("time_zone"):  # better no org than days that begin at the wrong hour
+            zone_of(zone.value)
         self.url = ""  # set by the server
         self.router: Router | None = None
         self.org_id = ORG_ID
@@ -98,60 +99,6 @@ class SimOrg:
         from simorg.server import Server  # uvicorn is heavy
 
         return Server(self, port, host)
-
-    # -- schema
-
-    def schema(self, name: str) -> SObject | None:
-        """Return an object as it is, whatever the API user may see; letter case is ignored."""
-        found = self.objects.get(name)
-        if found is not None:
-            return found
-        return next((one for key, one in self.objects.items() if key.lower() == name.lower()), None)
-
-    def object(self, name: str) -> SObject | None:
-        """Return an object as the API user sees it (hidden fields are absent), or None when he cannot see it."""
-        generation, views = self._views
-        if generation != self.permissions.generation:  # replaced, never changed: other threads may be reading it
-            generation, views = self._views = (self.permissions.generation, {})
-        key = name.lower()
-        if key not in views:
-            found = self.schema(name)
-            views[key] = self.permissions.view(found) if found else None
-        return views[key]
-
-    def object_of_id(self, record_id: str) -> SObject | None:
-        """Return the object that an id belongs to by its prefix, or None."""
-        return next((one for one in self.objects.values() if one.key_prefix == record_id[:3]), None)
-
-    def add_object(self, name: str, declaration: dict[str, Any]) -> SObject:
-        """Make a new object of a declaration such as those in `simorg/objects` (as a dict)."""
-        with _telling():
-            return drift.add_object(self, name, declaration)
-
-    def remove_object(self, name: str) -> None:
-        """Remove an object with its rows, and the look-ups, formulas and roll-ups that cannot be without it."""
-        with _telling():
-            removal.remove_object(self, name)
-
-    def add_field(self, object_name: str, name: str, line: str | dict[str, Any]) -> SField:
-        """Add a field by its declaration line, e.g. `string 80`."""
-        with _telling():
-            return drift.add_field(self, object_name, name, line)
-
-    def remove_field(self, object_name: str, name: str) -> None:
-        """Remove a field with its values; refused while something uses it."""
-        with _telling():
-            removal.remove_field(self, object_name, name)
-
-    def rename_field(self, object_name: str, name: str, new_name: str) -> None:
-        """Change a field's API name; what uses it follows."""
-        with _telling():
-            drift.rename_field(self, object_name, name, new_name)
-
-    def retype_field(self, object_name: str, name: str, line: str | dict[str, Any]) -> None:
-        """Change a field's type by a declaration line; values that do not fit are lost."""
-        with _telling():
-            drift.retype_field(self, object_name, name, line)
 
     # -- writing rows
 
@@ -338,24 +285,6 @@ class SimOrg:
             text = f"{schema.label} ID: id value of incorrect type: {record_id}"
             raise Refused("MALFORMED_ID", text, "Id")
         return full
-
-
-def split_id(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Take the id (its key in any letter case) out of a row."""
-    values = {key: value for key, value in row.items() if key.lower() != "id"}
-    record_id = next((value for key, value in row.items() if key.lower() == "id"), None)
-    if not record_id:
-        raise Refused("MISSING_ARGUMENT", "Id not specified in an update call")
-    return record_id, values
-
-
-@contextmanager
-def _telling() -> Iterator[None]:
-    """Raise OrgError where the org refuses."""
-    try:
-        yield
-    except Refused as refused:
-        raise OrgError(refused.failure) from refused
 
 
 def _must(result: Result) -> str:

@@ -264,6 +264,15 @@ def _is_required(truth: SObject, key: str) -> bool:
     return one is not None and one.stored and not one.nillable and not one.defaulted
 
 
+def split_id(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Take the id (its key in any letter case) out of a row."""
+    values = {key: value for key, value in row.items() if key.lower() != "id"}
+    record_id = next((value for key, value in row.items() if key.lower() == "id"), None)
+    if not record_id:
+        raise Refused("MISSING_ARGUMENT", "Id not specified in an update call")
+    return record_id, values
+
+
 def count_rows(org: "SimOrg", truth: SObject) -> int:
     """Return how many living rows an object has."""
     everything = int(org.database.value(f"SELECT COUNT(*) FROM {quote(truth.name)}"))

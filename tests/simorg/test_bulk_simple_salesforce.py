@@ -29,7 +29,7 @@ def test_query_all_follows_every_page(sf: Salesforce, org: SimOrg) -> None:
 
     assert result["done"] is True
     assert result["totalSize"] == len(result["records"]) == len({row["Id"] for row in result["records"]})
-    assert result["totalSize"] == org.database.value('SELECT count(*) FROM Contact WHERE NOT "IsDeleted"')
+    assert result["totalSize"] == org.database.value('SELECT count(*) FROM Contact WHERE NOT "IsDeleted"') > 2000
 
 
 def test_query_all_iter_and_deleted_rows(sf: Salesforce, org: SimOrg) -> None:
@@ -59,7 +59,7 @@ def test_bulk2_query_gives_the_rows_page_by_page(sf: Salesforce) -> None:
 def test_bulk2_download_writes_files(sf: Salesforce, tmp_path: Path) -> None:
     found = sf.bulk2.Account.download("SELECT Id, Name FROM Account", path=str(tmp_path), max_records=100_000, wait=0)
 
-    assert sum(one["number_of_records"] for one in found) == sf.query("SELECT COUNT() FROM Account")["totalSize"]
+    assert sum(one["number_of_records"] for one in found) == sf.query("SELECT COUNT() FROM Account")["totalSize"] > 0
     assert Path(found[0]["file"]).read_text("utf-8").startswith('"Id","Name"\n"001')
 
 

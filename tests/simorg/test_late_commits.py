@@ -129,6 +129,7 @@ def test_nothing_refers_to_a_row_that_is_on_its_way_out(org: SimOrg) -> None:
 
 def test_no_stamp_goes_back_at_a_commit(org: SimOrg) -> None:
     account = org.add("Account", Name="x")
+    org.clock.advance(5)
     with org.late_commit(60):
         org.change(account, Site="late")
     ahead = org.now_stamp() + 30_000

@@ -61,7 +61,7 @@ def test_pages_hold_every_row_once_and_the_same_total(door: Door) -> None:
     total = door.query("SELECT COUNT() FROM Contact").json()["totalSize"]
     assert [len(page["records"]) for page in pages[:-1]] == [300] * (len(pages) - 1)
     assert {page["totalSize"] for page in pages} == {total} == {len(ids)}
-    assert len(set(ids)) == len(ids)
+    assert len(set(ids)) == len(ids) > 600
     assert "nextRecordsUrl" not in pages[-1]
 
 

@@ -51,6 +51,7 @@ def test_ids_and_mail_addresses_are_distinct_and_ids_valid(seeded: Server) -> No
 
 def test_every_reference_leads_somewhere(seeded: Server) -> None:
     org = seeded.org
+    held: dict[str, int] = {}
     for schema in org.objects.values():
         for one in schema.stored_fields:
             for parent in one.reference_to if len(one.reference_to) == 1 else ():
@@ -60,12 +61,25 @@ def test_every_reference_leads_somewhere(seeded: Server) -> None:
                         f'AND NOT EXISTS (SELECT 1 FROM "{parent}" p WHERE p."Id" = c."{one.name}")'
                     )
                     assert org.database.value(sql) == 0, f"{schema.name}.{one.name}"
+                    filled = f'SELECT COUNT("{one.name}") FROM "{schema.name}"'
+                    held[f"{schema.name}.{one.name}"] = org.database.value(filled)
+
+    most = (
+        "Contact.AccountId",
+        "Contact.OwnerId",
+        "Opportunity.AccountId",
+        "OrderItem.OrderId",
+        "Widget__c.Account__c",
+    )
+    assert all(held[name] > 10 for name in most)
+    assert sum(1 for count in held.values() if count) > 50
 
 
 @pytest.mark.parametrize("object_name", ["Account", "Contact", "Lead", "Opportunity", "Product2", "Order", "Widget__c"])
 def test_every_value_could_have_been_written_by_a_client(seeded: Server, object_name: str) -> None:
     schema = seeded.org.objects[object_name]
     names = [one.name for one in schema.stored_fields]
+    assert seeded.org.count(object_name) > 5
     wrong = [
         (one.name, value)
         for row in seeded.org.database.rows(f'SELECT * FROM "{object_name}"')
@@ -79,11 +93,12 @@ def test_every_value_could_have_been_written_by_a_client(seeded: Server, object_
 
 def test_required_fields_are_filled(seeded: Server) -> None:
     org = seeded.org
-    for schema in org.objects.values():
-        for one in schema.stored_fields:
-            if not one.nillable:
-                empty = org.database.value(f'SELECT COUNT(*) FROM "{schema.name}" WHERE "{one.name}" IS NULL')
-                assert empty == 0, f"{schema.name}.{one.name}"
+    empty_objects = [name for name in org.objects if not org.count(name)]
+    required = [(schema, one) for schema in org.objects.values() for one in schema.stored_fields if not one.nillable]
+    assert (empty_objects, len(required) > 100) == ([], True)
+    for schema, one in required:
+        empty = org.database.value(f'SELECT COUNT(*) FROM "{schema.name}" WHERE "{one.name}" IS NULL')
+        assert empty == 0, f"{schema.name}.{one.name}"
 
 
 def test_nasty_values_are_among_them() -> None:
@@ -108,6 +123,7 @@ def test_stamps_lie_in_the_past_and_many_share_a_second(seeded: Server) -> None:
     stamps = [int(str(one)) for one in column(org, "SystemModstamp")]
     created = [int(str(one)) for one in column(org, "CreatedDate")]
 
+    assert len(stamps) == 1000
     assert max(stamps) < org.clock.now_ms()
     assert all(first <= last for first, last in zip(created, stamps, strict=True))
     assert all(one % 1000 == 0 for one in stamps)
