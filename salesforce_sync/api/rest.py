@@ -145,7 +145,13 @@ class RestPull:
         if point.session != mark(self._session):
             hint = "The query is asked anew by the new one."
             raise LocatorExpired(f"The session that began to {self._purpose.doing} has ended.", hint=hint)
-        page = self._fetch(point.path)
+        try:
+            page = self._fetch(point.path)
+        except LoginRefused:
+            raise
+        except SessionInvalid as ended:
+            # It may be that this session is good but for the locator; asked anew, the org tells which.
+            raise LocatorExpired(f"The org does not go on with a result: {ended.message}") from ended
         total = page.total if point.total is None else point.total
         yield from self._pages(page, point.rows, total, None, point.path)
 
@@ -184,11 +190,6 @@ class RestPull:
             return self._decoder.decode(self._transport.send(self._call(path)).body)
         except ObjectNotFound as gone:
             raise LocatorExpired(f"The org has forgotten the rest of a result: {gone.message}") from gone
-        except LoginRefused:
-            raise
-        except SessionInvalid as ended:
-            # It may be the locator alone that this session cannot use; asked anew, the org tells which.
-            raise LocatorExpired(f"The org does not go on with a result: {ended.message}") from ended
 
     def _call(self, path: str) -> Call:
         return Call(self._purpose.doing, path, session=self._session, priority=self._purpose.priority)

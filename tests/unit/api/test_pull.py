@@ -224,11 +224,13 @@ def test_another_session_does_not_go_on_with_a_result(
     assert "first" not in resume
 
 
-def test_a_session_that_is_refused_on_a_locator_means_to_ask_anew(rig: Open) -> None:
+def test_a_session_that_is_refused_on_a_resumed_locator_means_to_ask_anew(rig: Open) -> None:
     both = rig(BulkOrg(rows=5, rest_page=2, spoil=once("-2", lambda reply: SESSION_ENDED, times=9)))
+    first: Any = both.org.pull(PullRequest(SCHEMA))
+    resume = next(first).resume
 
     with pytest.raises(LocatorExpired):
-        both.pull()
+        both.pull(PullRequest(SCHEMA, resume=resume))
 
 
 def test_the_same_rest_page_again_and_again_has_an_end(rig: Open) -> None:

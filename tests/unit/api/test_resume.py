@@ -32,7 +32,7 @@ def test_points_know_their_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bulk", "bulk::", "bulk:::", "bulk:750:x:y", "rest:x:/y", "rest", "rest:5:/x", "tape:1:2"]
+    "text", ["", "bulk", "bulk::", "bulk:::", "bulk:750:x:y", "rest:x:/y", "rest:5:/x", "tape:1:2"]
 )
 def test_a_point_that_nobody_wrote_means_to_begin_anew(text: str) -> None:
     with pytest.raises(LocatorExpired):
