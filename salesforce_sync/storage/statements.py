@@ -17,7 +17,7 @@ FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
 """
 FORGET_OBJECT = "UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL WHERE name = ?"
 ORG = "SELECT id, instance_url FROM _sync_org"
-REMEMBER_ORG = "INSERT OR REPLACE INTO _sync_org (id, instance_url) VALUES (?, ?)"
+REMEMBER_ORG = "DELETE FROM _sync_org; INSERT INTO _sync_org (id, instance_url) VALUES (?, ?)"
 ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at

@@ -1,0 +1,25 @@
+"""A database is a replica of one org."""
+
+import json
+
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
+
+
+def test_another_org_is_not_mixed_into_a_replica(simorg, cli):
+    cli.settle(simorg.url, objects="Contact")
+    assert cli("sync").code == 0
+    store = SqliteStore(cli.folder / "data" / "salesforce.db", FrozenClock())
+    recognised = store.org()
+    before = store.count("Contact")
+    store.remember_org("00D000000000002", "https://sandbox.example")
+    store.close()
+
+    ran = cli("sync", "--json")
+
+    assert recognised is not None
+    assert recognised[0] == simorg.org_id[:15]
+    assert ran.code == 2
+    assert json.loads(ran.out)["error"] == "WRONG_ORG"
+    assert "00D000000000002" in json.loads(ran.out)["message"]
+    assert cli("status", "--json").json["objects"][0]["rows"] == before

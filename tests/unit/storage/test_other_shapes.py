@@ -1,0 +1,78 @@
+"""A table whose field changed its type, or that somebody has dropped; and a database's one org."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import apsw
+import pytest
+
+from salesforce_sync.errors import Incomplete
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.schema import FieldType
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
+from tests.contract.stores import WIDGET, page, pull, widget
+
+NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = SqliteStore(tmp_path / "replica.db", FrozenClock())
+    made.adopt(WIDGET)
+    yield made
+    made.close()
+
+
+def retyped(name, kind):
+    fields = tuple(replace(field, type=kind) if field.name == name else field for field in WIDGET.fields)
+    return replace(WIDGET, fields=fields)
+
+
+def test_a_field_of_another_type_gets_a_column_that_fits_it(store):
+    pull(store, widget(1, name="00123"))
+
+    gained = store.adopt(retyped("Name", FieldType.DECIMAL))
+
+    assert gained == ("Name",)
+    assert store.checkpoint("Widget__c").until is None  # every row is read again, for the values of that column
+    declared = dict(store.query("SELECT name, type FROM pragma_table_info('Widget__c')", 100)[1])
+    assert declared["Name"] == ""
+
+
+def test_rows_that_were_staged_for_another_type_are_not_taken_up(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="after-1"))
+
+    store.adopt(retyped("Name", FieldType.DECIMAL))
+
+    assert store.staged("Widget__c") is None
+
+
+def test_a_table_that_somebody_dropped_is_read_from_the_start(store, tmp_path):
+    pull(store, widget(1), widget(2))
+    apsw.Connection(str(tmp_path / "replica.db")).execute("DROP TABLE Widget__c")
+
+    assert store.checkpoint("Widget__c") is None
+    assert store.described_at("Widget__c") is None
+    store.adopt(WIDGET)
+    assert store.checkpoint("Widget__c") is None
+    assert store.count("Widget__c") == 0
+
+
+def test_a_row_that_came_twice_does_not_stand_for_one_that_never_came(store):
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), widget(1), resume="end", total=2, last=True))
+
+    with pytest.raises(Incomplete, match="2 rows, 1 different"):
+        store.merge("Widget__c", None)
+
+    assert store.count("Widget__c") == 0
+
+
+def test_a_database_remembers_its_org(store):
+    assert store.org() is None
+
+    store.remember_org("00D000000000001", "https://a.example")
+
+    assert store.org() == ("00D000000000001", "https://a.example")
