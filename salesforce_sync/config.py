@@ -268,6 +268,8 @@ def _tidied(setting: Setting, raw: _Given) -> object:
         value = str(value).lower()  # YAML's `yes`, which would pass as the number 1
     if isinstance(value, str):
         value = value.strip()
+    if isinstance(value, str) and setting.section == "credentials":
+        _refuse_unfit(raw.where, value, setting.key in _ASCII)
     if setting.key in ("instance_url", "login_url"):
         return str(value).rstrip("/")
     if setting.key == "api_version":
@@ -278,6 +280,24 @@ def _tidied(setting: Setting, raw: _Given) -> object:
     if setting.key in ("path", "jwt_key_file"):
         return Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
     return value
+
+
+_ASCII: Final = frozenset({"client_id", "client_secret", "access_token", "refresh_token", "sync_key"})
+"""Credentials that go into headers and forms as they are."""
+
+
+def _refuse_unfit(where: str, value: str, ascii_only: bool) -> None:
+    """Refuse what no header can carry and no secret has: mostly a copy that was wrapped, or has curly quotes.
+
+    The value is not shown: all but a character of it may be the secret.
+    """
+    unfit = (at for at, each in enumerate(value, 1) if not each.isprintable() or (ascii_only and not each.isascii()))
+    at = next(unfit, None)
+    if at is None:
+        return
+    what = "a line break" if value[at - 1] in "\r\n" else f"the character U+{ord(value[at - 1]):04X}"
+    hint = "Copy it again, in one line and without quotation marks of a word processor."
+    raise ConfigError(f"{where} cannot be right: it has {what} at position {at} of {len(value)}.", hint=hint)
 
 
 def _names(setting: Setting, raw: _Given) -> tuple[str, ...]:

@@ -70,14 +70,14 @@ class Bulk:
         }
         body = msgspec.json.encode(order)
         call = Call(f"begin a Bulk query of {object_name}", "jobs/query", "POST", body=body, priority=self._priority)
-        return _job(self._transport.send(call).body)
+        return self._job(self._transport.send(call).body)
 
     def look(self, job_id: str) -> Job:
         """The job's state now; `LocatorExpired` if the org no longer has it."""
         path = f"jobs/query/{quote(job_id, safe='')}"
         call = Call(f"look at Bulk job {job_id}", path, priority=self._priority)
         with _forgotten(job_id):
-            return _job(self._transport.send(call).body)
+            return self._job(self._transport.send(call).body)
 
     def wait(self, job: Job, rows: int | None) -> Job:
         """The finished job; `rows` is how many it may bring. `JobFailed` if it fails or takes more than two hours."""
@@ -103,6 +103,14 @@ class Bulk:
         with _forgotten(point.job_id):
             return self._transport.open(call)
 
+    def _job(self, body: bytes) -> Job:
+        try:
+            told = msgspec.json.decode(body, type=_Reply)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+            raise Unreachable(f"The org's answer about a Bulk job cannot be read: {bad}.") from bad
+        message = self._transport.said(told.errorMessage or "")
+        return Job(told.id, told.state, read_time(told.createdDate), told.numberRecordsProcessed, message)
+
 
 def next_point(point: BulkPoint, incoming: Incoming) -> BulkPoint:
     """Where the result goes on after this page; Salesforce says `null` after the last."""
@@ -127,16 +135,6 @@ def _forgotten(job_id: str) -> Iterator[None]:
         if refused.code not in (CONFLICT, "INVALIDJOBSTATE", "INVALIDJOB"):
             raise
         raise LocatorExpired(f"{gone}: {refused.message}") from refused
-
-
-def _job(body: bytes) -> Job:
-    try:
-        told = msgspec.json.decode(body, type=_Reply)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
-        raise Unreachable(f"The org's answer about a Bulk job cannot be read: {bad}.") from bad
-    return Job(
-        told.id, told.state, read_time(told.createdDate), told.numberRecordsProcessed, (told.errorMessage or "").strip()
-    )
 
 
 def read_time(text: str | None) -> datetime | None:

@@ -37,12 +37,14 @@ class PartAnswer:
     status: int
     body: bytes = field(repr=False)
     headers: Mapping[str, str]
+    sent: tuple[str, ...] = field(default=(), repr=False)
+    """The secrets that went with the question; no error may repeat them."""
 
     @property
     def refusal(self) -> Refusal | None:
         """Why the org did not answer; None where it did (an unchanged answer, 304, is one)."""
         answered = 200 <= self.status < 300 or self.status == 304
-        return None if answered else read_refusal(self.status, self.body)
+        return None if answered else read_refusal(self.status, self.body, self.sent)
 
     def checked(self, doing: str) -> bytes:
         """The body of an answer; the error of a refusal is raised."""
@@ -113,13 +115,13 @@ def _send(transport: Transport, call: Call) -> CompositeAnswer:
     except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
         hint = "Check salesforce.instance_url and that no proxy stands in between."
         raise Unreachable(f"The org's answer to {call.doing} cannot be read: {bad}.", hint=hint) from bad
-    parts = {each.referenceId: _part(each) for each in told.compositeResponse}
+    parts = {each.referenceId: _part(each, answer.session) for each in told.compositeResponse}
     return CompositeAnswer(parts, answer.session, answer.asked)
 
 
-def _part(reply: _PartReply) -> PartAnswer:
+def _part(reply: _PartReply, session: Session) -> PartAnswer:
     headers = {name.lower(): str(value) for name, value in (reply.httpHeaders or {}).items()}
-    return PartAnswer(reply.httpStatusCode, bytes(reply.body), headers)
+    return PartAnswer(reply.httpStatusCode, bytes(reply.body), headers, (session.access_token,))
 
 
 def problem_of(error: SyncError) -> SyncError:

@@ -6,13 +6,14 @@ The REST facts are in the guide's "Status Codes and Error Responses". Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from salesforce_sync import errors
+from salesforce_sync.api.org_text import said, without_secrets
 from salesforce_sync.errors import SyncError
 
 CONFLICT = "CONFLICT"
@@ -31,13 +32,16 @@ class Refusal:
     empty: bool = False
 
 
-def read_refusal(status: int, body: bytes) -> Refusal:
-    """Read an error body: an array of errors, one error, OAuth's error, or a text that is not Salesforce's at all."""
+def read_refusal(status: int, body: bytes, secrets: Collection[str] = ()) -> Refusal:
+    """Read an error body: an array of errors, one error, OAuth's error, or a text that is not Salesforce's at all.
+
+    What was sent with the request is named in `secrets`; it is blotted out after decoding, so that no escape hides it.
+    """
     entry = _first_entry(body)
     if entry is None:
-        return Refusal(status, f"HTTP_{status}", _plain(body), empty=not body.strip())
-    code = _text(entry, "errorCode", "statusCode", "exceptionCode", "error") or f"HTTP_{status}"
-    return Refusal(status, code, _text(entry, "message", "exceptionMessage", "error_description").strip())
+        return Refusal(status, f"HTTP_{status}", said(_plain(body, secrets), secrets), empty=not body.strip())
+    code = said(_text(entry, "errorCode", "statusCode", "exceptionCode", "error"), secrets) or f"HTTP_{status}"
+    return Refusal(status, code, said(_text(entry, "message", "exceptionMessage", "error_description"), secrets))
 
 
 def _first_entry(body: bytes) -> dict[str, Any] | None:
@@ -54,9 +58,9 @@ def _text(entry: dict[str, Any], *keys: str) -> str:
     return next((str(entry[key]) for key in keys if entry.get(key)), "")
 
 
-def _plain(body: bytes) -> str:
+def _plain(body: bytes, secrets: Collection[str]) -> str:
     """A proxy's HTML page, as one short line for people."""
-    text = body[:20_000].decode("utf-8", "replace")
+    text = without_secrets(body[:20_000].decode("utf-8", "replace"), secrets)  # before it is cut, or half would stay
     text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
     return " ".join(text.split())[:_TEXT_SHOWN]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, quote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -125,9 +124,7 @@ def _ask(connection: Connection, form: dict[str, str], wire: Wire, clock: Clock)
                 body = incoming.read()
                 if incoming.ok:
                     return _grant(body, outgoing.url)
-                refusal = read_refusal(
-                    incoming.status, without_secrets(body, [form[key] for key in _SECRETS if key in form])
-                )
+                refusal = read_refusal(incoming.status, body, [form[key] for key in _SECRETS if key in form])
                 after = read_retry_after(incoming.header("retry-after"), clock.now())
             failure, again = _refused(refusal, outgoing.url), fate(refusal) is Fate.AGAIN
         except Unreachable as broken:
@@ -147,14 +144,6 @@ def _grant(body: bytes, url: str) -> Grant:
             f"The answer of {url} is no token.", reason="bad_reply", hint="Is this the address of a Salesforce org?"
         ) from bad
     return Grant(reply.access_token, reply.instance_url, reply.refresh_token)
-
-
-def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
-    """The body with every secret blotted out: some servers repeat in an error what they were sent."""
-    for secret in secrets:
-        for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
-            body = body.replace(form.encode(), b"***")
-    return body
 
 
 def _refused(refusal: Refusal, url: str) -> LoginRefused | Transient:

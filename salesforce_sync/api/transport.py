@@ -17,9 +17,9 @@ from typing import TypeVar
 from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.budget import at, look_again
 from salesforce_sync.api.meter import Meter
+from salesforce_sync.api.org_text import said
 from salesforce_sync.api.responses import Refusal, error_for, read_refusal
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after
-from salesforce_sync.api.tokens import without_secrets
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
 from salesforce_sync.errors import LimitExceeded, LocatorExpired, NeedsPerson, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
@@ -113,6 +113,10 @@ class Transport:
         size = len(session.instance_url) + len(self._path(path)) + sum(len(k) + len(v) + 4 for k, v in sent.items())
         return MAX_HEAD - _HEAD_SLACK - size
 
+    def said(self, text: str) -> str:
+        """What the org said within an answer, fit to be shown."""
+        return said(text, [self._sessions.current().access_token])
+
     def session(self) -> Session:
         """The session that calls are made with now."""
         return self._sessions.current()
@@ -170,10 +174,8 @@ class Transport:
         if incoming.ok:
             return take(incoming, session, started)
         with closing(incoming):
-            body = without_secrets(incoming.read(), [session.access_token])
-            raise _Refused(
-                read_refusal(incoming.status, body), read_retry_after(incoming.header("retry-after"), self._clock.now())
-            )
+            refusal = read_refusal(incoming.status, incoming.read(), [session.access_token])
+            raise _Refused(refusal, read_retry_after(incoming.header("retry-after"), self._clock.now()))
 
     def _counted(self, outgoing: Outgoing, priority: Priority) -> Incoming:
         self._meter.admit(priority)

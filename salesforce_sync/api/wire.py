@@ -18,7 +18,7 @@ CONNECT_SECONDS = 20.0
 READ_SECONDS = 150.0
 """Silence that is borne: a query may run two minutes before its first byte."""
 
-_NEVER_PROXIED = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+_NO_PROXY = {scheme: None for scheme in ("all://", "http://", "https://")}
 _ERROR_BODY = 256 * 1024
 
 
@@ -96,25 +96,38 @@ class Wire:
     """The connections to one org, kept open and shared by all threads."""
 
     def __init__(self) -> None:
-        self._client = httpx2.Client(
-            timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
-            limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30.0),
-            follow_redirects=False,  # a redirect would carry the token to a host that nobody chose
-            mounts=dict.fromkeys(_NEVER_PROXIED),
-        )
+        self._client = _client()
+        self._to_this_machine = _client(mounts=_NO_PROXY)  # in plain http: no proxy may see the token
 
     def open(self, outgoing: Outgoing) -> Incoming:
         """Send the request and give the answer once its headers are here; `Unreachable` if none came."""
         headers = {"Accept-Encoding": "gzip", "User-Agent": "salesforce-sync", **outgoing.headers}
-        request = self._client.build_request(outgoing.method, outgoing.url, headers=headers, content=outgoing.body)
+        client = self._to_this_machine if is_loopback(urlsplit(outgoing.url).hostname or "") else self._client
         try:
-            return Incoming(self._client.send(request, stream=True))
+            request = client.build_request(outgoing.method, outgoing.url, headers=headers, content=outgoing.body)
+            return Incoming(client.send(request, stream=True))
+        except (UnicodeError, httpx2.LocalProtocolError):
+            # Without its cause, which repeats the header, and so the token.
+            hint = "Probably an access token was copied with a line break or a character that is none of it."
+            raise ConfigError(
+                "The request cannot be sent: a header has characters that HTTP forbids.", hint=hint
+            ) from None
         except httpx2.HTTPError as broken:
-            raise _unreachable(request.url.host, broken) from broken
+            raise _unreachable(urlsplit(outgoing.url).hostname or "", broken) from broken
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+        self._to_this_machine.close()
+
+
+def _client(mounts: Mapping[str, None] | None = None) -> httpx2.Client:
+    return httpx2.Client(
+        timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
+        limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30.0),
+        follow_redirects=False,  # a redirect would carry the token to a host that nobody chose
+        mounts=mounts,
+    )
 
 
 class NotSent(Unreachable):

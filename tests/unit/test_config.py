@@ -393,3 +393,35 @@ def test_a_way_to_log_in_that_was_asked_for_is_not_passed_over():
 def test_credentials_need_an_org_that_is_not_the_examples(url):
     with pytest.raises(ConfigError, match=r"salesforce\.instance_url is (not set|still the example's)"):
         load(instance_url=url, **CLIENT).connection()
+
+
+@pytest.mark.parametrize("name", ["access_token", "client_secret", "refresh_token", "client_id"])
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("00D!LEAK\nLEAKtail", "a line break at position 9 of 17"),
+        ("\u201c00D!LEAK\u201d", r"U\+201C at position 1 of 10"),
+        ("00D!LEAK\x1b[31m", r"U\+001B"),
+        ("00D!LEAK\x00", r"U\+0000"),
+        ("00D!LEAK\udcff", r"U\+DCFF"),
+    ],
+)
+def test_a_credential_with_a_character_that_cannot_be_its_own_is_refused_unseen(name, value, what):
+    with pytest.raises(ConfigError, match=what) as refused:
+        load(**{name: value})
+
+    assert "LEAK" not in str(refused.value)
+    assert name in str(refused.value)
+
+
+def test_a_wrapped_token_in_the_env_file_is_named_with_its_file():
+    Path(".env").write_text('SF_ACCESS_TOKEN="00D!LEAK\nLEAKtail"\n')
+
+    with pytest.raises(ConfigError, match=r"SF_ACCESS_TOKEN in \.env") as refused:
+        load()
+
+    assert "LEAK" not in str(refused.value)
+
+
+def test_a_user_name_may_have_any_letters():
+    assert load(username="zoë@example.org").credentials.username == "zoë@example.org"

@@ -92,3 +92,45 @@ def test_a_session_without_the_api_scope_is_told_apart_from_an_ended_one() -> No
     error = error_for(Refusal(401, "INVALID_SESSION_ID", message), "describe Lead")
 
     assert "scope" in error.hint
+
+
+TOKEN = "00D5g000!AQ.tok/en+x"
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        TOKEN,
+        TOKEN.replace("!", "\\u0021"),
+        TOKEN.replace("/", "\\/").replace("Q", "\\u0051"),
+        TOKEN.replace("!", "%21").replace("/", "%2F").replace("+", "%2b"),
+        TOKEN.replace("!", "&#33;").replace("+", "&#x2B;"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        '[{"message":"you sent TOKEN","errorCode":"X"}]',
+        '[{"message":"no","errorCode":"TOKEN"}]',
+        '{"error":"x","error_description":"TOKEN"}',
+        '{"error":"x","error_description":"{\\"inner\\":\\"TOKEN\\"}"}',
+        "<html><b>TOKEN</b></html>",
+        'not json "TOKEN"',
+        "x" * 290 + " TOKEN",
+    ],
+)
+def test_no_refusal_repeats_a_secret(body: str, repeated: str) -> None:
+    refusal = read_refusal(400, body.replace("TOKEN", repeated).encode(), [TOKEN])
+
+    shown = f"{refusal.code} {refusal.message}"
+    assert "***" in shown or refusal.message.endswith("x *")
+    assert not [part for part in ("00D5g", "tok") if part in shown]
+
+
+def test_what_an_org_says_cannot_rule_a_terminal() -> None:
+    body = '[{"errorCode":"X\x9b","message":"a\\u001b[31mred\\u0007\\r\\nb\\u202e\\u0000c"}]'.encode()
+
+    refusal = read_refusal(400, body)
+
+    assert (refusal.code, refusal.message) == ("X", "a[31mred bc")
+    assert read_refusal(502, b"<p>a\x1b[2Jb</p>").message == "a[2Jb"

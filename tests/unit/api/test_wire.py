@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from contextlib import closing
 
 import pytest
@@ -123,3 +124,29 @@ def test_a_waiting_read_ends_when_another_thread_aborts_it(wire: Wire) -> None:
         hold.set()
 
     assert took < 15  # the server would have held the line for 20 s
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.1.1.1", "localhost"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_no_proxy_sees_what_is_for_this_machine(host: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(lambda asked: Reply(b"org")) as org, ScriptedServer(lambda asked: Reply(b"proxy")) as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        with closing(Wire()) as wire:
+            try:
+                asked = Outgoing("GET", f"{org.url.replace('127.0.0.1', host)}/x", {"Authorization": "Bearer t"})
+                with closing(wire.open(asked)) as incoming:
+                    assert incoming.read() == b"org"
+            except Unreachable:
+                assert host not in ("127.0.0.1", "localhost")  # the server listens at 127.0.0.1 only
+
+        assert proxy.asked == []
+
+
+@pytest.mark.parametrize("token", ["00D!LEAK\nLEAKtail", "\u201cLEAK\u201d", "LEAK\x00", "LEAK\udcff"])
+def test_a_header_that_cannot_be_sent_is_not_repeated(token: str, wire: Wire) -> None:
+    with ScriptedServer(lambda asked: Reply(b"")) as server:
+        with pytest.raises(ConfigError, match="cannot be sent") as refused:
+            wire.open(Outgoing("GET", f"{server.url}/x", {"Authorization": f"Bearer {token}"}))
+
+        assert server.asked == []
+    assert "LEAK" not in "".join(traceback.format_exception(refused.value))
