@@ -6,6 +6,7 @@ odd value does not stop a sync.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -47,6 +48,15 @@ class PageDecoder:
     def decode(self, body: bytes) -> QueryPage:
         """The page; `Unreachable` if it is no query result, `RequestRefused` if a row lacks a field."""
         try:
+            return self._decode(body)
+        except Unreachable:
+            mended = _without_halves(body)
+            if mended == body:
+                raise
+            return self._decode(mended)
+
+    def _decode(self, body: bytes) -> QueryPage:
+        try:
             page = self._fast.decode(body)
         except msgspec.ValidationError:
             return self._decode_slowly(body)
@@ -71,6 +81,21 @@ class PageDecoder:
                 code="MISSING_FIELD",
                 hint="The field may have been hidden just now; sync again.",
             ) from missing
+
+
+_ESCAPE = re.compile(
+    rb"\\(?:u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>[dD][89a-fA-F][0-9a-fA-F]{2}))|.)",
+    re.DOTALL,
+)
+"""An escape in JSON: two halves of one character, a half alone, or any other (so that `\\ud800` is a backslash)."""
+
+
+def _without_halves(body: bytes) -> bytes:
+    """The body with U+FFFD for each half of a character that stands alone, as Bulk's UTF-8 has it.
+
+    Texts that were cut at a number of UTF-16 units end so, and JSON can carry what UTF-8 cannot.
+    """
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
 
 
 def _struct(schema: ObjectSchema) -> type[msgspec.Struct]:

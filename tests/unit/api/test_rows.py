@@ -119,3 +119,18 @@ def test_an_object_may_have_many_fields() -> None:
     decoded = PageDecoder(wide).decode(page(row(wide, Field_799__c='"last"')))
 
     assert decoded.rows[0][800] == "last"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"cut\ud83d"', "cut\ufffd"),
+        (r'"\udc00 alone, \uD83D\uDE00 whole"', "\ufffd alone, \U0001f600 whole"),
+        (r'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+        (r'"\ud83dcd \\ud83d"', "\ufffdcd \\ud83d"),
+        (r'"a\u0000b"', "a\0b"),
+    ],
+)
+def test_half_a_character_is_replaced(text: str, value: str) -> None:
+    """A text of Salesforce is cut in UTF-16 units, so an emoji at its end may be cut in two."""
+    assert cells(row(Name=text))["Name"] == value
