@@ -208,9 +208,10 @@ class Puller:
             try:
                 return self._pull_once(schema, report)
             except Transient as error:
-                if attempt == ATTEMPTS:
+                # A job that failed, or hangs, would do so again: it is given up, and only one more is tried, as a
+                # job that hangs costs hours.
+                if attempt == ATTEMPTS or (isinstance(error, JobFailed) and attempt > 1):
                     raise
-                # A job that failed, or hangs, would do so again: it is given up, too.
                 gone = isinstance(error, LocatorExpired | JobFailed)
                 if gone or (isinstance(error, Incomplete) and attempt > 1):
                     log.info("%s: %s Reading it again.", schema.name, error)

@@ -1,5 +1,6 @@
 """The puller: one object from the org into the store, whatever happens on the way."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -274,7 +275,7 @@ def test_a_pull_that_is_taken_up_later_brings_what_changed_since_it_was_begun(ri
 
 def test_a_job_that_hangs_is_given_up(rig):
     fill(rig.org)
-    for _ in range(ATTEMPTS):
+    for _ in range(2):
         rig.org.fail(JobFailed("still InProgress after two hours"), "Account", page=2)
 
     with pytest.raises(JobFailed):
@@ -403,6 +404,26 @@ def test_a_new_field_is_found_within_the_hour_and_filled(rig, world):
     rig.org.put("Account", Name="New", Colour__c="red")
 
     assert rig.pull().rows == 11
+    assert equal(rig)
+
+
+@pytest.mark.parametrize("kind", ["cut", "short"])
+def test_a_new_field_is_not_taken_as_filled_by_an_answer_that_was_too_short(rig, world, kind):
+    made = fill(rig.org)
+    rig.pull()
+    rig.org.define(WIDER)
+    for each in made:
+        rig.org.put("Account", each, Colour__c="red")
+    rig.org.tick(3600)
+    fill(rig.org, 1)
+    rig.pull()  # the colours came and went by without their field
+    world.clock.advance(timedelta(hours=1))
+    rig.org.mishap(kind, "Account")
+
+    with suppress(Incomplete):
+        rig.pull()
+    rig.pull()
+
     assert equal(rig)
 
 
