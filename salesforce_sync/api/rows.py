@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 from msgspec.structs import astuple
@@ -20,9 +20,12 @@ from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 
 Row = tuple[object, ...]
 
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+"""What SQLite keeps as a whole number."""
+
 _TYPES: dict[FieldType, Any] = {
     FieldType.BOOLEAN: bool | None,
-    FieldType.INTEGER: int | None,
+    FieldType.INTEGER: Annotated[int, msgspec.Meta(ge=_SMALLEST, le=_LARGEST)] | None,
     FieldType.DECIMAL: Decimal | None,
 }
 
@@ -144,10 +147,12 @@ def read_bool(raw: bytes) -> bool:
     return text == "true" if text in ("true", "false") else _no(raw)
 
 
-def read_int(raw: bytes) -> int:
-    """A whole number, however it is written: `5`, `5.0` or `"5"`."""
+def read_int(raw: bytes) -> int | float:
+    """A whole number, however it is written: `5`, `5.0` or `"5"`; beyond 64 bits a float, as SQLite reads Bulk's text."""
     number = read_decimal(raw)
-    return int(number) if number == number.to_integral_value() else _no(raw)
+    if number != number.to_integral_value():
+        return _no(raw)
+    return int(number) if _SMALLEST <= number <= _LARGEST else float(number)
 
 
 def read_decimal(raw: bytes) -> Decimal:

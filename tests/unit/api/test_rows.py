@@ -134,3 +134,20 @@ def test_an_object_may_have_many_fields() -> None:
 def test_half_a_character_is_replaced(text: str, value: str) -> None:
     """A text of Salesforce is cut in UTF-16 units, so an emoji at its end may be cut in two."""
     assert cells(row(Name=text))["Name"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("9223372036854775807", 2**63 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("18446744073709551615", 18446744073709551615.0),
+        ("-1e300", -1e300),
+        ("1e400", float("inf")),
+    ],
+)
+def test_a_whole_number_beyond_64_bits_is_a_float(text: str, value: float) -> None:
+    """SQLite has no larger whole numbers, and reads the same text from Bulk so."""
+    got = cells(row(Size=text))["Size"]
+
+    assert (type(got), got) == (type(value), value)
