@@ -1,0 +1,1 @@
+"""What salesforce-sync costs, beside what one would use otherwise: `python -m benchmarks` prints one table."""

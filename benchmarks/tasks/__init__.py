@@ -1,0 +1,1 @@
+"""What the benchmark measures, each a program of its own: `python -m benchmarks.tasks.NAME`."""
