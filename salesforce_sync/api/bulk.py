@@ -114,7 +114,8 @@ class Bulk:
 
 def next_point(point: BulkPoint, incoming: Incoming) -> BulkPoint:
     """Where the result goes on after this page; Salesforce says `null` after the last."""
-    return BulkPoint(point.job_id, point.total, incoming.header("sforce-locator") or END)
+    probed = point.probed if expected_rows(incoming) is None else None
+    return BulkPoint(point.job_id, point.total, incoming.header("sforce-locator") or END, probed)
 
 
 def expected_rows(incoming: Incoming) -> int | None:

@@ -140,7 +140,8 @@ class Download:
         self, body: CsvFile | Rows, *, resume: str | None = None, expected: int | None = None, last: bool = False
     ) -> Page:
         told = self._told
-        return Page(told.schema, body, resume, expected, told.total, told.server_time, last)
+        total = self._point.probed if told.total is None else told.total
+        return Page(told.schema, body, resume, expected, total, told.server_time, last)
 
 
 def _whole(incoming: Incoming) -> Iterator[bytes]:

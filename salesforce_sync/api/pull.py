@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from salesforce_sync.api import query, rest, route
@@ -110,22 +111,24 @@ class Pull:
     def _job_pages(self, job: Job, rows: int | None) -> Iterator[Page]:
         """The job's result. An empty page comes first, so that whoever is killed now does not pay for the job again."""
         schema = self._schema
-        yield Page(schema, Rows(()), resume=str(BulkPoint(job.id)), total=rows, server_time=job.created)
+        begun = BulkPoint(job.id, probed=rows)
+        yield Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
         job = self._bulk.wait(job, rows)
-        point = BulkPoint(job.id, job.rows)
+        point = replace(begun, total=job.rows)
         yield Page(schema, Rows(()), resume=str(point), total=job.rows, server_time=job.created)
         yield from self._results(point, Told(schema, job.rows, job.created))
 
     def _resume_job(self, point: BulkPoint) -> Iterator[Page]:
         if point.finished:
-            yield Page(self._schema, Rows(()), resume=str(point), total=point.total, last=True)
-        elif point.total is not None:
+            total = point.probed if point.total is None else point.total
+            yield Page(self._schema, Rows(()), resume=str(point), total=total, last=True)
+        elif point.total is not None or point.locator is not None:
             yield from self._results(point, Told(self._schema, point.total, None))
         else:
             job = self._bulk.look(point.job_id)
             if job.dead:
                 raise LocatorExpired(f"Bulk job {job.id} ended as {job.state}: {job.message}")
-            yield from self._job_pages(job, job.rows)
+            yield from self._job_pages(job, point.probed if job.rows is None else job.rows)
 
     def _results(self, point: BulkPoint, told: Told) -> Iterator[Page]:
         download = Download(Source(self._bulk.result, self._clock.sleep), point, told, self._work_dir)

@@ -1,6 +1,7 @@
 """Durable points of a pull, as the text that a `Page` and a `PullRequest` carry. Pure.
 
-`bulk:<job id>:<total>:<locator>`        the Bulk result page to fetch next; no locator: the first; `null`: none is left
+`bulk:<job id>:<total>:<locator>`   the Bulk result page to fetch next; no locator: the first; `null`: none is left.
+                                    A total of `~<number>` was told by a query before the job, and not by the job
 `rest:<rows>:<total>:<session>:<path>`   the REST page to fetch next, after so many rows; no path: none is left
 """
 
@@ -19,19 +20,24 @@ END = "null"
 class BulkPoint:
     """Where a Bulk job's results go on. `total`: rows of all pages, None until the job is done.
 
-    `locator` is None before the first page.
+    `locator` is None before the first page. `probed` is what a query said before the job, kept as long as neither the
+    job nor a page of its result has told a number of its own.
     """
 
     job_id: str
     total: int | None = None
     locator: str | None = None
+    probed: int | None = None
 
     @property
     def finished(self) -> bool:
         return self.locator == END
 
     def __str__(self) -> str:
-        return f"bulk:{self.job_id}:{'' if self.total is None else self.total}:{self.locator or ''}"
+        total = "" if self.total is None else str(self.total)
+        if self.total is None and self.probed is not None:
+            total = f"~{self.probed}"
+        return f"bulk:{self.job_id}:{total}:{self.locator or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ def parse(text: str) -> BulkPoint | RestPoint:
     """Read a durable point; `LocatorExpired` for a text that no version of this program can go on from."""
     kind, _, point = text.partition(":")
     match kind, point.split(":", 2 if kind == "bulk" else 3):
+        case "bulk", [job_id, probed, locator] if job_id and probed.startswith("~") and probed[1:].isdecimal():
+            return BulkPoint(job_id, None, locator or None, int(probed[1:]))
         case "bulk", [job_id, total, locator] if job_id and (total.isdecimal() or not total):
             return BulkPoint(job_id, int(total) if total else None, locator or None)
         case "rest", [rows, total, session, path] if rows.isdecimal() and (total.isdecimal() or not total):

@@ -148,7 +148,7 @@ def read_bool(raw: bytes) -> bool:
 
 
 def read_int(raw: bytes) -> int | float:
-    """A whole number, however it is written: `5`, `5.0` or `"5"`; beyond 64 bits a float, as SQLite reads Bulk's text."""
+    """A whole number, however it is written: `5`, `5.0` or `"5"`; a float beyond 64 bits, as SQLite has it."""
     number = read_decimal(raw)
     if number != number.to_integral_value():
         return _no(raw)

@@ -233,6 +233,38 @@ def test_a_session_that_is_refused_on_a_resumed_locator_means_to_ask_anew(rig: O
         both.pull(PullRequest(SCHEMA, resume=resume))
 
 
+def countless(asked: Asked, reply: Reply) -> Reply:
+    """A job and result pages that tell no numbers."""
+    if "/results" in asked.path:
+        return replace(reply, headers={k: v for k, v in reply.headers.items() if k != "Sforce-NumberOfRecords"})
+    if "/jobs/query/" in asked.path:
+        return json_reply({k: v for k, v in json.loads(reply.body).items() if k != "numberRecordsProcessed"})
+    return reply
+
+
+def test_without_any_number_of_the_job_the_query_before_it_tells_how_many_rows_there_are(rig: Open) -> None:
+    both = rig(BulkOrg(rows=20_000, result_page=15_000, spoil=countless))
+
+    whole = both.pull()
+    points = [page.resume for page in whole if page.resume is not None]
+    ends = [both.pull(PullRequest(SCHEMA, resume=point))[-1] for point in points]
+
+    assert (whole[-1].last, whole[-1].total) == (True, 20_000)
+    assert [(end.last, end.total) for end in ends] == [(True, 20_000)] * len(points)
+
+
+def test_a_number_of_the_job_is_newer_than_that_of_the_query(rig: Open) -> None:
+    def fewer(asked: Asked, reply: Reply) -> Reply:
+        only_pages = asked.path.endswith(JOB)
+        return countless(asked, reply) if only_pages else reply
+
+    pages = rig(BulkOrg(rows=20_000, spoil=fewer)).pull()
+
+    assert pages[-1].last
+    assert pages[-1].total is None
+    assert pages[-1].expected == 20_000
+
+
 def test_the_same_rest_page_again_and_again_has_an_end(rig: Open) -> None:
     """The org always sends the page that leads to itself, as some proxies with a cache do."""
     kept: list[Reply] = []
@@ -376,7 +408,7 @@ def test_the_job_is_durable_before_its_rows_come(rig: Open) -> None:
     pages = rig(BulkOrg(rows=20_000)).pull()
 
     assert [page.body for page in pages[:2]] == [Rows(()), Rows(())]
-    assert pages[0].resume == f"bulk:{JOB}::"
+    assert pages[0].resume == f"bulk:{JOB}:~20000:"
     assert pages[1].resume == f"bulk:{JOB}:20000:"
     assert [page.total for page in pages] == [20_000] * 3
     assert {page.server_time for page in pages} == {JOB_MADE}

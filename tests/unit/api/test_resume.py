@@ -14,6 +14,8 @@ from salesforce_sync.errors import LocatorExpired
         BulkPoint("750R0000000zlh9IAA", 500_000, "MDowR2FIbjAwMDAwNXMyVDRLQUk6MQ"),
         BulkPoint("750R0000000zlh9IAA", 500_000, "odd:locator:with:colons"),
         BulkPoint("750R0000000zlh9IAA", None, "null"),
+        BulkPoint("750R0000000zlh9IAA", None, None, 9000),
+        BulkPoint("750R0000000zlh9IAA", None, "a:b", 9000),
         RestPoint(0, "/services/data/v58.0/query/0r8Hu1lKCluUiC9IMK-2000"),
         RestPoint(2000, "https://acme.my.salesforce.com/services/data/v58.0/query/x:y"),
         RestPoint(2000, "/services/data/v58.0/query/x:y", 9000, "0123456789abcdef"),
@@ -32,7 +34,7 @@ def test_points_know_their_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bulk", "bulk::", "bulk:::", "bulk:750:x:y", "rest:x:/y", "rest:5:/x", "tape:1:2"]
+    "text", ["", "bulk", "bulk::", "bulk:::", "bulk:750:x:y", "bulk:750:~:y", "rest:x:/y", "rest:5:/x", "tape:1:2"]
 )
 def test_a_point_that_nobody_wrote_means_to_begin_anew(text: str) -> None:
     with pytest.raises(LocatorExpired):
