@@ -82,13 +82,12 @@ class Verifier:
     def bring(self, request: PullRequest) -> list[Page]:
         """Stage a whole pull; gives its pages without their rows."""
         self._store.begin(request)
-        told = []
+        told, rows = [], 0
         with closing(self._org.pull(request)) as pages:
             for page in pages:
-                self._store.stage(page)
+                rows += self._store.stage(page)
                 told.append(replace(page, body=Rows(())))
-        if not (told and told[-1].last):
-            raise Incomplete(f"{request.schema.name}: the pull ended before its last page.")
+        _check_whole(told, rows)
         return told
 
     def _bring_records(self, schema: ObjectSchema, ids: Sequence[str]) -> set[str]:
@@ -96,11 +95,15 @@ class Verifier:
         request = PullRequest(schema, ids=tuple(ids), priority=Priority.VERIFY)
         self._store.begin(request)
         shown: set[str] = set()
+        told, rows = [], 0
         with closing(self._org.pull(request)) as pages:
             for page in pages:
                 assert isinstance(page.body, Rows)  # records that are asked for by id never come as a file
                 shown.update(str(row[0]) for row in page.body.values)
-                self._store.stage(page)
+                rows += self._store.stage(page)
+                told.append(page)
+        # A record that only did not arrive would be taken for one that is gone.
+        _check_whole(told, rows)
         self._store.merge(schema.name, None)
         return shown
 
@@ -150,6 +153,15 @@ class Verifier:
         proof = Proof(schema.name, self._clock.now(), found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof
+
+
+def _check_whole(told: Sequence[Page], rows: int) -> None:
+    """`Incomplete` unless the last page came, and as many rows as the org announced."""
+    if not (told and told[-1].last):
+        raise Incomplete("A pull ended before its last page.", hint="Sync again.")
+    total = told[-1].total
+    if total is not None and rows < total:
+        raise Incomplete(f"{told[-1].schema.name}: the org announced {total} rows, {rows} arrived.")
 
 
 def _refused(schema: ObjectSchema, found: Comparison) -> LossRefused:
