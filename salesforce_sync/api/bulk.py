@@ -50,6 +50,11 @@ class Job:
     def dead(self) -> bool:
         return self.state in ("Failed", "Aborted")
 
+    @property
+    def failure(self) -> JobFailed:
+        """The error of a job that is dead, with the org's own reason."""
+        return JobFailed(f"Bulk job {self.id} ended as {self.state}: {self.message or 'no reason was given'}.")
+
 
 class Bulk:
     """The query jobs of one org, all for one priority."""
@@ -90,7 +95,7 @@ class Bulk:
             seconds = next_wait(seconds)
             job = self.look(job.id)
         if job.dead:
-            raise JobFailed(f"Bulk job {job.id} ended as {job.state}: {job.message or 'no reason was given'}.")
+            raise job.failure
         return job
 
     def result(self, point: BulkPoint) -> Incoming:

@@ -16,7 +16,7 @@ from salesforce_sync.api.query import Query
 from salesforce_sync.api.resume import BulkPoint, RestPoint, parse
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
-from salesforce_sync.errors import LocatorExpired, ObjectTrouble, QueryTimeout, RequestRefused
+from salesforce_sync.errors import ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.ports import Clock
@@ -127,7 +127,7 @@ class Pull:
         else:
             job = self._bulk.look(point.job_id)
             if job.dead:
-                raise LocatorExpired(f"Bulk job {job.id} ended as {job.state}: {job.message}")
+                raise job.failure
             yield from self._job_pages(job, point.probed if job.rows is None else job.rows)
 
     def _results(self, point: BulkPoint, told: Told) -> Iterator[Page]:

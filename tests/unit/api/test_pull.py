@@ -582,7 +582,7 @@ def test_a_job_that_the_org_no_longer_has_means_to_begin_anew(resume: str, gone:
 
 
 def test_a_job_that_failed_meanwhile_means_to_begin_anew(rig: Open) -> None:
-    with pytest.raises(LocatorExpired, match="Disk on fire"):
+    with pytest.raises(JobFailed, match="Disk on fire"):
         rig(BulkOrg(rows=20_000, end="Failed")).pull(PullRequest(SCHEMA, resume=f"bulk:{JOB}::"))
 
 
