@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from benchmarks.measure import alternate, cpu, median, peak, run
-from benchmarks.table import Plan, Row
+from benchmarks.ratios.processes import alternate, cpu, median, peak, run
+from benchmarks.ratios.table import Plan, Row
 
 PROGRAM = """
 import salesforce_sync

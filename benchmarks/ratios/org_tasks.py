@@ -1,4 +1,4 @@
-"""What child processes do with an org; `python -m benchmarks.org_tasks TASK …`, started by `benchmarks.orgs`."""
+"""What child processes do with an org: `python -m benchmarks.ratios.org_tasks TASK …`, started by `orgs`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.telling import perform
+from benchmarks.ratios.telling import perform
 from salesforce_sync import SFSync
 from salesforce_sync.models.run import Run, RunState
 

@@ -1,4 +1,4 @@
-"""What child processes do with the store; `python -m benchmarks.store_tasks TASK …`, started by `benchmarks.loads`."""
+"""What child processes do with the store: `python -m benchmarks.ratios.store_tasks TASK …`, started by `loads`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from benchmarks.columns import NAMES, describe
-from benchmarks.telling import perform
+from benchmarks.ratios.telling import perform
 
 GETS = 20_000
 
@@ -102,7 +102,7 @@ def read(config: str) -> dict[str, float]:
     from salesforce_sync import SFSync
 
     with SFSync(config) as sync:
-        ids = [record.id for record in sync.contacts.all()]
+        ids = [str(record.id) for record in sync.contacts.all()]
         chosen = random.Random(1).choices(ids, k=GETS)
         get = sync.contacts.get
         for record_id in chosen[:1000]:

@@ -9,8 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import Cost, alternate, cpu, fact, median, ratio, run, task
-from benchmarks.table import Plan, Row
+from benchmarks.ratios.processes import Cost, alternate, cpu, fact, median, ratio, run, task
+from benchmarks.ratios.table import Plan, Row
 from salesforce_sync.demo import SimulatedOrg, simulated_org
 
 CALLS_ROWS = 200_000

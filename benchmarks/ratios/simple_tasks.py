@@ -1,4 +1,4 @@
-"""The same load by simple-salesforce, as its users write it; `python -m benchmarks.simple_tasks TASK …`."""
+"""The same load by simple-salesforce, as its users write it; `python -m benchmarks.ratios.simple_tasks TASK …`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 import apsw
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
-from benchmarks.store_tasks import create_table, insert_into
-from benchmarks.telling import perform
+from benchmarks.ratios.store_tasks import create_table, insert_into
+from benchmarks.ratios.telling import perform
 
 VERSION = "58.0"
 COMPOUND = ("address", "location", "complexvalue", "base64")
@@ -44,7 +44,8 @@ def by_rest(folder: str, url: str, token: str) -> dict[str, float]:
 def by_bulk(folder: str, url: str, token: str) -> dict[str, float]:
     """Bulk 2.0 into files, then csv and executemany: every value a text."""
     names = _names(url, token)
-    pages = _client(url, token).bulk2.Contact.download(f"SELECT {', '.join(names)} FROM Contact", path=folder)
+    bulk: Any = _client(url, token).bulk2
+    pages = bulk.Contact.download(f"SELECT {', '.join(names)} FROM Contact", path=folder)
     connection, rows = _database(folder, names), 0
     for page in pages:
         with Path(page["file"]).open(encoding="utf-8", newline="") as file, connection:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
-import msgspec
-
-from benchmarks import data
-from benchmarks.columns import COLUMNS, NAMES
-from benchmarks.measure import Cost, alternate, cpu, fact, median, peak, ratio, run, task
-from benchmarks.table import Plan, Row
+from benchmarks.ratios import files
+from benchmarks.ratios.processes import Cost, alternate, cpu, fact, median, peak, ratio, run, task
+from benchmarks.ratios.table import Plan, Row
 
 SMALL = 100_000
 
 
 def csv_load(plan: Plan) -> Iterator[Row]:
     """A first load of Bulk CSV files, beside the sqlite3 tool's import of the same files."""
-    files = _segments(plan, plan.rows)
-    ours, theirs = alternate(plan.rounds, lambda: _load(plan, files), lambda: _import(plan, files))
+    source = _segments(plan, plan.rows)
+    ours, theirs = alternate(plan.rounds, lambda: _load(plan, source), lambda: _import(plan, source))
     yield Row.of("csv-load", ratio(ours, theirs, cpu), 0.80, "x", ours)
     yield Row.of("csv-load-peak", median(ours, peak), 64, "MB", ours)
 
@@ -36,7 +31,7 @@ def flat_memory(plan: Plan) -> Iterator[Row]:
 
 def rest_load(plan: Plan) -> Iterator[Row]:
     """Pages of a REST query, from bytes to stored rows, beside json and executemany."""
-    folder = _rest_pages(plan, min(plan.rows, SMALL))
+    folder = files.rest_pages(plan.folder / "rest", min(plan.rows, SMALL), plan.seed)
     target = plan.folder / "rest.db"
 
     def way(name: str) -> Cost:
@@ -50,7 +45,7 @@ def rest_load(plan: Plan) -> Iterator[Row]:
 
 def merge_10(plan: Plan) -> Iterator[Row]:
     """A delta of a tenth of the rows into a table with two indexes; CPU of the merge alone."""
-    base, delta = _segments(plan, plan.rows), _delta(plan, plan.rows)
+    base, delta = _segments(plan, plan.rows), files.delta(plan.folder / "delta", plan.rows, plan.seed)
 
     def way() -> Cost:
         target = plan.folder / "merge.db"
@@ -74,20 +69,20 @@ def reads(plan: Plan) -> Iterator[Row]:
     yield Row.of("all-us", median(ours, fact("all_us")), 6, "us/record", ours)
 
 
-def _load(plan: Plan, files: list[Path]) -> Cost:
+def _load(plan: Plan, source: list[Path]) -> Cost:
     target = plan.folder / "ours.db"
-    cost = run(task("store_tasks", "csv", target, _copies(plan, files, "pages")))
+    cost = run(task("store_tasks", "csv", target, _copies(plan, source, "pages")))
     _remove(target)
     return cost
 
 
-def _import(plan: Plan, files: list[Path]) -> Cost:
+def _import(plan: Plan, source: list[Path]) -> Cost:
     """The sqlite3 tool makes the table of text columns from the first file's header."""
     tool = shutil.which("sqlite3")
     if tool is None:
         raise RuntimeError("the sqlite3 program is not installed")
     target = plan.folder / "theirs.db"
-    steps = [f".import {'--skip 1 ' if number else ''}{path} Contact" for number, path in enumerate(files)]
+    steps = [f".import {'--skip 1 ' if number else ''}{path} Contact" for number, path in enumerate(source)]
     cost = run([tool, "-csv", str(target), *steps])
     _remove(target)
     return cost
@@ -95,63 +90,16 @@ def _import(plan: Plan, files: list[Path]) -> Cost:
 
 def _segments(plan: Plan, count: int) -> list[Path]:
     folder = plan.folder / f"csv-{count}"
-    if folder.exists():
-        return sorted(folder.iterdir())
-    return data.write_segments(folder, count, plan.seed, scattered=False)
+    return sorted(folder.iterdir()) if folder.exists() else files.segments(folder, count, plan.seed)
 
 
-def _copies(plan: Plan, files: list[Path], name: str) -> Path:
+def _copies(plan: Plan, source: list[Path], name: str) -> Path:
     """The same files under another name: whoever stages a page removes its file."""
     folder = plan.folder / name
     folder.mkdir(exist_ok=True)
-    for path in files:
+    for path in source:
         os.link(path, folder / path.name)
     return folder
-
-
-def _delta(plan: Plan, count: int) -> list[Path]:
-    """Newer versions of every tenth row."""
-    folder = plan.folder / "delta"
-    folder.mkdir()
-    path, stamp = folder / "000.csv", NAMES.index("SystemModstamp")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerow(NAMES)
-        for number, row in enumerate(data.rows(count // 10, plan.seed + 1, scattered=False)):
-            newer = (data.record_id("003", number * 10), *row[1:stamp], "2026-01-01T00:00:00.000Z", *row[stamp + 1 :])
-            writer.writerow(newer)
-    return [path]
-
-
-def _rest_pages(plan: Plan, count: int) -> Path:
-    folder = plan.folder / "rest"
-    folder.mkdir()
-    source = data.rows(count, plan.seed, scattered=False)
-    number = 0
-    while records := [_record(row) for row in islice(source, data.REST_PAGE_ROWS)]:
-        page = {"totalSize": count, "done": False, "nextRecordsUrl": "/next", "records": records}
-        (folder / f"{number:04}.json").write_bytes(msgspec.json.encode(page))
-        number += 1
-    return folder
-
-
-def _record(row: data.Row) -> dict[str, object]:
-    record: dict[str, object] = {
-        "attributes": {"type": "Contact", "url": f"/services/data/v58.0/sobjects/Contact/{row[0]}"}
-    }
-    for column, value in zip(COLUMNS, row, strict=True):
-        record[column.name] = _rest_value(column.type, value)
-    return record
-
-
-def _rest_value(kind: str, value: str | None) -> object:
-    if value is None:
-        return None
-    if kind == "boolean":
-        return value == "true"
-    if kind in ("currency", "double"):
-        return msgspec.Raw(value.encode())
-    return value.replace("Z", "+0000") if kind == "datetime" else value
 
 
 def _remove(target: Path) -> None:
