@@ -29,7 +29,7 @@ def store_decimal(value: Decimal) -> float | str:
     if not value.is_finite():
         return str(value)
     digits = value.normalize(_WIDE) if len(value.as_tuple().digits) > EXACT_DIGITS else value
-    if len(digits.as_tuple().digits) <= EXACT_DIGITS and -300 < digits.adjusted() < 300:
+    if len(digits.as_tuple().digits) <= EXACT_DIGITS:
         return float(digits)
     return f"{digits:f}"
 
