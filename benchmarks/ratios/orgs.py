@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.ratios.processes import Cost, alternate, cpu, fact, median, ratio, run, task
+from benchmarks.ratios.processes import Cost, alternate, cpu, fact, median, peak, ratio, run, task
 from benchmarks.ratios.table import Plan, Row
 from salesforce_sync.demo import SimulatedOrg, simulated_org
 
@@ -42,6 +42,7 @@ def http_load(plan: Plan) -> Iterator[Row]:
 
         ours, theirs = alternate(plan.rounds, lambda: way("while-it-comes"), lambda: way("in-sequence"))
     yield Row.of("http-load", ratio(ours, theirs, fact("seconds")), 0.6, "x wall", ours)
+    yield Row.of("http-load-peak", median(ours, peak), 64, "MB", ours)
 
 
 def against_simple_salesforce(plan: Plan) -> Iterator[Row]:
