@@ -4,9 +4,6 @@
 it again.
 """
 
-import json
-from dataclasses import asdict
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,26 +13,24 @@ from tests.torture.machine import play
 from tests.torture.runner import Order, played
 from tests.torture.steps import weights
 
-SEEDED = 160
 LENGTH = 15
-KINDS = weights(without=["killed_sync"])
+UNSEEN = ("hidden_objects", "hidden_records", "purges", "retyped_fields", "reused_names")
+"""What polling cannot see, or not alone: in these histories a verify comes before the end."""
+KINDS = weights(UNSEEN, without=["killed_sync"])
 
 
-def complaint(failed):
-    """What a person needs to see it again; empty where everything held."""
-    if failed is None:
-        return ""
-    history = failed.history
-    told = {"seed": history.seed, "setup": asdict(history.setup), "steps": [str(each) for each in history.steps]}
-    lines = [failed.what, *failed.trace, f"again: python -m tests.torture --replay '{json.dumps(told)}'"]
-    return "\n".join(lines)
+@pytest.mark.parametrize("first", range(1, 121, 20))
+def test_at_rest_one_run_makes_the_replica_equal_to_the_org(first):
+    failed = [played(Order(seed, LENGTH)) for seed in range(first, first + 20)]
+
+    assert [each.told() for each in failed if each] == []
 
 
-@pytest.mark.parametrize("first", range(1, SEEDED + 1, 20))
-def test_at_rest_the_replica_equals_the_org(first):
-    failures = [complaint(played(Order(seed, LENGTH))) for seed in range(first, first + 20)]
+@pytest.mark.parametrize("first", range(1001, 1061, 20))
+def test_after_a_verify_the_replica_equals_the_org_whatever_polling_could_not_see(first):
+    failed = [played(Order(seed, LENGTH, UNSEEN)) for seed in range(first, first + 20)]
 
-    assert "".join(failures) == ""
+    assert [each.told() for each in failed if each] == []
 
 
 SETUPS = st.builds(
@@ -53,7 +48,9 @@ SETUPS = st.builds(
 STEPS = st.lists(st.builds(Step, st.sampled_from(sorted(KINDS)), st.integers(0, 999_999)), max_size=LENGTH)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(SETUPS, STEPS)
 def test_no_history_that_hypothesis_thinks_of_breaks_a_rule(setup, steps):
-    assert complaint(play(History(0, setup, tuple(steps)))) == ""
+    failed = play(History(0, setup, tuple(steps)))
+
+    assert failed is None, failed.told()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict
 
 from tests.torture.history import History, Setup, Step
-from tests.torture.machine import Failed, play
+from tests.torture.machine import play
 from tests.torture.runner import Order, play_all
 from tests.torture.steps import SWITCHES
 
@@ -26,7 +25,7 @@ def _play(options: argparse.Namespace) -> int:
     for number, failed in enumerate(play_all(orders, options.jobs), 1):
         if failed is not None:
             failures += 1
-            _show(failed)
+            print(f"\n{failed.told()}\n", flush=True)
         if number % 100 == 0 or number == len(orders):
             rate = 60 * number / (time.monotonic() - started)
             print(f"{number} of {len(orders)} histories, {failures} failed, {rate:.0f} a minute", flush=True)
@@ -41,17 +40,8 @@ def _replay(text: str) -> int:
     if failed is None:
         print("everything held")
         return 0
-    _show(failed)
+    print(f"\n{failed.told()}\n", flush=True)
     return 1
-
-
-def _show(failed: Failed) -> None:
-    history = failed.history
-    print(f"\nseed {history.seed}: {failed.what}\n  {history.setup}")
-    for line in failed.trace:
-        print(f"    {line:.240}")
-    told = {"seed": history.seed, "setup": asdict(history.setup), "steps": [str(each) for each in history.steps]}
-    print(f"  again: python -m tests.torture --replay '{json.dumps(told)}'\n", flush=True)
 
 
 def _seeds(text: str) -> range:

@@ -54,7 +54,7 @@ def _value(world: World, rng: random.Random, one: SField) -> Any:
         return value_for(one, rng)
     target = next((name for name in one.reference_to if name in CHILDREN_FIRST), None)
     found = world.pick(rng, target) if target else None
-    if found is None and one.required and target:
+    if found is None and one.required and target and world.org.object(target):
         return world.org.add(target, **new_row(world, rng, target))
     return found if one.required or rng.random() < 0.7 else None
 

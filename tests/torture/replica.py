@@ -72,6 +72,13 @@ class Replica:
         self._settle({each.object_name for each in run.objects if each.state is RunState.COMPLETE})
         return run
 
+    def verify(self) -> Run:
+        """A pull and a comparison with the org; afterwards `settled` is as it says."""
+        self.said.clear()
+        run, _ = self.sync.verify(*self.objects, accept_loss=self.objects)
+        self._settle({each.object_name for each in run.objects if each.state is RunState.COMPLETE})
+        return run
+
     def forget_fields(self) -> None:
         """After a run elsewhere that told nothing: fields may have come that are not filled."""
         self._settle(set())

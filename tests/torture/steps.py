@@ -66,14 +66,14 @@ KINDS: dict[str, Kind] = {
     "reopen": Kind(runs.reopen, 1),
     "time_passes": Kind(runs.time_passes, 12),
     "killed_sync": Kind(runs.killed_sync, 1),
-    "late_same_second": Kind(people.long_transaction_in_the_second_of_another, 4, "late_same_second"),
-    "purge": Kind(people.purge, 3, "purges"),
-    "hide_record": Kind(people.hide_record, 3, "hidden_records"),
-    "show_record": Kind(people.show_record, 2, "hidden_records"),
-    "hide_object": Kind(people.hide_object, 2, "hidden_objects"),
-    "stamp_in_the_future": Kind(people.stamp_in_the_future, 2, "future_stamps"),
-    "retype_field": Kind(people.retype_field, 3, "retyped_fields"),
-    "reuse_field_name": Kind(people.reuse_field_name, 3, "reused_names"),
+    "late_same_second": Kind(people.long_transaction_in_the_second_of_another, 6, "late_same_second"),
+    "purge": Kind(people.purge, 6, "purges"),
+    "hide_record": Kind(people.hide_record, 6, "hidden_records"),
+    "show_record": Kind(people.show_record, 6, "hidden_records"),
+    "hide_object": Kind(people.hide_object, 6, "hidden_objects"),
+    "stamp_in_the_future": Kind(people.stamp_in_the_future, 6, "future_stamps"),
+    "retype_field": Kind(people.retype_field, 6, "retyped_fields"),
+    "reuse_field_name": Kind(people.reuse_field_name, 6, "reused_names"),
 }
 
 SWITCHES = tuple(sorted({kind.switch for kind in KINDS.values() if kind.switch}))

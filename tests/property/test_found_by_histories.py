@@ -1,0 +1,56 @@
+"""Histories that random play found to break a rule once, cut to their fewest steps."""
+
+import pytest
+
+from tests.torture.history import History, Setup, Step
+from tests.torture.machine import play
+
+
+def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, route="cheapest"):
+    setup = Setup(
+        objects=objects,
+        replicas=1,
+        rows=rows,
+        page_rows=page_rows,
+        result_rows=result_rows,
+        segment_bytes=3000,
+        route=route,
+        workers=1,
+        skew_seconds=0,
+    )
+    return History(0, setup, tuple(map(Step.parse, steps.split())))
+
+
+FOUND = {
+    "a_pull_taken_up_later_was_complete_without_what_had_changed_since": history(
+        "refused:517522 killed_sync:247301 create:782626", "Lead", page_rows=1
+    ),
+    "a_deletion_was_not_seen_while_a_new_column_was_filled": history(
+        "sync:983718 add_field:840569 delete:81855", "Opportunity", rows=12, route="rest"
+    ),
+    "a_deletion_was_not_seen_after_filling_a_column_had_failed": history(
+        "refused:636049 sync:616458 add_field:131666 merge:707673 sync:207520", "Account", "Widget__c"
+    ),
+    "a_deletion_was_not_seen_after_a_kill_while_a_column_was_filled": history(
+        "sync:210111 refused:40645 add_field:948282 killed_sync:615608 delete:887791", "Opportunity", route="bulk"
+    ),
+    "a_second_change_in_the_second_of_the_last_reading_was_not_seen": history(
+        "sync:789977 update:562256", "Contact", rows=30, page_rows=3, result_rows=11
+    ),
+    "a_second_change_in_the_second_of_a_mass_update_was_not_seen": history(
+        "time_passes:284015 sync:358067 update_all:717672 sync:908845 update:523317",
+        "Opportunity",
+        "Widget__c",
+        page_rows=1,
+    ),
+    "a_job_that_hung_was_waited_for_in_every_run": history(
+        "job_fails:24 sync:1", "Opportunity", rows=12, page_rows=1, route="bulk"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_no_longer(name):
+    failed = play(FOUND[name])
+
+    assert failed is None, failed.told()
