@@ -1,73 +1,77 @@
-"""`python -m benchmarks [--rows N] [--quick] [NAME …]`: measure, and print one table."""
+"""`python -m benchmarks [--rows N] [--quick] [NAME…]`: measure, and print one table."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from benchmarks import loads, orgs, start
-from benchmarks.table import Group, Plan, head, line, titles
+from benchmarks import calls, clients, download, load, machine, reads, rest, starting
+from benchmarks.table import Line, render
+from benchmarks.workplace import QUICK, Sizes, Workplace
 
-GROUPS: dict[str, Group] = {
-    "csv-load": loads.csv_load,
-    "flat-memory": loads.flat_memory,
-    "rest-load": loads.rest_load,
-    "reads": loads.reads,
-    "import": start.imports,
-    "calls": orgs.calls,
-    "http-load": orgs.http_load,
-    "vs-simple-salesforce": orgs.against_simple_salesforce,
-    "merge-10": loads.merge_10,
+BENCHES: dict[str, Callable[[Workplace], Iterator[Line]]] = {
+    "load": load.speed,
+    "memory": load.memory,
+    "download": download.speed,
+    "rest": rest.speed,
+    "reads": reads.speed,
+    "import": starting.cost,
+    "clients": clients.speed,
+    "calls": calls.counted,
 }
-QUICK_ROWS = 30_000
-ROWS = 300_000
-ROUNDS = 3
 
 
-def main() -> int:
-    """Print the table; 1 if something could not be measured. A target that does not hold is no error."""
-    options = _arguments()
-    names = options.names or list(GROUPS)
-    with _plan(options) as plan:
-        print(*head(plan), "", titles(), sep="\n", flush=True)
-        ok = [_group(name, plan) for name in names]
-    return 0 if all(ok) else 1
-
-
-def _group(name: str, plan: Plan) -> bool:
-    try:
-        for row in GROUPS[name](plan):
-            print(line(row), flush=True)
-    except Exception as error:  # the other rows are still worth measuring
-        print(f"{name:<22}ERROR {type(error).__name__}: {error}", flush=True)
-        return False
-    return True
-
-
-@contextmanager
-def _plan(options: argparse.Namespace) -> Iterator[Plan]:
-    rows = options.rows or (QUICK_ROWS if options.quick else ROWS)
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        yield Plan(rows, 1 if options.quick else ROUNDS, options.seed, options.quick, Path(folder))
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks", description="Speed and memory, beside named yardsticks.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"rows to measure: {', '.join(GROUPS)}")
-    parser.add_argument("--rows", type=int, help=f"rows of the loads (default: {ROWS:,})")
-    parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same rows (default: 7)")
-    parser.add_argument("--quick", action="store_true", help=f"one round of {QUICK_ROWS:,} rows: to see that it runs")
-    options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(GROUPS))
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed, memory and API calls.")
+    parser.add_argument("--rows", type=int, help="rows of the first load (default: 1,000,000)")
+    parser.add_argument("--rounds", type=int, help="how often each contender runs (default: 3)")
+    parser.add_argument("--seed", type=int, help="the same seed makes the same data (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="fewer rows: about two minutes; the memory lines say less")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(BENCHES)}")
+    options = parser.parse_args(given)
+    unknown = [name for name in options.names if name not in BENCHES]
     if unknown:
-        parser.error(f"there is no row {', '.join(unknown)}")
-    if options.rows is not None and options.rows < 3_000:
-        parser.error("--rows must be 3,000 or more")
+        parser.error(f"there is no {', '.join(unknown)}; choose from {', '.join(BENCHES)}")
     return options
+
+
+def sizes(options: argparse.Namespace) -> Sizes:
+    """What the options ask for."""
+    asked = {name: value for name in ("rows", "rounds", "seed") if (value := getattr(options, name)) is not None}
+    return replace(QUICK if options.quick else Sizes(), **asked)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Measure; 1 if something went wrong or a target does not hold."""
+    options = arguments(given)
+    measured = sizes(options)
+    head = [*machine.describe(), f"data      seed {measured.seed}, {measured.rows:,} rows x 30; "]
+    head[-1] += f"medians of {measured.rounds} rounds, ours and theirs in turn"
+    began = time.monotonic()
+    place = Workplace(measured)
+    try:
+        lines = [line for name in options.names or BENCHES for line in _lines(name, place)]
+    finally:
+        place.close()
+    minutes = (time.monotonic() - began) / 60
+    print("\n".join([*head, f"          measured in {minutes:.1f} minutes", "", render(lines)]))
+    return 0 if all(line.good for line in lines) else 1
+
+
+def _lines(name: str, place: Workplace) -> list[Line]:
+    """The lines of one bench. What goes wrong in it is a line too, and the others are still measured."""
+    place.say(name)
+    done: list[Line] = []
+    try:
+        for line in BENCHES[name](place):
+            done.append(line)
+    except Exception as error:  # the loop over all benches: one bench's trouble must not hide the others' results
+        done.append(Line(name, trouble=f"{type(error).__name__}: {error}"))
+    return done
 
 
 if __name__ == "__main__":

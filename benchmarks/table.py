@@ -1,86 +1,103 @@
-"""The rows of the one table, and the head above it."""
+"""The one table: a line for each thing measured, with its target and a plain mark."""
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import apsw
-
-from benchmarks.measure import Cost, cpu, median, peak, wall
+from benchmarks.measure import Cost
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run of the benchmarks was asked for. `folder` is for files and is removed at the end."""
+class Target:
+    """The most that a result may be, and the least where that is set too."""
 
-    rows: int
-    rounds: int
-    seed: int
-    quick: bool
-    folder: Path
+    most: float
+    least: float | None = None
+
+    def holds(self, result: float) -> bool:
+        return result <= self.most and (self.least is None or result >= self.least)
+
+    def __str__(self) -> str:
+        if self.least is not None:
+            return f"{self.least:g} to {self.most:g}"
+        return f"<= {self.most:g}"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line: what was measured, in `unit`, and what it must not exceed; the costs are ours, not the yardstick's.
+class Line:
+    """One line. `result` is ours divided by the yardstick's, or ours alone where there is no yardstick.
 
-    A row without a target only tells what a yardstick itself took.
+    `ours` and `theirs` are in `unit`; the wall seconds and the peak (MB, ours) are those of whole processes.
     """
 
-    name: str
-    value: float
-    target: float | None
-    unit: str
-    cpu: float | None = None
-    wall: float | None = None
-    peak_mb: float | None = None
+    what: str
+    against: str = ""
+    unit: str = "CPU s"
+    ours: float | None = None
+    theirs: float | None = None
+    target: Target | None = None
+    walls: tuple[float, float | None] | None = None
+    peak: float | None = None
+    trouble: str = ""
 
     @property
-    def verdict(self) -> str:
-        """Whether the target is reached: yes or NO."""
+    def result(self) -> float | None:
+        if self.ours is None or self.theirs is None:
+            return self.ours
+        return self.ours / self.theirs
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing went wrong and the target, if there is one, holds."""
+        if self.trouble or self.result is None:
+            return False
+        return self.target is None or self.target.holds(self.result)
+
+    @property
+    def mark(self) -> str:
+        if self.trouble:
+            return "ERROR"
         if self.target is None:
-            return "-"
-        return "yes" if self.value <= self.target else "NO"
-
-    @classmethod
-    def of(cls, name: str, value: float, target: float, unit: str, ours: Sequence[Cost]) -> Row:
-        """A row with the median costs of our runs."""
-        return cls(name, value, target, unit, median(ours, cpu), median(ours, wall), median(ours, peak) or None)
+            return ""
+        return "yes" if self.good else "NO"
 
 
-Group = Callable[[Plan], Iterable[Row]]
+def cpu_line(what: str, against: str, ours: Cost, theirs: Cost, target: Target | None) -> Line:
+    """A line that compares the CPU of two programs."""
+    return Line(what, against, "CPU s", ours.cpu, theirs.cpu, target, (ours.wall, theirs.wall), ours.peak)
 
 
-def head(plan: Plan) -> Iterator[str]:
-    """Machine, versions, seed and size."""
-    yield f"{os.cpu_count()} cores, {_model()}, {platform.system()} {platform.machine()}"
-    yield f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, apsw {apsw.apsw_version()}"
-    yield f"seed {plan.seed}, {plan.rows:,} rows x 30 columns, medians of {plan.rounds}, load {os.getloadavg()[0]:.1f}"
+HEADS = ("what", "against", "unit", "ours", "theirs", "result", "target", "holds", "wall s", "peak MB")
+_LEFT = (True, True, True, False, False, False, False, True, False, False)
 
 
-def titles() -> str:
-    """The line above the rows."""
-    return f"{'name':<22}{'measured':>16}{'target':>10}  {'holds':<6}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}"
+def render(lines: Sequence[Line]) -> str:
+    """The table as text, and below it what went wrong."""
+    cells = [_cells(line) for line in lines]
+    widths = [max(map(len, column)) for column in zip(HEADS, *cells, strict=True)]
+    shown = [_join(row, widths) for row in [HEADS, tuple("-" * width for width in widths), *cells]]
+    troubles = [f"ERROR in {line.what}: {line.trouble}" for line in lines if line.trouble]
+    return "\n".join([*shown, *troubles])
 
 
-def line(row: Row) -> str:
-    """One row as text."""
-    costs = f"{_number(row.cpu):>8}{_number(row.wall):>8}{_number(row.peak_mb, 1):>9}"
-    target = "-" if row.target is None else f"<= {row.target:g}"
-    measured = f"{row.value:.{2 if row.value < 100 else 0}f} {row.unit}"
-    return f"{row.name:<22}{measured:>16}{target:>10}  {row.verdict:<6}{costs}"
+def _join(row: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell.ljust(width) if left else cell.rjust(width) for cell, width, left in zip(row, widths, _LEFT, strict=True)
+    )
+    return "  ".join(padded).rstrip()
 
 
-def _number(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _cells(line: Line) -> tuple[str, ...]:
+    own, other = line.walls or (None, None)
+    walls = _number(own) + (f" : {_number(other)}" if other is not None else "")
+    result = _number(line.result) if line.theirs is not None or line.target else ""
+    target = "" if line.target is None else str(line.target)
+    numbers = (_number(line.ours), _number(line.theirs), result, target, line.mark, walls, _number(line.peak))
+    return (line.what, line.against, line.unit, *numbers)
 
 
-def _model() -> str:
-    for each in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-        if each.startswith("model name"):
-            return each.partition(":")[2].strip()
-    return platform.processor() or "unknown CPU"
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"

@@ -1,0 +1,56 @@
+"""A simulated org as a program of its own, and what it says of the calls that it got."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+from benchmarks.measure import Failed, surroundings
+
+START_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """Where the org answers, and what it lets in."""
+
+    url: str
+    client_id: str
+    client_secret: str
+
+    def calls(self) -> int:
+        """API calls that the org has counted so far."""
+        with urlopen(f"{self.url}/_control/state") as answer:
+            return int(json.load(answer)["usage"]["used"])
+
+
+@contextmanager
+def running_org(folder: Path, records: int, seed: int) -> Iterator[Org]:
+    """An org that runs until the block ends."""
+    ready = folder / f"org{records}.ready"
+    command = [sys.executable, "-m", "simorg", "--exit-with-parent", "--port", "0", "--api-limit", "1000000"]
+    command += ["--records", str(records), "--seed", str(seed), "--ready-file", str(ready)]
+    with (folder / f"org{records}.log").open("w+") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=surroundings())
+        try:
+            yield _when_ready(process, ready, Path(log.name))
+        finally:
+            process.terminate()
+            process.wait()
+            ready.unlink(missing_ok=True)
+
+
+def _when_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> Org:
+    until = time.monotonic() + START_SECONDS
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            raise Failed(f"The simulated org did not start: {log.read_text('utf-8')[-200:]}")
+        time.sleep(0.1)
+    return Org(**json.loads(ready.read_text("utf-8")))
