@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,6 @@ CACHE_KIB = 8_192
 PAGE_BYTES = 16_384
 
 
-class Log(Enum):
-    """Whether the database keeps a write-ahead log."""
-
-    LATER = auto()
-    WANTED = auto()
-    KEPT = auto()
-
-
 class Connections:
     """Opens the database (made with mode 0600 where it is missing) and hands out connections."""
 
@@ -41,7 +32,6 @@ class Connections:
         # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._looking = threading.Lock()
-        self._log = Log.LATER
         with translated(path):
             _create_private(path)
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
@@ -80,7 +70,6 @@ class Connections:
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction on the writer: committed if the block ends, rolled back if it raises."""
         with self.lock, translated(self.path):
-            self._begin_log()
             self.writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self.writer
@@ -90,22 +79,6 @@ class Connections:
                 if self.writer.in_transaction:
                     self.writer.execute("ROLLBACK")
                 raise
-
-    def write_ahead(self) -> None:
-        """Keep a write-ahead log from now on: readers and the writer then never wait for each other.
-
-        Before the first merge there is nothing to read, and the file keeps a rollback journal: that one holds no copy
-        of new pages, which are then written once and not twice. It saves a tenth of a first load.
-        """
-        with self.lock, translated(self.path):
-            if self._log is Log.LATER:
-                self._log = Log.WANTED
-                self._begin_log()
-
-    def _begin_log(self) -> None:
-        # It cannot be begun while somebody reads; then the next transaction tries again.
-        if self._log is Log.WANTED and _write_ahead(self.writer):
-            self._log = Log.KEPT
 
     def close(self) -> None:
         """Close every connection, of every thread."""
@@ -158,27 +131,13 @@ def _create_private(path: Path) -> None:
 
 def _prepare_writer(connection: apsw.Connection) -> None:
     connection.pragma("page_size", PAGE_BYTES)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "normal")
     _bound_cache(connection)
     apsw.sqlite_extra.load(connection, "csv")
     connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
     connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
-
-
-def _write_ahead(connection: apsw.Connection) -> bool:
-    """Begin a write-ahead log; False where somebody else is using the database."""
-    connection.set_busy_timeout(0)
-    try:
-        connection.pragma("journal_mode", "wal")
-    except apsw.BusyError:
-        return False
-    finally:
-        connection.set_busy_timeout(BUSY_MILLISECONDS)
-    # Safe with the log only: without it, SQLite's default (full) stays.
-    connection.pragma("synchronous", "normal")
-    # Opens the log now: a connection that has not does not fold it into the file when it closes.
-    connection.pragma("schema_version")
-    return True
 
 
 def _bound_cache(connection: apsw.Connection) -> None:

@@ -44,10 +44,6 @@ class SqliteStore:
         self._comparer = Comparer(self._connections, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
-        with self._connections.looking() as db:
-            readable: int = db.execute(sql.ANYTHING_MERGED).get
-        if readable:
-            self._connections.write_ahead()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()
 
@@ -152,7 +148,6 @@ class SqliteStore:
 
     def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
         merged = self._ingest.merge(self._known(object_name), checkpoint_limit, loss)
-        self._connections.write_ahead()
         # A first load replaced the table, and with it the indexes.
         self._indexed = {each for each in self._indexed if each[0] != merged.object_name}
         return merged

@@ -22,7 +22,6 @@ ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
 """
-ANYTHING_MERGED = "SELECT EXISTS (SELECT 1 FROM _sync_object WHERE merged)"
 FILLED = "UPDATE _sync_object SET refill = 0 WHERE name = ?"
 READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1 WHERE name = ?"
 MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0 WHERE name = ?"
