@@ -1,1 +1,0 @@
-"""All promised figures of speed and memory, each beside its yardstick: `python -m benchmarks.ratios`."""
