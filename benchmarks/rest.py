@@ -20,7 +20,5 @@ def speed(place: Workplace) -> Iterator[Line]:
             return run(task(kind, pages, folder))
 
     place.say("storing REST pages in turn")
-    ours, theirs = map(
-        median, alternate(place.sizes.rounds, lambda: stored("rest_store"), lambda: stored("rest_json"))
-    )
+    ours, theirs = map(median, alternate(place.sizes.rounds, lambda: stored("rest_store"), lambda: stored("rest_json")))
     yield cpu_line("REST pages to rows", "json + executemany", ours, theirs, CPU)

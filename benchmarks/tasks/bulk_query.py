@@ -1,4 +1,4 @@
-"""All contacts by simple-salesforce's Bulk 2 query, csv and executemany, as texts: URL CLIENT_ID CLIENT_SECRET FOLDER."""
+"""All contacts by simple-salesforce's Bulk 2 query, csv and executemany, as texts: URL, client id, secret, folder."""
 
 import csv
 import io
