@@ -26,8 +26,11 @@ _WIDE = Context(prec=400)
 
 def store_decimal(value: Decimal) -> float | str:
     """A decimal's stored form: a float where nothing is lost, else every digit, without exponent, as text."""
+    text = str(value)
     if not value.is_finite():
-        return str(value)
+        return text
+    if len(text) <= EXACT_DIGITS:  # so are its digits: most values end here, and this is on the way of every REST row
+        return float(text)
     digits = value.normalize(_WIDE) if len(value.as_tuple().digits) > EXACT_DIGITS else value
     if len(digits.as_tuple().digits) <= EXACT_DIGITS:
         return float(digits)
