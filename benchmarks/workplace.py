@@ -25,8 +25,8 @@ class Sizes:
     """Rows of the first load."""
     small_rows: int = 100_000
     """Rows of the small load, whose memory is compared with the large one's."""
-    rest_pages: int = 50
-    client_rows: int = 100_000
+    rest_pages: int = 100
+    client_rows: int = 200_000
     """Contacts for the comparison with simple-salesforce."""
     call_rows: tuple[int, ...] = (200_000, 1_000_000)
     """Contacts at which API calls are counted."""
@@ -34,9 +34,7 @@ class Sizes:
     seed: int = 1
 
 
-QUICK = Sizes(
-    rows=200_000, small_rows=50_000, rest_pages=10, client_rows=20_000, call_rows=(200_000,)
-)  # fmt: skip
+QUICK = Sizes(rows=200_000, small_rows=50_000, rest_pages=25, client_rows=50_000, call_rows=(200_000,))
 
 
 class Workplace:

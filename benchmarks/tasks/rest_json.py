@@ -1,4 +1,7 @@
-"""REST pages as one would store them: json.loads and executemany (apsw), PAGES into a new database in FOLDER."""
+"""REST pages as one would store them: json.loads and executemany (apsw), PAGES into a new database in FOLDER.
+
+Decimals become doubles and datetimes stay as REST writes them; Id is the key.
+"""
 
 import json
 import sys
@@ -8,7 +11,7 @@ import apsw
 
 from benchmarks.columns import COLUMNS, NAMES
 
-KINDS = {"boolean": "INTEGER", "currency": "REAL", "double": "REAL"}
+KINDS = {"id": "TEXT PRIMARY KEY", "boolean": "INTEGER", "currency": "REAL", "double": "REAL"}
 
 pages, folder = Path(sys.argv[1]), Path(sys.argv[2])
 database = apsw.Connection(str(folder / "rows.db"))

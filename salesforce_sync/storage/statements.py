@@ -201,7 +201,7 @@ def _from_rest(field: Field, value: str) -> str:
             return value
         case FieldType.DATETIME:
             rest = f"WHEN substr({value}, 24) = '+0000' THEN substr({value}, 1, 23) || 'Z'"
-            return f"CASE WHEN {value} IS NULL THEN NULL {rest} ELSE _sync_datetime({value}) END"
+            return f"CASE {rest} WHEN {value} IS NULL THEN NULL ELSE _sync_datetime({value}) END"
         case _:
             return f"nullif({value}, '')"
 
