@@ -62,6 +62,7 @@ class FaultBody(Body):
 
     method: str = ".*"
     path: str = ""
+    sends: str = ""
     nth: int = 1
     times: int | None = 1
     status: int | None = None
@@ -71,6 +72,8 @@ class FaultBody(Body):
     cut_after: int | None = None
     reset: bool = False
     drop: str | None = None
+    done: bool = False
+    save_rows: int | None = None
     expire: bool = False
     job: str | None = None
     locators: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simorg import ids
+from simorg.breaking import BrokenOff, may_go_on
 from simorg.database import Row, Value, quote
 from simorg.references import by_external_id, check_reference, rows_by_key
 from simorg.results import Failure, Refused, Result, Saved
@@ -26,16 +27,25 @@ Item = TypeVar("Item")
 def for_each(
     org: "SimOrg", items: Iterable[Item], act: Callable[[Item], Saved], *, all_or_none: bool = False
 ) -> list[Result]:
-    """Do something to each row: a refused row fails alone, or with `all_or_none` takes the others back."""
+    """Do something to each row: a refused row fails alone, or with `all_or_none` takes the others back.
+
+    Raises BrokenOff when the request dies on the way: the rows before stay saved, unless it is all or none.
+    """
     results: list[Result] = []
+    broken = False
     try:
         with org.transaction():
             for item in items:
+                broken = not may_go_on()
+                if broken:
+                    break
                 results.append(_guarded(org, item, act))
-            if all_or_none and any(isinstance(one, Failure) for one in results):
+            if all_or_none and (broken or any(isinstance(one, Failure) for one in results)):
                 raise _TakenBack
     except _TakenBack:
-        return [one if isinstance(one, Failure) else ROLLED_BACK for one in results]
+        results = [one if isinstance(one, Failure) else ROLLED_BACK for one in results]
+    if broken:
+        raise BrokenOff
     return results
 
 
