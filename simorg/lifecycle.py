@@ -50,6 +50,14 @@ def _delete(org: "SimOrg", schema: SObject, record_id: str, root: str) -> None:
     else:
         org.database.remove(schema.name, record_id)
     org.database.write("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?, ?)", (schema.name, record_id, now, root))
+    _fire(org, schema, "delete", record_id)
+
+
+def _fire(org: "SimOrg", schema: SObject, operation: str, record_id: str) -> None:
+    """Run the triggers after a row has gone or come back; one that is gone at once has none."""
+    row = org.database.get(schema, record_id) if org.rules.triggers else None
+    if row is not None:
+        org.rules.fire(org, schema, "after", operation, row, row)
 
 
 def _children(org: "SimOrg", schema: SObject, record_id: str) -> Iterator[tuple[SObject, ChildRelationship, str]]:
@@ -85,6 +93,7 @@ def undelete(org: "SimOrg", record_id: str) -> Saved:
         org.database.update(name, one_id, changes)
         org.database.write("DELETE FROM _deleted WHERE object = ? AND id = ?", (name, one_id))
         _mend_lookups(org, one_id)
+        _fire(org, org.objects[name], "undelete", one_id)
     return Saved(record_id)
 
 

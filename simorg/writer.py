@@ -1,6 +1,6 @@
 """Creates and updates rows under Salesforce's write rules."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simorg import ids
@@ -88,8 +88,10 @@ class Writer:
         view, truth = self._objects(name, "create")
         given = self._given(view, values, _createable(self.org))
         row = self._new_row(truth, given)
-        derive(self.org, truth.name, row, set(given), None)
-        self.org.rules.fire(self.org, truth, "before", "create", row, None)
+        set_here = set(given) | self._before(truth, "create", row, None)
+        _require(truth, row, {})
+        self._identify(truth, row, given)
+        derive(self.org, truth.name, row, set_here, None)
         self._check(truth, row, row)
         self.org.database.insert(truth.name, row)
         self._after(truth, "create", row, None)
@@ -103,9 +105,9 @@ class Writer:
             raise Refused("INSUFFICIENT_ACCESS_OR_READONLY", NO_ACCESS, status=403)
         given = self._given(view, values, lambda one: one.updateable)
         row = old | _without_empty_defaults(truth, given, old) | self._modified()
-        _require(truth, row, given)
-        derive(self.org, truth.name, row, set(given), old)
-        self.org.rules.fire(self.org, truth, "before", "update", row, old)
+        set_here = set(given) | self._before(truth, "update", row, old)
+        _require(truth, row, set_here)
+        derive(self.org, truth.name, row, set_here, old)
         changed = {key: value for key, value in row.items() if value != old.get(key)}
         self._check(truth, row, changed)
         self.org.database.update(truth.name, record_id, changed)
@@ -174,7 +176,18 @@ class Writer:
         row |= {key: value for key, value in given.items() if value is not None or row[key] is None}
         if "OwnerId" in row and row["OwnerId"] is None:
             row["OwnerId"] = self.user_id
-        _require(truth, row, {})
+        return row
+
+    def _before(self, truth: SObject, operation: str, row: Row, old: Row | None) -> set[str]:
+        """Run the triggers before the save; return the fields that they have set."""
+        if not self.org.rules.triggers:
+            return set()
+        sent = dict(row)
+        self.org.rules.fire(self.org, truth, "before", operation, row, old)
+        return {name for name, value in row.items() if value != sent.get(name)}
+
+    def _identify(self, truth: SObject, row: Row, given: Row) -> None:
+        """Give a new row its numbers, stamps and id."""
         for one in truth.stored_fields:
             if one.auto_number:
                 row[one.name] = self.org.numbering.new_number(truth, one)
@@ -182,7 +195,6 @@ class Writer:
         stamps: Row = {"CreatedDate": now, "CreatedById": self.user_id, **self._modified()}
         row |= {key: value for key, value in stamps.items() if key not in given}
         row["Id"] = self.org.numbering.new_id(truth.key_prefix)
-        return row
 
     def _modified(self) -> Row:
         now = self.org.now_stamp()
@@ -262,7 +274,7 @@ def _without_empty_defaults(truth: SObject, given: Row, old: Row) -> Row:
     return kept
 
 
-def _require(truth: SObject, row: Row, given: Row) -> None:
+def _require(truth: SObject, row: Row, given: Collection[str]) -> None:
     names = given if given else [one.name for one in truth.fields if one.required]
     missing = [key for key in names if row.get(key) is None and _is_required(truth, key)]
     if missing:
