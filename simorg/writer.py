@@ -137,6 +137,8 @@ class Writer:
         view, truth = self.org.object(name), self.org.schema(name)
         if view is None or truth is None:
             raise Refused("INVALID_TYPE", f"sObject type '{name}' is not supported.")
+        if not {"create": truth.createable, "update": truth.updateable}.get(action, True):
+            raise of_the_platform(truth, action)
         allowed = {"create": view.createable, "update": view.updateable}.get(action, True)
         if not allowed:
             raise Refused("INSUFFICIENT_ACCESS", NO_ACCESS, status=403)
@@ -211,6 +213,12 @@ class Writer:
     def _after(self, truth: SObject, operation: str, row: Row, old: Row | None) -> None:
         self.org.rules.validate(self.org, truth, row)
         self.org.rules.fire(self.org, truth, "after", operation, row, old)
+
+
+def of_the_platform(truth: SObject, action: str) -> Refused:
+    """Return the refusal of a write that nobody may do to an object; its text is not sure."""
+    done = "inserted" if action == "create" else "updated"
+    return Refused("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be {done}: {truth.label}")
 
 
 def check_unique(org: "SimOrg", truth: SObject, one: SField, row: Row) -> None:
