@@ -88,7 +88,7 @@ def read(call: Call) -> Response:
 def _answer_record(call: Call, view: SObject, record_id: str) -> Response:
     row = call.org.database.get(view, record_id) or {}
     tag = conditions.etag(row) if view.name == "Account" else None
-    changed = _changed_ms(row)
+    changed = _changed_ms(call, row)
     early = conditions.check(call.headers, "GET", changed, tag)
     if early is not None:
         return early
@@ -97,8 +97,9 @@ def _answer_record(call: Call, view: SObject, record_id: str) -> Response:
     return json_response(record, 200, headers)
 
 
-def _changed_ms(row: Row) -> int:
-    stamp = row.get("SystemModstamp")
+def _changed_ms(call: Call, row: Row) -> int:
+    # The guide says "the last modified date of the record", which may be either of two stamps.
+    stamp = row.get(call.org.rules.condition_stamp)
     return stamp if isinstance(stamp, int) else 0
 
 
@@ -136,7 +137,7 @@ def update(call: Call) -> Response:
 def _check_conditions(call: Call, view: SObject, record_id: str) -> Response | None:
     row = call.org.database.get(view, record_id) or {}
     tag = conditions.etag(row) if view.name == "Account" else None
-    return conditions.check(call.headers, "PATCH", _changed_ms(row), tag)
+    return conditions.check(call.headers, "PATCH", _changed_ms(call, row), tag)
 
 
 def delete(call: Call) -> Response:

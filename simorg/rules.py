@@ -64,6 +64,8 @@ class Rules:
         self.duplicate_rules: list[DuplicateRule] = []
         self.triggers: list[Trigger] = []
         self.move_stamp_of_nulled_lookups = True
+        self.reorder_collated_parts = False
+        self.condition_stamp = "SystemModstamp"
         self._locks: dict[str, int | None] = {}
         self._contended: set[tuple[str, str]] = set()
         self._chunk: tuple[str, int] | None = None
@@ -132,6 +134,8 @@ class Rules:
         self._locks.clear()
         self._contended.clear()
         self._holders.clear()
+        self.reorder_collated_parts = False
+        self.condition_stamp = "SystemModstamp"
 
     def forget_object(self, object_name: str) -> None:
         """Drop the rules and triggers of an object."""
