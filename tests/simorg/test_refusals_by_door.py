@@ -194,6 +194,19 @@ class TestDuplicates:
 
         assert client.post("/sobjects/Contact", json=body, headers=header).status_code == status
 
+    def test_a_rule_makes_its_fields_quick_to_look_up(self, org: SimOrg) -> None:
+        org.rules.add_duplicate_rule("contact", ["Department"])
+        sql = 'EXPLAIN QUERY PLAN SELECT "Id" FROM "Contact" WHERE "Department" = ? COLLATE NOCASE'
+        (plan,) = org.database.rows(sql, ("x",))
+
+        assert "USING INDEX _Contact_Department" in plan[-1]
+
+    def test_a_rule_on_a_field_that_is_not_there_is_refused(self, org: SimOrg) -> None:
+        with pytest.raises(LookupError):
+            org.rules.add_duplicate_rule("Contact", ["Nonsense"])
+
+        assert org.rules.duplicate_rules == []
+
 
 class TestLocks:
     """UNABLE_TO_LOCK_ROW, and that trying again helps."""
