@@ -38,7 +38,9 @@ def trigger(org: SimOrg) -> None:
     triggers.fail_when(org, "Contact", "LastName = 'Bad'", "a null")
 
 
-TRIGGER_TEXT = "ContactTrigger: execution of AfterSave\n\ncaused by: a null\n\nTrigger.ContactTrigger: line 1, column 1"
+TRIGGER_TEXT = (
+    "ContactTrigger: execution of AfterInsert\n\ncaused by: a null\n\nTrigger.ContactTrigger: line 1, column 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
