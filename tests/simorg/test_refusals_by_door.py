@@ -185,6 +185,17 @@ class TestDuplicates:
             {"attributes": {"type": "Contact", "url": f"{url}/{known}"}, "Id": known}
         ]
 
+    def test_the_header_asks_for_the_matching_record(self, client: httpx2.Client, org: SimOrg) -> None:
+        org.rules.add_duplicate_rule("Contact", ["Email"])
+        known = org.add("Contact", LastName="First", Email="details@example.com", Phone="1")
+        header = {"Sforce-Duplicate-Rule-Header": "includeRecordDetails=true"}
+        body = {"LastName": "Second", "Email": "details@example.com"}
+        (told,) = client.post("/sobjects/Contact", json=body, headers=header).json()
+
+        record = told["duplicateResut"]["matchResults"][0]["matchRecords"][0]["record"]
+        assert record == client.get(f"/sobjects/Contact/{known}").json()
+        assert record["Phone"] == "1"
+
     @pytest.mark.parametrize(("allow_save", "status"), [(True, 201), (False, 400)])
     def test_the_header_saves_anyway_where_the_rule_allows_it(
         self, client: httpx2.Client, org: SimOrg, allow_save: bool, status: int
