@@ -50,6 +50,13 @@ class Org(Protocol):
         Closing the iterator ends the downloads. Raises errors of `salesforce_sync.errors` only.
         """
 
+    def pull_together(self, requests: Sequence[PullRequest]) -> tuple[Generator[Page, None, None], ...]:
+        """Several pulls at once, in the order of the requests; what they begin with shares calls where it can.
+
+        Each is as `pull` gives it, and may be read in a thread of its own. This call raises nothing: what it met is
+        raised by the pull that it concerns.
+        """
+
     def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
         """Ask several objects at once what is new; the answers are in the order of the questions.
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
-from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
@@ -191,11 +190,6 @@ class Puller:
         changed = self.fill(schema, columns, Priority.REFRESH) if columns else 0
         self._store.note_refresh(schema.name)
         return changed
-
-    def prove(self, object_name: str) -> Proof:
-        """Compare every id and stamp with the org, repair, and keep the proof."""
-        schema = self._schema(object_name)
-        return self.verifier.verify(schema, self.loss_limit(schema.name))
 
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""
