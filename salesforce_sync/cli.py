@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -180,6 +181,8 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         _tell_signals(sync, lines.append)
+        if not options.json:
+            say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with cut_on_interrupt():
             run = sync.sync(*objects, accept_loss=accept_loss)
     if options.json:
@@ -246,7 +249,10 @@ def daemon(options: Options) -> int:
                 say_json(reports.run_document(run))
             else:
                 reports.say_run_briefly(run)
-            stop.wait(minutes * 60)
+            pause = sync.pause_after(run)
+            if not options.json and pause > timedelta(minutes=minutes):
+                say(f"The day's API calls run short: the next sync is in {pause.total_seconds() / 60:.0f} minutes.")
+            stop.wait(pause.total_seconds())
     return Exit.COMPLETE
 
 

@@ -16,6 +16,7 @@ from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullReque
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.usage import DayUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,12 @@ class Store(Protocol):
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""
+
+    def note_usage(self, used: int, limit: int) -> None:
+        """The org has just said how many API calls of the last 24 hours are used."""
+
+    def usage(self) -> DayUsage | None:
+        """What it last said."""
 
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
         """Live rows (not tombstones) that pass every filter."""

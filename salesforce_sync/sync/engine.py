@@ -15,7 +15,7 @@ from threading import Event
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, StoreTrouble, SyncError
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
-from salesforce_sync.ports import Clock, Org, Store, Usage
+from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import (
     ApiLimitWarning,
     Bus,
@@ -27,15 +27,13 @@ from salesforce_sync.signals import (
     VerifyComplete,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
-from salesforce_sync.sync.schedule import DEFAULTS, Rules, refresh_is_due, verify_is_due
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.verify import Pages
 
 log = logging.getLogger(__name__)
 
 WORKERS = 4
 NOT_BEGUN = "NOT_BEGUN"
-WARN_AT = 0.8
-"""The share of the org's daily API calls from which every run ends with a warning."""
 
 
 class SyncEngine:
@@ -88,7 +86,19 @@ class SyncEngine:
             self._list_together(open_still, course.puller)
             list(pool.map(lambda task: self._attempt(task, course, self._prove), open_still))
         records = tuple(task.record for task in tasks if task.record is not None)
-        return Run(course.run_id, records, *self._cost(course))
+        self._note_usage()
+        again_at = max((task.again_at for task in tasks if task.again_at is not None), default=None)
+        return Run(course.run_id, records, *self._cost(course), again_at)
+
+    def _note_usage(self) -> None:
+        """Keep what the org said of its API calls, for the processes that come after this one."""
+        usage = self._org.usage
+        if usage.used is None or usage.limit is None:
+            return
+        try:
+            self._store.note_usage(usage.used, usage.limit)
+        except StoreTrouble:
+            log.exception("The API calls could not be noted")  # they are in no way part of what was synced
 
     def _ask(self, course: _Course) -> list[_Task]:
         """Ask the org about all objects at once, as far as they can be asked so."""
@@ -131,7 +141,9 @@ class SyncEngine:
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
                 course.stop.set()
-            task.record = self._failed(task, course, Problem(error.code, error.message, error.hint))
+            task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
+            state = RunState.PARTIAL if isinstance(error, LimitExceeded) else RunState.FAILED
+            task.record = self._failed(task, course, Problem(error.code, error.message, error.hint), state)
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", task.name)
             what = f"{type(error).__name__}: {error}"[:500]
@@ -195,13 +207,13 @@ class SyncEngine:
         except BudgetSpent as spent:
             log.info("%s is looked after later: %s", object_name, spent.message)
 
-    def _failed(self, task: _Task, course: _Course, problem: Problem) -> RunRecord:
+    def _failed(self, task: _Task, course: _Course, problem: Problem, state: RunState = RunState.FAILED) -> RunRecord:
         task.claim.close()
         known = self._store.schema(task.name)
         record = RunRecord(
             course.run_id,
             known.name if known else task.name,
-            RunState.FAILED,
+            state,
             task.started,
             self._clock.now(),
             problem=problem,
@@ -223,8 +235,9 @@ class SyncEngine:
         else:
             self._bus.emit(SyncComplete())
         usage = self._org.usage
-        if near_the_wall(usage):
-            self._bus.emit(ApiLimitWarning(usage.used or 0, usage.ceiling or usage.limit or 0))
+        wall = usage.ceiling or usage.limit
+        if near_the_wall(usage.used, wall):
+            self._bus.emit(ApiLimitWarning(usage.used or 0, wall or 0))
 
 
 class Proofs(Enum):
@@ -247,6 +260,7 @@ class _Task:
     pulled: Pulled | None = None
     listing: Pages | None = None
     record: RunRecord | None = None
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +285,3 @@ def _distinct(objects: Sequence[str]) -> tuple[str, ...]:
     for name in objects:
         spelt.setdefault(name.casefold(), name)
     return tuple(spelt.values())
-
-
-def near_the_wall(usage: Usage) -> bool:
-    """Whether a person should be warned about the day's API calls: the org's limit, or the settings' if smaller."""
-    wall = usage.ceiling or usage.limit or 0
-    return wall > 0 and usage.used is not None and usage.used >= WARN_AT * wall
