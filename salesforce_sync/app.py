@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, SyncError, WrongOrg
+from salesforce_sync.errors import Misuse, NotConnected, Stopped, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
@@ -79,7 +79,10 @@ class Answer:
 
 
 class SystemClock:
-    """This machine's time. Implements `ports.Clock`."""
+    """This machine's time. Implements `ports.Clock`. Once `stop` is set, nobody waits on it: `Stopped`."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -88,7 +91,8 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        if self._stop.wait(seconds):
+            raise Stopped()
 
 
 class SFSync:
@@ -102,7 +106,8 @@ class SFSync:
         self.config = config if isinstance(config, Config) else Config.load(config)
         if self.config.storage.type != "sqlite":
             raise Misuse(f"There is no storage of type {self.config.storage.type!r}.", hint="Use 'sqlite'.")
-        self._clock = clock or SystemClock()
+        self._stop = threading.Event()
+        self._clock = clock or SystemClock(self._stop)
         self._bus = Bus()
         self._store = SqliteStore(self.config.storage.path, self._clock)
         self._lock = threading.Lock()
@@ -231,6 +236,7 @@ class SFSync:
 
     def _engine(self) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
+        from salesforce_sync.sync.stopping import StoppableOrg
 
         org = self._connected()
         try:
@@ -239,7 +245,14 @@ class SFSync:
             raise
         except SyncError as error:
             log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
-        return SyncEngine(self._connected(), self._store, self._clock, self._bus, self._rules())
+        return SyncEngine(StoppableOrg(org, self._stop), self._store, self._clock, self._bus, self._rules())
+
+    def stop(self) -> None:
+        """End the run that is under way at its next whole page, and begin no other. From any thread.
+
+        The run's result says what is not complete (STOPPED); a later `SFSync` goes on from there.
+        """
+        self._stop.set()
 
     def _rules(self) -> Rules:
         from salesforce_sync.models.change import LossLimit

@@ -19,7 +19,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.interrupts import MESSAGE, cut_on_interrupt, set_on_signals
+from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
 from salesforce_sync.signals import Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
@@ -183,7 +183,7 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
         _tell_signals(sync, lines.append)
         if not options.json:
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
-        with cut_on_interrupt():
+        with stop_on_interrupt(sync.stop):
             run = sync.sync(*objects, accept_loss=accept_loss)
     if options.json:
         say_json(reports.run_document(run))
@@ -206,7 +206,7 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
     """
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
-        with cut_on_interrupt():
+        with stop_on_interrupt(sync.stop):
             run, proofs = sync.verify(*objects, accept_loss=accept_loss)
     if options.json:
         say_json(reports.run_document(run) | {"proofs": [reports.proof_document(each) for each in proofs]})

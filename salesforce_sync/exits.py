@@ -12,6 +12,7 @@ from salesforce_sync.errors import (
     ObjectTrouble,
     RecordNotFound,
     SessionInvalid,
+    Stopped,
     SyncError,
 )
 from salesforce_sync.models.run import Run, RunState
@@ -74,6 +75,8 @@ def exit_of_run(run: Run) -> Exit:
     """The exit code for a run: of one in which nothing is complete, that of its first cause."""
     if run.state is RunState.COMPLETE:
         return Exit.COMPLETE
+    if any(each.problem is not None and each.problem.code == Stopped.code for each in run.objects):
+        return Exit.INTERRUPTED
     if any(each.state is RunState.COMPLETE for each in run.objects):
         return Exit.PARTIAL
     causes = [

@@ -122,7 +122,8 @@ class Pull:
         """The job's result. An empty page comes first, so that whoever is killed now does not pay for the job again."""
         schema = self._schema
         begun = BulkPoint(job.id, probed=rows)
-        yield Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
+        first = Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
+        yield first if job.done else replace(first, waits_for="the org's job")
         job = self._bulk.wait(job, rows)
         point = replace(begun, total=job.rows)
         yield Page(schema, Rows(()), resume=str(point), total=job.rows, server_time=job.created)

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 from threading import Event
 
-from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, StoreTrouble, SyncError
+from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.ports import Clock, Org, Store
@@ -142,7 +142,7 @@ class SyncEngine:
             if isinstance(error, NeedsPerson | LimitExceeded):
                 course.stop.set()
             task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
-            state = RunState.PARTIAL if isinstance(error, LimitExceeded) else RunState.FAILED
+            state = RunState.PARTIAL if isinstance(error, LimitExceeded | Stopped) else RunState.FAILED
             task.record = self._failed(task, course, Problem(error.code, error.message, error.hint), state)
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", task.name)
@@ -166,8 +166,9 @@ class SyncEngine:
         if course.stop.is_set():
             raise SyncError("Not begun: an error that concerns every object came first.", code=NOT_BEGUN)
 
-        def report(rows: int, total: int | None) -> None:
-            self._bus.emit(Progress(task.name, rows, total, self._org.usage.spent - course.calls_before))
+        def report(rows: int, total: int | None, waits_for: str) -> None:
+            calls = self._org.usage.spent - course.calls_before
+            self._bus.emit(Progress(task.name, rows, total, calls, waits_for))
 
         task.pulled = self._bring(task, course.puller, report)
         name = task.pulled.merged.object_name
