@@ -67,10 +67,12 @@ class Run:
     objects: tuple[RunRecord, ...]
     calls: int
     seconds: float
+    again_at: datetime | None = None
+    """When calls that the day's limit kept from being made may be tried again (UTC)."""
 
     @property
     def state(self) -> RunState:
-        """Complete if every object is, failed if none is."""
+        """Complete if every object is, failed if all failed; one that only ran out of API calls goes on later."""
         states = {each.state for each in self.objects}
         if states <= {RunState.COMPLETE}:
             return RunState.COMPLETE
@@ -80,6 +82,9 @@ class Run:
     def changed(self) -> int:
         """Rows of all objects that are not as they were."""
         return sum(each.counts.changed for each in self.objects)
+
+
+READS_ALL = "reading every row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +103,8 @@ class ObjectStatus:
     """When values that change without a stamp (formulas) were last read; the last full load counts too."""
     method: str = ""
     """How changes are found: by which stamp, or by reading everything where there is none."""
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether every sync reads every row, as no stamp tells what has changed."""
+        return self.method == READS_ALL

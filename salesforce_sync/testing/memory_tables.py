@@ -12,6 +12,7 @@ from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.forms import from_rest, read_csv
 
@@ -59,6 +60,7 @@ class Disk:
     runs: list[RunRecord] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
+    usage: DayUsage | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
