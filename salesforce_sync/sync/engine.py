@@ -144,6 +144,7 @@ class SyncEngine:
             pulled = puller.take(task.poll, task.polled, report)
         else:
             pulled = puller.pull(task.name, report)
+        pulled = puller.settled(pulled)
         self._look_after(puller, pulled.merged.object_name)
         return pulled
 
