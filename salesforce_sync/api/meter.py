@@ -30,33 +30,40 @@ class Meter:
         self._usage = Usage(ceiling=daily_calls)
         self._under_way = 0
         self._told = clock.monotonic()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     @property
     def usage(self) -> Usage:
         return self._usage
 
     def admit(self, priority: Priority) -> None:
-        """One more call goes out; `BudgetSpent` if it may not. `settle` or `take_back` must follow."""
+        """One more call goes out; `BudgetSpent` if it may not. `settle` or `take_back` must follow.
+
+        While another worker's call is on its way to ask the org for a new word, it is waited for.
+        """
         with self._lock:
-            usage = self._usage
-            used = None if usage.used is None else usage.used + self._under_way
-            if not budget.may_call(used, usage.ceiling, priority) and not self._looking():
-                raise self._refusal(usage, priority)
+            while not self._may_call(priority):
+                if not self._word_is_old():
+                    raise self._refusal(self._usage, priority)
+                if self._under_way == 0:
+                    break
+                self._lock.wait()
             self._under_way += 1
-            self._usage = replace(usage, spent=usage.spent + 1)
+            self._usage = replace(self._usage, spent=self._usage.spent + 1)
 
     def take_back(self) -> None:
         """The call did not leave this machine."""
         with self._lock:
             self._under_way -= 1
             self._usage = replace(self._usage, spent=self._usage.spent - 1)
+            self._lock.notify_all()
 
     def settle(self, header: str | None) -> None:
         """The call is over; `header` is what the org said on its answer. Without one it is taken to have counted."""
         said = read_limit_info(header) if header else None
         with self._lock:
             self._under_way -= 1
+            self._lock.notify_all()
             if said is not None:
                 used, limit = said
                 top = budget.ceiling(self._daily_calls, limit)
@@ -65,10 +72,14 @@ class Meter:
             elif self._usage.used is not None:
                 self._usage = replace(self._usage, used=self._usage.used + 1)
 
-    def _looking(self) -> bool:
+    def _may_call(self, priority: Priority) -> bool:
+        usage = self._usage
+        used = None if usage.used is None else usage.used + self._under_way
+        return budget.may_call(used, usage.ceiling, priority)
+
+    def _word_is_old(self) -> bool:
         """Whether the org's word is so old that one call may go and ask for a new one: it comes with an answer only."""
-        age = self._clock.monotonic() - self._told
-        return age >= budget.LOOK_AGAIN.total_seconds() and self._under_way == 0
+        return self._clock.monotonic() - self._told >= budget.LOOK_AGAIN.total_seconds()
 
     def _refusal(self, usage: Usage, priority: Priority) -> BudgetSpent:
         waited = self._clock.monotonic() - self._told
