@@ -13,10 +13,11 @@ from salesforce_sync.api.bulk import Bulk, Job
 from salesforce_sync.api.by_id import ById
 from salesforce_sync.api.download import Download, Source, Told
 from salesforce_sync.api.query import Query
-from salesforce_sync.api.resume import BulkPoint, RestPoint, parse
+from salesforce_sync.api.resume import BulkPoint, RestPoint, SplitPoint, parse
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
-from salesforce_sync.errors import ObjectTrouble, QueryTimeout, RequestRefused
+from salesforce_sync.api.windows import SplitPull, of_point
+from salesforce_sync.errors import JobFailed, ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.ports import Clock
@@ -36,6 +37,7 @@ class Pull:
         self._schema = request.schema
         self._work_dir = work_dir
         self._clock = clock
+        self._slow = False
         self._bulk = Bulk(transport, clock, request.priority)
         self._purpose = rest.Purpose(f"read {request.schema.name}", request.priority)
 
@@ -50,9 +52,11 @@ class Pull:
         else:
             yield from self._begin()
 
-    def _go_on(self, point: BulkPoint | RestPoint) -> Iterator[Page]:
+    def _go_on(self, point: BulkPoint | RestPoint | SplitPoint) -> Iterator[Page]:
         if isinstance(point, BulkPoint):
             return self._resume_job(point)
+        if isinstance(point, SplitPoint):
+            return self._split().pages(of_point(point), point.rows)
         return self._rest(self._transport.session()).go_on(point)
 
     def _begin(self) -> Iterator[Page]:
@@ -60,7 +64,7 @@ class Pull:
         for_bulk, for_rest = _queries(self._request)
         first = self._probe(for_rest)
         if first is None:
-            yield from self._job_pages(self._only_job(for_bulk), None)
+            yield from self._only_by_job(for_bulk)
             return
         probe = route.Probe(first.page.total, len(first.page.rows), first.page.done)
         job = self._cheaper_job(for_bulk) if route.choose(probe) is route.Route.BULK else None
@@ -81,6 +85,7 @@ class Pull:
             return rest.ask(self._transport, asked, PageDecoder(self._schema), self._purpose)
         except QueryTimeout as slow:
             log.info("%s goes by Bulk: %s", self._schema.name, slow.message)
+            self._slow = True
         except RequestRefused as refused:
             if refused.code != "URI_TOO_LONG":
                 raise
@@ -93,6 +98,22 @@ class Pull:
         except ObjectTrouble as refused:
             log.warning("%s goes by REST, with more calls: %s", self._schema.name, refused.message)
             return None
+
+    def _only_by_job(self, asked: Query) -> Iterator[Page]:
+        """By Bulk what REST cannot answer; in windows by REST where the query is short, and only too slow for both."""
+        short = rest.query_fits(self._transport, asked)
+        try:
+            job = self._only_job(asked)
+        except RequestRefused:
+            if not short:
+                raise
+            log.info("%s is read in windows: Bulk does not take it.", self._schema.name)
+            yield from self._split().begin()
+            return
+        yield from self._job_pages(job, None)
+
+    def _split(self) -> SplitPull:
+        return SplitPull(self._transport, self._request, self._purpose, self._clock.now())
 
     def _only_job(self, asked: Query) -> Job:
         """A Bulk job for what REST cannot answer."""
@@ -113,7 +134,16 @@ class Pull:
         schema = self._schema
         begun = BulkPoint(job.id, probed=rows)
         yield Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
-        job = self._bulk.wait(job, rows)
+        try:
+            job = self._bulk.wait(job, rows)
+        except JobFailed as failed:
+            if not (
+                (self._slow or is_too_slow(failed)) and rest.query_fits(self._transport, _queries(self._request)[1])
+            ):
+                raise
+            log.info("%s is read in windows: %s", schema.name, failed.message)
+            yield from self._split().begin()
+            return
         point = replace(begun, total=job.rows)
         yield Page(schema, Rows(()), resume=str(point), total=job.rows, server_time=job.created)
         yield from self._results(point, Told(schema, job.rows, job.created))
@@ -143,6 +173,12 @@ def _queries(request: PullRequest) -> tuple[Query, Query]:
         return asked, asked
     asked = query.changed_since(schema, schema.stamp, request.since)
     return asked, query.in_order(asked, schema, schema.stamp)
+
+
+def is_too_slow(failed: JobFailed) -> bool:
+    """Whether a job failed for the time that its query takes: another one would, too."""
+    text = failed.message.casefold().replace("_", "").replace(" ", "")
+    return "querytimeout" in text or "toolong" in text
 
 
 def _remove_file(page: Page) -> None:
