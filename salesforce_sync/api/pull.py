@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from salesforce_sync.api import query, rest, route
+from salesforce_sync.api import composite, query, rest, route
 from salesforce_sync.api.ahead import ahead
 from salesforce_sync.api.bulk import Bulk, Job
 from salesforce_sync.api.by_id import ById
@@ -75,7 +75,7 @@ class Pull:
         yield from self._job_pages(job, probe.total)
 
     def _probe(self, asked: Query) -> rest.FirstPage | None:
-        """The first page; None where only Bulk can answer: the query is too long for a GET, or too slow."""
+        """The first page; None where a GET does not do: the query is too long for one, or too slow."""
         too_long = query.too_long(self._schema, asked)
         if too_long is not None:
             raise too_long
@@ -100,31 +100,30 @@ class Pull:
             return None
 
     def _only_by_job(self, asked: Query) -> Iterator[Page]:
-        """By Bulk what REST cannot answer; in windows by REST where the query is short, and only too slow for both."""
-        short = rest.query_fits(self._transport, asked)
+        """By Bulk what a GET cannot answer; by composite, or in windows, where Bulk does not take it."""
         try:
-            job = self._only_job(asked)
-        except RequestRefused:
-            if not short:
-                raise
-            log.info("%s is read in windows: Bulk does not take it.", self._schema.name)
-            yield from self._split().begin()
+            job = self._bulk.create(asked, self._schema.name)
+        except RequestRefused as refused:
+            log.info("%s goes without Bulk: %s", self._schema.name, refused.message)
+            yield from self._split().begin() if self._slow else self._within_post(refused)
             return
         yield from self._job_pages(job, None)
 
-    def _split(self) -> SplitPull:
-        return SplitPull(self._transport, self._request, self._purpose, self._clock.now())
-
-    def _only_job(self, asked: Query) -> Job:
-        """A Bulk job for what REST cannot answer."""
+    def _within_post(self, refused: RequestRefused) -> Iterator[Page]:
+        """The pages of a query that is too long for a GET; what follows the first has short addresses."""
+        _, asked = _queries(self._request)
         try:
-            return self._bulk.create(asked, self._schema.name)
-        except RequestRefused as refused:
+            first = composite.first_page(self._transport, asked, PageDecoder(self._schema), self._purpose)
+        except ObjectTrouble as neither:
             raise RequestRefused(
-                f"{self._schema.name} fits neither way in: it is too wide or too slow for REST, and {refused.message}",
+                f"{self._schema.name} fits no way in: it is too wide for a GET, {refused.message} {neither.message}",
                 code=refused.code,
                 hint="Leave the object out, or hide fields that are not needed from the connected user.",
-            ) from refused
+            ) from neither
+        yield from self._rest(first.session).after(first)
+
+    def _split(self) -> SplitPull:
+        return SplitPull(self._transport, self._request, self._purpose, self._clock.now())
 
     def _rest(self, session: Session) -> rest.RestPull:
         return rest.RestPull(self._transport, self._schema, session, self._purpose)
@@ -137,9 +136,7 @@ class Pull:
         try:
             job = self._bulk.wait(job, rows)
         except JobFailed as failed:
-            if not (
-                (self._slow or is_too_slow(failed)) and rest.query_fits(self._transport, _queries(self._request)[1])
-            ):
+            if not (self._slow or is_too_slow(failed)):
                 raise
             log.info("%s is read in windows: %s", schema.name, failed.message)
             yield from self._split().begin()

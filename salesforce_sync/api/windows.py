@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from salesforce_sync.api import query, rest
+from salesforce_sync.api import composite, query, rest
 from salesforce_sync.api.query import Query
 from salesforce_sync.api.resume import RestPoint, SplitPoint
 from salesforce_sync.api.rows import PageDecoder
@@ -149,7 +149,7 @@ class SplitPull:
                 return
 
     def _ask(self, asked: Query) -> rest.FirstPage:
-        return rest.ask(self._transport, asked, self._decoder, self._purpose)
+        return composite.first_page(self._transport, asked, self._decoder, self._purpose)
 
     def _query(self, window: Window) -> Query:
         schema = self._schema
