@@ -71,6 +71,15 @@ FOUND = {
         segment_bytes=32 << 20,
         route="rest",
     ),
+    "a_field_that_changed_its_type_was_read_as_what_it_had_been": history(
+        "add_field:57462 sync:207520 retype_field:526135 long_transaction:14326",
+        "Contact",
+        "Widget__c",
+        rows=0,
+        page_rows=1,
+        result_rows=11,
+        route="bulk",
+    ),
     "a_job_that_hung_was_waited_for_in_every_run": history(
         "job_fails:24 sync:1", "Opportunity", rows=12, page_rows=1, route="bulk"
     ),
