@@ -18,6 +18,8 @@ from tests.torture.violation import Violation
 from tests.torture.world import World
 
 REST_SECONDS = 15 * 60
+REFRESH_SECONDS = 6 * 3600
+"""After this the values that change without a stamp are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ def _bring_to_rest(world: World, replica: Replica, *, unseen: bool) -> None:
     world.org.clock.advance(REST_SECONDS)
     if _complete_run(world, replica):
         raise Violation("equal at rest", "a run changed rows although the org rests")
+    world.org.clock.advance(REFRESH_SECONDS)
+    _complete_run(world, replica)
+    checks.formulas(world.chronicle, replica)
 
 
 def _complete_run(world: World, replica: Replica) -> int:
