@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
@@ -123,7 +123,9 @@ class Store(Protocol):
         `LossRefused`, and nothing is changed, if more live rows would become tombstones than `loss` allows.
         Rows that were asked for by id leave the checkpoint where it is.
 
-        A row enters only if its stamp is not older than the row here. The checkpoint is the newest stamp that was
+        A row enters only if its stamp is not older than the row here, unless it was asked for by id, or the stamp here
+        is later than the org's time of the last reading: what is stamped ahead of time gets an older stamp with its
+        next change. The checkpoint is the newest stamp that was
         staged, but not later than `checkpoint_limit`, and never goes back; `checkpoint_limit` itself after a first
         pull that found nothing. Staging is gone afterwards.
         """
@@ -142,6 +144,15 @@ class Store(Protocol):
 
     def count_since(self, object_name: str, since: datetime) -> int:
         """Rows whose stamp is at or after `since`, tombstones too, but not what is known to be gone from the org."""
+
+    def doubt(self, object_name: str) -> Doubt | None:
+        """The stamps of rows that may have changed unseen."""
+
+    def note_doubt(self, object_name: str, doubt: Doubt | None) -> None:
+        """Keep this in place of what was doubted before."""
+
+    def ids_between(self, object_name: str, since: datetime, until: datetime, most: int) -> tuple[str, ...]:
+        """At most so many ids of rows, tombstones too, whose stamp is in this range (both ends with it)."""
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.

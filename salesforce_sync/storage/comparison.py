@@ -125,7 +125,8 @@ class _Tables:
         self._listed = f"SELECT * FROM {listing} WHERE NOT ({dead})"
         stamp = schema.stamp
         self._stamp = "NULL" if stamp is None else f"l.{sql.quote(stamp)}"
-        self._newer = f"t.{sql.quote(stamp)} < l.{sql.quote(stamp)}" if stamp is not None else "false"
+        # Not <: a row that was stamped ahead of the org's clock has an older stamp after its next change.
+        self._moved = f"t.{sql.quote(stamp)} IS NOT l.{sql.quote(stamp)}" if stamp is not None else "false"
         recent = f" AND t.{sql.quote(stamp)} >= ?" if since is not None and stamp is not None else ""
         self._recent = recent
         prefixed = dead.replace('"IsDeleted"', 't."IsDeleted"')
@@ -147,7 +148,7 @@ class _Tables:
 
     def stale(self) -> str:
         alive = f'(t."Id" IS NOT NULL AND NOT ({self._dead_here}))'
-        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._newer}{self._bound()}'
+        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
 
     def extra(self) -> str:
         absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'

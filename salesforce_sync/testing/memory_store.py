@@ -27,6 +27,7 @@ from salesforce_sync.testing.memory_tables import (
     shape,
     spelt,
     stored_rows,
+    trusted_by,
     values,
     without_doubles,
 )
@@ -148,9 +149,10 @@ class MemoryStore(Comparing):
             staged = without_doubles(staging.rows, schema.stamp)
             if staging.total is not None and len(staged) < min(staging.total, len(staging.rows)):
                 raise Incomplete(f"{schema.name}: {staging.total} rows announced, {len(staged)} different ones came.")
-            refuse_loss(table, staged, loss)
+            trusted = trusted_by(table, staging)
+            refuse_loss(table, staged, loss, trusted)
             del self._disk.staging[schema.name]
-            merged = enter(table, staged)
+            merged = enter(table, staged, trusted)
             table.gone = {
                 key: cause for key, cause in table.gone.items() if dead(table.rows.get(key, {"IsDeleted": 1}))
             }

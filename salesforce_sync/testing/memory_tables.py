@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from salesforce_sync.models.change import Merged
+from salesforce_sync.models.change import Doubt, Merged
 from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.testing.forms import from_rest, read_csv
 
 Row = dict[str, Stored]
+LATEST = "~"
+"""After every stamp."""
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Table:
     read_at: datetime | None = None
     refreshed_at: datetime | None = None
     described_as: str | None = None
+    doubt: Doubt | None = None
     gone: dict[str, Cause] = field(default_factory=dict)
     listing: list[Row] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
@@ -94,12 +97,12 @@ def without_doubles(rows: list[Row], stamp: str | None) -> dict[str, Row]:
     return kept
 
 
-def enter(table: Table, staged: dict[str, Row]) -> Merged:
-    """Let staged rows enter a table, by the rule of the merge."""
+def enter(table: Table, staged: dict[str, Row], trusted: str) -> Merged:
+    """Let staged rows enter a table, by the rule of the merge. Stamps after `trusted` keep no older row out."""
     inserted = updated = deleted = 0
     for key, row in staged.items():
         here = table.rows.get(key)
-        if here is not None and (older(table.schema.stamp, row, here) or same(row, here)):
+        if here is not None and (kept_out(table.schema.stamp, row, here, trusted) or same(row, here)):
             continue
         table.rows[key] = {**(here or {}), **row}
         if dead(row) and here is None:
@@ -124,6 +127,18 @@ def older(stamp: str | None, row: Row, here: Row) -> bool:
     if stamp is None or row[stamp] is None or here.get(stamp) is None:
         return False
     return str(row[stamp]) < str(here[stamp])
+
+
+def kept_out(stamp: str | None, row: Row, here: Row, trusted: str) -> bool:
+    """Whether a row that came must not replace the one here."""
+    return older(stamp, row, here) and str(here[str(stamp)]) <= trusted
+
+
+def trusted_by(table: Table, staging: Staging) -> str:
+    """The latest stamp here that keeps an older row out: up to the last reading, and none from rows asked by id."""
+    if staging.partial:
+        return ""
+    return LATEST if table.read_at is None else format_datetime(table.read_at)
 
 
 def spelt(row: Row, schema: ObjectSchema) -> Row:
