@@ -5,17 +5,21 @@ Every implementation of a port passes the same suite (`tests/contract`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
+from salesforce_sync.models.history import Replaced
+from salesforce_sync.models.inbox import InboxItem, Resolution
+from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.values import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,18 @@ class Usage:
     used: int | None = None
     limit: int | None = None
     ceiling: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A change to send, with the schema of its object. Its edits are what to send now, with real ids only."""
+
+    schema: ObjectSchema
+    change: Change
+
+
+Announce = Callable[[Sequence[Change], str | None], None]
+"""Told which changes are about to be handed over, before they are; and once more when a Bulk job has them (its id)."""
 
 
 class Org(Protocol):
@@ -59,6 +75,32 @@ class Org(Protocol):
 
     def deletions(self, object_name: str, start: datetime, end: datetime) -> Deletions:
         """What the org says was deleted in this window (UTC). One call; an `ObjectTrouble` where it cannot say."""
+
+    def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:
+        """Send these changes by the cheapest safe route; gives the outcomes of each call as it is answered.
+
+        Every order gets exactly one outcome. Their order is kept within one record's parent: siblings are not sent
+        side by side. `announce` is called with the changes of a call before it is sent; if it raises, nothing is sent.
+        An update or delete is written only if the org's row is as it was when the edits were made (`change.stamp`):
+        `Conflicted` otherwise. Where the org cannot be asked that in the same call, what was replaced is told
+        (`Applied.replaced`). One row's failure is an outcome; an error is raised only for what stops all of them
+        (`NeedsPerson`, `LimitExceeded`), and then every announced change has had its outcome: `Lost` if no answer came.
+        """
+
+    def recover(self, orders: Sequence[Order], job: str) -> tuple[Outcome, ...]:
+        """What became of orders that this Bulk job has: their outcomes, `Lost` for those that it has not done yet."""
+
+    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
+        """The records that the connected user has created at or after `since` (the org's time, UTC).
+
+        One tuple a record, one value a column of `schema`, in the form of `models.page.Rows`.
+        """
+
+    def cost(self, orders: Sequence[Order]) -> int:
+        """API calls that writing these would take if every answer were a good one. No call."""
+
+    def time(self) -> datetime | None:
+        """The org's own time now (UTC), as its last answer told; asked for, without an API call, if none came yet."""
 
     @property
     def usage(self) -> Usage:
@@ -115,6 +157,8 @@ class Store(Protocol):
         `LossRefused`, and nothing is changed, if more live rows would become tombstones than `loss` allows.
         Rows that were asked for by id leave the checkpoint where it is.
 
+        Where a row has local edits, they are held against it (`resolve.judge`): edits of fields that the org has not
+        changed go on, on the new base; others end, or wait in the inbox, as the policies say.
         A row enters only if its stamp is not older than the row here. The checkpoint is the newest stamp that was
         staged, but not later than `checkpoint_limit`, and never goes back; `checkpoint_limit` itself after a first
         pull that found nothing. Staging is gone afterwards.
@@ -148,6 +192,7 @@ class Store(Protocol):
         """Take rows out that the org no longer shows; their values are kept. Gives how many there were.
 
         A deleted or purged one becomes a tombstone where the object has IsDeleted; a hidden one leaves the table.
+        One with local edits waits in the inbox, and stays.
         """
 
     def record_proof(self, proof: Proof) -> None:
@@ -164,6 +209,79 @@ class Store(Protocol):
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""
+
+    # ── edits ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def create(self, object_name: str, values: Mapping[str, Stored]) -> str:
+        """Make a record here, with its place in the outbox; gives its local id.
+
+        Like the next three: `Misuse` says what describe knows to be wrong (a field that cannot be written, a text
+        that is too long, a required field that is missing, a value that is not in a restricted picklist), and then
+        nothing is changed. '' is null.
+        """
+
+    def update(self, object_name: str, record_id: str, values: Mapping[str, Stored]) -> None:
+        """Change fields of a live record, with its place in the outbox; `RecordNotFound` where there is none.
+
+        Several edits of one record fold into one change. A field that is back at its base is no edit any more. An
+        edit of a parked change releases it.
+        """
+
+    def delete(self, object_name: str, record_id: str) -> None:
+        """Delete a live record here, with its place in the outbox. One that the org never had is simply gone."""
+
+    def undelete(self, object_name: str, record_id: str) -> None:
+        """Bring a tombstone back, with its place in the outbox; a deletion that was not sent yet is only taken back."""
+
+    def real_id(self, record_id: str) -> str:
+        """The org's id for a local one that has been created there; any other id is given back as it is."""
+
+    # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def changes(self) -> tuple[Change, ...]:
+        """Everything in the outbox, in order: waiting, sending and parked.
+
+        A change that is sending has the edits as they were sent; newer ones show when it is settled.
+        """
+
+    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
+        """Note, durably, that these changes (with just these edits) are about to be handed to the org."""
+
+    def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
+        """Take the org's answers into the store, all or none.
+
+        Afterwards no applied change is in the outbox, except for what was edited since it was sent, which waits on
+        the sent values as its new base. A created record has the org's id everywhere here, and its local id goes on
+        resolving. Rejected changes are parked, with an inbox item (unless they were edited since they were sent:
+        then they wait). Deferred ones wait until a time that grows with their attempts. Conflicted ones wait; their
+        record must be read again. Lost ones stay as sending.
+        """
+
+    def pushes(self, most: int = 20) -> tuple[Push, ...]:
+        """The last pushes, newest first, with what became of their changes."""
+
+    def record_push(self, push: Push) -> None:
+        """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled."""
+
+    # ── the inbox and the history ────────────────────────────────────────────────────────────────────────────────
+
+    def inbox(self) -> tuple[InboxItem, ...]:
+        """What waits for a person, oldest first."""
+
+    def resolve(self, number: int, resolution: Resolution) -> None:
+        """Carry out a person's decision on an inbox item; `RecordNotFound` if there is no such item.
+
+        The org's side ends the local edits (their fields show the org's values again; a create is gone). The local
+        side, or a value, goes to the outbox on the org's present value as its base.
+        """
+
+    def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
+        """The record's values that were replaced by a pull, a push or a decision, newest first."""
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def count_shown(self, object_name: str) -> int:
+        """Rows that the org should show as live: without those made here only, with those deleted only here."""
 
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
         """Live rows (not tombstones) that pass every filter."""
