@@ -37,8 +37,10 @@ _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND reco
 _UNPARK = """
 UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id = ?2 AND state = 'parked'
     AND NOT EXISTS (SELECT 1 FROM _sync_inbox WHERE object_name = ?1 AND record_id = ?2
-        AND kind IN ('rejected', 'duplicate', 'uncertain'))
+        AND kind NOT IN ('conflict', 'replaced'))
 """
+
+_BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 
 Row = Mapping[str, Stored]
 
@@ -83,14 +85,12 @@ class Judge:
             return
         verdict = judge(contested, schema, self._policies)
         self._carry_out(db, schema, contested, verdict)
-        shown = row_of(db, schema, met.record_id) or {}
-        before = contested.base | {each.field: each.value for each in contested.edits if each.field in verdict.done}
-        who = str(met.came.get("LastModifiedById") or "")
-        changed = {
-            name: (before.get(name), value)
-            for name, value in met.came.items()
-            if name in contested.base and (name in shown or not shown)
+        before = {
+            **contested.base,
+            **{each.field: each.value for each in contested.edits if each.field in verdict.done},
         }
+        who = str(met.came.get("LastModifiedById") or "")
+        changed = {name: (before[name], value) for name, value in met.came.items() if name in before}
         self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
 
     def _contested(
@@ -129,10 +129,7 @@ class Judge:
             db.execute(_END, (*record, name))
         for each in verdict.conflicts:
             db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
-        db.execute(
-            "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind IN ('deleted there', 'changed there')",
-            record,
-        )
+        db.execute(_BACK_THERE, record)
         db.execute(_UNPARK, record)
         kept = {each.field: each.value for each in verdict.keep}
         kept |= {each.field: each.local for each in verdict.conflicts}

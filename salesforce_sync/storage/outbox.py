@@ -39,8 +39,8 @@ FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=30)
 
 _ROWS = """
-SELECT number, object_name, record_id, operation, sending, state, edited_at, attempts, not_before, push_id, sent_at, job,
-    allow_duplicates FROM _sync_outbox
+SELECT number, object_name, record_id, operation, sending, state, edited_at, attempts, not_before, push_id, sent_at,
+    job, allow_duplicates FROM _sync_outbox
 """
 _ALL = f"{_ROWS} ORDER BY number"
 _ONE = f"{_ROWS} WHERE object_name = ? AND record_id = ?"
@@ -257,7 +257,7 @@ class Outbox:
                 db.execute(_LATER, (format_datetime(self._now() + pause), *record))
                 _note_pushed(db, push_id, change, change.record_id, "deferred", Problem(code, message))
             case Conflicted():
-                # What was sent stays noted: if it did arrive, the row that is read now shows it, and that is no conflict.
+                # What was sent stays noted: if it did arrive, the row that is read now shows it: no conflict.
                 db.execute(_NOT_SENT, record)
                 _note_pushed(db, push_id, change, change.record_id, "conflicted")
             case Lost(_, message, job):

@@ -144,6 +144,7 @@ def may_be_replaced(table: str, width: int) -> str:
     """
     return f"""
 SELECT NOT EXISTS (SELECT 1 FROM {quote(table)})
+   AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE object_name = {literal(table)})
    AND (SELECT count(*) FROM pragma_table_info({literal(table)})) = {width}
    AND NOT EXISTS (
     SELECT 1 FROM sqlite_master WHERE name NOT GLOB '_sync_*'
@@ -296,6 +297,24 @@ def _live_and_dead(schema: ObjectSchema) -> str:
         return "count(*), 0"
     dead = 'count(*) FILTER (WHERE "IsDeleted" IS 1)'
     return f"count(*) - {dead}, {dead}"
+
+
+def count_shown(schema: ObjectSchema) -> str:
+    """Live rows of the org's view: those made here only are not there, and those deleted only here still are."""
+    there = "substr(t.\"Id\", 1, 6) <> 'local-'"
+    waiting = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = ?1 AND o.record_id = t."Id"'
+    if not schema.has("IsDeleted"):
+        gone = "(SELECT count(*) FROM _sync_outbox WHERE object_name = ?1 AND operation = 'delete')"
+        return f"SELECT count(*) + {gone} FROM {quote(schema.name)} t WHERE {there}"
+    deleted_here = f"EXISTS ({waiting} AND o.operation = 'delete')"
+    deleted_there = f"EXISTS ({waiting} AND o.operation = 'undelete') OR EXISTS ({_DELETED_THERE})"
+    live = f'(t."IsDeleted" IS NOT 1 AND NOT ({deleted_there})) OR (t."IsDeleted" IS 1 AND {deleted_here})'
+    return f"SELECT count(*) FROM {quote(schema.name)} t WHERE {there} AND ({live})"
+
+
+_DELETED_THERE = """
+SELECT 1 FROM _sync_inbox i WHERE i.object_name = ?1 AND i.record_id = t."Id" AND i.kind = 'deleted there'
+""".strip()
 
 
 def count_since(schema: ObjectSchema, stamp: str) -> str:

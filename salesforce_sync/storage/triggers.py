@@ -96,6 +96,8 @@ def _wrong_updates(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, st
         return
     if not field.updateable:
         yield f'OLD."Id" NOT {_LOCAL} AND {changes}', f"{named} can only be set when the record is made"
+    if field.type is FieldType.BOOLEAN:
+        yield f"{changes} AND NEW.{name} IS NULL", f"{named} is 0 or 1"
     if not field.nillable and not field.defaulted_on_create:
         yield f"{changes} AND nullif(NEW.{name}, '') IS NULL", f"{named} is required: it cannot be emptied"
     for wrong, why in _wrong(schema, field):
@@ -119,9 +121,10 @@ def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
         case FieldType.DECIMAL:
             yield f"{_not_a_number(new)}", "is a number, written like 1234.5"
         case FieldType.DATE:
-            yield f"date({new}) IS NOT {new}", "is a date, written like 2026-01-31"
+            # '+0 days' makes SQLite look at the day: without it, 2026-02-30 is given back as it is.
+            yield f"date({new}, '+0 days') IS NOT {new}", "is a date, written like 2026-01-31"
         case FieldType.DATETIME:
-            form = f"strftime('%Y-%m-%dT%H:%M:%fZ', {new})"
+            form = f"strftime('%Y-%m-%dT%H:%M:%fZ', {new}, '+0 days')"
             yield f"{form} IS NOT {new}", "is a datetime in UTC, written like 2026-01-31T14:30:00.000Z"
         case FieldType.TIME:
             form = f"strftime('%H:%M:%fZ', {new})"
@@ -278,7 +281,6 @@ def _bin(schema: ObjectSchema) -> str:
     """IsDeleted set to 1 is a deletion, and to 0 an undeletion."""
     if not schema.has("IsDeleted") or not schema.deletable:
         return ""
-    mine = _mine(schema)
     put = (
         "DO UPDATE SET state = 'waiting', attempts = 0, not_before = NULL, edited_at = excluded.edited_at, operation ="
     )
