@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.outbox import (
     Applied,
     Change,
@@ -64,13 +65,22 @@ def recover(
         if change.operation is Operation.CREATE:
             creates[change.object_name].append(change)
     for name, some in creates.items():
-        yield find(schemas[name], some, _created(org, schemas[name], some, known))
+        yield _look_for(org, schemas[name], some, known)
+
+
+def _look_for(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Collection[str]) -> tuple[Outcome, ...]:
+    try:
+        rows = _created(org, schema, creates, known)
+    except ObjectTrouble as trouble:
+        message = f"The answer to this create was lost, and it cannot be looked for: {trouble.message}"
+        return tuple(Rejected(each, CREATE_UNCERTAIN, message, kind=Kind.UNCERTAIN) for each in creates)
+    return find(schema, creates, rows)
 
 
 def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Collection[str]) -> list[Row]:
     """The records that the connected user has made since, and that are not known to be somebody else's."""
     names = sorted({edit.field for change in creates for edit in change.edits})
-    asked = schema.only(*names)
+    asked = schema.only("CreatedDate", *names)
     since = min(BEFORE_ALL if each.sent_at is None else each.sent_at - MARGIN for each in creates)
     rows = (stored_row(asked, row) for row in org.created(asked, since))
     return [row for row in rows if row["Id"] not in known]
