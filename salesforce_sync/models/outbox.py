@@ -52,6 +52,8 @@ class Kind(StrEnum):
     """Edited here, and deleted, merged away or no longer visible in the org."""
     CHANGED_THERE = "changed there"
     """Deleted here, and changed in the org since."""
+    REPLACED = "replaced"
+    """Our write took the place of a value that somebody else had written a moment before; what it was is kept."""
     UNCERTAIN = "uncertain"
     """A create's answer was lost, and the org has a record that may or may not be it."""
 
