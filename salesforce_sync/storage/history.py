@@ -89,7 +89,7 @@ def _note_merge(schema: ObjectSchema) -> str:
     fields = [each for each in schema.columns if each.name != "Id" and each.name not in UNTOLD]
     if not fields:
         return "SELECT ?, ?, ?"
-    pairs = " || ".join(map(_pair, fields))
+    pairs = sql.joined([_pair(each) for each in fields], " || ")
     who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
     contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = ?2 AND o.record_id = s."Id"'
     changed = f"SELECT s.\"Id\" AS id, coalesce({who}, '') AS who, {pairs} AS pairs"

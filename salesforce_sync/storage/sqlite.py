@@ -68,7 +68,6 @@ class SqliteStore:
 
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         with self._connections.writing() as db:
-            drop_triggers(db, schema)  # a column that they name cannot be replaced
             gained = self._widen(db, schema)
             give_triggers(db, schema)
             db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
@@ -102,6 +101,7 @@ class SqliteStore:
 
     def _replace_column(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """A field of another type under the same name: the old column would bend its values."""
+        drop_triggers(db, schema)  # a column that they name cannot be replaced
         db.execute(sql.drop_search_index(schema.name, field))
         self._indexed.discard((schema.name, field.name))
         try:

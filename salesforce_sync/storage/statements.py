@@ -73,6 +73,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def joined(parts: Sequence[str], operator: str) -> str:
+    """Expressions joined by an associative operator, in groups: SQLite takes no chain of a thousand."""
+    if len(parts) <= _GROUP:
+        return operator.join(parts)
+    groups = [parts[start : start + _GROUP] for start in range(0, len(parts), _GROUP)]
+    return joined([f"({joined(group, operator)})" for group in groups], operator)
+
+
+_GROUP = 50
+
 _DECLARED = {
     FieldType.BOOLEAN: "BOOLEAN",
     FieldType.INTEGER: "INTEGER",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
-from salesforce_sync.storage.statements import literal, quote
+from salesforce_sync.storage.statements import joined, literal, quote
 
 _LOCAL = f"GLOB '{LOCAL_PREFIX}*'"
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
@@ -266,7 +266,7 @@ def _blank(schema: ObjectSchema) -> str:
     ]
     if not texts:
         return ""
-    empty = " OR ".join(f"NEW.{quote(each.name)} = ''" for each in texts)
+    empty = joined([f"NEW.{quote(each.name)} = ''" for each in texts], " OR ")
     emptied = ", ".join(f"{quote(each.name)} = nullif({quote(each.name)}, '')" for each in texts)
     return _create(
         schema,
