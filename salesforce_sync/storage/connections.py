@@ -31,7 +31,7 @@ class Connections:
         self._readers = threading.local()
         # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
-        self._looking = threading.Lock()
+        self._looking = threading.RLock()
         self._editor: apsw.Connection | None = None
         with translated(path):
             _create_private(path)

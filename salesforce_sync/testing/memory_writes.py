@@ -110,7 +110,9 @@ class MemoryWrites(MemoryRecords):
         for number, some in enumerate(self._calls(orders), 1):
             changes = [order.change for order in some]
             job = f"memory-job-{next(self._numbers)}" if self._as_job(orders) else None
-            announce(changes, job)
+            announce(changes, None)
+            if job is not None:
+                announce(changes, job)
             try:
                 fault = self._answer("write", some[0].schema.name, number)
             except (LimitExceeded, NeedsPerson) as stop:

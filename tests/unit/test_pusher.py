@@ -346,7 +346,7 @@ def test_an_edit_of_what_was_deleted_there_waits(rig, purged):
     rig.push()
 
     assert rig.kinds() == [(rig.acme, Kind.DELETED_THERE)]
-    assert rig.org.written == []
+    assert rig.there(rig.acme) is None
     assert rig.push().changes == ()
 
 
