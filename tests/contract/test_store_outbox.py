@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Operation
+from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Kind, Operation, Rejected
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -332,6 +332,88 @@ def test_a_parked_change_that_goes_back_to_its_base_is_gone(replica):
 
     assert replica.changes() == ()
     assert replica.inbox() == ()
+
+
+def test_an_edit_does_not_send_a_create_again_that_may_be_in_the_org(replica):
+    local = replica.create("Account", {"Name": "Nut"})
+    (change,) = send(replica)
+    replica.settle("push-1", [Rejected(change, "UNCERTAIN", "It may be Acme.", (), (), Kind.UNCERTAIN)])
+
+    replica.update("Account", local, {"Phone": "8"})
+
+    assert waiting(replica) == []
+    assert only(replica).values == {"Name": "Nut", "Phone": "8"}
+    assert [each.kind for each in replica.inbox()] == [Kind.UNCERTAIN]
+
+
+def test_an_edit_does_not_send_what_the_org_has_deleted(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    replica.update("Account", ACME, {"Phone": "3", "Rating": "Hot"})
+
+    assert waiting(replica) == []
+    assert [each.kind for each in replica.inbox()] == [Kind.DELETED_THERE]
+    assert {each.field: each.value for each in replica.inbox()[0].edits} == {"Phone": "3", "Rating": "Hot"}
+
+
+def test_deleting_what_the_org_has_deleted_is_done(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    replica.delete("Account", ACME)
+
+    assert replica.changes() == ()
+    assert replica.inbox() == ()
+    assert replica.get("Account", ACME) is None
+
+
+def test_taking_back_the_edits_of_what_the_org_has_deleted_deletes_it_here(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    replica.update("Account", ACME, {"Phone": "1"})
+
+    assert replica.changes() == ()
+    assert replica.inbox() == ()
+    assert replica.get("Account", ACME) is None
+
+
+def test_taking_back_the_deletion_of_what_was_changed_there_shows_the_orgs_values(replica):
+    replica.delete("Account", ACME)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    replica.undelete("Account", ACME)
+
+    assert shown(replica, ACME)["Phone"] == "3"
+    assert replica.changes() == ()
+    assert replica.inbox() == ()
+
+
+def test_what_was_deleted_while_its_edit_was_on_the_way_is_not_changed_by_somebody_else(replica):
+    # The row that comes holds what we have sent ourselves.
+    replica.update("Account", ACME, {"Phone": "2"})
+    changes = send(replica)
+    replica.delete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+    assert replica.inbox() == ()
+    applied(replica, changes)
+
+    assert [(each.operation, each.state) for each in replica.changes()] == [(Operation.DELETE, ChangeState.WAITING)]
+
+
+def test_a_deletion_that_is_seen_before_it_is_settled_is_nobody_elses(replica):
+    replica.delete("Account", ACME)
+    changes = send(replica)
+    replica.undelete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    assert replica.inbox() == ()
+    applied(replica, changes)
+
+    assert [each.operation for each in waiting(replica)] == [Operation.UNDELETE]
+    assert shown(replica, ACME)["Name"] == "Acme"
 
 
 def test_a_refused_edit_releases_nothing(replica):
