@@ -147,8 +147,6 @@ def _create_private(path: Path) -> None:
 
 
 def _prepare_writer(connection: apsw.Connection) -> None:
-    # What comes from the org is no edit: the triggers that write the outbox must not fire.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     connection.pragma("page_size", PAGE_BYTES)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")

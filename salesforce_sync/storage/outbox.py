@@ -34,6 +34,7 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_item
 from salesforce_sync.storage.records import adopt_id, forget_record, tidy
+from salesforce_sync.storage.watch import in_outbox, unseen
 
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=30)
@@ -187,7 +188,7 @@ class Outbox:
         applied: list[Applied] = []
         parked: list[Change] = []
         created: dict[str, str] = {}
-        with self._connections.writing() as db:
+        with self._connections.writing() as db, unseen(db, in_outbox(db)):
             db.execute(_NOTE_PUSH, (push_id, format_datetime(self._now())))
             for outcome in outcomes:
                 match outcome:

@@ -32,11 +32,12 @@ from salesforce_sync.storage.comparison import Comparer
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.edits import Editor, drop_triggers, give_triggers
+from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
 from salesforce_sync.storage.outbox import Outbox
+from salesforce_sync.storage.watch import drop_triggers, give_triggers
 
 KEEPING = Keeping()
 INDEX_ROWS = 20_000
@@ -101,7 +102,7 @@ class SqliteStore:
 
     def _replace_column(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """A field of another type under the same name: the old column would bend its values."""
-        drop_triggers(db, schema)  # a column that they name cannot be replaced
+        drop_triggers(db, schema.name)  # a column that they name cannot be replaced
         db.execute(sql.drop_search_index(schema.name, field))
         self._indexed.discard((schema.name, field.name))
         try:
