@@ -17,7 +17,7 @@ from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTroub
 from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
+from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
@@ -57,8 +57,8 @@ class SqliteStore:
         judge = Judge(policies, self._history, clock.now)
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
-        self._editor = Editor(self._connections)
-        self._outbox = Outbox(self._connections, self.schema, self._history, clock.now)
+        self._editor = Editor(self._connections, self.schema)
+        self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
@@ -292,6 +292,8 @@ class SqliteStore:
         statement = self._schemas.statement(object_name, sql.get)
         if statement is None:
             raise self._unknown(object_name)
+        if is_local(record_id):
+            record_id = self.real_id(record_id)
         row: tuple[object, ...] | None = self._connections.reader().execute(statement, (record_id,)).fetchone()
         return row
 
