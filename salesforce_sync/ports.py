@@ -19,6 +19,7 @@ from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullReque
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored
 
 
@@ -64,6 +65,13 @@ class Org(Protocol):
         tells the `total`). The final page, and only it, has `last`. With `request.resume` the pull goes on after that
         point without paying again for what is behind it; `LocatorExpired` where the org has forgotten it.
         Closing the iterator ends the downloads. Raises errors of `salesforce_sync.errors` only.
+        """
+
+    def pull_together(self, requests: Sequence[PullRequest]) -> tuple[Generator[Page, None, None], ...]:
+        """Several pulls at once, in the order of the requests; what they begin with shares calls where it can.
+
+        Each is as `pull` gives it, and may be read in a thread of its own. This call raises nothing: what it met is
+        raised by the pull that it concerns.
         """
 
     def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
@@ -282,6 +290,12 @@ class Store(Protocol):
 
     def count_shown(self, object_name: str) -> int:
         """Rows that the org should show as live: without those made here only, with those deleted only here."""
+
+    def note_usage(self, used: int, limit: int) -> None:
+        """The org has just said how many API calls of the last 24 hours are used."""
+
+    def usage(self) -> DayUsage | None:
+        """What it last said."""
 
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
         """Live rows (not tombstones) that pass every filter."""
