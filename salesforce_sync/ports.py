@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
@@ -173,7 +173,9 @@ class Store(Protocol):
         changed go on, on the new base and with the new stamp; others end, or wait in the inbox, as the policies say.
         Counted is what changed of the org's row, whatever is shown of it here. What a change on its way has put there
         itself is nobody else's change. A record that the org had deleted, and shows again, needs no decision any more.
-        A row enters only if its stamp is not older than the row here. The checkpoint is the newest stamp that was
+        A row enters only if its stamp is not older than the row here, unless it was asked for by id, or the stamp here
+        is later than the org's time of the last reading: what is stamped ahead of time gets an older stamp with its
+        next change. The checkpoint is the newest stamp that was
         staged, but not later than `checkpoint_limit`, and never goes back; `checkpoint_limit` itself after a first
         pull that found nothing. Staging is gone afterwards.
         """
@@ -195,6 +197,15 @@ class Store(Protocol):
 
     def count_since(self, object_name: str, since: datetime) -> int:
         """Rows whose stamp is at or after `since`, tombstones too, but not what is known to be gone from the org."""
+
+    def doubt(self, object_name: str) -> Doubt | None:
+        """The stamps of rows that may have changed unseen."""
+
+    def note_doubt(self, object_name: str, doubt: Doubt | None) -> None:
+        """Keep this in place of what was doubted before."""
+
+    def ids_between(self, object_name: str, since: datetime, until: datetime, most: int) -> tuple[str, ...]:
+        """At most so many ids of rows, tombstones too, whose stamp is in this range (both ends with it)."""
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.

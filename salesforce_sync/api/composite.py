@@ -12,8 +12,11 @@ from typing import Any
 
 import msgspec
 
+from salesforce_sync.api import rest
+from salesforce_sync.api.query import Query
 from salesforce_sync.api.responses import Refusal, error_for, is_scope_problem, read_refusal
 from salesforce_sync.api.rest import Purpose
+from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Answer, Call, Transport
 from salesforce_sync.errors import Incomplete, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
@@ -111,6 +114,15 @@ def call_of(
     """The call that asks all parts."""
     body = msgspec.json.encode({"allOrNone": False, "compositeRequest": [_order(transport, part) for part in parts]})
     return Call(purpose.doing, "composite", "POST", headers, body, priority=purpose.priority)
+
+
+def first_page(transport: Transport, asked: Query, decoder: PageDecoder, purpose: Purpose) -> rest.FirstPage:
+    """A query's first page by whatever way its length allows: a GET, or one within a POST. One call."""
+    if rest.query_fits(transport, asked):
+        return rest.ask(transport, asked, decoder, purpose)
+    answer = ask(transport, [Part("rows", rest.query_path(asked), rest.PAGE_SIZE)], purpose, rest.PAGE_SIZE)
+    page = decoder.decode(answer.part("rows").checked(purpose.doing))
+    return rest.FirstPage(page, answer.session, answer.asked)
 
 
 def _order(transport: Transport, part: Part) -> dict[str, Any]:

@@ -7,17 +7,18 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from salesforce_sync.api import query, rest, route
+from salesforce_sync.api import composite, query, rest, route
 from salesforce_sync.api.ahead import ahead
 from salesforce_sync.api.bulk import Bulk, Job
 from salesforce_sync.api.by_id import ById
 from salesforce_sync.api.download import Download, Source, Told
 from salesforce_sync.api.query import Query
-from salesforce_sync.api.resume import BulkPoint, RestPoint, parse
+from salesforce_sync.api.resume import BulkPoint, RestPoint, SplitPoint, parse
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
+from salesforce_sync.api.windows import SplitPull, of_point
 from salesforce_sync.api.wire import Incoming
-from salesforce_sync.errors import ObjectTrouble, QueryTimeout, RequestRefused
+from salesforce_sync.errors import JobFailed, ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.ports import Clock
@@ -46,6 +47,7 @@ class Pull:
         self._schema = request.schema
         self._work_dir = work_dir
         self._clock = clock
+        self._slow = False
         self._bulk = Bulk(transport, clock, request.priority)
         self._purpose = rest.Purpose(f"read {request.schema.name}", request.priority)
 
@@ -60,9 +62,11 @@ class Pull:
         else:
             yield from self._begin()
 
-    def _go_on(self, point: BulkPoint | RestPoint) -> Iterator[Page]:
+    def _go_on(self, point: BulkPoint | RestPoint | SplitPoint) -> Iterator[Page]:
         if isinstance(point, BulkPoint):
             return self._resume_job(point)
+        if isinstance(point, SplitPoint):
+            return self._split().pages(of_point(point), point.rows)
         return self._rest(self._transport.session()).go_on(point)
 
     def _begin(self) -> Iterator[Page]:
@@ -70,7 +74,7 @@ class Pull:
         for_bulk, for_rest = queries(self._request)
         first, self._first = self._first or self._probe(for_rest), None
         if first is None:
-            yield from self._job_pages(self._only_job(for_bulk), None)
+            yield from self._only_by_job(for_bulk)
             return
         probe = route.Probe(first.page.total, len(first.page.rows), first.page.done)
         job = self._cheaper_job(for_bulk) if route.choose(probe) is route.Route.BULK else None
@@ -81,7 +85,7 @@ class Pull:
         yield from self._job_pages(job, probe.total)
 
     def _probe(self, asked: Query) -> rest.FirstPage | None:
-        """The first page; None where only Bulk can answer: the query is too long for a GET, or too slow."""
+        """The first page; None where a GET does not do: the query is too long for one, or too slow."""
         too_long = query.too_long(self._schema, asked)
         if too_long is not None:
             raise too_long
@@ -91,6 +95,7 @@ class Pull:
             return rest.ask(self._transport, asked, PageDecoder(self._schema), self._purpose)
         except QueryTimeout as slow:
             log.info("%s goes by Bulk: %s", self._schema.name, slow.message)
+            self._slow = True
         except RequestRefused as refused:
             if refused.code != "URI_TOO_LONG":
                 raise
@@ -104,16 +109,31 @@ class Pull:
             log.warning("%s goes by REST, with more calls: %s", self._schema.name, refused.message)
             return None
 
-    def _only_job(self, asked: Query) -> Job:
-        """A Bulk job for what REST cannot answer."""
+    def _only_by_job(self, asked: Query) -> Iterator[Page]:
+        """By Bulk what a GET cannot answer; by composite, or in windows, where Bulk does not take it."""
         try:
-            return self._bulk.create(asked, self._schema.name)
+            job = self._bulk.create(asked, self._schema.name)
         except RequestRefused as refused:
+            log.info("%s goes without Bulk: %s", self._schema.name, refused.message)
+            yield from self._split().begin() if self._slow else self._within_post(refused)
+            return
+        yield from self._job_pages(job, None)
+
+    def _within_post(self, refused: RequestRefused) -> Iterator[Page]:
+        """The pages of a query that is too long for a GET; what follows the first has short addresses."""
+        _, asked = queries(self._request)
+        try:
+            first = composite.first_page(self._transport, asked, PageDecoder(self._schema), self._purpose)
+        except ObjectTrouble as neither:
             raise RequestRefused(
-                f"{self._schema.name} fits neither way in: it is too wide or too slow for REST, and {refused.message}",
+                f"{self._schema.name} fits no way in: it is too wide for a GET, {refused.message} {neither.message}",
                 code=refused.code,
                 hint="Leave the object out, or hide fields that are not needed from the connected user.",
-            ) from refused
+            ) from neither
+        yield from self._rest(first.session).after(first)
+
+    def _split(self) -> SplitPull:
+        return SplitPull(self._transport, self._request, self._purpose, self._clock.now())
 
     def _rest(self, session: Session) -> rest.RestPull:
         return rest.RestPull(self._transport, self._schema, session, self._purpose)
@@ -124,7 +144,14 @@ class Pull:
         begun = BulkPoint(job.id, probed=rows)
         first = Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
         yield first if job.done else replace(first, waits_for="the org's job")
-        job = self._bulk.wait(job, rows)
+        try:
+            job = self._bulk.wait(job, rows)
+        except JobFailed as failed:
+            if not (self._slow or is_too_slow(failed)):
+                raise
+            log.info("%s is read in windows: %s", schema.name, failed.message)
+            yield from self._split().begin()
+            return
         point = replace(begun, total=job.rows)
         yield Page(schema, Rows(()), resume=str(point), total=job.rows, server_time=job.created)
         yield from self._results(point, Told(schema, job.rows, job.created))
@@ -157,6 +184,12 @@ def queries(request: PullRequest) -> tuple[Query, Query]:
         return asked, asked
     asked = query.changed_since(schema, schema.stamp, request.since)
     return asked, query.in_order(asked, schema, schema.stamp)
+
+
+def is_too_slow(failed: JobFailed) -> bool:
+    """Whether a job failed for the time that its query takes: another one would, too."""
+    text = failed.message.casefold().replace("_", "").replace(" ", "")
+    return "querytimeout" in text or "toolong" in text
 
 
 def _remove_file(page: Page) -> None:

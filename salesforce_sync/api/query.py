@@ -84,6 +84,26 @@ def in_order(query: Query, schema: ObjectSchema, stamp: str) -> Query:
     return Query(f"{query.soql} ORDER BY {', '.join(keys)}", query.resource) if keys else query
 
 
+def within(query: Query, stamp: str, start: datetime | None, end: datetime | None) -> Query:
+    """The same query for stamps from `start` on and before `end`; None: no end at this side."""
+    bounds = ((">=", start), ("<", end))
+    conditions = [f"{identifier(stamp)} {sign} {datetime_literal(at)}" for sign, at in bounds if at is not None]
+    return _and(query, conditions)
+
+
+def next_by_id(query: Query, after: str, most: int) -> Query:
+    """The rows with the lowest ids after this one (empty: from the first), at most so many of them."""
+    narrowed = _and(query, [f"Id > {text_literal(after)}"] if after else [])
+    return Query(f"{narrowed.soql} ORDER BY Id LIMIT {most}", query.resource)
+
+
+def _and(query: Query, conditions: list[str]) -> Query:
+    if not conditions:
+        return query
+    joint = " AND " if " WHERE " in query.soql else " WHERE "
+    return Query(query.soql + joint + " AND ".join(conditions), query.resource)
+
+
 def newest_first(query: Query, schema: ObjectSchema, stamp: str) -> Query:
     """The same query with the newest stamps at the front, where the org can sort by them."""
     keys = [f"{name} DESC" for name in (stamp, "Id") if schema.field(name).sortable]

@@ -183,6 +183,7 @@ _BY_CODE: dict[str, _Maker] = {
     "REQUEST_LIMIT_EXCEEDED": _limit,
     "INVALID_QUERY_LOCATOR": _locator,
     "QUERY_TIMEOUT": _query_timeout,
+    "UNABLE_TO_LOCK_ROW": _not_ready,
     "SERVER_UNAVAILABLE": _unavailable,
     "JOB_NOT_COMPLETE": _not_ready,
 }

@@ -75,9 +75,14 @@ def read_schema(body: bytes, object_name: str) -> ObjectSchema:
     """The schema that a describe's body tells."""
     told = _json(body, f"description of {object_name}")
     try:
-        return ObjectSchema.from_describe(told)
+        schema = ObjectSchema.from_describe(told)
     except (KeyError, TypeError, AttributeError) as bad:
         raise RequestRefused(f"The description of {object_name} cannot be read: {bad!r}.", code="BAD_DESCRIBE") from bad
+    if schema.ambiguous:
+        names = " and ".join(schema.ambiguous)
+        hint = "Hide all but one of them from the connected user, or rename them."
+        raise RequestRefused(f"{schema.name} has fields of one name: {names}.", code="AMBIGUOUS_FIELD", hint=hint)
+    return schema
 
 
 def _json(body: bytes, what: str) -> dict[str, Any]:

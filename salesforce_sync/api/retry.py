@@ -1,6 +1,7 @@
 """Whether a failed request is sent again, and when. Pure.
 
-What passes by itself: 406 without a body, 408, 420, 429, 5xx, ConcurrentPerOrgLongTxn and a broken connection.
+What passes by itself: 406 without a body, 408, 420, 429, 5xx, ConcurrentPerOrgLongTxn, UNABLE_TO_LOCK_ROW and a broken
+connection.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def fate(refusal: Refusal) -> Fate:
     if refusal.code == "REQUEST_LIMIT_EXCEEDED":
         # A used-up day is not asked again: each try would be refused, and some orgs count it.
         return Fate.AGAIN if is_concurrency_limit(refusal) else Fate.STOP
+    if refusal.code == "UNABLE_TO_LOCK_ROW":
+        return Fate.AGAIN
     if refusal.status == 406:
         return Fate.AGAIN if refusal.empty else Fate.STOP
     return Fate.AGAIN if refusal.status in (408, 420, 429) or refusal.status >= 500 else Fate.STOP

@@ -196,15 +196,24 @@ R = TypeVar("R", bound=Record)
 
 
 def shape(record_type: type[R], schema: ObjectSchema) -> type[R]:
-    """A subclass of `record_type` that reads rows of this schema: declared attributes, and one for each other field."""
+    """A subclass of `record_type` that reads rows of this schema: declared attributes, and one for each other field.
+
+    A field that is of another type than was declared is read as what it is now.
+    """
     declared = {each.api_name for each in record_type._attributes.values()}
+    kinds = {field.name: field.type for field in schema.columns}
+    retyped = {
+        name: Attribute[Any](each.api_name, kinds[each.api_name])
+        for name, each in record_type._attributes.items()
+        if kinds.get(each.api_name, each.kind) is not each.kind
+    }
     others: dict[str, Any] = {
         field.python_name: Attribute(field.name, field.type)
         for field in schema.columns
         if field.name not in declared and not hasattr(Record, field.python_name)
     }
     positions = {field.name: position for position, field in enumerate(schema.columns)}
-    body = {"__slots__": (), "_positions": positions, "__doc__": record_type.__doc__, **others}
+    body = {"__slots__": (), "_positions": positions, "__doc__": record_type.__doc__, **others, **retyped}
     shaped: type[R] = type(record_type.__name__, (record_type,), body, api_name=schema.name)
     present = {name: each for name, each in shaped._attributes.items() if each.api_name in positions}
     taken = {each.api_name for each in present.values()}

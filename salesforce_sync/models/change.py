@@ -20,6 +20,17 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Rows with these stamps (both ends with it) were last read whole while their stamps were younger than the overlap.
+
+    A transaction that was still open then may have changed them within the very same second: no stamp tells.
+    """
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Ages:
     """When an object was last looked at for what its stamp does not show (this machine's time, UTC)."""
 

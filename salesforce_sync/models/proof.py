@@ -36,7 +36,7 @@ class Listed:
 class Comparison:
     """Ids whose rows differ between a listing of the org and the table here.
 
-    `missing`: the org lists them, no live row is here. `stale`: the row here has an older stamp. `extra`: a live row
+    `missing`: the org lists them, no live row is here. `stale`: the row here has another stamp. `extra`: a live row
     is here that the org does not list. No tuple is longer than the bound that was asked for: `cut` says that there
     are more. `listed` and `live` count the org's rows and the live rows here.
     """

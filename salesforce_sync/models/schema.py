@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -168,12 +169,20 @@ class ObjectSchema:
 
     @cached_property
     def stamp(self) -> str | None:
-        """The field that orders changes: SystemModstamp, else LastModifiedDate, else CreatedDate; None if none filters.
+        """The field that orders changes: SystemModstamp, else LastModifiedDate, else CreatedDate; None if it cannot.
 
-        The order is that of Salesforce's own replication calls (getUpdated).
+        The order is that of Salesforce's own replication calls (getUpdated). One that is there and cannot be filtered
+        has no stand-in: the next ones do not move with every change.
         """
-        usable = {field.name for field in self.columns if field.filterable and field.type is FieldType.DATETIME}
-        return next((each for each in ("SystemModstamp", "LastModifiedDate", "CreatedDate") if each in usable), None)
+        times = {field.name: field for field in self.columns if field.type is FieldType.DATETIME}
+        best = next((each for each in ("SystemModstamp", "LastModifiedDate", "CreatedDate") if each in times), None)
+        return best if best is not None and times[best].filterable else None
+
+    @property
+    def ambiguous(self) -> tuple[str, ...]:
+        """Names of synced fields that differ from one another by letter case only: SOQL and SQL take them for one."""
+        times = Counter(field.name.casefold() for field in self.columns)
+        return tuple(field.name for field in self.columns if times[field.name.casefold()] > 1)
 
     def only(self, *names: str) -> ObjectSchema:
         """The same object with only these synced fields (`Id` always): what a narrower query brings."""

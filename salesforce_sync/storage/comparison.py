@@ -100,7 +100,7 @@ class Comparer:
             matching = f'{table}."Id" = s."Id" AND ({mine}) IS NOT ({theirs})'
             db.execute(f"UPDATE {table} SET {assigned} FROM {staging} s WHERE {matching}")
             changed = db.changes()
-            self._judge.settle(db, schema, met)
+            changed += self._judge.settle(db, schema, met).updated
             db.execute(sql.drop_table(sql.staging_table(schema.name)))
             db.execute(sql.END_STAGING, (schema.name,))
         return changed
@@ -124,29 +124,24 @@ class Comparer:
 
 
 class _Tables:
-    """The statements that compare a listing (`l`) with the table (`t`), from a stamp on where `since` is given."""
+    """The statements that compare a listing (`l`) with the table (`t`), from a stamp on where `since` is given.
+
+    The table is seen as the org has shown it: what was made here only is not there, what was deleted here only is.
+    """
 
     def __init__(self, schema: ObjectSchema, since: str | None) -> None:
         self.bindings = () if since is None else (since,)
-        listing, self._table = sql.quote(_listing_table(schema.name)), sql.quote(schema.name)
-        dead = '"IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
-        # What was made, deleted or brought back here only is not as in the org, and is not meant to be yet.
-        waits = f"""
-SELECT record_id FROM _sync_outbox WHERE object_name = {sql.literal(schema.name)} AND operation <> 'update'
-UNION SELECT record_id FROM _sync_inbox WHERE object_name = {sql.literal(schema.name)} AND kind = 'deleted there'
-"""
-        self._settled = 'AND {}."Id" NOT IN (' + waits + ")"
-        self._listed = f"SELECT * FROM {listing} l WHERE NOT ({dead}) {self._settled.format('l')}"
+        self._listing, self._table = sql.quote(_listing_table(schema.name)), sql.org_view(schema)
         stamp = schema.stamp
         self._stamp = "NULL" if stamp is None else f"l.{sql.quote(stamp)}"
-        self._newer = f"t.{sql.quote(stamp)} < l.{sql.quote(stamp)}" if stamp is not None else "false"
-        recent = f" AND t.{sql.quote(stamp)} >= ?" if since is not None and stamp is not None else ""
-        self._recent = recent
-        prefixed = dead.replace('"IsDeleted"', 't."IsDeleted"')
-        self._live = f"NOT ({prefixed}){recent} {self._settled.format('t')}"
-        self._join = f'{listing} l LEFT JOIN {self._table} t ON t."Id" = l."Id"'
-        self._dead_here, self._dead_there = prefixed, dead.replace('"IsDeleted"', 'l."IsDeleted"')
-        self._listing = listing
+        # Not <: a row that was stamped ahead of the org's clock has an older stamp after its next change.
+        self._moved = f"t.{sql.quote(stamp)} IS NOT l.{sql.quote(stamp)}" if stamp is not None else "false"
+        self._recent = f" AND t.{sql.quote(stamp)} >= ?" if since is not None and stamp is not None else ""
+        self._dead_here = sql.dead_in_org(schema)
+        self._dead_there = 'l."IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
+        self._listed = f"SELECT * FROM {self._listing} l WHERE NOT ({self._dead_there})"
+        self._live = f"NOT ({self._dead_here}){self._recent}"
+        self._join = f'{self._listing} l LEFT JOIN {self._table} t ON t."Id" = l."Id"'
 
     def counts(self) -> str:
         here = f"SELECT count(*) FROM {self._table} t WHERE {self._live}"
@@ -156,13 +151,12 @@ UNION SELECT record_id FROM _sync_inbox WHERE object_name = {sql.literal(schema.
         """`?` is bound for the sake of one set of bindings for all."""
         gone = f'(t."Id" IS NULL OR {self._dead_here})'
         return (
-            f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {gone} AND NOT ({self._dead_there})'
-            f"{self._bound()} {self._settled.format('l')}"
+            f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {gone} AND NOT ({self._dead_there}){self._bound()}'
         )
 
     def stale(self) -> str:
         alive = f'(t."Id" IS NOT NULL AND NOT ({self._dead_here}))'
-        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._newer}{self._bound()}'
+        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
 
     def extra(self) -> str:
         absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'
@@ -174,7 +168,7 @@ UNION SELECT record_id FROM _sync_inbox WHERE object_name = {sql.literal(schema.
         return f"""
 INSERT OR IGNORE INTO _sync_gone (object_name, id, reason, at, row)
 SELECT ?, t."Id", '{Cause.PURGED.value}', ?, '{{}}' FROM {self._table} t
-WHERE {self._dead_here} AND {absent}{self._recent} {self._settled.format("t")}
+WHERE {self._dead_here} AND {absent}{self._recent}
 """
 
     def _bound(self) -> str:

@@ -34,6 +34,9 @@ _DISPUTE = """
 UPDATE _sync_edit SET base = ?, value = ?, contested = 1, org = ?
 WHERE object_name = ? AND record_id = ? AND field = ?
 """
+_BROUGHT_BACK = """
+UPDATE _sync_outbox SET operation = 'update' WHERE object_name = ? AND record_id = ? AND sending IS NULL
+"""
 _END = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ?"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
 _UNPARK = """
@@ -47,6 +50,10 @@ _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? A
 Row = Mapping[str, Stored]
 
 
+def _is_dead(row: Row | None) -> bool:
+    return row is None or bool(row.get("IsDeleted"))
+
+
 @dataclass(frozen=True, slots=True)
 class Met:
     """A record with local edits whose row is among those that came: its row here before, and the one that came."""
@@ -54,6 +61,32 @@ class Met:
     record_id: str
     before: Row | None
     came: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Rows that came to be, changed, and became tombstones."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(self.inserted - other.inserted, self.updated - other.updated, self.deleted - other.deleted)
+
+
+def _seen(before: Row | None, came: Row) -> Tally:
+    """What a merge makes of a row that comes, where another was here before."""
+    if before is None:
+        return Tally() if _is_dead(came) else Tally(inserted=1)
+    if all(before.get(name) == value for name, value in came.items()):
+        return Tally()
+    if _is_dead(before) != _is_dead(came):
+        return Tally(deleted=1) if _is_dead(came) else Tally(inserted=1)
+    return Tally(updated=1)
 
 
 class Judge:
@@ -85,18 +118,25 @@ class Judge:
         db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
         self.settle(db, schema, [Met(record_id, before, row)])
 
-    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Sequence[Met]) -> None:
-        """Hold the local edits against the rows that have entered the table."""
+    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Sequence[Met]) -> Tally:
+        """Hold the local edits against the rows that have entered the table.
+
+        Gives by how much the counts of a merge, which has seen the rows as they are shown here, are to be corrected.
+        """
+        tally = Tally()
         for each in met:
             here = row_of(db, schema, each.record_id)
             if here is None or any(here[name] != value for name, value in each.came.items()):
                 continue  # it was older than the row here, and has not entered
-            self._one(db, schema, each)
+            base = self._one(db, schema, each)
+            tally = tally + _seen(base, each.came) - _seen(each.before, each.came)
+        return tally
 
-    def _one(self, db: apsw.Connection, schema: ObjectSchema, met: Met) -> None:
+    def _one(self, db: apsw.Connection, schema: ObjectSchema, met: Met) -> Row | None:
+        """Judge one record; gives its row as the org had it before."""
         contested = self._contested(db, schema, met.record_id, met.before, met.came)
         if contested is None:
-            return
+            return met.before
         verdict = judge(contested, schema, self._policies)
         self._carry_out(db, schema, contested, verdict)
         told = {each.field for each in contested.edits} - set(verdict.done)  # what goes on, or waits, is not replaced
@@ -109,6 +149,7 @@ class Judge:
             name: (before[name], value) for name, value in met.came.items() if name in before and name not in told
         }
         self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
+        return contested.base or None
 
     def _contested(
         self, db: apsw.Connection, schema: ObjectSchema, record_id: str, before: Row | None, org: Row | None
@@ -138,6 +179,8 @@ class Judge:
         if verdict.revert:
             forget_change(db, *record)
             return
+        if contested.operation is Operation.UNDELETE and verdict.kind is None and not _is_dead(contested.org):
+            db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
         if verdict.kind is not None:
             db.execute(_PARK, record)
             put_record_item(db, contested, verdict, self._now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import apsw
@@ -46,11 +46,15 @@ class HistoryWriter:
             rows = list(db.execute(_OF, (record_id, object_name)))
         return tuple(each for row in rows for each in _read(row))
 
-    def merged(self, db: apsw.Connection, schema: ObjectSchema) -> None:
+    def merged(self, db: apsw.Connection, schema: ObjectSchema, trusted: Mapping[str, str]) -> None:
         """Keep what the staged rows are about to replace; rows with local edits are told by `note`."""
         if not self._kept:
             return
-        db.execute(_note_merge(schema), (format_datetime(self._now()), schema.name, self._keeping.rows))
+        fields = [each for each in schema.columns if each.name != "Id" and each.name not in UNTOLD]
+        if not fields:
+            return
+        named = {"at": format_datetime(self._now()), "name": schema.name, "most": self._keeping.rows}
+        db.execute(_note_merge(schema, fields), {**named, **trusted})
         if db.changes():
             self.trim(db, schema.name)
 
@@ -88,21 +92,18 @@ class HistoryWriter:
         db.execute(_TOO_MANY, (object_name, self._keeping.rows))
 
 
-def _note_merge(schema: ObjectSchema) -> str:
+def _note_merge(schema: ObjectSchema, fields: Sequence[Field]) -> str:
     """One statement: for each row that a merge will change, the changed fields' old and new values as JSON."""
-    fields = [each for each in schema.columns if each.name != "Id" and each.name not in UNTOLD]
-    if not fields:
-        return "SELECT ?, ?, ?"
     pairs = sql.joined([_pair(each) for each in fields], " || ")
     who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
-    contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = ?2 AND o.record_id = s."Id"'
+    contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = :name AND o.record_id = s."Id"'
     changed = f"SELECT s.\"Id\" AS id, coalesce({who}, '') AS who, {pairs} AS pairs"
     staged = f'{sql.quote(sql.staging_table(schema.name))} s JOIN {sql.quote(schema.name)} t ON t."Id" = s."Id"'
-    older = sql.not_older("s", schema.stamp)
+    newer = sql.may_enter("s", schema.stamp)
     return f"""
 INSERT INTO _sync_history (object_name, record_id, at, origin, who, replaced)
-SELECT ?2, id, ?1, '{Origin.PULL}', who, '{{' || substr(pairs, 2) || '}}'
-FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){older}) WHERE pairs <> '' LIMIT ?3
+SELECT :name, id, :at, '{Origin.PULL}', who, '{{' || substr(pairs, 2) || '}}'
+FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){newer}) WHERE pairs <> '' LIMIT :most
 """
 
 

@@ -19,6 +19,9 @@ from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.watch import give_triggers, unseen
 
+LATEST = "~"
+"""After every stamp."""
+
 
 class Adopted(NamedTuple):
     """A row of _sync_object."""
@@ -201,24 +204,37 @@ class Ingest:
         db.execute(sql.drop_doubles(sql.staging_table(schema.name), schema.stamp))
         if db.changes():
             _refuse_hidden_gaps(db, schema.name, sql.staging_table(schema.name))
-        counts = db.execute(sql.count_merge(schema.name, deletable=deletable, stamp=schema.stamp)).get
+        trusted = {"trusted": _trusted(db, schema.name)}
+        counts = db.execute(sql.count_merge(schema.name, deletable=deletable, stamp=schema.stamp), trusted).get
         new, new_dead, revived, died, staged = counts
         live, _ = db.execute(sql.count_rows(schema)).get if died and loss is not None else (0, 0)
         if loss is not None and loss.refuses(died, live):
             raise refused_loss(schema.name, died, live)
         with unseen(db, [schema.name]):
             met = self._judge.meet(db, schema, [field.name for field in schema.columns])
-            self._history.merged(db, schema)
-            db.execute(sql.merge(schema.name, schema.columns, schema.stamp))
+            self._history.merged(db, schema, trusted)
+            db.execute(sql.merge(schema.name, schema.columns, schema.stamp), trusted)
             changed = db.changes()
-            self._judge.settle(db, schema, met)
+            seen = self._judge.settle(db, schema, met)
         db.execute(sql.drop_table(sql.staging_table(schema.name)))
         updated = max(0, changed - new - new_dead - revived - died)
-        return Merged(schema.name, new + revived, updated, died, staged - new - revived - died - updated)
+        inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted
+        return Merged(schema.name, inserted, updated, died, staged - inserted - died - updated)
 
 
 def _adopted(db: apsw.Connection, object_name: str) -> Adopted:
     return Adopted(*db.execute(sql.ONE_OBJECT, (object_name,)).get)
+
+
+def _trusted(db: apsw.Connection, object_name: str) -> str:
+    """The latest stamp here that keeps an older row out.
+
+    A stamp after the last reading was ahead of the org's clock, and says nothing of what was saved later. Rows that
+    were asked for by id are what the org has now, whatever their stamps.
+    """
+    if db.execute(sql.IS_PARTIAL, (object_name,)).get:
+        return ""
+    return _adopted(db, object_name).read_at or LATEST
 
 
 def _refuse_hidden_gaps(db: apsw.Connection, object_name: str, table: str) -> None:

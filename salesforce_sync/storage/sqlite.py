@@ -14,7 +14,7 @@ import apsw
 import msgspec
 
 from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
-from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
@@ -202,6 +202,23 @@ class SqliteStore:
             counted: int = db.execute(sql.count_since(schema, schema.stamp), parameters).get
         return counted
 
+    def doubt(self, object_name: str) -> Doubt | None:
+        with self._connections.looking() as db:
+            row = db.execute(sql.DOUBT, (object_name,)).fetchone()
+        return None if row is None else Doubt(*map(parse_datetime, row))
+
+    def note_doubt(self, object_name: str, doubt: Doubt | None) -> None:
+        ends = (None, None) if doubt is None else (format_datetime(doubt.since), format_datetime(doubt.until))
+        with self._connections.writing() as db:
+            db.execute(sql.SET_DOUBT, (*ends, object_name))
+
+    def ids_between(self, object_name: str, since: datetime, until: datetime, most: int) -> tuple[str, ...]:
+        schema = self._known(object_name)
+        assert schema.stamp is not None
+        with self._connections.looking() as db:
+            ends = format_datetime(since), format_datetime(until)
+            return tuple(str(key) for (key,) in db.execute(sql.ids_between(schema, schema.stamp), (*ends, most)))
+
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         return self._comparer.compare(self._known(object_name), since, most)
 
@@ -279,7 +296,7 @@ class SqliteStore:
     def count_shown(self, object_name: str) -> int:
         schema = self._known(object_name)
         with self._connections.looking() as db:
-            counted: int = db.execute(sql.count_shown(schema), (schema.name,)).get
+            counted: int = db.execute(sql.count_shown(schema)).get
         return counted
 
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:

@@ -16,7 +16,10 @@ ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at 
 FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
     SELECT 1 FROM sqlite_master WHERE type = 'table' AND sqlite_master.name = _sync_object.name COLLATE NOCASE)
 """
-FORGET_OBJECT = "UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL WHERE name = ?"
+FORGET_OBJECT = """
+UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL, doubt_from = NULL, doubt_to = NULL
+WHERE name = ?
+"""
 ORG = "SELECT id, instance_url FROM _sync_org"
 REMEMBER_ORG = "DELETE FROM _sync_org; INSERT INTO _sync_org (id, instance_url) VALUES (?, ?)"
 ADOPT_OBJECT = """
@@ -29,6 +32,8 @@ MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), 
 KEEP_CHECKPOINT = "UPDATE _sync_object SET merged = 1, refill = 0 WHERE name = ?"
 
 READ_UNTIL = "UPDATE _sync_object SET read_at = max(coalesce(read_at, ''), ?) WHERE name = ?"
+DOUBT = "SELECT doubt_from, doubt_to FROM _sync_object WHERE name = ? AND doubt_from IS NOT NULL"
+SET_DOUBT = "UPDATE _sync_object SET doubt_from = ?, doubt_to = ? WHERE name = ?"
 REFRESHED = "UPDATE _sync_object SET refreshed_at = ? WHERE name = ?"
 AGES = "SELECT refreshed_at, described_as FROM _sync_object WHERE name = ?"
 DESCRIBED_AS = "UPDATE _sync_object SET described_as = ?, described_at = ? WHERE name = ?"
@@ -253,10 +258,13 @@ def drop_doubles(table: str, stamp: str | None) -> str:
 
 
 def count_merge(object_name: str, *, deletable: bool, stamp: str | None) -> str:
-    """What a merge is about to do: new live rows, new tombstones, tombstones that live again, rows that die, staged."""
+    """What a merge is about to do: new live rows, new tombstones, tombstones that live again, rows that die, staged.
+
+    `:trusted` is as in `merge`.
+    """
     staging, table = quote(staging_table(object_name)), quote(object_name)
     dies, dead = ("s.IsDeleted IS 1", "t.IsDeleted IS 1") if deletable else ("false", "false")
-    known = f't."Id" IS NOT NULL{not_older("s", stamp)}'
+    known = f't."Id" IS NOT NULL{may_enter("s", stamp)}'
     return f"""
 SELECT count(*) FILTER (WHERE t."Id" IS NULL AND NOT {dies}),
        count(*) FILTER (WHERE t."Id" IS NULL AND {dies}),
@@ -267,19 +275,25 @@ FROM {staging} s LEFT JOIN {table} t ON t."Id" = s."Id"
 """
 
 
-def not_older(come: str, stamp: str | None) -> str:
-    return "" if stamp is None else f" AND coalesce({come}.{quote(stamp)} >= t.{quote(stamp)}, 1)"
+def may_enter(come: str, stamp: str | None) -> str:
+    if stamp is None:
+        return ""
+    here = f"t.{quote(stamp)}"
+    return f" AND coalesce({come}.{quote(stamp)} >= {here} OR {here} > :trusted, 1)"
 
 
 def merge(object_name: str, columns: Sequence[Field], stamp: str | None) -> str:
-    """One statement; rows that hold nothing new are left alone, and an older row never replaces a newer one."""
+    """One statement; rows that hold nothing new are left alone, and an older row never replaces a newer one.
+
+    Only stamps up to `:trusted` count for that: a later one was ahead of the org's clock when the row was read.
+    """
     names = [quote(each.name) for each in columns]
     listed, table = ", ".join(names), quote(object_name)
     assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
     differs = f"({', '.join(f'excluded.{name}' for name in names)}) IS NOT ({', '.join(f't.{name}' for name in names)})"
     return f"""
 INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM {quote(staging_table(object_name))} WHERE true ORDER BY "Id"
-ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{not_older("excluded", stamp)}
+ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{may_enter("excluded", stamp)}
 """
 
 
@@ -312,27 +326,45 @@ def _live_and_dead(schema: ObjectSchema) -> str:
     return f"count(*) - {dead}, {dead}"
 
 
-def count_shown(schema: ObjectSchema) -> str:
-    """Live rows of the org's view: those made here only are not there, and those deleted only here still are."""
-    there = "substr(t.\"Id\", 1, 6) <> 'local-'"
-    waiting = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = ?1 AND o.record_id = t."Id"'
+def org_view(schema: ObjectSchema) -> str:
+    """The object's rows as a table, those too that were only deleted here."""
+    if schema.has("IsDeleted"):
+        return quote(schema.name)
+    # Without tombstones, a row that was deleted here has left the table: its values wait in the outbox.
+    stamp = schema.stamp
+    columns = '"Id"' if stamp is None else f'"Id", {quote(stamp)}'
+    noted = "SELECT e.base FROM _sync_edit e WHERE e.object_name = o.object_name AND e.record_id = o.record_id"
+    waiting = "o.record_id" if stamp is None else f"o.record_id, ({noted} AND e.field = {literal(stamp)})"
+    deleted = f"FROM _sync_outbox o WHERE o.object_name = {literal(schema.name)} AND o.operation = 'delete'"
+    return f"(SELECT {columns} FROM {quote(schema.name)} UNION ALL SELECT {waiting} {deleted})"
+
+
+def dead_in_org(schema: ObjectSchema) -> str:
+    """Whether the org has shown a row `t` of `org_view` as deleted, or does not show it: made here, or gone there."""
+    mine = f'object_name = {literal(schema.name)} AND record_id = t."Id"'
+    made_here = f"substr(t.\"Id\", 1, {len(LOCAL_PREFIX)}) = '{LOCAL_PREFIX}'"
+    gone = f"EXISTS (SELECT 1 FROM _sync_inbox WHERE {mine} AND kind = 'deleted there')"
     if not schema.has("IsDeleted"):
-        gone = "(SELECT count(*) FROM _sync_outbox WHERE object_name = ?1 AND operation = 'delete')"
-        return f"SELECT count(*) + {gone} FROM {quote(schema.name)} t WHERE {there}"
-    deleted_here = f"EXISTS ({waiting} AND o.operation = 'delete')"
-    deleted_there = f"EXISTS ({waiting} AND o.operation = 'undelete') OR EXISTS ({_DELETED_THERE})"
-    live = f'(t."IsDeleted" IS NOT 1 AND NOT ({deleted_there})) OR (t."IsDeleted" IS 1 AND {deleted_here})'
-    return f"SELECT count(*) FROM {quote(schema.name)} t WHERE {there} AND ({live})"
+        return f"{made_here} OR {gone}"
+    wants = f"SELECT 1 FROM _sync_outbox WHERE {mine} AND operation"
+    deleted_here = f"t.\"IsDeleted\" IS 1 AND NOT EXISTS ({wants} = 'delete')"
+    brought_back_here = f"t.\"IsDeleted\" IS NOT 1 AND (EXISTS ({wants} = 'undelete') OR {gone})"
+    return f"{made_here} OR ({deleted_here}) OR ({brought_back_here})"
 
 
-_DELETED_THERE = """
-SELECT 1 FROM _sync_inbox i WHERE i.object_name = ?1 AND i.record_id = t."Id" AND i.kind = 'deleted there'
-""".strip()
+def count_shown(schema: ObjectSchema) -> str:
+    """Live rows as the org has shown them."""
+    return f"SELECT count(*) FROM {org_view(schema)} t WHERE NOT ({dead_in_org(schema)})"
 
 
 def count_since(schema: ObjectSchema, stamp: str) -> str:
     gone = 'SELECT 1 FROM _sync_gone g WHERE g.object_name = ? AND g.id = t."Id"'
     return f"SELECT count(*) FROM {quote(schema.name)} t WHERE t.{quote(stamp)} >= ? AND NOT EXISTS ({gone})"
+
+
+def ids_between(schema: ObjectSchema, stamp: str) -> str:
+    """The rows, tombstones too, whose stamp is in this range (both ends with it)."""
+    return f'SELECT "Id" FROM {quote(schema.name)} WHERE {quote(stamp)} BETWEEN ? AND ? LIMIT ?'
 
 
 def get(schema: ObjectSchema) -> str:

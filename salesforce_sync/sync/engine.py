@@ -207,8 +207,8 @@ class SyncEngine:
 
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
-            return puller.take(task.poll, task.polled, report)
-        return puller.pull(task.name, report)
+            return puller.settled(puller.take(task.poll, task.polled, report))
+        return puller.settled(puller.pull(task.name, report))
 
     def _prove(self, task: _Task, course: _Course) -> Pulled:
         """Compare with the org, and repair; what a person did not ask for waits where the calls run short."""
@@ -219,7 +219,7 @@ class SyncEngine:
 
         def prove() -> None:
             nonlocal repaired
-            proof = puller.verifier.verify(schema, puller.loss_limit(schema.name), task.listing)
+            proof = puller.prove(schema, task.listing)
             repaired = sum(number for _, number in proof.repaired)
 
         if course.proofs is Proofs.NOW:

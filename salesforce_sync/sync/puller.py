@@ -11,11 +11,13 @@ from datetime import datetime
 from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
+from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
+from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
-from salesforce_sync.sync.verify import Verifier
+from salesforce_sync.sync.verify import Pages, Verifier
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Puller:
         self._rules = rules
         self._accepted = {name.casefold() for name in accepted}
         self.verifier = Verifier(org, store, clock)
+        self._doubts = Doubts(store, self.verifier, rules.overlap)
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go; None where a person has said that it may be any number."""
@@ -111,9 +114,19 @@ class Puller:
             start = since if here != polled.total else max(since, settled)
             repaired = self.verifier.settle(schema, start, self.loss_limit(schema.name))
             pulled = with_repairs(pulled, sum(repaired.values()))
+        if stamps[-1] > settled:
+            # What was compared by its stamp alone, and may change within its second still.
+            self._doubts.add(schema.name, settled, stamps[-1])
         newest = stamps[0] if polled.server_time is None else min(stamps[0], polled.server_time)
         self._store.advance(Checkpoint(schema.name, newest, polled.server_time))
         return pulled
+
+    def settled(self, pulled: Pulled) -> Pulled:
+        """The pull, with rows that had changed within the second of their stamp read once more."""
+        schema = self._store.schema(pulled.merged.object_name)
+        if schema is None or schema.stamp is None:
+            return pulled
+        return with_repairs(pulled, self._doubts.settle(schema, self.loss_limit(schema.name)))
 
     def _stamps(self, schema: ObjectSchema, polled: Polled) -> list[datetime]:
         assert schema.stamp is not None  # without one there is no poll
@@ -190,6 +203,12 @@ class Puller:
         changed = self.fill(schema, columns, Priority.REFRESH) if columns else 0
         self._store.note_refresh(schema.name)
         return changed
+
+    def prove(self, schema: ObjectSchema, listing: Pages | None) -> Proof:
+        """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
+        if schema.stamp is not None:
+            self._doubts.settle_all(schema, self.loss_limit(schema.name))
+        return self.verifier.verify(schema, self.loss_limit(schema.name), listing)
 
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""

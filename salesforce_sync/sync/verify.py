@@ -85,7 +85,9 @@ class Verifier:
         else:
             repaired.update(self._fetch(schema, (*found.missing, *found.stale)))
         repaired.update(self._take_out(schema, found.extra, listed_at))
-        return self._store.compare(schema.name, since, MOST_REPAIRS) if found.differences else found
+        if not found.differences:
+            return found
+        return _but_fetched(self._store.compare(schema.name, since, MOST_REPAIRS), found)
 
     def _list(self, request: PullRequest, begun: Pages | None = None) -> datetime | None:
         """Stage the ids and stamps of the org's rows; gives the org's time."""
@@ -184,6 +186,14 @@ def _check_whole(told: Sequence[Page], rows: int) -> None:
     total = told[-1].total
     if total is not None and rows < total:
         raise Incomplete(f"{told[-1].schema.name}: the org announced {total} rows, {rows} arrived.")
+
+
+def _but_fetched(left: Comparison, before: Comparison) -> Comparison:
+    """What differs still, but for rows that were fetched after the listing and have changed since."""
+    if before.cut:
+        return left
+    fetched = {each.id for each in (*before.missing, *before.stale)}
+    return replace(left, stale=tuple(each for each in left.stale if each.id not in fetched))
 
 
 def _refused(schema: ObjectSchema, found: Comparison) -> LossRefused:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
-from salesforce_sync.models.change import Ages, Checkpoint, LossLimit
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.run import RunState
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Clock
 from salesforce_sync.resolve import Policies
-from salesforce_sync.testing.memory_tables import Disk, Row, Table, dead, older, shown, without_doubles
+from salesforce_sync.testing.memory_tables import Disk, Row, Table, dead, kept_out, shown, without_doubles
 
 
 class Comparing:
@@ -78,6 +78,21 @@ class Comparing:
             for key, row in table.rows.items()
         )
 
+    def doubt(self, object_name: str) -> Doubt | None:
+        """The stamps of rows that may have changed unseen."""
+        return self._table(object_name).doubt
+
+    def note_doubt(self, object_name: str, doubt: Doubt | None) -> None:
+        """Keep this in place of what was doubted before."""
+        self._table(object_name).doubt = doubt
+
+    def ids_between(self, object_name: str, since: datetime, until: datetime, most: int) -> tuple[str, ...]:
+        """Ids of rows whose stamp is in this range."""
+        table = self._table(object_name)
+        first, last = format_datetime(since), format_datetime(until)
+        found = [key for key, row in table.rows.items() if first <= str(row.get(table.schema.stamp or "")) <= last]
+        return tuple(found[:most])
+
     def record_proof(self, proof: Proof) -> None:
         """Keep the result of a verify."""
         self._table(proof.object_name).proofs.append(proof)
@@ -133,7 +148,12 @@ class _Compared:
     def stale(self) -> Iterator[Listed]:
         for key, row in self.listed.items():
             here = self._table.rows.get(key)
-            if here is not None and shown(self._table, key) and self._stamp and older(self._stamp, here, row):
+            if (
+                here is not None
+                and shown(self._table, key)
+                and self._stamp
+                and here.get(self._stamp) != row.get(self._stamp)
+            ):
                 yield self._listed(row)
 
     def extra(self) -> Iterator[str]:
@@ -147,11 +167,13 @@ class _Compared:
         return Listed(str(row["Id"]), None if stamp is None else str(stamp))
 
 
-def refuse_loss(table: Table, staged: dict[str, Row], loss: LossLimit | None) -> None:
+def refuse_loss(table: Table, staged: dict[str, Row], loss: LossLimit | None, trusted: str) -> None:
     """Raise `LossRefused` if entering these rows would make more tombstones than is allowed."""
     live = {key for key, row in table.rows.items() if shown(table, key) and not dead(row)}
     stamp = table.schema.stamp
-    lost = sum(key in live and dead(row) and not older(stamp, row, table.rows[key]) for key, row in staged.items())
+    lost = sum(
+        key in live and dead(row) and not kept_out(stamp, row, table.rows[key], trusted) for key, row in staged.items()
+    )
     if loss is not None and loss.refuses(lost, len(live)):
         raise LossRefused(f"{lost:,} of {len(live):,} rows of {table.schema.name} are gone in the org.")
 

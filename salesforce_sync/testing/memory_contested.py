@@ -16,7 +16,7 @@ from salesforce_sync.resolve import arrived, judge
 from salesforce_sync.testing.memory_edits import Editing
 from salesforce_sync.testing.memory_history import differences
 from salesforce_sync.testing.memory_outbox import Pending, Slot
-from salesforce_sync.testing.memory_tables import Row, Table, dead, older, org_view, same, shown
+from salesforce_sync.testing.memory_tables import Row, Table, dead, kept_out, org_view, same, shown
 
 
 class Contesting(Editing):
@@ -63,13 +63,13 @@ class Contesting(Editing):
 
     # ── the merge ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _enter(self, table: Table, staged: Mapping[str, Row]) -> Merged:
+    def _enter(self, table: Table, staged: Mapping[str, Row], trusted: str) -> Merged:
         """Let staged rows enter a table, by the rule of the merge."""
         inserted = updated = deleted = 0
         for key, row in staged.items():
             known = key in table.rows
             was = known and shown(table, key)
-            if not self._arrive(table, row):
+            if not self._arrive(table, row, trusted):
                 continue
             now = shown(table, key)
             inserted += now and not was
@@ -77,7 +77,7 @@ class Contesting(Editing):
             updated += known and was == now
         return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted)
 
-    def _arrive(self, table: Table, row: Row) -> bool:
+    def _arrive(self, table: Table, row: Row, trusted: str) -> bool:
         """Let one row enter; whether it held anything new."""
         key = str(row["Id"])
         here, pending = table.rows.get(key), table.pending.get(key)
@@ -85,7 +85,7 @@ class Contesting(Editing):
             table.rows[key] = dict(row)
             return True
         absent = pending is not None and pending.absent is not None
-        if older(table.schema.stamp, row, here) or (same(row, org_view(table, key)) and not absent):
+        if kept_out(table.schema.stamp, row, here, trusted) or (same(row, org_view(table, key)) and not absent):
             return False
         before = dict(here)
         if pending is None:

@@ -30,7 +30,7 @@ from salesforce_sync.resolve import Policy
 from salesforce_sync.testing.forms import from_rest
 from salesforce_sync.testing.memory_contested import Contesting
 from salesforce_sync.testing.memory_outbox import Pending, PushLog, Sent
-from salesforce_sync.testing.memory_tables import Row, Table, alive, dead, names
+from salesforce_sync.testing.memory_tables import LATEST, Row, Table, alive, dead, names
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
 
@@ -86,7 +86,7 @@ class Settling(Contesting):
         self._tidy(table, pending)
         if outcome.row is not None:
             columns = table.schema.columns
-            self._arrive(table, dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True)))
+            self._arrive(table, dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True)), LATEST)
 
     def _keep_replaced(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> None:
         now, schema, key = self._clock.now(), table.schema, pending.record_id
@@ -126,7 +126,7 @@ class Settling(Contesting):
         if pending.want_dead or (edited is not None and edited.want_dead):
             self._bury(table, pending, row)
         else:
-            self._arrive(table, row)
+            self._arrive(table, row, LATEST)
         if theirs and alive(table, real):
             self._put(table, self._pending(table, real), {name: each.value for name, each in theirs.items()})
 

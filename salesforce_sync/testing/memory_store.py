@@ -30,6 +30,7 @@ from salesforce_sync.testing.memory_tables import (
     shown,
     spelt,
     stored_rows,
+    trusted_by,
     values,
     without_doubles,
 )
@@ -153,9 +154,10 @@ class MemoryStore(Deciding):
             staged = without_doubles(staging.rows, schema.stamp)
             if staging.total is not None and len(staged) < min(staging.total, len(staging.rows)):
                 raise Incomplete(f"{schema.name}: {staging.total} rows announced, {len(staged)} different ones came.")
-            refuse_loss(table, staged, loss)
+            trusted = trusted_by(table, staging)
+            refuse_loss(table, staged, loss, trusted)
             del self._disk.staging[schema.name]
-            merged = self._enter(table, staged)
+            merged = self._enter(table, staged, trusted)
             table.gone = {
                 key: cause for key, cause in table.gone.items() if key not in table.rows or not shown(table, key)
             }

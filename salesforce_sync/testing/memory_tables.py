@@ -8,17 +8,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from salesforce_sync.models.change import Doubt
 from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.testing.forms import from_rest, read_csv
 from salesforce_sync.testing.memory_history import History
 from salesforce_sync.testing.memory_outbox import Item, Pending, PushLog
 
 Row = dict[str, Stored]
+LATEST = "~"
+"""After every stamp."""
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Table:
     read_at: datetime | None = None
     refreshed_at: datetime | None = None
     described_as: str | None = None
+    doubt: Doubt | None = None
     gone: dict[str, Cause] = field(default_factory=dict)
     listing: list[Row] = field(default_factory=list)
     pending: dict[str, Pending] = field(default_factory=dict)
@@ -113,6 +117,18 @@ def older(stamp: str | None, row: Row, here: Row) -> bool:
     if stamp is None or row[stamp] is None or here.get(stamp) is None:
         return False
     return str(row[stamp]) < str(here[stamp])
+
+
+def kept_out(stamp: str | None, row: Row, here: Row, trusted: str) -> bool:
+    """Whether a row that came must not replace the one here."""
+    return older(stamp, row, here) and str(here[str(stamp)]) <= trusted
+
+
+def trusted_by(table: Table, staging: Staging) -> str:
+    """The latest stamp here that keeps an older row out: up to the last reading, and none from rows asked by id."""
+    if staging.partial:
+        return ""
+    return LATEST if table.read_at is None else format_datetime(table.read_at)
 
 
 def spelt(row: Row, schema: ObjectSchema) -> Row:

@@ -74,11 +74,16 @@ def csv_page(path: Path, rows: Sequence[Sequence[str]], schema: ObjectSchema, **
 
 
 def pull(
-    store: Store, *rows: tuple[object, ...], schema: ObjectSchema = WIDGET, limit: datetime | None = None
+    store: Store,
+    *rows: tuple[object, ...],
+    schema: ObjectSchema = WIDGET,
+    limit: datetime | None = None,
+    at: str | None = None,
 ) -> Merged:
-    """One whole pull of these rows."""
+    """One whole pull of these rows; `at` is the org's time when they were asked for."""
     store.begin(PullRequest(schema))
-    store.stage(page(*rows, schema=schema, resume="end", last=True))
+    asked = None if at is None else datetime.fromisoformat(at)
+    store.stage(page(*rows, schema=schema, resume="end", server_time=asked, last=True))
     return store.merge(schema.name, limit)
 
 

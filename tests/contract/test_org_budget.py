@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,6 +152,21 @@ def test_each_kind_of_work_stops_at_its_wall_and_is_not_sent(connect: Callable[.
             else:
                 rig.pull(schema, priority)
         assert rig.sim.usage.used == before + 4 - len(stopped)
+
+
+def test_after_the_hour_of_a_used_up_budget_one_look_serves_all_workers(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+    rig.sim.usage.reset(rig.sim.usage.limit - 1)
+    with pytest.raises(LimitExceeded):
+        [rig.org.objects() for _ in range(3)]
+    rig.sim.usage.reset(0)
+    rig.clock.advance(timedelta(hours=1))
+
+    with ThreadPoolExecutor(4) as pool:
+        described = list(pool.map(rig.org.describe, FOUR))
+
+    assert [each.name for each in described] == list(FOUR)
+    assert rig.sim.usage.used == 4
 
 
 def test_a_limit_of_ones_own_is_held_although_the_org_allows_more(connect: Callable[..., Rig]) -> None:

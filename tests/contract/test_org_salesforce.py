@@ -343,6 +343,15 @@ def test_expired_locators_have_to_be_asked_anew(big: Rig) -> None:
 # ── faults ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _told(code: str, message: str) -> list[dict[str, str]]:
+    return [{"errorCode": code, "message": message}]
+
+
+BUSY = _told("REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded. Too many concurrent requests.")
+LOCKED = _told("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
+SLOW = _told("QUERY_TIMEOUT", "Your query request was running for too long.")
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -357,6 +366,13 @@ def test_expired_locators_have_to_be_asked_anew(big: Rig) -> None:
         Fault(path="/query\\?", status=502, body="<html>Bad Gateway</html>"),
         Fault(path="/query\\?", expire=True),
         Fault(path="/oauth2/token", status=503),
+        Fault(path="/query\\?", status=500, times=3),
+        Fault(path="/query\\?", status=400, body=LOCKED, times=3),
+        Fault(path="/jobs/query", status=400, body=LOCKED),
+        Fault(path="/results", status=400, body=LOCKED),
+        Fault(path="/query\\?", status=403, body=BUSY, times=3),
+        Fault(path="/jobs/query/75", status=403, body=BUSY),
+        Fault(path="/query\\?", status=400, body=SLOW),
     ],
 )
 def test_what_passes_does_not_hurt(fault: Fault, big: Rig) -> None:

@@ -67,6 +67,33 @@ def test_an_older_row_never_replaces_a_newer_one(store):
     assert names(store) == {"new"}
 
 
+def test_an_older_row_replaces_one_that_was_stamped_ahead_of_the_orgs_time_when_it_was_read(store):
+    pull(store, widget(1, "ahead", at=THREE), at=TWO)
+
+    assert pull(store, widget(1, "edited", at=TWO), at=THREE).updated == 1
+    assert names(store) == {"edited"}
+    # By then the stamp is no longer ahead.
+    assert pull(store, widget(1, "old", at=ONE), at=THREE).updated == 0
+    assert names(store) == {"edited"}
+
+
+def test_a_tombstone_replaces_a_row_that_was_stamped_ahead(store):
+    pull(store, widget(9), widget(1, at=THREE), at=TWO)
+
+    assert pull(store, widget(1, at=TWO, deleted=True), at=THREE).deleted == 1
+    assert store.count("Widget__c") == 1
+
+
+def test_a_row_that_was_asked_for_by_its_id_is_what_the_org_has_whatever_its_stamp(store):
+    pull(store, widget(1, "here", at=TWO), at=THREE)
+
+    store.begin(PullRequest(WIDGET, ids=(id_of(1),)))
+    store.stage(page(widget(1, "there", at=ONE), resume="end", last=True))
+
+    assert store.merge("Widget__c", None).updated == 1
+    assert names(store) == {"there"}
+
+
 @pytest.mark.parametrize("dead", [True, False])
 def test_an_older_row_neither_deletes_nor_revives(store, dead):
     pull(store, widget(9), widget(1, at=TWO, deleted=not dead))

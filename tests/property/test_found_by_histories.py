@@ -6,14 +6,14 @@ from tests.torture.history import History, Setup, Step
 from tests.torture.machine import play
 
 
-def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, route="cheapest"):
+def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, segment_bytes=3000, route="cheapest"):
     setup = Setup(
         objects=objects,
         replicas=1,
         rows=rows,
         page_rows=page_rows,
         result_rows=result_rows,
-        segment_bytes=3000,
+        segment_bytes=segment_bytes,
         route=route,
         workers=1,
         skew_seconds=0,
@@ -42,6 +42,43 @@ FOUND = {
         "Opportunity",
         "Widget__c",
         page_rows=1,
+    ),
+    "a_row_that_was_stamped_ahead_of_time_kept_its_later_edit_out": history(
+        "stamp_in_the_future:341711 killed_sync:97074 update:232785",
+        "Lead",
+        page_rows=3,
+        result_rows=11,
+        segment_bytes=32 << 20,
+        route="bulk",
+    ),
+    "a_row_that_was_stamped_ahead_of_time_kept_its_deletion_out": history(
+        "stamp_in_the_future:510843 sync_and_accept:2966 delete:744163",
+        "Account",
+        "Contact",
+        "Lead",
+        "Opportunity",
+        "Widget__c",
+        page_rows=7,
+        result_rows=250_000,
+        segment_bytes=500,
+    ),
+    "a_change_in_the_second_of_a_stamp_that_was_seen_later_was_lost_among_many_rows": history(
+        "create:564025 meanwhile:570574 late_same_second:40599 sync:676202 sync:563018",
+        "Opportunity",
+        "Widget__c",
+        page_rows=7,
+        result_rows=11,
+        segment_bytes=32 << 20,
+        route="rest",
+    ),
+    "a_field_that_changed_its_type_was_read_as_what_it_had_been": history(
+        "add_field:57462 sync:207520 retype_field:526135 long_transaction:14326",
+        "Contact",
+        "Widget__c",
+        rows=0,
+        page_rows=1,
+        result_rows=11,
+        route="bulk",
     ),
     "a_job_that_hung_was_waited_for_in_every_run": history(
         "job_fails:24 sync:1", "Opportunity", rows=12, page_rows=1, route="bulk"

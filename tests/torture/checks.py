@@ -97,6 +97,16 @@ def at_rest(chronicle: Chronicle, replica: Replica) -> None:
             raise Violation("equal at rest", f"{status.object_name}: status says {status}, {shown} rows are shown")
 
 
+def formulas(chronicle: Chronicle, replica: Replica) -> None:
+    """What changes without a stamp is the org's, too, once it was read again."""
+    for name in replica.objects:
+        found, fields = replica.visible(name), replica.fields(name)
+        for key, values in chronicle.computed(name, fields).items():
+            wrong = {each: value for each, value in values.items() if not same(value, found[key].get(each))}
+            if wrong:
+                raise Violation("formulas are refreshed", f"{name} {key}: {wrong}, here {found[key]!r:.300}")
+
+
 def _check_equal(chronicle: Chronicle, replica: Replica, name: str) -> None:
     expected, found = chronicle.living(name), replica.visible(name)
     fields = replica.fields(name)

@@ -116,6 +116,19 @@ class Chronicle:
         """Where the chronicle is now."""
         return {name: {key: len(kept) - 1 for key, kept in rows.items()} for name, rows in self.versions.items()}
 
+    def computed(self, name: str, fields: set[str]) -> dict[str, dict[str, object]]:
+        """The values of formulas and roll-ups among these fields, of every row that the user can see in the org now."""
+        schema = self._org.schema(name)
+        found = [one for one in schema.fields if one.formula and one.name in fields] if schema else []
+        listed = "".join(f", {str(one.formula).replace('{alias}', 'row_')}" for one in found)
+        rows = self._org.database.rows(f'SELECT row_."Id"{listed} FROM {quote(name)} row_')
+        here = self.living(name)
+        return {
+            key: {one.name: meant(one, value) for one, value in zip(found, values, strict=True)}
+            for key, *values in rows
+            if key in here
+        }
+
     def living(self, name: str) -> dict[str, Version]:
         """The rows that the user can see in the org now."""
         hidden = self.hidden()

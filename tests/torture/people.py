@@ -275,6 +275,14 @@ def hide_field(world: World, rng: random.Random) -> None:
         world.org.permissions.hide_field(name, one.name)
 
 
+def hide_stamps(world: World, rng: random.Random) -> None:
+    """An object has no field any more that tells when a row changed: it can only be read whole."""
+    name = rng.choice(world.setup.objects)
+    world.tell(f"hide the stamps of {name}")
+    for stamp in ("SystemModstamp", "LastModifiedDate", "CreatedDate"):
+        world.org.permissions.hide_field(name, stamp)
+
+
 def hide_object(world: World, rng: random.Random) -> None:
     """The user's right to read an object is taken away."""
     name = rng.choice(world.setup.objects)

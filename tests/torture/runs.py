@@ -89,24 +89,47 @@ def reopen(world: World, rng: random.Random) -> None:
 
 def killed_sync(world: World, rng: random.Random) -> None:
     """Another process syncs the replica, and is killed with SIGKILL when the org has got so many requests."""
-    replica = rng.choice(world.replicas)
     nth, delay = rng.randint(1, 12), rng.choice((0.0, 0.0, 0.002, 0.01, 0.03))
+
+    def kill(worker: subprocess.Popen[str]) -> None:
+        world.kill_at_request(nth, worker.pid, delay)
+
+    world.tell(f"a sync in another process, killed {delay} s after request {nth}")
+    _sync_elsewhere(world, rng.choice(world.replicas), kill, (0, -9))
+
+
+def full_disk(world: World, rng: random.Random) -> None:
+    """Another process syncs the replica, and none of its files can grow by more than so many bytes."""
+    replica = rng.choice(world.replicas)
+    room = rng.choice((0, 4096, 20_000, 70_000, 200_000))
+    world.tell(f"a sync in another process, with room for {room} bytes")
+    _sync_elsewhere(world, replica, lambda worker: None, (0,), room)
+
+
+def _sync_elsewhere(
+    world: World,
+    replica: Replica,
+    begun: Callable[[subprocess.Popen[str]], None],
+    ends: tuple[int, ...],
+    room: int | None = None,
+) -> None:
     order = {
         "url": world.org.url,
         "path": str(replica.path),
         "objects": list(replica.objects),
         "now": world.clock.now().isoformat(),
         "setup": asdict(world.setup),
+        "room": room,
     }
     command = [sys.executable, "-m", "tests.torture.worker", json.dumps(order)]
     with replica.handed_over():
         worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        world.kill_at_request(nth, worker.pid, delay)
-        _, complaint = worker.communicate(timeout=WORKER_SECONDS)
+        begun(worker)
+        said, complaint = worker.communicate(timeout=WORKER_SECONDS)
     world.faults.waiting.clear()
-    world.tell(f"a sync in another process, killed {delay} s after request {nth}, ended with {worker.returncode}")
-    if worker.returncode not in (0, -9):
-        raise Violation("no bugs", f"the worker ended with {worker.returncode}: {complaint[-2000:]}")
+    world.tell(f"it ended with {worker.returncode} {said.strip()}")
+    if worker.returncode not in ends or "INTERNAL_ERROR" in said:
+        raise Violation("no bugs", f"the worker ended with {worker.returncode}: {said} {complaint[-2000:]}")
     world.chronicle.note()
     _raise_troubles(world)
     replica.forget_fields()

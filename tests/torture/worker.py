@@ -1,8 +1,9 @@
-"""A sync in a process of its own, to be killed: `python -m tests.torture.worker '{"url": …}'`."""
+"""A sync in a process of its own, to be killed or to run out of room: `python -m tests.torture.worker '{"url": …}'`."""
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,16 @@ def main(order: dict[str, Any]) -> None:
         paced(*of_the_product(setup)),
         SFSync(config, clock=StandingClock(datetime.fromisoformat(order["now"]))) as sync,
     ):
-        sync.sync()
+        if order["room"] is not None:
+            _bound_files(sync.config.storage.path, order["room"])
+        run = sync.sync()
+    print(*(f"{each.object_name} {each.problem.code if each.problem else 'complete'}" for each in run.objects))
+
+
+def _bound_files(database: Path, room: int) -> None:
+    """From now on no file of this process can grow beyond the largest that the database has, and some room more."""
+    sizes = [each.stat().st_size for each in database.parent.glob(f"{database.name}*") if each.is_file()]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(sizes) + room, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":

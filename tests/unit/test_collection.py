@@ -55,6 +55,19 @@ def found(records):
     return sorted(each.name for each in records)
 
 
+@pytest.mark.parametrize("name", ["Widget__c", "Lead"])
+def test_a_field_whose_type_changes_is_read_as_what_it_is_now(store, name):
+    objects = Objects(store, {"Lead": Lead})
+    key = to_18("00Q000000000009")
+    for kind, value, read in (("currency", Decimal("1.5"), Decimal("1.5")), ("string", "A502", "A502")):
+        schema = make_schema(name, AnnualRevenue=kind)
+        store.adopt(schema)
+        pull(store, (key, False, STAMP, STAMP, STAMP, value), schema=schema)
+
+        (record,) = objects[name].all()
+        assert record["AnnualRevenue"] == record.annual_revenue == record.to_dict()["AnnualRevenue"] == read
+
+
 def test_all_gives_every_record_that_is_not_deleted(leads):
     assert found(leads.all()) == ["Ann", "Bob", "Cy"]
     assert all(isinstance(each, Lead) for each in leads.all())

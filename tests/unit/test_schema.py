@@ -141,6 +141,19 @@ def test_the_stamp_is_the_best_field_that_there_is(left_out, stamp):
     assert ObjectSchema("X", "X", fields).stamp == stamp
 
 
+def test_a_stamp_that_cannot_be_filtered_has_no_stand_in():
+    fields = (make_field("SystemModstamp", "datetime", filterable=False), make_field("LastModifiedDate", "datetime"))
+
+    assert ObjectSchema("X", "X", fields).stamp is None
+
+
+def test_names_that_differ_by_case_only_are_told():
+    fields = (make_field("Id", "id"), make_field("Code__c"), make_field("CODE__c"), make_field("Other__c"))
+
+    assert ObjectSchema("X", "X", fields).ambiguous == ("Code__c", "CODE__c")
+    assert ObjectSchema("X", "X", fields[:2]).ambiguous == ()
+
+
 def test_a_stamp_that_cannot_be_filtered_is_none():
     hidden = make_field("SystemModstamp", "datetime", filterable=False)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -128,6 +128,41 @@ def test_when_the_look_finds_free_calls_nobody_is_refused() -> None:
             each.result(10)
 
     assert meter.usage.spent == 5
+
+
+@pytest.mark.parametrize(
+    ("told", "admitted"), [("api-usage=30/100", 3), ("api-usage=94/100", 1), ("api-usage=97/100", 0)]
+)
+def test_one_look_serves_all_workers(told: str, admitted: int) -> None:
+    clock = FrozenClock()
+    meter = meter_of("api-usage=96/100", clock)
+    clock.advance(timedelta(hours=1))
+    meter.admit(PULL)
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(meter.admit, PULL) for _ in range(3)]
+        assert wait(others, timeout=0.1).not_done == set(others)
+
+        meter.settle(told)
+
+    assert [each.exception() for each in others].count(None) == admitted
+    assert meter.usage.spent == 2 + admitted
+
+
+@pytest.mark.parametrize("ends", ["settle", "take_back"])
+def test_a_look_that_brings_no_word_leaves_the_next_worker_to_look(ends: str) -> None:
+    clock = FrozenClock()
+    meter = meter_of("api-usage=96/100", clock)
+    clock.advance(timedelta(hours=1))
+    meter.admit(PULL)
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(meter.admit, PULL) for _ in range(2)]
+
+        meter.settle(None) if ends == "settle" else meter.take_back()
+        done, waiting = wait(others, timeout=10, return_when=FIRST_COMPLETED)
+        assert (len(done), len(waiting)) == (1, 1)
+        meter.settle("api-usage=20/100")
+
+    assert [each.exception() for each in others] == [None, None]
 
 
 def test_the_hint_tells_whose_limit_it_is() -> None:
