@@ -289,6 +289,9 @@ class Store(Protocol):
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         """One live row by its 18-character id, one value a column of the adopted schema; None if there is none."""
 
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        """The rows of these ids that are here, tombstones too: id → one value a column of the adopted schema."""
+
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Kind, Operation
 from salesforce_sync.models.schema import FieldType, ObjectSchema
-from salesforce_sync.models.values import Stored, parse_datetime, same
+from salesforce_sync.models.values import Stored, parse_datetime, same, store_datetime, store_decimal
 
 CURRENCY = "CurrencyIsoCode"
 _WIDE = Context(prec=400)
@@ -142,26 +142,30 @@ def _newer_here(contested: Contested, schema: ObjectSchema) -> bool | None:
 def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> bool:
     """Whether the org's value is the one that was sent, as far as an org may tidy it up.
 
-    It trims blanks, keeps a number to its field's scale, and a picklist's value in the list's own case.
+    It trims blanks, keeps a number to its field's scale and a time to the second, and a picklist's value in the
+    list's own case.
     """
     kind = _kind(schema, name)
     if same(kind, sent, shown):
         return True
     field_ = schema.field(name)
-    if kind is FieldType.DECIMAL and sent is not None and shown is not None:
-        return _rounded(sent, field_.scale) == _rounded(shown, field_.scale) is not None
-    if kind is not FieldType.TEXT:
-        return False
-    one, other = str(sent or "").strip(), str(shown or "").strip()
-    folds = field_.salesforce_type in ("picklist", "multipicklist", "email")
-    return one.casefold() == other.casefold() if folds else one == other
+    match kind:
+        case FieldType.DECIMAL if field_.precision and sent is not None:
+            return same(kind, _rounded(sent, field_.scale), shown)
+        case FieldType.DATETIME if isinstance(sent, str) and isinstance(shown, str):
+            return store_datetime(sent)[:19] == store_datetime(shown)[:19]
+        case FieldType.TEXT:
+            one, other = str(sent or "").strip(), str(shown or "").strip()
+            folds = field_.salesforce_type in ("picklist", "multipicklist", "email")
+            return one.casefold() == other.casefold() if folds else one == other
+    return False
 
 
-def _rounded(value: Stored, scale: int) -> Decimal | None:
+def _rounded(value: Stored, scale: int) -> Stored:
     try:
-        return Decimal(str(value)).quantize(Decimal(1).scaleb(-scale), rounding=ROUND_HALF_UP, context=_WIDE)
+        return store_decimal(Decimal(str(value)).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _WIDE))
     except ArithmeticError:
-        return None
+        return value
 
 
 # ── groups: fields that merge as one ─────────────────────────────────────────────────────────────────────────────

@@ -57,6 +57,22 @@ def format_datetime(moment: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
 
 
+def from_rest(kind: FieldType, value: object) -> Stored:
+    """The stored form of a value as a decoded row of REST has it (`models.page.Rows`)."""
+    match value:
+        case None | "":
+            return None
+        case bool():
+            return int(value)
+        case Decimal():
+            return store_decimal(value)
+        case str() if kind is FieldType.DATETIME:
+            return store_datetime(value)
+        case str() | int() | float():
+            return value
+    raise TypeError(f"{value!r} is in no row of a page")
+
+
 def parse_datetime(text: str) -> datetime:
     """The stored form as an aware datetime in UTC."""
     return datetime.fromisoformat(text)

@@ -294,6 +294,12 @@ class SqliteStore:
         row: tuple[object, ...] | None = self._connections.reader().execute(statement, (record_id,)).fetchone()
         return row
 
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        schema = self._known(object_name)
+        with self._connections.looking() as db:
+            found = db.execute(sql.select_ids(schema), (msgspec.json.encode(list(ids)).decode(),))
+            return {str(row[0]): row for row in found}
+
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         schema = self._known(object_name)
         self._index_for(schema, filters)

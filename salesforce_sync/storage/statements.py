@@ -336,6 +336,10 @@ def get(schema: ObjectSchema) -> str:
     return f'SELECT {listed(schema)} FROM {quote(schema.name)} WHERE "Id" = ? AND {alive(schema)}'
 
 
+def select_ids(schema: ObjectSchema) -> str:
+    return f'SELECT {listed(schema)} FROM {quote(schema.name)} WHERE "Id" IN (SELECT value FROM json_each(?))'
+
+
 def scan(schema: ObjectSchema, conditions: Sequence[str]) -> str:
     return f"SELECT {listed(schema)} FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"
 
