@@ -18,12 +18,15 @@ from salesforce_sync.errors import Misuse, NotConnected, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
+from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.ports import Clock, Usage
+from salesforce_sync.resolve import Policies, Policy
+from salesforce_sync.settings import DEFAULT
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
 
@@ -82,7 +85,9 @@ class SFSync:
             raise Misuse(f"There is no storage of type {self.config.storage.type!r}.", hint="Use 'sqlite'.")
         self._clock = clock or SystemClock()
         self._bus = Bus()
-        self._store = SqliteStore(self.config.storage.path, self._clock)
+        self._store = SqliteStore(
+            self.config.storage.path, self._clock, policies=_policies(self.config), keeping=_keeping(self.config)
+        )
         self._lock = threading.Lock()
         self._org: SalesforceOrg | None = None
         self.contacts = Collection(self._store, "Contact", Contact)
@@ -282,3 +287,13 @@ class SFSync:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _policies(config: Config) -> Policies:
+    named = {name: Policy(policy) for name, policy in config.sync.conflicts.items()}
+    return Policies(named.pop(DEFAULT, Policy.ASK), named)
+
+
+def _keeping(config: Config) -> Keeping:
+    days, rows = config.sync.history_days, config.sync.history_rows
+    return Keeping(days, rows if days else 0)
