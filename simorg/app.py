@@ -5,13 +5,14 @@ import logging
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from isal import igzip
 
+from simorg.breaking import BrokenOff, after_rows
 from simorg.faults import Fault
 from simorg.http import JSON_TYPE, ApiError, Body, Call, Response, encode_json, error_response, parser_error, takes_gzip
 from simorg.org import SimOrg
@@ -48,40 +49,64 @@ class App:
             return
         raw_path = scope["raw_path"].decode("latin-1")
         target = raw_path + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
-        faults = [] if raw_path.startswith(CONTROL_ROOT) else self.org.faults.for_request(scope["method"], target)
-        wire = Wire(scope, send, faults)
         body = Body.spooled()
         try:
-            await self._serve(_Exchange(scope, receive, wire, faults, body, raw_path, target))
+            await self._serve(_Request(scope, receive, body, raw_path, target), send)
         except Broken:
             LOG.debug("%s %s was broken by a fault", scope["method"], target)
         finally:
             body.file.close()
 
-    async def _serve(self, exchange: "_Exchange") -> None:
-        early = await self._before(exchange)
-        if early is None:
-            headers = _headers(exchange.scope)
-            problem = await _read_body(exchange.receive, headers, exchange.body)
-            call = _call(self.org, exchange, headers)
-            answer = self._answer if problem is None else lambda *_: error_response(problem)
-            early = await self._in_thread(answer, call, exchange.raw_path)
-        if any(fault.drop == "after" for fault in exchange.faults):
-            exchange.wire.cut()
-        await self._send(exchange, early)
+    async def _serve(self, request: "_Request", send: Send) -> None:
+        headers = _headers(request.scope)
+        problem = _too_large(request) or await _read_body(request.receive, headers, request.body)
+        faults = await self._in_thread(self._faults, request) if self.org.faults.any_on else []
+        exchange = _Exchange(request, Wire(request.scope, send, faults), faults)
+        early = error_response(problem) if problem else await self._before(exchange)
+        response = early or await self._in_thread(self._done, exchange, _call(self.org, request, headers))
+        await self._send(request, exchange.wire, await self._after(exchange, response))
+
+    def _faults(self, request: "_Request") -> list[Fault]:
+        """Choose the faults of a request, which is here in full; none touches the control API."""
+        if request.raw_path.startswith(CONTROL_ROOT):
+            return []
+        return self.org.faults.for_request(request.scope["method"], request.target, request.body.read)
 
     async def _before(self, exchange: "_Exchange") -> Response | None:
         """Let the faults happen that come before the work; return an answer that takes the work's place."""
         for fault in exchange.faults:
-            if fault.delay:
+            if fault.delay and not fault.after_work:
                 await asyncio.sleep(fault.delay)
             if fault.expire:
-                _expire(self.org, exchange.scope)
+                _expire(self.org, exchange.request.scope)
             if fault.drop == "before":
                 exchange.wire.cut()
-            if fault.status is not None:
+            if fault.status is not None and not fault.after_work:
                 return _fault_response(fault)
-        return _too_large(exchange)
+        return None
+
+    async def _after(self, exchange: "_Exchange", response: Response) -> Response:
+        """Let the faults happen to the answer of work that is done."""
+        for fault in exchange.faults:
+            if fault.delay and fault.after_work:
+                await asyncio.sleep(fault.delay)
+            if fault.drop == "after" or (fault.save_rows is not None and fault.status is None):
+                exchange.wire.cut()
+            if fault.status is not None and fault.after_work:
+                await self._in_thread(_close, response.body)
+                response = _fault_response(fault)
+        return response
+
+    def _done(self, exchange: "_Exchange", call: Call) -> Response:
+        """Do the work, or as much of it as a fault allows."""
+        rows = [fault.save_rows for fault in exchange.faults if fault.save_rows is not None]
+        if not rows:
+            return self._answer(call, exchange.request.raw_path)
+        try:
+            with after_rows(min(rows)):
+                return self._answer(call, exchange.request.raw_path)
+        except BrokenOff:
+            return Response(500)  # nobody sees it: the fault cuts or has an answer of its own
 
     def _answer(self, call: Call, raw_path: str) -> Response:
         response = self.router.answer(call, raw_path)
@@ -89,9 +114,9 @@ class App:
             response = replace(response, body=msgspec.json.format(_whole(response), indent=2))
         return _compressed(response, call.headers.get("accept-encoding", ""))
 
-    async def _send(self, exchange: "_Exchange", response: Response) -> None:
+    async def _send(self, request: "_Request", wire: Wire, response: Response) -> None:
         headers = {"Date": http_date(self.org.clock.now_ms()), **response.headers}
-        if _is_counted(exchange.raw_path):
+        if _is_counted(request.raw_path):
             headers.setdefault("Sforce-Limit-Info", self.org.usage.info())
         headers.setdefault("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
         if response.status in (204, 304):
@@ -99,37 +124,48 @@ class App:
         if isinstance(response.body, bytes):
             if response.status not in (204, 304):
                 headers["Content-Length"] = str(len(response.body))
-            await exchange.wire.start(response.status, headers)
-            await exchange.wire.body(b"" if exchange.scope["method"] == "HEAD" else response.body, more=False)
+            await wire.start(response.status, headers)
+            await wire.body(b"" if request.scope["method"] == "HEAD" else response.body, more=False)
             return
-        await exchange.wire.start(response.status, headers)
-        await self._send_blocks(exchange, iter(response.body))
+        await wire.start(response.status, headers)
+        await self._send_blocks(request, wire, iter(response.body))
 
-    async def _send_blocks(self, exchange: "_Exchange", blocks: Iterator[bytes]) -> None:
+    async def _send_blocks(self, request: "_Request", wire: Wire, blocks: Iterator[bytes]) -> None:
         try:
-            while exchange.scope["method"] != "HEAD":
+            while request.scope["method"] != "HEAD":
                 block = await self._in_thread(next, blocks, None)
                 if block is None:
                     break
-                await exchange.wire.body(block, more=True)
-            await exchange.wire.body(b"", more=False)
+                await wire.body(block, more=True)
+            await wire.body(b"", more=False)
         finally:
-            close = getattr(blocks, "close", None)
-            if close is not None:
-                await self._in_thread(close)
+            await self._in_thread(_close, blocks)
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.threads, function, *arguments)
 
 
-class _Exchange(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class _Request:
     scope: Scope
-    receive: Any
-    wire: Any
-    faults: list[Fault]
-    body: Any
+    receive: Receive
+    body: Body
     raw_path: str
     target: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    request: _Request
+    wire: Wire
+    faults: list[Fault]
+
+
+def _close(blocks: object) -> None:
+    """Let go of what the maker of an answer's blocks holds."""
+    close = getattr(blocks, "close", None)
+    if close is not None:
+        close()
 
 
 def _is_counted(raw_path: str) -> bool:
@@ -141,10 +177,10 @@ def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _call(org: SimOrg, exchange: _Exchange, headers: dict[str, str]) -> Call:
-    scope = exchange.scope
+def _call(org: SimOrg, request: _Request, headers: dict[str, str]) -> Call:
+    scope = request.scope
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return Call(org, scope["method"], unquote(exchange.raw_path), {}, query, headers, exchange.body)
+    return Call(org, scope["method"], unquote(request.raw_path), {}, query, headers, request.body)
 
 
 def _expire(org: SimOrg, scope: Scope) -> None:
@@ -163,13 +199,13 @@ def _fault_response(fault: Fault) -> Response:
     return Response(status, encode_json(fault.body), {"Content-Type": JSON_TYPE, **fault.headers})
 
 
-def _too_large(exchange: _Exchange) -> Response | None:
-    uri = len(exchange.target)
+def _too_large(request: _Request) -> ApiError | None:
+    uri = len(request.target)
     if uri > MAX_HEAD_BYTES:
-        return error_response(ApiError(414, "URI_TOO_LONG", "The length of the URI exceeds the 16,384 byte limit."))
-    if uri + sum(len(name) + len(value) + 4 for name, value in exchange.scope["headers"]) > MAX_HEAD_BYTES:
+        return ApiError(414, "URI_TOO_LONG", "The length of the URI exceeds the 16,384 byte limit.")
+    if uri + sum(len(name) + len(value) + 4 for name, value in request.scope["headers"]) > MAX_HEAD_BYTES:
         text = "The combined length of the URI and headers exceeds the 16,384 byte limit."
-        return error_response(ApiError(431, "REQUEST_HEADER_FIELDS_TOO_LARGE", text))
+        return ApiError(431, "REQUEST_HEADER_FIELDS_TOO_LARGE", text)
     return None
 
 

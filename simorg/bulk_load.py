@@ -140,6 +140,7 @@ class _Loader:
         self._folder = jobs.folder
         self._files: dict[str, Any] = {}
         self._headers: list[Header] = []
+        self._chunk = 0
 
     def run(self, upload: Path, stop: int) -> None:
         """Write the first `stop` rows; the rest is unprocessed, as is everything after an abort."""
@@ -188,7 +189,8 @@ class _Loader:
     def _save(self, records: list[dict[str, Any]]) -> list[Result]:
         org, job = self._org, self._job
         org.tick()
-        with org.transaction():
+        self._chunk += 1
+        with org.transaction(), org.rules.in_chunk(job.id, self._chunk):
             if job.operation == "insert":
                 return _each_without_id(org, job, records)
             if job.operation == "update":

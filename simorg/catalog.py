@@ -31,7 +31,14 @@ from simorg.schema import (
 
 _ORDER = (
     "User Group Profile RecordType Account Contact Lead Opportunity Product2 Pricebook2 PricebookEntry "
-    "LegalEntity Contract Order OrderItem ContentVersion Widget__c"
+    "LegalEntity Contract Order OrderItem ContentVersion Widget__c "
+    "TaxEngineProvider TaxEngine TaxPolicy TaxTreatment CostBook CostBookEntry BillingPolicy BillingTreatment "
+    "BillingTreatmentItem ProductCatalog ProductCategory ProductClassification ProductClassificationAttr "
+    "ProductCategoryProduct ProductComponentGroup ProductRelatedComponent ProductRelationshipType ProductSellingModel "
+    "ProductSellingModelOption ProrationPolicy UnitOfMeasureClass UnitOfMeasure AttributeDefinition AttributeCategory "
+    "AttributeCategoryAttribute AttributePicklist AttributePicklistValue ProductAttributeDefinition "
+    "PriceAdjustmentSchedule PriceAdjustmentTier AttributeBasedAdjRule AttributeBasedAdjustment "
+    "AttributeAdjustmentCondition Asset AssetAction AssetActionSource"
 )
 ORDER = _ORDER.split()
 ADDRESS_PARTS = (
@@ -66,17 +73,18 @@ KINDS = (
 @cache
 def load() -> tuple[SObject, ...]:
     """Return the declared objects, with the child relationships that their references make."""
-    return link(tuple(read_object(name, _toml(name)) for name in ORDER))
+    return link(tuple(read_object(name, read_toml(name)) for name in ORDER))
 
 
-def _toml(name: str) -> dict[str, Any]:
+def read_toml(name: str) -> dict[str, Any]:
+    """Return what a file of `simorg/objects` holds."""
     return tomllib.loads(resources.files("simorg.objects").joinpath(f"{name}.toml").read_text("utf-8"))
 
 
 @cache
 def picklist(name: str) -> tuple[PicklistValue, ...]:
     """Return a picklist of `picklists.toml`; a value that begins with `*` is the default."""
-    return make_values(_toml("picklists")[name])
+    return make_values(read_toml("picklists")[name])
 
 
 def make_values(values: Iterable[str]) -> tuple[PicklistValue, ...]:

@@ -62,6 +62,7 @@ class FaultBody(Body):
 
     method: str = ".*"
     path: str = ""
+    sends: str = ""
     nth: int = 1
     times: int | None = 1
     status: int | None = None
@@ -71,6 +72,8 @@ class FaultBody(Body):
     cut_after: int | None = None
     reset: bool = False
     drop: str | None = None
+    done: bool = False
+    save_rows: int | None = None
     expire: bool = False
     job: str | None = None
     locators: str | None = None
@@ -120,6 +123,7 @@ class Rows(Body):
     account: str | None = None
     opportunity: str | None = None
     days: Annotated[float, Meta(ge=0, le=36_600)] = 0.0
+    times: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     late_seconds: Seconds = 0.0
 
     def __post_init__(self) -> None:
@@ -225,11 +229,53 @@ class DuplicateBody(Body):
     message: str = "Use one of these records?"
 
 
+class Normalise(Body, tag_field="does", tag="normalise"):
+    """A trigger that saves a text in another form."""
+
+    object_name: Name
+    field: Name
+    to: Literal["upper", "lower", "title", "trim"]
+
+
+class Fill(Body, tag_field="does", tag="fill"):
+    """A trigger that saves an empty field with a value."""
+
+    object_name: Name
+    field: Name
+    value: Any
+
+
+class CountOnParent(Body, tag_field="does", tag="count_on_parent"):
+    """A trigger that keeps the number of rows on their parent."""
+
+    object_name: Name
+    reference: Name
+    field: Name
+
+
+class FailWhen(Body, tag_field="does", tag="fail_when"):
+    """A trigger that fails for rows of a condition."""
+
+    object_name: Name
+    condition: Name
+    message: str = ""
+
+
+class Contend(Body):
+    """The look-up whose parents the chunks of a Bulk job hold."""
+
+    object_name: Name
+    field: Name
+
+
 class Rules(Body):
     """`POST rules`."""
 
     validation: ValidationBody | UnsetType = UNSET
     duplicate: DuplicateBody | UnsetType = UNSET
+    trigger: Normalise | Fill | CountOnParent | FailWhen | UnsetType = UNSET
+    contend_for_parents: Contend | UnsetType = UNSET
+    forget: Name | UnsetType = UNSET
     clear: bool = False
 
 

@@ -69,6 +69,6 @@ OPERATIONS: "dict[str, Callable[[SimOrg, dict[str, Any]], Any]]" = {
     "empty_old_bin": lambda org, body: {"purged": org.empty_bin(BIN_DAYS)},
     "hide": _each(lambda org, one: org.hide_record(one)),
     "show": _each(lambda org, one: org.show_record(one)),
-    "lock": _each(lambda org, one: org.rules.lock_row(org.full_id(one))),
-    "unlock": _each(lambda org, one: org.rules.unlock_row(org.full_id(one))),
+    "lock": lambda org, body: _each(lambda org, one: org.rules.lock_row(one, body["times"]))(org, body),
+    "unlock": _each(lambda org, one: org.rules.unlock_row(one)),
 }

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -35,6 +36,7 @@ def _no_guard(table: str, record_id: str, values: Mapping[str, Value]) -> None:
     """Let every row be changed."""
 
 
+@lru_cache(10_000)  # each row that is written asks for all its columns
 def quote(name: str) -> str:
     """Write an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

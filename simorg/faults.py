@@ -2,8 +2,9 @@
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -14,16 +15,20 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 class Fault:
     """What goes wrong with a request whose method and path match.
 
-    `path` is a regular expression searched in path plus query. The fault starts at the `nth` matching request and
-    happens `times` times (None: always). `status` answers without doing the work; `delay` is in seconds;
-    `cut_after` breaks the connection after that many bytes of the answer's body (as sent, so after compression);
-    `reset` makes the break a TCP reset; `drop` is `before` (the work is not done) or `after` (the work is done,
-    no answer); `expire` ends the caller's session first. `job` makes Bulk jobs of a matching object (searched
-    by `path` in the object's name) `stuck` or `failed`; `locators` makes query locators `expired`.
+    `path` is a regular expression searched in path plus query, `sends` one searched in the (inflated) body. The fault
+    starts at the `nth` matching request and happens `times` times (None: always). `status` answers without doing the
+    work and `delay` (seconds) waits before it; with `done` the work is done first, and only its answer is replaced or
+    late. The caller's going away stops neither. `cut_after` breaks the connection after that many bytes of the
+    answer's body (as sent, so after compression); `reset` makes the break a TCP reset; `drop` is `before` (the work is
+    not done) or `after` (the work is done, no answer). `save_rows` lets the request die once it has dealt with so many
+    rows of its creates, updates and deletes: these stay (nothing does where all or none was asked for), and the answer
+    is `status` or a broken connection. `expire` ends the caller's session first. `job` makes Bulk jobs of a matching
+    object (searched by `path` in the object's name) `stuck` or `failed`; `locators` makes query locators `expired`.
     """
 
     method: str = ".*"
     path: str = ""
+    sends: str = ""
     nth: int = 1
     times: int | None = 1
     status: int | None = None
@@ -33,6 +38,8 @@ class Fault:
     cut_after: int | None = None
     reset: bool = False
     drop: str | None = None
+    done: bool = False
+    save_rows: int | None = None
     expire: bool = False
     job: str | None = None
     locators: str | None = None
@@ -46,10 +53,11 @@ class Fault:
         _check_range("status", self.status, 200, 599)
         _check_range("cut_after", self.cut_after, 0, 10**12)
         _check_range("delay", self.delay, 0, 3600)
+        _check_range("save_rows", self.save_rows, 0, 10**9)
         for name, value in self.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 raise ValueError(f"not a header: {name}: {value}")
-        for pattern in (self.method, self.path):
+        for pattern in (self.method, self.path, self.sends):
             try:
                 re.compile(pattern)
             except re.error as problem:
@@ -59,6 +67,11 @@ class Fault:
     def on_request(self) -> bool:
         """Whether the fault concerns requests (and not jobs or locators)."""
         return self.job is None and self.locators is None
+
+    @property
+    def after_work(self) -> bool:
+        """Whether `status` and `delay` come when the work is done."""
+        return self.done or self.save_rows is not None
 
 
 def _check_word(what: str, value: object, *words: str) -> None:
@@ -123,10 +136,17 @@ class Faults:
         armed = self._armed.get(number)
         return armed.happened if armed else 0
 
-    def for_request(self, method: str, target: str) -> list[Fault]:
+    @property
+    def any_on(self) -> bool:
+        """Whether any fault is on."""
+        return bool(self._armed)
+
+    def for_request(self, method: str, target: str, read_body: Callable[[], bytes]) -> list[Fault]:
         """Return the faults that happen to this request, in the order they were added."""
+        sent = cache(lambda: read_body().decode("utf-8", "replace"))
         with self._lock:
-            return [one.fault for one in self._armed.values() if _matches(one.fault, method, target) and one.happens()]
+            armed = list(self._armed.values())
+            return [one.fault for one in armed if _matches(one.fault, method, target, sent) and one.happens()]
 
     def for_job(self, object_name: str) -> str | None:
         """Return `stuck` or `failed` when a Bulk job of this object shall be so, else None."""
@@ -145,5 +165,7 @@ class Faults:
         return None
 
 
-def _matches(fault: Fault, method: str, target: str) -> bool:
-    return fault.on_request and bool(re.fullmatch(fault.method, method)) and bool(re.search(fault.path, target))
+def _matches(fault: Fault, method: str, target: str, sent: Callable[[], str]) -> bool:
+    addressed = fault.on_request and re.fullmatch(fault.method, method) and re.search(fault.path, target)
+    # a body of megabytes is read only where somebody asks for its content
+    return bool(addressed) and (not fault.sends or bool(re.search(fault.sends, sent())))

@@ -85,7 +85,7 @@ def _run_parts(call: Call, parts: Sequence[Mapping[str, Any]], all_or_none: bool
         with call.org.transaction():
             for part in parts:
                 answers.append(_run_part(call, part, answers))
-                if answers[-1]["httpStatusCode"] >= 400:
+                if answers[-1]["httpStatusCode"] >= 400 or _has_refused_rows(answers[-1]):
                     raise _Undo
     except _Undo:
         return [_halted(part, ROLLED_BACK) for part in parts[: len(answers) - 1]] + [
@@ -93,6 +93,16 @@ def _run_parts(call: Call, parts: Sequence[Mapping[str, Any]], all_or_none: bool
             *(_halted(part, ROLLED_BACK) for part in parts[len(answers) :]),
         ]
     return answers
+
+
+def _has_refused_rows(answer: Mapping[str, Any]) -> bool:
+    """Return whether a collection has rows that failed: all or none of a composite reaches into its collections.
+
+    The part itself keeps its 200 and its row results, even of rows that were rolled back (REST guide, "allOrNone
+    Parameters in Composite and Collections Requests", case 4).
+    """
+    rows = decode_json(bytes(answer["body"])) if isinstance(answer["body"], msgspec.Raw) else None
+    return isinstance(rows, list) and any(isinstance(row, dict) and row.get("success") is False for row in rows)
 
 
 def _halted(part: Mapping[str, Any], message: str) -> dict[str, Any]:

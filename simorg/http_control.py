@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from simorg import control_bodies as bodies
+from simorg import triggers
 from simorg.clients import Client
 from simorg.control_rows import user_of, write
 from simorg.drift import field_of, known
@@ -228,20 +229,44 @@ def permissions(call: Call) -> Response:
 
 
 def rules(call: Call) -> Response:
-    """Add a `validation` or a `duplicate` rule (their keys as in Python), or `clear` all rules and locks."""
-    body, them = _read(call, bodies.Rules), call.org.rules
+    """Add a `validation`, a `duplicate` rule, a `trigger` or a contention; `forget` those of an object, `clear` all."""
+    body, org = _read(call, bodies.Rules), call.org
+    _check_fields(org, body)
+    if body.clear:
+        org.rules.clear()
+    if body.forget is not UNSET:
+        org.rules.forget_object(known(org, body.forget).name)
+    if body.trigger is not UNSET:
+        TRIGGERS[type(body.trigger)](org, **bodies.sent(body.trigger))
+    if body.contend_for_parents is not UNSET:
+        schema, one = field_of(org, body.contend_for_parents.object_name, body.contend_for_parents.field)
+        org.rules.contend_for_parents(schema.name, one.name)
+    if body.validation is not UNSET:
+        org.rules.add_validation(**bodies.sent(body.validation))
+    if body.duplicate is not UNSET:
+        org.rules.add_duplicate_rule(**bodies.sent(body.duplicate))
+    return json_response({})
+
+
+def _check_fields(org: "SimOrg", body: bodies.Rules) -> None:
+    """Raise LookupError for a field that is not there, before anything has changed."""
     if body.duplicate is not UNSET:
         for field in body.duplicate.fields:
-            field_of(call.org, body.duplicate.object_name, field)
+            field_of(org, body.duplicate.object_name, field)
     if body.validation is not UNSET and body.validation.field is not None:
-        field_of(call.org, body.validation.object_name, body.validation.field)
-    if body.clear:
-        them.clear()
-    if body.validation is not UNSET:
-        them.add_validation(**bodies.sent(body.validation))
-    if body.duplicate is not UNSET:
-        them.add_duplicate_rule(**bodies.sent(body.duplicate))
-    return json_response({})
+        field_of(org, body.validation.object_name, body.validation.field)
+    if body.contend_for_parents is not UNSET:
+        field_of(org, body.contend_for_parents.object_name, body.contend_for_parents.field)
+    if body.forget is not UNSET:
+        known(org, body.forget)
+
+
+TRIGGERS: dict[type, Callable[..., object]] = {
+    bodies.Normalise: triggers.normalise,
+    bodies.Fill: triggers.fill,
+    bodies.CountOnParent: triggers.count_on_parent,
+    bodies.FailWhen: triggers.fail_when,
+}
 
 
 def reset(call: Call) -> Response:

@@ -50,6 +50,14 @@ def _delete(org: "SimOrg", schema: SObject, record_id: str, root: str) -> None:
     else:
         org.database.remove(schema.name, record_id)
     org.database.write("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?, ?)", (schema.name, record_id, now, root))
+    _fire(org, schema, "delete", record_id)
+
+
+def _fire(org: "SimOrg", schema: SObject, operation: str, record_id: str) -> None:
+    """Run the triggers after a row has gone or come back; one that is gone at once has none."""
+    row = org.database.get(schema, record_id) if org.rules.triggers else None
+    if row is not None:
+        org.rules.fire(org, schema, "after", operation, row, row)
 
 
 def _children(org: "SimOrg", schema: SObject, record_id: str) -> Iterator[tuple[SObject, ChildRelationship, str]]:
@@ -75,7 +83,7 @@ def undelete(org: "SimOrg", record_id: str) -> Saved:
     """Take a row out of the recycle bin, with what was deleted because of it, and mend look-ups that became null."""
     schema = org.object_of_id(record_id)
     row = org.database.get(schema, record_id) if schema else None
-    if schema is None or row is None or not row.get("IsDeleted"):
+    if schema is None or row is None or not is_in_bin(org, record_id):
         raise Refused("UNDELETE_FAILED", "Entity is not in the recycle bin", "Id")
     for name, one_id in org.database.rows("SELECT object, id FROM _deleted WHERE root = ?", (record_id,)):
         _check_keys(org, org.objects[name], one_id)
@@ -85,7 +93,13 @@ def undelete(org: "SimOrg", record_id: str) -> Saved:
         org.database.update(name, one_id, changes)
         org.database.write("DELETE FROM _deleted WHERE object = ? AND id = ?", (name, one_id))
         _mend_lookups(org, one_id)
+        _fire(org, org.objects[name], "undelete", one_id)
     return Saved(record_id)
+
+
+def is_in_bin(org: "SimOrg", record_id: str) -> bool:
+    """Return whether a row lies in the recycle bin itself; one that went with its master does not."""
+    return org.database.value("SELECT 1 FROM _deleted WHERE id = ? AND root = id", (record_id,)) is not None
 
 
 def _check_keys(org: "SimOrg", schema: SObject, record_id: str) -> None:

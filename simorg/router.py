@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from simorg import ids
 from simorg.auth import Session
+from simorg.breaking import BrokenOff
 from simorg.http import ApiError, Body, Call, Response, Route, error_response, not_found
 from simorg.org import VERSIONS, SimOrg
 
@@ -28,6 +29,8 @@ class Router:
             return self._answer(call, raw_path)
         except ApiError as error:
             return error_response(error)
+        except BrokenOff:  # asked for by a fault, which says what the caller gets
+            raise
         except Exception:
             LOG.exception("%s %s failed", call.method, raw_path)
             text = "An unexpected error occurred. Please include this ErrorId if you contact support: 1-1 (1)"

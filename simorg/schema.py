@@ -141,12 +141,14 @@ class SObject:
     layoutable: bool = True
     _by_name: dict[str, SField] = field(init=False, repr=False, compare=False)
     _by_relationship: dict[str, SField] = field(init=False, repr=False, compare=False)
+    stored_fields: tuple[SField, ...] = field(init=False, repr=False, compare=False)  # those that are columns
 
     def __post_init__(self) -> None:
         by_name = {one.name.lower(): one for one in self.fields}
         by_relationship = {one.relationship_name.lower(): one for one in self.fields if one.relationship_name}
         object.__setattr__(self, "_by_name", by_name)
         object.__setattr__(self, "_by_relationship", by_relationship)
+        object.__setattr__(self, "stored_fields", tuple(one for one in self.fields if one.stored))
 
     @property
     def custom(self) -> bool:
@@ -157,11 +159,6 @@ class SObject:
     def soft_delete(self) -> bool:
         """Whether deleted rows stay in the recycle bin (the object has IsDeleted)."""
         return "isdeleted" in self._by_name
-
-    @property
-    def stored_fields(self) -> tuple[SField, ...]:
-        """The fields that are columns of the table."""
-        return tuple(one for one in self.fields if one.stored)
 
     @property
     def name_field(self) -> SField | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from simorg import ids
 from simorg.database import Row, quote
 from simorg.schema import SField, SObject
+from simorg.seed_revenue import fill_revenue
 from simorg.seed_sql import CONVERTED, REFERENCES, SPREAD_MS, stamps
 from simorg.seed_values import (
     DEPARTMENTS,
@@ -47,6 +48,7 @@ def fill(org: "SimOrg", records: int, seed: int) -> None:
         if records:
             org.db.create_scalar_function("seed_id", ids.Series(), 2, deterministic=True)
             _seed_objects(org, _counts(records), rng)
+            fill_revenue(org, _first_stamps(org))
     if records:
         _files(org)
     org.database.end_load()
@@ -195,18 +197,18 @@ def _special(org: "SimOrg", schema: SObject, counts: dict[str, int]) -> Iterator
 
 
 def _standard_rows(org: "SimOrg", rng: random.Random) -> None:
-    now = org.now_stamp() - SPREAD_MS
-    stamps: Row = {
-        "CreatedDate": now,
-        "CreatedById": org.user_id,
-        "LastModifiedDate": now,
-        "LastModifiedById": org.user_id,
-        "SystemModstamp": now,
-    }
+    stamps = _first_stamps(org)
     for object_name, row in (*_users(rng), *_small_rows(org)):
         org.database.insert(object_name, blank_row(org.objects[object_name]) | row | stamps)
     for prefix, count in (("005", USERS), ("00e", 2), ("00G", 2), ("01s", 2), ("012", 2)):
         org.numbering.reserve_ids(prefix, count)
+
+
+def _first_stamps(org: "SimOrg") -> Row:
+    """Return the stamps of rows that were there from the beginning."""
+    then, by = org.now_stamp() - SPREAD_MS, org.user_id
+    stamps: Row = {"CreatedDate": then, "LastModifiedDate": then, "SystemModstamp": then}
+    return stamps | {"CreatedById": by, "LastModifiedById": by}
 
 
 def _users(rng: random.Random) -> Iterator[tuple[str, Row]]:

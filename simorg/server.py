@@ -27,6 +27,7 @@ ROUTE_MODULES = (
     "http_collections",
     "http_composite",
     "http_tree",
+    "http_soap",
     "http_replication",
     "http_records",
 )

@@ -37,9 +37,14 @@ _NEEDED = {
     "PricebookEntry": "Pricebook2Id Product2Id UnitPrice UseStandardPrice",
     "Contract": _ACTIVATION,
     "Order": _ACTIVATION,
+    "ProductCategory": "CatalogId",
+    "ProductCategoryProduct": "ProductCategoryId CatalogId",
     "ContentVersion": "PathOnClient VersionData ContentSize Checksum FileExtension FileType ContentDocumentId "
     "VersionNumber IsLatest",
 }
+# Rows that begin as drafts and never become one again.
+ONCE_ACTIVE = ("TaxPolicy", "TaxTreatment", "BillingPolicy", "BillingTreatment", "BillingTreatmentItem")
+_NEEDED |= dict.fromkeys(ONCE_ACTIVE, "Status")
 NEEDED = {name: frozenset(words.split()) for name, words in _NEEDED.items()}
 FORECASTS = {
     "Omitted": "Omitted",
@@ -129,7 +134,20 @@ def _file(org: "SimOrg", row: Row, given: set[str], old: Row | None) -> None:
     row["IsLatest"] = 1
 
 
-_RULES: "dict[str, Callable[[SimOrg, Row, set[str], Row | None], None]]" = {
+def _category_product(org: "SimOrg", row: Row, given: set[str], old: Row | None) -> None:
+    sql = 'SELECT "CatalogId" FROM "ProductCategory" WHERE "Id" = ?'
+    row["CatalogId"] = org.database.value(sql, (row["ProductCategoryId"],))
+
+
+def _no_way_back(org: "SimOrg", row: Row, given: set[str], old: Row | None) -> None:
+    if old is not None and old["Status"] != "Draft" and row["Status"] == "Draft":
+        # that it is refused is known, with which code and text is not
+        raise Refused("FIELD_INTEGRITY_EXCEPTION", "The status cannot be changed back to Draft", "Status")
+
+
+_Rule = Callable[["SimOrg", Row, set[str], Row | None], None]
+_NO_WAY_BACK: dict[str, _Rule] = dict.fromkeys(ONCE_ACTIVE, _no_way_back)
+_RULES: dict[str, _Rule] = _NO_WAY_BACK | {
     "Contact": _person,
     "User": _person,
     "Lead": _lead,
@@ -138,4 +156,5 @@ _RULES: "dict[str, Callable[[SimOrg, Row, set[str], Row | None], None]]" = {
     "Contract": _status,
     "Order": _status,
     "ContentVersion": _file,
+    "ProductCategoryProduct": _category_product,
 }

@@ -1,9 +1,10 @@
 """Creates and updates rows under Salesforce's write rules."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simorg import ids
+from simorg.breaking import BrokenOff, may_go_on
 from simorg.database import Row, Value, quote
 from simorg.references import by_external_id, check_reference, rows_by_key
 from simorg.results import Failure, Refused, Result, Saved
@@ -26,16 +27,25 @@ Item = TypeVar("Item")
 def for_each(
     org: "SimOrg", items: Iterable[Item], act: Callable[[Item], Saved], *, all_or_none: bool = False
 ) -> list[Result]:
-    """Do something to each row: a refused row fails alone, or with `all_or_none` takes the others back."""
+    """Do something to each row: a refused row fails alone, or with `all_or_none` takes the others back.
+
+    Raises BrokenOff when the request dies on the way: the rows before stay saved, unless it is all or none.
+    """
     results: list[Result] = []
+    broken = False
     try:
         with org.transaction():
             for item in items:
+                broken = not may_go_on()
+                if broken:
+                    break
                 results.append(_guarded(org, item, act))
-            if all_or_none and any(isinstance(one, Failure) for one in results):
+            if all_or_none and (broken or any(isinstance(one, Failure) for one in results)):
                 raise _TakenBack
     except _TakenBack:
-        return [one if isinstance(one, Failure) else ROLLED_BACK for one in results]
+        results = [one if isinstance(one, Failure) else ROLLED_BACK for one in results]
+    if broken:
+        raise BrokenOff
     return results
 
 
@@ -78,8 +88,10 @@ class Writer:
         view, truth = self._objects(name, "create")
         given = self._given(view, values, _createable(self.org))
         row = self._new_row(truth, given)
-        derive(self.org, truth.name, row, set(given), None)
-        self.org.rules.fire(self.org, truth, "before", "create", row, None)
+        set_here = set(given) | self._before(truth, "create", row, None)
+        _require(truth, row, {})
+        self._identify(truth, row, given)
+        derive(self.org, truth.name, row, set_here, None)
         self._check(truth, row, row)
         self.org.database.insert(truth.name, row)
         self._after(truth, "create", row, None)
@@ -93,9 +105,9 @@ class Writer:
             raise Refused("INSUFFICIENT_ACCESS_OR_READONLY", NO_ACCESS, status=403)
         given = self._given(view, values, lambda one: one.updateable)
         row = old | _without_empty_defaults(truth, given, old) | self._modified()
-        _require(truth, row, given)
-        derive(self.org, truth.name, row, set(given), old)
-        self.org.rules.fire(self.org, truth, "before", "update", row, old)
+        set_here = set(given) | self._before(truth, "update", row, old)
+        _require(truth, row, set_here)
+        derive(self.org, truth.name, row, set_here, old)
         changed = {key: value for key, value in row.items() if value != old.get(key)}
         self._check(truth, row, changed)
         self.org.database.update(truth.name, record_id, changed)
@@ -125,6 +137,8 @@ class Writer:
         view, truth = self.org.object(name), self.org.schema(name)
         if view is None or truth is None:
             raise Refused("INVALID_TYPE", f"sObject type '{name}' is not supported.")
+        if not {"create": truth.createable, "update": truth.updateable}.get(action, True):
+            raise of_the_platform(truth, action)
         allowed = {"create": view.createable, "update": view.updateable}.get(action, True)
         if not allowed:
             raise Refused("INSUFFICIENT_ACCESS", NO_ACCESS, status=403)
@@ -164,7 +178,18 @@ class Writer:
         row |= {key: value for key, value in given.items() if value is not None or row[key] is None}
         if "OwnerId" in row and row["OwnerId"] is None:
             row["OwnerId"] = self.user_id
-        _require(truth, row, {})
+        return row
+
+    def _before(self, truth: SObject, operation: str, row: Row, old: Row | None) -> set[str]:
+        """Run the triggers before the save; return the fields that they have set."""
+        if not self.org.rules.triggers:
+            return set()
+        sent = dict(row)
+        self.org.rules.fire(self.org, truth, "before", operation, row, old)
+        return {name for name, value in row.items() if value != sent.get(name)}
+
+    def _identify(self, truth: SObject, row: Row, given: Row) -> None:
+        """Give a new row its numbers, stamps and id."""
         for one in truth.stored_fields:
             if one.auto_number:
                 row[one.name] = self.org.numbering.new_number(truth, one)
@@ -172,7 +197,6 @@ class Writer:
         stamps: Row = {"CreatedDate": now, "CreatedById": self.user_id, **self._modified()}
         row |= {key: value for key, value in stamps.items() if key not in given}
         row["Id"] = self.org.numbering.new_id(truth.key_prefix)
-        return row
 
     def _modified(self) -> Row:
         now = self.org.now_stamp()
@@ -189,6 +213,12 @@ class Writer:
     def _after(self, truth: SObject, operation: str, row: Row, old: Row | None) -> None:
         self.org.rules.validate(self.org, truth, row)
         self.org.rules.fire(self.org, truth, "after", operation, row, old)
+
+
+def of_the_platform(truth: SObject, action: str) -> Refused:
+    """Return the refusal of a write that nobody may do to an object; its text is not sure."""
+    done = "inserted" if action == "create" else "updated"
+    return Refused("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be {done}: {truth.label}")
 
 
 def check_unique(org: "SimOrg", truth: SObject, one: SField, row: Row) -> None:
@@ -252,7 +282,7 @@ def _without_empty_defaults(truth: SObject, given: Row, old: Row) -> Row:
     return kept
 
 
-def _require(truth: SObject, row: Row, given: Row) -> None:
+def _require(truth: SObject, row: Row, given: Collection[str]) -> None:
     names = given if given else [one.name for one in truth.fields if one.required]
     missing = [key for key in names if row.get(key) is None and _is_required(truth, key)]
     if missing:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from salesforce_sync.api import rest
+from salesforce_sync.api import rest, write_route
 from salesforce_sync.api.auth import Keys, Sessions
 from salesforce_sync.api.deletions import deletions
 from salesforce_sync.api.meter import Meter
@@ -18,17 +18,20 @@ from salesforce_sync.api.pull import Pull
 from salesforce_sync.api.query import Query
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Wire
+from salesforce_sync.api.writer import Plan, Writer
 from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
+from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
-from salesforce_sync.ports import Clock, Usage
+from salesforce_sync.ports import Announce, Clock, Order, Usage
 
 
 class SalesforceOrg:
     """One Salesforce org over HTTP (`ports.Org`). Result files go to `work_dir`; tokens are kept through `keys`.
 
     `daily_calls` is how many API calls of the org's rolling 24 hours may be used before we stop; None: the org's limit.
+    `plan` says which way changes go.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class SalesforceOrg:
         keys: Keys,
         clock: Clock,
         daily_calls: int | None = None,
+        plan: Plan = write_route.plan,
     ) -> None:
         self._connection = connection
         self._work_dir = work_dir
@@ -48,6 +52,7 @@ class SalesforceOrg:
         self._meter = Meter(clock, daily_calls)
         self._sessions = Sessions(connection, self._wire, keys, clock)
         self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version)
+        self._plan = plan
         self._poller = Poller(self._transport, clock)
 
     def login(self) -> Session:
@@ -94,6 +99,18 @@ class SalesforceOrg:
     def deletions(self, object_name: str, start: datetime, end: datetime) -> Deletions:
         """What was deleted in this window, by the org's own log. One call."""
         return deletions(self._transport, object_name, start, end)
+
+    def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:
+        """Send these changes by the cheapest safe route (`ports.Org.write`)."""
+        return Writer(self._transport, self._clock, self._plan).write(orders, announce)
+
+    def cost(self, orders: Sequence[Order]) -> int:
+        """API calls that writing these would take. No call."""
+        return write_route.cost(orders)
+
+    def time(self) -> datetime | None:
+        """The org's own time now (UTC). No API call."""
+        return self._transport.time()
 
     @property
     def usage(self) -> Usage:

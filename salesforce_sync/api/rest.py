@@ -20,6 +20,7 @@ from salesforce_sync.errors import (
     Incomplete,
     LocatorExpired,
     LoginRefused,
+    Misuse,
     ObjectNotFound,
     RequestRefused,
     SessionInvalid,
@@ -27,6 +28,7 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import Page, Priority, Rows
+from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 
 PAGE_SIZE = (("Sforce-Query-Options", "batchSize=2000"),)
@@ -87,6 +89,18 @@ def _json(body: bytes, what: str) -> dict[str, Any]:
         return told
     hint = "Check salesforce.instance_url and that no proxy or login page stands in between."
     raise Unreachable(f"The org's {what} is not JSON.", hint=hint)
+
+
+class _Made(msgspec.Struct):
+    id: str
+
+
+def read_id(body: bytes) -> str | None:
+    """The 18-character id that the answer to a create tells; None if it tells none."""
+    try:
+        return to_18(msgspec.json.decode(body, type=_Made).id)
+    except (msgspec.MsgspecError, UnicodeDecodeError, Misuse):
+        return None
 
 
 def query_path(query: Query) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -19,6 +19,10 @@ from salesforce_sync.errors import RequestRefused, Unreachable
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 
 Row = tuple[object, ...]
+T = TypeVar("T")
+
+_RECORD = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RETRIEVED = msgspec.json.Decoder(list[dict[str, msgspec.Raw] | None])
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 """What SQLite keeps as a whole number."""
@@ -47,6 +51,7 @@ class PageDecoder:
         self._schema = schema
         self._fast = msgspec.json.Decoder(_page_of(list[_struct(schema)]))  # type: ignore[misc]
         self._slow = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
+        self._readers = [(field, _READERS.get(field.type, read_text)) for field in schema.columns]
 
     def decode(self, body: bytes) -> QueryPage:
         """The page; `Unreachable` if it is no query result, `RequestRefused` if a row lacks a field."""
@@ -72,12 +77,25 @@ class PageDecoder:
             page = self._slow.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise _unreadable(self._schema, bad) from bad
-        readers = [(field, _READERS.get(field.type, read_text)) for field in self._schema.columns]
-        return _query_page(page, [self._row(record, readers) for record in page.records])
+        return _query_page(page, [self._row(record) for record in page.records])
 
-    def _row(self, record: dict[str, msgspec.Raw], readers: list[tuple[Field, Callable[[Any], object]]]) -> Row:
+    def records(self, body: bytes) -> list[Row | None]:
+        """The rows of a collection that was retrieved; None where the org shows none for an id."""
+        return [None if record is None else self._row(record) for record in self._bare(body, _RETRIEVED)]
+
+    def record(self, body: bytes) -> Row:
+        """The row of one record that was read by its own resource."""
+        return self._row(self._bare(body, _RECORD))
+
+    def _bare(self, body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         try:
-            return tuple(_cell(record[field.name], field, read) for field, read in readers)
+            return decoder.decode(_without_halves(body))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+            raise _unreadable(self._schema, bad) from bad
+
+    def _row(self, record: dict[str, msgspec.Raw]) -> Row:
+        try:
+            return tuple(_cell(record[field.name], field, read) for field, read in self._readers)
         except KeyError as missing:
             raise RequestRefused(
                 f"The org left {missing.args[0]} out of a row of {self._schema.name}.",

@@ -3,8 +3,10 @@
 from typing import Any
 
 import httpx2
+import pytest
 
 from simorg.org import SimOrg
+from simorg.times import http_date
 
 ROLLED_BACK = {
     "message": "Record rolled back because not all records were valid and the request was using AllOrNone header",
@@ -208,6 +210,84 @@ class TestComposite:
         (answer,) = composite(client, part("POST", "/composite/sobjects", "c", body))
 
         assert answer["body"][0]["success"] is True
+
+    @pytest.mark.parametrize("inner", [False, True])
+    @pytest.mark.parametrize("outer", [False, True])
+    def test_all_or_none_of_the_whole_reaches_into_its_collections(
+        self, client: httpx2.Client, org: SimOrg, outer: bool, inner: bool
+    ) -> None:
+        rows = [record("Account", Name="good"), record("Account")]
+        accounts, contacts = org.count("Account"), org.count("Contact")
+        collection, contact = composite(
+            client,
+            part("POST", "/composite/sobjects", "many", {"allOrNone": inner, "records": rows}),
+            part("POST", "/sobjects/Contact", "one", {"LastName": "x"}),
+            all_or_none=outer,
+        )
+
+        assert collection["httpStatusCode"] == 200
+        assert [row["success"] for row in collection["body"]] == [not inner, False]
+        assert contact["httpStatusCode"] == (400 if outer else 201)
+        assert org.count("Account") - accounts == (0 if outer or inner else 1)
+        assert org.count("Contact") - contacts == (0 if outer else 1)
+
+    def test_rows_taken_back_say_so(self, client: httpx2.Client) -> None:
+        rows = [record("Account", Name="good"), record("Account")]
+        good, bad = client.post("/composite/sobjects", json={"allOrNone": True, "records": rows}).json()
+
+        assert good["errors"] == [
+            {
+                "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+                "message": "Record rolled back because not all records were valid and the request was using AllOrNone "
+                "header",
+                "fields": [],
+            }
+        ]
+        assert bad["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+
+    def test_five_collections_of_200_rows_are_the_most(self, client: httpx2.Client, org: SimOrg) -> None:
+        rows = {"records": [record("Account", Name="x")] * 200}
+        before = org.count("Account")
+        answers = composite(client, *(part("POST", "/composite/sobjects", f"c{number}", rows) for number in range(5)))
+        six = [part("POST", "/composite/sobjects", f"c{number}", rows) for number in range(6)]
+
+        assert [len(one["body"]) for one in answers] == [200] * 5
+        assert client.post("/composite", json={"compositeRequest": six}).status_code == 400
+        assert org.count("Account") == before + 1000
+
+    def test_the_condition_of_a_part_has_the_grain_of_a_second(self, client: httpx2.Client, org: SimOrg) -> None:
+        account, now = org.add("Account", Name="x"), org.now_stamp()
+        dates = {"same": now, "older": now - 1000}
+        headers = {name: {"If-Unmodified-Since": http_date(ms)} for name, ms in dates.items()}
+        sent = [part("PATCH", f"/sobjects/Account/{account}", name, {"Site": name}, **headers[name]) for name in dates]
+        codes = [one["httpStatusCode"] for one in composite(client, *sent)]
+
+        assert codes == [204, 412]
+        assert (org.row(account) or {})["Site"] == "same"
+
+    def test_a_part_may_ask_for_the_tag_of_an_account(self, client: httpx2.Client, org: SimOrg) -> None:
+        account = org.add("Account", Name="x")
+        path = f"/sobjects/Account/{account}"
+        tag = client.get(path, headers={"Accept-Encoding": "identity"}).headers["etag"]
+        good, stale = composite(
+            client,
+            part("PATCH", path, "good", {"Site": "1"}, **{"If-Match": tag}),
+            part("PATCH", path, "stale", {"Site": "2"}, **{"If-Match": '"stale"'}),
+        )
+
+        assert (good["httpStatusCode"], stale["httpStatusCode"]) == (204, 412)
+        assert (org.row(account) or {})["Site"] == "1"
+
+    def test_a_bad_date_fails_the_part_and_a_delete_has_no_conditions(self, client: httpx2.Client, org: SimOrg) -> None:
+        account = org.add("Account", Name="x")
+        bad, gone = composite(
+            client,
+            part("PATCH", f"/sobjects/Account/{account}", "bad", {"Site": "1"}, **{"If-Unmodified-Since": "lunch"}),
+            part("DELETE", f"/sobjects/Account/{account}", "gone", **{"If-Unmodified-Since": http_date(0)}),
+        )
+
+        assert (bad["httpStatusCode"], gone["httpStatusCode"]) == (400, 204)
+        assert (org.row(account) or {})["Site"] is None
 
     def test_a_batch_costs_a_call_per_part(self, client: httpx2.Client, org: SimOrg) -> None:
         account = org.add("Account", Name="x")
