@@ -6,15 +6,15 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, login, reports
+from salesforce_sync import __version__, demo, login, reports, reports_two_way
 from salesforce_sync.app import SFSync
+from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
@@ -22,23 +22,9 @@ from salesforce_sync.interrupts import MESSAGE, cut_on_interrupt, set_on_signals
 from salesforce_sync.signals import Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
 
 PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
-
-
-@dataclass(slots=True)
-class Options:
-    """What may stand before or after every command's name."""
-
-    config: str | None = None
-    json: bool = False
-    verbose: bool = False
-
-    def open(self) -> SFSync:
-        return SFSync(Config.load(self.config))
 
 
 # ── The frame ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,19 +73,6 @@ def _told_usage(error: click.UsageError, options: Options) -> int:
     else:
         error.show()
     return Exit.USAGE
-
-
-def shared(command: Command) -> Command:
-    """Give a command the options that every command has."""
-
-    def remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
-        if value:
-            setattr(context.obj, str(parameter.name), value)
-
-    option = partial(click.option, callback=remember, expose_value=False)
-    command = option("-v", "--verbose", is_flag=True, help="Tell more, with tracebacks.")(command)
-    command = option("--json", is_flag=True, help="Print one JSON document, errors too, and nothing else.")(command)
-    return option("--config", metavar="FILE", help="The settings.  [default: ./config.yaml]")(command)
 
 
 accepting_losses = click.option(
@@ -173,19 +146,25 @@ def connect(options: Options, /, method: str | None, secret_stdin: bool, **setti
 @shared
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @accepting_losses
+@click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
 @click.pass_obj
-def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...]) -> int:
-    """Bring what has changed in the org: of the configured objects, or of those named here (Widget__c)."""
+def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool) -> int:
+    """Bring what has changed in the org, then send what was edited here.
+
+    Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
+    """
     lines: list[str] = []
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         _tell_signals(sync, lines.append)
         with cut_on_interrupt():
-            run = sync.sync(*objects, accept_loss=accept_loss)
+            run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
     if options.json:
-        say_json(reports.run_document(run))
+        say_json(reports.run_document(run) | reports_two_way.pushed_document(run))
     else:
         reports.say_run(run)
+        if run.pushed is not None:
+            reports_two_way.say_push_briefly(run.pushed)
         for line in lines:
             say(line)
     return exit_of_run(run)
@@ -243,9 +222,11 @@ def daemon(options: Options) -> int:
         while not stop.is_set():
             run = sync.sync()
             if options.json:
-                say_json(reports.run_document(run))
+                say_json(reports.run_document(run) | reports_two_way.pushed_document(run))
             else:
                 reports.say_run_briefly(run)
+                if run.pushed is not None:
+                    reports_two_way.say_push_briefly(run.pushed)
             stop.wait(minutes * 60)
     return Exit.COMPLETE
 
@@ -264,6 +245,7 @@ def status(options: Options) -> int:
         say_json(reports.status_document(status))
     else:
         reports.say_status(status)
+        reports_two_way.say_waiting(status)
     return Exit.COMPLETE
 
 
@@ -295,6 +277,10 @@ def objects(options: Options) -> int:
     else:
         say_table(("object", "label"), [(each.name, each.label) for each in found])
     return Exit.COMPLETE
+
+
+for command in TWO_WAY:
+    commands.add_command(command)
 
 
 # ── Trying ───────────────────────────────────────────────────────────────────────────────────────────────────────

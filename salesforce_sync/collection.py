@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from salesforce_sync.errors import Misuse, NotSynced
 from salesforce_sync.models.base import Record, record_type_for, shape
+from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
@@ -150,10 +151,24 @@ class Collection(Generic[R]):
         self.store.undelete(self.object_name, record_id)
         return self._refreshed(back, record_id)
 
+    def history(self, record: R | str, /) -> tuple[Replaced, ...]:
+        """The record's values that were replaced by a pull, a push or a decision, newest first."""
+        self._mine(record)
+        return self.store.history(self.object_name, self._id_of(record))
+
+    def full_id(self, record_id: str) -> str:
+        """The id in its 18 characters; for a local one the org's, once the org has given one."""
+        return _full_id(self.store, record_id)
+
     def parse(self, texts: Mapping[str, str]) -> dict[str, object]:
         """Python values of what a person typed, by field: '' is null; true, 12.5, 2026-01-31 by the field's type."""
         schema = self.schema
         return {schema.field(name).name: _typed(schema.field(name), text) for name, text in texts.items()}
+
+    def stored(self, values: Mapping[str, Any]) -> dict[str, Stored]:
+        """Python values in the form in which the store keeps them, by API name."""
+        fields = {name: self.schema.field(name) for name in values}
+        return {field.name: _stored(self.store, field, values[name]) for name, field in fields.items()}
 
     def _mine(self, record: R | str) -> R:
         """The record, if it is one of this object; an empty one where only its id is known."""
@@ -177,9 +192,7 @@ class Collection(Generic[R]):
             schema.field(name).name: _referred(self.store, schema.field(name), value)
             for name, value in record.edits.items()
         }
-        return edits | {
-            schema.field(name).name: _stored(self.store, schema.field(name), values[name]) for name in values
-        }
+        return edits | self.stored(values)
 
     def _refreshed(self, record: R, record_id: str) -> R:
         """The record as the replica has it now."""

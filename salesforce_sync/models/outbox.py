@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from salesforce_sync.models.run import Problem
+from salesforce_sync.models.run import Problem, RunState
 from salesforce_sync.models.values import Stored
 
 LOCAL_PREFIX = "local-"
@@ -223,6 +223,8 @@ class Push:
     seconds: float
     problem: Problem | None = None
     """What stopped the push before its end, if anything did."""
+    at: datetime | None = field(default=None, compare=False)
+    """When it was kept, by this machine's clock; None until then."""
 
     def count(self, outcome: str) -> int:
         """How many changes ended so."""
@@ -232,3 +234,10 @@ class Push:
     def complete(self) -> bool:
         """Whether everything that was to be sent is in the org now."""
         return self.problem is None and all(each.outcome == "applied" for each in self.changes)
+
+    @property
+    def state(self) -> RunState:
+        """Complete, partial, or failed: stopped before anything was taken."""
+        if self.complete:
+            return RunState.COMPLETE
+        return RunState.PARTIAL if self.problem is None or self.count("applied") else RunState.FAILED

@@ -58,14 +58,26 @@ class SyncEngine:
         `accepted` names the objects that may lose any number of rows.
         """
         course = self._course(objects, accepted, self._pull)
+        records = self._pull_all(course)
+        pushed = self._pusher.push() if not course.stop.is_set() and self._pusher.due() else None
+        return self._ended(Run(course.run_id, records, *self._cost(course), pushed))
+
+    def pull(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
+        """The same without the push: local edits are held against what came, and wait."""
+        course = self._course(objects, accepted, self._pull)
+        records = self._pull_all(course)
+        return self._ended(Run(course.run_id, records, *self._cost(course)))
+
+    def _pull_all(self, course: _Course) -> tuple[RunRecord, ...]:
         self._bus.emit(SyncStarted(course.names))
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
         self._pusher.recover()
         records = self._each(course, self._ask(course))
         news.tell()
-        pushed = self._pusher.push() if not course.stop.is_set() and self._pusher.due() else None
-        run = Run(course.run_id, records, *self._cost(course), pushed)
+        return records
+
+    def _ended(self, run: Run) -> Run:
         self._tell(run)
         return run
 
