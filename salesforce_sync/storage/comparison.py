@@ -15,6 +15,7 @@ from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.watch import unseen
 
 _GONE = "INSERT OR REPLACE INTO _sync_gone (object_name, id, reason, at, row) VALUES (?, ?, ?, ?, ?)"
 _RECORD_PROOF = "INSERT INTO _sync_proof (object_name, at, org_rows, rows, repaired) VALUES (?, ?, ?, ?, ?)"
@@ -64,7 +65,7 @@ class Comparer:
 
     def set_aside(self, schema: ObjectSchema, ids: Sequence[str], cause: Cause, at: datetime) -> int:
         rows = 0
-        with self._connections.writing() as db:
+        with self._connections.writing() as db, unseen(db, [schema.name]):
             for record_id in ids:
                 rows += self._set_aside_one(db, schema, record_id, cause, format_datetime(at))
         return rows
@@ -84,7 +85,7 @@ class Comparer:
     def merge_columns(self, schema: ObjectSchema) -> int:
         """Staged values of some columns enter the rows that are here; gives how many rows are not as they were."""
         staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
-        with self._connections.writing() as db:
+        with self._connections.writing() as db, unseen(db, [schema.name]):
             if db.execute(sql.STAGED, (schema.name,)).fetchone() is None:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
             staged = [name for (name,) in db.execute(sql.columns_of(sql.staging_table(schema.name))) if name != "Id"]

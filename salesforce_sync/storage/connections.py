@@ -31,7 +31,7 @@ class Connections:
         self._readers = threading.local()
         # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
-        self._looking = threading.Lock()
+        self._looking = threading.RLock()
         self._editor: apsw.Connection | None = None
         with translated(path):
             _create_private(path)
@@ -147,8 +147,6 @@ def _create_private(path: Path) -> None:
 
 
 def _prepare_writer(connection: apsw.Connection) -> None:
-    # What comes from the org is no edit: the triggers that write the outbox must not fire.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     connection.pragma("page_size", PAGE_BYTES)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")

@@ -13,10 +13,8 @@ from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.triggers import trigger_name, triggers
 
 _REAL_ID = "SELECT record_id FROM _sync_local WHERE local_id = ?"
-_TRIGGERS_HERE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name GLOB '_sync_on_*'"
 
 
 class Editor:
@@ -93,36 +91,3 @@ def real_id(db: apsw.Connection, record_id: str) -> str:
 def _check_found(db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
     if not db.changes():
         raise RecordNotFound(f"{schema.name} has no such record as {record_id}, or it is deleted.")
-
-
-def drop_triggers(db: apsw.Connection, schema: ObjectSchema) -> None:
-    """Take the object's triggers away: a column that they name cannot be dropped."""
-    for name in _here(db, schema):
-        db.execute(f"DROP TRIGGER {sql.quote(name)}")
-
-
-def give_triggers(db: apsw.Connection, schema: ObjectSchema) -> None:
-    """Give the object's table the triggers of this schema, and its restricted picklists their values."""
-    wanted, here = triggers(schema), _here(db, schema)
-    for name in here.keys() - wanted.keys():
-        db.execute(f"DROP TRIGGER {sql.quote(name)}")
-    for name, text in wanted.items():
-        if here.get(name) != text:
-            db.execute(f"DROP TRIGGER IF EXISTS {sql.quote(name)}")
-            db.execute(text)
-    db.execute("DELETE FROM _sync_picklist WHERE object_name = ?", (schema.name,))
-    values = [
-        (schema.name, field.name, value)
-        for field in schema.columns
-        if field.restricted_picklist
-        for value, _active in field.picklist
-    ]
-    db.executemany("INSERT OR IGNORE INTO _sync_picklist VALUES (?, ?, ?)", values)
-
-
-def _here(db: apsw.Connection, schema: ObjectSchema) -> dict[str, str]:
-    mine = {trigger_name(schema.name, kind).casefold() for kind in _KINDS}
-    return {str(name): str(text) for name, text in db.execute(_TRIGGERS_HERE) if str(name).casefold() in mine}
-
-
-_KINDS = ("check_insert", "insert", "check_update", "update", "blank", "bin", "delete")

@@ -20,6 +20,7 @@ from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
+from salesforce_sync.storage.watch import in_outbox, unseen
 
 _PUT = """
 INSERT INTO _sync_inbox (object_name, record_id, kind, at, code, message, hint, fields, matches, replaced)
@@ -150,13 +151,17 @@ class Inbox:
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         with self._connections.writing() as db:
-            row = db.execute(f"{_ITEMS} WHERE i.number = ?", (number,)).fetchone()
-            if row is None:
-                raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
-            item = _Item(*row)
-            schema = self._schema(item.object_name)
-            if schema is None:
-                raise RecordNotFound(f"{item.object_name} is not in this replica any more.")
+            self._resolve(db, number, resolution)
+
+    def _resolve(self, db: apsw.Connection, number: int, resolution: Resolution) -> None:
+        row = db.execute(f"{_ITEMS} WHERE i.number = ?", (number,)).fetchone()
+        if row is None:
+            raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
+        item = _Item(*row)
+        schema = self._schema(item.object_name)
+        if schema is None:
+            raise RecordNotFound(f"{item.object_name} is not in this replica any more.")
+        with unseen(db, {schema.name, *in_outbox(db)}):
             _Decision(db, schema, item, self._history, self._now()).carry_out(resolution)
 
 

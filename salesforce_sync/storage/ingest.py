@@ -16,8 +16,8 @@ from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections, translated
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.edits import give_triggers
 from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.watch import give_triggers, unseen
 
 
 class Adopted(NamedTuple):
@@ -206,11 +206,12 @@ class Ingest:
         live, _ = db.execute(sql.count_rows(schema)).get if died and loss is not None else (0, 0)
         if loss is not None and loss.refuses(died, live):
             raise refused_loss(schema.name, died, live)
-        met = self._judge.meet(db, schema, [field.name for field in schema.columns])
-        self._history.merged(db, schema)
-        db.execute(sql.merge(schema.name, schema.columns, schema.stamp))
-        changed = db.changes()
-        self._judge.settle(db, schema, met)
+        with unseen(db, [schema.name]):
+            met = self._judge.meet(db, schema, [field.name for field in schema.columns])
+            self._history.merged(db, schema)
+            db.execute(sql.merge(schema.name, schema.columns, schema.stamp))
+            changed = db.changes()
+            self._judge.settle(db, schema, met)
         db.execute(sql.drop_table(sql.staging_table(schema.name)))
         updated = max(0, changed - new - new_dead - revived - died)
         return Merged(schema.name, new + revived, updated, died, staged - new - revived - died - updated)

@@ -34,6 +34,7 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_item
 from salesforce_sync.storage.records import adopt_id, forget_record, tidy
+from salesforce_sync.storage.watch import in_outbox, unseen
 
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=30)
@@ -70,6 +71,9 @@ _NOT_SENT = "UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, job = NULL 
 _LATER = """
 UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, job = NULL, attempts = attempts + 1, not_before = ?
 WHERE object_name = ? AND record_id = ?
+"""
+_EDITED_SINCE = """
+SELECT EXISTS (SELECT 1 FROM _sync_edit WHERE object_name = ? AND record_id = ? AND in_flight = 1 AND value IS NOT sent)
 """
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
 
@@ -184,7 +188,7 @@ class Outbox:
         applied: list[Applied] = []
         parked: list[Change] = []
         created: dict[str, str] = {}
-        with self._connections.writing() as db:
+        with self._connections.writing() as db, unseen(db, in_outbox(db)):
             db.execute(_NOTE_PUSH, (push_id, format_datetime(self._now())))
             for outcome in outcomes:
                 match outcome:
@@ -232,13 +236,14 @@ class Outbox:
             return []
         problem = Problem(outcome.code, outcome.message)
         _note_pushed(db, push_id, change, change.record_id, "rejected", problem)
+        newer = db.execute(_EDITED_SINCE, record).get
         db.execute(_LANDED, record)
         db.execute(_NOT_SENT, record)
         if change.operation is Operation.CREATE and row.operation == Operation.DELETE:
             # Deleted here while it was on its way, and it never came to be.
             forget_record(db, self._schema(change.object_name), change.record_id)
             return []
-        if change.edited_at is not None and row.edited_at != format_datetime(change.edited_at):
+        if newer or (change.edited_at is not None and row.edited_at != format_datetime(change.edited_at)):
             return []  # edited since: what was refused is not what is here
         db.execute(_PARK, record)
         put_item(db, change, change.record_id, outcome.kind, self._now(), outcome)

@@ -46,7 +46,9 @@ def adopt_id(db: apsw.Connection, schema: ObjectSchema | None, local_id: str, re
             if not in_flight or value != sent:
                 set_cell(db, schema, record_id, str(field), value)
     for own in ("_sync_edit", "_sync_outbox", "_sync_inbox", "_sync_history", "_sync_pushed"):
-        db.execute(f"UPDATE OR REPLACE {own} SET record_id = ? WHERE {_MINE}", (record_id, schema.name, local_id))
+        # Where the pulled row was edited too, that edit is the newer one.
+        db.execute(f"UPDATE OR IGNORE {own} SET record_id = ? WHERE {_MINE}", (record_id, schema.name, local_id))
+        db.execute(f"DELETE FROM {own} WHERE {_MINE}", (schema.name, local_id))
     for object_name, holder, field in list(db.execute(_NAMED_LOCALLY, (local_id,))):
         db.execute(_NAME_REALLY, (record_id, local_id, object_name, holder, field))
         # The row shows the same value as its edit.

@@ -32,11 +32,12 @@ from salesforce_sync.storage.comparison import Comparer
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.edits import Editor, drop_triggers, give_triggers
+from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
 from salesforce_sync.storage.outbox import Outbox
+from salesforce_sync.storage.watch import drop_triggers, give_triggers
 
 KEEPING = Keeping()
 INDEX_ROWS = 20_000
@@ -68,7 +69,6 @@ class SqliteStore:
 
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         with self._connections.writing() as db:
-            drop_triggers(db, schema)  # a column that they name cannot be replaced
             gained = self._widen(db, schema)
             give_triggers(db, schema)
             db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
@@ -102,6 +102,7 @@ class SqliteStore:
 
     def _replace_column(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """A field of another type under the same name: the old column would bend its values."""
+        drop_triggers(db, schema.name)  # a column that they name cannot be replaced
         db.execute(sql.drop_search_index(schema.name, field))
         self._indexed.discard((schema.name, field.name))
         try:
