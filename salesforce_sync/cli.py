@@ -149,7 +149,7 @@ def connect(options: Options, /, method: str | None, secret_stdin: bool, **setti
 @click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
 @click.pass_obj
 def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool) -> int:
-    """Bring what has changed in the org, then send what was edited here.
+    """Bring what has changed, send what was edited.
 
     Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
     """
@@ -159,12 +159,14 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
         _tell_signals(sync, lines.append)
         with cut_on_interrupt():
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
+        waiting = len(sync.inbox())
     if options.json:
-        say_json(reports.run_document(run) | reports_two_way.pushed_document(run))
+        say_json(reports.run_document(run) | reports_two_way.pushed_document(run) | {"inbox": waiting})
     else:
         reports.say_run(run)
         if run.pushed is not None:
             reports_two_way.say_push_briefly(run.pushed)
+        reports_two_way.say_waiting_for_a_person(waiting)
         for line in lines:
             say(line)
     return exit_of_run(run)

@@ -28,7 +28,7 @@ def _assignments(given: tuple[str, ...]) -> dict[str, str]:
     for name, equals, _ in pairs:
         if not equals or not name.strip():
             raise click.UsageError(
-                f"{name!r} is no FIELD=VALUE. Write {name or 'Phone'}=… (nothing behind = clears it)."
+                f"{name!r} has no value. Write {name or 'Phone'}=VALUE, or {name or 'Phone'}= to clear the field."
             )
     return {name.strip(): value for name, _, value in pairs}
 
@@ -43,7 +43,7 @@ def _assignments(given: tuple[str, ...]) -> dict[str, str]:
 @_assigned
 @click.pass_obj
 def edit(options: Options, object_name: str, record_id: str, assignments: tuple[str, ...]) -> int:
-    """Change fields of a record, here; the next push sends it. Asks the org nothing.
+    """Change a record, here; the next push sends it.
 
     Fields by API or Python name: Phone=555-1234 first_name=Jane. `Phone=` clears a field.
     """
@@ -62,7 +62,10 @@ def edit(options: Options, object_name: str, record_id: str, assignments: tuple[
 @_assigned
 @click.pass_obj
 def new(options: Options, object_name: str, assignments: tuple[str, ...]) -> int:
-    """Make a record, here; the next push makes it in the org. Its id is a local one, which goes on naming it."""
+    """Make a record, here; the next push sends it.
+
+    Its id is a local one until then, and goes on naming it afterwards.
+    """
     with options.open() as sync:
         collection = sync.objects[object_name]
         made = collection.create(**collection.parse(_assignments(assignments)))
@@ -75,7 +78,7 @@ def new(options: Options, object_name: str, assignments: tuple[str, ...]) -> int
 @_record
 @click.pass_obj
 def rm(options: Options, object_name: str, record_id: str) -> int:
-    """Delete a record, here; the next push deletes it in the org."""
+    """Delete a record, here; the next push sends it."""
     with options.open() as sync:
         sync.objects[object_name].delete(record_id)
         return _edited(options, sync, object_name, record_id)
@@ -87,7 +90,7 @@ def rm(options: Options, object_name: str, record_id: str) -> int:
 @_record
 @click.pass_obj
 def undelete(options: Options, object_name: str, record_id: str) -> int:
-    """Bring a deleted record back, here; the next push brings it back in the org."""
+    """Bring a deleted record back; the next push sends it."""
     with options.open() as sync:
         sync.objects[object_name].undelete(record_id)
         return _edited(options, sync, object_name, record_id)
@@ -113,7 +116,10 @@ def _edited(options: Options, sync: SFSync, object_name: str, record_id: str) ->
 @shared
 @click.pass_obj
 def diff(options: Options) -> int:
-    """Show what a push would send, old → new, and what it would not, and why. Asks the org nothing."""
+    """Show what a push would send, old → new.
+
+    And what it would not send, and why. Asks the org nothing.
+    """
     with options.open() as sync:
         return _show_diff(options, sync)
 
@@ -132,7 +138,7 @@ def _show_diff(options: Options, sync: SFSync) -> int:
 @click.option("--dry-run", is_flag=True, help="Send nothing; show what would be sent. The same as `diff`.")
 @click.pass_obj
 def push(options: Options, dry_run: bool) -> int:
-    """Send what was edited here, without bringing anything before.
+    """Send what was edited here.
 
     `sync` brings first, so that conflicts are met here; what the org has newer is never overwritten by either.
     """
@@ -168,7 +174,11 @@ def pushes(options: Options, limit: int) -> int:
 @click.argument("push_id", metavar="PUSH")
 @click.pass_obj
 def undo(options: Options, push_id: str) -> int:
-    """Send the values that a push replaced, as far as nobody has changed them since. `pushes` lists pushes."""
+    """Take a push back.
+
+    The values that it replaced are sent as a new push, as far as nobody has changed them since; what it made is
+    deleted, what it deleted is brought back. `pushes` lists the last ones.
+    """
     with options.open() as sync:
         with cut_on_interrupt():
             undone = sync.undo(push_id)
@@ -193,7 +203,10 @@ def undo(options: Options, push_id: str) -> int:
 @_record
 @click.pass_obj
 def history(options: Options, object_name: str, record_id: str) -> int:
-    """Show the values of a record that were replaced, when, and by whom. Asks the org nothing."""
+    """Show a record's values that were replaced.
+
+    When, by what, and by whom as far as the org told. Asks the org nothing.
+    """
     with options.open() as sync:
         found, values = sync.history(object_name, record_id), Values(sync.objects)
         if options.json:
@@ -210,9 +223,10 @@ def history(options: Options, object_name: str, record_id: str) -> int:
 @shared
 @click.pass_context
 def inbox(context: click.Context) -> int:
-    """List what waits for a decision: conflicts, and changes that the org refused.
+    """List what waits for a decision.
 
-    `inbox show ITEM` tells more. What a decision leaves to send goes with the next push.
+    Conflicts, and changes that the org refused. `inbox show ITEM` tells more. What a decision leaves to send goes
+    with the next push.
     """
     if context.invoked_subcommand is None:
         options: Options = context.obj
@@ -246,7 +260,10 @@ def show_item(options: Options, number: int) -> int:
 @click.argument("what", nargs=-1, required=True, metavar="org|local|FIELD=VALUE...")
 @click.pass_obj
 def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
-    """Take the org's side, the local one, or a value for a field; a side holds for fields that are not named."""
+    """Decide for a side, or for values.
+
+    A side, `org` or `local`, holds for the fields that are not named: `take 3 Phone=555-1234 org`.
+    """
     sides = [each for each in what if each in list(Side)]
     texts = _assignments(tuple(each for each in what if each not in sides))
     if len(sides) > 1:
@@ -264,7 +281,10 @@ def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
 @_item
 @click.pass_obj
 def drop_item(options: Options, number: int) -> int:
-    """Give up the local edit of an item: the org's values hold, and a record that was made here is gone."""
+    """Give the local edit up.
+
+    The org's values hold, and a record that was made here is gone.
+    """
     return _decide(options, number, lambda sync: sync.drop(number))
 
 
@@ -275,7 +295,10 @@ def drop_item(options: Options, number: int) -> int:
 @click.option("--allow-duplicates", is_flag=True, help="Past the org's duplicate rules.")
 @click.pass_obj
 def retry_item(options: Options, number: int | None, code: str | None, allow_duplicates: bool) -> int:
-    """Send a refused change again with the next push, as it is; with --all every one that a rule, fixed since, met."""
+    """Send a refused change again.
+
+    With the next push, as it is; with --all every one that was refused with this code, once the org's rule is mended.
+    """
     if (number is None) == (code is None):
         raise click.UsageError("Name one item, or --all CODE.")
     if number is not None:
@@ -286,7 +309,7 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
     if options.json:
         say_json({"released": count})
     else:
-        say(f"{count:,} changes wait for the next push." if count else f"No item in the inbox has the code {code}.")
+        reports_two_way.say_released(count, code or "")
     return Exit.COMPLETE
 
 
@@ -296,7 +319,10 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
 @_record
 @click.pass_obj
 def link_item(options: Options, number: int, record_id: str) -> int:
-    """The record that was made here is that one of the org: it is not made again, and its other values are sent."""
+    """Say which record of the org this one is.
+
+    The record that was made here is not made again; where its values differ, they are sent or asked about.
+    """
     return _decide(options, number, lambda sync: sync.link(number, record_id))
 
 

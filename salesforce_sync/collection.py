@@ -156,6 +156,14 @@ class Collection(Generic[R]):
         self._mine(record)
         return self.store.history(self.object_name, self._id_of(record))
 
+    def title(self, record_id: str) -> str:
+        """The name of this record, deleted or not; empty where it has none here."""
+        field, full = self.schema.name_field, self.full_id(record_id)
+        row = self.store.rows(self.object_name, [full]).get(full)
+        if field is None or row is None:
+            return ""
+        return str(self.record_type.of(row).stored(field.name) or "")
+
     def full_id(self, record_id: str) -> str:
         """The id in its 18 characters; for a local one the org's, once the org has given one."""
         return _full_id(self.store, record_id)

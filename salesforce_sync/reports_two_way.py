@@ -45,11 +45,9 @@ class Values:
     def title(self, object_name: str, record_id: str) -> str:
         """The record's name; empty where it has none here."""
         try:
-            collection = self._objects[object_name]
+            return clean(self._objects[object_name].title(record_id))
         except NotSynced:
             return ""
-        field, record = collection.schema.name_field, collection.get(record_id)
-        return clean(str(record[field.name] or "")) if field is not None and record is not None else ""
 
     def record(self, object_name: str, record_id: str) -> str:
         """Object, id and name."""
@@ -214,7 +212,8 @@ def push_line(push: Push) -> str:
     """A push in one line."""
     if not push.changes and push.problem is None:
         return "complete: nothing to send"
-    taken = f"{push.count('applied'):,} of {_counted(len(push.changes), 'change')} in the org"
+    count = _counted(len(push.changes), "change")
+    taken = f"{count} in the org" if push.complete else f"{push.count('applied'):,} of {count} in the org"
     return f"{push.state}: {taken}, {push.seconds:.1f} s, {_counted(push.calls, 'API call')} (push {push.push_id})"
 
 
@@ -274,8 +273,13 @@ def say_waiting(status: Status) -> None:
         if status.outbox
         else "Every edit is in the org."
     )
-    if status.inbox:
-        say(f"{_counted(status.inbox, 'item')} in the inbox: see `salesforce-sync inbox`.")
+    say_waiting_for_a_person(status.inbox)
+
+
+def say_waiting_for_a_person(number: int) -> None:
+    """Say how many items are in the inbox, if any are."""
+    if number:
+        say(f"{_counted(number, 'item')} in the inbox: see `salesforce-sync inbox`.")
 
 
 def say_inbox(items: Sequence[InboxItem], values: Values) -> None:
@@ -301,6 +305,14 @@ def say_inbox(items: Sequence[InboxItem], values: Values) -> None:
     )
     say()
     say("`salesforce-sync inbox show ITEM` tells more, and how to decide.")
+
+
+def say_released(count: int, code: str) -> None:
+    """Say how many refused changes are sent again."""
+    if count:
+        say(f"{_counted(count, 'change')} will be sent again with the next `salesforce-sync push` or `sync`.")
+    else:
+        say(f"No change in the inbox was refused with {code}.")
 
 
 def _about(item: InboxItem) -> str:

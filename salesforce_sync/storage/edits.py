@@ -27,7 +27,7 @@ class Editor:
         names = [schema.field(name).name for name in values]
         listed = ", ".join(map(sql.quote, names))
         given = f"({listed}) VALUES ({', '.join('?' * len(names))})" if names else "DEFAULT VALUES"
-        with self._editing(schema) as db:
+        with self._editing() as db:
             db.execute(f"INSERT INTO {sql.quote(schema.name)} {given}", self._bindings(db, schema, values))
             newest = f'SELECT "Id" FROM {sql.quote(schema.name)} WHERE rowid = ?'
             return str(db.execute(newest, (db.last_insert_rowid(),)).get)
@@ -36,7 +36,7 @@ class Editor:
         if not values:
             return
         assigned = ", ".join(f"{sql.quote(schema.field(name).name)} = ?" for name in values)
-        with self._editing(schema) as db:
+        with self._editing() as db:
             bindings = (*self._bindings(db, schema, values), real_id(db, record_id))
             db.execute(
                 f'UPDATE {sql.quote(schema.name)} SET {assigned} WHERE "Id" = ? AND {sql.alive(schema)}', bindings
@@ -44,7 +44,7 @@ class Editor:
             _check_found(db, schema, record_id)
 
     def delete(self, schema: ObjectSchema, record_id: str) -> None:
-        with self._editing(schema) as db:
+        with self._editing() as db:
             full = real_id(db, record_id)
             if db.execute(
                 f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND {sql.alive(schema)}', (full,)
@@ -56,7 +56,7 @@ class Editor:
     def undelete(self, schema: ObjectSchema, record_id: str) -> None:
         if not schema.has("IsDeleted"):
             raise Misuse(f"Deleted {schema.name} records cannot be brought back.")
-        with self._editing(schema) as db:
+        with self._editing() as db:
             back = f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 0 WHERE "Id" = ? AND "IsDeleted" = 1'
             db.execute(back, (real_id(db, record_id),))
             _check_found(db, schema, record_id)
@@ -72,14 +72,14 @@ class Editor:
         ]
 
     @contextmanager
-    def _editing(self, schema: ObjectSchema) -> Iterator[apsw.Connection]:
+    def _editing(self) -> Iterator[apsw.Connection]:
         """A transaction on the editor; what a trigger refuses is a `Misuse` with the trigger's words."""
         try:
             with self._connections.editing() as db:
                 yield db
         except apsw.ConstraintError as error:
             message = str(error).partition("ConstraintError: ")[2] or str(error)
-            raise Misuse(f"{message}.", hint=f"See what {schema.name} takes in docs/two-way.md.") from error
+            raise Misuse(f"{message}.") from error
 
 
 def real_id(db: apsw.Connection, record_id: str) -> str:
