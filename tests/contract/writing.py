@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from salesforce_sync.api import write_route
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.api.write_route import Step, Way
+from salesforce_sync.api.write_values import fits_bulk
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.outbox import Change, Edit, Operation, Outcome
 from salesforce_sync.models.page import PullRequest
@@ -128,12 +129,21 @@ class SocketWriteWorld:
 def forced(way: Way) -> Callable[[Sequence[Order]], tuple[Step, ...]]:
     """A plan that goes this way, but for what cannot."""
 
+    def way_of(step: Step, order: Order) -> Way:
+        if step.way in (Way.UNDELETE, Way.ALONE):
+            return step.way
+        return Way.PARTS if way is Way.BULK and not fits_bulk(order) else way
+
     def plan(orders: Sequence[Order]) -> tuple[Step, ...]:
-        fixed = (Way.UNDELETE, Way.ALONE)
-        return tuple(
-            Step(step.way if step.way in fixed else way, tuple(run))
+        runs = [
+            (key, tuple(run))
             for step in write_route.plan(orders)
-            for _, run in groupby(step.orders, key=lambda order: order.change.operation)
+            for key, run in groupby(step.orders, key=lambda order: (way_of(step, order), order.change.operation))
+        ]
+        return tuple(
+            piece
+            for (chosen, _), run in runs
+            for piece in ((Step(chosen, run),) if chosen is not Way.PARTS else write_route.calls_of_parts(run))
         )
 
     return plan
