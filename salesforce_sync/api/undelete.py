@@ -74,8 +74,9 @@ def fault_of(refusal: Refusal, fit: Fit) -> Refusal | None:
     fault = None if root is None else root.find(f"{{{_SOAP}}}Body/{{{_SOAP}}}Fault")
     if fault is None:
         return None
-    code = (fault.findtext("faultcode") or "").rpartition(":")[2]
-    return Refusal(401 if code == "INVALID_SESSION_ID" else 400, fit(code), fit(fault.findtext("faultstring") or ""))
+    told = {child.tag.rpartition("}")[2]: child.text or "" for child in fault}
+    code = told.get("faultcode", "").rpartition(":")[2]
+    return Refusal(401 if code == "INVALID_SESSION_ID" else 400, fit(code), fit(told.get("faultstring", "")))
 
 
 def _text(element: ET.Element, name: str) -> str:

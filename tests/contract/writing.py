@@ -93,15 +93,18 @@ def _typed(org: MemoryOrg, stored: Mapping[str, Any]) -> dict[str, object]:
 class SocketWriteWorld:
     """A SalesforceOrg connected to a simulated org; with `way` all goes that way, however little it is."""
 
-    def __init__(self, folder: Path, *, way: Way | None = None) -> None:
+    def __init__(self, folder: Path, *, way: Way | None = None, pasted: bool = False) -> None:
         self.way = way
         self.sim = SimOrg(0)
         self.sim.clock.freeze()
-        self._server = self.sim.serve().start()
+        self.sim_server = self.sim.serve().start()
         self.account = self.sim.add("Account", Name="A")
         connection = Connection(
             LoginMethod.CLIENT_CREDENTIALS, self.sim.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET
         )
+        if pasted:
+            token = self.sim.sessions.open(self.sim.user_id).token
+            connection = Connection(LoginMethod.PASTED_SESSION, self.sim.url, access_token=token)
         keys = Vault(folder / "replica.db")
         plan = write_route.plan if way is None else forced(way)
         self.org: Org = SalesforceOrg(
@@ -122,7 +125,7 @@ class SocketWriteWorld:
 
     def close(self) -> None:
         self.org.close()
-        self._server.stop()
+        self.sim_server.stop()
         self.sim.close()
 
 
