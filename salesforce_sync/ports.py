@@ -19,7 +19,7 @@ from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullReque
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,21 @@ class Order:
     schema: ObjectSchema
     change: Change
 
+    def replaced(self, there: Mapping[str, Stored]) -> dict[str, Stored]:
+        """Of what the org has in the fields that are written: the values that are neither the base nor ours."""
+        found = {}
+        for each in self.change.edits:
+            if each.field in there:
+                kind, now = self.schema.field(each.field).type, there[each.field]
+                known = (each.base, each.value, *((each.sent,) if each.in_flight else ()))
+                if not any(same(kind, now, one) for one in known):
+                    found[each.field] = now
+        return found
+
 
 Announce = Callable[[Sequence[Change], str | None], None]
-"""Told which changes are about to be handed over, before they are. With a Bulk job's id: the job has them, and does
-nothing before this returns. What a job leaves over may be announced once more, for another way."""
+"""Told which changes are about to be handed over, before they are; and once more with the id of a Bulk job that has
+them, which does nothing before this returns. What a job leaves over is announced anew, for another way."""
 
 
 class Org(Protocol):
@@ -292,6 +303,9 @@ class Store(Protocol):
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         """One live row by its 18-character id, one value a column of the adopted schema; None if there is none."""
+
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        """The rows of these ids that are here, tombstones too: id → one value a column of the adopted schema."""
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""

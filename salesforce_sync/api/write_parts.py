@@ -142,7 +142,7 @@ class PartsCall:
                     was = before.get(_id(order))
                     known = {} if was is None else stored_row(narrow[order.schema.name], was)
                     row = after.get(_id(order))
-                    outcomes.append(self._written(answer, number, order, order.change.replaced(known), row))
+                    outcomes.append(self._written(answer, number, order, order.replaced(known), row))
                 case Operation.CREATE:
                     outcomes.append(self._created(answer, number, order))
                 case _:

@@ -33,7 +33,7 @@ from salesforce_sync.errors import (
     Transient,
 )
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.outbox import Deferred, Lost, Operation, Outcome, Rejected, is_local
+from salesforce_sync.models.outbox import Deferred, Kind, Lost, Operation, Outcome, Rejected, is_local
 from salesforce_sync.models.page import Priority
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import FieldType
@@ -49,6 +49,9 @@ _JOBS = 3
 """How often a Bulk job is made anew because records were changed while it was filled."""
 
 log = logging.getLogger("salesforce_sync.api")
+
+_ASKED_AGAIN = 24
+"""Duplicates of one call of which it is asked what they are like: two calls."""
 
 _NO_COMPOSITE = (403, 404, 405)
 """How an org, or what stands before it, says that there is no composite here."""
@@ -118,7 +121,16 @@ class Writer:
             if self._offline is not None:
                 yield _deferred([order for some in call for order in some], self._offline.code, self._offline.message)
                 continue
-            yield from self._announced([order for some in call for order in some], self._packed, announce)
+            together = [order for some in call for order in some]
+            for told in self._announced(together, self._packed, announce):
+                yield from self._with_matches(together, told, announce)
+
+    def _with_matches(self, orders: Sequence[Order], told: Outcomes, announce: Announce) -> Iterator[Outcomes]:
+        """The outcomes; a few duplicates are sent once more as parts: collections and Bulk do not tell of what."""
+        unnamed = [each.change.number for each in told if _is_unnamed(each)][:_ASKED_AGAIN]
+        yield tuple(each for each in told if each.change.number not in unnamed)
+        for step in write_route.calls_of_parts(order for order in orders if order.change.number in unnamed):
+            yield from self._step(step, announce)
 
     def _packed(self, orders: Sequence[Order]) -> Shipment:
         (call,) = write_route.collection_calls(orders)
@@ -207,7 +219,8 @@ class Writer:
             if unchanged:
                 yield from self._job(unchanged, announce, jobs - 1)
             return
-        announce([order.change for order in orders], job.id)
+        for job_id in (None, job.id):
+            announce([order.change for order in orders], job_id)
         yield from self._run(orders, job, announce)
 
     def _filled(self, orders: Sequence[Order]) -> IngestJob | None:
@@ -238,7 +251,7 @@ class Writer:
                 raise
             return
         left = [order for order, each in zip(orders, told, strict=True) if _left(each)]
-        yield tuple(each for each in told if not _left(each))
+        yield from self._with_matches(orders, tuple(each for each in told if not _left(each)), announce)
         if left:
             yield from self._collections(left, announce)
 
@@ -386,6 +399,11 @@ class Writer:
         except SyncError as problem:
             return problem
         return None
+
+
+def _is_unnamed(outcome: Outcome) -> bool:
+    """Whether a duplicate rule found something, and the answer does not say what."""
+    return isinstance(outcome, Rejected) and outcome.kind is Kind.DUPLICATE and not outcome.matches
 
 
 def _left(outcome: Outcome) -> bool:

@@ -52,6 +52,8 @@ class Kind(StrEnum):
     """Edited here, and deleted, merged away or no longer visible in the org."""
     CHANGED_THERE = "changed there"
     """Deleted here, and changed in the org since."""
+    REPLACED = "replaced"
+    """Our write took the place of a value that somebody else had written a moment before; what it was is kept."""
     UNCERTAIN = "uncertain"
     """A create's answer was lost, and the org has a record that may or may not be it."""
 
@@ -98,11 +100,6 @@ class Change:
     def values(self) -> dict[str, Stored]:
         """What would be sent: API name → stored value."""
         return {each.field: each.value for each in self.edits}
-
-    def replaced(self, there: Mapping[str, Stored]) -> dict[str, Stored]:
-        """Of what the org has in the fields that are written: the values that are neither the base nor ours."""
-        known = [each for each in self.edits if each.field in there]
-        return {each.field: there[each.field] for each in known if there[each.field] not in (each.base, each.value)}
 
     @property
     def local(self) -> bool:

@@ -13,6 +13,7 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import TypeVar
 
 from salesforce_sync.errors import Misuse
+from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import FieldType
 
 EXACT_DIGITS = 15
@@ -188,3 +189,42 @@ def decode(kind: FieldType, stored: object) -> object:
     """The Python value of a stored one."""
     convert = _DECODERS.get(kind)
     return stored if convert is None or stored is None else convert(stored)
+
+
+def same(kind: FieldType, one: Stored, other: Stored) -> bool:
+    """Whether two stored values are one value: 1.5 and '1.50', null and '', an id in 15 and in 18 characters.
+
+    Texts are compared as they are: a blank at the end is a difference.
+    """
+    return _comparable(kind, one) == _comparable(kind, other)
+
+
+def _comparable(kind: FieldType, stored: Stored) -> object:
+    if stored is None or stored == "":
+        return None
+    try:
+        return _COMPARABLE[kind](stored) if kind in _COMPARABLE else stored
+    except (ArithmeticError, ValueError):  # what a person wrote with plain SQL need not fit its field
+        return stored
+
+
+def _canonical_number(stored: Stored) -> object:
+    number = _to_decimal(stored)
+    return number if number.is_finite() else stored
+
+
+def _canonical_datetime(stored: Stored) -> object:
+    return store_datetime(stored) if isinstance(stored, str) else stored
+
+
+def _canonical_id(stored: Stored) -> object:
+    return to_18(stored) if isinstance(stored, str) and len(stored) == 15 else stored
+
+
+_COMPARABLE: dict[FieldType, Callable[[Stored], object]] = {
+    FieldType.DECIMAL: _canonical_number,
+    FieldType.INTEGER: _canonical_number,
+    FieldType.DATETIME: _canonical_datetime,
+    FieldType.ID: _canonical_id,
+    FieldType.REFERENCE: _canonical_id,
+}

@@ -31,7 +31,8 @@ class Connections:
         self._readers = threading.local()
         # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
-        self._looking = threading.Lock()
+        self._looking = threading.RLock()
+        self._editor: apsw.Connection | None = None
         with translated(path):
             _create_private(path)
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
@@ -69,20 +70,23 @@ class Connections:
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction on the writer: committed if the block ends, rolled back if it raises."""
+        with self.lock, translated(self.path), _transaction(self.writer) as db:
+            yield db
+
+    @contextmanager
+    def editing(self) -> Iterator[apsw.Connection]:
+        """One transaction in which the triggers of the objects' tables fire: edits go to the outbox."""
         with self.lock, translated(self.path):
-            self.writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.writer
-                self.writer.execute("COMMIT")
-            except BaseException:
-                # A full disk may have rolled back already.
-                if self.writer.in_transaction:
-                    self.writer.execute("ROLLBACK")
-                raise
+            if self._editor is None:
+                self._editor = self._open(apsw.SQLITE_OPEN_READWRITE)
+                _bound_cache(self._editor)
+            with _transaction(self._editor) as db:
+                yield db
 
     def close(self) -> None:
         """Close every connection, of every thread."""
         with self.lock:
+            self._editor = None
             # The writer last: whoever closes last folds the write-ahead log into the file, and a reader cannot.
             for connection in [*(set(self._opened) - {self.writer}), self.writer]:
                 connection.close()
@@ -95,6 +99,19 @@ class Connections:
         with self.lock:
             self._opened.add(connection)
         return connection
+
+
+@contextmanager
+def _transaction(db: apsw.Connection) -> Iterator[apsw.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        # A full disk may have rolled back already.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import EXACT_DIGITS
 
@@ -72,6 +73,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def joined(parts: Sequence[str], operator: str) -> str:
+    """Expressions joined by an associative operator, in groups: SQLite takes no chain of a thousand."""
+    if len(parts) <= _GROUP:
+        return operator.join(parts)
+    groups = [parts[start : start + _GROUP] for start in range(0, len(parts), _GROUP)]
+    return joined([f"({joined(group, operator)})" for group in groups], operator)
+
+
+_GROUP = 50
+
 _DECLARED = {
     FieldType.BOOLEAN: "BOOLEAN",
     FieldType.INTEGER: "INTEGER",
@@ -80,10 +91,16 @@ _DECLARED = {
 }
 
 
+NEW_LOCAL_ID = f"('{LOCAL_PREFIX}' || lower(hex(randomblob(10))))"
+"""The id of a row that somebody inserts without one."""
+
+
 def column_definition(field: Field) -> str:
     """A column as CREATE TABLE and ADD COLUMN want it."""
     if field.name == "Id":
-        return '"Id" TEXT NOT NULL'
+        return f'"Id" TEXT NOT NULL DEFAULT {NEW_LOCAL_ID}'
+    if field.name == "IsDeleted":
+        return '"IsDeleted" BOOLEAN DEFAULT 0'
     return f"{quote(field.name)} {_DECLARED.get(field.type, 'TEXT')}".rstrip()
 
 
@@ -137,6 +154,7 @@ def may_be_replaced(table: str, width: int) -> str:
     """
     return f"""
 SELECT NOT EXISTS (SELECT 1 FROM {quote(table)})
+   AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE object_name = {literal(table)})
    AND (SELECT count(*) FROM pragma_table_info({literal(table)})) = {width}
    AND NOT EXISTS (
     SELECT 1 FROM sqlite_master WHERE name NOT GLOB '_sync_*'
@@ -235,7 +253,7 @@ def count_merge(object_name: str, *, deletable: bool, stamp: str | None) -> str:
     """What a merge is about to do: new live rows, new tombstones, tombstones that live again, rows that die, staged."""
     staging, table = quote(staging_table(object_name)), quote(object_name)
     dies, dead = ("s.IsDeleted IS 1", "t.IsDeleted IS 1") if deletable else ("false", "false")
-    known = f't."Id" IS NOT NULL{_not_older("s", stamp)}'
+    known = f't."Id" IS NOT NULL{not_older("s", stamp)}'
     return f"""
 SELECT count(*) FILTER (WHERE t."Id" IS NULL AND NOT {dies}),
        count(*) FILTER (WHERE t."Id" IS NULL AND {dies}),
@@ -246,7 +264,7 @@ FROM {staging} s LEFT JOIN {table} t ON t."Id" = s."Id"
 """
 
 
-def _not_older(come: str, stamp: str | None) -> str:
+def not_older(come: str, stamp: str | None) -> str:
     return "" if stamp is None else f" AND coalesce({come}.{quote(stamp)} >= t.{quote(stamp)}, 1)"
 
 
@@ -258,7 +276,7 @@ def merge(object_name: str, columns: Sequence[Field], stamp: str | None) -> str:
     differs = f"({', '.join(f'excluded.{name}' for name in names)}) IS NOT ({', '.join(f't.{name}' for name in names)})"
     return f"""
 INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM {quote(staging_table(object_name))} WHERE true ORDER BY "Id"
-ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{_not_older("excluded", stamp)}
+ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{not_older("excluded", stamp)}
 """
 
 
@@ -291,6 +309,24 @@ def _live_and_dead(schema: ObjectSchema) -> str:
     return f"count(*) - {dead}, {dead}"
 
 
+def count_shown(schema: ObjectSchema) -> str:
+    """Live rows of the org's view: those made here only are not there, and those deleted only here still are."""
+    there = "substr(t.\"Id\", 1, 6) <> 'local-'"
+    waiting = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = ?1 AND o.record_id = t."Id"'
+    if not schema.has("IsDeleted"):
+        gone = "(SELECT count(*) FROM _sync_outbox WHERE object_name = ?1 AND operation = 'delete')"
+        return f"SELECT count(*) + {gone} FROM {quote(schema.name)} t WHERE {there}"
+    deleted_here = f"EXISTS ({waiting} AND o.operation = 'delete')"
+    deleted_there = f"EXISTS ({waiting} AND o.operation = 'undelete') OR EXISTS ({_DELETED_THERE})"
+    live = f'(t."IsDeleted" IS NOT 1 AND NOT ({deleted_there})) OR (t."IsDeleted" IS 1 AND {deleted_here})'
+    return f"SELECT count(*) FROM {quote(schema.name)} t WHERE {there} AND ({live})"
+
+
+_DELETED_THERE = """
+SELECT 1 FROM _sync_inbox i WHERE i.object_name = ?1 AND i.record_id = t."Id" AND i.kind = 'deleted there'
+""".strip()
+
+
 def count_since(schema: ObjectSchema, stamp: str) -> str:
     gone = 'SELECT 1 FROM _sync_gone g WHERE g.object_name = ? AND g.id = t."Id"'
     return f"SELECT count(*) FROM {quote(schema.name)} t WHERE t.{quote(stamp)} >= ? AND NOT EXISTS ({gone})"
@@ -298,6 +334,10 @@ def count_since(schema: ObjectSchema, stamp: str) -> str:
 
 def get(schema: ObjectSchema) -> str:
     return f'SELECT {listed(schema)} FROM {quote(schema.name)} WHERE "Id" = ? AND {alive(schema)}'
+
+
+def select_ids(schema: ObjectSchema) -> str:
+    return f'SELECT {listed(schema)} FROM {quote(schema.name)} WHERE "Id" IN (SELECT value FROM json_each(?))'
 
 
 def scan(schema: ObjectSchema, conditions: Sequence[str]) -> str:

@@ -9,21 +9,24 @@ from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, NotSynced, SchemaChanged, StoreBusy
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged, Staged
+from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.page import CsvFile, Page, PullRequest
 from salesforce_sync.models.run import ObjectStatus, RunRecord, RunState
 from salesforce_sync.models.schema import ObjectSchema, check_api_name
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.testing.clock import FrozenClock
 from salesforce_sync.testing.matching import check, passes
-from salesforce_sync.testing.memory_comparison import Comparing, refuse_loss
+from salesforce_sync.testing.memory_comparison import refuse_loss
+from salesforce_sync.testing.memory_inbox import Deciding
 from salesforce_sync.testing.memory_tables import (
     Row,
     Staging,
     Table,
     dead,
-    enter,
     shape,
+    shown,
     spelt,
     stored_rows,
     values,
@@ -31,16 +34,18 @@ from salesforce_sync.testing.memory_tables import (
 )
 
 
-class MemoryStore(Comparing):
+class MemoryStore(Deciding):
     """A replica in memory. Implements `ports.Store`."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, policies: Policies = ASK_ALWAYS, keeping: Keeping | None = None
+    ) -> None:
         self._clock: Clock = clock or FrozenClock()
-        super().__init__()
+        super().__init__(policies, keeping or Keeping())
 
-    def reopened(self) -> MemoryStore:
+    def reopened(self, policies: Policies = ASK_ALWAYS, keeping: Keeping | None = None) -> MemoryStore:
         """The store as another process would find it after this one was killed."""
-        found = MemoryStore(self._clock)
+        found = MemoryStore(self._clock, policies, keeping)
         found._disk = replace(self._disk, claimed=set())
         return found
 
@@ -149,9 +154,9 @@ class MemoryStore(Comparing):
                 raise Incomplete(f"{schema.name}: {staging.total} rows announced, {len(staged)} different ones came.")
             refuse_loss(table, staged, loss)
             del self._disk.staging[schema.name]
-            merged = enter(table, staged)
+            merged = self._enter(table, staged)
             table.gone = {
-                key: cause for key, cause in table.gone.items() if dead(table.rows.get(key, {"IsDeleted": 1}))
+                key: cause for key, cause in table.gone.items() if key not in table.rows or not shown(table, key)
             }
             self._move_checkpoint(table, staging, checkpoint_limit)
             return merged
@@ -178,14 +183,24 @@ class MemoryStore(Comparing):
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def count_shown(self, object_name: str) -> int:
+        with self._disk.lock:
+            table = self._table(object_name)
+            return sum(shown(table, key) for key in table.rows)
+
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
         return sum(1 for _ in self.scan(object_name, filters))
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         with self._disk.lock:
             table = self._table(object_name)
-            row = table.rows.get(record_id)
+            row = table.rows.get(self.real_id(record_id))
             return None if row is None or dead(row) else values(table.schema, row)
+
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        with self._disk.lock:
+            table = self._table(object_name)
+            return {key: values(table.schema, table.rows[key]) for key in ids if key in table.rows}
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         with self._disk.lock:

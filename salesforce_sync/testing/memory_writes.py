@@ -104,7 +104,9 @@ class MemoryWrites(MemoryRecords):
         for number, some in enumerate(self._calls(orders), 1):
             changes = [order.change for order in some]
             job = f"memory-job-{next(self._numbers)}" if self._as_job(orders) else None
-            announce(changes, job)
+            announce(changes, None)
+            if job:
+                announce(changes, job)
             self._begun |= {job} if job else set()
             try:
                 fault = self._answer("write", some[0].schema.name, number)
@@ -263,7 +265,7 @@ class MemoryWrites(MemoryRecords):
     def _replaced(self, order: Order, there: Values) -> dict[str, Stored]:
         """What somebody has written in the very moment of the stamp."""
         fields = [order.schema.field(each.field) for each in order.change.edits]
-        return order.change.replaced({each.name: self._stored(each, there[each.name]) for each in fields})
+        return order.replaced({each.name: self._stored(each, there[each.name]) for each in fields})
 
     def _stored(self, field: Field, value: object) -> Stored:
         return values.from_rest(field.type, to_rest(value))
