@@ -146,10 +146,12 @@ class Contesting(Editing):
         pending.slots = {}
         for edit in verdict.keep:
             old = slots[edit.field]
-            pending.slots[edit.field] = Slot(edit.base, old.value, edit.base, False, old.in_flight, old.sent)
+            on_its_way = old.in_flight and pending.sent is not None
+            pending.slots[edit.field] = Slot(edit.base, old.value, edit.base, False, on_its_way, old.sent)
         for each in verdict.conflicts:
             old = slots[each.field]
-            pending.slots[each.field] = Slot(each.base, old.value, each.org, True, old.in_flight, old.sent)
+            on_its_way = old.in_flight and pending.sent is not None
+            pending.slots[each.field] = Slot(each.base, old.value, each.org, True, on_its_way, old.sent)
 
     def _show(self, table: Table, pending: Pending, row: Row) -> None:
         """The org's row, beneath what was edited here."""

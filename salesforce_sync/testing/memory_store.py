@@ -197,6 +197,11 @@ class MemoryStore(Deciding):
             row = table.rows.get(self.real_id(record_id))
             return None if row is None or dead(row) else values(table.schema, row)
 
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        with self._disk.lock:
+            table = self._table(object_name)
+            return {key: values(table.schema, table.rows[key]) for key in ids if key in table.rows}
+
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         with self._disk.lock:
             table = self._table(object_name)
