@@ -12,7 +12,7 @@ from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.outbox import Applied, Operation, is_local
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.testing import make_field, make_schema
-from tests.contract.stores import SqliteWorld, pull
+from tests.contract.stores import pull
 
 ACCOUNT = make_schema("Account", Name="string")
 CONTACT = make_schema(
@@ -36,15 +36,14 @@ REAL = to_18("003000000000009")
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = SqliteWorld(tmp_path).store
+def store(world):
+    store = world.store
     store.adopt(ACCOUNT)
     store.adopt(CONTACT)
     values = {"Id": JANE, "IsDeleted": False, "LastName": "Doe", "Name": "Jane Doe", "FirstName": "Jane", "Phone": "1"}
     stamps = {"CreatedDate": STAMP, "LastModifiedDate": STAMP, "SystemModstamp": STAMP}
     pull(store, tuple((values | stamps).get(each.name) for each in CONTACT.columns), schema=CONTACT)
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture
@@ -210,9 +209,9 @@ def test_a_record_that_only_this_replica_knows_is_simply_gone(store, contacts):
     ("change", "words"),
     [
         ({"name": "J"}, "Contact.Name is calculated by Salesforce and cannot be written"),
-        ({"created_date": datetime(2026, 1, 1, tzinfo=UTC)}, "Contact.CreatedDate is read-only"),
+        ({"created_date": datetime(2026, 1, 1, tzinfo=UTC)}, r"Contact\.CreatedDate (is read-only|cannot be written)"),
         ({"last_name": None}, "Contact.LastName is required"),
-        ({"id": REAL}, "An Id cannot be changed"),
+        ({"id": REAL}, "Id cannot be"),
     ],
 )
 def test_what_describe_knows_to_be_wrong_is_refused_when_it_is_written(store, contacts, change, words):
