@@ -90,7 +90,7 @@ class Writer:
         if refused:
             yield refused
         for step in self._plan([order for order, outcome in impossible if outcome is None]):
-            yield from self._step(step, announce)
+            yield from filter(None, self._step(step, announce))
 
     def _step(self, step: Step, announce: Announce) -> Iterator[Outcomes]:
         if self._offline is not None:
