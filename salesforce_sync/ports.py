@@ -154,7 +154,7 @@ class Store(Protocol):
         """
 
     def staged(self, object_name: str) -> Staged | None:
-        """The unfinished pull of this object, cut back to its last durable page."""
+        """The unfinished pull of this object, cut back to its last durable page; never one of records by their ids."""
 
     def begin(self, request: PullRequest) -> None:
         """Open an empty staging table for this pull; one that was there is dropped."""

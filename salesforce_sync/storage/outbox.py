@@ -63,6 +63,7 @@ UPDATE _sync_outbox SET operation = ?, sending = NULL, state = 'waiting', attemp
 _ACKNOWLEDGED = """
 UPDATE _sync_edit SET base = ?, in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ? AND field = ?
 """
+_IDLE = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND value IS base AND contested = 0"
 _LANDED = "UPDATE _sync_edit SET in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ?"
 _DONE = """
 DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ? AND value IS base AND contested = 0
@@ -258,12 +259,12 @@ class Outbox:
         match outcome:
             case Deferred(_, code, message):
                 pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 20), LONGEST_PAUSE)
-                db.execute(_LANDED, record)
                 db.execute(_LATER, (format_datetime(self._now() + pause), *record))
+                _release(db, row)
                 _note_pushed(db, push_id, change, change.record_id, "deferred", Problem(code, message))
             case Conflicted():
-                # What was sent stays noted: if it did arrive, the row that is read now shows it: no conflict.
                 db.execute(_NOT_SENT, record)
+                _release(db, row)
                 _note_pushed(db, push_id, change, change.record_id, "conflicted")
             case Lost(_, message, job):
                 if job is not None:
@@ -284,6 +285,15 @@ class Outbox:
         with self._connections.looking() as db:
             rows = list(db.execute(_PUSHES, (most,)))
             return tuple(_push(row, [_pushed(each) for each in db.execute(_PUSHED, (row[0],))]) for row in rows)
+
+
+def _release(db: apsw.Connection, row: OutboxRow) -> None:
+    """Nothing of the record is on its way any more: what is back at its base has nothing left to send."""
+    record = row.object_name, row.record_id
+    db.execute(_LANDED, record)
+    if row.operation == Operation.UPDATE:
+        db.execute(_IDLE, record)
+    tidy(db, *record)
 
 
 def edits_by_record(db: apsw.Connection) -> dict[tuple[str, str], list[EditRow]]:
