@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, login, reports, reports_two_way
+from salesforce_sync import __version__, demo, login, reports, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.cli_two_way import TWO_WAY
@@ -161,12 +161,12 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
         waiting = len(sync.inbox())
     if options.json:
-        say_json(reports.run_document(run) | reports_two_way.pushed_document(run) | {"inbox": waiting})
+        say_json(reports.run_document(run) | reports_edits.pushed_document(run) | {"inbox": waiting})
     else:
         reports.say_run(run)
         if run.pushed is not None:
-            reports_two_way.say_push_briefly(run.pushed)
-        reports_two_way.say_waiting_for_a_person(waiting)
+            reports_edits.say_push_briefly(run.pushed)
+        reports_inbox.say_waiting_for_a_person(waiting)
         for line in lines:
             say(line)
     return exit_of_run(run)
@@ -224,11 +224,11 @@ def daemon(options: Options) -> int:
         while not stop.is_set():
             run = sync.sync()
             if options.json:
-                say_json(reports.run_document(run) | reports_two_way.pushed_document(run))
+                say_json(reports.run_document(run) | reports_edits.pushed_document(run))
             else:
                 reports.say_run_briefly(run)
                 if run.pushed is not None:
-                    reports_two_way.say_push_briefly(run.pushed)
+                    reports_edits.say_push_briefly(run.pushed)
             stop.wait(minutes * 60)
     return Exit.COMPLETE
 
@@ -247,7 +247,7 @@ def status(options: Options) -> int:
         say_json(reports.status_document(status))
     else:
         reports.say_status(status)
-        reports_two_way.say_waiting(status)
+        reports_inbox.say_waiting(status)
     return Exit.COMPLETE
 
 

@@ -7,13 +7,13 @@ from typing import Final
 
 import click
 
-from salesforce_sync import reports_two_way
+from salesforce_sync import reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.exits import Exit, exit_of_push
 from salesforce_sync.interrupts import cut_on_interrupt
 from salesforce_sync.models.inbox import Side
-from salesforce_sync.reports_two_way import Values
+from salesforce_sync.reports_edits import Values
 from salesforce_sync.terminal import say, say_json, say_table
 
 _assigned = click.argument("assignments", nargs=-1, metavar="FIELD=VALUE...")
@@ -103,9 +103,9 @@ def _edited(options: Options, sync: SFSync, object_name: str, record_id: str) ->
     name = collection.object_name
     change = next((each for each in sync.outbox() if (each.object_name, each.record_id) == (name, full)), None)
     if options.json:
-        say_json(reports_two_way.edited_document(change, name, full))
+        say_json(reports_edits.edited_document(change, name, full))
     else:
-        reports_two_way.say_edited(change, values.record(name, full), values)
+        reports_edits.say_edited(change, values.record(name, full), values)
     return Exit.COMPLETE
 
 
@@ -127,9 +127,9 @@ def diff(options: Options) -> int:
 def _show_diff(options: Options, sync: SFSync) -> int:
     found = sync.diff()
     if options.json:
-        say_json(reports_two_way.diff_document(found))
+        say_json(reports_edits.diff_document(found))
     else:
-        reports_two_way.say_diff(found, Values(sync.objects))
+        reports_edits.say_diff(found, Values(sync.objects))
     return Exit.COMPLETE
 
 
@@ -148,9 +148,9 @@ def push(options: Options, dry_run: bool) -> int:
         with cut_on_interrupt():
             done = sync.push()
         if options.json:
-            say_json(reports_two_way.push_document(done))
+            say_json(reports_edits.push_document(done))
         else:
-            reports_two_way.say_push(done, Values(sync.objects))
+            reports_edits.say_push(done, Values(sync.objects))
     return exit_of_push(done)
 
 
@@ -163,9 +163,9 @@ def pushes(options: Options, limit: int) -> int:
     with options.open() as sync:
         found = sync.pushes(limit)
     if options.json:
-        say_json({"pushes": [reports_two_way.push_document(each) for each in found]})
+        say_json({"pushes": [reports_edits.push_document(each) for each in found]})
     else:
-        reports_two_way.say_pushes(found)
+        reports_edits.say_pushes(found)
     return Exit.COMPLETE
 
 
@@ -186,9 +186,9 @@ def undo(options: Options, push_id: str) -> int:
             left = [
                 {"object": e.object_name, "id": e.record_id, "field": e.field, "why": e.reason} for e in undone.left
             ]
-            say_json(reports_two_way.push_document(undone.push) | {"left": left})
+            say_json(reports_edits.push_document(undone.push) | {"left": left})
         else:
-            reports_two_way.say_push(undone.push, Values(sync.objects))
+            reports_edits.say_push(undone.push, Values(sync.objects))
             if undone.left:
                 say()
                 say("Not undone:")
@@ -210,9 +210,9 @@ def history(options: Options, object_name: str, record_id: str) -> int:
     with options.open() as sync:
         found, values = sync.history(object_name, record_id), Values(sync.objects)
         if options.json:
-            say_json(reports_two_way.history_document(found))
+            say_json(reports_inbox.history_document(found))
         else:
-            reports_two_way.say_history(found, values.record(object_name, record_id), values)
+            reports_inbox.say_history(found, values.record(object_name, record_id), values)
     return Exit.COMPLETE
 
 
@@ -233,9 +233,9 @@ def inbox(context: click.Context) -> int:
         with options.open() as sync:
             items, values = sync.inbox(), Values(sync.objects)
             if options.json:
-                say_json({"items": [reports_two_way.item_document(each) for each in items]})
+                say_json({"items": [reports_inbox.item_document(each) for each in items]})
             else:
-                reports_two_way.say_inbox(items, values)
+                reports_inbox.say_inbox(items, values)
     return Exit.COMPLETE
 
 
@@ -248,9 +248,9 @@ def show_item(options: Options, number: int) -> int:
     with options.open() as sync:
         item = sync.inbox_item(number)
         if options.json:
-            say_json(reports_two_way.item_document(item))
+            say_json(reports_inbox.item_document(item))
         else:
-            reports_two_way.say_item(item, Values(sync.objects))
+            reports_inbox.say_item(item, Values(sync.objects))
     return Exit.COMPLETE
 
 
@@ -309,7 +309,7 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
     if options.json:
         say_json({"released": count})
     else:
-        reports_two_way.say_released(count, code or "")
+        reports_inbox.say_released(count, code or "")
     return Exit.COMPLETE
 
 

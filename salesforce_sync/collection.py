@@ -162,7 +162,10 @@ class Collection(Generic[R]):
         row = self.store.rows(self.object_name, [full]).get(full)
         if field is None or row is None:
             return ""
-        return str(self.record_type.of(row).stored(field.name) or "")
+        record = self.record_type.of(row)
+        # The org makes a person's name out of its parts; until it has, there are only these.
+        parts = [record.stored(each) for each in (field.name, *(() if record.stored(field.name) else _NAME_PARTS))]
+        return " ".join(str(each) for each in parts if each)
 
     def full_id(self, record_id: str) -> str:
         """The id in its 18 characters; for a local one the org's, once the org has given one."""
@@ -261,6 +264,9 @@ class Objects(Mapping[str, Collection[Any]]):
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._store.schema(name) is not None
+
+
+_NAME_PARTS = ("FirstName", "LastName")
 
 
 def _filter(store: Store, schema: ObjectSchema, name: str, value: Any) -> Filter:

@@ -83,7 +83,7 @@ def exit_of_run(run: Run) -> Exit:
 
 
 def exit_of_push(push: Push) -> Exit:
-    """The exit code for a push: of one that was stopped before anything was taken, that of its cause."""
-    if push.state is RunState.FAILED and push.problem is not None:
-        return _BY_CODE.get(push.problem.code, Exit.FAILED)
+    """The exit code for a push: of one that failed, that of its cause."""
+    if push.state is RunState.FAILED:
+        return Exit.FAILED if push.problem is None else _BY_CODE.get(push.problem.code, Exit.FAILED)
     return Exit.COMPLETE if push.complete else Exit.PARTIAL

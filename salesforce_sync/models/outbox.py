@@ -232,7 +232,8 @@ class Push:
 
     @property
     def state(self) -> RunState:
-        """Complete, partial, or failed: stopped before anything was taken."""
+        """Complete, partial, or failed: nothing was answered for good."""
         if self.complete:
             return RunState.COMPLETE
-        return RunState.PARTIAL if self.problem is None or self.count("applied") else RunState.FAILED
+        answered = any(each.outcome in ("applied", "rejected", "conflicted") for each in self.changes)
+        return RunState.PARTIAL if answered else RunState.FAILED

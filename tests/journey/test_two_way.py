@@ -117,7 +117,7 @@ def test_an_edit_is_shown_at_once_and_again_in_the_diff(replica, jane):
         "  Phone  555-0000 → 555-1234",
     ]
     assert replica("diff").out.splitlines()[-1] == "1 change to send: 1 API call."
-    assert "1 record with edits to send" in replica("status").out
+    assert "1 record with edits that the org does not have" in replica("status").out
     back = replica("edit", "Contact", jane, "Phone=555-0000", "Email=")
     assert back.out == f"Contact {jane} (Jane Doe): nothing to send, this is what the org has.\n"
     assert replica("diff").out == "Nothing to send.\n"

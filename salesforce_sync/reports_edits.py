@@ -1,4 +1,4 @@
-"""Edits, pushes, the inbox and the history as text for a person and as JSON for a program."""
+"""Edits and pushes as text for a person and as JSON for a program; how a person knows records and values."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from salesforce_sync.app import Diff, Status
+from salesforce_sync.app import Diff
 from salesforce_sync.collection import Objects
 from salesforce_sync.errors import FieldNotFound, NotSynced
-from salesforce_sync.models.history import Origin, Replaced
-from salesforce_sync.models.inbox import InboxItem
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Operation, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, Push, PushedChange
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
@@ -69,10 +67,11 @@ def say_edited(change: Change | None, record: str, values: Values) -> None:
 
 def _say_change(change: Change, values: Values) -> None:
     say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}")
-    _say_edits(change.object_name, change.edits, values, new=change.operation is Operation.CREATE)
+    say_edits(change.object_name, change.edits, values, new=change.operation is Operation.CREATE)
 
 
-def _say_edits(object_name: str, edits: Sequence[Edit], values: Values, *, new: bool) -> None:
+def say_edits(object_name: str, edits: Sequence[Edit], values: Values, *, new: bool) -> None:
+    """Say each edited field, old → new; of a new record only what it has."""
     width = max((len(each.field) for each in edits), default=0)
     for each in edits:
         base, value = (values.show(object_name, each.field, side) for side in (each.base, each.value))
@@ -92,11 +91,12 @@ def change_document(change: Change) -> dict[str, Any]:
         "object": change.object_name,
         "id": change.record_id,
         "operation": change.operation.value,
-        "fields": _edits_document(change.edits),
+        "fields": edits_document(change.edits),
     }
 
 
-def _edits_document(edits: Iterable[Edit]) -> dict[str, Any]:
+def edits_document(edits: Iterable[Edit]) -> dict[str, Any]:
+    """Edited fields as JSON, in the stored form."""
     return {each.field: {"org": each.base, "here": each.value} for each in edits}
 
 
@@ -107,28 +107,32 @@ def say_diff(diff: Diff, values: Values) -> None:
     """Say what a push would send, in its order, then what it would not and why."""
     for change in diff.orders[:MOST_SHOWN]:
         _say_change(change, values)
-    if len(diff.orders) > MOST_SHOWN:
-        say(f"… and {len(diff.orders) - MOST_SHOWN:,} more; --json lists all.")
+    _say_how_many_more(len(diff.orders))
+    if diff.orders:
+        say()
+    say(_diff_line(diff))
     waiting = list(_waiting(diff))
     if waiting:
         say()
         say("Not sent now:")
         for change, why in waiting[:MOST_SHOWN]:
-            say(f"  {change.operation.value} {values.record(change.object_name, change.record_id)}: {why}")
-        if len(waiting) > MOST_SHOWN:
-            say(f"  … and {len(waiting) - MOST_SHOWN:,} more; --json lists all.")
-    if diff.orders or waiting:
-        say()
-    say(_diff_line(diff))
+            say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}: {why}")
+        _say_how_many_more(len(waiting))
+
+
+def _say_how_many_more(number: int) -> None:
+    if number > MOST_SHOWN:
+        say(f"… and {number - MOST_SHOWN:,} more; --json lists all.")
 
 
 def _diff_line(diff: Diff) -> str:
     if not diff.orders:
         return "Nothing to send."
-    return f"{_counted(len(diff.orders), 'change')} to send: {_counted(diff.calls, 'API call')}."
+    return f"{counted(len(diff.orders), 'change')} to send: {counted(diff.calls, 'API call')}."
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 change`, `2 changes`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
@@ -183,7 +187,7 @@ def _is_in(change: PushedChange) -> bool:
 
 
 def _outcome(change: PushedChange) -> str:
-    if change.problem is None:
+    if change.problem is None or change.outcome == "blocked":
         return change.outcome
     return f"{change.outcome}: {change.problem.code}"
 
@@ -212,9 +216,9 @@ def push_line(push: Push) -> str:
     """A push in one line."""
     if not push.changes and push.problem is None:
         return "complete: nothing to send"
-    count = _counted(len(push.changes), "change")
+    count = counted(len(push.changes), "change")
     taken = f"{count} in the org" if push.complete else f"{push.count('applied'):,} of {count} in the org"
-    return f"{push.state}: {taken}, {push.seconds:.1f} s, {_counted(push.calls, 'API call')} (push {push.push_id})"
+    return f"{push.state}: {taken}, {push.seconds:.1f} s, {counted(push.calls, 'API call')} (push {push.push_id})"
 
 
 def push_document(push: Push) -> dict[str, Any]:
@@ -236,7 +240,7 @@ def _pushed_document(change: PushedChange) -> dict[str, Any]:
         "object": change.object_name,
         "id": change.record_id,
         "operation": change.operation.value,
-        "fields": _edits_document(change.edits),
+        "fields": edits_document(change.edits),
         "outcome": change.outcome,
         "problem": None if change.problem is None else asdict(change.problem),
     }
@@ -260,178 +264,3 @@ def say_pushes(pushes: Sequence[Push]) -> None:
             for each in pushes
         ],
     )
-
-
-# ── The inbox ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def say_waiting(status: Status) -> None:
-    """Say how much waits to be sent, and how much for a person."""
-    say()
-    say(
-        f"{_counted(status.outbox, 'record')} with edits to send: see `salesforce-sync diff`."
-        if status.outbox
-        else "Every edit is in the org."
-    )
-    say_waiting_for_a_person(status.inbox)
-
-
-def say_waiting_for_a_person(number: int) -> None:
-    """Say how many items are in the inbox, if any are."""
-    if number:
-        say(f"{_counted(number, 'item')} in the inbox: see `salesforce-sync inbox`.")
-
-
-def say_inbox(items: Sequence[InboxItem], values: Values) -> None:
-    """List what waits for a person."""
-    if not items:
-        say("The inbox is empty.")
-        return
-    now = datetime.now(UTC)
-    say_table(
-        ("item", "object", "record", "name", "what", "about", "since"),
-        [
-            (
-                each.number,
-                each.object_name,
-                each.record_id,
-                values.title(each.object_name, each.record_id),
-                each.kind.value,
-                _about(each),
-                ago(each.at, now),
-            )
-            for each in items
-        ],
-    )
-    say()
-    say("`salesforce-sync inbox show ITEM` tells more, and how to decide.")
-
-
-def say_released(count: int, code: str) -> None:
-    """Say how many refused changes are sent again."""
-    if count:
-        say(f"{_counted(count, 'change')} will be sent again with the next `salesforce-sync push` or `sync`.")
-    else:
-        say(f"No change in the inbox was refused with {code}.")
-
-
-def _about(item: InboxItem) -> str:
-    fields = ", ".join(each.field for each in item.conflicts) or ", ".join(item.fields)
-    return fields if item.kind in (Kind.CONFLICT, Kind.REPLACED) else item.code + (f" {fields}" if fields else "")
-
-
-def say_item(item: InboxItem, values: Values) -> None:
-    """Say what an item is about, field by field, and how it can be decided."""
-    name = item.object_name
-    say(f"Item {item.number}: {item.kind.value}, {ago(item.at, datetime.now(UTC))}")
-    say(f"{item.operation.value} {values.record(name, item.record_id)}")
-    if item.message:
-        say(f"{item.code}: {item.message}" if item.kind is Kind.REJECTED else item.message)
-    if item.conflicts:
-        say()
-        say_table(
-            ("field", "before", "here", "in the org"),
-            [
-                (each.field, *(values.show(name, each.field, side) for side in (each.base, each.local, each.org)))
-                for each in item.conflicts
-            ],
-        )
-    if item.edits:
-        say()
-        say("Edits:" if not item.conflicts else "Further edits, which are not in dispute:")
-        _say_edits(name, item.edits, values, new=item.operation is Operation.CREATE)
-    for match in item.matches:
-        say(f"Like it: {values.record(match.object_name, match.record_id)}")
-    say()
-    say(item.hint)
-    for line in _ways(item):
-        say(f"  salesforce-sync inbox {line}")
-
-
-def _ways(item: InboxItem) -> list[str]:
-    """The commands that decide an item."""
-    number = item.number
-    sides = [f"take {number} org", f"take {number} local"]
-    match item.kind:
-        case Kind.CONFLICT | Kind.REPLACED:
-            return [*sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
-        case Kind.DUPLICATE | Kind.UNCERTAIN:
-            links = [f"link {number} {each.record_id}" for each in item.matches]
-            again = f"retry {number}" + (" --allow-duplicates" if item.kind is Kind.DUPLICATE else "")
-            return [*links, again, f"drop {number}"]
-        case Kind.REJECTED:
-            return [f"take {number} FIELD=VALUE", f"retry {number}", f"drop {number}"]
-        case _:
-            return sides
-
-
-def item_document(item: InboxItem) -> dict[str, Any]:
-    """An inbox item as JSON; values in the stored form."""
-    return {
-        "item": item.number,
-        "object": item.object_name,
-        "id": item.record_id,
-        "kind": item.kind.value,
-        "operation": item.operation.value,
-        "at": stamp(item.at),
-        "code": item.code,
-        "message": item.message,
-        "hint": item.hint,
-        "fields": list(item.fields),
-        "conflicts": [asdict(each) for each in item.conflicts],
-        "edits": _edits_document(item.edits),
-        "matches": [{"object": each.object_name, "id": each.record_id} for each in item.matches],
-    }
-
-
-# ── The history ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def say_history(replaced: Sequence[Replaced], record: str, values: Values) -> None:
-    """List the values that were replaced, newest first."""
-    if not replaced:
-        say(f"No value of {record} has been replaced, as far as is kept.")
-        return
-    say_table(
-        ("when", "field", "before", "after", "by"),
-        [
-            (
-                stamp(each.at),
-                each.field,
-                *(values.show(each.object_name, each.field, side) for side in (each.old, each.new)),
-                _author(each, values),
-            )
-            for each in replaced
-        ],
-    )
-
-
-def _author(replaced: Replaced, values: Values) -> str:
-    match replaced.origin:
-        case Origin.PUSH:
-            return f"push {replaced.push_id}"
-        case Origin.DECISION:
-            return "a decision here"
-        case _:
-            who = values.title("User", replaced.who) or replaced.who if replaced.who else ""
-            return f"the org, {who}" if who else "the org"
-
-
-def history_document(replaced: Sequence[Replaced]) -> dict[str, Any]:
-    """Replaced values as JSON, in the stored form."""
-    return {
-        "history": [
-            {
-                "at": stamp(each.at),
-                "object": each.object_name,
-                "id": each.record_id,
-                "field": each.field,
-                "old": each.old,
-                "new": each.new,
-                "origin": each.origin.value,
-                "who": each.who,
-                "push_id": each.push_id,
-            }
-            for each in replaced
-        ]
-    }
