@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from salesforce_sync.errors import ConfigError, near
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.settings import (
+    DEFAULT,
     SETTINGS,
     Credentials,
     SalesforceSettings,
@@ -277,6 +278,8 @@ def _tidied(setting: Setting, raw: _Given) -> object:
         return text if "." in text else f"{text}.0"
     if setting.key in ("objects", "refresh_fields"):
         return _names(setting, raw)
+    if setting.key == "conflicts":
+        return _policies(setting, raw)
     if setting.key in ("path", "jwt_key_file"):
         return Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
     return value
@@ -310,6 +313,17 @@ def _names(setting: Setting, raw: _Given) -> tuple[str, ...]:
         if name:
             first.setdefault(name.casefold(), name)
     return tuple(first.values())
+
+
+def _policies(setting: Setting, raw: _Given) -> dict[str, str]:
+    """One policy for all, or policies by name; in the environment as `ask, Contact=org, Contact.Phone=newest`."""
+    value = raw.value
+    if isinstance(value, str):
+        parts = [each.partition("=") for each in value.split(",") if each.strip()]
+        value = {name if equals else DEFAULT: policy if equals else name for name, equals, policy in parts}
+    if not isinstance(value, Mapping) or not value:
+        raise _bad(setting, raw)
+    return {str(name).strip().casefold(): str(policy).strip().casefold() for name, policy in value.items()}
 
 
 def _bad(setting: Setting, raw: _Given) -> ConfigError:

@@ -106,12 +106,16 @@ def _shown(edit: Edit, contested: Contested) -> Stored:
 
 def _fate(edit: Edit, contested: Contested, schema: ObjectSchema) -> _Fate:
     kind, shown = _kind(schema, edit.field), _shown(edit, contested)
-    if edit.in_flight and arrived(schema, edit.field, edit.sent, shown):
+    if edit.in_flight and _has_arrived(edit, contested, schema):
         return _Fate.DONE if same(kind, edit.value, edit.sent) else _Fate.KEEP
     if same(kind, edit.value, shown):
         # What is in flight may still arrive and take the place of the value that is the same by now.
         return _Fate.KEEP if edit.in_flight else _Fate.DONE
     return _Fate.KEEP if same(kind, edit.base, shown) else _Fate.CLASH
+
+
+def _has_arrived(edit: Edit, contested: Contested, schema: ObjectSchema) -> bool:
+    return arrived(schema, edit.field, edit.sent, _shown(edit, contested))
 
 
 def _by_policy(policy: Policy, edit: Edit, contested: Contested, schema: ObjectSchema) -> _Fate:
@@ -263,7 +267,8 @@ def _where_it_went(contested: Contested) -> str:
 
 def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:
     """Deleted here, alive there: the deletion goes on unless somebody has changed the record."""
-    changed = [name for name in _data_fields(schema) if _differs(name, contested, schema)]
+    ours = {edit.field for edit in contested.edits if edit.in_flight and _has_arrived(edit, contested, schema)}
+    changed = [name for name in _data_fields(schema) if name not in ours and _differs(name, contested, schema)]
     if not changed:
         return Verdict()
     message = f"Changed in the org since: {', '.join(changed)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -52,9 +53,18 @@ def _is_word(text: str) -> bool:
     return re.fullmatch(r"\S{1,40}", text) is not None
 
 
+def _is_disputed(text: str) -> bool:
+    return text == DEFAULT or _is_object_name(text) or _is_field_name(text)
+
+
+DEFAULT: Final = "default"
+"""Stands in `sync.conflicts` for every object and field that is not named there."""
+
 Address = Annotated[str, Predicate(is_address)]
 ObjectName = Annotated[str, Predicate(_is_object_name)]
 FieldName = Annotated[str, Predicate(_is_field_name)]
+Disputed = Annotated[str, Predicate(_is_disputed)]
+PolicyName = Literal["ask", "org", "local", "newest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,11 @@ class SalesforceSettings:
 
 @dataclass(frozen=True, slots=True)
 class SyncSettings:
-    """What is synced, how often, within which bounds. An interval of 0 hours means never by itself."""
+    """What is synced, how often, within which bounds. An interval of 0 hours means never by itself.
+
+    `conflicts` says whose value holds where both sides have changed a field: `default`, `object` or `object.field` in
+    lower case → policy.
+    """
 
     interval_minutes: Annotated[int, Interval(ge=1, le=10_080)] = 15
     batch_size: Annotated[int, Interval(ge=1, le=2_000)] = 200
@@ -78,6 +92,9 @@ class SyncSettings:
     refresh_fields: tuple[FieldName, ...] = ()
     max_loss_percent: Annotated[int, Interval(ge=0, le=100)] = 20
     api_calls_per_day: Annotated[int, Interval(ge=1)] = 15_000
+    conflicts: Mapping[Disputed, PolicyName] = field(default_factory=lambda: {DEFAULT: "ask"})
+    history_days: Annotated[int, Interval(ge=0, le=36_500)] = 90
+    history_rows: Annotated[int, Interval(ge=0)] = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +147,7 @@ class Setting:
 
 
 _ADDRESS = "an https address without a path, such as https://yourdomain.my.salesforce.com (http only to this machine)"
+_CONFLICTS = "ask, org, local or newest, or these by name: default: ask, Contact: org, Contact.Phone: newest"
 
 SETTINGS: Final = (
     Setting("salesforce", "instance_url", "SF_INSTANCE_URL", _ADDRESS),
@@ -143,6 +161,9 @@ SETTINGS: Final = (
     Setting("sync", "refresh_fields", "SF_SYNC_REFRESH_FIELDS", "a list of fields, such as Account.Score__c"),
     Setting("sync", "max_loss_percent", "SF_SYNC_MAX_LOSS_PERCENT", "a whole number from 0 to 100"),
     Setting("sync", "api_calls_per_day", "SF_SYNC_API_CALLS_PER_DAY", "a whole number of at least 1"),
+    Setting("sync", "conflicts", "SF_SYNC_CONFLICTS", _CONFLICTS),
+    Setting("sync", "history_days", "SF_SYNC_HISTORY_DAYS", "a whole number of days from 0 (none) to 36500"),
+    Setting("sync", "history_rows", "SF_SYNC_HISTORY_ROWS", "a whole number from 0 (none)"),
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
     Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),

@@ -122,7 +122,7 @@ class CollectionsCall:
             # A record that is not there has an error that a wrong look-up has, too: only the reading tells.
             return outcome if was is not None else gone(order.change, RowError("NOT_FOUND", ""))
         known = stored_row(self._narrow, was) if was else {}
-        return Applied(order.change, order.change.record_id, order.change.replaced(known) or None, after.get(record_id))
+        return Applied(order.change, order.change.record_id, order.replaced(known) or None, after.get(record_id))
 
 
 def _write(orders: Sequence[Order], number: int) -> Part:
@@ -188,4 +188,4 @@ def conflict(order: Order, schema: ObjectSchema, row: Row | None) -> Outcome | N
         now = told.get(stamp)
         same = isinstance(now, str) and now == values.format_datetime(known)
         return None if same else Conflicted(order.change)
-    return Conflicted(order.change) if order.change.replaced(told) else None
+    return Conflicted(order.change) if order.replaced(told) else None

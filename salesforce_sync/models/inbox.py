@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import Edit, Kind, Match, Operation
 from salesforce_sync.models.values import Stored
 
@@ -103,3 +104,26 @@ class Resolution:
     link: str | None = None
     again: bool = False
     allow_duplicates: bool = False
+
+
+# ── decisions with a name of their own ───────────────────────────────────────────────────────────────────────────
+
+
+def dropped(item: InboxItem) -> Resolution:
+    """Give the local edit up. What has been written already stays as it is: only the word of it goes."""
+    return Resolution(Side.LOCAL if item.kind is Kind.REPLACED else Side.ORG)
+
+
+def sent_again(item: InboxItem, *, allow_duplicates: bool = False) -> Resolution:
+    """Send the change once more as it is; `Misuse` where a decision is needed and not another attempt."""
+    if not can_be_sent_again(item):
+        raise Misuse(
+            f"Item {item.number} is not a change that the org refused, but: {item.kind}.",
+            hint=f"Decide it: salesforce-sync inbox take {item.number} org, local, or FIELD=VALUE.",
+        )
+    return Resolution(again=True, allow_duplicates=allow_duplicates)
+
+
+def can_be_sent_again(item: InboxItem) -> bool:
+    """Whether the same change may be taken another time."""
+    return item.kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN)

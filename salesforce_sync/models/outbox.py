@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from salesforce_sync.models.run import Problem
+from salesforce_sync.models.run import Problem, RunState
 from salesforce_sync.models.values import Stored
 
 LOCAL_PREFIX = "local-"
@@ -100,11 +100,6 @@ class Change:
     def values(self) -> dict[str, Stored]:
         """What would be sent: API name → stored value."""
         return {each.field: each.value for each in self.edits}
-
-    def replaced(self, there: Mapping[str, Stored]) -> dict[str, Stored]:
-        """Of what the org has in the fields that are written: the values that are neither the base nor ours."""
-        known = [each for each in self.edits if each.field in there]
-        return {each.field: there[each.field] for each in known if there[each.field] not in (each.base, each.value)}
 
     @property
     def local(self) -> bool:
@@ -223,6 +218,8 @@ class Push:
     seconds: float
     problem: Problem | None = None
     """What stopped the push before its end, if anything did."""
+    at: datetime | None = field(default=None, compare=False)
+    """When it was kept, by this machine's clock; None until then."""
 
     def count(self, outcome: str) -> int:
         """How many changes ended so."""
@@ -232,3 +229,11 @@ class Push:
     def complete(self) -> bool:
         """Whether everything that was to be sent is in the org now."""
         return self.problem is None and all(each.outcome == "applied" for each in self.changes)
+
+    @property
+    def state(self) -> RunState:
+        """Complete, partial, or failed: nothing was answered for good."""
+        if self.complete:
+            return RunState.COMPLETE
+        answered = any(each.outcome in ("applied", "rejected", "conflicted") for each in self.changes)
+        return RunState.PARTIAL if answered else RunState.FAILED

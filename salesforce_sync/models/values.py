@@ -7,6 +7,7 @@ times `HH:MM:SS.mmmZ`; decimals `float` where 15 significant digits hold them, e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, InvalidOperation
@@ -178,6 +179,42 @@ def encode(kind: FieldType, value: object) -> Stored:
     if value is None or value == "":
         return None
     return _ENCODERS.get(kind, _text)(value)
+
+
+_YES = frozenset(("true", "yes", "1"))
+_NO = frozenset(("false", "no", "0"))
+
+
+def read_text(kind: FieldType, text: str) -> object:
+    """The Python value that a person means by this text; '' is None. `Misuse` says how it is to be written."""
+    if text == "":
+        return None
+    plain = text.strip()
+    match kind:
+        case FieldType.BOOLEAN:
+            if plain.casefold() not in _YES | _NO:
+                raise Misuse(f"{text!r} is neither true nor false.")
+            return plain.casefold() in _YES
+        case FieldType.INTEGER:
+            return _read(int, plain, "a whole number, such as 1200")
+        case FieldType.DECIMAL:
+            # Decimal() would take 1_000 and NaN: what a person meant by them is not clear.
+            if not _NUMBER.fullmatch(plain):
+                raise Misuse(f"{text!r} is not a number, such as 1234.5.")
+            return Decimal(plain)
+        case FieldType.DATE:
+            return _read(date.fromisoformat, plain, "a date, such as 2026-01-31")
+        case FieldType.DATETIME:
+            moment = _read(datetime.fromisoformat, plain, "a datetime, such as 2026-01-31T14:30:00Z")
+            if moment.tzinfo is None:
+                raise Misuse(f"{text!r} has no time zone.", hint=f"Write {plain}Z if it is UTC, or {plain}+02:00.")
+            return moment
+        case FieldType.TIME:
+            return _read(time.fromisoformat, plain.removesuffix("Z"), "a time, such as 14:30:00")
+    return text
+
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def decoder(kind: FieldType) -> Callable[..., object] | None:

@@ -24,14 +24,16 @@ _EDITS = """
 SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
 """
 _WAITING = "SELECT operation, edited_at, state FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
-_KEEP = """
-UPDATE _sync_edit AS e SET base = ?, value = ?, contested = 0, org = NULL, in_flight = in_flight AND EXISTS (
-    SELECT 1 FROM _sync_outbox o
+_ON_ITS_WAY = """
+in_flight AND EXISTS (SELECT 1 FROM _sync_outbox o
     WHERE o.object_name = e.object_name AND o.record_id = e.record_id AND o.sending IS NOT NULL)
+"""
+_KEEP = f"""
+UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 0, org = NULL
 WHERE object_name = ? AND record_id = ? AND field = ?
 """
-_DISPUTE = """
-UPDATE _sync_edit SET base = ?, value = ?, contested = 1, org = ?
+_DISPUTE = f"""
+UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 1, org = ?
 WHERE object_name = ? AND record_id = ? AND field = ?
 """
 _BROUGHT_BACK = """

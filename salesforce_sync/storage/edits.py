@@ -149,7 +149,7 @@ def refusals(schema: ObjectSchema) -> Iterator[None]:
         yield
     except apsw.ConstraintError as error:
         message = str(error).partition("ConstraintError: ")[2] or str(error)
-        raise Misuse(f"{message}.", hint=f"See what {schema.name} takes in docs/two-way.md.") from error
+        raise Misuse(f"{message}.") from error
 
 
 def check_value(db: apsw.Connection, schema: ObjectSchema, record_id: str, name: str, value: Stored) -> Stored:

@@ -69,7 +69,9 @@ class Ingest:
             same_columns = columns == _shape(schema)
             # Changes alone are not enough when everything is to be read again.
             enough = since is None or not _adopted(db, schema.name).refill
-            if resume is None or not same_columns or not enough:
+            # Records that were asked for by id are no part of a pull that could go on.
+            partial = db.execute(sql.IS_PARTIAL, (schema.name,)).get
+            if partial or resume is None or not same_columns or not enough:
                 self._drop_staging(db, schema.name)
                 return None
             db.execute(sql.cut_staging(schema.name), (durable,))

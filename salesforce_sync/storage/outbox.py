@@ -80,6 +80,7 @@ UPDATE _sync_outbox SET operation = ?, sending = NULL, state = 'waiting', attemp
 _ACKNOWLEDGED = """
 UPDATE _sync_edit SET base = ?, in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ? AND field = ?
 """
+_IDLE = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND value IS base AND contested = 0"
 _LANDED = "UPDATE _sync_edit SET in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ?"
 _NOT_SENT = "UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, job = NULL WHERE object_name = ? AND record_id = ?"
 _LATER = """
@@ -103,7 +104,7 @@ _NOTE_PUSHED = """
 INSERT INTO _sync_pushed (push_id, object_name, record_id, operation, edits, outcome, code, message, hint)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_PUSHES = "SELECT push_id, calls, seconds, code, message, hint FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?"
+_PUSHES = "SELECT push_id, calls, seconds, code, message, hint, at FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?"
 _PUSHED = """
 SELECT object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
 WHERE push_id = ? ORDER BY id
@@ -421,8 +422,9 @@ def _pushed(row: tuple[object, ...]) -> PushedChange:
 
 
 def _push(row: tuple[object, ...], changes: Sequence[PushedChange]) -> Push:
-    push_id, calls, seconds, code, message, hint = row
-    return Push(str(push_id), tuple(changes), int(str(calls)), float(str(seconds)), _problem(code, message, hint))
+    push_id, calls, seconds, code, message, hint, at = row
+    cost = int(str(calls)), float(str(seconds))
+    return Push(str(push_id), tuple(changes), *cost, _problem(code, message, hint), parse_datetime(str(at)))
 
 
 def _problem(code: object, message: object, hint: object) -> Problem | None:

@@ -58,17 +58,27 @@ class SyncEngine:
         `accepted` names the objects that may lose any number of rows.
         """
         course = self._course(objects, accepted, Proofs.WHEN_DUE)
+        run = self._pull_all(course)
+        if not course.stop.is_set() and self._pusher.due():
+            pushed = self._pusher.push()
+            calls, seconds = self._cost(course)
+            run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
+        self._tell(run)
+        return run
+
+    def pull(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
+        """The same without the push: local edits are held against what came, and wait."""
+        run = self._pull_all(self._course(objects, accepted, Proofs.WHEN_DUE))
+        self._tell(run)
+        return run
+
+    def _pull_all(self, course: _Course) -> Run:
         self._bus.emit(SyncStarted(course.names))
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
         self._pusher.recover()
         run = self._carry_out(course)
         news.tell()
-        if not course.stop.is_set() and self._pusher.due():
-            pushed = self._pusher.push()
-            calls, seconds = self._cost(course)
-            run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
-        self._tell(run)
         return run
 
     def push(self) -> Push:

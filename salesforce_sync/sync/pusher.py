@@ -247,8 +247,11 @@ class Pusher:
             return
         refetch = Refetch(self._org, self._store, course.schemas)
         for outcomes in recover(self._org, changes, course.schemas, self._made_here()):
+            # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
+            refetch.note(each for each in outcomes if isinstance(each, Conflicted))
+            course.updated.update(dict(refetch.merge_wanted()))
             self._settle(course, outcomes)
-            refetch.note(outcomes)
+            refetch.note(each for each in outcomes if not isinstance(each, Conflicted))
         course.updated.update(dict(refetch.merge_brought()))
         course.updated.update(dict(refetch.merge_wanted()))
 

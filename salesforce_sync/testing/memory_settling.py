@@ -11,7 +11,6 @@ from salesforce_sync.models.inbox import Conflict
 from salesforce_sync.models.outbox import (
     Applied,
     Change,
-    Conflicted,
     Deferred,
     Kind,
     Lost,
@@ -156,11 +155,7 @@ class Settling(Contesting):
 
     def _untaken(self, table: Table, pending: Pending, outcome: Outcome) -> bool:
         """The org is as it was; whether the change is parked now."""
-        if isinstance(outcome, Conflicted):
-            # What was sent stays noted: if it did arrive, the row that is read now shows it, and that is no conflict.
-            pending.sent = None
-        else:
-            pending.land()
+        pending.land()
         if isinstance(outcome, Deferred):
             wait = min(FIRST_WAIT * 2 ** min(pending.attempts - 1, 20), LONGEST_WAIT)
             pending.not_before = self._clock.now() + wait

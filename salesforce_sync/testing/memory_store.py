@@ -108,7 +108,7 @@ class MemoryStore(Deciding):
             if staging is None:
                 return None
             enough = staging.since is None or not table.refill
-            if staging.resume is None or staging.columns != shape(schema) or not enough:
+            if staging.partial or staging.resume is None or staging.columns != shape(schema) or not enough:
                 del self._disk.staging[schema.name]
                 return None
             del staging.rows[staging.durable :]

@@ -239,3 +239,12 @@ def test_rows_that_were_read_with_an_older_schema_do_not_enter(store):
         store.merge("Widget__c", None)
 
     assert store.count("Widget__c") == 0
+
+
+def test_records_that_were_asked_for_by_id_are_not_taken_up_as_a_pull(world, store):
+    store.begin(PullRequest(WIDGET, ids=(id_of(1),)))
+    store.stage(page(widget(1), resume="somewhere", last=True))
+
+    restarted = world.restart()
+
+    assert restarted.staged("Widget__c") is None

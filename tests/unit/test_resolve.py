@@ -316,6 +316,11 @@ def test_a_policy_decides_a_deletion(policy, modified, expected):
     assert (verdict.kind, verdict.revert) == (None, expected)
 
 
+def test_a_deletion_goes_on_where_only_our_own_edit_has_arrived():
+    assert held(sent("2"), operation=Operation.DELETE, Phone="2") == Verdict()
+    assert held(sent("2"), operation=Operation.DELETE, Phone="3").kind is Kind.CHANGED_THERE
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_what_is_deleted_on_both_sides_is_done(gone):
     assert held(operation=Operation.DELETE, gone=gone, IsDeleted=1).revert
