@@ -190,6 +190,8 @@ class Editing(Comparing):
 
     def _tidy(self, table: Table, pending: Pending) -> None:
         """Take out of the outbox and the inbox what has no reason to be there any more."""
+        if table.pending.get(pending.record_id) is not pending:
+            return  # it is out already, and a newer one may be in its place
         if pending.void:
             if not pending.exists:
                 self._forget(table, pending)
