@@ -20,7 +20,7 @@ from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 from salesforce_sync.models.usage import DayUsage
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,21 @@ class Order:
     schema: ObjectSchema
     change: Change
 
+    def replaced(self, there: Mapping[str, Stored]) -> dict[str, Stored]:
+        """Of what the org has in the fields that are written: the values that are neither the base nor ours."""
+        found = {}
+        for each in self.change.edits:
+            if each.field in there:
+                kind, now = self.schema.field(each.field).type, there[each.field]
+                known = (each.base, each.value, *((each.sent,) if each.in_flight else ()))
+                if not any(same(kind, now, one) for one in known):
+                    found[each.field] = now
+        return found
+
 
 Announce = Callable[[Sequence[Change], str | None], None]
-"""Told which changes are about to be handed over, before they are; and once more when a Bulk job has them (its id)."""
+"""Told which changes are about to be handed over, before they are; and once more with the id of a Bulk job that has
+them, which does nothing before this returns. What a job leaves over is announced anew, for another way."""
 
 
 class Org(Protocol):
@@ -89,6 +101,7 @@ class Org(Protocol):
 
         Every order gets exactly one outcome. Their order is kept within one record's parent: siblings are not sent
         side by side. `announce` is called with the changes of a call before it is sent; if it raises, nothing is sent.
+        A change that was not announced and is not in an outcome was not sent. Changes are told apart by their numbers.
         An update or delete is written only if the org's row is as it was when the edits were made (`change.stamp`):
         `Conflicted` otherwise. Where the org cannot be asked that in the same call, what was replaced is told
         (`Applied.replaced`). One row's failure is an outcome; an error is raised only for what stops all of them
@@ -99,8 +112,10 @@ class Org(Protocol):
         """What became of orders that this Bulk job has: their outcomes, `Lost` for those that it has not done yet."""
 
     def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
-        """The records that the connected user has created at or after `since` (the org's time, UTC).
+        """The living records that the connected user has created at or after `since` (the org's time, UTC).
 
+        Salesforce's times have whole seconds, so up to one second more is looked at. Records of everybody where the
+        org does not tell who is connected; `RequestRefused` where the object does not tell when records were made.
         One tuple a record, one value a column of `schema`, in the form of `models.page.Rows`.
         """
 

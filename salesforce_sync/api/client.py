@@ -11,6 +11,7 @@ import msgspec
 
 from salesforce_sync.api import rest, write_route
 from salesforce_sync.api.auth import Keys, Sessions
+from salesforce_sync.api.created import Creations
 from salesforce_sync.api.deletions import deletions
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
@@ -54,6 +55,7 @@ class SalesforceOrg:
         self._sessions = Sessions(connection, self._wire, keys, clock)
         self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version)
         self._plan = plan
+        self._creations = Creations(self._transport)
         self._poller = Poller(self._transport, clock)
 
     def login(self) -> Session:
@@ -113,6 +115,14 @@ class SalesforceOrg:
     def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:
         """Send these changes by the cheapest safe route (`ports.Org.write`)."""
         return Writer(self._transport, self._clock, self._plan).write(orders, announce)
+
+    def recover(self, orders: Sequence[Order], job: str) -> tuple[Outcome, ...]:
+        """What became of orders that this Bulk job has (`ports.Org.recover`)."""
+        return Writer(self._transport, self._clock, self._plan).recover(orders, job)
+
+    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
+        """The records that the connected user has made since (`ports.Org.created`)."""
+        return self._creations.since(schema, since)
 
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take. No call."""

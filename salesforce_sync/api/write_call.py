@@ -22,11 +22,12 @@ class NotDone(Exception):
 
 
 class Unknown(Exception):
-    """The org may have done it or not."""
+    """The org may have done it or not. `refusal` is its answer, if one came."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, refusal: Refusal | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.refusal = refusal
 
 
 class CallRefused(Exception):
@@ -73,5 +74,5 @@ def _meant(kept: _Kept) -> NotDone | Unknown | CallRefused:
         return NotDone(kept.code, kept.message)
     # A proxy gives up with a 4xx too (408), and an empty 406 is of no one's making.
     if refusal.status >= 500 or refusal.status == 408 or (refusal.status == 406 and refusal.empty):
-        return Unknown(kept.message)
+        return Unknown(kept.message, refusal)
     return CallRefused(refusal)

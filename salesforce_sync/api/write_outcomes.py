@@ -105,7 +105,7 @@ def outcome_of(change: Change, error: RowError) -> Outcome:
         return gone(change, error)
     if error.status >= 500:
         return Lost(change, f"The org's answer was {error.status}: {error.message or error.code}")
-    if passes(error):
+    if passes(error) or error.status == 401:
         return Deferred(change, error.code, error.message)
     if error.code == "DUPLICATES_DETECTED":
         return Rejected(change, error.code, error.message, error.fields, error.matches, Kind.DUPLICATE)
@@ -132,6 +132,6 @@ def refused(change: Change, refusal: Refusal, fit: Fit) -> Outcome:
     if is_concurrency_limit(refusal):
         return Deferred(change, refusal.code, refusal.message)
     error = read_error(refusal.body, refusal.status, fit)
-    if error.code.startswith("HTTP_") and refusal.message:
-        error = RowError(error.code, refusal.message, status=refusal.status)
+    if error.code.startswith("HTTP_"):
+        error = RowError(refusal.code, refusal.message, status=refusal.status)
     return outcome_of(change, error)

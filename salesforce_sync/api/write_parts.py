@@ -47,8 +47,11 @@ def condition(order: Order) -> Headers:
 
 
 def stamp_of(order: Order) -> datetime | None:
-    """The stamp of the row that the edits were made on; None where there is none that can be asked for."""
-    if order.change.stamp is None or order.schema.stamp is None:
+    """The stamp of the row that the edits were made on; None where there is none that can be asked for.
+
+    CreatedDate, where an object has nothing better, tells of no change: the org would take every edit for too late.
+    """
+    if order.change.stamp is None or order.schema.stamp in (None, "CreatedDate"):
         return None
     try:
         return values.parse_datetime(order.change.stamp).astimezone(UTC)
@@ -139,7 +142,7 @@ class PartsCall:
                     was = before.get(_id(order))
                     known = {} if was is None else stored_row(narrow[order.schema.name], was)
                     row = after.get(_id(order))
-                    outcomes.append(self._written(answer, number, order, order.change.replaced(known), row))
+                    outcomes.append(self._written(answer, number, order, order.replaced(known), row))
                 case Operation.CREATE:
                     outcomes.append(self._created(answer, number, order))
                 case _:

@@ -71,9 +71,9 @@ def plan(orders: Sequence[Order]) -> tuple[Step, ...]:
             if step.way is Way.PARTS:
                 waiting += step.orders
                 continue
-            steps += [*_calls_of_parts(waiting), step]
+            steps += [*calls_of_parts(waiting), step]
             waiting = []
-    return (*steps, *_calls_of_parts(waiting))
+    return (*steps, *calls_of_parts(waiting))
 
 
 def cost(orders: Sequence[Order]) -> int:
@@ -155,7 +155,7 @@ def _is_cheapest(way: Way, run: list[Order]) -> bool:
 
 
 def _price(way: Way, run: list[Order]) -> int:
-    return len(_calls_of_parts(run)) if way is Way.PARTS else _cost(Step(way, tuple(run)))
+    return len(calls_of_parts(run)) if way is Way.PARTS else _cost(Step(way, tuple(run)))
 
 
 def _later(operation: Operation, count: int) -> int:
@@ -209,7 +209,8 @@ def update_parts(count: int) -> int:
     return count + 2
 
 
-def _calls_of_parts(orders: Iterable[Order]) -> list[Step]:
+def calls_of_parts(orders: Iterable[Order]) -> list[Step]:
+    """The orders in steps that are one composite call each."""
     calls: list[_Call] = []
     for order in orders:
         if not calls or not calls[-1].takes(order):

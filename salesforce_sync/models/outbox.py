@@ -101,11 +101,6 @@ class Change:
         """What would be sent: API name → stored value."""
         return {each.field: each.value for each in self.edits}
 
-    def replaced(self, there: Mapping[str, Stored]) -> dict[str, Stored]:
-        """Of what the org has in the fields that are written: the values that are neither the base nor ours."""
-        known = [each for each in self.edits if each.field in there]
-        return {each.field: there[each.field] for each in known if there[each.field] not in (each.base, each.value)}
-
     @property
     def local(self) -> bool:
         """Whether the org has not given the record an id yet."""

@@ -55,13 +55,6 @@ class _Rule:
         return Rejected(change, self.code, self.message, self.fields, self.matches, kind)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What a job has done with its orders, by the numbers of their changes; empty if it never began."""
-
-    outcomes: dict[int, Outcome]
-
-
 class MemoryWrites(MemoryRecords):
     """Takes changes in calls of `orders_a_call`; `bulk_from` so many orders or more, as one Bulk job."""
 
@@ -74,7 +67,8 @@ class MemoryWrites(MemoryRecords):
         self.bulk_from: int | None = None
         self.written: list[Change] = []
         self._rules: list[_Rule] = []
-        self._jobs: dict[str, _Job] = {}
+        self._begun: set[str] = set()
+        self._jobs: dict[str, dict[int, Outcome]] = {}
         self._ours: set[str] = set()
 
     # ── the script: what the org does not take ───────────────────────────────────────────────────────────────────────
@@ -111,8 +105,9 @@ class MemoryWrites(MemoryRecords):
             changes = [order.change for order in some]
             job = f"memory-job-{next(self._numbers)}" if self._as_job(orders) else None
             announce(changes, None)
-            if job is not None:
+            if job:
                 announce(changes, job)
+            self._begun |= {job} if job else set()
             try:
                 fault = self._answer("write", some[0].schema.name, number)
             except (LimitExceeded, NeedsPerson) as stop:
@@ -125,7 +120,7 @@ class MemoryWrites(MemoryRecords):
 
     def recover(self, orders: Sequence[Order], job: str) -> tuple[Outcome, ...]:
         self._answer("recover", None, 1)
-        done = self._jobs.get(job, _Job({})).outcomes
+        done = self._jobs.get(job, {})
         return tuple(done.get(order.change.number, self._not_begun(order.change, job)) for order in orders)
 
     def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
@@ -160,15 +155,15 @@ class MemoryWrites(MemoryRecords):
         done = orders if fault is None or fault.rows is None else orders[: fault.rows]
         outcomes = tuple(map(self._take, done))
         if job is not None and done:
-            self._jobs[job] = _Job({each.change.number: each for each in outcomes})
+            self._jobs[job] = {each.change.number: each for each in outcomes}
         if fault is None:
             return outcomes
         return tuple(Lost(order.change, "The answer was lost.", job) for order in orders)
 
     def _not_begun(self, change: Change, job: str) -> Outcome:
-        if job in self._jobs:
-            return Lost(change, "The job has not come to it.")
-        return Deferred(change, "JOB_FAILED", "The job never began.")
+        if job in self._begun:
+            return Deferred(change, "JOB_FAILED", "The job never ran.")
+        return Lost(change, "There is no such job.")
 
     def _take(self, order: Order) -> Outcome:
         change = order.change
@@ -270,7 +265,7 @@ class MemoryWrites(MemoryRecords):
     def _replaced(self, order: Order, there: Values) -> dict[str, Stored]:
         """What somebody has written in the very moment of the stamp."""
         fields = [order.schema.field(each.field) for each in order.change.edits]
-        return order.change.replaced({each.name: self._stored(each, there[each.name]) for each in fields})
+        return order.replaced({each.name: self._stored(each, there[each.name]) for each in fields})
 
     def _stored(self, field: Field, value: object) -> Stored:
         return values.from_rest(field.type, to_rest(value))

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from salesforce_sync.api import write_route
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.api.write_route import Step, Way
+from salesforce_sync.api.write_values import fits_bulk
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.outbox import Change, Edit, Operation, Outcome
 from salesforce_sync.models.page import PullRequest
@@ -92,15 +93,18 @@ def _typed(org: MemoryOrg, stored: Mapping[str, Any]) -> dict[str, object]:
 class SocketWriteWorld:
     """A SalesforceOrg connected to a simulated org; with `way` all goes that way, however little it is."""
 
-    def __init__(self, folder: Path, *, way: Way | None = None) -> None:
+    def __init__(self, folder: Path, *, way: Way | None = None, pasted: bool = False) -> None:
         self.way = way
         self.sim = SimOrg(0)
         self.sim.clock.freeze()
-        self._server = self.sim.serve().start()
+        self.sim_server = self.sim.serve().start()
         self.account = self.sim.add("Account", Name="A")
         connection = Connection(
             LoginMethod.CLIENT_CREDENTIALS, self.sim.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET
         )
+        if pasted:
+            token = self.sim.sessions.open(self.sim.user_id).token
+            connection = Connection(LoginMethod.PASTED_SESSION, self.sim.url, access_token=token)
         keys = Vault(folder / "replica.db")
         plan = write_route.plan if way is None else forced(way)
         self.org: Org = SalesforceOrg(
@@ -121,19 +125,28 @@ class SocketWriteWorld:
 
     def close(self) -> None:
         self.org.close()
-        self._server.stop()
+        self.sim_server.stop()
         self.sim.close()
 
 
 def forced(way: Way) -> Callable[[Sequence[Order]], tuple[Step, ...]]:
     """A plan that goes this way, but for what cannot."""
 
+    def way_of(step: Step, order: Order) -> Way:
+        if step.way in (Way.UNDELETE, Way.ALONE):
+            return step.way
+        return Way.PARTS if way is Way.BULK and not fits_bulk(order) else way
+
     def plan(orders: Sequence[Order]) -> tuple[Step, ...]:
-        fixed = (Way.UNDELETE, Way.ALONE)
-        return tuple(
-            Step(step.way if step.way in fixed else way, tuple(run))
+        runs = [
+            (key, tuple(run))
             for step in write_route.plan(orders)
-            for _, run in groupby(step.orders, key=lambda order: order.change.operation)
+            for key, run in groupby(step.orders, key=lambda order: (way_of(step, order), order.change.operation))
+        ]
+        return tuple(
+            piece
+            for (chosen, _), run in runs
+            for piece in ((Step(chosen, run),) if chosen is not Way.PARTS else write_route.calls_of_parts(run))
         )
 
     return plan
