@@ -178,6 +178,7 @@ def test_what_the_org_makes_of_a_value_is_shown_here_at_once(rig):
 def test_a_hundred_quiet_cycles_after_a_push_write_nothing(rig):
     rig.edit(rig.acme, Phone="2")
     rig.store.create("Account", {"Name": "Nut"})
+    rig.store.delete("Contact", rig.jane)
     rig.sync()
     written = len(rig.org.written)
 
@@ -194,6 +195,7 @@ def test_the_dry_run_writes_nothing_and_says_what_the_push_then_does(rig):
     local = rig.store.create("Account", {"Name": "Nut"})
     rig.store.create("Contact", {"LastName": "Doe", "AccountId": local})
     rig.edit(rig.acme, Phone="2")
+    rig.store.delete("Contact", rig.jane)
 
     preview = rig.engine.dry_run()
 
