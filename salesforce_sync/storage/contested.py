@@ -183,17 +183,17 @@ class Judge:
             return
         if contested.operation is Operation.UNDELETE and verdict.kind is None and not _is_dead(contested.org):
             db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
-        if verdict.kind is not None:
-            db.execute(_PARK, record)
-            put_record_item(db, contested, verdict, self._now())
-            self._show_local(db, schema, contested, contested.edits)
-            return
         for edit in verdict.keep:
             db.execute(_KEEP, (edit.base, edit.value, *record, edit.field))
         for name in verdict.done:
             db.execute(_END, (*record, name))
         for each in verdict.conflicts:
             db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
+        if verdict.kind is not None:
+            db.execute(_PARK, record)
+            put_record_item(db, contested, verdict, self._now())
+            self._show_local(db, schema, contested, contested.edits)
+            return
         db.execute(_BACK_THERE, record)
         db.execute(_UNPARK, record)
         kept = {each.field: each.value for each in verdict.keep}

@@ -14,6 +14,7 @@ from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.triggers import why_read_only
 
 _UNDELETING = """
 SELECT 1 FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND operation = 'undelete' AND sending IS NULL
@@ -123,7 +124,7 @@ def _check_writable(schema: ObjectSchema, values: Iterable[str]) -> None:
         if not field.synced:
             raise Misuse(f"{schema.name}.{field.name} is made of other fields.", hint="Write its parts.")
         if not (field.createable or field.updateable):
-            raise Misuse(f"{schema.name}.{field.name} cannot be written by the connected user.")
+            raise Misuse(f"{schema.name}.{field.name} {why_read_only(field)}.")
 
 
 def _bindings(db: apsw.Connection, schema: ObjectSchema, values: Mapping[str, Stored]) -> list[Stored]:

@@ -80,7 +80,6 @@ UPDATE _sync_outbox SET operation = ?, sending = NULL, state = 'waiting', attemp
 _ACKNOWLEDGED = """
 UPDATE _sync_edit SET base = ?, in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ? AND field = ?
 """
-_IDLE = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND value IS base AND contested = 0"
 _LANDED = "UPDATE _sync_edit SET in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ?"
 _NOT_SENT = "UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, job = NULL WHERE object_name = ? AND record_id = ?"
 _LATER = """

@@ -211,7 +211,7 @@ class Editing(Comparing):
         self._drop_items(table, pending.record_id, *(set(Kind) - {Kind.CONFLICT, Kind.REPLACED}))
 
     def _tell_conflict(self, table: Table, pending: Pending) -> None:
-        if pending.conflicts():
+        if pending.conflicts() and pending.operation is not Operation.DELETE:
             self._tell(table, pending, Kind.CONFLICT)
         else:
             self._drop_items(table, pending.record_id, Kind.CONFLICT)

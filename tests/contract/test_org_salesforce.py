@@ -40,6 +40,7 @@ class Clock(SystemClock):
     """Does not wait so long: what is waited for here is another thread of this machine."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sleeps = 0
 
     def sleep(self, seconds: float) -> None:
