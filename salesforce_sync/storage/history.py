@@ -14,6 +14,7 @@ from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.records import row_of
 
 UNTOLD = ("SystemModstamp", "LastModifiedDate", "LastModifiedById", "LastViewedDate", "LastReferencedDate")
 """Fields that move with every change, or with every look: their values tell nothing that `at` and `who` do not."""
@@ -25,6 +26,7 @@ _OF = """
 SELECT object_name, record_id, origin, at, who, push_id, replaced FROM _sync_history
 WHERE record_id = ? AND object_name = ? ORDER BY id DESC
 """
+_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 _TOO_OLD = "DELETE FROM _sync_history WHERE object_name = ? AND at < ?"
 _TOO_MANY = """
 DELETE FROM _sync_history WHERE object_name = ?1 AND id <= (
@@ -41,10 +43,16 @@ class HistoryWriter:
         self._now = now
         self._kept = bool(keeping.rows and keeping.days)
 
-    def of(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
+    def of(self, schema: ObjectSchema, record_id: str) -> tuple[Replaced, ...]:
         with self._connections.looking() as db:
-            rows = list(db.execute(_OF, (record_id, object_name)))
-        return tuple(each for row in rows for each in _read(row))
+            rows = list(db.execute(_OF, (record_id, schema.name)))
+            after = {**(row_of(db, schema, record_id) or {}), **dict(db.execute(_BASES, (schema.name, record_id)))}
+        told: list[Replaced] = []
+        for row in rows:
+            entry = _read(row, after)
+            after |= {each.field: each.old for each in entry}
+            told += entry
+        return tuple(told)
 
     def merged(self, db: apsw.Connection, schema: ObjectSchema, trusted: Mapping[str, str]) -> None:
         """Keep what the staged rows are about to replace; rows with local edits are told by `note`."""
@@ -93,7 +101,10 @@ class HistoryWriter:
 
 
 def _note_merge(schema: ObjectSchema, fields: Sequence[Field]) -> str:
-    """One statement: for each row that a merge will change, the changed fields' old and new values as JSON."""
+    """One statement: for each row that a merge will change, the changed fields' old values as JSON.
+
+    The new ones are the old ones of the next entry, or what is here now: writing them too would cost as much again.
+    """
     pairs = sql.joined([_pair(each) for each in fields], " || ")
     who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
     contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = :name AND o.record_id = s."Id"'
@@ -109,16 +120,17 @@ FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){newer}) WHERE pairs
 
 def _pair(field: Field) -> str:
     name = sql.quote(field.name)
-    key = sql.literal(f',"{field.name}":[')
-    return (
-        f"CASE WHEN s.{name} IS t.{name} THEN '' ELSE {key} || json_quote(t.{name}) || ',' || json_quote(s.{name})"
-        f" || ']' END"
-    )
+    key = sql.literal(f',"{field.name}":')
+    return f"CASE WHEN s.{name} IS t.{name} THEN '' ELSE {key} || json_quote(t.{name}) END"
 
 
-def _read(row: tuple[object, ...]) -> list[Replaced]:
+def _read(row: tuple[object, ...], after: Mapping[str, Stored]) -> list[Replaced]:
+    """One entry; where it has only the old values, the new ones are what came `after` it."""
     object_name, record_id, origin, at, who, push_id, replaced = row
-    pairs = msgspec.json.decode(str(replaced), type=dict[str, tuple[Stored, Stored]])
+    pairs = {
+        field: tuple(told) if isinstance(told, list) else (told, after.get(field))
+        for field, told in msgspec.json.decode(str(replaced)).items()
+    }
     return [
         Replaced(
             str(object_name),

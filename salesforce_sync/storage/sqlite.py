@@ -289,7 +289,7 @@ class SqliteStore:
         self._inbox.resolve(number, resolution)
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
-        return self._history.of(self._known(object_name).name, self.real_id(record_id))
+        return self._history.of(self._known(object_name), self.real_id(record_id))
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -97,7 +97,7 @@ CREATE TABLE _sync_history (
     origin TEXT NOT NULL,      -- pull, push, decision
     who TEXT NOT NULL DEFAULT '',
     push_id TEXT,
-    replaced TEXT NOT NULL     -- JSON object, field → [old, new]
+    replaced TEXT NOT NULL     -- JSON object, field → [old, new], or the old value alone: then the new one follows
 );
 CREATE INDEX _sync_history_by_record ON _sync_history (record_id);
 CREATE INDEX _sync_history_by_object ON _sync_history (object_name, id);
