@@ -15,7 +15,7 @@ import msgspec
 
 from salesforce_sync.api.route import first_wait, next_wait
 from salesforce_sync.api.transport import Call, Transport
-from salesforce_sync.errors import JobFailed, SyncError, Unreachable
+from salesforce_sync.errors import JobFailed, SyncError, Transient, Unreachable
 from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Clock
 
@@ -91,7 +91,7 @@ class Ingest:
         """Let the job run. If the answer is lost, the job's state tells whether it runs."""
         try:
             return self._job(self._patch(job.id, f"start Bulk job {job.id}", _CLOSE))
-        except Unreachable:
+        except Transient:
             now = self.look(job.id)
             return self._job(self._patch(job.id, f"start Bulk job {job.id}", _CLOSE)) if now.open else now
 

@@ -16,14 +16,12 @@ from salesforce_sync.api import query
 from salesforce_sync.api.composite import CompositeAnswer, Part
 from salesforce_sync.api.rows import PageDecoder, Row
 from salesforce_sync.api.write_outcomes import Fit, RowError, error_of, gone, outcome_of
-from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, stamp_of, stored_row
+from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, stored_row
 from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import Misuse, SyncError
-from salesforce_sync.models import values
-from salesforce_sync.models.outbox import Applied, Conflicted, Lost, Operation, Outcome
+from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Order
 
 _METHODS = {Operation.CREATE: "POST", Operation.UPDATE: "PATCH", Operation.DELETE: "DELETE"}
@@ -165,27 +163,3 @@ def retrieved(
     if len(rows) != len(orders):
         return None
     return {to_18(order.change.record_id): row for order, row in zip(orders, rows, strict=True)}
-
-
-# ── the look before ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def looked_schema(orders: Sequence[Order]) -> ObjectSchema:
-    """What is looked at before: the stamp, or where there is none the fields that are written."""
-    schema = orders[0].schema
-    if schema.stamp is not None and all(stamp_of(each) is not None for each in orders):
-        return schema.only(schema.stamp)
-    return schema.only(*edited(orders), *([schema.stamp] if schema.stamp else []))
-
-
-def conflict(order: Order, schema: ObjectSchema, row: Row | None) -> Outcome | None:
-    """The outcome of an order that must not be sent, since its record is not as it was; None where it may be."""
-    if row is None:
-        return gone(order.change, RowError("NOT_FOUND", "The org has no such record."))
-    told: dict[str, Stored] = stored_row(schema, row)
-    known, stamp = stamp_of(order), order.schema.stamp
-    if known is not None and stamp is not None:
-        now = told.get(stamp)
-        same = isinstance(now, str) and now == values.format_datetime(known)
-        return None if same else Conflicted(order.change)
-    return Conflicted(order.change) if order.replaced(told) else None

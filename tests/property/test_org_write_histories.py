@@ -22,9 +22,10 @@ MISHAPS = [
     lambda chance: Fault(
         path="composite$|jobs/ingest|sobjects/Widget__c",
         nth=chance.randint(1, 4),
-        status=chance.choice([429, 500, 502, 503]),
+        status=chance.choice([500, 502, 503]),
         done=chance.random() < 0.5,
     ),
+    lambda chance: Fault(path="composite$|jobs/ingest|sobjects/Widget__c", nth=chance.randint(1, 4), status=429),
     lambda chance: Fault(path="composite$|jobs/ingest", nth=chance.randint(1, 4), expire=True),
     lambda chance: Fault(path="composite$", nth=chance.randint(1, 3), cut_after=chance.randint(0, 400)),
     lambda chance: Fault(path="jobs/ingest", nth=chance.randint(1, 6), drop=chance.choice(["before", "after"])),
