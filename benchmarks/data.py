@@ -45,9 +45,14 @@ def record_id(prefix: str, number: int) -> str:
 
 def rows(count: int, seed: int, *, scattered: bool) -> Iterator[Row]:
     """The rows in Bulk's form; None is null. `scattered`: the ids come in no order, as from a chunked job."""
-    chooser = _Chooser(seed)
+    chooser = Chooser(seed)
     for number in range(count):
-        yield chooser.row(number * _STEP % _IDS if scattered else number)
+        yield chooser.row(scattered_number(number) if scattered else number)
+
+
+def scattered_number(number: int) -> int:
+    """Where the row of this number stands when the ids come in no order."""
+    return number * _STEP % _IDS
 
 
 def write_segments(folder: Path, count: int, seed: int, *, scattered: bool) -> None:
@@ -100,7 +105,7 @@ def _json(kind: str, value: str | None) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-class _Chooser:
+class Chooser:
     """Draws values from pools that the seed fills."""
 
     def __init__(self, seed: int) -> None:

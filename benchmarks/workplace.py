@@ -76,6 +76,12 @@ class Workplace:
         pages = self.sizes.rest_pages
         return self._once(("rest",), lambda: self._make(f"{pages} REST pages", pages, "rest"))
 
+    def delta(self, *, scattered: bool) -> Path:
+        """A folder with the changes to a tenth of the replica's rows."""
+        rows, order = self.sizes.rows, "scattered" if scattered else "sorted"
+        what = f"changes of {rows // 10:,} rows"
+        return self._once(("delta", order), lambda: self._make(what, rows, f"{order}-delta"))
+
     def _make(self, what: str, count: int, kind: str) -> Path:
         self.say(f"making {what}, {kind}")
         folder = self._folder / f"data{len(self._made)}"
@@ -83,14 +89,14 @@ class Workplace:
         run(task("make_data", folder, count, self.sizes.seed, kind))
         return folder
 
-    def database(self) -> Path:
+    def database(self, *, scattered: bool = True) -> Path:
         """A replica of the first load's rows."""
-        return self._once(("database",), self._load)
+        return self._once(("database", scattered), lambda: self._load(scattered=scattered))
 
-    def _load(self) -> Path:
-        segments = self.segments(self.sizes.rows, scattered=True)
+    def _load(self, *, scattered: bool) -> Path:
+        segments = self.segments(self.sizes.rows, scattered=scattered)
         self.say("loading the replica that is read")
-        folder = self._folder / "replica"
+        folder = self._folder / f"replica{len(self._made)}"
         folder.mkdir()
         run(task("load", segments, folder))
         return folder / "replica.db"

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, SyncError, WrongOrg
+from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
@@ -26,6 +26,7 @@ from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
+from salesforce_sync.models.usage import Forecast, Rhythm, Work
 from salesforce_sync.ports import Clock, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
@@ -44,13 +45,34 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """The API calls of a rolling 24 hours, and what of them is to be expected.
+
+    `used` and `limit` are the org's last word at `told_at`, None before its first; `ceiling` is where we stop, and
+    `left` what pulls may still use before it. `next_sync` is what one sync will cost while little changes, `day` what
+    24 hours will.
+    """
+
+    spent: int
+    used: int | None
+    limit: int | None
+    ceiling: int
+    left: int | None
+    told_at: datetime | None
+    near_the_wall: bool
+    next_sync: Forecast
+    day: int
+    interval: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What `status` shows. `connected_to` is the instance URL, None without a connection."""
 
     database: Path
     connected_to: str | None
     objects: tuple[ObjectStatus, ...]
-    usage: Usage
+    budget: Budget
     outbox: int = 0
     """Records with edits that the org does not have."""
     inbox: int = 0
@@ -83,7 +105,10 @@ class Answer:
 
 
 class SystemClock:
-    """This machine's time. Implements `ports.Clock`."""
+    """This machine's time. Implements `ports.Clock`. Once `stop` is set, nobody waits on it: `Stopped`."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -92,7 +117,8 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        if self._stop.wait(seconds):
+            raise Stopped()
 
 
 class SFSync:
@@ -106,7 +132,8 @@ class SFSync:
         self.config = config if isinstance(config, Config) else Config.load(config)
         if self.config.storage.type != "sqlite":
             raise Misuse(f"There is no storage of type {self.config.storage.type!r}.", hint="Use 'sqlite'.")
-        self._clock = clock or SystemClock()
+        self._stop = threading.Event()
+        self._clock = clock or SystemClock(self._stop)
         self._bus = Bus()
         self._store = SqliteStore(
             self.config.storage.path, self._clock, policies=_policies(self.config), keeping=_keeping(self.config)
@@ -259,8 +286,17 @@ class SFSync:
 
     def _offline_engine(self) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
+        from salesforce_sync.sync.stopping import StoppableOrg
 
-        return SyncEngine(self._connected(), self._store, self._clock, self._bus, self._rules())
+        org = StoppableOrg(self._connected(), self._stop)
+        return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
+
+    def stop(self) -> None:
+        """End the run that is under way at its next whole page, and begin no other. From any thread.
+
+        The run's result says what is not complete (STOPPED); a later `SFSync` goes on from there.
+        """
+        self._stop.set()
 
     def _rules(self) -> Rules:
         from salesforce_sync.models.change import LossLimit
@@ -383,8 +419,70 @@ class SFSync:
             # A name that was only ever tried once, and is no object, is not shown for good.
             if each.object_name.casefold() in wanted or self._store.schema(each.object_name) is not None
         )
+        rules = self._rules()
+        shown = tuple(self._without_refresh(each, rules) for each in known)
         waiting = len(self._store.changes()), len(self._store.inbox())
-        return Status(self.config.storage.path, connected_to, known, self.usage, *waiting)
+        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
+
+    def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
+        """An object that has nothing to refresh has no age of a refresh."""
+        from salesforce_sync.sync.schedule import stampless_fields
+
+        schema = self._store.schema(each.object_name)
+        refreshes = schema is not None and stampless_fields(schema, rules)
+        return each if refreshes else replace(each, refreshed_at=None)
+
+    def budget(self, *objects: str) -> Budget:
+        """The day's API calls, and what the next sync of these objects, or the configured ones, will cost."""
+        from salesforce_sync.api import budget
+        from salesforce_sync.sync.schedule import near_the_wall
+
+        told, settings, rules = self._store.usage(), self.config.sync, self._rules()
+        works = [self._work(name, rules) for name in objects or settings.objects]
+        used, limit, told_at = (None, None, None) if told is None else (told.used, told.limit, told.at)
+        ceiling = settings.api_calls_per_day if limit is None else min(limit, settings.api_calls_per_day)
+        interval = timedelta(minutes=settings.interval_minutes)
+        return Budget(
+            self.usage.spent,
+            used,
+            limit,
+            ceiling,
+            None if used is None else budget.left(used, ceiling),
+            told_at,
+            near_the_wall(used, ceiling),
+            budget.forecast(works),
+            budget.day(works, Rhythm(interval, rules.verify_every, rules.refresh_every)),
+            interval,
+        )
+
+    def _work(self, name: str, rules: Rules) -> Work:
+        """What the next sync does with this object."""
+        from salesforce_sync.sync.schedule import refresh_is_due, stampless_fields, verify_is_due
+
+        schema = self._store.schema(name)
+        checkpoint = None if schema is None else self._store.checkpoint(schema.name)
+        if schema is None or checkpoint is None:
+            return Work(name if schema is None else schema.name, None)
+        ages, now = self._store.ages(schema.name), self._clock.now()
+        refreshes = bool(stampless_fields(schema, rules))
+        return Work(
+            schema.name,
+            self._store.count(schema.name),
+            polled=checkpoint.until is not None,
+            reads_all=checkpoint.until is None,
+            refreshes=refreshes,
+            refresh_is_due=refreshes and refresh_is_due(ages, rules, now),
+            proof_is_due=verify_is_due(ages, rules, now),
+        )
+
+    def pause_after(self, run: Run) -> timedelta:
+        """How long to wait for the next sync: longer than the settings say when the day's API calls run short."""
+        from salesforce_sync.sync.schedule import pause
+
+        budget = self.budget()
+        share = None if budget.used is None else budget.used / budget.ceiling
+        again_in = None if run.again_at is None else run.again_at - self._clock.now()
+        return pause(budget.interval, share, again_in)
 
     def query(self, sql: str, limit: int = 1000) -> Answer:
         """Run a read-only SQL statement on the replica; at most `limit` rows. `MalformedQuery` says what is wrong."""

@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -18,7 +19,7 @@ from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.interrupts import MESSAGE, cut_on_interrupt, set_on_signals
+from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
 from salesforce_sync.signals import Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
@@ -157,7 +158,9 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         _tell_signals(sync, lines.append)
-        with cut_on_interrupt():
+        if not options.json:
+            say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
+        with stop_on_interrupt(sync.stop):
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
         waiting = len(sync.inbox())
     if options.json:
@@ -184,7 +187,7 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
     """
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
-        with cut_on_interrupt():
+        with stop_on_interrupt(sync.stop):
             run, proofs = sync.verify(*objects, accept_loss=accept_loss)
     if options.json:
         say_json(reports.run_document(run) | {"proofs": [reports.proof_document(each) for each in proofs]})
@@ -229,7 +232,10 @@ def daemon(options: Options) -> int:
                 reports.say_run_briefly(run)
                 if run.pushed is not None:
                     reports_edits.say_push_briefly(run.pushed)
-            stop.wait(minutes * 60)
+            pause = sync.pause_after(run)
+            if not options.json and pause > timedelta(minutes=minutes):
+                say(f"The day's API calls run short: the next sync is in {pause.total_seconds() / 60:.0f} minutes.")
+            stop.wait(pause.total_seconds())
     return Exit.COMPLETE
 
 

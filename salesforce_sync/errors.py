@@ -66,6 +66,15 @@ class JobFailed(Transient):
     code = "JOB_FAILED"
 
 
+class Stopped(SyncError):
+    """Somebody wants the run to end. What is complete is kept, and the next run goes on from there."""
+
+    code = "STOPPED"
+
+    def __init__(self) -> None:
+        super().__init__("Stopped on request.", hint="The next sync goes on from the last whole page.")
+
+
 # ── LimitExceeded: stop until the window frees ───────────────────────────────────────────────────────────────────
 
 

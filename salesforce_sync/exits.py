@@ -12,6 +12,7 @@ from salesforce_sync.errors import (
     ObjectTrouble,
     RecordNotFound,
     SessionInvalid,
+    Stopped,
     SyncError,
 )
 from salesforce_sync.models.outbox import Push
@@ -37,7 +38,7 @@ MEANINGS = {
     Exit.USAGE: "the command or a setting is wrong (CONFIG_ERROR, BAD_REQUEST)",
     Exit.PARTIAL: "partial: some objects or changes are complete and some are not",
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
-    Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED)",
+    Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
     Exit.REFUSED: "the object or query was refused (OBJECT_NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)",
     Exit.INTERRUPTED: "ended by Ctrl-C",
 }
@@ -56,6 +57,7 @@ _BY_CODE = {
     "INVALID_SESSION_ID": Exit.LOGIN,
     "NOT_CONNECTED": Exit.LOGIN,
     "REQUEST_LIMIT_EXCEEDED": Exit.LIMIT,
+    "API_BUDGET_SPENT": Exit.LIMIT,
     "OBJECT_NOT_FOUND": Exit.REFUSED,
     "INSUFFICIENT_ACCESS": Exit.REFUSED,
     "MALFORMED_QUERY": Exit.REFUSED,
@@ -71,10 +73,12 @@ def exit_of_error(error: SyncError) -> Exit:
 
 
 def exit_of_run(run: Run) -> Exit:
-    """The exit code for a run: of a run that failed altogether, that of its first cause."""
+    """The exit code for a run: of one in which nothing is complete, that of its first cause."""
     if run.state is RunState.COMPLETE:
         return Exit.COMPLETE
-    if run.state is RunState.PARTIAL:
+    if any(each.problem is not None and each.problem.code == Stopped.code for each in run.objects):
+        return Exit.INTERRUPTED
+    if any(each.state is RunState.COMPLETE for each in run.objects):
         return Exit.PARTIAL
     causes = [
         each.problem.code for each in run.objects if each.problem is not None and each.problem.code != "NOT_BEGUN"

@@ -12,11 +12,29 @@ from types import FrameType
 from typing import Final
 
 from salesforce_sync.exits import Exit
-from salesforce_sync.terminal import is_terminal
+from salesforce_sync.terminal import is_terminal, warn
 
 MESSAGE: Final = "Interrupted. What is complete is kept, and the next sync goes on from there."
 
 _SHOW_CURSOR: Final = "\x1b[?25h"
+
+
+STOPPING: Final = "Stopping at the next whole page. Ctrl-C again ends it at once."
+
+
+@contextmanager
+def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+    """Within the block, the first Ctrl-C calls `stop`, and a second one ends the process at once."""
+    with cut_on_interrupt():
+        cut = signal.getsignal(signal.SIGINT)
+
+        def asked(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGINT, cut)
+            stop()
+            warn(STOPPING)
+
+        signal.signal(signal.SIGINT, asked)
+        yield
 
 
 @contextmanager

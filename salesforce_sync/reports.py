@@ -7,11 +7,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from salesforce_sync.app import Answer, Status
+from salesforce_sync.app import Answer, Budget, Status
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Problem, Run, RunCounts, RunRecord
-from salesforce_sync.ports import Usage
 from salesforce_sync.terminal import ago, say, say_table, stamp, warn
 
 
@@ -46,6 +45,8 @@ def say_run(run: Run) -> None:
 def say_run_briefly(run: Run) -> None:
     """Say the sum of a run in one line; problems go to standard error."""
     say(run_line(run))
+    if run.again_at is not None:
+        say(f"The next try is at {run.again_at:%H:%M} UTC, when API calls may be free again.")
     for problem, names in _by_problem(run).items():
         _say_problem(problem.code, f"{', '.join(names)}: {problem.message}", problem.hint)
 
@@ -80,6 +81,7 @@ def run_document(run: Run) -> dict[str, Any]:
         "seconds": round(run.seconds, 3),
         "api_calls": run.calls,
         "changed": run.changed,
+        "again_at": stamp(run.again_at),
         "objects": [_record_document(each) for each in run.objects],
     }
 
@@ -99,29 +101,81 @@ def _record_document(record: RunRecord) -> dict[str, Any]:
 
 
 def say_status(status: Status) -> None:
-    """Say where the replica is, what it holds, and how fresh that is."""
+    """Say where the replica is, what it holds, how fresh that is, and what was proved."""
+    now = datetime.now(UTC)
     say(f"database      {status.database}")
     say(f"connected to  {status.connected_to or 'nothing: fill in .env, or run `salesforce-sync connect`'}")
-    if status.usage.limit is not None:
-        say(f"API calls     {status.usage.used:,} of {status.usage.limit:,} used in the last 24 hours")
+    for line in budget_lines(status.budget, now):
+        say(line)
     say()
     if not status.objects:
         say("No object has been synced yet. Run `salesforce-sync sync`.")
         return
-    now = datetime.now(UTC)
     say_table(
-        ("object", "rows", "deleted", "last complete", "last run", "proof"),
+        ("object", "rows", "deleted", "last complete", "last run", "changes found by", "formulas read"),
         [
-            (each.object_name, each.rows, each.tombstones, ago(each.last_complete, now), _last(each), _proof(each, now))
+            (
+                each.object_name,
+                each.rows,
+                each.tombstones,
+                ago(each.last_complete, now),
+                _last(each),
+                each.method,
+                _refreshed(each, now),
+            )
             for each in status.objects
         ],
     )
+    for each in status.objects:
+        if each.reads_all:
+            say(f"{each.object_name} has no stamp to ask by: every sync reads all its rows, so none is missed.")
+    say()
+    for each in status.objects:
+        say(_proof(each, now))
+
+
+def budget_lines(budget: Budget, now: datetime) -> list[str]:
+    """The day's API calls: used, left and to be expected."""
+    lines = []
+    if budget.used is None or budget.told_at is None or budget.left is None:
+        lines.append(f"API calls     at most {budget.ceiling:,} in 24 hours; the org has not said how many are used")
+    else:
+        told = f"{budget.used:,} of {budget.ceiling:,} used in 24 hours, said the org {ago(budget.told_at, now)}"
+        lines.append(f"API calls     {told}; {budget.left:,} left for syncs")
+    interval = int(budget.interval.total_seconds() // 60)
+    lines.append(f"forecast      {forecast_line(budget)}; {budget.day:,} a day at one sync in {_minutes(interval)}")
+    if budget.near_the_wall:
+        lines.append("WARNING       Most of today's API calls are used. Syncs of the daemon come at longer intervals.")
+    return lines
+
+
+def forecast_line(budget: Budget) -> str:
+    """What the next sync costs, object by object, if little has changed."""
+    forecast = budget.next_sync
+    parts = [f"{name} {calls:,}" for name, calls in forecast.objects if calls]
+    if forecast.shared and parts:
+        parts.insert(0, f"{forecast.shared:,} shared")
+    if forecast.unknown:
+        parts.append(f"first load of {', '.join(forecast.unknown)}")
+    if budget.left is not None and forecast.calls > budget.left:
+        parts.append("more than is left, so it will be partial")
+    about = "at least" if forecast.unknown else "about"
+    details = f" ({'; '.join(parts)})" if parts else ""
+    return f"the next sync takes {about} {forecast.calls:,} API call{'' if forecast.calls == 1 else 's'}{details}"
+
+
+def _minutes(count: int) -> str:
+    return "a minute" if count == 1 else f"{count:,} minutes"
+
+
+def _refreshed(each: ObjectStatus, now: datetime) -> str:
+    return "has none" if each.refreshed_at is None else ago(each.refreshed_at, now)
 
 
 def _proof(each: ObjectStatus, now: datetime) -> str:
     if each.proof is None:
-        return "none yet"
-    return f"{each.proof.rows:,} = {each.proof.org_rows:,}, {ago(each.proof.at, now)}"
+        return f"{each.object_name}: nothing proved yet. `salesforce-sync verify` compares every id and stamp."
+    return each.proof.line(now.date())
 
 
 def _last(each: ObjectStatus) -> str:
@@ -136,15 +190,26 @@ def status_document(status: Status) -> dict[str, Any]:
     return {
         "database": str(status.database),
         "connected_to": status.connected_to,
-        "api_calls": _usage_document(status.usage),
+        "api_calls": _budget_document(status.budget),
         "outbox": status.outbox,
         "inbox": status.inbox,
         "objects": [_object_document(each) for each in status.objects],
     }
 
 
-def _usage_document(usage: Usage) -> dict[str, Any]:
-    return {"spent": usage.spent, "used": usage.used, "limit": usage.limit}
+def _budget_document(budget: Budget) -> dict[str, Any]:
+    forecast = budget.next_sync
+    return {
+        "spent": budget.spent,
+        "used": budget.used,
+        "limit": budget.limit,
+        "ceiling": budget.ceiling,
+        "left": budget.left,
+        "told": stamp(budget.told_at),
+        "warning": budget.near_the_wall,
+        "next_sync": {"calls": forecast.calls, "shared": forecast.shared, "objects": dict(forecast.objects)},
+        "day": budget.day,
+    }
 
 
 def _object_document(each: ObjectStatus) -> dict[str, Any]:

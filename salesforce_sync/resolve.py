@@ -47,9 +47,11 @@ ASK_ALWAYS = Policies()
 def judge(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:
     """What becomes of the record's edits now that the org shows this row.
 
-    With a `kind` all edits stay as they are, and the record waits. A change that waits for CHANGED_THERE goes on
-    waiting until a person decides, whatever is judged later, unless `revert` ends it: the base that it was made on is
-    gone by then. An edit whose column did not come stays as it is: kept on its base, or in conflict if it was.
+    With a `kind` all edits stay as they are, and the record waits. Only beneath a deletion they are judged all the
+    same, for the day on which it is taken back: their base would else be older than the row. A change that waits for
+    CHANGED_THERE goes on waiting until a person decides, whatever is judged later, unless `revert` ends it: the base
+    that it was made on is gone by then. An edit whose column did not come stays as it is: kept on its base, or in
+    conflict if it was.
     """
     gone = contested.org is None or bool(contested.org.get("IsDeleted"))
     match contested.operation:
@@ -267,19 +269,20 @@ def _where_it_went(contested: Contested) -> str:
 
 def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:
     """Deleted here, alive there: the deletion goes on unless somebody has changed the record."""
+    edits = _by_field(contested, schema, policies)
     ours = {edit.field for edit in contested.edits if edit.in_flight and _has_arrived(edit, contested, schema)}
     changed = [name for name in _data_fields(schema) if name not in ours and _differs(name, contested, schema)]
     if not changed:
-        return Verdict()
+        return edits
     message = f"Changed in the org since: {', '.join(changed)}."
     match policies.of(contested.object_name):
         case Policy.ORG:
             return Verdict(revert=True, message=message)
         case Policy.LOCAL:
-            return Verdict()
+            return edits
         case Policy.NEWEST if (here := _newer_here(contested, schema)) is not None:
-            return Verdict() if here else Verdict(revert=True, message=message)
-    return Verdict(kind=Kind.CHANGED_THERE, message=message)
+            return edits if here else Verdict(revert=True, message=message)
+    return replace(edits, kind=Kind.CHANGED_THERE, message=message)
 
 
 def _data_fields(schema: ObjectSchema) -> list[str]:

@@ -153,12 +153,16 @@ class VerifyComplete(Signal):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Signal):
-    """How far one object's pull is: rows so far, of how many (None while the org has not said), calls of the run."""
+    """How far one object's pull is: rows so far, of how many (None while the org has not said), calls of the run.
+
+    `waits_for` says what it is waiting for, if that may take minutes.
+    """
 
     object: str
     rows: int
     total: int | None
     calls: int
+    waits_for: str = ""
 
     name: ClassVar[str] = "sync_progress"
     mark: ClassVar[str] = "⏳"

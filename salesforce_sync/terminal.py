@@ -201,25 +201,30 @@ class _BarProgress:
             task, began = self._tasks[signal.object]
         seconds = time.monotonic() - began
         rate = f"{signal.rows / seconds:,.0f} rows/s" if signal.rows and seconds > 0.2 else ""
-        self.bars.update(task, completed=signal.rows, total=signal.total, rows=_rows(signal), rate=rate)
+        # Without a total the bar moves to and fro: standing at 0 it would look as if nothing went on.
+        total = None if signal.waits_for else signal.total
+        self.bars.update(task, completed=signal.rows, total=total, rows=_rows(signal), rate=rate)
 
 
 class _PlainProgress:
     """A line per object at its beginning and end, and every two seconds between."""
 
     def __init__(self) -> None:
-        self._told: dict[str, float] = {}
+        self._told: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
     def __call__(self, signal: Progress) -> None:
         now = time.monotonic()
         with self._lock:
-            told = self._told.get(signal.object)
+            told = self._told.get((signal.object, signal.waits_for))
             if told is not None and now - told < PLAIN_SECONDS and signal.rows != signal.total:
                 return
-            self._told[signal.object] = now
+            self._told[signal.object, signal.waits_for] = now
         warn(f"{signal.object}: {_rows(signal)}, {signal.calls} API calls")
 
 
 def _rows(signal: Progress) -> str:
+    if signal.waits_for:
+        of = f" ({signal.total:,} rows)" if signal.total else ""  # a job that runs still says 0
+        return f"waiting for {signal.waits_for}{of}"
     return f"{signal.rows:,} rows" if signal.total is None else f"{signal.rows:,} of {signal.total:,} rows"

@@ -59,18 +59,16 @@ class App:
 
     async def _serve(self, request: "_Request", send: Send) -> None:
         headers = _headers(request.scope)
+        controlled = request.raw_path.startswith(CONTROL_ROOT)  # no fault touches the control API
+        method, faults = request.scope["method"], self.org.faults
+        chosen = [] if controlled else faults.for_request(method, request.target)
         problem = _too_large(request) or await _read_body(request.receive, headers, request.body)
-        faults = await self._in_thread(self._faults, request) if self.org.faults.any_on else []
-        exchange = _Exchange(request, Wire(request.scope, send, faults), faults)
+        if faults.asks_for_bodies and not controlled:
+            chosen += await self._in_thread(lambda: faults.for_body(method, request.target, request.body.read()))
+        exchange = _Exchange(request, Wire(request.scope, send, chosen), chosen)
         early = error_response(problem) if problem else await self._before(exchange)
         response = early or await self._in_thread(self._done, exchange, _call(self.org, request, headers))
         await self._send(request, exchange.wire, await self._after(exchange, response))
-
-    def _faults(self, request: "_Request") -> list[Fault]:
-        """Choose the faults of a request, which is here in full; none touches the control API."""
-        if request.raw_path.startswith(CONTROL_ROOT):
-            return []
-        return self.org.faults.for_request(request.scope["method"], request.target, request.body.read)
 
     async def _before(self, exchange: "_Exchange") -> Response | None:
         """Let the faults happen that come before the work; return an answer that takes the work's place."""

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -10,6 +11,7 @@ from simorg.database import Row
 from simorg.http import ApiError, Response
 from simorg.times import to_ms
 
+_TAGS = re.compile(r'\*|(W/)?"[^"]*"(-gzip)?(\s*,\s*(W/)?"[^"]*"(-gzip)?)*')
 FAILED = "The condition of the request was not met"
 
 
@@ -51,6 +53,9 @@ def check(headers: Mapping[str, str], method: str, changed_ms: int, tag: str | N
 
 
 def _check_tag(headers: Mapping[str, str], tag: str, writing: bool) -> Response | None:
+    for name in ("if-match", "if-none-match"):
+        if writing and not _TAGS.fullmatch(headers.get(name, "*").strip()):
+            raise ApiError(400, "INVALID_HEADER", f"{name}: invalid entity tag {headers[name]}")
     wanted = headers.get("if-match")
     if wanted is not None and tag not in _tags(wanted) and wanted.strip() != "*":
         raise ApiError(412, "PRECONDITION_FAILED", FAILED)

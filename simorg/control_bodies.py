@@ -275,6 +275,8 @@ class Rules(Body):
     duplicate: DuplicateBody | UnsetType = UNSET
     trigger: Normalise | Fill | CountOnParent | FailWhen | UnsetType = UNSET
     contend_for_parents: Contend | UnsetType = UNSET
+    reorder_collated_parts: bool | UnsetType = UNSET
+    condition_stamp: Literal["SystemModstamp", "LastModifiedDate"] | UnsetType = UNSET
     forget: Name | UnsetType = UNSET
     clear: bool = False
 

@@ -107,10 +107,14 @@ class Database:
             if one.type == "reference" and one.name not in ("CreatedById", "LastModifiedById", "OwnerId"):
                 self.create_index(schema.name, one.name)
             elif one.external_id or one.unique or one.name == "SystemModstamp":
-                nocase = not one.case_sensitive and one.type != "datetime"
-                self.create_index(schema.name, one.name, nocase=nocase)
-                if nocase and one.type in TEXT_TYPES:
-                    self._create_wide_index(schema.name, one.name)
+                self.create_key_index(schema.name, one)
+
+    def create_key_index(self, table: str, one: SField) -> None:
+        """Make the indexes with which rows are found by a value of a field, whatever its letter case."""
+        nocase = not one.case_sensitive and one.type != "datetime"
+        self.create_index(table, one.name, nocase=nocase)
+        if nocase and one.type in TEXT_TYPES:
+            self._create_wide_index(table, one.name)
 
     def _create_wide_index(self, table: str, column: str) -> None:
         name = quote(f"_{table}_{column}_wide")

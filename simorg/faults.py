@@ -2,9 +2,8 @@
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -136,17 +135,23 @@ class Faults:
         armed = self._armed.get(number)
         return armed.happened if armed else 0
 
-    @property
-    def any_on(self) -> bool:
-        """Whether any fault is on."""
-        return bool(self._armed)
-
-    def for_request(self, method: str, target: str, read_body: Callable[[], bytes]) -> list[Fault]:
-        """Return the faults that happen to this request, in the order they were added."""
-        sent = cache(lambda: read_body().decode("utf-8", "replace"))
+    def for_request(self, method: str, target: str) -> list[Fault]:
+        """Return the faults that happen to this request, whatever it sends, in the order they were added."""
         with self._lock:
-            armed = list(self._armed.values())
-            return [one.fault for one in armed if _matches(one.fault, method, target, sent) and one.happens()]
+            armed = [one for one in self._armed.values() if not one.fault.sends]
+            return [one.fault for one in armed if _matches(one.fault, method, target) and one.happens()]
+
+    @property
+    def asks_for_bodies(self) -> bool:
+        """Whether a fault is on that is chosen by what a request sends."""
+        return any(one.fault.sends for one in list(self._armed.values()))
+
+    def for_body(self, method: str, target: str, body: bytes) -> list[Fault]:
+        """Return the faults that happen to this request because of its (inflated) body."""
+        text = body.decode("utf-8", "replace")
+        with self._lock:
+            armed = [one for one in self._armed.values() if one.fault.sends and re.search(one.fault.sends, text)]
+            return [one.fault for one in armed if _matches(one.fault, method, target) and one.happens()]
 
     def for_job(self, object_name: str) -> str | None:
         """Return `stuck` or `failed` when a Bulk job of this object shall be so, else None."""
@@ -165,7 +170,5 @@ class Faults:
         return None
 
 
-def _matches(fault: Fault, method: str, target: str, sent: Callable[[], str]) -> bool:
-    addressed = fault.on_request and re.fullmatch(fault.method, method) and re.search(fault.path, target)
-    # a body of megabytes is read only where somebody asks for its content
-    return bool(addressed) and (not fault.sends or bool(re.search(fault.sends, sent())))
+def _matches(fault: Fault, method: str, target: str) -> bool:
+    return fault.on_request and bool(re.fullmatch(fault.method, method)) and bool(re.search(fault.path, target))

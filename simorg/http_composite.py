@@ -1,7 +1,7 @@
 """Composite, composite batch and composite graph: several requests in one call."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -51,7 +51,10 @@ def composite(call: Call) -> Response:
     asking = sum(1 for part in parts if re.search(r"/(query|queryAll|composite/sobjects)\b", part["url"]))
     if asking > MAX_QUERIES:
         raise _bad(f"A composite request may hold {MAX_QUERIES} query or collection requests, not {asking}")
-    return json_response({"compositeResponse": _run_parts(call, parts, bool(body.get("allOrNone")))})
+    collate = call.org.rules.reorder_collated_parts and body.get("collateSubrequests", float(call.version) >= 49)
+    order = (_collated if collate else _in_order)(parts)
+    run = _run_all_or_none if body.get("allOrNone") else _run_parts
+    return json_response({"compositeResponse": run(call, parts, order)})
 
 
 def _parts(body: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
@@ -75,24 +78,63 @@ class _Undo(Exception):
     """Rolls the transaction of an all-or-none composite back."""
 
 
-def _run_parts(call: Call, parts: Sequence[Mapping[str, Any]], all_or_none: bool) -> list[dict[str, Any]]:
-    answers: list[dict[str, Any]] = []
-    if not all_or_none:
-        for part in parts:
-            answers.append(_run_part(call, part, answers))
-        return answers
+def _run_parts(call: Call, parts: Sequence[Mapping[str, Any]], order: Sequence[int]) -> list[dict[str, Any]]:
+    """Run the parts, each alone, in an order; answer in theirs."""
+    answers: dict[int, dict[str, Any]] = {}
+    for index in order:
+        answers[index] = _run_part(call, parts[index], answers.values())
+    return [answers[index] for index in range(len(parts))]
+
+
+def _run_all_or_none(call: Call, parts: Sequence[Mapping[str, Any]], order: Sequence[int]) -> list[dict[str, Any]]:
+    answers: dict[int, dict[str, Any]] = {}
     try:
         with call.org.transaction():
-            for part in parts:
-                answers.append(_run_part(call, part, answers))
-                if answers[-1]["httpStatusCode"] >= 400 or _has_refused_rows(answers[-1]):
+            for index in order:
+                answers[index] = _run_part(call, parts[index], answers.values())
+                if answers[index]["httpStatusCode"] >= 400 or _has_refused_rows(answers[index]):
                     raise _Undo
     except _Undo:
-        return [_halted(part, ROLLED_BACK) for part in parts[: len(answers) - 1]] + [
-            answers[-1],
-            *(_halted(part, ROLLED_BACK) for part in parts[len(answers) :]),
-        ]
-    return answers
+        failed = parts[index]
+        return [answers[index] if part is failed else _halted(part, ROLLED_BACK) for part in parts]
+    return [answers[index] for index in range(len(parts))]
+
+
+def _in_order(parts: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    return range(len(parts))
+
+
+def _collated(parts: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """Return an order that the guide allows for collated parts and that nobody expects: the last ones first.
+
+    Only what a part refers to comes before it; parts with headers are not collated and stay where they are.
+    """
+    order: list[int] = []
+    waiting: list[int] = []
+    for index, part in enumerate(parts):
+        if part.get("httpHeaders"):
+            order += [*_last_first(parts, waiting), index]
+            waiting = []
+        else:
+            waiting.append(index)
+    return [*order, *_last_first(parts, waiting)]
+
+
+def _last_first(parts: Sequence[Mapping[str, Any]], waiting: Sequence[int]) -> list[int]:
+    order: list[int] = []
+    left = list(waiting)
+    while left:
+        names = {str(parts[index]["referenceId"]) for index in left}
+        free = [index for index in left if not _names_referred_to(parts[index]) & names]
+        index = free[-1] if free else left[0]
+        left.remove(index)
+        order.append(index)
+    return order
+
+
+def _names_referred_to(part: Mapping[str, Any]) -> set[str]:
+    text = part["url"] + encode_json(part.get("body")).decode()
+    return {re.split(r"[.\[]", path)[0] for path in _REFERENCE.findall(text)}
 
 
 def _has_refused_rows(answer: Mapping[str, Any]) -> bool:
@@ -110,7 +152,7 @@ def _halted(part: Mapping[str, Any], message: str) -> dict[str, Any]:
     return {"body": body, "httpHeaders": {}, "httpStatusCode": 400, "referenceId": part["referenceId"]}
 
 
-def _run_part(call: Call, part: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _run_part(call: Call, part: Mapping[str, Any], before: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     known = {answer["referenceId"]: answer for answer in before}
     try:
         url = _filled(part["url"], known, "url")
@@ -218,7 +260,9 @@ def graph(call: Call) -> Response:
         parts = _parts(one, MAX_NODES)
         failed = sum(1 for answer in answers if not answer["isSuccessful"])
         many = failed > HALTING_GRAPHS
-        run = [_halted(part, ROLLED_BACK) for part in parts] if many else _run_parts(call, parts, True)
+        run = (
+            [_halted(part, ROLLED_BACK) for part in parts] if many else _run_all_or_none(call, parts, _in_order(parts))
+        )
         good = all(part["httpStatusCode"] < 400 for part in run)
         answers.append(
             {"graphId": one.get("graphId"), "graphResponse": {"compositeResponse": run}, "isSuccessful": good}

@@ -241,6 +241,10 @@ def rules(call: Call) -> Response:
     if body.contend_for_parents is not UNSET:
         schema, one = field_of(org, body.contend_for_parents.object_name, body.contend_for_parents.field)
         org.rules.contend_for_parents(schema.name, one.name)
+    if body.reorder_collated_parts is not UNSET:
+        org.rules.reorder_collated_parts = body.reorder_collated_parts
+    if body.condition_stamp is not UNSET:
+        org.rules.condition_stamp = body.condition_stamp
     if body.validation is not UNSET:
         org.rules.add_validation(**bodies.sent(body.validation))
     if body.duplicate is not UNSET:

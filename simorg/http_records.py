@@ -1,5 +1,6 @@
 """Single records: read, create, update, delete, upsert by external id, relationships and blobs."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from simorg import conditions, ids
@@ -28,15 +29,16 @@ def routes(org: "SimOrg") -> list[Route]:
     ]
 
 
-def allows_duplicates(call: Call) -> bool:
-    """Return whether the duplicate-rule header says `allowSave=true`."""
+def duplicate_option(call: Call, name: str) -> bool:
+    """Return whether the duplicate-rule header says `name=true`."""
     parts = call.headers.get("sforce-duplicate-rule-header", "").replace(",", ";").split(";")
-    return any(part.replace(" ", "").lower() == "allowsave=true" for part in parts)
+    return any(part.replace(" ", "").lower() == f"{name.lower()}=true" for part in parts)
 
 
 def writer_of(call: Call) -> Writer:
     """Return a writer for the user of the session."""
-    return Writer(call.org, call.user_id, allow_duplicates=allows_duplicates(call), version=call.version)
+    allowed = duplicate_option(call, "allowSave")
+    return Writer(call.org, call.user_id, allow_duplicates=allowed, version=call.version)
 
 
 def _saved(call: Call, result: Result) -> str:
@@ -44,8 +46,20 @@ def _saved(call: Call, result: Result) -> str:
         error = result.error()
         if call.inner and error.status == 403:
             error.status = 400  # missing rights are 403 alone and 400 in a composite
+        if error.extra and duplicate_option(call, "includeRecordDetails"):
+            _add_details(call, error.extra)
         raise error
     return result.id
+
+
+def _add_details(call: Call, extra: Mapping[str, Any]) -> None:
+    """Put all fields that the user sees into the matching records of a duplicate."""
+    for result in extra["duplicateResut"]["matchResults"]:
+        view = call.org.object(result["entityType"])
+        if view is None:
+            continue
+        for match in result["matchRecords"]:
+            match["record"] = read_record(call.org, view, match["record"]["Id"], call.version)
 
 
 def record_id_of(call: Call, view: SObject, text: str) -> str:
@@ -88,7 +102,7 @@ def read(call: Call) -> Response:
 def _answer_record(call: Call, view: SObject, record_id: str) -> Response:
     row = call.org.database.get(view, record_id) or {}
     tag = conditions.etag(row) if view.name == "Account" else None
-    changed = _changed_ms(row)
+    changed = _changed_ms(call, row)
     early = conditions.check(call.headers, "GET", changed, tag)
     if early is not None:
         return early
@@ -97,8 +111,9 @@ def _answer_record(call: Call, view: SObject, record_id: str) -> Response:
     return json_response(record, 200, headers)
 
 
-def _changed_ms(row: Row) -> int:
-    stamp = row.get("SystemModstamp")
+def _changed_ms(call: Call, row: Row) -> int:
+    # The guide says "the last modified date of the record", which may be either of two stamps.
+    stamp = row.get(call.org.rules.condition_stamp)
     return stamp if isinstance(stamp, int) else 0
 
 
@@ -136,7 +151,7 @@ def update(call: Call) -> Response:
 def _check_conditions(call: Call, view: SObject, record_id: str) -> Response | None:
     row = call.org.database.get(view, record_id) or {}
     tag = conditions.etag(row) if view.name == "Account" else None
-    return conditions.check(call.headers, "PATCH", _changed_ms(row), tag)
+    return conditions.check(call.headers, "PATCH", _changed_ms(call, row), tag)
 
 
 def delete(call: Call) -> Response:

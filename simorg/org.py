@@ -64,7 +64,7 @@ class SimOrg(Metadata):
         self.db: apsw.Connection = self.database.connection
         self.lock: threading.RLock = self.database.lock
         self.permissions = Permissions(self.clock)
-        self.rules = Rules(lambda name, sql: check_sql(self, name, sql))
+        self.rules = Rules(lambda name, sql: check_sql(self, name, sql), self._index_field)
         self.faults = Faults()
         self.usage = Usage(self.clock, api_limit)
         self.sessions = Sessions(self.clock, ORG_ID, 7200)
@@ -99,6 +99,11 @@ class SimOrg(Metadata):
         from simorg.server import Server  # uvicorn is heavy
 
         return Server(self, port, host)
+
+    def _index_field(self, object_name: str, name: str) -> None:
+        schema, one = drift.field_of(self, object_name, name)
+        with self.lock:
+            self.database.create_key_index(schema.name, one)
 
     # -- writing rows
 

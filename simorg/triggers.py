@@ -12,15 +12,21 @@ import apsw
 
 from simorg.database import Row, quote
 from simorg.drift import field_of, known
-from simorg.results import Refused
+from simorg.results import Failure, Refused
 from simorg.rules import ON_ROWS, Trigger
-from simorg.schema import SObject
+from simorg.schema import SField, SObject
 from simorg.values import BLANKS, convert
 from simorg.writer import Writer
 
 if TYPE_CHECKING:
     from simorg.org import SimOrg
 
+EVENTS = {
+    "create": "AfterInsert",
+    "update": "AfterUpdate",
+    "delete": "AfterDelete",
+    "undelete": "AfterUndelete",
+}
 FORMS: dict[str, Callable[[str], str]] = {
     "upper": str.upper,
     "lower": str.lower,
@@ -67,27 +73,33 @@ def count_on_parent(org: "SimOrg", object_name: str, reference: str, field: str)
         before = old.get(one.name) if old else None
         for target in dict.fromkeys((before, row.get(one.name))):
             if isinstance(target, str):
-                _count(org, schema, one.name, parent, number.name, target, row)
+                try:
+                    _count(org, schema, one, (parent, number), target, row)
+                except Refused as refused:
+                    raise _failed(schema, operation, _dml_error(target, refused.failure)) from refused
 
     return org.rules.on_save(schema.name, "after", run, ON_ROWS)
 
 
-def _count(org: "SimOrg", schema: SObject, reference: str, parent: SObject, number: str, target: str, row: Row) -> None:
+def _count(
+    org: "SimOrg", schema: SObject, reference: SField, counter: tuple[SObject, SField], target: str, row: Row
+) -> None:
+    parent, number = counter
     there = org.database.get(parent, target)
-    if there is None or there.get("IsDeleted") or number not in there:
+    if there is None or there.get("IsDeleted") or number.name not in there:
         return
     alive = ' AND "IsDeleted" = 0' if schema.soft_delete else ""
-    sql = f"SELECT COUNT(*) FROM {quote(schema.name)} WHERE {quote(reference)} = ?{alive}"
-    counted = org.database.value(sql, (target,))
-    try:
-        Writer(org, str(row["LastModifiedById"])).update(parent.name, target, {number: counted})
-    except Refused as refused:
-        why = refused.failure
-        text = (
-            f"caused by: System.DmlException: Update failed. First exception on row 0 with id {target}; first error: "
-            f"{why.code}, {why.message}: [{', '.join(why.fields)}]"
-        )
-        raise _failed(schema, "After", text) from refused
+    sql = f"SELECT COUNT(*) FROM {quote(schema.name)} WHERE {quote(reference.name)} = ?{alive}"
+    counted = convert(number, org.database.value(sql, (target,)))
+    if there[number.name] != counted:  # else rows that are each other's parents would go on for ever
+        Writer(org, str(row["LastModifiedById"])).update(parent.name, target, {number.name: counted})
+
+
+def _dml_error(target: str, why: Failure) -> str:
+    return (
+        f"caused by: System.DmlException: Update failed. First exception on row 0 with id {target}; first error: "
+        f"{why.code}, {why.message}: [{', '.join(why.fields)}]"
+    )
 
 
 def fail_when(org: "SimOrg", object_name: str, condition: str, message: str = "") -> Trigger:
@@ -101,15 +113,15 @@ def fail_when(org: "SimOrg", object_name: str, condition: str, message: str = ""
         try:
             holds = org.database.value(sql, (row["Id"],)) is not None
         except apsw.Error as problem:  # a column that has gone, an overflow: code that breaks
-            raise _failed(schema, "After", f"caused by: {problem}") from problem
+            raise _failed(schema, operation, f"caused by: {problem}") from problem
         if holds:
-            raise _failed(schema, "After", text)
+            raise _failed(schema, operation, text)
 
     return org.rules.on_save(schema.name, "after", run)
 
 
-def _failed(schema: SObject, moment: str, text: str) -> Refused:
+def _failed(schema: SObject, operation: str, text: str) -> Refused:
     """Return the refusal of a trigger that threw; the code is Salesforce's, its text differs from org to org."""
-    name = f"{schema.name.removesuffix('__c')}Trigger"
-    message = f"{name}: execution of {moment}Save\n\n{text}\n\nTrigger.{name}: line 1, column 1"
+    name, event = f"{schema.name.removesuffix('__c')}Trigger", EVENTS[operation]
+    message = f"{name}: execution of {event}\n\n{text}\n\nTrigger.{name}: line 1, column 1"
     return Refused("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)

@@ -6,10 +6,13 @@ tells the count on every answer (`Sforce-Limit-Info`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from salesforce_sync.api.route import Probe, Route, bulk_calls, choose, rest_calls_left
 from salesforce_sync.models.page import Priority
+from salesforce_sync.models.usage import Forecast, Rhythm, Work
 
 POLLS_A_CALL = 5
 """Objects that share one poll: a composite call takes five queries (REST guide, Composite)."""
@@ -64,8 +67,50 @@ def at(moment: datetime) -> str:
 
 def quiet_day(objects: int, interval: timedelta) -> int:
     """Calls a day that so many objects cost while nothing changes in them."""
-    cycles = -(-_DAY // interval)
-    return cycles * -(-objects // POLLS_A_CALL)
+    return _times(interval) * -(-objects // POLLS_A_CALL)
+
+
+def forecast(works: Sequence[Work]) -> Forecast:
+    """What the next run costs if little has changed: what is shared, and what each object needs beside that."""
+    polls = -(-sum(each.polled for each in works) // POLLS_A_CALL)
+    listings = -(-sum(each.proof_is_due for each in works) // POLLS_A_CALL)
+    return Forecast(polls + listings, tuple((each.object_name, _own_calls(each)) for each in works))
+
+
+def _own_calls(work: Work) -> int | None:
+    if work.rows is None:
+        return None
+    reading = full_load(work.rows) - 1  # it is described already
+    times = work.reads_all + work.refresh_is_due
+    return times * reading + (reading - 1 if work.proof_is_due else 0)
+
+
+def day(works: Sequence[Work], rhythm: Rhythm) -> int:
+    """Calls a day while little changes, by what happens by itself; objects that are not loaded yet count as empty."""
+    loaded = [
+        replace(each, rows=each.rows or 0, polled=not each.reads_all, refresh_is_due=False, proof_is_due=False)
+        for each in works
+    ]
+    calls = _times(rhythm.interval) * forecast(loaded).calls
+    for every, due in (
+        (rhythm.verify_every, [replace(each, polled=False, reads_all=False, proof_is_due=True) for each in loaded]),
+        (
+            rhythm.refresh_every,
+            [replace(each, polled=False, reads_all=False, refresh_is_due=True) for each in loaded if each.refreshes],
+        ),
+    ):
+        if every is not None:
+            calls += _times(every) * forecast(due).calls
+    return calls
+
+
+def _times(every: timedelta) -> int:
+    return -(-_DAY // every)
+
+
+def left(used: int, ceiling: int) -> int:
+    """How many calls pulls may still make."""
+    return max(0, allowance(ceiling, Priority.PULL) - used)
 
 
 def full_load(rows: int, page_rows: int = REST_PAGE_ROWS) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from salesforce_sync.api.query import Query
 from salesforce_sync.api.responses import CONFLICT
 from salesforce_sync.api.resume import END, BulkPoint
-from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait
+from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait, result_page_rows
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Incoming
 from salesforce_sync.errors import JobFailed, LocatorExpired, ObjectNotFound, RequestRefused, Unreachable
@@ -98,9 +98,10 @@ class Bulk:
             raise job.failure
         return job
 
-    def result(self, point: BulkPoint) -> Incoming:
-        """The result page at this point, its body still on its way."""
-        path = f"jobs/query/{quote(point.job_id, safe='')}/results?maxRecords={RESULT_PAGE_ROWS}"
+    def result(self, point: BulkPoint, width: int) -> Incoming:
+        """The result page of rows of so many columns at this point, its body still on its way."""
+        most = result_page_rows(width, RESULT_PAGE_ROWS)
+        path = f"jobs/query/{quote(point.job_id, safe='')}/results?maxRecords={most}"
         if point.locator is not None:
             path += f"&locator={quote(point.locator, safe='')}"
         doing, accept = f"read the result of Bulk job {point.job_id}", (("Accept", "text/csv"),)

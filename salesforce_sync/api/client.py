@@ -17,6 +17,7 @@ from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
 from salesforce_sync.api.pull import Pull
 from salesforce_sync.api.query import Query
+from salesforce_sync.api.together import first_pages
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
@@ -93,6 +94,15 @@ class SalesforceOrg:
         is raised, and the caller takes up at the last page that had a `resume`.
         """
         return Pull(self._transport, request, self._work_dir, self._clock).pages()
+
+    def pull_together(self, requests: Sequence[PullRequest]) -> tuple[Generator[Page, None, None], ...]:
+        """Several pulls (`ports.Org.pull_together`): the first pages of five share a call."""
+        firsts = first_pages(self._transport, requests)
+        pulls = [
+            Pull(self._transport, request, self._work_dir, self._clock, first)
+            for request, first in zip(requests, firsts, strict=True)
+        ]
+        return tuple(each.pages() for each in pulls)
 
     def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
         """What is new in these objects (`ports.Org.poll`); five share a call where the org has composite."""

@@ -30,7 +30,7 @@ class Meter:
         self._usage = Usage(ceiling=daily_calls)
         self._under_way = 0
         self._told = clock.monotonic()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     @property
     def usage(self) -> Usage:
@@ -39,36 +39,44 @@ class Meter:
     def admit(self, priority: Priority) -> None:
         """One more call goes out; `BudgetSpent` if it may not. `settle` or `take_back` must follow."""
         with self._lock:
-            usage = self._usage
-            used = None if usage.used is None else usage.used + self._under_way
-            if not budget.may_call(used, usage.ceiling, priority) and not self._looking():
-                raise self._refusal(usage, priority)
+            while not self._may_call(priority):
+                if not self._word_is_old():
+                    raise self._refusal(self._usage, priority)
+                if not self._under_way:
+                    break  # this call goes and asks for a new word: it comes with an answer only
+                self._lock.wait()  # for the word that a call under way brings
             self._under_way += 1
-            self._usage = replace(usage, spent=usage.spent + 1)
+            self._usage = replace(self._usage, spent=self._usage.spent + 1)
+
+    def _may_call(self, priority: Priority) -> bool:
+        used = None if self._usage.used is None else self._usage.used + self._under_way
+        return budget.may_call(used, self._usage.ceiling, priority)
 
     def take_back(self) -> None:
         """The call did not leave this machine."""
         with self._lock:
             self._under_way -= 1
             self._usage = replace(self._usage, spent=self._usage.spent - 1)
+            self._lock.notify_all()
 
     def settle(self, header: str | None) -> None:
         """The call is over; `header` is what the org said on its answer. Without one it is taken to have counted."""
         said = read_limit_info(header) if header else None
         with self._lock:
             self._under_way -= 1
+            self._lock.notify_all()
             if said is not None:
-                used, limit = said
-                top = budget.ceiling(self._daily_calls, limit)
-                self._usage = replace(self._usage, used=used, limit=limit, ceiling=top)
+                self._usage = self._heard(*said)
                 self._told = self._clock.monotonic()
             elif self._usage.used is not None:
                 self._usage = replace(self._usage, used=self._usage.used + 1)
 
-    def _looking(self) -> bool:
-        """Whether the org's word is so old that one call may go and ask for a new one: it comes with an answer only."""
-        age = self._clock.monotonic() - self._told
-        return age >= budget.LOOK_AGAIN.total_seconds() and self._under_way == 0
+    def _heard(self, used: int, limit: int) -> Usage:
+        return replace(self._usage, used=used, limit=limit, ceiling=budget.ceiling(self._daily_calls, limit))
+
+    def _word_is_old(self) -> bool:
+        """Whether what the org said may hold no longer."""
+        return self._clock.monotonic() - self._told >= budget.LOOK_AGAIN.total_seconds()
 
     def _refusal(self, usage: Usage, priority: Priority) -> BudgetSpent:
         waited = self._clock.monotonic() - self._told

@@ -16,6 +16,7 @@ from salesforce_sync.api.query import Query
 from salesforce_sync.api.resume import BulkPoint, RestPoint, parse
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
+from salesforce_sync.api.wire import Incoming
 from salesforce_sync.errors import ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
@@ -30,9 +31,18 @@ _SEGMENTS_AHEAD = 2
 class Pull:
     """What `ports.Org.pull` does for one request. Result files go to `work_dir`."""
 
-    def __init__(self, transport: Transport, request: PullRequest, work_dir: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        request: PullRequest,
+        work_dir: Path,
+        clock: Clock,
+        first: rest.FirstPage | None = None,
+    ) -> None:
+        """`first` is the first page of the request's query, where it has been asked already."""
         self._transport = transport
         self._request = request
+        self._first = first
         self._schema = request.schema
         self._work_dir = work_dir
         self._clock = clock
@@ -57,8 +67,8 @@ class Pull:
 
     def _begin(self) -> Iterator[Page]:
         """Ask the first REST page: small results are then complete, and large ones have told their size."""
-        for_bulk, for_rest = _queries(self._request)
-        first = self._probe(for_rest)
+        for_bulk, for_rest = queries(self._request)
+        first, self._first = self._first or self._probe(for_rest), None
         if first is None:
             yield from self._job_pages(self._only_job(for_bulk), None)
             return
@@ -112,7 +122,8 @@ class Pull:
         """The job's result. An empty page comes first, so that whoever is killed now does not pay for the job again."""
         schema = self._schema
         begun = BulkPoint(job.id, probed=rows)
-        yield Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
+        first = Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
+        yield first if job.done else replace(first, waits_for="the org's job")
         job = self._bulk.wait(job, rows)
         point = replace(begun, total=job.rows)
         yield Page(schema, Rows(()), resume=str(point), total=job.rows, server_time=job.created)
@@ -131,11 +142,14 @@ class Pull:
             yield from self._job_pages(job, point.probed if job.rows is None else job.rows)
 
     def _results(self, point: BulkPoint, told: Told) -> Iterator[Page]:
-        download = Download(Source(self._bulk.result, self._clock.sleep), point, told, self._work_dir)
+        download = Download(Source(self._result, self._clock.sleep), point, told, self._work_dir)
         return ahead(download, _SEGMENTS_AHEAD, _remove_file, download.abort)
 
+    def _result(self, point: BulkPoint) -> Incoming:
+        return self._bulk.result(point, len(self._schema.columns))
 
-def _queries(request: PullRequest) -> tuple[Query, Query]:
+
+def queries(request: PullRequest) -> tuple[Query, Query]:
     """What to ask of Bulk and of REST: the latter in order, so that what is cut has a clear end."""
     schema = request.schema
     if request.since is None or schema.stamp is None:

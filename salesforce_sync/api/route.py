@@ -8,6 +8,9 @@ from enum import StrEnum
 RESULT_PAGE_ROWS = 250_000
 """Rows asked of one Bulk result page."""
 
+NARROW = 4
+"""Columns of a listing: a million of its rows are as many bytes as a common page of wide ones."""
+
 EXPECTED_POLLS = 2
 
 
@@ -37,6 +40,11 @@ def rest_calls_left(probe: Probe) -> int:
 def bulk_calls(total: int) -> int:
     """Calls of a Bulk query job: its creation, about two looks at it, and its result pages."""
     return 1 + EXPECTED_POLLS + max(1, -(-total // RESULT_PAGE_ROWS))
+
+
+def result_page_rows(width: int, page_rows: int = RESULT_PAGE_ROWS) -> int:
+    """How many rows of so many columns to ask of one Bulk result page: fewer pages cost fewer calls."""
+    return page_rows * 4 if width <= NARROW else page_rows
 
 
 def choose(probe: Probe) -> Route:

@@ -51,6 +51,8 @@ class Page:
     server_time: datetime | None = None
     """The org's own time just before the query began (UTC): nothing newer is promised to be in the rows."""
     last: bool = False
+    waits_for: str = ""
+    """What the next page has to wait for, in words for a person, where that may take minutes."""
 
 
 class Priority(IntEnum):

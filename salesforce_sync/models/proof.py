@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -67,10 +67,14 @@ class Proof:
     rows: int
     repaired: tuple[tuple[Cause, int], ...] = ()
 
-    def line(self) -> str:
-        """For a person: `Contact 48,213 = 48,213, proved 03:10, 2 late rows repaired` (UTC)."""
+    def line(self, today: date | None = None) -> str:
+        """For a person: `Contact 48,213 = 48,213, proved 03:10, 2 late rows repaired` (UTC).
+
+        With `today`, a proof of another day tells its date.
+        """
+        form = "%H:%M" if today in (None, self.at.date()) else "%Y-%m-%d %H:%M"
         sign = "=" if self.rows == self.org_rows else "≠"
         repairs = "".join(
             f", {number:,} {cause.value} {'row' if number == 1 else 'rows'} repaired" for cause, number in self.repaired
         )
-        return f"{self.object_name} {self.rows:,} {sign} {self.org_rows:,}, proved {self.at:%H:%M}{repairs}"
+        return f"{self.object_name} {self.rows:,} {sign} {self.org_rows:,}, proved {self.at:{form}}{repairs}"

@@ -71,12 +71,17 @@ class Run:
     objects: tuple[RunRecord, ...]
     calls: int
     seconds: float
+    again_at: datetime | None = None
+    """When calls that the day's limit kept from being made may be tried again (UTC)."""
     pushed: Push | None = None
     """What was sent; None if there was nothing to send."""
 
     @property
     def state(self) -> RunState:
-        """Complete if every object is and everything was sent that was to be, failed if no object is."""
+        """Complete if every object is and everything was sent that was to be, failed if all failed.
+
+        An object that only ran out of API calls goes on later: it makes the run partial.
+        """
         states = {each.state for each in self.objects}
         if states <= {RunState.COMPLETE}:
             sent = self.pushed is None or self.pushed.complete
@@ -87,6 +92,9 @@ class Run:
     def changed(self) -> int:
         """Rows of all objects that are not as they were."""
         return sum(each.counts.changed for each in self.objects)
+
+
+READS_ALL = "reading every row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +113,8 @@ class ObjectStatus:
     """When values that change without a stamp (formulas) were last read; the last full load counts too."""
     method: str = ""
     """How changes are found: by which stamp, or by reading everything where there is none."""
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether every sync reads every row, as no stamp tells what has changed."""
+        return self.method == READS_ALL

@@ -9,6 +9,7 @@ import apsw
 import msgspec
 
 from salesforce_sync.errors import Incomplete
+from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
@@ -71,8 +72,10 @@ class Comparer:
         return rows
 
     def _set_aside_one(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause, at: str) -> int:
+        if is_local(record_id) or not self._judge.gone(db, schema, record_id, cause):
+            return 0
         row = db.execute(sql.get(schema), (record_id,)).fetchone()
-        if row is None or not self._judge.gone(db, schema, record_id, cause):
+        if row is None:
             return 0
         values = dict(zip((field.name for field in schema.columns), row, strict=True))
         db.execute(_GONE, (schema.name, record_id, cause.value, at, msgspec.json.encode(values).decode()))

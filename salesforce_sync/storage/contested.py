@@ -24,16 +24,14 @@ _EDITS = """
 SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
 """
 _WAITING = "SELECT operation, edited_at, state FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
-_ON_ITS_WAY = """
-in_flight AND EXISTS (SELECT 1 FROM _sync_outbox o
+_KEEP = """
+UPDATE _sync_edit AS e SET base = ?, value = ?, contested = 0, org = NULL, in_flight = in_flight AND EXISTS (
+    SELECT 1 FROM _sync_outbox o
     WHERE o.object_name = e.object_name AND o.record_id = e.record_id AND o.sending IS NOT NULL)
-"""
-_KEEP = f"""
-UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 0, org = NULL
 WHERE object_name = ? AND record_id = ? AND field = ?
 """
-_DISPUTE = f"""
-UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 1, org = ?
+_DISPUTE = """
+UPDATE _sync_edit SET base = ?, value = ?, contested = 1, org = ?
 WHERE object_name = ? AND record_id = ? AND field = ?
 """
 _END = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ?"
@@ -75,6 +73,18 @@ class Judge:
         came = [dict(zip(columns, row, strict=True)) for row in rows]
         return [Met(str(row["Id"]), row_of(db, schema, str(row["Id"])), row) for row in came]
 
+    def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row) -> None:
+        """The answer to a push showed the record's row: it enters, and newer edits are held against it."""
+        before = row_of(db, schema, record_id)
+        stamp = schema.stamp
+        if before is not None and stamp is not None and str(before[stamp] or "") > str(row[stamp] or ""):
+            return
+        names, marks = ", ".join(map(sql.quote, row)), ", ".join("?" * len(row))
+        assigned = ", ".join(f"{sql.quote(name)} = excluded.{sql.quote(name)}" for name in row)
+        put = f"INSERT INTO {sql.quote(schema.name)} ({names}) VALUES ({marks})"
+        db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
+        self.settle(db, schema, [Met(record_id, before, row)])
+
     def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Sequence[Met]) -> None:
         """Hold the local edits against the rows that have entered the table."""
         for each in met:
@@ -89,12 +99,15 @@ class Judge:
             return
         verdict = judge(contested, schema, self._policies)
         self._carry_out(db, schema, contested, verdict)
+        told = {each.field for each in contested.edits} - set(verdict.done)  # what goes on, or waits, is not replaced
         before = {
             **contested.base,
             **{each.field: each.value for each in contested.edits if each.field in verdict.done},
         }
         who = str(met.came.get("LastModifiedById") or "")
-        changed = {name: (before[name], value) for name, value in met.came.items() if name in before}
+        changed = {
+            name: (before[name], value) for name, value in met.came.items() if name in before and name not in told
+        }
         self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
 
     def _contested(
@@ -107,6 +120,9 @@ class Judge:
         rows = list(db.execute(_EDITS, (schema.name, record_id)))
         edits = tuple(Edit(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows)
         base: dict[str, Stored] = dict(before or {}) | {each.field: each.base for each in edits}
+        if operation == Operation.DELETE and org is not None:
+            # What we have sent ourselves is no change of anybody's.
+            base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}
         if "IsDeleted" in base and operation in (Operation.DELETE, Operation.UNDELETE):
             base["IsDeleted"] = int(operation == Operation.UNDELETE)
         if org is not None:  # only some columns may have come

@@ -39,6 +39,7 @@ class HistoryWriter:
         self._connections = connections
         self._keeping = keeping
         self._now = now
+        self._kept = bool(keeping.rows and keeping.days)
 
     def of(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         with self._connections.looking() as db:
@@ -47,16 +48,18 @@ class HistoryWriter:
 
     def merged(self, db: apsw.Connection, schema: ObjectSchema) -> None:
         """Keep what the staged rows are about to replace; rows with local edits are told by `note`."""
-        if not self._keeping.rows:
+        if not self._kept:
             return
         db.execute(_note_merge(schema), (format_datetime(self._now()), schema.name, self._keeping.rows))
         if db.changes():
             self.trim(db, schema.name)
 
-    def pushed(self, db: apsw.Connection, push_id: str, change: Change, record_id: str) -> None:
-        """Keep what a push has replaced in the org."""
+    def pushed(
+        self, db: apsw.Connection, push_id: str, change: Change, record_id: str, found: Mapping[str, Stored]
+    ) -> None:
+        """Keep what a push has replaced in the org: the bases, or what it found there instead."""
         if change.operation is Operation.UPDATE:
-            replaced = {each.field: (each.base, each.value) for each in change.edits}
+            replaced = {each.field: (found.get(each.field, each.base), each.value) for each in change.edits}
             self.note(db, change.object_name, record_id, Origin.PUSH, replaced, push_id=push_id)
 
     def note(
@@ -72,10 +75,11 @@ class HistoryWriter:
     ) -> None:
         """Keep one record's replaced values: field → (old, new)."""
         told = {name: pair for name, pair in replaced.items() if name not in UNTOLD and pair[0] != pair[1]}
-        if told and self._keeping.rows:
+        if told and self._kept:
             text = msgspec.json.encode(told).decode()
             at = format_datetime(self._now())
             db.execute(_NOTE, (object_name, record_id, at, origin, who, push_id, text))
+            self.trim(db, object_name)
 
     def trim(self, db: apsw.Connection, object_name: str) -> None:
         """Hold the object's history to its bounds."""

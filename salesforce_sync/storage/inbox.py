@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.edits import check_value
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen
@@ -161,17 +163,35 @@ class Inbox:
         schema = self._schema(item.object_name)
         if schema is None:
             raise RecordNotFound(f"{item.object_name} is not in this replica any more.")
+        checked = self._checked(db, schema, item, resolution)
         with unseen(db, {schema.name, *in_outbox(db)}):
-            _Decision(db, schema, item, self._history, self._now()).carry_out(resolution)
+            _Decision(db, self._schema, schema, item, self._history, self._now()).carry_out(checked)
+
+    def _checked(self, db: apsw.Connection, schema: ObjectSchema, item: _Item, resolution: Resolution) -> Resolution:
+        """The decision with its values as an edit would store them; `Misuse` if an edit would be refused."""
+        if not resolution.values:
+            return resolution
+        values = {
+            schema.field(name).name: check_value(db, schema, item.record_id, name, value)
+            for name, value in resolution.values.items()
+        }
+        return replace(resolution, values=values)
 
 
 class _Decision:
     """A person's word on one item."""
 
     def __init__(
-        self, db: apsw.Connection, schema: ObjectSchema, item: _Item, history: HistoryWriter, now: datetime
+        self,
+        db: apsw.Connection,
+        schemas: Callable[[str], ObjectSchema | None],
+        schema: ObjectSchema,
+        item: _Item,
+        history: HistoryWriter,
+        now: datetime,
     ) -> None:
         self._db = db
+        self._schemas = schemas
         self._schema = schema
         self._item = item
         self._record = schema.name, item.record_id
@@ -181,7 +201,7 @@ class _Decision:
     def carry_out(self, resolution: Resolution) -> None:
         kind = Kind(self._item.kind)
         if resolution.link is not None:
-            self._link(resolution.link)
+            self._link(resolution.link, resolution.side)
         elif kind is Kind.CONFLICT:
             self._decide_fields(resolution)
         elif kind is Kind.REPLACED:
@@ -238,7 +258,7 @@ class _Decision:
         else:
             self._db.execute(_PUT_EDIT, (*self._record, field, org, value))
             self._db.execute(_PUT_CHANGE, (*self._record, format_datetime(self._now)))
-        set_cell(self._db, self._schema, self._item.record_id, field, value)
+        set_cell(self._db, self._schema, self._record[1], field, value)
         self._history.note(self._db, *self._record, Origin.DECISION, {field: (before, value)})
 
     # ── records that wait as a whole ─────────────────────────────────────────────────────────────────────────────
@@ -250,7 +270,7 @@ class _Decision:
         shown = row_of(self._db, self._schema, record_id) or {}
         replaced = {each.field: (each.value, each.base) for each in edits if each.value == shown.get(each.field)}
         if operation == Operation.CREATE:
-            forget_record(self._db, self._schema, record_id)
+            forget_record(self._db, self._schemas, self._schema.name, record_id)
             return
         self._history.note(self._db, *self._record, Origin.DECISION, replaced)
         if operation == Operation.DELETE:
@@ -291,7 +311,7 @@ class _Decision:
             shown = row_of(self._db, self._schema, self._item.record_id) or {}
             before = edits[field].base if field in edits else shown.get(field)
             self._set(field, value, before, shown.get(field))
-        if kind is Kind.DELETED_THERE:
+        if kind is Kind.DELETED_THERE and not resolution.again:
             if self._item.code in ("PURGED", "HIDDEN", "MERGED") or not self._schema.has("IsDeleted"):
                 raise Misuse(
                     f"{self._schema.name} {self._item.record_id} cannot be brought back: it is not in the org's bin.",
@@ -302,35 +322,22 @@ class _Decision:
         self._remove()
         tidy(self._db, *self._record)
 
-    def _link(self, given: str) -> None:
-        """The create is this record, which the org had already (or made of it)."""
-        link = to_18(given)
-        org = row_of(self._db, self._schema, link)
+    def _link(self, given: str, side: Side | None) -> None:
+        """The create is this record of the org. Its values hold; with the local side, what was given here is sent."""
+        link, local_id = to_18(given), self._item.record_id
         if self._item.operation != Operation.CREATE:
             raise Misuse("Only a record that was made here can be linked to one of the org.")
-        if org is None:
+        org = row_of(self._db, self._schema, link)
+        if org is None and side is Side.LOCAL:
             raise Misuse(f"{self._schema.name} {link} is not in this replica.", hint="Sync it first, then link.")
         edits = _edits(self._db, self._item)
-        adopt_id(self._db, self._schema, self._item.record_id, link)
+        forget_change(self._db, self._schema.name, local_id)
+        adopt_id(self._db, self._schemas, self._schema.name, local_id, link)
         self._record = self._schema.name, link
-        put = """
-UPDATE _sync_edit SET base = ?, contested = ?, org = ?, in_flight = 0, sent = NULL
-WHERE object_name = ? AND record_id = ? AND field = ?
-"""
         for each in edits:
-            theirs = org.get(each.field)
-            contested = int(theirs is not None and theirs != each.value)
-            self._db.execute(put, (theirs, contested, theirs if contested else None, *self._record, each.field))
-        self._db.execute(
-            "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND value IS base AND contested = 0",
-            self._record,
-        )
-        self._db.execute(_AGAIN, (0, Operation.UPDATE, *self._record))
-        self._remove()
-        if any(each.value != org.get(each.field) and org.get(each.field) is not None for each in edits):
-            what = (*self._record, Kind.CONFLICT, format_datetime(self._now), Kind.CONFLICT.name)
-            self._db.execute(_PUT, (*what, "", advice("", Kind.CONFLICT), "[]", "[]", "[]"))
-        tidy(self._db, *self._record)
+            if org is not None:
+                theirs = org.get(each.field)
+                self._set(each.field, each.value if side is Side.LOCAL else theirs, theirs, theirs)
 
     def _remove(self) -> None:
         self._db.execute("DELETE FROM _sync_inbox WHERE number = ?", (self._item.number,))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import apsw
 
-from salesforce_sync.models.outbox import LOCAL_PREFIX, is_local
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.storage import statements as sql
 
@@ -17,6 +19,12 @@ SELECT object_name, record_id, field FROM _sync_edit WHERE value = ?1 AND value 
 _NAME_REALLY = """
 UPDATE _sync_edit SET value = ?1, base = CASE WHEN base = ?2 THEN ?1 ELSE base END
 WHERE object_name = ?3 AND record_id = ?4 AND field = ?5
+"""
+_BASE = f"SELECT base FROM _sync_edit WHERE {_MINE} AND field = ?"
+_END = f"DELETE FROM _sync_edit WHERE {_MINE} AND field = ?"
+_BACK_AT_BASE = f"""
+DELETE FROM _sync_edit WHERE {_MINE} AND value IS base AND contested = 0 AND in_flight = 0
+    AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {_MINE} AND operation = 'delete')
 """
 _TIDY_OUTBOX = f"""
 DELETE FROM _sync_outbox WHERE {_MINE} AND operation = 'update' AND sending IS NULL
@@ -30,8 +38,11 @@ DELETE FROM _sync_inbox WHERE {_MINE} AND (
 """
 
 
-def adopt_id(db: apsw.Connection, schema: ObjectSchema | None, local_id: str, record_id: str) -> None:
+def adopt_id(
+    db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], object_name: str, local_id: str, record_id: str
+) -> None:
     """The org has given the record an id: every place that holds the local one gets it."""
+    schema = schemas(object_name)
     if not is_local(local_id) or schema is None:
         return
     db.execute(_KNOW_LOCAL, (local_id, schema.name, record_id))
@@ -49,11 +60,23 @@ def adopt_id(db: apsw.Connection, schema: ObjectSchema | None, local_id: str, re
         # Where the pulled row was edited too, that edit is the newer one.
         db.execute(f"UPDATE OR IGNORE {own} SET record_id = ? WHERE {_MINE}", (record_id, schema.name, local_id))
         db.execute(f"DELETE FROM {own} WHERE {_MINE}", (schema.name, local_id))
-    for object_name, holder, field in list(db.execute(_NAMED_LOCALLY, (local_id,))):
-        db.execute(_NAME_REALLY, (record_id, local_id, object_name, holder, field))
-        # The row shows the same value as its edit.
-        cell = f'UPDATE {sql.quote(str(object_name))} SET {sql.quote(str(field))} = ? WHERE "Id" = ?'
-        db.execute(cell, (record_id, holder))
+    for holding, holder, field in referring(db, schemas, local_id):
+        db.execute(_NAME_REALLY, (record_id, local_id, holding.name, holder, field))
+        set_cell(db, holding, holder, field, record_id)  # the row shows the same value as its edit
+
+
+def referring(
+    db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], local_id: str
+) -> list[tuple[ObjectSchema, str, str]]:
+    """Who refers to a record that was made here: object, record and field. Such a value can only come by an edit."""
+    found = [
+        (schemas(str(name)), str(holder), str(field)) for name, holder, field in db.execute(_NAMED_LOCALLY, (local_id,))
+    ]
+    return [
+        (schema, holder, field)
+        for schema, holder, field in found
+        if schema is not None and schema.has(field) and schema.field(field).type is FieldType.REFERENCE
+    ]
 
 
 def set_cell(db: apsw.Connection, schema: ObjectSchema, record_id: str, field: str, value: Stored) -> None:
@@ -62,13 +85,20 @@ def set_cell(db: apsw.Connection, schema: ObjectSchema, record_id: str, field: s
         db.execute(f'UPDATE {sql.quote(schema.name)} SET {sql.quote(field)} = ? WHERE "Id" = ?', (value, record_id))
 
 
-def forget_record(db: apsw.Connection, schema: ObjectSchema | None, record_id: str) -> None:
-    """Take a record that was made here, and all that waits for it, away."""
-    if schema is None:
+def forget_record(
+    db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], object_name: str, record_id: str
+) -> None:
+    """Take a record that was made here, and all that waits for it, away; who refers to it refers to what it did."""
+    schema = schemas(object_name)
+    if schema is None or not is_local(record_id):
         return
+    for holding, holder, field in referring(db, schemas, record_id):
+        edit = holding.name, holder, field
+        set_cell(db, holding, holder, field, db.execute(_BASE, edit).get)
+        db.execute(_END, edit)
+        tidy(db, holding.name, holder)
     forget_change(db, schema.name, record_id)
-    if record_id.startswith(LOCAL_PREFIX):
-        db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+    db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
 
 
 def forget_change(db: apsw.Connection, object_name: str, record_id: str) -> None:
@@ -81,6 +111,7 @@ def forget_change(db: apsw.Connection, object_name: str, record_id: str) -> None
 def tidy(db: apsw.Connection, object_name: str, record_id: str) -> None:
     """Take out of the outbox and the inbox what has no reason to be there any more."""
     record = object_name, record_id
+    db.execute(_BACK_AT_BASE, record * 2)
     db.execute(_TIDY_OUTBOX, record * 2)
     db.execute(_TIDY_INBOX, record * 3)
 

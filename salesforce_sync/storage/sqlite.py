@@ -17,11 +17,12 @@ from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTroub
 from salesforce_sync.models.change import Ages, Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
+from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
-from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
+from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
@@ -57,8 +58,8 @@ class SqliteStore:
         judge = Judge(policies, self._history, clock.now)
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
-        self._editor = Editor(self._connections)
-        self._outbox = Outbox(self._connections, self.schema, self._history, clock.now)
+        self._editor = Editor(self._connections, self.schema)
+        self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
@@ -292,6 +293,8 @@ class SqliteStore:
         statement = self._schemas.statement(object_name, sql.get)
         if statement is None:
             raise self._unknown(object_name)
+        if is_local(record_id):
+            record_id = self.real_id(record_id)
         row: tuple[object, ...] | None = self._connections.reader().execute(statement, (record_id,)).fetchone()
         return row
 
@@ -370,6 +373,15 @@ class SqliteStore:
             db.execute(sql.RECORD_RUN, (run.run_id, run.object_name, run.state, *times, *counts, *reason))
             db.execute(sql.KEEP_RUNS, (run.object_name,))
 
+    def note_usage(self, used: int, limit: int) -> None:
+        with self._connections.writing() as db:
+            db.execute(sql.NOTE_USAGE, (used, limit, format_datetime(self._clock.now())))
+
+    def usage(self) -> DayUsage | None:
+        with self._connections.looking() as db:
+            row = db.execute(sql.USAGE).fetchone()
+        return None if row is None else DayUsage(row[0], row[1], parse_datetime(row[2]))
+
     def status(self) -> tuple[ObjectStatus, ...]:
         names = {schema.name for schema in self._read_schemas()}
         with translated(self.path):
@@ -395,7 +407,7 @@ class SqliteStore:
             staged_rows=0 if staging is None else staging[3],
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
-            method="" if schema is None else schema.stamp or "reads every row",
+            method="" if schema is None else schema.stamp or READS_ALL,
         )
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────

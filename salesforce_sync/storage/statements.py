@@ -42,6 +42,9 @@ NOTE_SERVER_TIME = "UPDATE _sync_staging SET server_time = ? WHERE name = ? AND 
 STAGED_DURABLY = "UPDATE _sync_staging SET resume = ?, durable = ? WHERE name = ?"
 END_STAGING = "DELETE FROM _sync_staging WHERE name = ?"
 
+NOTE_USAGE = "INSERT OR REPLACE INTO _sync_usage (only, used, most, at) VALUES (1, ?, ?, ?)"
+USAGE = "SELECT used, most, at FROM _sync_usage"
+
 RECORD_RUN = """
 INSERT INTO _sync_run
     (run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint)

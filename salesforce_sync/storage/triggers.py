@@ -95,7 +95,9 @@ def _wrong_updates(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, st
         yield changes, f"{named} {_why_read_only(field)}"
         return
     if not field.updateable:
-        yield f'OLD."Id" NOT {_LOCAL} AND {changes}', f"{named} can only be set when the record is made"
+        on_its_way = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {_mine(schema)} AND sending IS NOT NULL)"
+        known_there = f'(OLD."Id" NOT {_LOCAL} OR {on_its_way})'
+        yield f"{known_there} AND {changes}", f"{named} can only be set when the record is made"
     if field.type is FieldType.BOOLEAN:
         yield f"{changes} AND NEW.{name} IS NULL", f"{named} is 0 or 1"
     if not field.nillable and not field.defaulted_on_create:
@@ -119,7 +121,7 @@ def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
         case FieldType.INTEGER:
             yield f"typeof({new}) <> 'integer'", "is a whole number"
         case FieldType.DECIMAL:
-            yield f"{_not_a_number(new)}", "is a number, written like 1234.5"
+            yield f"({_not_a_number(new)} OR abs({new}) = 9e999)", "is a number, written like 1234.5"
         case FieldType.DATE:
             # '+0 days' makes SQLite look at the day: without it, 2026-02-30 is given back as it is.
             yield f"date({new}, '+0 days') IS NOT {new}", "is a date, written like 2026-01-31"
@@ -131,6 +133,10 @@ def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
             yield f"{form} IS NOT {new}", "is a time, written like 14:30:00.000Z"
         case FieldType.ID | FieldType.REFERENCE:
             yield f"length({new}) NOT IN (15, 18) AND {new} NOT {_LOCAL}", "is an id of 15 or 18 characters"
+            made = f"SELECT 1 FROM _sync_outbox WHERE record_id = {new}"
+            given = f"SELECT 1 FROM _sync_local WHERE local_id = {new}"
+            known = f'({new} = NEW."Id" OR EXISTS ({made}) OR EXISTS ({given}))'
+            yield f"{new} {_LOCAL} AND NOT {known}", "is the id of no record that was made here"
         case _:
             yield from _wrong_text(schema, field, new)
 
@@ -236,12 +242,37 @@ def _update(schema: ObjectSchema) -> str:
         " AND ((contested = 0 AND value IS base) OR (contested = 1 AND value IS org))",
         f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
         f" NEW.\"Id\", 'update', {_NOW} WHERE EXISTS (SELECT 1 FROM _sync_edit WHERE {mine})"
-        " ON CONFLICT (object_name, record_id) DO UPDATE SET state = 'waiting', attempts = 0, not_before = NULL,"
-        " edited_at = excluded.edited_at",
+        f" ON CONFLICT (object_name, record_id) DO UPDATE SET state = {_released(mine)}, attempts = 0,"
+        " not_before = NULL, edited_at = excluded.edited_at",
+        *_let_go(schema),
         *_tidy(schema),
     ]
     alive = ' AND NEW."IsDeleted" IS NOT 1' if schema.has("IsDeleted") else ""
     return _create(schema, "update", "AFTER UPDATE", statements, _changed_condition(fields) + alive)
+
+
+def _waits_as_a_whole(mine: str) -> str:
+    """Whether the record waits for more than another value: an edit does not answer that."""
+    kinds = "'uncertain', 'deleted there', 'changed there'"
+    return f"EXISTS (SELECT 1 FROM _sync_inbox WHERE {mine} AND kind IN ({kinds}))"
+
+
+def _released(mine: str) -> str:
+    return f"CASE WHEN {_waits_as_a_whole(mine)} THEN state ELSE 'waiting' END"
+
+
+def _gone_there(mine: str) -> str:
+    return f"EXISTS (SELECT 1 FROM _sync_inbox WHERE {mine} AND kind = 'deleted there')"
+
+
+def _let_go(schema: ObjectSchema) -> list[str]:
+    """The org has deleted it, and the last edit that kept it here was taken back: it is deleted here too."""
+    mine = _mine(schema)
+    when = f"rowid = NEW.rowid AND NOT EXISTS (SELECT 1 FROM _sync_edit WHERE {mine}) AND {_gone_there(mine)}"
+    table = quote(schema.name)
+    if schema.has("IsDeleted") and schema.deletable:
+        return [f'UPDATE {table} SET "IsDeleted" = 1 WHERE {when}']
+    return [f"DELETE FROM {table} WHERE {when}"]
 
 
 def _tidy(schema: ObjectSchema) -> list[str]:
@@ -282,17 +313,27 @@ def _bin(schema: ObjectSchema) -> str:
     if not schema.has("IsDeleted") or not schema.deletable:
         return ""
     put = (
-        "DO UPDATE SET state = 'waiting', attempts = 0, not_before = NULL, edited_at = excluded.edited_at, operation ="
+        f"DO UPDATE SET state = CASE WHEN NEW.\"IsDeleted\" = 0 THEN 'waiting' ELSE {_released(_mine(schema))} END,"
+        " attempts = 0, not_before = NULL,"
+        " edited_at = excluded.edited_at, operation ="
     )
     back = f"CASE WHEN record_id {_LOCAL} THEN 'create' ELSE 'update' END"
+    mine = _mine(schema)
+    gone = f'NEW."IsDeleted" = 1 AND {_gone_there(mine)}'
+    taken_back = "operation = 'undelete' AND sending IS NOT 'undelete' AND NEW.\"IsDeleted\" = 1"
+    was_undelete = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND {taken_back})"
     statements = [
-        f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) VALUES ({literal(schema.name)},"
-        f" NEW.\"Id\", CASE NEW.\"IsDeleted\" WHEN 1 THEN 'delete' ELSE 'undelete' END, {_NOW})"
+        # A deletion that takes an undeletion back ends the edits that were made in between, too.
+        f"DELETE FROM _sync_edit WHERE {mine} AND (({gone}) OR {was_undelete})",
+        f"DELETE FROM _sync_outbox WHERE {mine} AND sending IS NULL AND {gone}",
+        f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
+        f" NEW.\"Id\", CASE NEW.\"IsDeleted\" WHEN 1 THEN 'delete' ELSE 'undelete' END, {_NOW} WHERE NOT ({gone})"
         f" ON CONFLICT (object_name, record_id) {put} CASE"
         f" WHEN excluded.operation = 'undelete' AND operation = 'delete' AND sending IS NOT 'delete' THEN {back}"
         " WHEN excluded.operation = 'delete' AND operation = 'undelete' AND sending IS NOT 'undelete' THEN 'update'"
         " ELSE excluded.operation END",
         *_tidy(schema),
+        f"DELETE FROM _sync_inbox WHERE {mine} AND {gone}",
     ]
     return _create(
         schema,
@@ -327,7 +368,10 @@ def _forget(mine: str) -> list[str]:
 
 def _note_whole_row(schema: ObjectSchema, known_there: str) -> list[str]:
     """Without IsDeleted there is no tombstone: the row leaves the table, and its values wait as bases."""
-    rows = ", ".join(f"({literal(each.name)}, OLD.{quote(each.name)})" for each in schema.columns if each.name != "Id")
+    # An expression and not the bare column: SQLite would name the column of VALUES after it.
+    rows = ", ".join(
+        f"({literal(each.name)}, nullif(OLD.{quote(each.name)}, ''))" for each in schema.columns if each.name != "Id"
+    )
     return [
         f'INSERT INTO _sync_edit (object_name, record_id, field, base, value) SELECT {literal(schema.name)}, OLD."Id",'
         f" column1, column2, column2 FROM (VALUES {rows}) WHERE {known_there}"

@@ -34,7 +34,8 @@ def give_triggers(db: apsw.Connection, schema: ObjectSchema) -> None:
         (schema.name, field.name, value)
         for field in schema.columns
         if field.restricted_picklist
-        for value, _active in field.picklist
+        for value, active in field.picklist
+        if active
     ]
     db.executemany("INSERT OR IGNORE INTO _sync_picklist VALUES (?, ?, ?)", values)
 

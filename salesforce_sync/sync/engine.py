@@ -7,15 +7,16 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 from threading import Event
 
-from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, StoreTrouble, SyncError
+from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
-from salesforce_sync.ports import Clock, Org, Store, Usage
+from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import (
     ApiLimitWarning,
     Bus,
@@ -28,15 +29,14 @@ from salesforce_sync.signals import (
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
 from salesforce_sync.sync.pusher import InboxNews, Preview, Pusher
-from salesforce_sync.sync.schedule import DEFAULTS, Rules, refresh_is_due, verify_is_due
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.undo import Undone
+from salesforce_sync.sync.verify import Pages
 
 log = logging.getLogger(__name__)
 
 WORKERS = 4
 NOT_BEGUN = "NOT_BEGUN"
-WARN_AT = 0.8
-"""The share of the org's daily API calls from which every run ends with a warning."""
 
 
 class SyncEngine:
@@ -57,28 +57,28 @@ class SyncEngine:
 
         `accepted` names the objects that may lose any number of rows.
         """
-        course = self._course(objects, accepted, self._pull)
-        records = self._pull_all(course)
-        pushed = self._pusher.push() if not course.stop.is_set() and self._pusher.due() else None
-        return self._ended(Run(course.run_id, records, *self._cost(course), pushed))
+        course = self._course(objects, accepted, Proofs.WHEN_DUE)
+        run = self._pull_all(course)
+        if not course.stop.is_set() and self._pusher.due():
+            pushed = self._pusher.push()
+            calls, seconds = self._cost(course)
+            run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
+        self._tell(run)
+        return run
 
     def pull(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """The same without the push: local edits are held against what came, and wait."""
-        course = self._course(objects, accepted, self._pull)
-        records = self._pull_all(course)
-        return self._ended(Run(course.run_id, records, *self._cost(course)))
+        run = self._pull_all(self._course(objects, accepted, Proofs.WHEN_DUE))
+        self._tell(run)
+        return run
 
-    def _pull_all(self, course: _Course) -> tuple[RunRecord, ...]:
+    def _pull_all(self, course: _Course) -> Run:
         self._bus.emit(SyncStarted(course.names))
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
         self._pusher.recover()
-        records = self._each(course, self._ask(course))
+        run = self._carry_out(course)
         news.tell()
-        return records
-
-    def _ended(self, run: Run) -> Run:
-        self._tell(run)
         return run
 
     def push(self) -> Push:
@@ -95,9 +95,7 @@ class SyncEngine:
 
     def verify(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, compare every id and stamp with the org, and repair; `store.proof` has the results."""
-        course = self._course(objects, accepted, self._pull_and_prove)
-        records = self._each(course, [_Task(name) for name in course.names])
-        run = Run(course.run_id, records, *self._cost(course))
+        run = self._carry_out(self._course(objects, accepted, Proofs.NOW))
         for record in run.objects:
             proof = self._store.proof(record.object_name)
             if record.problem is None and proof is not None:
@@ -105,19 +103,38 @@ class SyncEngine:
         self._tell(run)
         return run
 
-    def _course(self, objects: Sequence[str], accepted: frozenset[str], work: Work) -> _Course:
+    def _course(self, objects: Sequence[str], accepted: frozenset[str], proofs: Proofs) -> _Course:
         if not objects:
             raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
         puller = Puller(self._org, self._store, self._clock, self._rules, accepted)
         started = self._clock.monotonic(), self._org.usage.spent
-        return _Course(secrets.token_hex(8), _distinct(objects), puller, work, *started)
+        return _Course(secrets.token_hex(8), _distinct(objects), puller, proofs, *started)
 
     def _cost(self, course: _Course) -> tuple[int, float]:
         return self._org.usage.spent - course.calls_before, self._clock.monotonic() - course.started
 
-    def _each(self, course: _Course, tasks: Sequence[_Task]) -> tuple[RunRecord, ...]:
+    def _carry_out(self, course: _Course) -> Run:
+        """Pull all objects; then prove, together, those that are to be proved."""
+        tasks = self._ask(course)
         with ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull") as pool:
-            return tuple(pool.map(lambda task: self._run_object(task, course), tasks))
+            list(pool.map(lambda task: self._attempt(task, course, self._pull), tasks))
+            open_still = [task for task in tasks if task.record is None]
+            self._list_together(open_still, course.puller)
+            list(pool.map(lambda task: self._attempt(task, course, self._prove), open_still))
+        records = tuple(task.record for task in tasks if task.record is not None)
+        self._note_usage()
+        again_at = max((task.again_at for task in tasks if task.again_at is not None), default=None)
+        return Run(course.run_id, records, *self._cost(course), again_at)
+
+    def _note_usage(self) -> None:
+        """Keep what the org said of its API calls, for the processes that come after this one."""
+        usage = self._org.usage
+        if usage.used is None or usage.limit is None:
+            return
+        try:
+            self._store.note_usage(usage.used, usage.limit)
+        except StoreTrouble:
+            log.exception("The API calls could not be noted")  # they are in no way part of what was synced
 
     def _ask(self, course: _Course) -> list[_Task]:
         """Ask the org about all objects at once, as far as they can be asked so."""
@@ -134,7 +151,7 @@ class SyncEngine:
         return tasks
 
     def _claimed(self, name: str, puller: Puller) -> _Task:
-        task = _Task(name)
+        task = _Task(name, self._clock.now())
         try:
             task.claim.enter_context(self._store.claim(name))
             task.poll = puller.question(name)
@@ -142,77 +159,106 @@ class SyncEngine:
             task.error = error
         return task
 
-    def _run_object(self, task: _Task, course: _Course) -> RunRecord:
-        started = self._clock.now()
+    def _list_together(self, tasks: Sequence[_Task], puller: Puller) -> None:
+        """Begin the listings that the proofs need; what they begin with shares API calls."""
+        schemas = [self._store.schema(task.name) for task in tasks]
+        requests = [puller.verifier.listing(schema) for schema in schemas if schema is not None]
+        for task, listing in zip(tasks, self._org.pull_together(requests) if requests else (), strict=True):
+            task.listing = listing
+
+    def _attempt(self, task: _Task, course: _Course, work: Work) -> None:
+        """Do a part of an object's work. Unless more is to follow, the object has its record afterwards."""
         try:
-            with task.claim:
-                pulled = self._work(task, course)
-            merged = pulled.merged
-            counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
-            times = started, self._clock.now()
-            record = RunRecord(course.run_id, merged.object_name, RunState.COMPLETE, *times, counts)
-            self._store.record_run(record)
+            pulled = work(task, course)
+            if pulled is None:
+                return
+            task.claim.close()
+            task.record = self._completed(task, course, pulled)
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
                 course.stop.set()
-            return self._failed(task.name, course, started, Problem(error.code, error.message, error.hint))
+            task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
+            state = RunState.PARTIAL if isinstance(error, LimitExceeded | Stopped) else RunState.FAILED
+            task.record = self._failed(task, course, Problem(error.code, error.message, error.hint), state)
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", task.name)
             what = f"{type(error).__name__}: {error}"[:500]
             problem = Problem("INTERNAL_ERROR", what, "Please report it with the log.")
-            return self._failed(task.name, course, started, problem)
+            task.record = self._failed(task, course, problem)
+
+    def _completed(self, task: _Task, course: _Course, pulled: Pulled) -> RunRecord:
+        merged = pulled.merged
+        counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
+        times = task.started, self._clock.now()
+        record = RunRecord(course.run_id, merged.object_name, RunState.COMPLETE, *times, counts)
+        self._store.record_run(record)
         return record
 
-    def _work(self, task: _Task, course: _Course) -> Pulled:
+    def _pull(self, task: _Task, course: _Course) -> Pulled | None:
+        """Bring what is new, and what is due without a stamp; None where a proof is to follow."""
+        task.started = self._clock.now()
         if task.error is not None:
             raise task.error
         if course.stop.is_set():
             raise SyncError("Not begun: an error that concerns every object came first.", code=NOT_BEGUN)
 
-        def report(rows: int, total: int | None) -> None:
-            self._bus.emit(Progress(task.name, rows, total, self._org.usage.spent - course.calls_before))
+        def report(rows: int, total: int | None, waits_for: str) -> None:
+            calls = self._org.usage.spent - course.calls_before
+            self._bus.emit(Progress(task.name, rows, total, calls, waits_for))
 
-        return course.work(task, course.puller, report)
+        task.pulled = self._bring(task, course.puller, report)
+        name = task.pulled.merged.object_name
+        ages, now = self._store.ages(name), self._clock.now()
+        if course.proofs is Proofs.NOW:
+            return None
+        if refresh_is_due(ages, self._rules, now):
+            self._if_affordable(name, lambda: course.puller.refresh(name))
+        return None if verify_is_due(ages, self._rules, now) else task.pulled
 
-    def _pull(self, task: _Task, puller: Puller, report: Report) -> Pulled:
+    def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
-            pulled = puller.take(task.poll, task.polled, report)
+            return puller.take(task.poll, task.polled, report)
+        return puller.pull(task.name, report)
+
+    def _prove(self, task: _Task, course: _Course) -> Pulled:
+        """Compare with the org, and repair; what a person did not ask for waits where the calls run short."""
+        assert task.pulled is not None  # or there would be a record
+        schema = self._store.schema(task.name)
+        assert schema is not None  # it has just been pulled
+        puller, repaired = course.puller, 0
+
+        def prove() -> None:
+            nonlocal repaired
+            proof = puller.verifier.verify(schema, puller.loss_limit(schema.name), task.listing)
+            repaired = sum(number for _, number in proof.repaired)
+
+        if course.proofs is Proofs.NOW:
+            prove()
         else:
-            pulled = puller.pull(task.name, report)
-        self._look_after(puller, pulled.merged.object_name)
-        return pulled
+            self._if_affordable(schema.name, prove)
+        return with_repairs(task.pulled, repaired)
 
-    def _pull_and_prove(self, task: _Task, puller: Puller, report: Report) -> Pulled:
-        with self._store.claim(task.name):
-            pulled = puller.pull(task.name, report)
-            proof = puller.prove(pulled.merged.object_name)
-        return with_repairs(pulled, sum(number for _, number in proof.repaired))
-
-    def _look_after(self, puller: Puller, object_name: str) -> None:
-        """What has its own schedule: values that change without a stamp, and the proof."""
-        ages, now = self._store.ages(object_name), self._clock.now()
+    def _if_affordable(self, object_name: str, work: Callable[[], object]) -> None:
         try:
-            if refresh_is_due(ages, self._rules, now):
-                puller.refresh(object_name)
-            if verify_is_due(ages, self._rules, now):
-                puller.prove(object_name)
+            work()
         except BudgetSpent as spent:
             log.info("%s is looked after later: %s", object_name, spent.message)
 
-    def _failed(self, name: str, course: _Course, started: datetime, problem: Problem) -> RunRecord:
-        known = self._store.schema(name)
+    def _failed(self, task: _Task, course: _Course, problem: Problem, state: RunState = RunState.FAILED) -> RunRecord:
+        task.claim.close()
+        known = self._store.schema(task.name)
         record = RunRecord(
             course.run_id,
-            known.name if known else name,
-            RunState.FAILED,
-            started,
+            known.name if known else task.name,
+            state,
+            task.started,
             self._clock.now(),
             problem=problem,
         )
         try:
             self._store.record_run(record)
         except StoreTrouble:
-            log.exception("The failure of %s could not be noted", name)  # the caller is told all the same
+            log.exception("The failure of %s could not be noted", task.name)  # the caller is told all the same
         return record
 
     def _tell(self, run: Run) -> None:
@@ -227,22 +273,32 @@ class SyncEngine:
         else:
             self._bus.emit(SyncComplete())
         usage = self._org.usage
-        if near_the_wall(usage):
-            self._bus.emit(ApiLimitWarning(usage.used or 0, usage.ceiling or usage.limit or 0))
+        wall = usage.ceiling or usage.limit
+        if near_the_wall(usage.used, wall):
+            self._bus.emit(ApiLimitWarning(usage.used or 0, wall or 0))
+
+
+class Proofs(Enum):
+    """Which objects of a run are compared with the org: those whose schedule says so, or all of them."""
+
+    WHEN_DUE = "when due"
+    NOW = "now"
 
 
 @dataclass(slots=True)
 class _Task:
-    """One object on its way through a run: claimed, perhaps asked about, perhaps in trouble already."""
+    """One object on its way through a run: claimed, perhaps asked about, pulled, perhaps proved; `record` ends it."""
 
     name: str
+    started: datetime
     claim: ExitStack = field(default_factory=ExitStack)
     poll: Poll | None = None
     polled: Polled | None = None
     error: SyncError | None = None
-
-
-Work = Callable[[_Task, Puller, Report], Pulled]
+    pulled: Pulled | None = None
+    listing: Pages | None = None
+    record: RunRecord | None = None
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +308,13 @@ class _Course:
     run_id: str
     names: tuple[str, ...]
     puller: Puller
-    work: Work
+    proofs: Proofs
     started: float
     calls_before: int
     stop: Event = field(default_factory=Event)
+
+
+Work = Callable[[_Task, _Course], Pulled | None]
 
 
 def _distinct(objects: Sequence[str]) -> tuple[str, ...]:
@@ -275,9 +334,3 @@ def _unsent(run: Run) -> dict[str, str]:
         if change.outcome != "applied":
             found.setdefault(change.object_name, change.outcome if change.problem is None else change.problem.code)
     return found or {"": "" if run.pushed.problem is None else run.pushed.problem.code}
-
-
-def near_the_wall(usage: Usage) -> bool:
-    """Whether a person should be warned about the day's API calls: the org's limit, or the settings' if smaller."""
-    wall = usage.ceiling or usage.limit or 0
-    return wall > 0 and usage.used is not None and usage.used >= WARN_AT * wall

@@ -11,7 +11,6 @@ from datetime import datetime
 from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
-from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
@@ -23,8 +22,8 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 4
 """How often one pull is begun or taken up again before its error is reported."""
 
-Report = Callable[[int, int | None], None]
-"""Told the rows so far and, where the org has said it, how many there will be."""
+Report = Callable[[int, int | None, str], None]
+"""Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Puller:
             self._store.note_described(name, polled.described_as)
         if polled.problem is not None or polled.schema is not None:
             return self.pull(name, report)
-        report(len(polled.rows.values), polled.total)
+        report(len(polled.rows.values), polled.total, "")
         if polled.total > len(polled.rows.values):
             return self._take_newest(poll, polled, report)
         pulled = self._merge_poll(polled, PullRequest(poll.schema, poll.since))
@@ -192,11 +191,6 @@ class Puller:
         self._store.note_refresh(schema.name)
         return changed
 
-    def prove(self, object_name: str) -> Proof:
-        """Compare every id and stamp with the org, repair, and keep the proof."""
-        schema = self._schema(object_name)
-        return self.verifier.verify(schema, self.loss_limit(schema.name))
-
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""
         self.verifier.bring(PullRequest(schema.only(*columns), priority=priority))
@@ -229,7 +223,7 @@ class Puller:
                 # Without the org's time: what changed after the first page came is at least as young as its rows.
                 server_time = server_time or page.server_time or _youngest(page)
                 rows += self._store.stage(page)
-                report(rows, page.total)
+                report(rows, page.total, page.waits_for)
                 if page.last:
                     self._check_total(page, rows)
                     last = True

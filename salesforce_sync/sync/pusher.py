@@ -30,7 +30,7 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Order, Org, Store
 from salesforce_sync.signals import Bus, ChangeRejected, ConflictFound, PushComplete, RecordsUpdated
-from salesforce_sync.sync.plan import Plan, References, is_sendable, parents, plan
+from salesforce_sync.sync.plan import Plan, References, Wave, is_sendable, parents, plan
 from salesforce_sync.sync.recover import recover
 from salesforce_sync.sync.refetch import Refetch, written
 from salesforce_sync.sync.undo import Undone, take_back
@@ -95,7 +95,7 @@ class Pusher:
         """What `push` would send, wave by wave, and the calls that it would take. Nothing is sent."""
         changes = self._store.changes()
         planned = self._plan(changes, self._schemas(), frozenset())
-        calls = sum(self._org.cost(wave.orders) for wave in planned.waves)
+        calls = sum(self._org.cost(wave.orders) + _tombstone_calls(wave) for wave in planned.waves)
         return Preview(planned, calls, tuple(each for each in changes if each.state is ChangeState.SENDING))
 
     def push(self) -> Push:
@@ -283,6 +283,11 @@ class Pusher:
         if push.changes or push.problem:
             applied = push.count("applied")
             self._bus.emit(PushComplete(applied, len(push.changes) - applied))
+
+
+def _tombstone_calls(wave: Wave) -> int:
+    """Calls to read deleted records again, which `Org.cost` does not know of: one an object."""
+    return len({each.schema.name for each in wave.orders if each.change.operation is Operation.DELETE})
 
 
 class InboxNews:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from salesforce_sync.errors import Incomplete
-from salesforce_sync.models.outbox import Applied, Change, Conflicted, Operation, Outcome
+from salesforce_sync.models.outbox import Applied, Change, Conflicted, Outcome
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
@@ -32,7 +32,8 @@ class Refetch:
             match outcome:
                 case Applied(change=change, row=row) if row is not None:
                     self._brought[change.object_name].append(row)
-                case Applied(change=change, record_id=record_id) if change.operation is not Operation.DELETE:
+                # Deletions, too: the next pull would else bring each tombstone's new stamp as a change.
+                case Applied(change=change, record_id=record_id):
                     self._wanted[change.object_name][record_id] = None
                 case Conflicted(change=change) if not change.local:
                     self._wanted[change.object_name][change.record_id] = None

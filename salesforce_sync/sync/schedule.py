@@ -55,6 +55,29 @@ def refresh_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:
     return due(ages.refreshed_at or ages.first_merged_at, rules.refresh_every, now)
 
 
+WARN_AT = 0.8
+"""The share of the day's API calls from which a person is warned, and syncs come at longer intervals."""
+
+_SLOWER = ((0.9, 4), (WARN_AT, 2))
+_SLOWEST = timedelta(hours=4)
+
+
+def near_the_wall(used: int | None, wall: int | None) -> bool:
+    """Whether a person should be warned about the day's API calls."""
+    return used is not None and bool(wall) and used >= WARN_AT * (wall or 0)
+
+
+def pause(interval: timedelta, share: float | None, again_in: timedelta | None = None) -> timedelta:
+    """How long to wait for the next sync, when this share of the day's API calls is used.
+
+    Longer before the wall, so that what is left lasts; `again_in` is when calls that were refused may be tried again.
+    """
+    if again_in is not None:
+        return max(interval, again_in)
+    times = next((times for from_, times in _SLOWER if share is not None and share >= from_), 1)
+    return max(interval, min(interval * times, _SLOWEST))
+
+
 def stampless_fields(schema: ObjectSchema, rules: Rules) -> tuple[str, ...]:
     """The columns whose values change without moving the stamp: formulas, and what a person has named."""
     named = {name.casefold() for name in rules.refreshed}

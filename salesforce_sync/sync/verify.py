@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,6 +27,9 @@ DELETE_LOG = timedelta(days=14, hours=23)
 """How far back the org tells of deletions (getDeleted: 15 days)."""
 
 
+Pages = Generator[Page, None, None]
+
+
 class Verifier:
     """Compares one object at a time; the caller holds the claim on it, and has just pulled what is new."""
 
@@ -35,15 +38,21 @@ class Verifier:
         self._store = store
         self._clock = clock
 
-    def verify(self, schema: ObjectSchema, loss: LossLimit | None) -> Proof:
+    def listing(self, schema: ObjectSchema) -> PullRequest:
+        """What lists an object: its rows' ids and stamps."""
+        return _listing(schema, None)
+
+    def verify(self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
 
+        `listing` is the pull that `self.listing` asks for, where somebody has begun it already.
         `LossRefused`, before anything is removed, if more rows would go than `loss` allows. `Incomplete` if the org
         changed faster than it could be compared.
         """
         repaired: Counter[Cause] = Counter()
-        for _ in range(ROUNDS):
-            found = self._round(schema, None, loss, repaired)
+        for turn in range(ROUNDS):
+            listed_at = self._list(_listing(schema, None), listing if turn == 0 else None)
+            found = self._round(schema, None, loss, listed_at, repaired)
             if not found.differences:
                 return self._proved(schema, found, repaired)
         raise Incomplete(
@@ -54,15 +63,20 @@ class Verifier:
     def settle(self, schema: ObjectSchema, since: datetime, loss: LossLimit | None) -> Counter[Cause]:
         """The same for the rows whose stamp is at or after `since`: what a pull of changes cannot tell."""
         repaired: Counter[Cause] = Counter()
-        self._round(schema, since, loss, repaired)
+        listed_at = self._list(_listing(schema, since))
+        self._round(schema, since, loss, listed_at, repaired)
         self._store.end_comparison(schema.name)
         return repaired
 
     def _round(
-        self, schema: ObjectSchema, since: datetime | None, loss: LossLimit | None, repaired: Counter[Cause]
+        self,
+        schema: ObjectSchema,
+        since: datetime | None,
+        loss: LossLimit | None,
+        listed_at: datetime | None,
+        repaired: Counter[Cause],
     ) -> Comparison:
-        """List, compare, repair; then compare with the same list again."""
-        listed_at = self._list(schema, since)
+        """Compare with the listing, repair; then compare with the same listing again."""
         found = self._store.compare(schema.name, since, MOST_REPAIRS)
         if loss is not None and loss.refuses(len(found.extra), found.live):
             raise _refused(schema, found)
@@ -73,17 +87,16 @@ class Verifier:
         repaired.update(self._take_out(schema, found.extra, listed_at))
         return self._store.compare(schema.name, since, MOST_REPAIRS) if found.differences else found
 
-    def _list(self, schema: ObjectSchema, since: datetime | None) -> datetime | None:
+    def _list(self, request: PullRequest, begun: Pages | None = None) -> datetime | None:
         """Stage the ids and stamps of the org's rows; gives the org's time."""
-        names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
-        request = PullRequest(schema.only(*names), since, priority=Priority.VERIFY)
-        return next((page.server_time for page in self.bring(request) if page.server_time is not None), None)
+        pages = self.bring(request, begun)
+        return next((page.server_time for page in pages if page.server_time is not None), None)
 
-    def bring(self, request: PullRequest) -> list[Page]:
-        """Stage a whole pull; gives its pages without their rows."""
+    def bring(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
+        """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows."""
         self._store.begin(request)
         told, rows = [], 0
-        with closing(self._org.pull(request)) as pages:
+        with closing(begun or self._org.pull(request)) as pages:
             for page in pages:
                 rows += self._store.stage(page)
                 told.append(replace(page, body=Rows(())))
@@ -156,6 +169,12 @@ class Verifier:
         proof = Proof(schema.name, self._clock.now(), found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof
+
+
+def _listing(schema: ObjectSchema, since: datetime | None) -> PullRequest:
+    """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
+    names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
+    return PullRequest(schema.only(*names), since, priority=Priority.VERIFY)
 
 
 def _check_whole(told: Sequence[Page], rows: int) -> None:

@@ -140,7 +140,7 @@ class Contesting(Editing):
             pending.slots.clear()
             pending.want_dead = pending.org_dead
             self._unpark(table, pending)
-        if verdict.kind is not None or pending.operation is Operation.DELETE:
+        if verdict.kind is not None and pending.operation is not Operation.DELETE:
             return
         slots = pending.slots
         pending.slots = {}

@@ -190,6 +190,8 @@ class Editing(Comparing):
 
     def _tidy(self, table: Table, pending: Pending) -> None:
         """Take out of the outbox and the inbox what has no reason to be there any more."""
+        if table.pending.get(pending.record_id) is not pending:
+            return  # it is out already, and a newer one may be in its place
         if pending.void:
             if not pending.exists:
                 self._forget(table, pending)
@@ -209,7 +211,7 @@ class Editing(Comparing):
         self._drop_items(table, pending.record_id, *(set(Kind) - {Kind.CONFLICT, Kind.REPLACED}))
 
     def _tell_conflict(self, table: Table, pending: Pending) -> None:
-        if pending.conflicts():
+        if pending.conflicts() and pending.operation is not Operation.DELETE:
             self._tell(table, pending, Kind.CONFLICT)
         else:
             self._drop_items(table, pending.record_id, Kind.CONFLICT)

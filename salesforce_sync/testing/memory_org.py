@@ -110,6 +110,9 @@ class MemoryOrg(MemoryWrites):
                 return
             offset = end
 
+    def pull_together(self, requests: Sequence[PullRequest]) -> tuple[Generator[Page, None, None], ...]:
+        return tuple(map(self.pull, requests))
+
     def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
         answers: list[Polled] = []
         for start in range(0, len(polls), POLLS_A_CALL):

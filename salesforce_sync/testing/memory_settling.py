@@ -29,7 +29,7 @@ from salesforce_sync.resolve import Policy
 from salesforce_sync.testing.forms import from_rest
 from salesforce_sync.testing.memory_contested import Contesting
 from salesforce_sync.testing.memory_outbox import Pending, PushLog, Sent
-from salesforce_sync.testing.memory_tables import Table, names
+from salesforce_sync.testing.memory_tables import Row, Table, alive, dead, names
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
 
@@ -120,13 +120,21 @@ class Settling(Contesting):
             return
         theirs = {} if edited is None else edited.slots
         row = pulled | {name: each.org for name, each in theirs.items()}
-        if pending.want_dead and pending.slots == {}:
-            table.rows[real] = row | {"IsDeleted": 1}
-            pending.org_dead = edited.org_dead if edited is not None else row.get("IsDeleted") == 1
+        if edited is not None and "IsDeleted" in row:
+            row["IsDeleted"] = int(edited.org_dead)
+        if pending.want_dead or (edited is not None and edited.want_dead):
+            self._bury(table, pending, row)
         else:
             self._arrive(table, row)
-        if theirs and real in table.rows:
+        if theirs and alive(table, real):
             self._put(table, self._pending(table, real), {name: each.value for name, each in theirs.items()})
+
+    def _bury(self, table: Table, pending: Pending, row: Row) -> None:
+        """The record was deleted here before the org's row of it was known: that is what the deletion is made on."""
+        pending.want_dead, pending.org_dead = True, dead(row)
+        table.rows[pending.record_id] = row | {"IsDeleted": 1}
+        for name, slot in pending.slots.items():
+            slot.base = slot.org = row.get(name)
 
     def _rename(self, local: str, real: str) -> None:
         """Every place that holds the local id gets the org's."""

@@ -11,8 +11,9 @@ from salesforce_sync.errors import Incomplete, NotSynced, SchemaChanged, StoreBu
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.page import CsvFile, Page, PullRequest
-from salesforce_sync.models.run import ObjectStatus, RunRecord, RunState
+from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord, RunState
 from salesforce_sync.models.schema import ObjectSchema, check_api_name
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
@@ -218,6 +219,12 @@ class MemoryStore(Deciding):
         with self._disk.lock:
             self._disk.runs.append(run)
 
+    def note_usage(self, used: int, limit: int) -> None:
+        self._disk.usage = DayUsage(used, limit, self._clock.now())
+
+    def usage(self) -> DayUsage | None:
+        return self._disk.usage
+
     def status(self) -> tuple[ObjectStatus, ...]:
         with self._disk.lock:
             names = {each.schema.name for each in self._disk.tables.values()}
@@ -243,7 +250,7 @@ class MemoryStore(Deciding):
             staged_rows=0 if staging is None else staging.durable,
             proof=self.proof(name) if table is not None else None,
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
-            method="" if table is None else table.schema.stamp or "reads every row",
+            method="" if table is None else table.schema.stamp or READS_ALL,
         )
 
     def close(self) -> None:

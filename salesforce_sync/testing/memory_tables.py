@@ -12,6 +12,7 @@ from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.forms import from_rest, read_csv
 from salesforce_sync.testing.memory_history import History
@@ -67,6 +68,7 @@ class Disk:
     history: History = field(default_factory=History)
     pushes: dict[str, PushLog] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    usage: DayUsage | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 

@@ -15,8 +15,13 @@ from salesforce_sync.api.route import EXPECTED_POLLS
 from salesforce_sync.errors import BudgetSpent, LimitExceeded
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.page import Page, Poll, Priority, PullRequest, Rows
+from salesforce_sync.models.run import Run, RunState
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.signals import Bus
 from salesforce_sync.storage.vault import Vault
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import Rules
+from salesforce_sync.testing import MemoryStore
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.faults import Fault
 from simorg.org import SimOrg
@@ -181,6 +186,59 @@ def test_polls_and_deletions_stop_with_the_pulls(connect: Callable[..., Rig]) ->
         rig.org.deletions("Lead", rig.now() - timedelta(hours=1), rig.now())
     with pytest.raises(LimitExceeded):
         list(rig.org.pull(PullRequest(schema, ids=("00Q000000000001",), priority=Priority.VERIFY)))
+
+
+def test_what_four_pulls_begin_with_is_one_call(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+    schemas = [rig.org.describe(name) for name in FOUR]
+    requests = [PullRequest(schema.only("SystemModstamp"), priority=Priority.VERIFY) for schema in schemas]
+
+    pulls: list[list[Page]] = []
+    calls = rig.calls(lambda: pulls.extend(list(pages) for pages in rig.org.pull_together(requests)))
+
+    assert calls == 1
+    assert [sum(len(_rows(page)) for page in pages) for pages in pulls] == [rig.sim.count(name) for name in FOUR]
+
+
+def test_without_composite_each_pull_begins_by_itself(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+    schemas = [rig.org.describe(name) for name in FOUR]
+    rig.sim.faults.add(Fault(path="/composite", status=404))
+
+    pulls = rig.org.pull_together([PullRequest(schema) for schema in schemas])
+
+    assert [sum(len(_rows(page)) for page in pages) for pages in pulls] == [rig.sim.count(name) for name in FOUR]
+
+
+def test_a_verify_of_four_small_objects_is_a_poll_and_a_listing(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+    store = MemoryStore(rig.clock)
+    engine = SyncEngine(rig.org, store, rig.clock, Bus())
+    engine.run(FOUR)
+    engine.run(FOUR)  # what was described is known from now on
+
+    runs: list[Run] = []
+    calls = rig.calls(lambda: runs.append(engine.verify(FOUR)))
+
+    assert calls == runs[0].calls == 2
+    assert runs[0].state is RunState.COMPLETE
+    for name in FOUR:
+        proof = store.proof(name)
+        assert proof is not None
+        assert proof.rows == proof.org_rows == rig.sim.count(name)
+
+
+def test_proofs_that_fall_due_in_one_run_share_their_calls(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+    store = MemoryStore(rig.clock)
+    rules = Rules(verify_every=timedelta(hours=1), refresh_every=None)
+    engine = SyncEngine(rig.org, store, rig.clock, Bus(), rules)
+    engine.run(FOUR)
+    engine.run(FOUR)
+    rig.clock.advance(timedelta(hours=2))
+
+    assert rig.calls(lambda: engine.run(FOUR)) == 2
+    assert all(store.proof(name) is not None for name in FOUR)
 
 
 def test_the_forecast_of_a_full_load_holds(connect: Callable[..., Rig]) -> None:

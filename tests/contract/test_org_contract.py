@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from salesforce_sync.errors import LocatorExpired, ObjectNotFound
+from salesforce_sync.errors import LocatorExpired, ObjectNotFound, SchemaChanged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest
+from salesforce_sync.testing import make_field
 from tests.contract.orgs import PRODUCT, MemoryWorld, OrgWorld, SocketWorld, records
 
 GONE = "/services/data/v58.0/query/0r8000000000000AAA-2"
@@ -161,6 +163,32 @@ def test_calls_are_counted(world: OrgWorld) -> None:
     assert world.org.usage.spent == before + 2
     assert (world.org.usage.used or 0) >= 2
     assert world.org.usage.limit == 15_000
+
+
+def test_pulls_that_begin_together_are_as_each_would_be_alone(world: OrgWorld) -> None:
+    ids = [world.add(f"P{number}") for number in range(5)]
+    world.delete(ids[3])
+    schema = world.org.describe(PRODUCT)
+    world.ready()
+    requests = [PullRequest(schema), PullRequest(schema.only("IsDeleted", "Name"))]
+
+    together = [list(pages) for pages in world.org.pull_together(requests)]
+
+    assert [sorted(map(str, names(pages))) for pages in together] == [["P0", "P1", "P2", "P4"]] * 2
+    assert all(pages[-1].last for pages in together)
+
+
+def test_what_one_of_several_pulls_meets_is_its_own(world: OrgWorld) -> None:
+    world.add("P0")
+    schema = world.org.describe(PRODUCT)
+    unknown = replace(schema, fields=(*schema.fields, make_field("Gone__c")))
+    world.ready()
+
+    whole, broken = world.org.pull_together([PullRequest(schema), PullRequest(unknown)])
+
+    assert names(list(whole)) == ["P0"]
+    with pytest.raises(SchemaChanged):
+        list(broken)
 
 
 def test_a_pull_may_be_left_at_any_page(world: OrgWorld, tmp_path: Path) -> None:

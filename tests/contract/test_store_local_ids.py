@@ -247,3 +247,27 @@ def test_a_record_that_was_deleted_here_and_pulled_before_it_was_settled_is_dele
 
     assert replica.get("Account", NEW) is None
     assert (only(replica).record_id, only(replica).operation) == (NEW, Operation.DELETE)
+
+
+def test_edits_of_the_row_that_was_pulled_before_it_was_settled_wait(replica, local):
+    changes = send(replica)
+    arrive(replica, ACCOUNT, row(ACCOUNT, NEW, ONE, Name="Nut"))
+    replica.update("Account", NEW, {"Phone": "8"})
+
+    applied(replica, changes, Account=NEW)
+
+    assert (only(replica).record_id, only(replica).values) == (NEW, {"Phone": "8"})
+    assert shown(replica, local)["Phone"] == "8"
+    assert replica.count("Account") == 3
+
+
+def test_a_deletion_of_the_row_that_was_pulled_before_it_was_settled_waits(replica, local):
+    changes = send(replica)
+    arrive(replica, ACCOUNT, row(ACCOUNT, NEW, ONE, Name="Nut"))
+    replica.delete("Account", NEW)
+
+    applied(replica, changes, Account=NEW)
+
+    assert (only(replica).record_id, only(replica).operation) == (NEW, Operation.DELETE)
+    assert replica.get("Account", local) is None
+    assert replica.count("Account") == 2

@@ -283,6 +283,17 @@ def test_status_comes_by_name_and_once_whatever_the_case(store):
     assert store.status()[1].last_run.run_id == "run-1"
 
 
+def test_what_the_org_said_of_its_calls_is_kept_over_a_restart(world):
+    assert world.store.usage() is None
+
+    world.store.note_usage(7, 15_000)
+    world.store.note_usage(8, 5_000)
+    told = world.store.usage()
+
+    assert (told.used, told.limit) == (8, 5_000)
+    assert world.restart().usage() == told
+
+
 def test_many_runs_are_kept_in_bounds(store):
     for number in range(520):
         store.record_run(run(number))

@@ -58,11 +58,13 @@ def test_without_credentials_it_does_not_begin(cli):
     assert "NOT_CONNECTED" in done.err
 
 
-def test_ctrl_c_cuts_a_sync_at_once_and_the_next_one_ends_it(user, simorg):
+def test_a_second_ctrl_c_cuts_a_sync_at_once_and_the_next_one_ends_it(user, simorg):
     simorg.faults.add(path="/describe", delay=20.0, times=None)
     running = user.start("sync", "Contact")
     while not simorg.sessions._by_token:  # until it has logged in
         time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    read_until(running.stderr, "Stopping at the next whole page")
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=5)
     simorg.faults.clear()
@@ -84,3 +86,21 @@ def test_sigterm_lets_a_run_that_has_begun_end(user, simorg):
 
     assert running.returncode == 0
     assert json.loads(out)["state"] == "complete"
+
+
+def test_ctrl_c_does_not_wait_for_the_orgs_job_and_the_next_sync_goes_on_with_it(user, simorg):
+    simorg.faults.add(path="/query\\?", status=414, times=None)  # so that it goes by Bulk
+    simorg.faults.add(job="stuck", path="Contact", times=None)
+    for _ in range(2):
+        running = user.start("sync", "Contact")
+        told = read_until(running.stderr, "waiting for the org's job")
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=5)
+
+        assert "Contact: waiting for the org's job, " in told
+        assert running.returncode == 130
+        assert "Stopping at the next whole page. Ctrl-C again ends it at once." in err
+        assert "STOPPED: Contact: Stopped on request." in err
+        assert "partial: " in out
+    jobs = [calls for what, calls in simorg.usage.counters.items() if what.startswith("POST ") and "jobs/query" in what]
+    assert jobs == [1]

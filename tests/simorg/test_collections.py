@@ -289,6 +289,62 @@ class TestComposite:
         assert (bad["httpStatusCode"], gone["httpStatusCode"]) == (400, 204)
         assert (org.row(account) or {})["Site"] is None
 
+    def test_collated_parts_may_run_in_another_order(
+        self, client: httpx2.Client, outside: httpx2.Client, org: SimOrg
+    ) -> None:
+        outside.post("/_control/rules", json={"reorder_collated_parts": True})
+        last = "/query?q=SELECT Name FROM Account WHERE Site = 'collated' ORDER BY Id"
+        parts = [
+            part("POST", "/sobjects/Account", "a", {"Name": "a", "Site": "collated"}),
+            part("POST", "/sobjects/Account", "b", {"Name": "b", "Site": "collated"}),
+            part("POST", "/sobjects/Contact", "c", {"LastName": "@{b.id}", "AccountId": "@{a.id}"}),
+            part("POST", "/sobjects/Account", "d", {"Name": "d", "Site": "collated"}, **{"X-PrettyPrint": "1"}),
+        ]
+        answers = composite(client, *parts)
+        made = [one["Name"] for one in client.get(last).json()["records"]]
+
+        assert [(one["referenceId"], one["httpStatusCode"]) for one in answers] == [(name, 201) for name in "abcd"]
+        assert made == ["b", "a", "d"]
+
+    def test_who_asks_for_the_order_gets_it(self, client: httpx2.Client, org: SimOrg) -> None:
+        org.rules.reorder_collated_parts = True
+        parts = [part("POST", "/sobjects/Account", name, {"Name": name, "Site": "ordered"}) for name in "ab"]
+        client.post("/composite", json={"collateSubrequests": False, "compositeRequest": parts})
+        made = client.get("/query?q=SELECT Name FROM Account WHERE Site = 'ordered' ORDER BY Id").json()["records"]
+
+        assert [one["Name"] for one in made] == ["a", "b"]
+
+    def test_all_or_none_in_another_order_keeps_the_failure_in_its_place(
+        self, client: httpx2.Client, org: SimOrg
+    ) -> None:
+        org.rules.reorder_collated_parts = True
+        parts = [part("POST", "/sobjects/Account", "a", {}), part("POST", "/sobjects/Account", "b", {"Name": "b"})]
+        answers = composite(client, *parts, all_or_none=True)
+
+        assert [one["body"][0]["errorCode"] for one in answers] == ["REQUIRED_FIELD_MISSING", "PROCESSING_HALTED"]
+
+    def test_which_stamp_a_condition_looks_at_can_be_set(
+        self, client: httpx2.Client, outside: httpx2.Client, org: SimOrg
+    ) -> None:
+        org.clock.freeze()
+        parent = org.add("Account", Name="p")
+        contact = org.add("Contact", LastName="x", AccountId=parent)
+        made = {"If-Unmodified-Since": http_date(org.now_stamp())}
+        org.clock.advance(60)
+        org.remove(parent)  # a system edit of the contact: only SystemModstamp moves
+        path = f"/sobjects/Contact/{contact}"
+        by_system = client.patch(path, json={"Title": "1"}, headers=made).status_code
+        outside.post("/_control/rules", json={"condition_stamp": "LastModifiedDate"})
+
+        assert (by_system, client.patch(path, json={"Title": "2"}, headers=made).status_code) == (412, 204)
+
+    @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
+    def test_a_tag_without_quotes_is_400(self, client: httpx2.Client, org: SimOrg, name: str) -> None:
+        account = org.add("Account", Name="x")
+        answer = client.patch(f"/sobjects/Account/{account}", json={"Site": "1"}, headers={name: "abc"})
+
+        assert answer.status_code == 400
+
     def test_a_batch_costs_a_call_per_part(self, client: httpx2.Client, org: SimOrg) -> None:
         account = org.add("Account", Name="x")
         parts = [

@@ -38,7 +38,9 @@ def trigger(org: SimOrg) -> None:
     triggers.fail_when(org, "Contact", "LastName = 'Bad'", "a null")
 
 
-TRIGGER_TEXT = "ContactTrigger: execution of AfterSave\n\ncaused by: a null\n\nTrigger.ContactTrigger: line 1, column 1"
+TRIGGER_TEXT = (
+    "ContactTrigger: execution of AfterInsert\n\ncaused by: a null\n\nTrigger.ContactTrigger: line 1, column 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,17 @@ class TestDuplicates:
             {"attributes": {"type": "Contact", "url": f"{url}/{known}"}, "Id": known}
         ]
 
+    def test_the_header_asks_for_the_matching_record(self, client: httpx2.Client, org: SimOrg) -> None:
+        org.rules.add_duplicate_rule("Contact", ["Email"])
+        known = org.add("Contact", LastName="First", Email="details@example.com", Phone="1")
+        header = {"Sforce-Duplicate-Rule-Header": "includeRecordDetails=true"}
+        body = {"LastName": "Second", "Email": "details@example.com"}
+        (told,) = client.post("/sobjects/Contact", json=body, headers=header).json()
+
+        record = told["duplicateResut"]["matchResults"][0]["matchRecords"][0]["record"]
+        assert record == client.get(f"/sobjects/Contact/{known}").json()
+        assert record["Phone"] == "1"
+
     @pytest.mark.parametrize(("allow_save", "status"), [(True, 201), (False, 400)])
     def test_the_header_saves_anyway_where_the_rule_allows_it(
         self, client: httpx2.Client, org: SimOrg, allow_save: bool, status: int
@@ -193,6 +206,19 @@ class TestDuplicates:
         header = {"Sforce-Duplicate-Rule-Header": "allowSave=true; includeRecordDetails=false"}
 
         assert client.post("/sobjects/Contact", json=body, headers=header).status_code == status
+
+    def test_a_rule_makes_its_fields_quick_to_look_up(self, org: SimOrg) -> None:
+        org.rules.add_duplicate_rule("contact", ["Department"])
+        sql = 'EXPLAIN QUERY PLAN SELECT "Id" FROM "Contact" WHERE "Department" = ? COLLATE NOCASE'
+        (plan,) = org.database.rows(sql, ("x",))
+
+        assert "USING INDEX _Contact_Department" in plan[-1]
+
+    def test_a_rule_on_a_field_that_is_not_there_is_refused(self, org: SimOrg) -> None:
+        with pytest.raises(LookupError):
+            org.rules.add_duplicate_rule("Contact", ["Nonsense"])
+
+        assert org.rules.duplicate_rules == []
 
 
 class TestLocks:

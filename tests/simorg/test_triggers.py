@@ -104,6 +104,14 @@ class TestAnotherRecord:
         assert value(org, parents[0], "LastModifiedDate") == before + 5000
         assert value(org, parents[0], "LastModifiedById") == org.user_id
 
+    def test_a_ring_of_parents_comes_to_rest(self, org: SimOrg) -> None:
+        triggers.count_on_parent(org, "Account", "ParentId", "NumberOfEmployees")
+        one, two = org.add("Account", Name="one"), org.add("Account", Name="two")
+        org.change(one, ParentId=two)
+        org.change(two, ParentId=one)
+
+        assert self.counts(org, (one, two)) == [1, 1]
+
     def test_a_parent_that_refuses_makes_the_child_fail(
         self, client: httpx2.Client, org: SimOrg, parents: tuple[str, str]
     ) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from salesforce_sync.errors import (
+    BudgetSpent,
     DiskFull,
     InsufficientAccess,
     LimitExceeded,
@@ -17,9 +18,10 @@ from salesforce_sync.errors import (
     Unreachable,
 )
 from salesforce_sync.models.run import Problem, RunCounts, RunState
-from salesforce_sync.ports import Usage
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.signals import ApiLimitWarning, Bus, Progress, RecordsUpdated, SyncFailed, SyncStarted
-from salesforce_sync.sync.engine import SyncEngine, near_the_wall
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import near_the_wall
 from salesforce_sync.testing import capture_signals, make_schema
 from tests.unit.orgs import FORMS, fill, replica
 
@@ -197,8 +199,11 @@ def test_a_bug_is_logged_with_its_traceback_and_named(rig, caplog):
     assert "Traceback" in caplog.text
 
 
-@pytest.mark.parametrize("error", [SessionInvalid("ended"), LimitExceeded("used up")])
-def test_what_concerns_every_object_stops_those_that_have_not_begun(rig, error):
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(SessionInvalid("ended"), RunState.FAILED), (LimitExceeded("used up"), RunState.PARTIAL)],
+)
+def test_what_concerns_every_object_stops_those_that_have_not_begun(rig, error, state):
     names = [f"Thing{number}__c" for number in range(12)]
     for name in names:
         rig.org.define(make_schema(name, Name="string"))
@@ -207,7 +212,7 @@ def test_what_concerns_every_object_stops_those_that_have_not_begun(rig, error):
     run = rig.run(*names)
 
     codes = [each.problem.code for each in run.objects]
-    assert run.state is RunState.FAILED
+    assert run.state is state
     assert set(codes) <= {error.code, "NOT_BEGUN"}
     assert "NOT_BEGUN" in codes
     assert rig.signals.of(SyncFailed)[0].error == error.code
@@ -304,17 +309,17 @@ def test_the_next_run_makes_a_failed_one_good(rig):
 @pytest.mark.parametrize(
     ("usage", "near"),
     [
-        (Usage(), False),
-        (Usage(5, 100, None), False),
-        (Usage(5, None, 15_000), False),
-        (Usage(5, 11_999, 15_000), False),
-        (Usage(5, 12_000, 15_000), True),
-        (Usage(5, 20_000, 15_000), True),
-        (Usage(5, 0, 0), False),
+        ((None, None), False),
+        ((100, None), False),
+        ((None, 15_000), False),
+        ((11_999, 15_000), False),
+        ((12_000, 15_000), True),
+        ((20_000, 15_000), True),
+        ((0, 0), False),
     ],
 )
 def test_the_wall_is_near_from_four_fifths_on(usage, near):
-    assert near_the_wall(usage) is near
+    assert near_the_wall(*usage) is near
 
 
 def test_a_run_near_the_wall_warns(rig):
@@ -324,6 +329,24 @@ def test_a_run_near_the_wall_warns(rig):
 
     warned = rig.signals.of(ApiLimitWarning)
     assert warned == [ApiLimitWarning(85 + rig.org.usage.spent, 100)]
+
+
+def test_what_the_org_said_of_its_calls_is_kept_for_other_processes(rig):
+    rig.org.used_by_others = 40
+
+    rig.run("Account")
+
+    assert rig.store.usage() == DayUsage(40 + rig.org.usage.spent, 15_000, rig.world.clock.now())
+
+
+def test_a_run_that_the_budget_cut_says_when_it_may_go_on(rig):
+    again_at = rig.world.clock.now() + timedelta(minutes=40)
+    rig.org.fail(BudgetSpent("spent", again_at=again_at), "Account", call="describe")
+
+    run = rig.run("Account", "Contact")
+
+    assert run.state is RunState.PARTIAL
+    assert run.again_at == again_at
 
 
 def test_a_run_far_from_the_wall_does_not(rig):
@@ -338,6 +361,7 @@ def test_a_run_at_the_wall_stops_and_says_so(rig):
 
     run = rig.run("Account")
 
+    assert run.state is RunState.PARTIAL
     assert run.objects[0].problem.code == "REQUEST_LIMIT_EXCEEDED"
     assert rig.signals.names[-2:] == ["sync_failed", "api_limit_warning"]
 

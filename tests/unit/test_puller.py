@@ -43,7 +43,7 @@ class Rig:
         return self.world.store
 
     def pull(self, name="Account"):
-        report = lambda rows, total: self.reports.append((rows, total))  # noqa: E731
+        report = lambda rows, total, waits_for: self.reports.append((rows, total))  # noqa: E731
         return Puller(self.org, self.store, self.world.clock).pull(name, report)
 
     def pages(self, work):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from threading import Event
 
 import pytest
 
@@ -11,6 +12,7 @@ from salesforce_sync.models.outbox import ChangeState, Kind, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.stopping import StoppableOrg
 from salesforce_sync.testing import MemoryOrg, capture_signals, make_field, make_schema
 from tests.unit.orgs import replica
 
@@ -65,6 +67,21 @@ class Rig:
 
     def equal(self):
         return all(replica(self.store, name) == self.org.live(name) for name in ("Account", "Contact"))
+
+
+class OrgThatStops:
+    """Another org, in which somebody wants the run to end while its first call is under way."""
+
+    def __init__(self, org, stop):
+        self._org, self._stop = org, stop
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        for outcomes in self._org.write(orders, announce):
+            self._stop.set()
+            yield outcomes
 
 
 @pytest.fixture
@@ -161,6 +178,7 @@ def test_what_the_org_makes_of_a_value_is_shown_here_at_once(rig):
 def test_a_hundred_quiet_cycles_after_a_push_write_nothing(rig):
     rig.edit(rig.acme, Phone="2")
     rig.store.create("Account", {"Name": "Nut"})
+    rig.store.delete("Contact", rig.jane)
     rig.sync()
     written = len(rig.org.written)
 
@@ -177,6 +195,7 @@ def test_the_dry_run_writes_nothing_and_says_what_the_push_then_does(rig):
     local = rig.store.create("Account", {"Name": "Nut"})
     rig.store.create("Contact", {"LastName": "Doe", "AccountId": local})
     rig.edit(rig.acme, Phone="2")
+    rig.store.delete("Contact", rig.jane)
 
     preview = rig.engine.dry_run()
 
@@ -474,6 +493,21 @@ def test_the_org_cannot_be_asked_and_the_change_stays_on_its_way(rig):
     assert push.problem.code == "REQUEST_LIMIT_EXCEEDED"
     assert [each.state for each in rig.store.changes()] == [ChangeState.SENDING]
     assert names(rig) == ["Acme", "Bolt", "Nut"]
+
+
+def test_a_push_that_is_stopped_sends_no_further_call_and_nothing_is_lost(rig):
+    stop = Event()
+    rig.org.orders_a_call = 1
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.bolt, Phone="3")
+    org = StoppableOrg(OrgThatStops(rig.org, stop), stop)
+
+    push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+
+    assert outcomes(push) == [(rig.acme, "applied")]
+    assert push.problem.code == "STOPPED"
+    assert [each.state for each in rig.store.changes()] == [ChangeState.WAITING]
+    assert outcomes(rig.push()) == [(rig.bolt, "applied")]
 
 
 # ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────

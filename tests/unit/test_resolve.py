@@ -316,8 +316,18 @@ def test_a_policy_decides_a_deletion(policy, modified, expected):
     assert (verdict.kind, verdict.revert) == (None, expected)
 
 
+def test_edits_beneath_a_deletion_are_judged_for_the_day_on_which_it_is_taken_back():
+    verdict = held(Edit("Phone", "1", "2"), Edit("FirstName", "Ann", "Eve"), operation=Operation.DELETE, Phone="3")
+
+    assert verdict.kind is Kind.CHANGED_THERE
+    assert (verdict.keep, verdict.conflicts) == (
+        (Edit("FirstName", "Ann", "Eve"),),
+        (Conflict("Phone", "1", "2", "3"),),
+    )
+
+
 def test_a_deletion_goes_on_where_only_our_own_edit_has_arrived():
-    assert held(sent("2"), operation=Operation.DELETE, Phone="2") == Verdict()
+    assert held(sent("2"), operation=Operation.DELETE, Phone="2") == Verdict(done=("Phone",))
     assert held(sent("2"), operation=Operation.DELETE, Phone="3").kind is Kind.CHANGED_THERE
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from salesforce_sync.sync.schedule import needs_describe
+from salesforce_sync.sync.schedule import needs_describe, pause
 
 NOW = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
 
@@ -25,3 +25,23 @@ def test_a_schema_is_described_again_when_it_is_an_hour_old(age, due):
 
 def test_a_schema_that_was_never_described_is_due():
     assert needs_describe(None, NOW)
+
+
+QUARTER = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("share", "minutes"), [(None, 15), (0.0, 15), (0.79, 15), (0.8, 30), (0.89, 30), (0.9, 60), (1.0, 60), (1.3, 60)]
+)
+def test_before_the_wall_syncs_come_at_longer_intervals(share, minutes):
+    assert pause(QUARTER, share) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(("hours", "slower"), [(1, 4), (2, 4), (4, 4), (24, 24)])
+def test_a_longer_interval_is_never_more_than_four_hours_unless_a_person_set_it(hours, slower):
+    assert pause(timedelta(hours=hours), 0.95) == timedelta(hours=slower)
+
+
+@pytest.mark.parametrize(("again_in", "waits"), [(40, 40), (5, 15), (-3, 15)])
+def test_at_the_wall_the_next_sync_is_when_calls_may_be_free(again_in, waits):
+    assert pause(QUARTER, 1.0, timedelta(minutes=again_in)) == timedelta(minutes=waits)

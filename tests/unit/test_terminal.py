@@ -75,6 +75,19 @@ def test_plain_progress_tells_the_beginning_and_the_end_and_little_between(capsy
     assert len(lines) < 10
 
 
+def test_plain_progress_says_what_it_waits_for_and_goes_on(capsys):
+    with terminal.progress() as listener:
+        listener(Progress("Contact", 0, 10_000, calls=3, waits_for="the org's job"))
+        listener(Progress("Contact", 0, 10_000, calls=4))
+        listener(Progress("Contact", 10_000, 10_000, calls=5))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "Contact: waiting for the org's job (10,000 rows), 3 API calls",
+        "Contact: 0 of 10,000 rows, 4 API calls",
+        "Contact: 10,000 of 10,000 rows, 5 API calls",
+    ]
+
+
 def test_progress_without_a_total_says_what_it_knows(capsys):
     with terminal.progress() as listener:
         listener(Progress("Lead", 7, None, calls=1))

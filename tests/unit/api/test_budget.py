@@ -1,11 +1,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from salesforce_sync.api.budget import allowance, at, ceiling, full_load, look_again, may_call, quiet_day, spent
+from salesforce_sync.api.budget import (
+    allowance,
+    at,
+    ceiling,
+    day,
+    forecast,
+    full_load,
+    left,
+    look_again,
+    may_call,
+    quiet_day,
+    spent,
+)
 from salesforce_sync.models.page import Priority
+from salesforce_sync.models.usage import Forecast, Rhythm, Work
 
 PUSH, PULL, VERIFY, REFRESH = Priority
 
@@ -107,3 +121,47 @@ def test_what_a_quiet_day_costs(objects: int, minutes: int, calls: int) -> None:
 )
 def test_what_a_full_load_costs(rows: int, page_rows: int, calls: int) -> None:
     assert full_load(rows, page_rows) == calls
+
+
+def works(*names: str, **more: Any) -> list[Work]:
+    return [Work(name, 1000, polled=True, **more) for name in names]
+
+
+def test_objects_that_are_polled_cost_what_they_share() -> None:
+    assert forecast(works("A", "B", "C", "D")) == Forecast(1, (("A", 0), ("B", 0), ("C", 0), ("D", 0)))
+    assert forecast(works(*"ABCDEF")).calls == 2
+
+
+def test_small_proofs_share_a_call_and_large_ones_need_a_job_each() -> None:
+    small, large = works("A", proof_is_due=True)[0], Work("B", 1_000_000, polled=True, proof_is_due=True)
+
+    told = forecast([small, large])
+
+    assert (told.shared, dict(told.objects)) == (2, {"A": 0, "B": full_load(1_000_000) - 2})
+
+
+def test_what_reads_every_row_or_refreshes_pays_for_itself() -> None:
+    told = forecast([Work("A", 10_000, reads_all=True), Work("B", 10_000, polled=True, refresh_is_due=True)])
+
+    assert (told.shared, dict(told.objects)) == (1, {"A": 5, "B": 5})
+
+
+def test_a_first_load_is_not_known_before_it_has_begun() -> None:
+    told = forecast([Work("A", None), *works("B")])
+
+    assert told.unknown == ("A",)
+    assert told.calls == 1 + 2
+
+
+def test_a_day_has_its_polls_proofs_and_refreshes() -> None:
+    quarter, hours = timedelta(minutes=15), timedelta(hours=6)
+    four = [*works("A", "B", "C"), Work("D", 1000, polled=True, refreshes=True)]
+
+    assert day(four, Rhythm(quarter, None, None)) == quiet_day(4, quarter) == 96
+    assert day(four, Rhythm(quarter, timedelta(days=1), None)) == 96 + 1
+    assert day(four, Rhythm(quarter, timedelta(days=1), hours)) == 96 + 1 + 4
+
+
+@pytest.mark.parametrize(("used", "top", "rest"), [(0, 100, 95), (90, 100, 5), (95, 100, 0), (200, 100, 0)])
+def test_what_is_left_is_what_pulls_may_use(used: int, top: int, rest: int) -> None:
+    assert left(used, top) == rest

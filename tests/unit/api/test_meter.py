@@ -101,9 +101,11 @@ def test_an_hour_after_the_orgs_word_one_call_may_go_and_look() -> None:
 
     clock.advance(timedelta(minutes=40))
     meter.admit(PULL)
-    with pytest.raises(BudgetSpent):
-        meter.admit(PULL)  # one looks, not all
-    meter.settle("api-usage=97/100")
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(meter.admit, PULL)  # one looks, the others wait for what it is told
+        meter.settle("api-usage=97/100")
+        with pytest.raises(BudgetSpent):
+            other.result(10)
     with pytest.raises(BudgetSpent):
         meter.admit(PULL)
     clock.advance(timedelta(hours=1))
@@ -112,6 +114,20 @@ def test_an_hour_after_the_orgs_word_one_call_may_go_and_look() -> None:
     meter.admit(PULL)
 
     assert meter.usage == Usage(spent=4, used=30, limit=100, ceiling=100)
+
+
+def test_when_the_look_finds_free_calls_nobody_is_refused() -> None:
+    clock = FrozenClock()
+    meter = meter_of("api-usage=96/100", clock)
+    clock.advance(timedelta(hours=1))
+    meter.admit(PULL)
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(meter.admit, PULL) for _ in range(3)]
+        meter.settle("api-usage=30/100")
+        for each in others:
+            each.result(10)
+
+    assert meter.usage.spent == 5
 
 
 def test_the_hint_tells_whose_limit_it_is() -> None:

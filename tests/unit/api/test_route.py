@@ -4,7 +4,16 @@ from itertools import accumulate
 
 import pytest
 
-from salesforce_sync.api.route import Probe, Route, bulk_calls, choose, first_wait, next_wait, rest_calls_left
+from salesforce_sync.api.route import (
+    Probe,
+    Route,
+    bulk_calls,
+    choose,
+    first_wait,
+    next_wait,
+    rest_calls_left,
+    result_page_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +61,10 @@ def test_two_hours_of_waiting_cost_a_bounded_number_of_looks() -> None:
     assert max(waits) == 60.0
     assert list(accumulate(waits))[4] > 20
     assert len(waits) < 130
+
+
+@pytest.mark.parametrize(
+    ("width", "rows"), [(2, 1_000_000), (3, 1_000_000), (4, 1_000_000), (5, 250_000), (60, 250_000)]
+)
+def test_a_page_of_a_listing_has_more_rows(width: int, rows: int) -> None:
+    assert result_page_rows(width) == rows

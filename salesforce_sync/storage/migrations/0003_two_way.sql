@@ -15,6 +15,7 @@ CREATE TABLE _sync_outbox (
     allow_duplicates INTEGER NOT NULL DEFAULT 0,
     UNIQUE (object_name, record_id)
 );
+CREATE INDEX _sync_outbox_by_record ON _sync_outbox (record_id);
 
 -- Its fields. base: what the org last showed; value: what is here; sent: what was handed to the org.
 CREATE TABLE _sync_edit (

@@ -1,0 +1,65 @@
+"""What the org says of its API calls, and what a plan would cost of them, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class DayUsage:
+    """API calls of the last 24 hours, everybody's together: `used` of `limit`, as the org said at `at` (our time)."""
+
+    used: int
+    limit: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the next run does with one object of so many rows; `rows` is None before its first load.
+
+    `polled`: what changed is asked together with other objects. `reads_all`: every run reads every row.
+    """
+
+    object_name: str
+    rows: int | None
+    polled: bool = False
+    reads_all: bool = False
+    refreshes: bool = False
+    refresh_is_due: bool = False
+    proof_is_due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often what happens by itself. None: never."""
+
+    interval: timedelta
+    verify_every: timedelta | None
+    refresh_every: timedelta | None
+
+
+LEAST_OF_A_LOAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """API calls that a run will cost while little has changed.
+
+    `shared` are calls that several objects have in common; `objects` says what each needs beside them, None where
+    that is not known before the object's first load has begun.
+    """
+
+    shared: int
+    objects: tuple[tuple[str, int | None], ...]
+
+    @property
+    def calls(self) -> int:
+        """As many as are known: of a first load that it describes the object and asks for a page."""
+        return self.shared + sum(LEAST_OF_A_LOAD if calls is None else calls for _, calls in self.objects)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The objects of which it is not known."""
+        return tuple(name for name, calls in self.objects if calls is None)

@@ -1,0 +1,89 @@
+"""What `status` tells in a process of its own: calls and proofs, and how each object is kept complete."""
+
+STAMPS = ["SystemModstamp", "LastModifiedDate", "CreatedDate"]
+
+
+def lines(user, *arguments):
+    done = user(*arguments)
+    assert done.code == 0
+    return done.out.splitlines()
+
+
+def test_before_the_first_sync_nothing_is_known_and_that_is_said(user):
+    told = "\n".join(lines(user, "status"))
+
+    assert "at most 15,000 in 24 hours; the org has not said how many are used" in told
+    assert "at least 8 API calls (first load of Contact, Lead, Account, Opportunity)" in told
+
+
+def test_another_process_knows_what_is_used_left_and_to_be_expected(user, simorg):
+    user("sync")
+
+    calls = user("status", "--json").json["api_calls"]
+    told = "\n".join(lines(user, "status"))
+
+    assert (calls["used"], calls["limit"], calls["ceiling"]) == (simorg.usage.used, 15_000, 15_000)
+    assert calls["left"] == 14_250 - simorg.usage.used
+    assert calls["next_sync"] == {
+        "calls": 1,
+        "shared": 1,
+        "objects": {"Contact": 0, "Lead": 0, "Account": 0, "Opportunity": 0},
+    }
+    assert calls["told"] is not None
+    assert not calls["warning"]
+    assert f"{simorg.usage.used} of 15,000 used in 24 hours" in told
+    assert "the next sync takes about 1 API call;" in told
+    before = simorg.usage.used
+    assert user("sync").code == 0
+    assert simorg.usage.used == before + calls["next_sync"]["calls"]
+
+
+def test_the_smaller_limit_holds_and_a_person_is_warned_from_four_fifths_on(user, simorg):
+    user.settle(simorg.url, more="sync: {api_calls_per_day: 1000}\n")
+    simorg.usage.add(850)
+
+    synced = user("sync", "Lead")
+    calls = user("status", "--json").json["api_calls"]
+
+    assert "api_limit_warning" in synced.out
+    assert (calls["limit"], calls["ceiling"], calls["warning"]) == (15_000, 1000, True)
+    assert any(line.startswith("WARNING") for line in lines(user, "status"))
+
+
+def test_at_the_wall_a_run_is_partial_and_says_when_to_try_again(user, simorg):
+    user("init")
+    simorg.usage.reset(14_990)
+
+    done, document = user("sync", "Lead"), user("sync", "Account", "--json")
+
+    assert (done.code, document.code) == (5, 5)
+    assert document.json["state"] == "partial"
+    assert "The next try is at " in done.out
+    assert document.json["again_at"] is not None
+    assert simorg.usage.used < 14_995
+
+
+def test_a_proof_stands_with_its_repairs_and_its_time(user, simorg):
+    user("sync", "Contact")
+    simorg.purge([row[0] for row in simorg.db.execute('SELECT "Id" FROM "Contact" LIMIT 2')])
+    user("verify", "Contact")
+
+    (proof,) = [line for line in lines(user, "status") if line.startswith("Contact 38 = 38, proved ")]
+
+    assert proof.endswith(", 2 purged rows repaired")
+
+
+def test_an_object_without_a_stamp_is_read_whole_and_status_says_so(user, simorg):
+    simorg.permissions.hide_field("Widget__c", *STAMPS)
+    user("sync", "Widget__c")
+    (widget,) = simorg.db.execute('SELECT "Id" FROM "Widget__c" LIMIT 1').fetchone()
+    simorg.change(widget, Text__c="another")
+    user("sync", "Widget__c")
+
+    told = lines(user, "status")
+
+    assert any(line.startswith("Widget__c") and "reading every row" in line for line in told)
+    assert "Widget__c has no stamp to ask by: every sync reads all its rows, so none is missed." in told
+    assert user("query", f"SELECT Text__c FROM Widget__c WHERE Id = '{widget}'", "--json").json["rows"] == [
+        {"Text__c": "another"}
+    ]
