@@ -274,8 +274,15 @@ class SFSync:
         except WrongOrg:
             raise
         except SyncError as error:
+            if self._has_moved():
+                raise  # what is edited here must not be written to an org that may be another one
             log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
         return self._offline_engine()
+
+    def _has_moved(self) -> bool:
+        """Whether the connection leads to another address than the one that the replica came from."""
+        known, used = self._store.org(), self._connection()
+        return known is not None and used is not None and known[1] != used.instance_url
 
     def _offline_engine(self) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
