@@ -235,7 +235,8 @@ def _differs(name: str, contested: Contested, schema: ObjectSchema) -> bool:
 
 def _policy(group: Sequence[Edit], contested: Contested, schema: ObjectSchema, policies: Policies) -> Policy:
     """The group's policy: a person is asked where its fields have different ones."""
-    found = {policies.of(contested.object_name, edit.field) for edit in group}
+    open_still = [edit for edit in group if _fate(edit, contested, schema) is not _Fate.DONE]
+    found = {policies.of(contested.object_name, edit.field) for edit in open_still}
     return found.pop() if len(found) == 1 else Policy.ASK
 
 

@@ -369,6 +369,6 @@ def _item(row: _Item, edits: Sequence[_EditRow]) -> InboxItem:
         hint=row.hint,
         fields=tuple(msgspec.json.decode(row.fields, type=list[str])),
         conflicts=tuple(_replaced(row)) if kind is Kind.REPLACED else disputed if kind is Kind.CONFLICT else (),
-        edits=tuple(Edit(each.field, each.base, each.value) for each in edits if not each.contested),
+        edits=tuple(Edit(each.field, each.base, each.value) for each in edits),
         matches=tuple(Match(*each) for each in matches),
     )
