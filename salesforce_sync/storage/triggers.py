@@ -57,7 +57,7 @@ def _check_insert(schema: ObjectSchema) -> str:
         new = f"NEW.{quote(field.name)}"
         named = f"{schema.name}.{field.name}"
         if not field.createable:
-            cases.append((f"{new} IS NOT NULL", f"{named} {_why_read_only(field)}"))
+            cases.append((f"{new} IS NOT NULL", f"{named} {why_read_only(field)}"))
             continue
         if field.required:
             cases.append((f"nullif({new}, '') IS NULL", f"{named} is required"))
@@ -92,7 +92,7 @@ def _wrong_updates(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, st
     name, named = quote(field.name), f"{schema.name}.{field.name}"
     changes = f"nullif(NEW.{name}, '') IS NOT nullif(OLD.{name}, '')"
     if not field.updateable and not field.createable:
-        yield changes, f"{named} {_why_read_only(field)}"
+        yield changes, f"{named} {why_read_only(field)}"
         return
     if not field.updateable:
         on_its_way = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {_mine(schema)} AND sending IS NOT NULL)"
@@ -106,7 +106,8 @@ def _wrong_updates(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, st
         yield f"{changes} AND nullif(NEW.{name}, '') IS NOT NULL AND {wrong}", f"{named} {why}"
 
 
-def _why_read_only(field: Field) -> str:
+def why_read_only(field: Field) -> str:
+    """Why a field cannot be written, to follow its name."""
     if field.calculated:
         return "is calculated by Salesforce and cannot be written"
     return "is read-only for the connected user"
