@@ -39,7 +39,7 @@ class Editor:
         names = [schema.field(name).name for name in values]
         listed = ", ".join(map(sql.quote, names))
         given = f"({listed}) VALUES ({', '.join('?' * len(names))})" if names else "DEFAULT VALUES"
-        with self._editing(schema) as db:
+        with self._editing() as db:
             db.execute(f"INSERT INTO {sql.quote(schema.name)} {given}", _bindings(db, schema, values))
             newest = f'SELECT "Id" FROM {sql.quote(schema.name)} WHERE rowid = ?'
             return str(db.execute(newest, (db.last_insert_rowid(),)).get)
@@ -49,7 +49,7 @@ class Editor:
         if not values:
             return
         assigned = ", ".join(f"{sql.quote(schema.field(name).name)} = ?" for name in values)
-        with self._editing(schema) as db:
+        with self._editing() as db:
             bindings = (*_bindings(db, schema, values), real_id(db, record_id))
             db.execute(
                 f'UPDATE {sql.quote(schema.name)} SET {assigned} WHERE "Id" = ? AND {sql.alive(schema)}', bindings
@@ -57,7 +57,7 @@ class Editor:
             _check_found(db, schema, record_id)
 
     def delete(self, schema: ObjectSchema, record_id: str) -> None:
-        with self._editing(schema) as db:
+        with self._editing() as db:
             full = real_id(db, record_id)
             live = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND {sql.alive(schema)}'
             if not db.execute(live, (full,)).get:
@@ -84,7 +84,7 @@ class Editor:
     def undelete(self, schema: ObjectSchema, record_id: str) -> None:
         if not schema.has("IsDeleted"):
             raise Misuse(f"Deleted {schema.name} records cannot be brought back.")
-        with self._editing(schema) as db:
+        with self._editing() as db:
             back = f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 0 WHERE "Id" = ? AND "IsDeleted" = 1'
             db.execute(back, (real_id(db, record_id),))
             _check_found(db, schema, record_id)
@@ -94,9 +94,9 @@ class Editor:
             return real_id(db, record_id)
 
     @contextmanager
-    def _editing(self, schema: ObjectSchema) -> Iterator[apsw.Connection]:
+    def _editing(self) -> Iterator[apsw.Connection]:
         """A transaction on the editor."""
-        with refusals(schema), self._connections.editing() as db:
+        with refusals(), self._connections.editing() as db:
             yield db
 
 
@@ -144,7 +144,7 @@ def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored
 
 
 @contextmanager
-def refusals(schema: ObjectSchema) -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What a trigger refuses is a `Misuse` with the trigger's words."""
     try:
         yield
@@ -161,7 +161,7 @@ def check_value(db: apsw.Connection, schema: ObjectSchema, record_id: str, name:
     assigned = f"UPDATE {sql.quote(schema.name)} SET {sql.quote(schema.field(name).name)} = ?"
     db.execute("SAVEPOINT _sync_check")
     try:
-        with refusals(schema):
+        with refusals():
             db.execute(f'{assigned} WHERE "Id" = ?', (stored, record_id))
     finally:
         db.execute("ROLLBACK TO _sync_check; RELEASE _sync_check")

@@ -107,7 +107,7 @@ def _wrong_updates(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, st
 
 
 def why_read_only(field: Field) -> str:
-    """Why nobody may write the field, after its name."""
+    """Why a field cannot be written, to follow its name."""
     if field.calculated:
         return "is calculated by Salesforce and cannot be written"
     return "is read-only for the connected user"
