@@ -12,7 +12,7 @@ import msgspec
 
 from salesforce_sync.api.query import Query, is_identifier
 from salesforce_sync.api.resume import RestPoint, mark
-from salesforce_sync.api.rows import PageDecoder, QueryPage, Row
+from salesforce_sync.api.rows import PageDecoder, QueryPage
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import origin
 from salesforce_sync.errors import (
@@ -164,7 +164,7 @@ class RestPull:
             seen += len(page.rows)
             self._check(page, seen, total)
             point = RestPoint(seen, None if page.done else page.next_path, total, mark(self._session))
-            yield self._page(page.rows, point, total, asked, last=page.done)
+            yield self._page(page, point, total, asked)
             if page.done:
                 return
             if page.next_path in fetched:
@@ -181,8 +181,9 @@ class RestPull:
         if not page.done and not (page.next_path and page.rows):
             raise Incomplete(f"The org did not say where the rest of {name} is.")
 
-    def _page(self, rows: list[Row], point: RestPoint, total: int, asked: datetime | None, *, last: bool) -> Page:
-        return Page(self._schema, Rows(rows), resume=str(point), total=total, server_time=asked, last=last)
+    def _page(self, page: QueryPage, point: RestPoint, total: int, asked: datetime | None) -> Page:
+        rows = Rows(page.rows, page.blanks)
+        return Page(self._schema, rows, resume=str(point), total=total, server_time=asked, last=page.done)
 
     def _fetch(self, next_path: str) -> QueryPage:
         path = locator_path(next_path, self._transport.root, self._session.instance_url)

@@ -29,15 +29,21 @@ _TYPES: dict[FieldType, Any] = {
     FieldType.DECIMAL: Decimal | None,
 }
 
+_FILLED_TEXT = Annotated[str, msgspec.Meta(min_length=1)]
+
 
 @dataclass(frozen=True, slots=True)
 class QueryPage:
-    """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque."""
+    """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque.
+
+    `blanks`: whether an empty text may be in the rows.
+    """
 
     total: int
     done: bool
     next_path: str | None
     rows: list[Row]
+    blanks: bool = True
 
 
 class PageDecoder:
@@ -45,7 +51,11 @@ class PageDecoder:
 
     def __init__(self, schema: ObjectSchema) -> None:
         self._schema = schema
-        self._fast = msgspec.json.Decoder(_page_of(list[_struct(schema)]))  # type: ignore[misc]
+        # An org writes null and not "", so nearly every page fits the first one, and is known to have no blanks.
+        self._fast = [
+            (msgspec.json.Decoder(_page_of(list[_struct(schema, text)])), blanks)  # type: ignore[misc]
+            for text, blanks in ((_FILLED_TEXT, False), (str, True))
+        ]
         self._slow = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
 
     def decode(self, body: bytes) -> QueryPage:
@@ -59,13 +69,15 @@ class PageDecoder:
             return self._decode(mended)
 
     def _decode(self, body: bytes) -> QueryPage:
-        try:
-            page = self._fast.decode(body)
-        except msgspec.ValidationError:
-            return self._decode_slowly(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as bad:
-            raise _unreadable(self._schema, bad) from bad
-        return _query_page(page, list(map(astuple, page.records)))
+        for decoder, blanks in self._fast:
+            try:
+                page = decoder.decode(body)
+            except msgspec.ValidationError:
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError) as bad:
+                raise _unreadable(self._schema, bad) from bad
+            return _query_page(page, list(map(astuple, page.records)), blanks)
+        return self._decode_slowly(body)
 
     def _decode_slowly(self, body: bytes) -> QueryPage:
         try:
@@ -73,7 +85,7 @@ class PageDecoder:
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise _unreadable(self._schema, bad) from bad
         readers = [(field, _READERS.get(field.type, read_text)) for field in self._schema.columns]
-        return _query_page(page, [self._row(record, readers) for record in page.records])
+        return _query_page(page, [self._row(record, readers) for record in page.records], blanks=True)
 
     def _row(self, record: dict[str, msgspec.Raw], readers: list[tuple[Field, Callable[[Any], object]]]) -> Row:
         try:
@@ -101,9 +113,9 @@ def _without_halves(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
 
 
-def _struct(schema: ObjectSchema) -> type[msgspec.Struct]:
+def _struct(schema: ObjectSchema, text: Any) -> type[msgspec.Struct]:
     names = {f"f{at}": field.name for at, field in enumerate(schema.columns)}
-    fields = [(f"f{at}", _TYPES.get(field.type, str | None)) for at, field in enumerate(schema.columns)]
+    fields = [(f"f{at}", _TYPES.get(field.type, text | None)) for at, field in enumerate(schema.columns)]
     # gc=False: the rows hold no cycles, and the collector would walk them all again and again.
     return msgspec.defstruct("Row", fields, rename=names, gc=False)
 
@@ -115,8 +127,8 @@ def _page_of(records: Any) -> Any:
     return msgspec.defstruct("Page", fields)
 
 
-def _query_page(page: Any, rows: list[Row]) -> QueryPage:
-    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows)
+def _query_page(page: Any, rows: list[Row], blanks: bool) -> QueryPage:
+    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows, blanks)
 
 
 def _unreadable(schema: ObjectSchema, bad: Exception) -> Unreachable:

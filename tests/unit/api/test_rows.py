@@ -151,3 +151,15 @@ def test_a_whole_number_beyond_64_bits_is_a_float(text: str, value: float) -> No
     got = cells(row(Size=text))["Size"]
 
     assert (type(got), got) == (type(value), value)
+
+
+def test_a_page_without_an_empty_text_is_known_to_have_no_blanks() -> None:
+    assert not PageDecoder(SCHEMA).decode(page(row(Name='"N"', Any__c=r'"\""'), row())).blanks
+
+
+@pytest.mark.parametrize("odd", ['""', '{"a":""}'])
+def test_a_page_with_an_empty_text_may_have_blanks(odd: str) -> None:
+    decoded = PageDecoder(SCHEMA).decode(page(row(Name='"N"'), row(Name='""', Any__c=odd)))
+
+    assert decoded.blanks
+    assert [each[1] for each in decoded.rows] == ["N", ""]
