@@ -12,7 +12,7 @@ import msgspec
 
 from salesforce_sync.api.query import Query, is_identifier
 from salesforce_sync.api.resume import RestPoint, mark
-from salesforce_sync.api.rows import PageDecoder, QueryPage
+from salesforce_sync.api.rows import Outline, PageDecoder, QueryPage
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import origin
 from salesforce_sync.errors import (
@@ -116,11 +116,33 @@ class FirstPage:
     asked: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A query's first page as it came, and what it says of itself: its rows may never be wanted."""
+
+    body: bytes
+    outline: Outline
+    session: Session
+    asked: datetime | None
+
+    def first_page(self, decoder: PageDecoder) -> FirstPage:
+        return FirstPage(decoder.decode(self.body), self.session, self.asked)
+
+
+def glance(transport: Transport, query: Query, decoder: PageDecoder, purpose: Purpose) -> Glance:
+    """Ask a query, and read of the answer only how large the result is. One call."""
+    answer = transport.send(_first_call(query, purpose))
+    return Glance(answer.body, decoder.outline(answer.body), answer.session, answer.asked)
+
+
 def ask(transport: Transport, query: Query, decoder: PageDecoder, purpose: Purpose) -> FirstPage:
     """Ask a query. One call."""
-    call = Call(purpose.doing, query_path(query), headers=PAGE_SIZE, priority=purpose.priority)
-    answer = transport.send(call)
+    answer = transport.send(_first_call(query, purpose))
     return FirstPage(decoder.decode(answer.body), answer.session, answer.asked)
+
+
+def _first_call(query: Query, purpose: Purpose) -> Call:
+    return Call(purpose.doing, query_path(query), headers=PAGE_SIZE, priority=purpose.priority)
 
 
 class RestPull:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -19,6 +19,7 @@ from salesforce_sync.errors import RequestRefused, Unreachable
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 
 Row = tuple[object, ...]
+T = TypeVar("T")
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 """What SQLite keeps as a whole number."""
@@ -46,6 +47,15 @@ class QueryPage:
     blanks: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a page says of itself; `rows` is how many are on it."""
+
+    total: int
+    rows: int
+    done: bool
+
+
 class PageDecoder:
     """Reads the pages of one object. Every column must be in every row: a field that is not there is not null."""
 
@@ -56,17 +66,23 @@ class PageDecoder:
             (msgspec.json.Decoder(_page_of(list[_struct(schema, text)])), blanks)  # type: ignore[misc]
             for text, blanks in ((_FILLED_TEXT, False), (str, True))
         ]
+        self._slim = msgspec.json.Decoder(_page_of(list[msgspec.Raw]))
         self._slow = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
 
     def decode(self, body: bytes) -> QueryPage:
         """The page; `Unreachable` if it is no query result, `RequestRefused` if a row lacks a field."""
+        return _mending(self._decode, body)
+
+    def outline(self, body: bytes) -> Outline:
+        """What the page says of itself, without a Python object for each of its values."""
+        return _mending(self._outline, body)
+
+    def _outline(self, body: bytes) -> Outline:
         try:
-            return self._decode(body)
-        except Unreachable:
-            mended = _without_halves(body)
-            if mended == body:
-                raise
-            return self._decode(mended)
+            page = self._slim.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+            raise _unreadable(self._schema, bad) from bad
+        return Outline(page.totalSize, len(page.records), page.done)
 
     def _decode(self, body: bytes) -> QueryPage:
         for decoder, blanks in self._fast:
@@ -103,6 +119,16 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 """An escape in JSON: two halves of one character, a half alone, or any other (so that `\\ud800` is a backslash)."""
+
+
+def _mending(decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except Unreachable:
+        mended = _without_halves(body)
+        if mended == body:
+            raise
+        return decode(mended)
 
 
 def _without_halves(body: bytes) -> bytes:
