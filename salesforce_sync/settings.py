@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from annotated_types import Interval, MinLen, Predicate
-
-OLDEST_VERSION: Final = 47.0
-"""Bulk API 2.0 queries came with version 47.0."""
+from msgspec import Meta
 
 
 def is_address(text: str) -> bool:
@@ -37,42 +33,24 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _is_version(text: str) -> bool:
-    return re.fullmatch(r"\d{2,3}\.0", text) is not None and float(text) >= OLDEST_VERSION
+Version = Annotated[str, Meta(pattern=r"\A(4[7-9]|[5-9]\d|[1-9]\d\d)\.0\Z")]
+"""From 47.0 on: Bulk API 2.0 queries came with that."""
 
-
-def _is_object_name(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII) is not None
-
-
-def _is_field_name(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z]\w*\.[A-Za-z]\w*", text, re.ASCII) is not None
-
-
-def _is_word(text: str) -> bool:
-    return re.fullmatch(r"\S{1,40}", text) is not None
-
-
-def _is_disputed(text: str) -> bool:
-    return text == DEFAULT or _is_object_name(text) or _is_field_name(text)
-
+ObjectName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\Z")]
+FieldName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*\Z")]
+Disputed = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?\Z")]
+PolicyName = Literal["ask", "org", "local", "newest"]
 
 DEFAULT: Final = "default"
 """Stands in `sync.conflicts` for every object and field that is not named there."""
-
-Address = Annotated[str, Predicate(is_address)]
-ObjectName = Annotated[str, Predicate(_is_object_name)]
-FieldName = Annotated[str, Predicate(_is_field_name)]
-Disputed = Annotated[str, Predicate(_is_disputed)]
-PolicyName = Literal["ask", "org", "local", "newest"]
 
 
 @dataclass(frozen=True, slots=True)
 class SalesforceSettings:
     """Which org, and in which version of its API. `instance_url` has no slash at its end."""
 
-    instance_url: Address | None = None
-    api_version: Annotated[str, Predicate(_is_version)] = "58.0"
+    instance_url: str | None = None
+    api_version: Version = "58.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +61,18 @@ class SyncSettings:
     lower case → policy.
     """
 
-    interval_minutes: Annotated[int, Interval(ge=1, le=10_080)] = 15
-    batch_size: Annotated[int, Interval(ge=1, le=2_000)] = 200
-    objects: Annotated[tuple[ObjectName, ...], MinLen(1)] = ("Contact", "Lead", "Account", "Opportunity")
-    overlap_minutes: Annotated[int, Interval(ge=0, le=1_440)] = 10
-    verify_hours: Annotated[int, Interval(ge=0, le=8_760)] = 24
-    refresh_hours: Annotated[int, Interval(ge=0, le=8_760)] = 6
+    interval_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 15
+    batch_size: Annotated[int, Meta(ge=1, le=2_000)] = 200
+    objects: Annotated[tuple[ObjectName, ...], Meta(min_length=1)] = ("Contact", "Lead", "Account", "Opportunity")
+    overlap_minutes: Annotated[int, Meta(ge=0, le=1_440)] = 10
+    verify_hours: Annotated[int, Meta(ge=0, le=8_760)] = 24
+    refresh_hours: Annotated[int, Meta(ge=0, le=8_760)] = 6
     refresh_fields: tuple[FieldName, ...] = ()
-    max_loss_percent: Annotated[int, Interval(ge=0, le=100)] = 20
-    api_calls_per_day: Annotated[int, Interval(ge=1)] = 15_000
+    max_loss_percent: Annotated[int, Meta(ge=0, le=100)] = 20
+    api_calls_per_day: Annotated[int, Meta(ge=1)] = 15_000
     conflicts: Mapping[Disputed, PolicyName] = field(default_factory=lambda: {DEFAULT: "ask"})
-    history_days: Annotated[int, Interval(ge=0, le=36_500)] = 90
-    history_rows: Annotated[int, Interval(ge=0)] = 50_000
+    history_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    history_rows: Annotated[int, Meta(ge=0)] = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +88,7 @@ class SignalSettings:
     """Whether signals are told, and to whom their line is addressed."""
 
     enabled: bool = True
-    target: Annotated[str, Predicate(_is_word)] = "OS"
+    target: Annotated[str, Meta(pattern=r"\A\S{1,40}\Z")] = "OS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +101,17 @@ class Credentials:
     refresh_token: str | None = field(default=None, repr=False)
     username: str | None = None
     jwt_key_file: Path | None = None
-    login_url: Address | None = None
+    login_url: str | None = None
     sync_key: str | None = field(default=None, repr=False)
+
+
+SECTIONS: Final = {
+    "salesforce": SalesforceSettings,
+    "sync": SyncSettings,
+    "storage": StorageSettings,
+    "signals": SignalSettings,
+    "credentials": Credentials,
+}
 
 
 @dataclass(frozen=True, slots=True)

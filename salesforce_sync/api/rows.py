@@ -33,15 +33,30 @@ _TYPES: dict[FieldType, Any] = {
     FieldType.DECIMAL: Decimal | None,
 }
 
+_FILLED_TEXT = Annotated[str, msgspec.Meta(min_length=1)]
+
 
 @dataclass(frozen=True, slots=True)
 class QueryPage:
-    """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque."""
+    """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque.
+
+    `blanks`: whether an empty text may be in the rows.
+    """
 
     total: int
     done: bool
     next_path: str | None
     rows: list[Row]
+    blanks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a page says of itself; `rows` is how many are on it."""
+
+    total: int
+    rows: int
+    done: bool
 
 
 class PageDecoder:
@@ -49,35 +64,47 @@ class PageDecoder:
 
     def __init__(self, schema: ObjectSchema) -> None:
         self._schema = schema
-        self._fast = msgspec.json.Decoder(_page_of(list[_struct(schema)]))  # type: ignore[misc]
+        # An org writes null and not "", so nearly every page fits the first one, and is known to have no blanks.
+        self._fast = [
+            (msgspec.json.Decoder(_page_of(list[_struct(schema, text)])), blanks)  # type: ignore[misc]
+            for text, blanks in ((_FILLED_TEXT, False), (str, True))
+        ]
+        self._slim = msgspec.json.Decoder(_page_of(list[msgspec.Raw]))
         self._slow = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
         self._readers = [(field, _READERS.get(field.type, read_text)) for field in schema.columns]
 
     def decode(self, body: bytes) -> QueryPage:
         """The page; `Unreachable` if it is no query result, `RequestRefused` if a row lacks a field."""
+        return _mending(self._decode, body)
+
+    def outline(self, body: bytes) -> Outline:
+        """What the page says of itself, without a Python object for each of its values."""
+        return _mending(self._outline, body)
+
+    def _outline(self, body: bytes) -> Outline:
         try:
-            return self._decode(body)
-        except Unreachable:
-            mended = _without_halves(body)
-            if mended == body:
-                raise
-            return self._decode(mended)
+            page = self._slim.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+            raise _unreadable(self._schema, bad) from bad
+        return Outline(page.totalSize, len(page.records), page.done)
 
     def _decode(self, body: bytes) -> QueryPage:
-        try:
-            page = self._fast.decode(body)
-        except msgspec.ValidationError:
-            return self._decode_slowly(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as bad:
-            raise _unreadable(self._schema, bad) from bad
-        return _query_page(page, list(map(astuple, page.records)))
+        for decoder, blanks in self._fast:
+            try:
+                page = decoder.decode(body)
+            except msgspec.ValidationError:
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError) as bad:
+                raise _unreadable(self._schema, bad) from bad
+            return _query_page(page, list(map(astuple, page.records)), blanks)
+        return self._decode_slowly(body)
 
     def _decode_slowly(self, body: bytes) -> QueryPage:
         try:
             page = self._slow.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise _unreadable(self._schema, bad) from bad
-        return _query_page(page, [self._row(record) for record in page.records])
+        return _query_page(page, [self._row(record) for record in page.records], blanks=True)
 
     def records(self, body: bytes) -> list[Row | None]:
         """The rows of a collection that was retrieved; None where the org shows none for an id."""
@@ -111,6 +138,16 @@ _ESCAPE = re.compile(
 """An escape in JSON: two halves of one character, a half alone, or any other (so that `\\ud800` is a backslash)."""
 
 
+def _mending(decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except Unreachable:
+        mended = _without_halves(body)
+        if mended == body:
+            raise
+        return decode(mended)
+
+
 def _without_halves(body: bytes) -> bytes:
     """The body with U+FFFD for each half of a character that stands alone, as Bulk's UTF-8 has it.
 
@@ -119,9 +156,9 @@ def _without_halves(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
 
 
-def _struct(schema: ObjectSchema) -> type[msgspec.Struct]:
+def _struct(schema: ObjectSchema, text: Any) -> type[msgspec.Struct]:
     names = {f"f{at}": field.name for at, field in enumerate(schema.columns)}
-    fields = [(f"f{at}", _TYPES.get(field.type, str | None)) for at, field in enumerate(schema.columns)]
+    fields = [(f"f{at}", _TYPES.get(field.type, text | None)) for at, field in enumerate(schema.columns)]
     # gc=False: the rows hold no cycles, and the collector would walk them all again and again.
     return msgspec.defstruct("Row", fields, rename=names, gc=False)
 
@@ -133,8 +170,8 @@ def _page_of(records: Any) -> Any:
     return msgspec.defstruct("Page", fields)
 
 
-def _query_page(page: Any, rows: list[Row]) -> QueryPage:
-    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows)
+def _query_page(page: Any, rows: list[Row], blanks: bool) -> QueryPage:
+    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows, blanks)
 
 
 def _unreadable(schema: ObjectSchema, bad: Exception) -> Unreachable:

@@ -102,7 +102,7 @@ class Ingest:
 
     def _stage_rows(self, page: Page, body: Rows) -> int:
         with self._connections.writing() as db:
-            db.executemany(sql.stage_rows(page.schema.name, page.schema.columns), body.values)
+            db.executemany(sql.stage_rows(page.schema.name, page.schema.columns, body.blanks), body.values)
             self._note_progress(db, page)
         return len(body.values)
 

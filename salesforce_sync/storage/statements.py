@@ -196,8 +196,9 @@ def stage_csv(object_name: str, columns: Sequence[Field]) -> str:
     return f"INSERT INTO {quote(staging_table(object_name))} SELECT {', '.join(casts)} FROM temp._sync_csv"
 
 
-def stage_rows(object_name: str, columns: Sequence[Field]) -> str:
-    casts = ", ".join(_from_rest(field, f"?{number}") for number, field in enumerate(columns, 1))
+def stage_rows(object_name: str, columns: Sequence[Field], blanks: bool) -> str:
+    """Its text is kept short: apsw hashes it for every row of an executemany, and 1,000 characters more cost 1.2 µs."""
+    casts = ", ".join(_from_rest(field, number, blanks) for number, field in enumerate(columns, 1))
     return f"INSERT INTO {quote(staging_table(object_name))} VALUES ({casts})"
 
 
@@ -220,16 +221,17 @@ def _from_csv(field: Field, value: str) -> str:
             return f"nullif({value}, '')"
 
 
-def _from_rest(field: Field, value: str) -> str:
+def _from_rest(field: Field, number: int, blanks: bool) -> str:
     """A REST value in the stored form. Decimals were bound in it already."""
     match field.type:
         case FieldType.BOOLEAN | FieldType.INTEGER | FieldType.DECIMAL:
-            return value
+            return "?"
         case FieldType.DATETIME:
+            value = f"?{number}"
             rest = f"WHEN substr({value}, 24) = '+0000' THEN substr({value}, 1, 23) || 'Z'"
-            return f"CASE {rest} WHEN {value} IS NULL THEN NULL ELSE _sync_datetime({value}) END"
+            return f"CASE {rest} WHEN {value} NOTNULL THEN _sync_datetime({value}) END"
         case _:
-            return f"nullif({value}, '')"
+            return "nullif(?, '')" if blanks else "?"
 
 
 def survey_staging(schema: ObjectSchema) -> str:
