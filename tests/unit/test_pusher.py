@@ -558,3 +558,12 @@ def test_a_new_record_that_somebody_has_worked_on_is_not_deleted_by_undo(rig):
 def test_there_is_nothing_to_undo_of_an_unknown_push(rig):
     with pytest.raises(RecordNotFound, match="no push"):
         rig.engine.undo("nonsense")
+
+
+@pytest.mark.parametrize("way", ["push", "sync"])
+def test_what_a_push_cost_is_known_to_the_next_process(rig, way):
+    rig.edit(rig.acme, Phone="2")
+
+    getattr(rig, way)()
+
+    assert rig.store.usage().used == rig.org.usage.used
