@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from benchmarks import calls, clients, load, machine, proof, reads, rest, starting
+from benchmarks import calls, clients, download, load, machine, proof, reads, rest, starting
 from benchmarks.table import Line, render
 from benchmarks.workplace import QUICK, Sizes, Workplace
 
 BENCHES: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "load": load.speed,
     "memory": load.memory,
+    "download": download.speed,
     "rest": rest.speed,
     "reads": reads.speed,
     "import": starting.cost,

@@ -46,7 +46,14 @@ def running_org(folder: Path, records: int, seed: int) -> Iterator[Org]:
     ready = folder / f"org{records}.ready"
     command = [sys.executable, "-m", "simorg", "--exit-with-parent", "--port", "0", "--api-limit", "1000000"]
     command += ["--records", str(records), "--seed", str(seed), "--ready-file", str(ready)]
-    with (folder / f"org{records}.log").open("w+") as log:
+    with running(command, ready) as told:
+        yield Org(**json.loads(told))
+
+
+@contextmanager
+def running(command: Sequence[str], ready: Path) -> Iterator[str]:
+    """A server that runs until the block ends: what it wrote to its ready file."""
+    with ready.with_suffix(".log").open("w+") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=surroundings())
         try:
             yield _when_ready(process, ready, Path(log.name))
@@ -56,10 +63,10 @@ def running_org(folder: Path, records: int, seed: int) -> Iterator[Org]:
             ready.unlink(missing_ok=True)
 
 
-def _when_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> Org:
+def _when_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> str:
     until = time.monotonic() + START_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > until:
-            raise Failed(f"The simulated org did not start: {log.read_text('utf-8')[-200:]}")
+            raise Failed(f"A server did not start: {log.read_text('utf-8')[-200:]}")
         time.sleep(0.1)
-    return Org(**json.loads(ready.read_text("utf-8")))
+    return ready.read_text("utf-8")

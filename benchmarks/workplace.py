@@ -71,6 +71,18 @@ class Workplace:
         order = "scattered" if scattered else "sorted"
         return self._once(("segments", rows, order), lambda: self._make(f"segments of {rows:,} rows", rows, order))
 
+    def result_pages(self, rows: int) -> Path:
+        """The same rows as an org sends them: each file compressed, as a page of a Bulk result."""
+        segments = self.segments(rows, scattered=False)
+
+        def make() -> Path:
+            self.say(f"compressing {rows:,} rows")
+            folder = self._new_folder()
+            run(task("make_pages", segments, folder))
+            return folder
+
+        return self._once(("pages", rows), make)
+
     def rest_pages(self) -> Path:
         """Answers to a REST query."""
         pages = self.sizes.rest_pages
@@ -84,10 +96,12 @@ class Workplace:
 
     def _make(self, what: str, count: int, kind: str) -> Path:
         self.say(f"making {what}, {kind}")
-        folder = self._folder / f"data{len(self._made)}"
-        folder.mkdir()
+        folder = self._new_folder()
         run(task("make_data", folder, count, self.sizes.seed, kind))
         return folder
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix="data-", dir=self._folder))
 
     def database(self, *, scattered: bool = True) -> Path:
         """A replica of the first load's rows."""

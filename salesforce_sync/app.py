@@ -10,21 +10,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, Stopped, SyncError, WrongOrg
+from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
+from salesforce_sync.models.history import Keeping, Replaced
+from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
+from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.models.usage import Forecast, Rhythm, Work
 from salesforce_sync.ports import Clock, Usage
+from salesforce_sync.resolve import Policies, Policy
+from salesforce_sync.settings import DEFAULT
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
 
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.schedule import Rules
+    from salesforce_sync.sync.undo import Undone
 
 
 log = logging.getLogger(__name__)
@@ -67,6 +73,26 @@ class Status:
     connected_to: str | None
     objects: tuple[ObjectStatus, ...]
     budget: Budget
+    outbox: int = 0
+    """Records with edits that the org does not have."""
+    inbox: int = 0
+    """What waits for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a push would do now, and what it would leave where it is.
+
+    `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
+    the org is asked first; `held` ones wait: for a person (parked), or for a later moment.
+    """
+
+    orders: tuple[Change, ...]
+    calls: int
+    blocked: tuple[Blocked, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    unknown: tuple[Change, ...] = ()
+    held: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +135,9 @@ class SFSync:
         self._stop = threading.Event()
         self._clock = clock or SystemClock(self._stop)
         self._bus = Bus()
-        self._store = SqliteStore(self.config.storage.path, self._clock)
+        self._store = SqliteStore(
+            self.config.storage.path, self._clock, policies=_policies(self.config), keeping=_keeping(self.config)
+        )
         self._lock = threading.Lock()
         self._org: SalesforceOrg | None = None
         self.contacts = Collection(self._store, "Contact", Contact)
@@ -218,11 +246,16 @@ class SFSync:
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def sync(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
-        """Pull these objects, or the configured ones, and tell the signals. The result says what is not complete.
+        """Pull these objects, or the configured ones, then push every edit, and tell the signals.
 
-        Objects in `accept_loss` may lose any number of rows; of the others no more than `sync.max_loss_percent`.
+        The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
+        more than `sync.max_loss_percent`.
         """
         return self._engine().run(objects or self.config.sync.objects, frozenset(accept_loss))
+
+    def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
+        """Pull as `sync` does, and push nothing."""
+        return self._engine().pull(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
         """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
@@ -235,17 +268,28 @@ class SFSync:
         return run, tuple(proof for proof in proofs if proof is not None)
 
     def _engine(self) -> SyncEngine:
-        from salesforce_sync.sync.engine import SyncEngine
-        from salesforce_sync.sync.stopping import StoppableOrg
-
         org = self._connected()
         try:
             self._check_org(org, None)
         except WrongOrg:
             raise
         except SyncError as error:
+            if self._has_moved():
+                raise  # what is edited here must not be written to an org that may be another one
             log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
-        return SyncEngine(StoppableOrg(org, self._stop), self._store, self._clock, self._bus, self._rules())
+        return self._offline_engine()
+
+    def _has_moved(self) -> bool:
+        """Whether the connection leads to another address than the one that the replica came from."""
+        known, used = self._store.org(), self._connection()
+        return known is not None and used is not None and known[1] != used.instance_url
+
+    def _offline_engine(self) -> SyncEngine:
+        from salesforce_sync.sync.engine import SyncEngine
+        from salesforce_sync.sync.stopping import StoppableOrg
+
+        org = StoppableOrg(self._connected(), self._stop)
+        return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
 
     def stop(self) -> None:
         """End the run that is under way at its next whole page, and begin no other. From any thread.
@@ -266,6 +310,88 @@ class SFSync:
             refresh_every=timedelta(hours=settings.refresh_hours) if settings.refresh_hours else None,
             refreshed=settings.refresh_fields,
         )
+
+    # ── edits on their way ───────────────────────────────────────────────────────────────────────────────────────
+
+    def outbox(self) -> tuple[Change, ...]:
+        """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
+        return self._store.changes()
+
+    def diff(self) -> Diff:
+        """What a push would send now, in its order, and what it would not. No API call."""
+        preview = self._offline_engine().dry_run()
+        plan = preview.plan
+        orders = tuple(order.change for wave in plan.waves for order in wave.orders)
+        told = {each.number for each in orders + preview.unknown}
+        told |= {each.change.number for each in plan.blocked} | {each.change.number for each in plan.rejected}
+        held = tuple(each for each in self._store.changes() if each.number not in told)
+        return Diff(orders, preview.calls, plan.blocked, plan.rejected, preview.unknown, held)
+
+    @overload
+    def push(self, *, dry_run: Literal[False] = False) -> Push: ...
+    @overload
+    def push(self, *, dry_run: Literal[True]) -> Diff: ...
+    def push(self, *, dry_run: bool = False) -> Push | Diff:
+        """Send every edit that can be sent, without a pull before; the result says what became of each.
+
+        The dry run sends nothing and is the same as `diff`.
+        """
+        return self.diff() if dry_run else self._engine().push()
+
+    def pushes(self, most: int = 20) -> tuple[Push, ...]:
+        """The last pushes, newest first."""
+        return self._store.pushes(most)
+
+    def undo(self, push_id: str) -> Undone:
+        """Send the values that this push replaced, as far as nobody has changed them since."""
+        return self._engine().undo(push_id)
+
+    def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
+        """The record's values that were replaced by a pull, a push or a decision, newest first."""
+        return self.objects[object_name].history(record_id)
+
+    # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
+
+    def inbox(self) -> tuple[InboxItem, ...]:
+        """Conflicts, and changes that the org refused, oldest first."""
+        return self._store.inbox()
+
+    def inbox_item(self, number: int) -> InboxItem:
+        """The item of this number; `RecordNotFound` if there is none."""
+        found = next((each for each in self._store.inbox() if each.number == number), None)
+        if found is None:
+            raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
+        return found
+
+    def resolve(self, number: int, resolution: Resolution) -> None:
+        """Carry out a decision on an inbox item. What it leaves to send goes with the next push."""
+        self._store.resolve(number, resolution)
+
+    def take(self, number: int, side: Side | str | None = None, /, **values: Any) -> None:
+        """Decide an item: for the side "org" or "local", or field by field: `take(3, phone="555-1234")`."""
+        collection = self.objects[self.inbox_item(number).object_name]
+        self.resolve(number, Resolution(None if side is None else _side(side), collection.stored(values) or None))
+
+    def drop(self, number: int) -> None:
+        """Give up the local edit of this item."""
+        self.resolve(number, dropped(self.inbox_item(number)))
+
+    def retry(self, number: int, *, allow_duplicates: bool = False) -> None:
+        """Let a refused change be sent again; with `allow_duplicates` past the org's duplicate rules."""
+        self.resolve(number, sent_again(self.inbox_item(number), allow_duplicates=allow_duplicates))
+
+    def retry_all(self, code: str) -> int:
+        """Let every change be sent again that was refused with this code of Salesforce's; gives how many there are."""
+        again = [each for each in self.inbox() if each.code.casefold() == code.casefold() and can_be_sent_again(each)]
+        for item in again:
+            self.resolve(item.number, sent_again(item))
+        return len(again)
+
+    def link(self, number: int, record_id: str) -> None:
+        """The new record of this item is that one, which the org has already: it is not created."""
+        self.resolve(number, Resolution(link=record_id))
+
+    # ── signals and usage ────────────────────────────────────────────────────────────────────────────────────────
 
     def on(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
         """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end."""
@@ -295,7 +421,8 @@ class SFSync:
         )
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
-        return Status(self.config.storage.path, connected_to, shown, self.budget())
+        waiting = len(self._store.changes()), len(self._store.inbox())
+        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""
@@ -379,3 +506,20 @@ class SFSync:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _policies(config: Config) -> Policies:
+    named = {name: Policy(policy) for name, policy in config.sync.conflicts.items()}
+    return Policies(named.pop(DEFAULT, Policy.ASK), named)
+
+
+def _keeping(config: Config) -> Keeping:
+    days, rows = config.sync.history_days, config.sync.history_rows
+    return Keeping(days, rows if days else 0)
+
+
+def _side(named: str) -> Side:
+    try:
+        return Side(named.casefold())
+    except ValueError as error:
+        raise Misuse(f"There is no side {named!r}.", hint="Take 'org' or 'local'.") from error

@@ -6,16 +6,16 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, login, reports
+from salesforce_sync import __version__, demo, login, reports, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
+from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
@@ -23,23 +23,9 @@ from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrup
 from salesforce_sync.signals import Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
 
 PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
-
-
-@dataclass(slots=True)
-class Options:
-    """What may stand before or after every command's name."""
-
-    config: str | None = None
-    json: bool = False
-    verbose: bool = False
-
-    def open(self) -> SFSync:
-        return SFSync(Config.load(self.config))
 
 
 # ── The frame ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -88,19 +74,6 @@ def _told_usage(error: click.UsageError, options: Options) -> int:
     else:
         error.show()
     return Exit.USAGE
-
-
-def shared(command: Command) -> Command:
-    """Give a command the options that every command has."""
-
-    def remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
-        if value:
-            setattr(context.obj, str(parameter.name), value)
-
-    option = partial(click.option, callback=remember, expose_value=False)
-    command = option("-v", "--verbose", is_flag=True, help="Tell more, with tracebacks.")(command)
-    command = option("--json", is_flag=True, help="Print one JSON document, errors too, and nothing else.")(command)
-    return option("--config", metavar="FILE", help="The settings.  [default: ./config.yaml]")(command)
 
 
 accepting_losses = click.option(
@@ -174,9 +147,13 @@ def connect(options: Options, /, method: str | None, secret_stdin: bool, **setti
 @shared
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @accepting_losses
+@click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
 @click.pass_obj
-def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...]) -> int:
-    """Bring what has changed in the org: of the configured objects, or of those named here (Widget__c)."""
+def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool) -> int:
+    """Bring what has changed, send what was edited.
+
+    Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
+    """
     lines: list[str] = []
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
@@ -184,11 +161,15 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
         if not options.json:
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
-            run = sync.sync(*objects, accept_loss=accept_loss)
+            run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
+        waiting = len(sync.inbox())
     if options.json:
-        say_json(reports.run_document(run))
+        say_json(reports.run_document(run) | reports_edits.pushed_document(run) | {"inbox": waiting})
     else:
         reports.say_run(run)
+        if run.pushed is not None:
+            reports_edits.say_push_briefly(run.pushed)
+        reports_inbox.say_waiting_for_a_person(waiting)
         for line in lines:
             say(line)
     return exit_of_run(run)
@@ -246,9 +227,11 @@ def daemon(options: Options) -> int:
         while not stop.is_set():
             run = sync.sync()
             if options.json:
-                say_json(reports.run_document(run))
+                say_json(reports.run_document(run) | reports_edits.pushed_document(run))
             else:
                 reports.say_run_briefly(run)
+                if run.pushed is not None:
+                    reports_edits.say_push_briefly(run.pushed)
             pause = sync.pause_after(run)
             if not options.json and pause > timedelta(minutes=minutes):
                 say(f"The day's API calls run short: the next sync is in {pause.total_seconds() / 60:.0f} minutes.")
@@ -270,6 +253,7 @@ def status(options: Options) -> int:
         say_json(reports.status_document(status))
     else:
         reports.say_status(status)
+        reports_inbox.say_waiting(status)
     return Exit.COMPLETE
 
 
@@ -301,6 +285,10 @@ def objects(options: Options) -> int:
     else:
         say_table(("object", "label"), [(each.name, each.label) for each in found])
     return Exit.COMPLETE
+
+
+for command in TWO_WAY:
+    commands.add_command(command)
 
 
 # ── Trying ───────────────────────────────────────────────────────────────────────────────────────────────────────

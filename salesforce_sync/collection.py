@@ -1,4 +1,4 @@
-"""`Collection`: the records of one object in the replica, as typed Python objects. The reading side."""
+"""`Collection`: the records of one object in the replica, as typed Python objects: read them, edit them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any, Generic, TypeVar
 
 from salesforce_sync.errors import Misuse, NotSynced
 from salesforce_sync.models.base import Record, record_type_for, shape
+from salesforce_sync.models.history import Replaced
+from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
-from salesforce_sync.models.values import encode
+from salesforce_sync.models.values import Stored, encode, read_text
 from salesforce_sync.ports import OPERATORS, Filter, Store
 
 R = TypeVar("R", bound=Record)
@@ -52,7 +54,7 @@ class Records(Generic[R]):
 
 
 class Collection(Generic[R]):
-    """Reads one object. Names of fields are Python names (`first_name`) or API names (`FirstName`)."""
+    """Reads and edits one object, offline too. Fields have Python names (`first_name`) or API names (`FirstName`)."""
 
     def __init__(self, store: Store, object_name: str, declared: type[R]) -> None:
         self.store = store
@@ -81,14 +83,12 @@ class Collection(Generic[R]):
         return Records(self, ())
 
     def get(self, record_id: str) -> R | None:
-        """The record of this 15- or 18-character id; None if the replica has none, or it is deleted."""
-        full = record_id if len(record_id) == 18 else to_18(record_id)
-        while True:
-            record_type = self.record_type
-            row = self.store.get(self.object_name, full)
-            # Another thread may have adopted a new schema: a row and its type must be of the same one.
-            if self.record_type is record_type:
-                return None if row is None else record_type.of(row)
+        """The record of this 15- or 18-character id; None if the replica has none, or it is deleted.
+
+        The local id of a record that was made here goes on naming it after the org has given it another.
+        """
+        record_type, row = self._row(_full_id(self.store, record_id))
+        return None if row is None else record_type.of(row)
 
     def search(self, **conditions: Any) -> Records[R]:
         """The records that pass every condition: `search(company="Acme")`, `search(amount__gt=1000)`.
@@ -97,16 +97,130 @@ class Collection(Generic[R]):
         isnull. Texts compare without regard to case, as in SOQL. `FieldNotFound` lists near names.
         """
         schema = self.schema
-        return Records(self, tuple(_filter(schema, name, value) for name, value in conditions.items()))
+        return Records(self, tuple(_filter(self.store, schema, name, value) for name, value in conditions.items()))
 
     def scan(self, filters: tuple[Filter, ...]) -> Iterator[R]:
         """The records that pass every filter."""
         while True:
             record_type = self.record_type
             rows = self.store.scan(self.object_name, filters)
-            # As in `get`.
+            # As in `_row`.
             if self.record_type is record_type:
                 return map(record_type.of, rows)
+
+    # ── editing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def create(self, record: R | None = None, /, **values: Any) -> R:
+        """Make a record here; the next push makes it in the org. `create(name="x")` does as well.
+
+        Gives the same record, with its local id and the values that it has by default. `Misuse` says what is wrong
+        with it, and then nothing is made.
+        """
+        made = self.record_type() if record is None else self._mine(record)
+        if made.original("Id") is not None:
+            raise Misuse(
+                f"This {self.object_name} is in the replica already: {made.original('Id')}.",
+                hint="Change it with update(), or make a new record.",
+            )
+        # null is what a field has without a value, and '' is null.
+        given = {name: value for name, value in self._changes(made, values).items() if value is not None}
+        return self._refreshed(made, self.store.create(self.object_name, given))
+
+    def update(self, record: R | str, /, **values: Any) -> R:
+        """Write what was changed in this record, and nothing else; the next push sends it to the org.
+
+        `update("003…", phone="555-1234")` does as well. A record without changes is left alone. Afterwards the
+        record shows what the replica has, and can be changed again. `RecordNotFound` where there is none.
+        """
+        edited, record_id = self._mine(record), self._id_of(record)
+        changes = self._changes(edited, values)
+        if edited.original("Id") is None:
+            changes.pop("Id", None)  # Contact(id="003…", phone="…"): it only says which record
+        if changes:
+            self.store.update(self.object_name, record_id, changes)
+        return self._refreshed(edited, record_id)
+
+    def delete(self, record: R | str, /) -> None:
+        """Delete this record, or the one of this id; the next push deletes it in the org."""
+        self._mine(record)
+        self.store.delete(self.object_name, self._id_of(record))
+
+    def undelete(self, record: R | str, /) -> R:
+        """Bring a deleted record back; the next push brings it back in the org."""
+        back, record_id = self._mine(record), self._id_of(record)
+        self.store.undelete(self.object_name, record_id)
+        return self._refreshed(back, record_id)
+
+    def history(self, record: R | str, /) -> tuple[Replaced, ...]:
+        """The record's values that were replaced by a pull, a push or a decision, newest first."""
+        self._mine(record)
+        return self.store.history(self.object_name, self._id_of(record))
+
+    def title(self, record_id: str) -> str:
+        """The name of this record, deleted or not; empty where it has none here."""
+        field, full = self.schema.name_field, self.full_id(record_id)
+        row = self.store.rows(self.object_name, [full]).get(full)
+        if field is None or row is None:
+            return ""
+        record = self.record_type.of(row)
+        # The org makes a person's name out of its parts; until it has, there are only these.
+        parts = [record.stored(each) for each in (field.name, *(() if record.stored(field.name) else _NAME_PARTS))]
+        return " ".join(str(each) for each in parts if each)
+
+    def full_id(self, record_id: str) -> str:
+        """The id in its 18 characters; for a local one the org's, once the org has given one."""
+        return _full_id(self.store, record_id)
+
+    def parse(self, texts: Mapping[str, str]) -> dict[str, object]:
+        """Python values of what a person typed, by field: '' is null; true, 12.5, 2026-01-31 by the field's type."""
+        schema = self.schema
+        return {schema.field(name).name: _typed(schema.field(name), text) for name, text in texts.items()}
+
+    def stored(self, values: Mapping[str, Any]) -> dict[str, Stored]:
+        """Python values in the form in which the store keeps them, by API name."""
+        fields = {name: self.schema.field(name) for name in values}
+        return {field.name: _stored(self.store, field, values[name]) for name, field in fields.items()}
+
+    def _mine(self, record: R | str) -> R:
+        """The record, if it is one of this object; an empty one where only its id is known."""
+        if isinstance(record, str):
+            return self.record_type()
+        name = self.schema.name
+        if not isinstance(record, Record) or record.api_name.casefold() != name.casefold():
+            raise Misuse(f"{record!r} is not a {name}.")
+        return record
+
+    def _id_of(self, record: R | str) -> str:
+        record_id = record if isinstance(record, str) else record.original("Id") or record.stored("Id")
+        if record_id is None:
+            raise Misuse(f"This {self.object_name} has no id.", hint="Make it with create() first.")
+        return _full_id(self.store, record_id)
+
+    def _changes(self, record: R, values: Mapping[str, Any]) -> dict[str, Stored]:
+        """The record's edits, and these values, in the stored form."""
+        schema = self.schema
+        edits = {
+            schema.field(name).name: _referred(self.store, schema.field(name), value)
+            for name, value in record.edits.items()
+        }
+        return edits | self.stored(values)
+
+    def _refreshed(self, record: R, record_id: str) -> R:
+        """The record as the replica has it now."""
+        kind, row = self._row(self.store.real_id(record_id))
+        record.become(kind if issubclass(kind, type(record)) else shape(type(record), self.schema), row)
+        return record
+
+    def _row(self, record_id: str) -> tuple[type[R], tuple[Any, ...] | None]:
+        """The live row of this id, and the record type that can read it."""
+        while True:
+            record_type = self.record_type
+            row = self.store.get(self.object_name, record_id)
+            # Another thread may have adopted a new schema: a row and its type must be of the same one.
+            if self.record_type is record_type:
+                return record_type, row
+
+    # ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def count(self) -> int:
         """How many records are not deleted."""
@@ -152,7 +266,10 @@ class Objects(Mapping[str, Collection[Any]]):
         return isinstance(name, str) and self._store.schema(name) is not None
 
 
-def _filter(schema: ObjectSchema, name: str, value: Any) -> Filter:
+_NAME_PARTS = ("FirstName", "LastName")
+
+
+def _filter(store: Store, schema: ObjectSchema, name: str, value: Any) -> Filter:
     field, operator = _field_and_operator(schema, name)
     if operator == "isnull":
         if not isinstance(value, bool):
@@ -161,12 +278,12 @@ def _filter(schema: ObjectSchema, name: str, value: Any) -> Filter:
     if operator == "in":
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise Misuse(f"{name} takes a list of values, not {value!r}.")
-        return Filter(field.name, operator, tuple(_stored(field, each) for each in value))
+        return Filter(field.name, operator, tuple(_stored(store, field, each) for each in value))
     if operator in ("contains", "startswith", "endswith"):
         if not isinstance(value, str):
             raise Misuse(f"{name} takes a text, not {value!r}.")
         return Filter(field.name, operator, value)
-    return Filter(field.name, operator, _stored(field, value))
+    return Filter(field.name, operator, _stored(store, field, value))
 
 
 def _field_and_operator(schema: ObjectSchema, name: str) -> tuple[Field, str]:
@@ -177,7 +294,25 @@ def _field_and_operator(schema: ObjectSchema, name: str) -> tuple[Field, str]:
     return schema.field(name), "eq"
 
 
-def _stored(field: Field, value: Any) -> object:
-    if field.type in (FieldType.ID, FieldType.REFERENCE) and isinstance(value, str) and len(value) == 15:
-        return to_18(value)
-    return encode(field.type, value)
+def _stored(store: Store, field: Field, value: Any) -> Stored:
+    return _referred(store, field, encode(field.type, value))
+
+
+def _referred(store: Store, field: Field, stored: Stored) -> Stored:
+    """An id in its 18 characters, and a local one as the org's where the org has given one."""
+    if field.type in (FieldType.ID, FieldType.REFERENCE) and isinstance(stored, str):
+        return _full_id(store, stored) if len(stored) == 15 or is_local(stored) else stored
+    return stored
+
+
+def _full_id(store: Store, record_id: str) -> str:
+    if is_local(record_id):
+        return store.real_id(record_id)
+    return record_id if len(record_id) == 18 else to_18(record_id)
+
+
+def _typed(field: Field, text: str) -> object:
+    try:
+        return read_text(field.type, text)
+    except Misuse as error:
+        raise Misuse(f"{field.name}: {error.message}", hint=error.hint) from error

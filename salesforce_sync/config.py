@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args, get_type_hints
 from urllib.parse import urlsplit
+
+import msgspec
 
 from salesforce_sync.errors import ConfigError, near
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.settings import (
+    DEFAULT,
+    SECTIONS,
     SETTINGS,
     Credentials,
     SalesforceSettings,
@@ -19,6 +23,7 @@ from salesforce_sync.settings import (
     SignalSettings,
     StorageSettings,
     SyncSettings,
+    is_address,
 )
 
 DEFAULT_FILE: Final = Path("config.yaml")
@@ -247,18 +252,34 @@ def _from_arguments(arguments: Mapping[str, object]) -> _Layer:
 
 
 def _validated(given: _Layer) -> dict[str, Any]:
-    from pydantic import TypeAdapter, ValidationError
+    values: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    types = {section: get_type_hints(kind, include_extras=True) for section, kind in SECTIONS.items()}
+    for setting in SETTINGS:
+        if setting in given:
+            value = _tidied(setting, given[setting])
+            try:
+                values[setting.section][setting.key] = _converted(value, types[setting.section][setting.key])
+            except msgspec.ValidationError:
+                raise _bad(setting, given[setting]) from None  # its text repeats the value, which may be a secret
+    return {section: kind(**values[section]) for section, kind in SECTIONS.items()}
 
-    nested: dict[str, dict[str, object]] = {each.section: {} for each in SETTINGS}
-    for setting, raw in given.items():
-        nested[setting.section][setting.key] = _tidied(setting, raw)
-    try:
-        config = TypeAdapter(Config).validate_python(nested)
-    except ValidationError as error:
-        section, key, *_ = error.errors(include_url=False)[0]["loc"]
-        setting = next(each for each in given if (each.section, each.key) == (section, key))
-        raise _bad(setting, given[setting]) from None  # pydantic's own text repeats the value, which may be a secret
-    return {section: getattr(config, section) for section in nested}
+
+def _converted(value: object, kind: Any) -> object:
+    """The value as the setting's type; a number or a yes may be written as text, as in the environment it must."""
+    if kind is bool and isinstance(value, str):
+        value = _YES_AND_NO.get(value.lower(), value)
+    # A text stays one where it is asked for: "null" is not nothing.
+    strict = isinstance(value, str) and str in (kind, *get_args(kind))
+    return msgspec.convert(value, kind, strict=strict, dec_hook=_only_paths)
+
+
+def _only_paths(kind: type, value: object) -> object:
+    if isinstance(value, kind):
+        return value
+    raise ValueError(f"{value!r} is no {kind.__name__}")
+
+
+_YES_AND_NO: Final = {"yes": True, "on": True, "y": True, "t": True, "no": False, "off": False, "n": False, "f": False}
 
 
 def _tidied(setting: Setting, raw: _Given) -> object:
@@ -271,12 +292,17 @@ def _tidied(setting: Setting, raw: _Given) -> object:
     if isinstance(value, str) and setting.section == "credentials":
         _refuse_unfit(raw.where, value, setting.key in _ASCII)
     if setting.key in ("instance_url", "login_url"):
-        return str(value).rstrip("/")
+        url = str(value).rstrip("/")
+        if not is_address(url):
+            raise _bad(setting, raw)
+        return url
     if setting.key == "api_version":
         text = str(value).removeprefix("v")
         return text if "." in text else f"{text}.0"
     if setting.key in ("objects", "refresh_fields"):
         return _names(setting, raw)
+    if setting.key == "conflicts":
+        return _policies(setting, raw)
     if setting.key in ("path", "jwt_key_file"):
         return Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
     return value
@@ -310,6 +336,17 @@ def _names(setting: Setting, raw: _Given) -> tuple[str, ...]:
         if name:
             first.setdefault(name.casefold(), name)
     return tuple(first.values())
+
+
+def _policies(setting: Setting, raw: _Given) -> dict[str, str]:
+    """One policy for all, or policies by name; in the environment as `ask, Contact=org, Contact.Phone=newest`."""
+    value = raw.value
+    if isinstance(value, str):
+        parts = [each.partition("=") for each in value.split(",") if each.strip()]
+        value = {name if equals else DEFAULT: policy if equals else name for name, equals, policy in parts}
+    if not isinstance(value, Mapping) or not value:
+        raise _bad(setting, raw)
+    return {str(name).strip().casefold(): str(policy).strip().casefold() for name, policy in value.items()}
 
 
 def _bad(setting: Setting, raw: _Given) -> ConfigError:

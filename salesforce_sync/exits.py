@@ -15,6 +15,7 @@ from salesforce_sync.errors import (
     Stopped,
     SyncError,
 )
+from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run, RunState
 
 
@@ -35,7 +36,7 @@ MEANINGS = {
     Exit.COMPLETE: "complete: all that was asked for is done",
     Exit.FAILED: "failed: the network, the org, the disk, or a mistake of ours",
     Exit.USAGE: "the command or a setting is wrong (CONFIG_ERROR, BAD_REQUEST)",
-    Exit.PARTIAL: "partial: some objects are complete and some are not",
+    Exit.PARTIAL: "partial: some objects or changes are complete and some are not",
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
     Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
     Exit.REFUSED: "the object or query was refused (OBJECT_NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)",
@@ -83,3 +84,10 @@ def exit_of_run(run: Run) -> Exit:
         each.problem.code for each in run.objects if each.problem is not None and each.problem.code != "NOT_BEGUN"
     ]
     return _BY_CODE.get(causes[0], Exit.FAILED) if causes else Exit.FAILED
+
+
+def exit_of_push(push: Push) -> Exit:
+    """The exit code for a push: of one that failed, that of its cause."""
+    if push.state is RunState.FAILED:
+        return Exit.FAILED if push.problem is None else _BY_CODE.get(push.problem.code, Exit.FAILED)
+    return Exit.COMPLETE if push.complete else Exit.PARTIAL

@@ -5,18 +5,22 @@ Every implementation of a port passes the same suite (`tests/contract`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.history import Replaced
+from salesforce_sync.models.inbox import InboxItem, Resolution
+from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 from salesforce_sync.models.usage import DayUsage
+from salesforce_sync.models.values import Stored, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,30 @@ class Usage:
     used: int | None = None
     limit: int | None = None
     ceiling: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A change to send, with the schema of its object. Its edits are what to send now, with real ids only."""
+
+    schema: ObjectSchema
+    change: Change
+
+    def replaced(self, there: Mapping[str, Stored]) -> dict[str, Stored]:
+        """Of what the org has in the fields that are written: the values that are neither the base nor ours."""
+        found = {}
+        for each in self.change.edits:
+            if each.field in there:
+                kind, now = self.schema.field(each.field).type, there[each.field]
+                known = (each.base, each.value, *((each.sent,) if each.in_flight else ()))
+                if not any(same(kind, now, one) for one in known):
+                    found[each.field] = now
+        return found
+
+
+Announce = Callable[[Sequence[Change], str | None], None]
+"""Told which changes are about to be handed over, before they are; and once more with the id of a Bulk job that has
+them, which does nothing before this returns. What a job leaves over is announced anew, for another way."""
 
 
 class Org(Protocol):
@@ -68,6 +96,35 @@ class Org(Protocol):
     def deletions(self, object_name: str, start: datetime, end: datetime) -> Deletions:
         """What the org says was deleted in this window (UTC). One call; an `ObjectTrouble` where it cannot say."""
 
+    def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:
+        """Send these changes by the cheapest safe route; gives the outcomes of each call as it is answered.
+
+        Every order gets exactly one outcome. Their order is kept within one record's parent: siblings are not sent
+        side by side. `announce` is called with the changes of a call before it is sent; if it raises, nothing is sent.
+        A change that was not announced and is not in an outcome was not sent. Changes are told apart by their numbers.
+        An update or delete is written only if the org's row is as it was when the edits were made (`change.stamp`):
+        `Conflicted` otherwise. Where the org cannot be asked that in the same call, what was replaced is told
+        (`Applied.replaced`). One row's failure is an outcome; an error is raised only for what stops all of them
+        (`NeedsPerson`, `LimitExceeded`), and then every announced change has had its outcome: `Lost` if no answer came.
+        """
+
+    def recover(self, orders: Sequence[Order], job: str) -> tuple[Outcome, ...]:
+        """What became of orders that this Bulk job has: their outcomes, `Lost` for those that it has not done yet."""
+
+    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
+        """The living records that the connected user has created at or after `since` (the org's time, UTC).
+
+        Salesforce's times have whole seconds, so up to one second more is looked at. Records of everybody where the
+        org does not tell who is connected; `RequestRefused` where the object does not tell when records were made.
+        One tuple a record, one value a column of `schema`, in the form of `models.page.Rows`.
+        """
+
+    def cost(self, orders: Sequence[Order]) -> int:
+        """API calls that writing these would take if every answer were a good one. No call."""
+
+    def time(self) -> datetime | None:
+        """The org's own time now (UTC), as its last answer told; asked for, without an API call, if none came yet."""
+
     @property
     def usage(self) -> Usage:
         """Calls so far, from the org's own header."""
@@ -77,7 +134,11 @@ class Org(Protocol):
 
 
 class Store(Protocol):
-    """The local side. May be called from several threads at once; every call that writes is all or nothing."""
+    """The local side. May be called from several threads at once; every call that writes is all or nothing.
+
+    A store is made with `policies` (`resolve.Policies`) and with `keeping` (`models.history.Keeping`). A record is
+    named by the org's id or, as long as one lives, by its local one.
+    """
 
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         """Make or widen the object's table and remember the schema.
@@ -105,7 +166,7 @@ class Store(Protocol):
         """
 
     def staged(self, object_name: str) -> Staged | None:
-        """The unfinished pull of this object, cut back to its last durable page."""
+        """The unfinished pull of this object, cut back to its last durable page; never one of records by their ids."""
 
     def begin(self, request: PullRequest) -> None:
         """Open an empty staging table for this pull; one that was there is dropped."""
@@ -123,6 +184,10 @@ class Store(Protocol):
         `LossRefused`, and nothing is changed, if more live rows would become tombstones than `loss` allows.
         Rows that were asked for by id leave the checkpoint where it is.
 
+        Where a row has local edits, they are held against it (`resolve.judge`): edits of fields that the org has not
+        changed go on, on the new base and with the new stamp; others end, or wait in the inbox, as the policies say.
+        Counted is what changed of the org's row, whatever is shown of it here. What a change on its way has put there
+        itself is nobody else's change. A record that the org had deleted, and shows again, needs no decision any more.
         A row enters only if its stamp is not older than the row here, unless it was asked for by id, or the stamp here
         is later than the org's time of the last reading: what is stamped ahead of time gets an older stamp with its
         next change. The checkpoint is the newest stamp that was
@@ -131,7 +196,10 @@ class Store(Protocol):
         """
 
     def merge_columns(self, object_name: str) -> int:
-        """Let staged values of some columns (`schema.only`) enter the rows that are here; gives how many changed."""
+        """Let staged values of some columns (`schema.only`) enter the rows that are here; gives how many changed.
+
+        Edited fields are held against them as by `merge`; the others' edits stay.
+        """
 
     def filled(self, object_name: str) -> None:
         """The columns that the table gained have been filled: the next pull need not read every row for them."""
@@ -158,6 +226,7 @@ class Store(Protocol):
         """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.
 
         At most `most` ids of each kind. The listing stays for another comparison until `end_comparison`.
+        Held against it is what the org should show, as in `count_shown`: edits made here are no differences.
         """
 
     def end_comparison(self, object_name: str) -> None:
@@ -167,6 +236,8 @@ class Store(Protocol):
         """Take rows out that the org no longer shows; their values are kept. Gives how many there were.
 
         A deleted or purged one becomes a tombstone where the object has IsDeleted; a hidden one leaves the table.
+        One with local edits waits in the inbox, and stays; it counts as taken out, once, and is no difference any more.
+        One that was deleted here is gone on both sides. A record that was made here is not touched.
         """
 
     def record_proof(self, proof: Proof) -> None:
@@ -184,6 +255,122 @@ class Store(Protocol):
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""
 
+    # ── edits ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def create(self, object_name: str, values: Mapping[str, Stored]) -> str:
+        """Make a record here, with its place in the outbox; gives its local id.
+
+        Like the next three: `Misuse` says what describe knows to be wrong (a field that cannot be written, a text
+        that is too long, a required field that is missing, a value that is not in a restricted picklist), and then
+        nothing is changed. '' is null. A value must have the stored form of its field's type, and a reference the form
+        of an id; a local id that nobody has is refused, and one that the org has replaced by now is written as that.
+        A new record's nulls are no values. What the org gave, and no rule allows any more, hinders no edit of others.
+        """
+
+    def update(self, object_name: str, record_id: str, values: Mapping[str, Stored]) -> None:
+        """Change fields of a live record, with its place in the outbox; `RecordNotFound` where there is none.
+
+        Several edits of one record fold into one change, in the place of the first. A field that is back at its base is
+        no edit any more, and a change without edits is gone. Edits of a new record fold into its create until that is
+        on its way; from then on it takes only what can be changed in the org.
+        An edit of a change that was rejected, or looked like a duplicate, releases it, and starts its attempts anew.
+        What waits for another reason goes on waiting: it must not be sent because somebody goes on typing. A new value
+        of a field in conflict is the conflict's local value; the org's own value ends it.
+        """
+
+    def delete(self, object_name: str, record_id: str) -> None:
+        """Delete a live record here, with its place in the outbox.
+
+        One that the org never had is simply gone, with its tombstone, and references to it go back to what they were;
+        if its create is on its way, it is gone once that has failed, and deleted in the org once that has succeeded.
+        One that the org shows no more is gone on both sides. Edits beneath a deletion are not sent: they come back with
+        `undelete`, and end when the org has deleted the record.
+        """
+
+    def undelete(self, object_name: str, record_id: str) -> None:
+        """Bring a tombstone back, with its place in the outbox; `RecordNotFound` where there is none.
+
+        A deletion that was not sent yet is only taken back, and so is this by `delete`. An undeletion carries no edits:
+        those wait, and are sent as an update once the record lives in the org. `Misuse` for an object that has no
+        tombstones.
+        """
+
+    def real_id(self, record_id: str) -> str:
+        """The org's id for a local one that has been created there; any other id is given back as it is."""
+
+    # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def changes(self) -> tuple[Change, ...]:
+        """Everything in the outbox, in order: waiting, sending and parked.
+
+        A change that is sending has the edits as they were sent, and its operation; newer ones show when it is settled.
+        Deletes and undeletes have none. An update of which every field is in conflict is parked, without edits.
+        """
+
+    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
+        """Note, durably, that these changes (with just these edits) are about to be handed to the org.
+
+        Told once more with a `job`, it only adds that; None leaves what was known. A change that a person has altered,
+        or ended, since it was looked at is on its way all the same: what is wanted now shows when it is settled.
+        """
+
+    def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
+        """Take the org's answers into the store, all or none.
+
+        Afterwards no applied change is in the outbox, except for what was edited since it was sent (or not handed over
+        with the rest), which waits on the sent values as its new base. A created record has the org's id everywhere
+        here (rows, edits, inbox, history, pushes; not texts that look like it), and its local id goes on resolving; if
+        a pull has brought it already, one row remains, and enters as by `merge`. So does `Applied.row`.
+        `Applied.replaced` goes to the history, and to the inbox as REPLACED unless the field's policy is `local`.
+        Rejected changes are parked, with an inbox item (unless they were edited since they were sent: then they wait).
+        Deferred ones wait until a time that grows with their attempts, within bounds. Conflicted ones wait; their
+        record must be read again. Lost ones stay as sending. Where the org did not take a change, a field that is back
+        at its base is no edit, and a new record that was deleted meanwhile is gone.
+        What is not sending is not touched: settling once more, after a kill, is harmless. A lost change may be settled
+        under another `push_id` than it was sent with.
+        """
+
+    def pushes(self, most: int = 20) -> tuple[Push, ...]:
+        """The last pushes, newest first, with what became of their changes: each record once, its last outcome.
+
+        A record that was made here is named by the org's id.
+        """
+
+    def record_push(self, push: Push) -> None:
+        """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled."""
+
+    # ── the inbox and the history ────────────────────────────────────────────────────────────────────────────────
+
+    def inbox(self) -> tuple[InboxItem, ...]:
+        """What waits for a person, oldest first."""
+
+    def resolve(self, number: int, resolution: Resolution) -> None:
+        """Carry out a person's decision on an inbox item; `RecordNotFound` if there is no such item.
+
+        The org's side ends the local edits (their fields show the org's values again; a create is gone). The local
+        side, or a value, goes to the outbox on the org's present value as its base. In a conflict only the disputed
+        fields are decided, and those that a decision does not name go on waiting. `again` is the local side.
+        A record that was deleted in the org, and is wanted, is undeleted before it is edited; one that is only hidden
+        is tried as it is. With `link` the org's record holds, and the local values are sent only if the local side is
+        wanted too. The org's side of a REPLACED item writes its value back, as an edit.
+        `Misuse`, and nothing is changed, for a decision that says nothing, a `link` that is no id of the org or that is
+        given to a record it has, and values that an edit could not write.
+        """
+
+    def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
+        """The record's values that were replaced by a pull, a push or a decision, newest first.
+
+        A push replaces what the org had. What the org moves with every save (its stamps) is not kept, nor what fresh
+        columns (`merge_columns`) replace.
+        """
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def count_shown(self, object_name: str) -> int:
+        """Rows that the org should show as live: without those made or brought back here only, nor those that wait
+        because the org shows them no more; with those deleted only here.
+        """
+
     def note_usage(self, used: int, limit: int) -> None:
         """The org has just said how many API calls of the last 24 hours are used."""
 
@@ -194,7 +381,10 @@ class Store(Protocol):
         """Live rows (not tombstones) that pass every filter."""
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
-        """One live row by its 18-character id, one value a column of the adopted schema; None if there is none."""
+        """One live row by its 18-character or local id, one value a column of the schema; None if there is none."""
+
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        """The rows of these ids that are here, tombstones too: id → one value a column of the adopted schema."""
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""

@@ -191,6 +191,8 @@ def status_document(status: Status) -> dict[str, Any]:
         "database": str(status.database),
         "connected_to": status.connected_to,
         "api_calls": _budget_document(status.budget),
+        "outbox": status.outbox,
+        "inbox": status.inbox,
         "objects": [_object_document(each) for each in status.objects],
     }
 

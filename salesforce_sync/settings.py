@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from annotated_types import Interval, MinLen, Predicate
-
-OLDEST_VERSION: Final = 47.0
-"""Bulk API 2.0 queries came with version 47.0."""
+from msgspec import Meta
 
 
 def is_address(text: str) -> bool:
@@ -36,48 +33,46 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _is_version(text: str) -> bool:
-    return re.fullmatch(r"\d{2,3}\.0", text) is not None and float(text) >= OLDEST_VERSION
+Version = Annotated[str, Meta(pattern=r"\A(4[7-9]|[5-9]\d|[1-9]\d\d)\.0\Z")]
+"""From 47.0 on: Bulk API 2.0 queries came with that."""
 
+ObjectName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\Z")]
+FieldName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*\Z")]
+Disputed = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?\Z")]
+PolicyName = Literal["ask", "org", "local", "newest"]
 
-def _is_object_name(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII) is not None
-
-
-def _is_field_name(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z]\w*\.[A-Za-z]\w*", text, re.ASCII) is not None
-
-
-def _is_word(text: str) -> bool:
-    return re.fullmatch(r"\S{1,40}", text) is not None
-
-
-Address = Annotated[str, Predicate(is_address)]
-ObjectName = Annotated[str, Predicate(_is_object_name)]
-FieldName = Annotated[str, Predicate(_is_field_name)]
+DEFAULT: Final = "default"
+"""Stands in `sync.conflicts` for every object and field that is not named there."""
 
 
 @dataclass(frozen=True, slots=True)
 class SalesforceSettings:
     """Which org, and in which version of its API. `instance_url` has no slash at its end."""
 
-    instance_url: Address | None = None
-    api_version: Annotated[str, Predicate(_is_version)] = "58.0"
+    instance_url: str | None = None
+    api_version: Version = "58.0"
 
 
 @dataclass(frozen=True, slots=True)
 class SyncSettings:
-    """What is synced, how often, within which bounds. An interval of 0 hours means never by itself."""
+    """What is synced, how often, within which bounds. An interval of 0 hours means never by itself.
 
-    interval_minutes: Annotated[int, Interval(ge=1, le=10_080)] = 15
-    batch_size: Annotated[int, Interval(ge=1, le=2_000)] = 200
-    objects: Annotated[tuple[ObjectName, ...], MinLen(1)] = ("Contact", "Lead", "Account", "Opportunity")
-    overlap_minutes: Annotated[int, Interval(ge=0, le=1_440)] = 10
-    verify_hours: Annotated[int, Interval(ge=0, le=8_760)] = 24
-    refresh_hours: Annotated[int, Interval(ge=0, le=8_760)] = 6
+    `conflicts` says whose value holds where both sides have changed a field: `default`, `object` or `object.field` in
+    lower case → policy.
+    """
+
+    interval_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 15
+    batch_size: Annotated[int, Meta(ge=1, le=2_000)] = 200
+    objects: Annotated[tuple[ObjectName, ...], Meta(min_length=1)] = ("Contact", "Lead", "Account", "Opportunity")
+    overlap_minutes: Annotated[int, Meta(ge=0, le=1_440)] = 10
+    verify_hours: Annotated[int, Meta(ge=0, le=8_760)] = 24
+    refresh_hours: Annotated[int, Meta(ge=0, le=8_760)] = 6
     refresh_fields: tuple[FieldName, ...] = ()
-    max_loss_percent: Annotated[int, Interval(ge=0, le=100)] = 20
-    api_calls_per_day: Annotated[int, Interval(ge=1)] = 15_000
+    max_loss_percent: Annotated[int, Meta(ge=0, le=100)] = 20
+    api_calls_per_day: Annotated[int, Meta(ge=1)] = 15_000
+    conflicts: Mapping[Disputed, PolicyName] = field(default_factory=lambda: {DEFAULT: "ask"})
+    history_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    history_rows: Annotated[int, Meta(ge=0)] = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ class SignalSettings:
     """Whether signals are told, and to whom their line is addressed."""
 
     enabled: bool = True
-    target: Annotated[str, Predicate(_is_word)] = "OS"
+    target: Annotated[str, Meta(pattern=r"\A\S{1,40}\Z")] = "OS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +101,17 @@ class Credentials:
     refresh_token: str | None = field(default=None, repr=False)
     username: str | None = None
     jwt_key_file: Path | None = None
-    login_url: Address | None = None
+    login_url: str | None = None
     sync_key: str | None = field(default=None, repr=False)
+
+
+SECTIONS: Final = {
+    "salesforce": SalesforceSettings,
+    "sync": SyncSettings,
+    "storage": StorageSettings,
+    "signals": SignalSettings,
+    "credentials": Credentials,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class Setting:
 
 
 _ADDRESS = "an https address without a path, such as https://yourdomain.my.salesforce.com (http only to this machine)"
+_CONFLICTS = "ask, org, local or newest, or these by name: default: ask, Contact: org, Contact.Phone: newest"
 
 SETTINGS: Final = (
     Setting("salesforce", "instance_url", "SF_INSTANCE_URL", _ADDRESS),
@@ -143,6 +148,9 @@ SETTINGS: Final = (
     Setting("sync", "refresh_fields", "SF_SYNC_REFRESH_FIELDS", "a list of fields, such as Account.Score__c"),
     Setting("sync", "max_loss_percent", "SF_SYNC_MAX_LOSS_PERCENT", "a whole number from 0 to 100"),
     Setting("sync", "api_calls_per_day", "SF_SYNC_API_CALLS_PER_DAY", "a whole number of at least 1"),
+    Setting("sync", "conflicts", "SF_SYNC_CONFLICTS", _CONFLICTS),
+    Setting("sync", "history_days", "SF_SYNC_HISTORY_DAYS", "a whole number of days from 0 (none) to 36500"),
+    Setting("sync", "history_rows", "SF_SYNC_HISTORY_ROWS", "a whole number from 0 (none)"),
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
     Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),

@@ -82,6 +82,50 @@ class SyncFailed(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictFound(Signal):
+    """A record waits in the inbox because both sides changed it; `kind` says how."""
+
+    object: str
+    id: str
+    kind: str
+
+    name: ClassVar[str] = "conflict"
+    mark: ClassVar[str] = "⚡"
+
+    def details(self) -> str:
+        return f"object={self.object}, id={self.id}, kind={self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRejected(Signal):
+    """The org refused a change, which waits in the inbox: Salesforce's code."""
+
+    object: str
+    id: str
+    code: str
+
+    name: ClassVar[str] = "rejected"
+    mark: ClassVar[str] = "⛔"
+
+    def details(self) -> str:
+        return f"object={self.object}, id={self.id}, code={self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class PushComplete(Signal):
+    """A push ended: `count` changes are in the org, `left` of those that were to be sent are not."""
+
+    count: int
+    left: int
+
+    name: ClassVar[str] = "push_complete"
+    mark: ClassVar[str] = "📤"
+
+    def details(self) -> str:
+        return f"count={self.count}, left={self.left}"
+
+
+@dataclass(frozen=True, slots=True)
 class ApiLimitWarning(Signal):
     """Most of today's API calls are used: `used` of `limit`."""
 

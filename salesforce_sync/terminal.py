@@ -103,9 +103,13 @@ def _cell(value: object, widest: int) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     text = value.hex() if isinstance(value, bytes) else str(value)
-    # Records come from elsewhere: a control character in one must not steer this terminal.
-    text = "".join(each if each.isprintable() else _escaped(each) for each in text[: widest + 1])
+    text = clean(text[: widest + 1])
     return text if len(text) <= widest else f"{text[: widest - 1]}…"
+
+
+def clean(text: str) -> str:
+    """A text of a record, for a terminal: a control character in it must not steer the terminal."""
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
 
 
 def _escaped(character: str) -> str:

@@ -44,6 +44,7 @@ def merge_bare() -> None:
     """The statement alone, with the same cache."""
     names = [f'"{each.name}"' for each in schema.columns]
     db = apsw.Connection(str(path))
+    db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)  # a bare table has none
     db.execute("PRAGMA cache_size = -8000; PRAGMA synchronous = NORMAL")
     with db:
         assigned = ", ".join(f"{name} = excluded.{name}" for name in names[1:])

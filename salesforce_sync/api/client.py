@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from salesforce_sync.api import rest
+from salesforce_sync.api import rest, write_route
 from salesforce_sync.api.auth import Keys, Sessions
+from salesforce_sync.api.created import Creations
 from salesforce_sync.api.deletions import deletions
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
@@ -19,17 +20,20 @@ from salesforce_sync.api.query import Query
 from salesforce_sync.api.together import first_pages
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Wire
+from salesforce_sync.api.writer import Plan, Writer
 from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
+from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
-from salesforce_sync.ports import Clock, Usage
+from salesforce_sync.ports import Announce, Clock, Order, Usage
 
 
 class SalesforceOrg:
     """One Salesforce org over HTTP (`ports.Org`). Result files go to `work_dir`; tokens are kept through `keys`.
 
     `daily_calls` is how many API calls of the org's rolling 24 hours may be used before we stop; None: the org's limit.
+    `plan` says which way changes go.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class SalesforceOrg:
         keys: Keys,
         clock: Clock,
         daily_calls: int | None = None,
+        plan: Plan = write_route.plan,
     ) -> None:
         self._connection = connection
         self._work_dir = work_dir
@@ -49,6 +54,8 @@ class SalesforceOrg:
         self._meter = Meter(clock, daily_calls)
         self._sessions = Sessions(connection, self._wire, keys, clock)
         self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version)
+        self._plan = plan
+        self._creations = Creations(self._transport)
         self._poller = Poller(self._transport, clock)
 
     def login(self) -> Session:
@@ -104,6 +111,26 @@ class SalesforceOrg:
     def deletions(self, object_name: str, start: datetime, end: datetime) -> Deletions:
         """What was deleted in this window, by the org's own log. One call."""
         return deletions(self._transport, object_name, start, end)
+
+    def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:
+        """Send these changes by the cheapest safe route (`ports.Org.write`)."""
+        return Writer(self._transport, self._clock, self._plan).write(orders, announce)
+
+    def recover(self, orders: Sequence[Order], job: str) -> tuple[Outcome, ...]:
+        """What became of orders that this Bulk job has (`ports.Org.recover`)."""
+        return Writer(self._transport, self._clock, self._plan).recover(orders, job)
+
+    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
+        """The records that the connected user has made since (`ports.Org.created`)."""
+        return self._creations.since(schema, since)
+
+    def cost(self, orders: Sequence[Order]) -> int:
+        """API calls that writing these would take. No call."""
+        return write_route.cost(orders)
+
+    def time(self) -> datetime | None:
+        """The org's own time now (UTC). No API call."""
+        return self._transport.time()
 
     @property
     def usage(self) -> Usage:

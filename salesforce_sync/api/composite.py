@@ -1,4 +1,4 @@
-"""Composite: several questions in one call. Of the parts of one call at most five may be queries.
+"""Composite: several requests in one call. Of the parts of one call at most five may be queries or collections.
 
 Source: REST guide, Composite; section 6 of the API facts. The answer of each part has its own status.
 """
@@ -17,20 +17,23 @@ from salesforce_sync.api.query import Query
 from salesforce_sync.api.responses import Refusal, error_for, is_scope_problem, read_refusal
 from salesforce_sync.api.rest import Purpose
 from salesforce_sync.api.rows import PageDecoder
-from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.api.transport import Answer, Call, Transport
 from salesforce_sync.errors import Incomplete, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
 
 MAX_QUERIES = 5
+MAX_PARTS = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One GET within the call. `reference` has letters and digits only; `path` is below the version's root."""
+    """One request within the call. `reference` has letters and digits only; `path` is below the version's root."""
 
     reference: str
     path: str
     headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
+    body: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +100,20 @@ def ask(
 
     Raises what concerns the whole call: an `ObjectTrouble` where the org has no composite or does not take it.
     """
-    body = msgspec.json.encode({"allOrNone": False, "compositeRequest": [_order(transport, part) for part in parts]})
-    call = Call(purpose.doing, "composite", "POST", headers, body, priority=purpose.priority)
-    answer = _send(transport, call)
+    call = call_of(transport, parts, purpose, headers)
+    answer = read(transport.send(call), purpose.doing)
     if answer.session_ended:
         transport.renew(answer.session)
-        answer = _send(transport, call)
+        answer = read(transport.send(call), purpose.doing)
     return answer
+
+
+def call_of(
+    transport: Transport, parts: Sequence[Part], purpose: Purpose, headers: tuple[tuple[str, str], ...] = ()
+) -> Call:
+    """The call that asks all parts."""
+    body = msgspec.json.encode({"allOrNone": False, "compositeRequest": [_order(transport, part) for part in parts]})
+    return Call(purpose.doing, "composite", "POST", headers, body, priority=purpose.priority)
 
 
 def first_page(transport: Transport, asked: Query, decoder: PageDecoder, purpose: Purpose) -> rest.FirstPage:
@@ -116,17 +126,20 @@ def first_page(transport: Transport, asked: Query, decoder: PageDecoder, purpose
 
 
 def _order(transport: Transport, part: Part) -> dict[str, Any]:
-    order: dict[str, Any] = {"method": "GET", "url": f"{transport.root}/{part.path}", "referenceId": part.reference}
-    return {**order, "httpHeaders": dict(part.headers)} if part.headers else order
+    url = f"{transport.root}/{part.path}"
+    order: dict[str, Any] = {"method": part.method, "url": url, "referenceId": part.reference}
+    if part.headers:
+        order["httpHeaders"] = dict(part.headers)
+    return order if part.body is None else {**order, "body": part.body}
 
 
-def _send(transport: Transport, call: Call) -> CompositeAnswer:
-    answer = transport.send(call)
+def read(answer: Answer, doing: str) -> CompositeAnswer:
+    """The parts of an answer; `Unreachable` if it cannot be read."""
     try:
         told = msgspec.json.decode(answer.body, type=_Reply)
     except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
         hint = "Check salesforce.instance_url and that no proxy stands in between."
-        raise Unreachable(f"The org's answer to {call.doing} cannot be read: {bad}.", hint=hint) from bad
+        raise Unreachable(f"The org's answer to {doing} cannot be read: {bad}.", hint=hint) from bad
     parts = {each.referenceId: _part(each, answer.session) for each in told.compositeResponse}
     return CompositeAnswer(parts, answer.session, answer.asked)
 

@@ -105,7 +105,7 @@ class Poller:
             page = _page(poll.schema, answer.body)
         except (ObjectTrouble, QueryTimeout, Incomplete) as problem:
             return _no_answer(poll, problem)
-        return Polled(question.name, Rows(page.rows), page.total, answer.asked, None, poll.described_as)
+        return Polled(question.name, Rows(page.rows, page.blanks), page.total, answer.asked, None, poll.described_as)
 
 
 def _query(poll: Poll) -> Query:
@@ -137,7 +137,7 @@ def _polled(question: _Question, answer: CompositeAnswer) -> Polled:
     except SyncError as problem:
         problem = composite.problem_of(problem)
         return Polled(question.name, Rows(()), 0, answer.asked, schema, described_as, problem)
-    return Polled(question.name, Rows(page.rows), page.total, answer.asked, schema, described_as)
+    return Polled(question.name, Rows(page.rows, page.blanks), page.total, answer.asked, schema, described_as)
 
 
 def _page(schema: ObjectSchema, body: bytes) -> QueryPage:

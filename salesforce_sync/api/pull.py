@@ -38,7 +38,7 @@ class Pull:
         request: PullRequest,
         work_dir: Path,
         clock: Clock,
-        first: rest.FirstPage | None = None,
+        first: rest.Glance | None = None,
     ) -> None:
         """`first` is the first page of the request's query, where it has been asked already."""
         self._transport = transport
@@ -76,15 +76,15 @@ class Pull:
         if first is None:
             yield from self._only_by_job(for_bulk)
             return
-        probe = route.Probe(first.page.total, len(first.page.rows), first.page.done)
+        probe = route.Probe(first.outline.total, first.outline.rows, first.outline.done)
         job = self._cheaper_job(for_bulk) if route.choose(probe) is route.Route.BULK else None
         if job is None:
-            yield from self._rest(first.session).after(first)
+            yield from self._rest(first.session).after(first.first_page(PageDecoder(self._schema)))
             return
         del first  # its rows come again
         yield from self._job_pages(job, probe.total)
 
-    def _probe(self, asked: Query) -> rest.FirstPage | None:
+    def _probe(self, asked: Query) -> rest.Glance | None:
         """The first page; None where a GET does not do: the query is too long for one, or too slow."""
         too_long = query.too_long(self._schema, asked)
         if too_long is not None:
@@ -92,7 +92,7 @@ class Pull:
         if not rest.query_fits(self._transport, asked):
             return None
         try:
-            return rest.ask(self._transport, asked, PageDecoder(self._schema), self._purpose)
+            return rest.glance(self._transport, asked, PageDecoder(self._schema), self._purpose)
         except QueryTimeout as slow:
             log.info("%s goes by Bulk: %s", self._schema.name, slow.message)
             self._slow = True

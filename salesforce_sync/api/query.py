@@ -115,6 +115,21 @@ def with_ids(schema: ObjectSchema, ids: Iterable[str]) -> Query:
     return Query(f"{_select(schema)} WHERE Id IN ({','.join(map(text_literal, ids))})", "queryAll")
 
 
+def made_since(schema: ObjectSchema, since: datetime, user_id: str | None) -> Query:
+    """The living records that were made at or after `since`, by this user if one is given."""
+    mine = f" AND CreatedById = {text_literal(user_id)}" if user_id else ""
+    return Query(f"{_select(schema)} WHERE CreatedDate >= {datetime_literal(since)}{mine}", "query")
+
+
+def as_it_was(schema: ObjectSchema, record_id: str, stamp: str, moment: datetime) -> Query:
+    """The id of this record, if it lives and has this stamp; nothing otherwise.
+
+    The stamp is asked for by its millisecond: SOQL's datetimes have no finer grain.
+    """
+    condition = f"Id = {text_literal(record_id)} AND {identifier(stamp)} = {datetime_literal(moment)}"
+    return Query(f"SELECT Id FROM {identifier(schema.name)} WHERE {condition}", "query")
+
+
 def too_long(schema: ObjectSchema, query: Query) -> RequestRefused | None:
     """Why Salesforce would not take a query of this length by any way; None where it would."""
     if len(query.soql) <= MAX_SOQL:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -30,6 +30,8 @@ class Refusal:
     code: str
     message: str
     empty: bool = False
+    body: bytes = field(default=b"", repr=False, compare=False)
+    """The answer itself, as it came."""
 
 
 def read_refusal(status: int, body: bytes, secrets: Collection[str] = ()) -> Refusal:
@@ -39,9 +41,10 @@ def read_refusal(status: int, body: bytes, secrets: Collection[str] = ()) -> Ref
     """
     entry = _first_entry(body)
     if entry is None:
-        return Refusal(status, f"HTTP_{status}", said(_plain(body, secrets), secrets), empty=not body.strip())
+        return Refusal(status, f"HTTP_{status}", said(_plain(body, secrets), secrets), not body.strip(), body)
     code = said(_text(entry, "errorCode", "statusCode", "exceptionCode", "error"), secrets) or f"HTTP_{status}"
-    return Refusal(status, code, said(_text(entry, "message", "exceptionMessage", "error_description"), secrets))
+    message = said(_text(entry, "message", "exceptionMessage", "error_description"), secrets)
+    return Refusal(status, code, message, body=body)
 
 
 def _first_entry(body: bytes) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from salesforce_sync.api.query import Query, is_identifier
 from salesforce_sync.api.resume import RestPoint, mark
-from salesforce_sync.api.rows import PageDecoder, QueryPage, Row
+from salesforce_sync.api.rows import Outline, PageDecoder, QueryPage
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import origin
 from salesforce_sync.errors import (
@@ -20,6 +20,7 @@ from salesforce_sync.errors import (
     Incomplete,
     LocatorExpired,
     LoginRefused,
+    Misuse,
     ObjectNotFound,
     RequestRefused,
     SessionInvalid,
@@ -27,6 +28,7 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import Page, Priority, Rows
+from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 
 PAGE_SIZE = (("Sforce-Query-Options", "batchSize=2000"),)
@@ -94,6 +96,18 @@ def _json(body: bytes, what: str) -> dict[str, Any]:
     raise Unreachable(f"The org's {what} is not JSON.", hint=hint)
 
 
+class _Made(msgspec.Struct):
+    id: str
+
+
+def read_id(body: bytes) -> str | None:
+    """The 18-character id that the answer to a create tells; None if it tells none."""
+    try:
+        return to_18(msgspec.json.decode(body, type=_Made).id)
+    except (msgspec.MsgspecError, UnicodeDecodeError, Misuse):
+        return None
+
+
 def query_path(query: Query) -> str:
     """The path, below the version's root, that asks this query."""
     return f"{query.resource}?q={quote(query.soql, safe='')}"
@@ -121,11 +135,33 @@ class FirstPage:
     asked: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A query's first page as it came, and what it says of itself: its rows may never be wanted."""
+
+    body: bytes
+    outline: Outline
+    session: Session
+    asked: datetime | None
+
+    def first_page(self, decoder: PageDecoder) -> FirstPage:
+        return FirstPage(decoder.decode(self.body), self.session, self.asked)
+
+
+def glance(transport: Transport, query: Query, decoder: PageDecoder, purpose: Purpose) -> Glance:
+    """Ask a query, and read of the answer only how large the result is. One call."""
+    answer = transport.send(_first_call(query, purpose))
+    return Glance(answer.body, decoder.outline(answer.body), answer.session, answer.asked)
+
+
 def ask(transport: Transport, query: Query, decoder: PageDecoder, purpose: Purpose) -> FirstPage:
     """Ask a query. One call."""
-    call = Call(purpose.doing, query_path(query), headers=PAGE_SIZE, priority=purpose.priority)
-    answer = transport.send(call)
+    answer = transport.send(_first_call(query, purpose))
     return FirstPage(decoder.decode(answer.body), answer.session, answer.asked)
+
+
+def _first_call(query: Query, purpose: Purpose) -> Call:
+    return Call(purpose.doing, query_path(query), headers=PAGE_SIZE, priority=purpose.priority)
 
 
 class RestPull:
@@ -169,7 +205,7 @@ class RestPull:
             seen += len(page.rows)
             self._check(page, seen, total)
             point = RestPoint(seen, None if page.done else page.next_path, total, mark(self._session))
-            yield self._page(page.rows, point, total, asked, last=page.done)
+            yield self._page(page, point, total, asked)
             if page.done:
                 return
             if page.next_path in fetched:
@@ -186,8 +222,9 @@ class RestPull:
         if not page.done and not (page.next_path and page.rows):
             raise Incomplete(f"The org did not say where the rest of {name} is.")
 
-    def _page(self, rows: list[Row], point: RestPoint, total: int, asked: datetime | None, *, last: bool) -> Page:
-        return Page(self._schema, Rows(rows), resume=str(point), total=total, server_time=asked, last=last)
+    def _page(self, page: QueryPage, point: RestPoint, total: int, asked: datetime | None) -> Page:
+        rows = Rows(page.rows, page.blanks)
+        return Page(self._schema, rows, resume=str(point), total=total, server_time=asked, last=page.done)
 
     def _fetch(self, next_path: str) -> QueryPage:
         path = locator_path(next_path, self._transport.root, self._session.instance_url)

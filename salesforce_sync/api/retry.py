@@ -41,6 +41,14 @@ def fate(refusal: Refusal) -> Fate:
     return Fate.AGAIN if refusal.status in (408, 420, 429) or refusal.status >= 500 else Fate.STOP
 
 
+def undone(refusal: Refusal) -> bool:
+    """Whether the org has surely not done what was asked, so that even a write may be sent again.
+
+    Only what is turned away at the door: a 5xx, or a 408, may come after the work.
+    """
+    return refusal.status in (420, 429) or is_concurrency_limit(refusal)
+
+
 def pause(tried: int, retry_after: float | None, spread: float) -> float | None:
     """Seconds to wait after so many tries; None to give up.
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -19,6 +19,10 @@ from salesforce_sync.errors import RequestRefused, Unreachable
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 
 Row = tuple[object, ...]
+T = TypeVar("T")
+
+_RECORD = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RETRIEVED = msgspec.json.Decoder(list[dict[str, msgspec.Raw] | None])
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 """What SQLite keeps as a whole number."""
@@ -29,15 +33,30 @@ _TYPES: dict[FieldType, Any] = {
     FieldType.DECIMAL: Decimal | None,
 }
 
+_FILLED_TEXT = Annotated[str, msgspec.Meta(min_length=1)]
+
 
 @dataclass(frozen=True, slots=True)
 class QueryPage:
-    """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque."""
+    """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque.
+
+    `blanks`: whether an empty text may be in the rows.
+    """
 
     total: int
     done: bool
     next_path: str | None
     rows: list[Row]
+    blanks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a page says of itself; `rows` is how many are on it."""
+
+    total: int
+    rows: int
+    done: bool
 
 
 class PageDecoder:
@@ -45,39 +64,65 @@ class PageDecoder:
 
     def __init__(self, schema: ObjectSchema) -> None:
         self._schema = schema
-        self._fast = msgspec.json.Decoder(_page_of(list[_struct(schema)]))  # type: ignore[misc]
+        # An org writes null and not "", so nearly every page fits the first one, and is known to have no blanks.
+        self._fast = [
+            (msgspec.json.Decoder(_page_of(list[_struct(schema, text)])), blanks)  # type: ignore[misc]
+            for text, blanks in ((_FILLED_TEXT, False), (str, True))
+        ]
+        self._slim = msgspec.json.Decoder(_page_of(list[msgspec.Raw]))
         self._slow = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
+        self._readers = [(field, _READERS.get(field.type, read_text)) for field in schema.columns]
 
     def decode(self, body: bytes) -> QueryPage:
         """The page; `Unreachable` if it is no query result, `RequestRefused` if a row lacks a field."""
+        return _mending(self._decode, body)
+
+    def outline(self, body: bytes) -> Outline:
+        """What the page says of itself, without a Python object for each of its values."""
+        return _mending(self._outline, body)
+
+    def _outline(self, body: bytes) -> Outline:
         try:
-            return self._decode(body)
-        except Unreachable:
-            mended = _without_halves(body)
-            if mended == body:
-                raise
-            return self._decode(mended)
+            page = self._slim.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+            raise _unreadable(self._schema, bad) from bad
+        return Outline(page.totalSize, len(page.records), page.done)
 
     def _decode(self, body: bytes) -> QueryPage:
-        try:
-            page = self._fast.decode(body)
-        except msgspec.ValidationError:
-            return self._decode_slowly(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as bad:
-            raise _unreadable(self._schema, bad) from bad
-        return _query_page(page, list(map(astuple, page.records)))
+        for decoder, blanks in self._fast:
+            try:
+                page = decoder.decode(body)
+            except msgspec.ValidationError:
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError) as bad:
+                raise _unreadable(self._schema, bad) from bad
+            return _query_page(page, list(map(astuple, page.records)), blanks)
+        return self._decode_slowly(body)
 
     def _decode_slowly(self, body: bytes) -> QueryPage:
         try:
             page = self._slow.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise _unreadable(self._schema, bad) from bad
-        readers = [(field, _READERS.get(field.type, read_text)) for field in self._schema.columns]
-        return _query_page(page, [self._row(record, readers) for record in page.records])
+        return _query_page(page, [self._row(record) for record in page.records], blanks=True)
 
-    def _row(self, record: dict[str, msgspec.Raw], readers: list[tuple[Field, Callable[[Any], object]]]) -> Row:
+    def records(self, body: bytes) -> list[Row | None]:
+        """The rows of a collection that was retrieved; None where the org shows none for an id."""
+        return [None if record is None else self._row(record) for record in self._bare(body, _RETRIEVED)]
+
+    def record(self, body: bytes) -> Row:
+        """The row of one record that was read by its own resource."""
+        return self._row(self._bare(body, _RECORD))
+
+    def _bare(self, body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         try:
-            return tuple(_cell(record[field.name], field, read) for field, read in readers)
+            return decoder.decode(_without_halves(body))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
+            raise _unreadable(self._schema, bad) from bad
+
+    def _row(self, record: dict[str, msgspec.Raw]) -> Row:
+        try:
+            return tuple(_cell(record[field.name], field, read) for field, read in self._readers)
         except KeyError as missing:
             raise RequestRefused(
                 f"The org left {missing.args[0]} out of a row of {self._schema.name}.",
@@ -93,6 +138,16 @@ _ESCAPE = re.compile(
 """An escape in JSON: two halves of one character, a half alone, or any other (so that `\\ud800` is a backslash)."""
 
 
+def _mending(decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except Unreachable:
+        mended = _without_halves(body)
+        if mended == body:
+            raise
+        return decode(mended)
+
+
 def _without_halves(body: bytes) -> bytes:
     """The body with U+FFFD for each half of a character that stands alone, as Bulk's UTF-8 has it.
 
@@ -101,9 +156,9 @@ def _without_halves(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
 
 
-def _struct(schema: ObjectSchema) -> type[msgspec.Struct]:
+def _struct(schema: ObjectSchema, text: Any) -> type[msgspec.Struct]:
     names = {f"f{at}": field.name for at, field in enumerate(schema.columns)}
-    fields = [(f"f{at}", _TYPES.get(field.type, str | None)) for at, field in enumerate(schema.columns)]
+    fields = [(f"f{at}", _TYPES.get(field.type, text | None)) for at, field in enumerate(schema.columns)]
     # gc=False: the rows hold no cycles, and the collector would walk them all again and again.
     return msgspec.defstruct("Row", fields, rename=names, gc=False)
 
@@ -115,8 +170,8 @@ def _page_of(records: Any) -> Any:
     return msgspec.defstruct("Page", fields)
 
 
-def _query_page(page: Any, rows: list[Row]) -> QueryPage:
-    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows)
+def _query_page(page: Any, rows: list[Row], blanks: bool) -> QueryPage:
+    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows, blanks)
 
 
 def _unreadable(schema: ObjectSchema, bad: Exception) -> Unreachable:

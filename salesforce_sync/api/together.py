@@ -16,12 +16,12 @@ from salesforce_sync.models.page import PullRequest
 log = logging.getLogger("salesforce_sync.api")
 
 
-def first_pages(transport: Transport, requests: Sequence[PullRequest]) -> list[rest.FirstPage | None]:
+def first_pages(transport: Transport, requests: Sequence[PullRequest]) -> list[rest.Glance | None]:
     """The first page of each pull, up to five a call; None where that pull has to begin by itself.
 
     Nothing is raised: what a pull met here it meets again by itself, and raises it then.
     """
-    found: list[rest.FirstPage | None] = [None] * len(requests)
+    found: list[rest.Glance | None] = [None] * len(requests)
     numbers = [number for number, request in enumerate(requests) if _can_share(request)]
     for start in range(0, len(numbers), MAX_QUERIES):
         some = numbers[start : start + MAX_QUERIES]
@@ -57,14 +57,14 @@ def _ask(transport: Transport, requests: dict[int, PullRequest]) -> CompositeAns
     return composite.ask(transport, parts, purpose, rest.PAGE_SIZE)
 
 
-def _first_page(request: PullRequest, answer: CompositeAnswer, number: int) -> rest.FirstPage | None:
+def _first_page(request: PullRequest, answer: CompositeAnswer, number: int) -> rest.Glance | None:
     try:
         body = answer.part(_reference(number)).checked(f"read {request.schema.name}")
-        page = PageDecoder(request.schema).decode(body)
+        outline = PageDecoder(request.schema).outline(body)
     except SyncError as problem:
         log.info("%s begins by itself: %s", request.schema.name, problem.message)
         return None
-    return rest.FirstPage(page, answer.session, answer.asked)
+    return rest.Glance(body, outline, answer.session, answer.asked)
 
 
 def _reference(number: int) -> str:

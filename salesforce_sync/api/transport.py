@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from salesforce_sync.api.budget import at, look_again
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.org_text import said
 from salesforce_sync.api.responses import Refusal, error_for, read_refusal
-from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after
+from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after, undone
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
 from salesforce_sync.errors import LimitExceeded, LocatorExpired, NeedsPerson, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
@@ -46,14 +46,14 @@ class Call:
 
     `repeatable`: sending it twice does no harm. `session`: only that one can make the call (a query locator belongs to
     the session that made it). `priority`: who has to stop first when the day's calls run out. `refused` makes the
-    error of a refusal, where the usual one would say less.
+    error of a refusal, where the usual one would say less. A `body` that holds the session is made for each try.
     """
 
     doing: str
     path: str
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | Callable[[Session], bytes] | None = field(default=None, repr=False)
     repeatable: bool = True
     session: Session | None = None
     priority: Priority = Priority.PULL
@@ -86,6 +86,7 @@ class Transport:
         self._sessions = sessions
         self._meter = meter
         self._clock = clock
+        self._told: tuple[datetime, float] | None = None
         self.root = f"/services/data/v{api_version.removeprefix('v')}"
 
     def send(self, call: Call) -> Answer:
@@ -124,6 +125,25 @@ class Transport:
     def renew(self, stale: Session) -> None:
         """Get a new session, unless another worker has: for an answer that tells within of a session that ended."""
         self._sessions.renew(stale)
+
+    def time(self) -> datetime | None:
+        """The org's time now (UTC), by its last answer; asked for if none came yet. Never later than it really is.
+
+        The list of versions needs no session and counts as no API call (REST guide, List Available REST API Versions).
+        """
+        if self._told is None:
+            outgoing = Outgoing("GET", f"{self.session().instance_url}/services/data/", {"Accept": "application/json"})
+            with suppress(Unreachable), closing(self._wire.open(outgoing)) as incoming:
+                self._note_time(incoming)
+        if self._told is None:
+            return None
+        told, came = self._told
+        return (told + timedelta(seconds=self._clock.monotonic() - came)).astimezone(UTC)
+
+    def _note_time(self, incoming: Incoming) -> None:
+        told = org_time(incoming.header("date"), 0.0)
+        if told is not None:
+            self._told = told, self._clock.monotonic()
 
     def _persist(self, call: Call, take: Callable[[Incoming, Session, float], T]) -> T:
         """Try until it works, or until trying again would be wrong."""
@@ -168,9 +188,11 @@ class Transport:
 
     def _once(self, call: Call, session: Session, take: Callable[[Incoming, Session, float], T]) -> T:
         url = session.instance_url + self._path(call.path)
-        outgoing = Outgoing(call.method, url, self._headers(call, session), call.body)
+        body = call.body(session) if callable(call.body) else call.body
+        outgoing = Outgoing(call.method, url, self._headers(call, session), body)
         started = self._clock.monotonic()
         incoming = self._counted(outgoing, call.priority)
+        self._note_time(incoming)
         if incoming.ok:
             return take(incoming, session, started)
         with closing(incoming):
@@ -205,7 +227,7 @@ class Transport:
 
 def _verdict(call: Call, refusal: Refusal) -> Fate:
     decided = fate(refusal)
-    return Fate.STOP if decided is Fate.AGAIN and not call.repeatable else decided
+    return Fate.STOP if decided is Fate.AGAIN and not (call.repeatable or undone(refusal)) else decided
 
 
 def org_time(date_header: str | None, waited: float) -> datetime | None:

@@ -122,9 +122,10 @@ class Record:
         """A field's value in the stored form (`models/values.py`)."""
         if self._edits is not None and api_name in self._edits:
             return self._edits[api_name]
-        return self._read(api_name)
+        return self.original(api_name)
 
-    def _read(self, api_name: str) -> Any:
+    def original(self, api_name: str) -> Any:
+        """A field's value as it was read, in the stored form; None in a record that was not read."""
         position = self._positions.get(api_name)
         return None if position is None or not self._row else self._row[position]
 
@@ -132,7 +133,7 @@ class Record:
         """Remember a field's new value, in the stored form; the old one again is no edit."""
         # A dict of its own each time: a copy of the record shares the old one.
         edits = {name: each for name, each in (self._edits or {}).items() if name != api_name}
-        if not self._row or value != self._read(api_name):
+        if not self._row or value != self.original(api_name):
             edits[api_name] = value
         self._edits = edits or None
 
@@ -141,6 +142,21 @@ class Record:
         """What was changed since the record was read: API name → Python value."""
         kinds = {each.api_name: each.kind for each in self._attributes.values()}
         return {name: decode(kinds[name], value) for name, value in (self._edits or {}).items()}
+
+    @property
+    def edits(self) -> dict[str, Stored]:
+        """The same in the stored form."""
+        return dict(self._edits or {})
+
+    def become(self, record_type: type[Record], row: tuple[Any, ...] | None) -> None:
+        """Be the record of this row from now on, with no edits; without a row, only forget the edits.
+
+        `record_type` is a shape of this record's class.
+        """
+        if row is not None:
+            object.__setattr__(self, "__class__", record_type)
+            self._row = row
+        self._edits = None
 
     def to_dict(self) -> dict[str, object]:
         """Every field: API name → Python value."""

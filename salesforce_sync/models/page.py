@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
@@ -27,10 +27,12 @@ class Rows:
     """Decoded rows in REST's form, one value a column of `schema.columns`, in that order.
 
     Texts are `str`, booleans `bool`, whole numbers `int`, decimals `decimal.Decimal`; dates and times are still texts,
-    as the org wrote them. null is `None`.
+    as the org wrote them. null is `None`, and so is an empty text once stored: a store has to look for those only
+    where `blanks` says that there may be some.
     """
 
     values: Sequence[tuple[object, ...]]
+    blanks: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class Cause(StrEnum):
     """It is gone from the org, from the recycle bin too."""
     HIDDEN = "no longer visible"
     """The connected user may not see it any more; it is not known to be deleted."""
+    EDITED = "edited here"
+    """The org shows it no more, but it was edited here: it waits in the inbox."""
 
 
 @dataclass(frozen=True, slots=True)

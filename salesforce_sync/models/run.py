@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from salesforce_sync.models.proof import Proof
+
+if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
+    from salesforce_sync.models.outbox import Push
 
 
 class RunState(StrEnum):
@@ -69,13 +73,19 @@ class Run:
     seconds: float
     again_at: datetime | None = None
     """When calls that the day's limit kept from being made may be tried again (UTC)."""
+    pushed: Push | None = None
+    """What was sent; None if there was nothing to send."""
 
     @property
     def state(self) -> RunState:
-        """Complete if every object is, failed if all failed; one that only ran out of API calls goes on later."""
+        """Complete if every object is and everything was sent that was to be, failed if all failed.
+
+        An object that only ran out of API calls goes on later: it makes the run partial.
+        """
         states = {each.state for each in self.objects}
         if states <= {RunState.COMPLETE}:
-            return RunState.COMPLETE
+            sent = self.pushed is None or self.pushed.complete
+            return RunState.COMPLETE if sent else RunState.PARTIAL
         return RunState.FAILED if states == {RunState.FAILED} else RunState.PARTIAL
 
     @property

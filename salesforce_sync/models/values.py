@@ -7,12 +7,14 @@ times `HH:MM:SS.mmmZ`; decimals `float` where 15 significant digits hold them, e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, InvalidOperation
 from typing import TypeVar
 
 from salesforce_sync.errors import Misuse
+from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import FieldType
 
 EXACT_DIGITS = 15
@@ -53,6 +55,22 @@ def format_datetime(moment: datetime) -> str:
     """An aware datetime in the stored form."""
     utc = moment.astimezone(UTC)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+def from_rest(kind: FieldType, value: object) -> Stored:
+    """The stored form of a value as a decoded row of REST has it (`models.page.Rows`)."""
+    match value:
+        case None | "":
+            return None
+        case bool():
+            return int(value)
+        case Decimal():
+            return store_decimal(value)
+        case str() if kind is FieldType.DATETIME:
+            return store_datetime(value)
+        case str() | int() | float():
+            return value
+    raise TypeError(f"{value!r} is in no row of a page")
 
 
 def parse_datetime(text: str) -> datetime:
@@ -163,6 +181,42 @@ def encode(kind: FieldType, value: object) -> Stored:
     return _ENCODERS.get(kind, _text)(value)
 
 
+_YES = frozenset(("true", "yes", "1"))
+_NO = frozenset(("false", "no", "0"))
+
+
+def read_text(kind: FieldType, text: str) -> object:
+    """The Python value that a person means by this text; '' is None. `Misuse` says how it is to be written."""
+    if text == "":
+        return None
+    plain = text.strip()
+    match kind:
+        case FieldType.BOOLEAN:
+            if plain.casefold() not in _YES | _NO:
+                raise Misuse(f"{text!r} is neither true nor false.")
+            return plain.casefold() in _YES
+        case FieldType.INTEGER:
+            return _read(int, plain, "a whole number, such as 1200")
+        case FieldType.DECIMAL:
+            # Decimal() would take 1_000 and NaN: what a person meant by them is not clear.
+            if not _NUMBER.fullmatch(plain):
+                raise Misuse(f"{text!r} is not a number, such as 1234.5.")
+            return Decimal(plain)
+        case FieldType.DATE:
+            return _read(date.fromisoformat, plain, "a date, such as 2026-01-31")
+        case FieldType.DATETIME:
+            moment = _read(datetime.fromisoformat, plain, "a datetime, such as 2026-01-31T14:30:00Z")
+            if moment.tzinfo is None:
+                raise Misuse(f"{text!r} has no time zone.", hint=f"Write {plain}Z if it is UTC, or {plain}+02:00.")
+            return moment
+        case FieldType.TIME:
+            return _read(time.fromisoformat, plain.removesuffix("Z"), "a time, such as 14:30:00")
+    return text
+
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+
 def decoder(kind: FieldType) -> Callable[..., object] | None:
     """What turns a stored value (not None) into Python's; None where they are the same."""
     return _DECODERS.get(kind)
@@ -172,3 +226,42 @@ def decode(kind: FieldType, stored: object) -> object:
     """The Python value of a stored one."""
     convert = _DECODERS.get(kind)
     return stored if convert is None or stored is None else convert(stored)
+
+
+def same(kind: FieldType, one: Stored, other: Stored) -> bool:
+    """Whether two stored values are one value: 1.5 and '1.50', null and '', an id in 15 and in 18 characters.
+
+    Texts are compared as they are: a blank at the end is a difference.
+    """
+    return _comparable(kind, one) == _comparable(kind, other)
+
+
+def _comparable(kind: FieldType, stored: Stored) -> object:
+    if stored is None or stored == "":
+        return None
+    try:
+        return _COMPARABLE[kind](stored) if kind in _COMPARABLE else stored
+    except (ArithmeticError, ValueError):  # what a person wrote with plain SQL need not fit its field
+        return stored
+
+
+def _canonical_number(stored: Stored) -> object:
+    number = _to_decimal(stored)
+    return number if number.is_finite() else stored
+
+
+def _canonical_datetime(stored: Stored) -> object:
+    return store_datetime(stored) if isinstance(stored, str) else stored
+
+
+def _canonical_id(stored: Stored) -> object:
+    return to_18(stored) if isinstance(stored, str) and len(stored) == 15 else stored
+
+
+_COMPARABLE: dict[FieldType, Callable[[Stored], object]] = {
+    FieldType.DECIMAL: _canonical_number,
+    FieldType.INTEGER: _canonical_number,
+    FieldType.DATETIME: _canonical_datetime,
+    FieldType.ID: _canonical_id,
+    FieldType.REFERENCE: _canonical_id,
+}

@@ -9,11 +9,14 @@ import apsw
 import msgspec
 
 from salesforce_sync.errors import Incomplete
+from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.watch import unseen
 
 _GONE = "INSERT OR REPLACE INTO _sync_gone (object_name, id, reason, at, row) VALUES (?, ?, ?, ?, ?)"
 _RECORD_PROOF = "INSERT INTO _sync_proof (object_name, at, org_rows, rows, repaired) VALUES (?, ?, ?, ?, ?)"
@@ -25,9 +28,10 @@ SELECT object_name, at, org_rows, rows, repaired FROM _sync_proof WHERE object_n
 class Comparer:
     """The comparing part of the SQLite store; `ports.Store` says what each call promises."""
 
-    def __init__(self, connections: Connections, now: Callable[[], datetime]) -> None:
+    def __init__(self, connections: Connections, now: Callable[[], datetime], judge: Judge) -> None:
         self._connections = connections
         self._now = now
+        self._judge = judge
 
     def compare(self, schema: ObjectSchema, since: datetime | None, most: int) -> Comparison:
         with self._connections.writing() as db:
@@ -62,12 +66,14 @@ class Comparer:
 
     def set_aside(self, schema: ObjectSchema, ids: Sequence[str], cause: Cause, at: datetime) -> int:
         rows = 0
-        with self._connections.writing() as db:
+        with self._connections.writing() as db, unseen(db, [schema.name]):
             for record_id in ids:
                 rows += self._set_aside_one(db, schema, record_id, cause, format_datetime(at))
         return rows
 
     def _set_aside_one(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause, at: str) -> int:
+        if is_local(record_id) or not self._judge.gone(db, schema, record_id, cause):
+            return 0
         row = db.execute(sql.get(schema), (record_id,)).fetchone()
         if row is None:
             return 0
@@ -82,17 +88,19 @@ class Comparer:
     def merge_columns(self, schema: ObjectSchema) -> int:
         """Staged values of some columns enter the rows that are here; gives how many rows are not as they were."""
         staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
-        with self._connections.writing() as db:
+        with self._connections.writing() as db, unseen(db, [schema.name]):
             if db.execute(sql.STAGED, (schema.name,)).fetchone() is None:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
             staged = [name for (name,) in db.execute(sql.columns_of(sql.staging_table(schema.name))) if name != "Id"]
             db.execute(sql.drop_doubles(sql.staging_table(schema.name), None))
+            met = self._judge.meet(db, schema, ["Id", *staged])
             names = [sql.quote(str(name)) for name in staged]
             assigned = ", ".join(f"{name} = s.{name}" for name in names)
             mine, theirs = (", ".join(f"{prefix}.{name}" for name in names) for prefix in (table, "s"))
             matching = f'{table}."Id" = s."Id" AND ({mine}) IS NOT ({theirs})'
             db.execute(f"UPDATE {table} SET {assigned} FROM {staging} s WHERE {matching}")
             changed = db.changes()
+            changed += self._judge.settle(db, schema, met).updated
             db.execute(sql.drop_table(sql.staging_table(schema.name)))
             db.execute(sql.END_STAGING, (schema.name,))
         return changed
@@ -116,24 +124,24 @@ class Comparer:
 
 
 class _Tables:
-    """The statements that compare a listing (`l`) with the table (`t`), from a stamp on where `since` is given."""
+    """The statements that compare a listing (`l`) with the table (`t`), from a stamp on where `since` is given.
+
+    The table is seen as the org has shown it: what was made here only is not there, what was deleted here only is.
+    """
 
     def __init__(self, schema: ObjectSchema, since: str | None) -> None:
         self.bindings = () if since is None else (since,)
-        listing, self._table = sql.quote(_listing_table(schema.name)), sql.quote(schema.name)
-        dead = '"IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
-        self._listed = f"SELECT * FROM {listing} WHERE NOT ({dead})"
+        self._listing, self._table = sql.quote(_listing_table(schema.name)), sql.org_view(schema)
         stamp = schema.stamp
         self._stamp = "NULL" if stamp is None else f"l.{sql.quote(stamp)}"
         # Not <: a row that was stamped ahead of the org's clock has an older stamp after its next change.
         self._moved = f"t.{sql.quote(stamp)} IS NOT l.{sql.quote(stamp)}" if stamp is not None else "false"
-        recent = f" AND t.{sql.quote(stamp)} >= ?" if since is not None and stamp is not None else ""
-        self._recent = recent
-        prefixed = dead.replace('"IsDeleted"', 't."IsDeleted"')
-        self._live = f"NOT ({prefixed}){recent}"
-        self._join = f'{listing} l LEFT JOIN {self._table} t ON t."Id" = l."Id"'
-        self._dead_here, self._dead_there = prefixed, dead.replace('"IsDeleted"', 'l."IsDeleted"')
-        self._listing = listing
+        self._recent = f" AND t.{sql.quote(stamp)} >= ?" if since is not None and stamp is not None else ""
+        self._dead_here = sql.dead_in_org(schema)
+        self._dead_there = 'l."IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
+        self._listed = f"SELECT * FROM {self._listing} l WHERE NOT ({self._dead_there})"
+        self._live = f"NOT ({self._dead_here}){self._recent}"
+        self._join = f'{self._listing} l LEFT JOIN {self._table} t ON t."Id" = l."Id"'
 
     def counts(self) -> str:
         here = f"SELECT count(*) FROM {self._table} t WHERE {self._live}"

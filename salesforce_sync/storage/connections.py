@@ -18,7 +18,11 @@ from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
 from salesforce_sync.models.values import store_datetime, store_decimal
 
 BUSY_MILLISECONDS = 30_000
-CACHE_KIB = 8_192
+READER_CACHE_KIB = 8_192
+WRITER_CACHE_KIB = 4_096
+"""Pages are staged one after the other and merged in the order of ids, so a larger cache makes neither faster; and
+SQLite sorts (for an index, for a merge) in as much memory again."""
+
 PAGE_BYTES = 16_384
 
 
@@ -31,7 +35,8 @@ class Connections:
         self._readers = threading.local()
         # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
-        self._looking = threading.Lock()
+        self._looking = threading.RLock()
+        self._editor: apsw.Connection | None = None
         with translated(path):
             _create_private(path)
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
@@ -44,7 +49,7 @@ class Connections:
         if found is None:
             with translated(self.path):
                 found = self._open(apsw.SQLITE_OPEN_READONLY)
-                _bound_cache(found)
+                _bound_cache(found, READER_CACHE_KIB)
             self._readers.connection = found
         return found
 
@@ -69,20 +74,23 @@ class Connections:
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction on the writer: committed if the block ends, rolled back if it raises."""
+        with self.lock, translated(self.path), _transaction(self.writer) as db:
+            yield db
+
+    @contextmanager
+    def editing(self) -> Iterator[apsw.Connection]:
+        """One transaction in which the triggers of the objects' tables fire: edits go to the outbox."""
         with self.lock, translated(self.path):
-            self.writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.writer
-                self.writer.execute("COMMIT")
-            except BaseException:
-                # A full disk may have rolled back already.
-                if self.writer.in_transaction:
-                    self.writer.execute("ROLLBACK")
-                raise
+            if self._editor is None:
+                self._editor = self._open(apsw.SQLITE_OPEN_READWRITE)
+                _bound_cache(self._editor, WRITER_CACHE_KIB)
+            with _transaction(self._editor) as db:
+                yield db
 
     def close(self) -> None:
         """Close every connection, of every thread."""
         with self.lock:
+            self._editor = None
             # The writer last: whoever closes last folds the write-ahead log into the file, and a reader cannot.
             for connection in [*(set(self._opened) - {self.writer}), self.writer]:
                 connection.close()
@@ -95,6 +103,19 @@ class Connections:
         with self.lock:
             self._opened.add(connection)
         return connection
+
+
+@contextmanager
+def _transaction(db: apsw.Connection) -> Iterator[apsw.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        # A full disk may have rolled back already.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 @contextmanager
@@ -133,21 +154,21 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     connection.pragma("page_size", PAGE_BYTES)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")
-    _bound_cache(connection)
+    _bound_cache(connection, WRITER_CACHE_KIB)
     apsw.sqlite_extra.load(connection, "csv")
     connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
     connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
 
 
-def _bound_cache(connection: apsw.Connection) -> None:
-    """Hold the page cache to `CACHE_KIB`.
+def _bound_cache(connection: apsw.Connection, kib: int) -> None:
+    """Hold the page cache to so much.
 
     SQLite turns the size into a number of pages of the size that it knows at that moment, so the file is read first:
     otherwise that would be pages of 4 KB, and four times the memory.
     """
     connection.pragma("schema_version")
-    connection.pragma("cache_size", -CACHE_KIB)
+    connection.pragma("cache_size", -kib)
 
 
 def _decimal_text(*values: Any) -> float | str:

@@ -15,6 +15,9 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections, translated
+from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.watch import give_triggers, unseen
 
 LATEST = "~"
 """After every stamp."""
@@ -49,8 +52,10 @@ class Survey(NamedTuple):
 class Ingest:
     """The writing half of the SQLite store; `ports.Store` says what each call promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, judge: Judge, history: HistoryWriter) -> None:
         self._connections = connections
+        self._judge = judge
+        self._history = history
         connections.writer.create_scalar_function("_sync_short_row", _short_row, 0)
 
     # ── staging ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -64,7 +69,9 @@ class Ingest:
             same_columns = columns == _shape(schema)
             # Changes alone are not enough when everything is to be read again.
             enough = since is None or not _adopted(db, schema.name).refill
-            if resume is None or not same_columns or not enough:
+            # Records that were asked for by id are no part of a pull that could go on.
+            partial = db.execute(sql.IS_PARTIAL, (schema.name,)).get
+            if partial or resume is None or not same_columns or not enough:
                 self._drop_staging(db, schema.name)
                 return None
             db.execute(sql.cut_staging(schema.name), (durable,))
@@ -95,7 +102,7 @@ class Ingest:
 
     def _stage_rows(self, page: Page, body: Rows) -> int:
         with self._connections.writing() as db:
-            db.executemany(sql.stage_rows(page.schema.name, page.schema.columns), body.values)
+            db.executemany(sql.stage_rows(page.schema.name, page.schema.columns, body.blanks), body.values)
             self._note_progress(db, page)
         return len(body.values)
 
@@ -191,6 +198,7 @@ class Ingest:
             _refuse_hidden_gaps(db, schema.name, schema.name)
             db.execute(sql.create_key(schema.name, schema.name))
             survey = Survey(survey.newest, *db.execute(sql.count_rows(schema)).get)
+        give_triggers(db, schema)  # the old table took its own with it
         return Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
 
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
@@ -204,11 +212,16 @@ class Ingest:
         live, _ = db.execute(sql.count_rows(schema)).get if died and loss is not None else (0, 0)
         if loss is not None and loss.refuses(died, live):
             raise refused_loss(schema.name, died, live)
-        db.execute(sql.merge(schema.name, schema.columns, schema.stamp), trusted)
-        changed = db.changes()
+        with unseen(db, [schema.name]):
+            met = self._judge.meet(db, schema, [field.name for field in schema.columns])
+            self._history.merged(db, schema, trusted)
+            db.execute(sql.merge(schema.name, schema.columns, schema.stamp), trusted)
+            changed = db.changes()
+            seen = self._judge.settle(db, schema, met)
         db.execute(sql.drop_table(sql.staging_table(schema.name)))
         updated = max(0, changed - new - new_dead - revived - died)
-        return Merged(schema.name, new + revived, updated, died, staged - new - revived - died - updated)
+        inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted
+        return Merged(schema.name, inserted, updated, died, staged - inserted - died - updated)
 
 
 def _adopted(db: apsw.Connection, object_name: str) -> Adopted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import astuple
 from datetime import datetime
@@ -15,21 +15,32 @@ import msgspec
 
 from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.history import Keeping, Replaced
+from salesforce_sync.models.inbox import InboxItem, Resolution
+from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
-from salesforce_sync.models.values import format_datetime, parse_datetime
+from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.comparison import Comparer
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
+from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.edits import Editor
+from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
+from salesforce_sync.storage.outbox import Outbox
+from salesforce_sync.storage.watch import drop_triggers, give_triggers
 
+KEEPING = Keeping()
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
 
@@ -37,12 +48,19 @@ INDEX_ROWS = 20_000
 class SqliteStore:
     """The replica in one file. Implements `ports.Store`."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, *, policies: Policies = ASK_ALWAYS, keeping: Keeping = KEEPING
+    ) -> None:
         self.path = path
         self._clock = clock
         self._connections = Connections(path)
-        self._ingest = Ingest(self._connections)
-        self._comparer = Comparer(self._connections, clock.now)
+        self._history = HistoryWriter(self._connections, keeping, clock.now)
+        judge = Judge(policies, self._history, clock.now)
+        self._ingest = Ingest(self._connections, judge, self._history)
+        self._comparer = Comparer(self._connections, clock.now, judge)
+        self._editor = Editor(self._connections, self.schema)
+        self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
+        self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
@@ -53,6 +71,7 @@ class SqliteStore:
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         with self._connections.writing() as db:
             gained = self._widen(db, schema)
+            give_triggers(db, schema)
             db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
             if gained:
                 db.execute(sql.READ_ALL_AGAIN, (schema.name,))
@@ -84,6 +103,7 @@ class SqliteStore:
 
     def _replace_column(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """A field of another type under the same name: the old column would bend its values."""
+        drop_triggers(db, schema.name)  # a column that they name cannot be replaced
         db.execute(sql.drop_search_index(schema.name, field))
         self._indexed.discard((schema.name, field.name))
         try:
@@ -230,7 +250,54 @@ class SqliteStore:
         with self._connections.writing() as db:
             db.execute(sql.DESCRIBED_AS, (described_as, format_datetime(self._clock.now()), object_name))
 
+    # ── edits, outbox, inbox ─────────────────────────────────────────────────────────────────────────────────────
+
+    def create(self, object_name: str, values: Mapping[str, Stored]) -> str:
+        return self._editor.create(self._known(object_name), values)
+
+    def update(self, object_name: str, record_id: str, values: Mapping[str, Stored]) -> None:
+        self._editor.update(self._known(object_name), record_id, values)
+
+    def delete(self, object_name: str, record_id: str) -> None:
+        self._editor.delete(self._known(object_name), record_id)
+
+    def undelete(self, object_name: str, record_id: str) -> None:
+        self._editor.undelete(self._known(object_name), record_id)
+
+    def real_id(self, record_id: str) -> str:
+        return self._editor.real_id(record_id)
+
+    def changes(self) -> tuple[Change, ...]:
+        return self._outbox.changes()
+
+    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
+        self._outbox.sending(changes, push_id, sent_at, job)
+
+    def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
+        return self._outbox.settle(push_id, outcomes)
+
+    def pushes(self, most: int = 20) -> tuple[Push, ...]:
+        return self._outbox.pushes(most)
+
+    def record_push(self, push: Push) -> None:
+        self._outbox.record_push(push)
+
+    def inbox(self) -> tuple[InboxItem, ...]:
+        return self._inbox.items()
+
+    def resolve(self, number: int, resolution: Resolution) -> None:
+        self._inbox.resolve(number, resolution)
+
+    def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
+        return self._history.of(self._known(object_name), self.real_id(record_id))
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def count_shown(self, object_name: str) -> int:
+        schema = self._known(object_name)
+        with self._connections.looking() as db:
+            counted: int = db.execute(sql.count_shown(schema)).get
+        return counted
 
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
         schema = self._known(object_name)
@@ -243,8 +310,16 @@ class SqliteStore:
         statement = self._schemas.statement(object_name, sql.get)
         if statement is None:
             raise self._unknown(object_name)
+        if is_local(record_id):
+            record_id = self.real_id(record_id)
         row: tuple[object, ...] | None = self._connections.reader().execute(statement, (record_id,)).fetchone()
         return row
+
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        schema = self._known(object_name)
+        with self._connections.looking() as db:
+            found = db.execute(sql.select_ids(schema), (msgspec.json.encode(list(ids)).decode(),))
+            return {str(row[0]): row for row in found}
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         schema = self._known(object_name)

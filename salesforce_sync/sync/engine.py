@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from threading import Event
 
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
+from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.ports import Clock, Org, Store
@@ -27,7 +28,9 @@ from salesforce_sync.signals import (
     VerifyComplete,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
+from salesforce_sync.sync.pusher import InboxNews, Preview, Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
+from salesforce_sync.sync.undo import Undone
 from salesforce_sync.sync.verify import Pages
 
 log = logging.getLogger(__name__)
@@ -45,17 +48,57 @@ class SyncEngine:
         self._clock = clock
         self._bus = bus
         self._rules = rules
+        self._pusher = Pusher(org, store, clock, bus)
 
     def run(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
-        """Pull these objects. Never raises for trouble with the org: the result's records say what happened.
+        """Pull these objects, then push what is in the outbox.
+
+        Never raises for trouble with the org: the result's records say what happened.
 
         `accepted` names the objects that may lose any number of rows.
         """
         course = self._course(objects, accepted, Proofs.WHEN_DUE)
-        self._bus.emit(SyncStarted(course.names))
-        run = self._carry_out(course)
+        run = self._pull_all(course)
+        if not course.stop.is_set() and self._pusher.due():
+            pushed = self._pusher.push()
+            calls, seconds = self._cost(course)
+            run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
+            self._note_usage()
         self._tell(run)
         return run
+
+    def pull(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
+        """The same without the push: local edits are held against what came, and wait."""
+        run = self._pull_all(self._course(objects, accepted, Proofs.WHEN_DUE))
+        self._tell(run)
+        return run
+
+    def _pull_all(self, course: _Course) -> Run:
+        self._bus.emit(SyncStarted(course.names))
+        news = InboxNews(self._store, self._bus)
+        # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
+        self._pusher.recover()
+        run = self._carry_out(course)
+        news.tell()
+        return run
+
+    def push(self) -> Push:
+        """Send what is in the outbox, without a pull before."""
+        try:
+            return self._pusher.push()
+        finally:
+            self._note_usage()
+
+    def dry_run(self) -> Preview:
+        """What a push would send now, and what it would cost. Nothing is sent."""
+        return self._pusher.dry_run()
+
+    def undo(self, push_id: str) -> Undone:
+        """Send the values that this push replaced, as far as nobody has changed them since."""
+        try:
+            return self._pusher.undo(push_id)
+        finally:
+            self._note_usage()
 
     def verify(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, compare every id and stamp with the org, and repair; `store.proof` has the results."""
@@ -230,9 +273,10 @@ class SyncEngine:
             changed = tuple((each.object_name, each.counts.changed) for each in run.objects if each.counts.changed)
             self._bus.emit(RecordsUpdated(run.changed, changed))
         problems = {each.object_name: each.problem.code for each in run.objects if each.problem is not None}
-        if problems:
-            cause = next((code for code in problems.values() if code != NOT_BEGUN), NOT_BEGUN)
-            self._bus.emit(SyncFailed(cause, tuple(problems)))
+        unsent = _unsent(run)
+        if problems or unsent:
+            cause = next((code for code in (*problems.values(), *unsent.values()) if code != NOT_BEGUN), NOT_BEGUN)
+            self._bus.emit(SyncFailed(cause, tuple(dict.fromkeys((*problems, *unsent)))))
         else:
             self._bus.emit(SyncComplete())
         usage = self._org.usage
@@ -286,3 +330,14 @@ def _distinct(objects: Sequence[str]) -> tuple[str, ...]:
     for name in objects:
         spelt.setdefault(name.casefold(), name)
     return tuple(spelt.values())
+
+
+def _unsent(run: Run) -> dict[str, str]:
+    """The objects with changes that were not taken, and the first reason of each."""
+    if run.pushed is None or run.pushed.complete:
+        return {}
+    found: dict[str, str] = {}
+    for change in run.pushed.changes:
+        if change.outcome != "applied":
+            found.setdefault(change.object_name, change.outcome if change.problem is None else change.problem.code)
+    return found or {"": "" if run.pushed.problem is None else run.pushed.problem.code}

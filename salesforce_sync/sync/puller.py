@@ -135,7 +135,7 @@ class Puller:
 
     def _without_strangers(self, schema: ObjectSchema, rows: int, pulled: Pulled) -> Pulled:
         """All living rows were read. If more live here, the org does not show some of them any longer."""
-        if self._store.count(schema.name) <= rows:
+        if self._store.count_shown(schema.name) <= rows:
             return pulled
         proof = self.verifier.verify(schema, self.loss_limit(schema.name))
         return with_repairs(pulled, sum(number for _, number in proof.repaired))

@@ -8,9 +8,10 @@ from datetime import datetime
 from threading import Event
 
 from salesforce_sync.errors import Stopped
+from salesforce_sync.models.outbox import Change, Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
-from salesforce_sync.ports import Org, Usage
+from salesforce_sync.ports import Announce, Order, Org, Usage
 
 
 class StoppableOrg:
@@ -54,6 +55,31 @@ class StoppableOrg:
     def deletions(self, object_name: str, start: datetime, end: datetime) -> Deletions:
         self._check()
         return self._org.deletions(object_name, start, end)
+
+    def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:
+        """What was handed over is answered; nothing more is handed over."""
+        self._check()
+
+        def announced(changes: Sequence[Change], job: str | None) -> None:
+            self._check()
+            announce(changes, job)
+
+        return self._org.write(orders, announced)
+
+    def recover(self, orders: Sequence[Order], job: str) -> tuple[Outcome, ...]:
+        self._check()
+        return self._org.recover(orders, job)
+
+    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
+        self._check()
+        return self._org.created(schema, since)
+
+    def cost(self, orders: Sequence[Order]) -> int:
+        return self._org.cost(orders)
+
+    def time(self) -> datetime | None:
+        self._check()
+        return self._org.time()
 
     @property
     def usage(self) -> Usage:

@@ -147,9 +147,12 @@ class Verifier:
         logged = self._logged_deletions(schema, listed_at) if gone else frozenset()
         purged = [each for each in gone if each in logged]
         hidden = [each for each in gone if each not in logged]
-        self._store.set_aside(schema.name, purged, Cause.PURGED)
-        self._store.set_aside(schema.name, hidden, Cause.HIDDEN)
-        return +Counter({Cause.DELETED: len(deleted), Cause.PURGED: len(purged), Cause.HIDDEN: len(hidden)})
+        taken = {
+            Cause.PURGED: self._store.set_aside(schema.name, purged, Cause.PURGED),
+            Cause.HIDDEN: self._store.set_aside(schema.name, hidden, Cause.HIDDEN),
+        }
+        edited = len(gone) - sum(taken.values())
+        return +Counter({Cause.DELETED: len(deleted), **taken, Cause.EDITED: edited})
 
     def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str]:
         """What the org's log of deletions names; nothing where it has no log for this object or window."""

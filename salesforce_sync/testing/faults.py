@@ -6,18 +6,22 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-Call = Literal["pull", "describe", "objects", "poll", "deletions"]
+Call = Literal["pull", "describe", "objects", "poll", "deletions", "write", "recover", "created"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Raise `error`, end the pull after the page ("cut"), or leave the page's last row out ("short")."""
+    """Raise `error`, end the pull after the page ("cut"), or leave the page's last row out ("short").
 
-    kind: Literal["raise", "cut", "short"]
+    Or lose the answer of a call that writes ("lost"), of which the first `rows` orders are done (None: all).
+    """
+
+    kind: Literal["raise", "cut", "short", "lost"]
     call: Call
     object_name: str | None = None
     page: int = 1
     error: Exception | None = None
+    rows: int | None = None
 
 
 class Faults:

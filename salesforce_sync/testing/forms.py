@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from salesforce_sync.errors import Incomplete, StoreTrouble
+from salesforce_sync.models import values
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, store_datetime, store_decimal
 
@@ -68,7 +69,7 @@ def read_csv(path: Path, fields: Sequence[Field]) -> Iterator[tuple[Stored, ...]
 
 def from_rest(fields: Sequence[Field], row: Sequence[object]) -> tuple[Stored, ...]:
     """A row of a REST page in the stored form."""
-    return tuple(map(_from_rest, fields, row))
+    return tuple(values.from_rest(field.type, value) for field, value in zip(fields, row, strict=True))
 
 
 def _from_csv(field: Field, text: str) -> Stored:
@@ -84,21 +85,6 @@ def _from_csv(field: Field, text: str) -> Stored:
         case FieldType.DATETIME:
             return store_datetime(text)
     return text
-
-
-def _from_rest(field: Field, value: object) -> Stored:
-    match value:
-        case None | "":
-            return None
-        case bool():
-            return int(value)
-        case Decimal():
-            return store_decimal(value)
-        case str() if field.type is FieldType.DATETIME:
-            return store_datetime(value)
-        case str() | int() | float():
-            return value
-    raise TypeError(f"{field.name}: {value!r} is in no row of a page")
 
 
 def _decimal(text: str) -> Stored:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit
+from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.run import RunState
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Clock
-from salesforce_sync.testing.memory_tables import Disk, Row, Table, dead, kept_out, without_doubles
+from salesforce_sync.resolve import Policies
+from salesforce_sync.testing.memory_tables import Disk, Row, Table, dead, kept_out, shown, without_doubles
 
 
 class Comparing:
@@ -19,8 +21,9 @@ class Comparing:
 
     _clock: Clock
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Policies, keeping: Keeping) -> None:
         self._disk = Disk()
+        self._policies, self._keeping = policies, keeping
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         """Hold the listing against the table."""
@@ -48,28 +51,6 @@ class Comparing:
         table = self._table(object_name)
         table.listing = []
         self._disk.listed.discard(table.schema.name)
-
-    def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
-        """Take rows out that the org no longer shows."""
-        with self._disk.lock:
-            table = self._table(object_name)
-            here = [key for key in ids if key in table.rows and not dead(table.rows[key])]
-            for key in here:
-                table.gone[key] = cause
-                if cause is not Cause.HIDDEN and table.schema.has("IsDeleted"):
-                    table.rows[key]["IsDeleted"] = 1
-                else:
-                    del table.rows[key]
-            return len(here)
-
-    def merge_columns(self, object_name: str) -> int:
-        """Let staged values of some columns enter the rows that are here."""
-        with self._disk.lock:
-            table = self._table(object_name)
-            staging = self._disk.staging.pop(table.schema.name, None)
-            if staging is None:
-                raise Incomplete(f"{table.schema.name}: the staged rows are gone; the pull starts again.")
-            return sum(_filled(table.rows.get(str(row["Id"])), row) for row in staging.rows)
 
     # ── marks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,17 +138,22 @@ class _Compared:
         self._all = {str(row["Id"]) for row in table.listing}
         self.listed = {str(row["Id"]): row for row in table.listing if not dead(row)}
         recent = {key: row for key, row in table.rows.items() if since is None or _recent(row, self._stamp, since)}
-        self._dead = [key for key, row in recent.items() if dead(row)]
-        self.live = {key: row for key, row in recent.items() if not dead(row)}
+        self._dead = [key for key in recent if not shown(table, key)]
+        self.live = {key: row for key, row in recent.items() if shown(table, key)}
 
     def missing(self) -> Iterator[Listed]:
-        here = {key for key, row in self._table.rows.items() if not dead(row)}
+        here = {key for key in self._table.rows if shown(self._table, key)}
         return (self._listed(row) for key, row in self.listed.items() if key not in here)
 
     def stale(self) -> Iterator[Listed]:
         for key, row in self.listed.items():
             here = self._table.rows.get(key)
-            if here is not None and not dead(here) and self._stamp and here.get(self._stamp) != row.get(self._stamp):
+            if (
+                here is not None
+                and shown(self._table, key)
+                and self._stamp
+                and here.get(self._stamp) != row.get(self._stamp)
+            ):
                 yield self._listed(row)
 
     def extra(self) -> Iterator[str]:
@@ -183,7 +169,7 @@ class _Compared:
 
 def refuse_loss(table: Table, staged: dict[str, Row], loss: LossLimit | None, trusted: str) -> None:
     """Raise `LossRefused` if entering these rows would make more tombstones than is allowed."""
-    live = {key for key, row in table.rows.items() if not dead(row)}
+    live = {key for key, row in table.rows.items() if shown(table, key) and not dead(row)}
     stamp = table.schema.stamp
     lost = sum(
         key in live and dead(row) and not kept_out(stamp, row, table.rows[key], trusted) for key, row in staged.items()
@@ -195,10 +181,3 @@ def refuse_loss(table: Table, staged: dict[str, Row], loss: LossLimit | None, tr
 def _recent(row: Row, stamp: str | None, since: str) -> bool:
     value: Stored = None if stamp is None else row.get(stamp)
     return value is not None and str(value) >= since
-
-
-def _filled(here: Row | None, row: Row) -> bool:
-    if here is None or all(here.get(name) == value for name, value in row.items()):
-        return False
-    here.update(row)
-    return True

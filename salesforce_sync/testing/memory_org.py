@@ -23,7 +23,8 @@ from salesforce_sync.ports import Usage
 from salesforce_sync.testing.deletion_log import Window
 from salesforce_sync.testing.faults import Call, Fault, Faults
 from salesforce_sync.testing.forms import to_rest, write_csv
-from salesforce_sync.testing.memory_records import MemoryRecords, Values
+from salesforce_sync.testing.memory_records import Values
+from salesforce_sync.testing.memory_writes import MemoryWrites
 
 POLLS_A_CALL = 5
 
@@ -36,12 +37,12 @@ class _Result:
     total: int
 
 
-class MemoryOrg(MemoryRecords):
+class MemoryOrg(MemoryWrites):
     """The Salesforce side, scripted. Implements `ports.Org`.
 
-    What people do to its records is in `MemoryRecords`. A pull costs one call a page of `page_rows` rows; with
-    `csv_folder` the pages are files, each result page in `segments` of them, of which only the last is a durable point.
-    A poll gives the newest `poll_rows`.
+    What people do to its records is in `MemoryRecords`, what changes do to them in `MemoryWrites`. A pull costs one
+    call a page of `page_rows` rows; with `csv_folder` the pages are files, each result page in `segments` of them, of
+    which only the last is a durable point. A poll gives the newest `poll_rows`.
     """
 
     def __init__(
@@ -97,14 +98,15 @@ class MemoryOrg(MemoryRecords):
                 result = self._result(locator)
             end = min(offset + self.page_rows, result.total)
             rows = [self._current(request.schema, row) for row in result.rows[offset:end]]
-            shown = rows[:-1] if fault == "short" else rows
+            kind = None if fault is None else fault.kind
+            shown = rows[:-1] if kind == "short" else rows
             resume = f"{locator}:{end}"
             last = end == result.total
             # Only Bulk says how many rows a result page has; REST tells the total of them all.
             expected = end - offset if self._as_files(request) else None
             page = Page(request.schema, Rows(()), resume, expected, result.total, server_time, last)
             yield from self._pages(request, shown, page)
-            if last or fault == "cut":
+            if last or kind == "cut":
                 return
             offset = end
 
@@ -137,8 +139,8 @@ class MemoryOrg(MemoryRecords):
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _answer(self, call: Call, object_name: str | None, page: int = 1) -> str | None:
-        """Count one call; raise what was scripted for it, or give the mishap's kind."""
+    def _answer(self, call: Call, object_name: str | None, page: int = 1) -> Fault | None:
+        """Count one call; raise what was scripted for it, or give another mishap."""
         with self._lock:
             if self._spent + self.used_by_others >= self.call_limit:
                 raise LimitExceeded("TotalRequests Limit exceeded.")
@@ -146,7 +148,7 @@ class MemoryOrg(MemoryRecords):
             fault = self.faults.take(call, object_name, page)
         if fault is not None and fault.error is not None:
             raise fault.error
-        return None if fault is None else fault.kind
+        return fault
 
     def _take_up(self, request: PullRequest) -> tuple[str, int, datetime | None]:
         if request.resume is not None:

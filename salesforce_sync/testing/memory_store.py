@@ -9,22 +9,25 @@ from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, NotSynced, SchemaChanged, StoreBusy
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged, Staged
+from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.page import CsvFile, Page, PullRequest
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord, RunState
 from salesforce_sync.models.schema import ObjectSchema, check_api_name
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.testing.clock import FrozenClock
 from salesforce_sync.testing.matching import check, passes
-from salesforce_sync.testing.memory_comparison import Comparing, refuse_loss
+from salesforce_sync.testing.memory_comparison import refuse_loss
+from salesforce_sync.testing.memory_inbox import Deciding
 from salesforce_sync.testing.memory_tables import (
     Row,
     Staging,
     Table,
     dead,
-    enter,
     shape,
+    shown,
     spelt,
     stored_rows,
     trusted_by,
@@ -33,16 +36,18 @@ from salesforce_sync.testing.memory_tables import (
 )
 
 
-class MemoryStore(Comparing):
+class MemoryStore(Deciding):
     """A replica in memory. Implements `ports.Store`."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, policies: Policies = ASK_ALWAYS, keeping: Keeping | None = None
+    ) -> None:
         self._clock: Clock = clock or FrozenClock()
-        super().__init__()
+        super().__init__(policies, keeping or Keeping())
 
-    def reopened(self) -> MemoryStore:
+    def reopened(self, policies: Policies = ASK_ALWAYS, keeping: Keeping | None = None) -> MemoryStore:
         """The store as another process would find it after this one was killed."""
-        found = MemoryStore(self._clock)
+        found = MemoryStore(self._clock, policies, keeping)
         found._disk = replace(self._disk, claimed=set())
         return found
 
@@ -103,7 +108,7 @@ class MemoryStore(Comparing):
             if staging is None:
                 return None
             enough = staging.since is None or not table.refill
-            if staging.resume is None or staging.columns != shape(schema) or not enough:
+            if staging.partial or staging.resume is None or staging.columns != shape(schema) or not enough:
                 del self._disk.staging[schema.name]
                 return None
             del staging.rows[staging.durable :]
@@ -152,9 +157,9 @@ class MemoryStore(Comparing):
             trusted = trusted_by(table, staging)
             refuse_loss(table, staged, loss, trusted)
             del self._disk.staging[schema.name]
-            merged = enter(table, staged, trusted)
+            merged = self._enter(table, staged, trusted)
             table.gone = {
-                key: cause for key, cause in table.gone.items() if dead(table.rows.get(key, {"IsDeleted": 1}))
+                key: cause for key, cause in table.gone.items() if key not in table.rows or not shown(table, key)
             }
             self._move_checkpoint(table, staging, checkpoint_limit)
             return merged
@@ -181,14 +186,24 @@ class MemoryStore(Comparing):
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def count_shown(self, object_name: str) -> int:
+        with self._disk.lock:
+            table = self._table(object_name)
+            return sum(shown(table, key) for key in table.rows)
+
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
         return sum(1 for _ in self.scan(object_name, filters))
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         with self._disk.lock:
             table = self._table(object_name)
-            row = table.rows.get(record_id)
+            row = table.rows.get(self.real_id(record_id))
             return None if row is None or dead(row) else values(table.schema, row)
+
+    def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        with self._disk.lock:
+            table = self._table(object_name)
+            return {key: values(table.schema, table.rows[key]) for key in ids if key in table.rows}
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         with self._disk.lock:

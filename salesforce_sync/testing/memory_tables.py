@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from salesforce_sync.models.change import Doubt, Merged
+from salesforce_sync.models.change import Doubt
 from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
@@ -15,6 +16,8 @@ from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.testing.forms import from_rest, read_csv
+from salesforce_sync.testing.memory_history import History
+from salesforce_sync.testing.memory_outbox import Item, Pending, PushLog
 
 Row = dict[str, Stored]
 LATEST = "~"
@@ -37,6 +40,7 @@ class Table:
     doubt: Doubt | None = None
     gone: dict[str, Cause] = field(default_factory=dict)
     listing: list[Row] = field(default_factory=list)
+    pending: dict[str, Pending] = field(default_factory=dict)
     proofs: list[Proof] = field(default_factory=list)
 
 
@@ -63,6 +67,11 @@ class Disk:
     runs: list[RunRecord] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
+    ids: dict[str, str] = field(default_factory=dict)
+    items: list[Item] = field(default_factory=list)
+    history: History = field(default_factory=History)
+    pushes: dict[str, PushLog] = field(default_factory=dict)
+    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     usage: DayUsage | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -95,25 +104,6 @@ def without_doubles(rows: list[Row], stamp: str | None) -> dict[str, Row]:
         if key not in kept or stamp is None or str(row[stamp] or "") >= str(kept[key][stamp] or ""):
             kept[key] = row
     return kept
-
-
-def enter(table: Table, staged: dict[str, Row], trusted: str) -> Merged:
-    """Let staged rows enter a table, by the rule of the merge. Stamps after `trusted` keep no older row out."""
-    inserted = updated = deleted = 0
-    for key, row in staged.items():
-        here = table.rows.get(key)
-        if here is not None and (kept_out(table.schema.stamp, row, here, trusted) or same(row, here)):
-            continue
-        table.rows[key] = {**(here or {}), **row}
-        if dead(row) and here is None:
-            continue
-        if here is None or (dead(here) and not dead(row)):
-            inserted += 1
-        elif dead(row) and not dead(here):
-            deleted += 1
-        else:
-            updated += 1
-    return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted)
 
 
 def same(row: Row, here: Row) -> bool:
@@ -155,6 +145,21 @@ def dead(row: Row) -> bool:
 def alive(table: Table, key: str) -> bool:
     """Whether a live row of this id is here."""
     return key in table.rows and not dead(table.rows[key])
+
+
+def shown(table: Table, key: str) -> bool:
+    """Whether the org should show this row as live, whatever was edited here."""
+    pending = table.pending.get(key)
+    return not dead(table.rows[key]) if pending is None else pending.shown
+
+
+def org_view(table: Table, key: str) -> Row:
+    """The row as the org showed it, without what was edited here."""
+    row, pending = table.rows[key], table.pending.get(key)
+    if pending is None:
+        return row
+    view = row | {name: each.org for name, each in pending.slots.items()}
+    return view | ({"IsDeleted": int(pending.org_dead)} if "IsDeleted" in row else {})
 
 
 def values(schema: ObjectSchema, row: Row) -> tuple[object, ...]:

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.contract.edits import fill
 from tests.contract.stores import WIDGET, WORLDS
 
 
@@ -14,4 +15,11 @@ def world(request, tmp_path):
 def store(world):
     """A store that has adopted WIDGET."""
     world.store.adopt(WIDGET)
+    return world.store
+
+
+@pytest.fixture
+def replica(world):
+    """A store with an account, a contact and a task of the org."""
+    fill(world.store)
     return world.store

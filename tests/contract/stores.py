@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from salesforce_sync.models.change import Merged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
@@ -26,9 +27,10 @@ class MemoryWorld:
         self.clock = FrozenClock()
         self.store: Store = MemoryStore(self.clock)
 
-    def restart(self) -> Store:
+    def restart(self, **options: Any) -> Store:
+        """`options`: policies and keeping, where others than the usual ones."""
         assert isinstance(self.store, MemoryStore)
-        self.store = self.store.reopened()
+        self.store = self.store.reopened(**options)
         return self.store
 
 
@@ -40,9 +42,10 @@ class SqliteWorld:
         self.path = folder / "replica.db"
         self.store: Store = SqliteStore(self.path, self.clock)
 
-    def restart(self) -> Store:
+    def restart(self, **options: Any) -> Store:
+        """`options`: policies and keeping, where others than the usual ones."""
         # The old one is not closed first: a killed process does not close either.
-        old, self.store = self.store, SqliteStore(self.path, self.clock)
+        old, self.store = self.store, SqliteStore(self.path, self.clock, **options)
         old.close()
         return self.store
 

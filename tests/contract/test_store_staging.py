@@ -6,7 +6,7 @@ import pytest
 
 from salesforce_sync.errors import Incomplete, SchemaChanged, SyncError
 from salesforce_sync.models.change import Staged
-from salesforce_sync.models.page import CsvFile, Page, PullRequest
+from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.testing import make_schema
 from tests.contract.stores import WIDGET, csv_page, id_of, names, page, pull, widget
 
@@ -239,3 +239,24 @@ def test_rows_that_were_read_with_an_older_schema_do_not_enter(store):
         store.merge("Widget__c", None)
 
     assert store.count("Widget__c") == 0
+
+
+def test_records_that_were_asked_for_by_id_are_not_taken_up_as_a_pull(world, store):
+    store.begin(PullRequest(WIDGET, ids=(id_of(1),)))
+    store.stage(page(widget(1), resume="somewhere", last=True))
+
+    restarted = world.restart()
+
+    assert restarted.staged("Widget__c") is None
+
+
+@pytest.mark.parametrize("blanks", [True, False])
+def test_a_page_is_stored_alike_whether_blanks_were_looked_for_or_known_to_be_none(store, blanks):
+    rows = Rows([widget(1, "Bolt"), widget(2, None), widget(3, " ")], blanks=blanks)
+    store.begin(PullRequest(WIDGET))
+
+    store.stage(Page(WIDGET, rows, last=True))
+    store.merge("Widget__c", None)
+
+    name = [field.name for field in WIDGET.columns].index("Name")
+    assert [row[name] for row in store.scan("Widget__c")] == ["Bolt", None, " "]

@@ -4,6 +4,7 @@ import json
 
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
+from simorg.org import SimOrg
 
 
 def test_another_org_is_not_mixed_into_a_replica(simorg, cli):
@@ -23,3 +24,17 @@ def test_another_org_is_not_mixed_into_a_replica(simorg, cli):
     assert json.loads(ran.out)["error"] == "WRONG_ORG"
     assert "00D000000000002" in json.loads(ran.out)["message"]
     assert cli("status", "--json").json["objects"][0]["rows"] == before
+
+
+def test_edits_are_not_sent_to_an_address_where_another_org_may_be(simorg, cli):
+    cli.settle(simorg.url, objects="Contact")
+    assert cli("sync").code == 0
+    assert cli("new", "Contact", "LastName=Roe").code == 0
+    with SimOrg(records=1, seed=8) as other, other.serve():
+        cli.settle(other.url, objects="Contact")
+
+    ran = [cli(command, "--json") for command in ("push", "sync")]
+
+    # Not a run that goes on all the same: somebody may answer by then.
+    assert [(each.code, each.json["error"]) for each in ran] == [(1, "UNREACHABLE")] * 2
+    assert cli("status", "--json").json["outbox"] == 1

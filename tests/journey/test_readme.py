@@ -15,8 +15,11 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+STORE = (ROOT / "docs/store.md").read_text(encoding="utf-8")
+
+
+def blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def commands():
@@ -44,12 +47,28 @@ def edit_dotenv(cli, simorg):
         dotenv.write(f"SF_INSTANCE_URL={simorg.url}\nSF_CLIENT_ID={CLIENT_ID}\nSF_CLIENT_SECRET={CLIENT_SECRET}\n")
 
 
+def python(cli, code):
+    (cli.folder / "example.py").write_text(code)
+    return in_a_shell(cli, "python example.py")
+
+
+@pytest.fixture
+def jane(clone, simorg):
+    """A contact in a clone that is connected and has synced; the examples write its id as 003..."""
+    shutil.copy(clone.folder / ".env.example", clone.folder / ".env")
+    edit_dotenv(clone, simorg)
+    jane = simorg.add("Contact", FirstName="Jane", LastName="Doe", Email="jane@example.com", Phone="555-0000")
+    assert clone("sync").code == 0
+    return jane
+
+
 def test_every_command_works_in_the_order_in_which_it_stands_there(clone, simorg):
+    jane = simorg.add("Contact", FirstName="Jane", LastName="Doe")
     failed = []
     for line in commands():
         if "make " in line or line.endswith(" daemon"):
             continue  # the next two tests
-        done = in_a_shell(clone, line)
+        done = in_a_shell(clone, line.replace("003...", jane))
         if done.returncode:
             failed.append((line, done.returncode, done.stderr))
         if line.startswith("cp "):
@@ -57,6 +76,7 @@ def test_every_command_works_in_the_order_in_which_it_stands_there(clone, simorg
 
     assert failed == []
     assert (clone.folder / "data/salesforce.db").is_file()
+    assert simorg.row(jane)["Phone"] == "555-1234"
 
 
 def test_the_daemon_starts_as_it_stands_there(clone, simorg):
@@ -86,18 +106,50 @@ def test_every_make_command_exists():
     assert [each.returncode for each in done] == [0] * len(lines)
 
 
-def test_the_python_example_runs(clone, simorg):
-    shutil.copy(clone.folder / ".env.example", clone.folder / ".env")
-    edit_dotenv(clone, simorg)
-    simorg.add("Contact", FirstName="Jane", LastName="Doe", Email="jane@example.com")
-    assert clone("sync").code == 0
+def test_the_python_example_runs(clone, simorg, jane):
     assert clone("sync", "Product2").code == 0
-    (code,) = blocks("python")
-    (row,) = clone("query", "SELECT Id FROM Contact WHERE LastName = 'Doe'", "--json").json["rows"]
-    (clone.folder / "example.py").write_text(code.replace("003...", row["Id"]) + "print(contact.name, len(products))\n")
+    code = blocks("python")[0].replace("003...", jane)
 
-    done = in_a_shell(clone, "python example.py")
+    done = python(clone, code + "print(contact.name, new_contact.id[:6], len(products))\n")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "Jane Doe <jane@example.com>" in done.stdout.splitlines()
-    assert done.stdout.splitlines()[-1] == f"Jane Doe {simorg.count('Product2')}"
+    assert done.stdout.splitlines()[-1] == f"Jane Doe local- {simorg.count('Product2')}"
+
+
+def test_what_the_python_example_wrote_reaches_salesforce_with_the_next_sync(clone, simorg, jane):
+    assert clone("sync", "Product2").code == 0
+    python(clone, blocks("python")[0].replace("003...", jane))
+    before = simorg.count("Contact")
+
+    assert clone("sync").code == 0
+
+    assert simorg.row(jane)["Phone"] == "555-1234"
+    assert simorg.count("Contact") == before + 1
+
+
+def test_the_conflict_is_made_and_solved(clone, simorg, jane):
+    code = blocks("python")[1].replace("003...", jane)
+
+    done = python(clone, code)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "base='555-0000', local='555-1111', org='555-2222'" in done.stdout
+    assert simorg.row(jane)["Phone"] == "555-1111"
+    assert len(code.strip().splitlines()) <= 12
+
+
+def test_the_sql_in_the_docs_writes_edits_that_the_next_push_sends(clone, simorg, jane):
+    (statements,) = blocks("sql", STORE)
+    account = clone("query", "SELECT Id FROM Account LIMIT 1", "--json").json["rows"][0]["Id"]
+    script = statements.replace("003...", jane).replace("001...", account)
+    before = simorg.count("Contact")
+
+    done = python(
+        clone, f"import sqlite3\nwith sqlite3.connect('data/salesforce.db') as db:\n    db.executescript({script!r})\n"
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert clone("push").code == 0
+    assert (simorg.row(jane)["Phone"], bool(simorg.row(jane)["IsDeleted"])) == ("555-1234", False)
+    assert simorg.count("Contact") == before + 1

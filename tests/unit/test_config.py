@@ -84,6 +84,9 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_SYNC_REFRESH_FIELDS": "Account.Score__c,A.B",
         "SF_SYNC_MAX_LOSS_PERCENT": "13",
         "SF_SYNC_API_CALLS_PER_DAY": "14",
+        "SF_SYNC_CONFLICTS": "newest",
+        "SF_SYNC_HISTORY_DAYS": "15",
+        "SF_SYNC_HISTORY_ROWS": "16",
         "SF_STORAGE_TYPE": "sqlite",
         "SF_STORAGE_PATH": "/x/y.db",
         "SF_SIGNALS_ENABLED": "false",
@@ -102,6 +105,7 @@ def test_every_setting_has_an_environment_name_that_works():
     assert set(values) == {each.env for each in SETTINGS}
     for setting in SETTINGS:
         got = getattr(getattr(config, setting.section), setting.key)
+        got = tuple(got.values()) if isinstance(got, dict) else got
         shown = ",".join(got) if isinstance(got, tuple) else str(got).removeprefix("False") or "false"
         assert shown == values[setting.env], setting
 
@@ -179,6 +183,32 @@ def test_an_object_that_is_named_twice_counts_once():
 
 
 @pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("newest", {"default": "newest"}),
+        ("ORG", {"default": "org"}),
+        ("{Contact: org, contact.phone: Newest}", {"contact": "org", "contact.phone": "newest"}),
+        (
+            "ask, Contact=org, Widget__c.Size__c = local",
+            {"default": "ask", "contact": "org", "widget__c.size__c": "local"},
+        ),
+    ],
+)
+def test_policies_for_conflicts_are_one_for_all_or_by_name(written, read):
+    quoted = f"'{written}'" if "=" in written else written
+    config_file(f"sync: {{conflicts: {quoted}}}")
+
+    assert load().sync.conflicts == read
+
+
+def test_policies_and_history_may_come_from_the_environment():
+    config = Config.load(environ={"SF_SYNC_CONFLICTS": "Contact=org", "SF_SYNC_HISTORY_DAYS": "7"})
+
+    assert config.sync.conflicts == {"contact": "org"}
+    assert (config.sync.history_days, config.sync.history_rows) == (7, 50_000)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://acme.my.salesforce.com",
@@ -235,6 +265,12 @@ def test_any_other_address_is_refused(url):
             'config.yaml: salesforce.api_version must be an API version from "47.0" on',
         ),
         ("salesforce: {api_version: [1]}", "config.yaml: salesforce.api_version must be"),
+        ("sync: {conflicts: mine}", "config.yaml: sync.conflicts must be ask, org, local or newest, or these by name"),
+        ("sync: {conflicts: {Contact: mine}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
+        ("sync: {conflicts: {Con tact: org}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
+        ("sync: {conflicts: []}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
+        ("sync: {history_days: -1}", "config.yaml: sync.history_days must be a whole number of days from 0"),
+        ("sync: {history_rows: all}", "config.yaml: sync.history_rows must be a whole number from 0"),
         ("storage: {type: postgres}", "config.yaml: storage.type must be sqlite, not 'postgres'."),
         ("signals: {enabled: perhaps}", "config.yaml: signals.enabled must be true or false, not 'perhaps'."),
         ("signals: {target: 'two words'}", "config.yaml: signals.target must be one word"),

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from salesforce_sync import errors
-from salesforce_sync.exits import Exit, exit_of_error, exit_of_run
+from salesforce_sync.exits import Exit, exit_of_error, exit_of_push, exit_of_run
+from salesforce_sync.models.outbox import Operation, Push, PushedChange
 from salesforce_sync.models.run import Problem, Run, RunRecord, RunState
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -65,3 +66,28 @@ def run(*codes: str | None) -> Run:
 )
 def test_a_run_ends_with_its_state_or_its_first_cause(codes, code):
     assert exit_of_run(run(*codes)) is code
+
+
+def push(*outcomes: str, problem: Problem | None = None) -> Push:
+    changes = tuple(PushedChange("Contact", "003", Operation.UPDATE, (), outcome) for outcome in outcomes)
+    return Push("push", changes, calls=1, seconds=1.0, problem=problem)
+
+
+@pytest.mark.parametrize(
+    ("pushed", "code"),
+    [
+        (push(), Exit.COMPLETE),
+        (push("applied", "applied"), Exit.COMPLETE),
+        (push("applied", "rejected"), Exit.PARTIAL),
+        (push("rejected", "blocked"), Exit.PARTIAL),
+        (push("conflicted"), Exit.PARTIAL),
+        (push("deferred", "blocked"), Exit.FAILED),
+        (push("lost"), Exit.FAILED),
+        (push("applied", problem=Problem("REQUEST_LIMIT_EXCEEDED", "why")), Exit.PARTIAL),
+        (push(problem=Problem("REQUEST_LIMIT_EXCEEDED", "why")), Exit.LIMIT),
+        (push(problem=Problem("INVALID_SESSION_ID", "why")), Exit.LOGIN),
+        (push(problem=Problem("UNREACHABLE", "why")), Exit.FAILED),
+    ],
+)
+def test_a_push_ends_with_what_the_org_answered_or_with_its_cause(pushed, code):
+    assert exit_of_push(pushed) is code

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from salesforce_sync.api.rows import PageDecoder
+from salesforce_sync.api.rows import Outline, PageDecoder
 from salesforce_sync.errors import RequestRefused, Unreachable
 from salesforce_sync.models.schema import ObjectSchema
 from tests.unit.api.schemas import schema_of
@@ -151,3 +151,27 @@ def test_a_whole_number_beyond_64_bits_is_a_float(text: str, value: float) -> No
     got = cells(row(Size=text))["Size"]
 
     assert (type(got), got) == (type(value), value)
+
+
+def test_a_page_without_an_empty_text_is_known_to_have_no_blanks() -> None:
+    assert not PageDecoder(SCHEMA).decode(page(row(Name='"N"', Any__c=r'"\""'), row())).blanks
+
+
+@pytest.mark.parametrize("odd", ['""', '{"a":""}'])
+def test_a_page_with_an_empty_text_may_have_blanks(odd: str) -> None:
+    decoded = PageDecoder(SCHEMA).decode(page(row(Name='"N"'), row(Name='""', Any__c=odd)))
+
+    assert decoded.blanks
+    assert [each[1] for each in decoded.rows] == ["N", ""]
+
+
+def test_the_outline_of_a_page_tells_its_size_whatever_its_rows_hold() -> None:
+    outline = PageDecoder(SCHEMA).outline(page('{"Id":"only"}', row(Name=r'"half \ud83d"'), totalSize=7, done=False))
+
+    assert outline == Outline(total=7, rows=2, done=False)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Down for maintenance</html>", b'{"totalSize":1,"done":tr', b'"\xff"'])
+def test_what_is_no_result_has_no_outline(body: bytes) -> None:
+    with pytest.raises(Unreachable):
+        PageDecoder(SCHEMA).outline(body)

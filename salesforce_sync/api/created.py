@@ -1,0 +1,61 @@
+"""What the connected user has made in the org since a moment: where a create's answer was lost, it may be among it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from salesforce_sync.api import composite, query, rest
+from salesforce_sync.api.composite import Part
+from salesforce_sync.api.rest import Purpose
+from salesforce_sync.api.rows import PageDecoder
+from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.errors import LimitExceeded, Misuse, RequestRefused, SyncError
+from salesforce_sync.models.page import Priority, Rows
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import ObjectSchema
+
+_GRAIN = timedelta(seconds=1)
+"""Salesforce's datetimes have whole seconds."""
+
+
+class Creations:
+    """Asks for them. Who the connected user is, is asked once."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._user: str | None = None
+
+    def since(self, schema: ObjectSchema, moment: datetime) -> tuple[tuple[object, ...], ...]:
+        """The living records that the user has made at or after the moment, less one second; of all users, if it
+        cannot be known who that is."""
+        if not schema.has("CreatedDate"):
+            text = f"{schema.name} does not tell when its records were made."
+            raise RequestRefused(text, code="NO_CREATED_DATE", hint="Look for the record in the org.")
+        asked = query.made_since(schema, moment - _GRAIN, self._user_id() if schema.has("CreatedById") else None)
+        first, purpose = self._first(schema, query.in_order(asked, schema, "CreatedDate"))
+        pages = rest.RestPull(self._transport, schema, first.session, purpose).after(first)
+        return tuple(row for page in pages if isinstance(page.body, Rows) for row in page.body.values)
+
+    def _first(self, schema: ObjectSchema, asked: query.Query) -> tuple[rest.FirstPage, Purpose]:
+        purpose = Purpose(f"look for new records of {schema.name}", Priority.PUSH)
+        decoder = PageDecoder(schema)
+        if rest.query_fits(self._transport, asked):
+            return rest.ask(self._transport, asked, decoder, purpose), purpose
+        answer = composite.ask(self._transport, [Part("rows", rest.query_path(asked), rest.PAGE_SIZE)], purpose)
+        page = decoder.decode(answer.part("rows").checked(purpose.doing))
+        return rest.FirstPage(page, answer.session, answer.asked), purpose
+
+    def _user_id(self) -> str | None:
+        """The connected user's id; None where the org does not tell it to this session."""
+        if self._user is None:
+            call = Call("ask who is connected", "/services/oauth2/userinfo", priority=Priority.PUSH)
+            try:
+                told = msgspec.json.decode(self._transport.send(call).body)
+                self._user = to_18(str(told["user_id"]))
+            except LimitExceeded:
+                raise
+            except (SyncError, Misuse, msgspec.DecodeError, LookupError, TypeError):
+                return None
+        return self._user

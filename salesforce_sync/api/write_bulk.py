@@ -1,0 +1,119 @@
+"""What a Bulk job has made of its orders: its result rows, matched by id, or by what was sent. Pure but for reading."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from salesforce_sync.api.ingest import Ingest, IngestJob, write_csv
+from salesforce_sync.api.write_outcomes import Fit, RowError, outcome_of
+from salesforce_sync.api.write_values import cells
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.outbox import Applied, Deferred, Lost, Operation, Outcome
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.ports import Order
+
+OPERATIONS = {Operation.CREATE: "insert", Operation.UPDATE: "update", Operation.DELETE: "delete"}
+
+_Key = str | frozenset[tuple[str, str]]
+
+
+def content(orders: Sequence[Order]) -> bytes:
+    """The CSV of these orders, all of one kind."""
+    rows = [_row(order) for order in orders]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return write_csv(columns, rows)
+
+
+def _row(order: Order) -> dict[str, str]:
+    match order.change.operation:
+        case Operation.CREATE:
+            return cells(order)
+        case Operation.DELETE:
+            return {"Id": to_18(order.change.record_id)}
+    return {"Id": to_18(order.change.record_id), **cells(order)}
+
+
+def outcomes(ingest: Ingest, job: IngestJob, orders: Sequence[Order], fit: Fit) -> tuple[Outcome, ...]:
+    """The outcomes of a job that is over, in the order of the orders; `Deferred` is what it did not come to."""
+    if _all_well(job, orders):
+        return tuple(Applied(order.change, order.change.record_id) for order in orders)
+    found = _Matched(orders)
+    for row in ingest.rows(job, "successfulResults"):
+        found.taken(row)
+    if job.failed != 0:
+        for row in ingest.rows(job, "failedResults"):
+            found.refused(row, fit)
+    if not job.complete and found.waiting:
+        for row in ingest.rows(job, "unprocessedrecords"):
+            found.left(row, f"Bulk job {job.id} ended as {job.state}: {job.message or 'no reason was given'}")
+    return found.all()
+
+
+def _all_well(job: IngestJob, orders: Sequence[Order]) -> bool:
+    """Whether the numbers alone tell it: then no result need be read, unless it has the ids of new records."""
+    creates = orders[0].change.operation is Operation.CREATE
+    return job.complete and job.failed == 0 and (job.processed or 0) >= len(orders) and not creates
+
+
+class _Matched:
+    """The orders of a job, and the outcomes that its rows have told."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        self._orders = orders
+        self._told: dict[int, Outcome] = {}
+        self._by_key: dict[_Key, deque[int]] = defaultdict(deque)
+        for place, order in enumerate(orders):
+            self._by_key[_key(_row(order))].append(place)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some order has no outcome yet."""
+        return len(self._told) < len(self._orders)
+
+    def taken(self, row: dict[str, str]) -> None:
+        """A row that the org has taken."""
+        for place, order in self._of(row):
+            try:
+                self._told[place] = Applied(order.change, to_18(row.get("sf__Id") or order.change.record_id))
+            except Misuse:
+                self._told[place] = Lost(order.change, "The org's answer to a create has no id.")
+
+    def refused(self, row: dict[str, str], fit: Fit) -> None:
+        """A row that it has refused."""
+        for place, order in self._of(row):
+            self._told[place] = outcome_of(order.change, read_row_error(row.get("sf__Error", ""), fit))
+
+    def left(self, row: dict[str, str], why: str) -> None:
+        """A row that it did not come to."""
+        for place, order in self._of(row):
+            self._told[place] = Deferred(order.change, "JOB_FAILED", why)
+
+    def all(self) -> tuple[Outcome, ...]:
+        """One outcome an order: what no row tells of may have been done."""
+        lost = "The Bulk job does not tell what became of the row."
+        return tuple(self._told.get(place) or Lost(each.change, lost) for place, each in enumerate(self._orders))
+
+    def _of(self, row: dict[str, str]) -> Iterator[tuple[int, Order]]:
+        """The order that the row is of; of several that are all alike, one."""
+        places = self._by_key.get(_key({name: cell for name, cell in row.items() if not name.startswith("sf__")}))
+        if places:
+            place = places.popleft()
+            yield place, self._orders[place]
+
+
+def _key(row: dict[str, str]) -> _Key:
+    """What tells rows apart: the id, or for new records all that was sent."""
+    return row.get("Id") or frozenset((name, cell) for name, cell in row.items() if cell)
+
+
+def read_row_error(text: str, fit: Fit) -> RowError:
+    """`CODE:message:fields --` (Bulk API guide, Get Job Failed Record Results)."""
+    code, _, rest = text.partition(":")
+    message, _, fields = rest.rpartition(":")
+    names = _names(fields.strip().removesuffix("--").split(","))
+    return RowError(fit(code.strip()), fit((message or rest).strip()), tuple(names))
+
+
+def _names(parts: Iterable[str]) -> Iterator[str]:
+    return (part.strip() for part in parts if part.strip())

@@ -1,0 +1,279 @@
+"""Which way changes go to the org, and what that costs in API calls. Pure.
+
+Three ways, the safest first. *Parts*: single requests in one composite call, each on a condition, and read again in
+the same call. *Collections*: 200 rows a part, after a look at all stamps. *Bulk*: a job. The cheapest is taken; where
+two cost the same, the safer one. Limits: section 6 and 7 of the API facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+
+from salesforce_sync.api.composite import MAX_PARTS, MAX_QUERIES
+from salesforce_sync.api.route import EXPECTED_POLLS
+from salesforce_sync.api.write_values import fits_bulk, fits_composite
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.ports import Order
+
+ROWS_A_PART = 200
+"""Rows of one collection; of one SOAP undelete, too."""
+
+LOOKED_UP_A_PART = 2000
+"""Ids that one collection retrieve takes."""
+
+READ_AGAIN_A_CALL = 5000
+"""Records that a pull by ids brings in one call, if they are not very wide."""
+
+MAX_WEIGHT = 4_000_000
+"""Bytes, about, of one call's body: its answer is held in memory, and so is the org's work on it."""
+
+JOB_ROWS, JOB_WEIGHT = 100_000, 60_000_000
+"""Rows and bytes, about, of one Bulk job."""
+
+UPDATE_PARTS = MAX_QUERIES - 2
+"""Collections of one call that write, where the same call reads the rows before and after."""
+
+DELETE_TYPES = 10
+"""How often the object may change within one collection."""
+
+BULK_CALLS = 4 + EXPECTED_POLLS
+"""Create, upload, close, some looks, and the rows that were taken or refused."""
+
+
+class Way(StrEnum):
+    """How changes go."""
+
+    PARTS = "parts"
+    COLLECTIONS = "collections"
+    BULK = "bulk"
+    ALONE = "alone"
+    """One record by its own resource: for what cannot stand in a composite call."""
+    UNDELETE = "undelete"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Orders that go one way, one after the other."""
+
+    way: Way
+    orders: tuple[Order, ...]
+
+
+def plan(orders: Sequence[Order]) -> tuple[Step, ...]:
+    """The steps that bring all orders over; each of `PARTS` is one call."""
+    steps: list[Step] = []
+    waiting: list[Order] = []
+    for run in _runs(orders):
+        for step in _routed(run):
+            if step.way is Way.PARTS:
+                waiting += step.orders
+                continue
+            steps += [*calls_of_parts(waiting), step]
+            waiting = []
+    return (*steps, *calls_of_parts(waiting))
+
+
+def cost(orders: Sequence[Order]) -> int:
+    """API calls for all of it, with looking at stamps before and reading again after."""
+    return sum(map(_cost, plan(orders)))
+
+
+def _cost(step: Step) -> int:
+    count = len(step.orders)
+    operation = step.orders[0].change.operation
+    match step.way:
+        case Way.PARTS:
+            return 1
+        case Way.ALONE:
+            return count + _read_again(count)
+        case Way.UNDELETE:
+            return len(cut(step.orders, ROWS_A_PART)) + _read_again(count)
+        case Way.COLLECTIONS:
+            return look_calls(step.orders) + len(collection_calls(step.orders)) + _later(operation, count)
+    jobs = len(cut(step.orders, JOB_ROWS, JOB_WEIGHT))
+    again = 0 if operation is Operation.DELETE else _read_again(count)
+    return jobs * BULK_CALLS + look_calls(step.orders) + again
+
+
+# ── runs: orders that may share calls ────────────────────────────────────────────────────────────────────────────
+
+
+def _runs(orders: Sequence[Order]) -> Iterator[list[Order]]:
+    """Orders of one kind. Those of one object stay in their order, and nothing passes a deletion."""
+    for removes, some in groupby(orders, key=_removes):
+        if removes:
+            yield from (list(run) for _, run in groupby(some, key=lambda each: each.change.operation))
+            continue
+        by_object: dict[str, list[Order]] = {}
+        for order in some:
+            by_object.setdefault(order.schema.name, []).append(order)
+        for same in by_object.values():
+            yield from (list(run) for _, run in groupby(same, key=_kind))
+
+
+def _removes(order: Order) -> bool:
+    return order.change.operation in (Operation.DELETE, Operation.UNDELETE)
+
+
+def _kind(order: Order) -> tuple[Operation, bool]:
+    return order.change.operation, order.change.allow_duplicates
+
+
+def _routed(run: list[Order]) -> Iterator[Step]:
+    """The run, by the cheapest way; what Bulk would store otherwise than REST goes beside it."""
+    if run[0].change.operation is Operation.UNDELETE:
+        yield Step(Way.UNDELETE, tuple(run))
+        return
+    fit = [order for order in run if fits_bulk(order)]
+    if _same_object(run) and _is_cheapest(Way.BULK, fit):
+        yield Step(Way.BULK, tuple(fit))
+        rest = [order for order in run if not fits_bulk(order)]
+        if rest:
+            yield from _routed_by_rest(rest)
+        return
+    yield from _routed_by_rest(run)
+
+
+def _routed_by_rest(run: list[Order]) -> Iterator[Step]:
+    together = [order for order in run if fits_composite(order)]
+    if together:
+        yield Step(min((Way.PARTS, Way.COLLECTIONS), key=lambda way: _price(way, together)), tuple(together))
+    if len(together) < len(run):
+        yield Step(Way.ALONE, tuple(order for order in run if not fits_composite(order)))
+
+
+def _same_object(run: list[Order]) -> bool:
+    return len({order.schema.name for order in run}) == 1
+
+
+def _is_cheapest(way: Way, run: list[Order]) -> bool:
+    others = (each for each in (Way.PARTS, Way.COLLECTIONS, Way.BULK) if each is not way)
+    return bool(run) and _price(way, run) < min(_price(each, run) for each in others)
+
+
+def _price(way: Way, run: list[Order]) -> int:
+    return len(calls_of_parts(run)) if way is Way.PARTS else _cost(Step(way, tuple(run)))
+
+
+def _later(operation: Operation, count: int) -> int:
+    """Calls of reading again what a collection call does not show itself."""
+    return _read_again(count) if operation is Operation.CREATE else 0
+
+
+def _read_again(count: int) -> int:
+    return -(-count // READ_AGAIN_A_CALL)
+
+
+# ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class _Call:
+    """A composite call that is being filled."""
+
+    orders: list[Order] = field(default_factory=list)
+    updated: dict[str, int] = field(default_factory=dict)
+    other_parts: int = 0
+    other_queries: int = 0
+    weight: int = 0
+
+    def takes(self, order: Order) -> bool:
+        """Whether the order still has room; then it is in."""
+        if self.orders and self.orders[0].change.allow_duplicates != order.change.allow_duplicates:
+            return False
+        updated, parts, queries = dict(self.updated), self.other_parts, self.other_queries
+        match order.change.operation:
+            case Operation.CREATE:
+                parts += 2
+            case Operation.UPDATE:
+                updated[order.schema.name] = updated.get(order.schema.name, 0) + 1
+            case _:
+                parts, queries = parts + 3, queries + 1
+        if parts + sum(map(update_parts, updated.values())) > MAX_PARTS:
+            return False
+        if queries + sum(2 for count in updated.values() if count > 1) > MAX_QUERIES:
+            return False
+        if self.orders and self.weight + weight(order) > MAX_WEIGHT:
+            return False
+        self.updated, self.other_parts, self.other_queries = updated, parts, queries
+        self.weight += weight(order)
+        self.orders.append(order)
+        return True
+
+
+def update_parts(count: int) -> int:
+    """Parts that so many updates of one object take: each its own, and reading all before and after."""
+    return count + 2
+
+
+def calls_of_parts(orders: Iterable[Order]) -> list[Step]:
+    """The orders in steps that are one composite call each."""
+    calls: list[_Call] = []
+    for order in orders:
+        if not calls or not calls[-1].takes(order):
+            calls.append(_Call())
+            calls[-1].takes(order)
+    return [Step(Way.PARTS, tuple(call.orders)) for call in calls]
+
+
+def collection_calls(orders: Sequence[Order]) -> list[list[list[Order]]]:
+    """The orders of one kind by calls, and within by collections."""
+    most = UPDATE_PARTS if orders[0].change.operation is Operation.UPDATE else MAX_QUERIES
+    parts = cut(orders, ROWS_A_PART, MAX_WEIGHT, DELETE_TYPES)
+    calls: list[list[list[Order]]] = []
+    weights: list[int] = []
+    for part in parts:
+        heavy = sum(map(weight, part))
+        if not calls or len(calls[-1]) == most or weights[-1] + heavy > MAX_WEIGHT:
+            calls.append([])
+            weights.append(0)
+        calls[-1].append(part)
+        weights[-1] += heavy
+    return calls
+
+
+def look_parts(orders: Sequence[Order]) -> list[list[Order]]:
+    """The orders whose rows have to be looked at before, by the collections that read them."""
+    if orders[0].change.operation is Operation.CREATE:
+        return []
+    by_object: dict[str, list[Order]] = {}
+    for order in orders:
+        by_object.setdefault(order.schema.name, []).append(order)
+    return [part for same in by_object.values() for part in cut(same, LOOKED_UP_A_PART)]
+
+
+def look_calls(orders: Sequence[Order]) -> int:
+    """Calls of looking at them."""
+    return -(-len(look_parts(orders)) // MAX_QUERIES)
+
+
+def cut(orders: Sequence[Order], rows: int, heaviest: int | None = None, types: int | None = None) -> list[list[Order]]:
+    """The orders in pieces that are neither too many, nor too heavy, nor of objects that change too often."""
+    pieces: list[list[Order]] = []
+    held = changes = 0
+    for order in orders:
+        heavy = weight(order)
+        turns = int(not pieces or pieces[-1][-1].schema.name != order.schema.name)
+        full = not pieces or len(pieces[-1]) == rows
+        if full or _over(held + heavy, heaviest) or _over(changes + turns, types):
+            pieces.append([])
+            held, changes, turns = 0, 0, 1
+        pieces[-1].append(order)
+        held, changes = held + heavy, changes + turns
+    return pieces
+
+
+def _over(value: int, most: int | None) -> bool:
+    return most is not None and value > most
+
+
+def weight(order: Order) -> int:
+    """About how many bytes the order's edits have in a body."""
+    return 60 + sum(len(each.field) + 6 + _size(each.value) for each in order.change.edits)
+
+
+def _size(value: object) -> int:
+    return len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else 8

@@ -1,0 +1,339 @@
+"""The commands that edit records, send edits, and decide what waits: parse, call `SFSync`, print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from salesforce_sync import reports_edits, reports_inbox
+from salesforce_sync.app import SFSync
+from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.exits import Exit, exit_of_push
+from salesforce_sync.interrupts import cut_on_interrupt
+from salesforce_sync.models.inbox import Side
+from salesforce_sync.reports_edits import Values
+from salesforce_sync.terminal import say, say_json, say_table
+
+_assigned = click.argument("assignments", nargs=-1, metavar="FIELD=VALUE...")
+_object = click.argument("object_name", metavar="OBJECT")
+_record = click.argument("record_id", metavar="ID")
+_item = click.argument("number", type=int, metavar="ITEM")
+
+
+def _assignments(given: tuple[str, ...]) -> dict[str, str]:
+    """`Phone=555` by field; everything behind the first `=` is the value."""
+    pairs = [each.partition("=") for each in given]
+    for name, equals, _ in pairs:
+        if not equals or not name.strip():
+            raise click.UsageError(
+                f"{name!r} has no value. Write {name or 'Phone'}=VALUE, or {name or 'Phone'}= to clear the field."
+            )
+    return {name.strip(): value for name, _, value in pairs}
+
+
+# ── Editing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@shared
+@_object
+@_record
+@_assigned
+@click.pass_obj
+def edit(options: Options, object_name: str, record_id: str, assignments: tuple[str, ...]) -> int:
+    """Change a record, here; the next push sends it.
+
+    Fields by API or Python name: Phone=555-1234 first_name=Jane. `Phone=` clears a field.
+    """
+    texts = _assignments(assignments)
+    if not texts:
+        raise click.UsageError("Nothing to change. Write FIELD=VALUE behind the id, such as Phone=555-1234.")
+    with options.open() as sync:
+        collection = sync.objects[object_name]
+        collection.update(record_id, **collection.parse(texts))
+        return _edited(options, sync, object_name, record_id)
+
+
+@click.command()
+@shared
+@_object
+@_assigned
+@click.pass_obj
+def new(options: Options, object_name: str, assignments: tuple[str, ...]) -> int:
+    """Make a record, here; the next push sends it.
+
+    Its id is a local one until then, and goes on naming it afterwards.
+    """
+    with options.open() as sync:
+        collection = sync.objects[object_name]
+        made = collection.create(**collection.parse(_assignments(assignments)))
+        return _edited(options, sync, object_name, made.id)
+
+
+@click.command()
+@shared
+@_object
+@_record
+@click.pass_obj
+def rm(options: Options, object_name: str, record_id: str) -> int:
+    """Delete a record, here; the next push sends it."""
+    with options.open() as sync:
+        sync.objects[object_name].delete(record_id)
+        return _edited(options, sync, object_name, record_id)
+
+
+@click.command()
+@shared
+@_object
+@_record
+@click.pass_obj
+def undelete(options: Options, object_name: str, record_id: str) -> int:
+    """Bring a deleted record back; the next push sends it."""
+    with options.open() as sync:
+        sync.objects[object_name].undelete(record_id)
+        return _edited(options, sync, object_name, record_id)
+
+
+def _edited(options: Options, sync: SFSync, object_name: str, record_id: str) -> int:
+    """Show what waits of the record now."""
+    collection, values = sync.objects[object_name], Values(sync.objects)
+    full = collection.full_id(record_id)
+    name = collection.object_name
+    change = next((each for each in sync.outbox() if (each.object_name, each.record_id) == (name, full)), None)
+    if options.json:
+        say_json(reports_edits.edited_document(change, name, full))
+    else:
+        reports_edits.say_edited(change, values.record(name, full), values)
+    return Exit.COMPLETE
+
+
+# ── Sending ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@shared
+@click.pass_obj
+def diff(options: Options) -> int:
+    """Show what a push would send, old → new.
+
+    And what it would not send, and why. Asks the org nothing.
+    """
+    with options.open() as sync:
+        return _show_diff(options, sync)
+
+
+def _show_diff(options: Options, sync: SFSync) -> int:
+    found = sync.diff()
+    if options.json:
+        say_json(reports_edits.diff_document(found))
+    else:
+        reports_edits.say_diff(found, Values(sync.objects))
+    return Exit.COMPLETE
+
+
+@click.command()
+@shared
+@click.option("--dry-run", is_flag=True, help="Send nothing; show what would be sent. The same as `diff`.")
+@click.pass_obj
+def push(options: Options, dry_run: bool) -> int:
+    """Send what was edited here.
+
+    `sync` brings first, so that conflicts are met here; what the org has newer is never overwritten by either.
+    """
+    with options.open() as sync:
+        if dry_run:
+            return _show_diff(options, sync)
+        with cut_on_interrupt():
+            done = sync.push()
+        if options.json:
+            say_json(reports_edits.push_document(done))
+        else:
+            reports_edits.say_push(done, Values(sync.objects))
+    return exit_of_push(done)
+
+
+@click.command()
+@shared
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Pushes at most.")
+@click.pass_obj
+def pushes(options: Options, limit: int) -> int:
+    """List the last pushes."""
+    with options.open() as sync:
+        found = sync.pushes(limit)
+    if options.json:
+        say_json({"pushes": [reports_edits.push_document(each) for each in found]})
+    else:
+        reports_edits.say_pushes(found)
+    return Exit.COMPLETE
+
+
+@click.command()
+@shared
+@click.argument("push_id", metavar="PUSH")
+@click.pass_obj
+def undo(options: Options, push_id: str) -> int:
+    """Take a push back.
+
+    The values that it replaced are sent as a new push, as far as nobody has changed them since; what it made is
+    deleted, what it deleted is brought back. `pushes` lists the last ones.
+    """
+    with options.open() as sync:
+        with cut_on_interrupt():
+            undone = sync.undo(push_id)
+        if options.json:
+            left = [
+                {"object": e.object_name, "id": e.record_id, "field": e.field, "why": e.reason} for e in undone.left
+            ]
+            say_json(reports_edits.push_document(undone.push) | {"left": left})
+        else:
+            reports_edits.say_push(undone.push, Values(sync.objects))
+            if undone.left:
+                say()
+                say("Not undone:")
+                rows = [(each.object_name, each.record_id, each.field, each.reason) for each in undone.left]
+                say_table(("object", "record", "field", "why"), rows)
+    return exit_of_push(undone.push) or (Exit.PARTIAL if undone.left else Exit.COMPLETE)
+
+
+@click.command()
+@shared
+@_object
+@_record
+@click.pass_obj
+def history(options: Options, object_name: str, record_id: str) -> int:
+    """Show a record's values that were replaced.
+
+    When, by what, and by whom as far as the org told. Asks the org nothing.
+    """
+    with options.open() as sync:
+        found, values = sync.history(object_name, record_id), Values(sync.objects)
+        if options.json:
+            say_json(reports_inbox.history_document(found))
+        else:
+            reports_inbox.say_history(found, values.record(object_name, record_id), values)
+    return Exit.COMPLETE
+
+
+# ── The inbox ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.group(invoke_without_command=True)
+@shared
+@click.pass_context
+def inbox(context: click.Context) -> int:
+    """List what waits for a decision.
+
+    Conflicts, and changes that the org refused. `inbox show ITEM` tells more. What a decision leaves to send goes
+    with the next push.
+    """
+    if context.invoked_subcommand is None:
+        options: Options = context.obj
+        with options.open() as sync:
+            items, values = sync.inbox(), Values(sync.objects)
+            if options.json:
+                say_json({"items": [reports_inbox.item_document(each) for each in items]})
+            else:
+                reports_inbox.say_inbox(items, values)
+    return Exit.COMPLETE
+
+
+@inbox.command("show")
+@shared
+@_item
+@click.pass_obj
+def show_item(options: Options, number: int) -> int:
+    """Show an item: before, here and in the org, and how it can be decided."""
+    with options.open() as sync:
+        item = sync.inbox_item(number)
+        if options.json:
+            say_json(reports_inbox.item_document(item))
+        else:
+            reports_inbox.say_item(item, Values(sync.objects))
+    return Exit.COMPLETE
+
+
+@inbox.command("take")
+@shared
+@_item
+@click.argument("what", nargs=-1, required=True, metavar="org|local|FIELD=VALUE...")
+@click.pass_obj
+def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
+    """Decide for a side, or for values.
+
+    A side, `org` or `local`, holds for the fields that are not named: `take 3 Phone=555-1234 org`.
+    """
+    sides = [each for each in what if each in list(Side)]
+    texts = _assignments(tuple(each for each in what if each not in sides))
+    if len(sides) > 1:
+        raise click.UsageError("Take one side: org or local.")
+
+    def take(sync: SFSync) -> None:
+        values = sync.objects[sync.inbox_item(number).object_name].parse(texts)
+        sync.take(number, *sides, **values)
+
+    return _decide(options, number, take)
+
+
+@inbox.command("drop")
+@shared
+@_item
+@click.pass_obj
+def drop_item(options: Options, number: int) -> int:
+    """Give the local edit up.
+
+    The org's values hold, and a record that was made here is gone.
+    """
+    return _decide(options, number, lambda sync: sync.drop(number))
+
+
+@inbox.command("retry")
+@shared
+@click.argument("number", type=int, metavar="[ITEM]", required=False)
+@click.option("--all", "code", metavar="CODE", help="Every change that was refused with this code.")
+@click.option("--allow-duplicates", is_flag=True, help="Past the org's duplicate rules.")
+@click.pass_obj
+def retry_item(options: Options, number: int | None, code: str | None, allow_duplicates: bool) -> int:
+    """Send a refused change again.
+
+    With the next push, as it is; with --all every one that was refused with this code, once the org's rule is mended.
+    """
+    if (number is None) == (code is None):
+        raise click.UsageError("Name one item, or --all CODE.")
+    if number is not None:
+        again = number
+        return _decide(options, again, lambda sync: sync.retry(again, allow_duplicates=allow_duplicates))
+    with options.open() as sync:
+        count = sync.retry_all(code or "")
+    if options.json:
+        say_json({"released": count})
+    else:
+        reports_inbox.say_released(count, code or "")
+    return Exit.COMPLETE
+
+
+@inbox.command("link")
+@shared
+@_item
+@_record
+@click.pass_obj
+def link_item(options: Options, number: int, record_id: str) -> int:
+    """Say which record of the org this one is.
+
+    The record that was made here is not made again; where its values differ, they are sent or asked about.
+    """
+    return _decide(options, number, lambda sync: sync.link(number, record_id))
+
+
+def _decide(options: Options, number: int, decide: Callable[[SFSync], None]) -> int:
+    """Carry out a decision, and show what is left of the record's edits."""
+    with options.open() as sync:
+        item = sync.inbox_item(number)
+        decide(sync)
+        if not options.json:
+            say(f"Item {number} is decided.")
+        return _edited(options, sync, item.object_name, item.record_id)
+
+
+TWO_WAY: Final = (edit, new, rm, undelete, diff, push, pushes, undo, history, inbox)

@@ -1,0 +1,44 @@
+"""Values that were replaced, kept for a while: who changed what, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from salesforce_sync.models.values import Stored
+
+
+class Origin(StrEnum):
+    """What replaced a value."""
+
+    PULL = "pull"
+    PUSH = "push"
+    DECISION = "decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """One field's value before and after (stored forms). `at` is this machine's time (UTC).
+
+    `who` is the user's id in the org, as LastModifiedById told it, for what a pull brought; empty where unknown.
+    `push_id` names the push that sent the new value.
+    """
+
+    object_name: str
+    record_id: str
+    field: str
+    old: Stored
+    new: Stored
+    origin: Origin
+    at: datetime
+    who: str = ""
+    push_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How much history is kept: versions of the last `days` days, and at most `rows` of each object; 0: none."""
+
+    days: int = 90
+    rows: int = 50_000

@@ -1,0 +1,129 @@
+"""What waits for a person: conflicts, and changes that the org has rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.outbox import Edit, Kind, Match, Operation
+from salesforce_sync.models.values import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One field that both sides changed since the base (stored forms)."""
+
+    field: str
+    base: Stored
+    local: Stored
+    org: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """One record that waits for a person. `number` names it in `inbox show` and `inbox take`.
+
+    `edits` are the local values that are not in the org. `matches` are records that the org named.
+    """
+
+    number: int
+    object_name: str
+    record_id: str
+    kind: Kind
+    operation: Operation
+    at: datetime
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    fields: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    matches: tuple[Match, ...] = ()
+
+
+# ── the merge's question and answer ──────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """A record with local edits, and a newer row of it that came from the org.
+
+    `base` is the row as the org showed it before (edited fields with their base), `org` as it shows it now: API name
+    → stored value, of the columns that came. None as `org`: the org shows the record no more. `edits` are all local
+    ones, those in conflict too (`disputed`); `edited_at` is this machine's time (UTC).
+    """
+
+    object_name: str
+    record_id: str
+    operation: Operation
+    edits: tuple[Edit, ...]
+    base: Mapping[str, Stored]
+    org: Mapping[str, Stored] | None
+    disputed: frozenset[str] = frozenset()
+    edited_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a contested record's edits.
+
+    `keep`: edits that go on, on their new base. `done`: fields whose edit ends because the org's value holds.
+    `conflicts`: fields that wait for a person. `kind`: the whole record waits, for this reason; `revert`: the change
+    as a whole ends and the org's row holds.
+    """
+
+    keep: tuple[Edit, ...] = ()
+    done: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    kind: Kind | None = None
+    message: str = ""
+    revert: bool = False
+
+
+class Side(StrEnum):
+    """Whose values a decision takes."""
+
+    ORG = "org"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A person's decision on an inbox item.
+
+    `side` for every field that `values` does not name; `values`: field → the value to write (stored form).
+    `link`: the create is this record of the org. `again`: send it once more as it is; with `allow_duplicates` past
+    the org's duplicate rules.
+    """
+
+    side: Side | None = None
+    values: Mapping[str, Stored] | None = None
+    link: str | None = None
+    again: bool = False
+    allow_duplicates: bool = False
+
+
+# ── decisions with a name of their own ───────────────────────────────────────────────────────────────────────────
+
+
+def dropped(item: InboxItem) -> Resolution:
+    """Give the local edit up. What has been written already stays as it is: only the word of it goes."""
+    return Resolution(Side.LOCAL if item.kind is Kind.REPLACED else Side.ORG)
+
+
+def sent_again(item: InboxItem, *, allow_duplicates: bool = False) -> Resolution:
+    """Send the change once more as it is; `Misuse` where a decision is needed and not another attempt."""
+    if not can_be_sent_again(item):
+        raise Misuse(
+            f"Item {item.number} is not a change that the org refused, but: {item.kind}.",
+            hint=f"Decide it: salesforce-sync inbox take {item.number} org, local, or FIELD=VALUE.",
+        )
+    return Resolution(again=True, allow_duplicates=allow_duplicates)
+
+
+def can_be_sent_again(item: InboxItem) -> bool:
+    """Whether the same change may be taken another time."""
+    return item.kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN)

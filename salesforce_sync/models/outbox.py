@@ -1,0 +1,239 @@
+"""`Change`: one record's local edits on their way to the org, and `Outcome`: what the org said to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from salesforce_sync.models.run import Problem, RunState
+from salesforce_sync.models.values import Stored
+
+LOCAL_PREFIX = "local-"
+"""How the id of a record begins that the org does not have yet."""
+
+
+def is_local(record_id: str) -> bool:
+    """Whether this is the id of a record that was made here and that the org has not given an id yet."""
+    return record_id.startswith(LOCAL_PREFIX)
+
+
+class Operation(StrEnum):
+    """What a change does to its record."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    UNDELETE = "undelete"
+
+
+class ChangeState(StrEnum):
+    """How far a change is."""
+
+    WAITING = "waiting"
+    """It may be sent, once `not_before` has passed."""
+    SENDING = "sending"
+    """It was handed to the org, and no answer is known: it may be there or not."""
+    PARKED = "parked"
+    """It waits in the inbox for a person."""
+
+
+class Kind(StrEnum):
+    """Why something waits in the inbox."""
+
+    CONFLICT = "conflict"
+    """Both sides changed a field since the base."""
+    REJECTED = "rejected"
+    """The org refused the change."""
+    DUPLICATE = "duplicate"
+    """A duplicate rule of the org found records like the new one."""
+    DELETED_THERE = "deleted there"
+    """Edited here, and deleted, merged away or no longer visible in the org."""
+    CHANGED_THERE = "changed there"
+    """Deleted here, and changed in the org since."""
+    REPLACED = "replaced"
+    """Our write took the place of a value that somebody else had written a moment before; what it was is kept."""
+    UNCERTAIN = "uncertain"
+    """A create's answer was lost, and the org has a record that may or may not be it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One field's new value, and the base: what the org had when the edit was made (stored forms).
+
+    `in_flight` says that `sent` was handed to the org and that its answer is not known; `value` may be newer.
+    """
+
+    field: str
+    base: Stored
+    value: Stored
+    in_flight: bool = False
+    sent: Stored = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All edits of one record that the org has not acknowledged, folded into one.
+
+    `edits` are those that may be sent: fields in conflict are not among them. References to records that were made
+    here hold their local ids until the org has given real ones. `stamp` is the org's stamp of the row that the edits
+    were made on (stored form), None where there is none. `sent_at` (the org's time) and `job` tell of an attempt
+    whose answer is not known. `number` is the place in the outbox: older changes have smaller ones.
+    """
+
+    number: int
+    object_name: str
+    record_id: str
+    operation: Operation
+    edits: tuple[Edit, ...] = ()
+    stamp: str | None = None
+    state: ChangeState = ChangeState.WAITING
+    attempts: int = 0
+    not_before: datetime | None = None
+    sent_at: datetime | None = None
+    job: str | None = None
+    allow_duplicates: bool = False
+    edited_at: datetime | None = None
+
+    @property
+    def values(self) -> dict[str, Stored]:
+        """What would be sent: API name → stored value."""
+        return {each.field: each.value for each in self.edits}
+
+    @property
+    def local(self) -> bool:
+        """Whether the org has not given the record an id yet."""
+        return is_local(self.record_id)
+
+
+# ── outcomes: one row's failure is a value ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The org has taken the change; `record_id` is the record's id there.
+
+    `replaced` are values of written fields that somebody else had put there between our reading and our writing.
+    `row` is the record as the org shows it now, one value a column of the schema in REST's form (`models/page.Rows`),
+    where the answer brought it.
+    """
+
+    change: Change
+    record_id: str
+    replaced: Mapping[str, Stored] | None = None
+    row: tuple[object, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A record that the org's duplicate rule found."""
+
+    object_name: str
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The org refused this change and will refuse it again: Salesforce's code, message and fields.
+
+    `kind` is REJECTED, DUPLICATE (`matches`: what the org's rule found) or UNCERTAIN (`matches`: what it may be).
+    """
+
+    change: Change
+    code: str
+    message: str
+    fields: tuple[str, ...] = ()
+    matches: tuple[Match, ...] = ()
+    kind: Kind = Kind.REJECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The org did not take the change now (a lock, a time-out that left nothing): the same may work later."""
+
+    change: Change
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """The org did not write: the record is no longer as it was when the edits were made (or is gone)."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No answer came: the org may have taken the change or not. `job` is the Bulk job that has it, if one does."""
+
+    change: Change
+    message: str
+    job: str | None = None
+
+
+Outcome = Applied | Rejected | Deferred | Conflicted | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a push's changes here. `created` maps local ids to the org's."""
+
+    applied: tuple[Applied, ...] = ()
+    parked: tuple[Change, ...] = ()
+    created: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A change that cannot be sent before another one: `by` is the local id of the parent it waits for."""
+
+    change: Change
+    by: str
+
+
+# ── what a push did, for people ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class PushedChange:
+    """One change of a push. `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost` or `blocked`."""
+
+    object_name: str
+    record_id: str
+    operation: Operation
+    edits: tuple[Edit, ...]
+    outcome: str
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One push: its changes, and what it cost of the org's daily API calls."""
+
+    push_id: str
+    changes: tuple[PushedChange, ...]
+    calls: int
+    seconds: float
+    problem: Problem | None = None
+    """What stopped the push before its end, if anything did."""
+    at: datetime | None = field(default=None, compare=False)
+    """When it was kept, by this machine's clock; None until then."""
+
+    def count(self, outcome: str) -> int:
+        """How many changes ended so."""
+        return sum(each.outcome == outcome for each in self.changes)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was to be sent is in the org now."""
+        return self.problem is None and all(each.outcome == "applied" for each in self.changes)
+
+    @property
+    def state(self) -> RunState:
+        """Complete, partial, or failed: nothing was answered for good."""
+        if self.complete:
+            return RunState.COMPLETE
+        answered = any(each.outcome in ("applied", "rejected", "conflicted") for each in self.changes)
+        return RunState.PARTIAL if answered else RunState.FAILED

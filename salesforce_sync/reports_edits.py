@@ -1,0 +1,266 @@
+"""Edits and pushes as text for a person and as JSON for a program; how a person knows records and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from salesforce_sync.app import Diff
+from salesforce_sync.collection import Objects
+from salesforce_sync.errors import FieldNotFound, NotSynced
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, Push, PushedChange
+from salesforce_sync.models.run import Problem, Run
+from salesforce_sync.models.schema import FieldType
+from salesforce_sync.models.values import Stored
+from salesforce_sync.terminal import ago, clean, say, say_table, stamp, warn
+
+MOST_SHOWN: Final = 50
+"""Changes that are shown one by one; --json gives all of them."""
+
+
+class Values:
+    """How a person knows records and values: by the record's name, `true` for 1, `(empty)` for null."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def show(self, object_name: str, field: str, value: Stored) -> str:
+        """A stored value as a person writes it."""
+        if value is None:
+            return "(empty)"
+        if self._kind(object_name, field) is FieldType.BOOLEAN:
+            return "true" if value else "false"
+        return clean(str(value).removesuffix(".0") if isinstance(value, float) else str(value))
+
+    def _kind(self, object_name: str, field: str) -> FieldType:
+        try:
+            return self._objects[object_name].schema.field(field).type
+        except (NotSynced, FieldNotFound):
+            return FieldType.TEXT
+
+    def title(self, object_name: str, record_id: str) -> str:
+        """The record's name; empty where it has none here."""
+        try:
+            return clean(self._objects[object_name].title(record_id))
+        except NotSynced:
+            return ""
+
+    def record(self, object_name: str, record_id: str) -> str:
+        """Object, id and name."""
+        title = self.title(object_name, record_id)
+        return f"{object_name} {record_id}" + (f" ({title})" if title else "")
+
+
+# ── Edits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_edited(change: Change | None, record: str, values: Values) -> None:
+    """Say what of a record waits to be sent."""
+    if change is None:
+        say(f"{record}: nothing to send, this is what the org has.")
+        return
+    _say_change(change, values)
+    say("It waits for the next `salesforce-sync push` or `sync`.")
+
+
+def _say_change(change: Change, values: Values) -> None:
+    say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}")
+    say_edits(change.object_name, change.edits, values, new=change.operation is Operation.CREATE)
+
+
+def say_edits(object_name: str, edits: Sequence[Edit], values: Values, *, new: bool) -> None:
+    """Say each edited field, old → new; of a new record only what it has."""
+    width = max((len(each.field) for each in edits), default=0)
+    for each in edits:
+        base, value = (values.show(object_name, each.field, side) for side in (each.base, each.value))
+        say(f"  {each.field:{width}}  {value if new else f'{base} → {value}'}")
+
+
+def edited_document(change: Change | None, object_name: str, record_id: str) -> dict[str, Any]:
+    """What of a record waits to be sent, as JSON."""
+    if change is None:
+        return {"object": object_name, "id": record_id, "operation": None, "fields": {}}
+    return change_document(change)
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """A change as JSON; values in the stored form."""
+    return {
+        "object": change.object_name,
+        "id": change.record_id,
+        "operation": change.operation.value,
+        "fields": edits_document(change.edits),
+    }
+
+
+def edits_document(edits: Iterable[Edit]) -> dict[str, Any]:
+    """Edited fields as JSON, in the stored form."""
+    return {each.field: {"org": each.base, "here": each.value} for each in edits}
+
+
+# ── What a push would do ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_diff(diff: Diff, values: Values) -> None:
+    """Say what a push would send, in its order, then what it would not and why."""
+    for change in diff.orders[:MOST_SHOWN]:
+        _say_change(change, values)
+    _say_how_many_more(len(diff.orders))
+    if diff.orders:
+        say()
+    say(_diff_line(diff))
+    waiting = list(_waiting(diff))
+    if waiting:
+        say()
+        say("Not sent now:")
+        for change, why in waiting[:MOST_SHOWN]:
+            say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}: {why}")
+        _say_how_many_more(len(waiting))
+
+
+def _say_how_many_more(number: int) -> None:
+    if number > MOST_SHOWN:
+        say(f"… and {number - MOST_SHOWN:,} more; --json lists all.")
+
+
+def _diff_line(diff: Diff) -> str:
+    if not diff.orders:
+        return "Nothing to send."
+    return f"{counted(len(diff.orders), 'change')} to send: {counted(diff.calls, 'API call')}."
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 change`, `2 changes`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _waiting(diff: Diff) -> Iterable[tuple[Change, str]]:
+    """What would not be sent now, and why."""
+    yield from ((each, "its last answer was lost; the org is asked first whether it has it") for each in diff.unknown)
+    yield from ((each.change, f"blocked, it waits for {each.by}") for each in diff.blocked)
+    yield from ((each.change, f"{each.code}: {each.message}") for each in diff.rejected)
+    yield from ((each, _why_held(each)) for each in diff.held)
+
+
+def _why_held(change: Change) -> str:
+    if change.state is ChangeState.PARKED or change.not_before is None:
+        return "it waits in the inbox"
+    return f"the org did not take it; it is tried again after {stamp(change.not_before)}"
+
+
+def diff_document(diff: Diff) -> dict[str, Any]:
+    """What a push would do, as JSON."""
+    return {
+        "api_calls": diff.calls,
+        "changes": [change_document(each) for each in diff.orders],
+        "blocked": [change_document(each.change) | {"by": each.by} for each in diff.blocked],
+        "rejected": [
+            change_document(each.change) | {"code": each.code, "message": each.message} for each in diff.rejected
+        ],
+        "unknown": [change_document(each) for each in diff.unknown],
+        "held": [change_document(each) | {"why": _why_held(each)} for each in diff.held],
+    }
+
+
+# ── Pushes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def say_push(push: Push, values: Values) -> None:
+    """Say what became of each change of a small push, of a large one what was not taken; problems to standard error."""
+    shown = push.changes if len(push.changes) <= MOST_SHOWN else [each for each in push.changes if not _is_in(each)]
+    if shown:
+        say_table(
+            ("change", "object", "record", "name", "outcome"),
+            [(each.operation.value, *_named(each, values), _outcome(each)) for each in shown[:MOST_SHOWN]],
+        )
+    say_push_briefly(push)
+
+
+def _named(change: PushedChange, values: Values) -> tuple[str, str, str]:
+    return change.object_name, change.record_id, values.title(change.object_name, change.record_id)
+
+
+def _is_in(change: PushedChange) -> bool:
+    return change.outcome == "applied"
+
+
+def _outcome(change: PushedChange) -> str:
+    if change.problem is None or change.outcome == "blocked":
+        return change.outcome
+    return f"{change.outcome}: {change.problem.code}"
+
+
+def say_push_briefly(push: Push) -> None:
+    """Say the sum of a push in one line; problems go to standard error."""
+    say(push_line(push))
+    told: set[Problem] = set()
+    for change in push.changes:
+        if change.problem is not None and change.problem not in told and len(told) < MOST_SHOWN:
+            told.add(change.problem)
+            _say_problem(change.problem, f"{change.object_name} {change.record_id}: ")
+    if push.problem is not None:
+        _say_problem(push.problem)
+    if push.count("rejected") or push.count("conflicted"):
+        warn("  What needs a decision waits in the inbox: `salesforce-sync inbox`.")
+
+
+def _say_problem(problem: Problem, about: str = "") -> None:
+    warn(f"{problem.code}: {about}{problem.message}")
+    if problem.hint:
+        warn(f"  {problem.hint}")
+
+
+def push_line(push: Push) -> str:
+    """A push in one line."""
+    if not push.changes and push.problem is None:
+        return "complete: nothing to send"
+    count = counted(len(push.changes), "change")
+    taken = f"{count} in the org" if push.complete else f"{push.count('applied'):,} of {count} in the org"
+    return f"{push.state}: {taken}, {push.seconds:.1f} s, {counted(push.calls, 'API call')} (push {push.push_id})"
+
+
+def push_document(push: Push) -> dict[str, Any]:
+    """A push as JSON."""
+    return {
+        "push_id": push.push_id,
+        "state": push.state.value,
+        "at": stamp(push.at),
+        "seconds": round(push.seconds, 3),
+        "api_calls": push.calls,
+        "applied": push.count("applied"),
+        "problem": None if push.problem is None else asdict(push.problem),
+        "changes": [_pushed_document(each) for each in push.changes],
+    }
+
+
+def _pushed_document(change: PushedChange) -> dict[str, Any]:
+    return {
+        "object": change.object_name,
+        "id": change.record_id,
+        "operation": change.operation.value,
+        "fields": edits_document(change.edits),
+        "outcome": change.outcome,
+        "problem": None if change.problem is None else asdict(change.problem),
+    }
+
+
+def pushed_document(run: Run) -> dict[str, Any]:
+    """What a run sent, as JSON: `pushed` is null if there was nothing to send."""
+    return {"pushed": None if run.pushed is None else push_document(run.pushed)}
+
+
+def say_pushes(pushes: Sequence[Push]) -> None:
+    """List pushes."""
+    if not pushes:
+        say("Nothing has been pushed yet.")
+        return
+    now = datetime.now(UTC)
+    say_table(
+        ("push", "when", "state", "changes", "in the org", "API calls"),
+        [
+            (each.push_id, ago(each.at, now), each.state.value, len(each.changes), each.count("applied"), each.calls)
+            for each in pushes
+        ],
+    )

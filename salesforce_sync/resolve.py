@@ -1,0 +1,308 @@
+"""Three-way merge: local edits against a newer row of the org, by their base. Pure.
+
+It stands below the ports, and not in `sync`, because every store asks it within its merge's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_HALF_UP, Context, Decimal
+from enum import StrEnum
+
+from salesforce_sync.models.inbox import Conflict, Contested, Verdict
+from salesforce_sync.models.outbox import Edit, Kind, Operation
+from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.values import Stored, parse_datetime, same, store_datetime, store_decimal
+
+CURRENCY = "CurrencyIsoCode"
+_WIDE = Context(prec=400)
+
+
+class Policy(StrEnum):
+    """What happens to a field that both sides have changed."""
+
+    ASK = "ask"
+    ORG = "org"
+    LOCAL = "local"
+    NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policy of each object and field: keys are `Object.Field`, `Object` or nothing (`default`), in lower case."""
+
+    default: Policy = Policy.ASK
+    named: Mapping[str, Policy] = field(default_factory=dict)
+
+    def of(self, object_name: str, field_name: str = "") -> Policy:
+        """The narrowest policy that was named."""
+        keys = f"{object_name}.{field_name}".casefold(), object_name.casefold()
+        return next((self.named[key] for key in keys if key in self.named), self.default)
+
+
+ASK_ALWAYS = Policies()
+
+
+def judge(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:
+    """What becomes of the record's edits now that the org shows this row.
+
+    With a `kind` all edits stay as they are, and the record waits. Only beneath a deletion they are judged all the
+    same, for the day on which it is taken back: their base would else be older than the row. A change that waits for
+    CHANGED_THERE goes on waiting until a person decides, whatever is judged later, unless `revert` ends it: the base
+    that it was made on is gone by then. An edit whose column did not come stays as it is: kept on its base, or in
+    conflict if it was.
+    """
+    gone = contested.org is None or bool(contested.org.get("IsDeleted"))
+    match contested.operation:
+        case Operation.UPDATE if gone:
+            return _edited_and_gone(contested, policies)
+        case Operation.DELETE:
+            return Verdict(revert=True) if contested.org is None or gone else _deleted(contested, schema, policies)
+        case Operation.UNDELETE if contested.org is None:
+            message = f"{_GONE_FOR_GOOD} It cannot be brought back."
+            return Verdict(kind=Kind.DELETED_THERE, message=message)
+        case Operation.UNDELETE if not gone and not contested.edits:
+            return Verdict(revert=True)
+    return _by_field(contested, schema, policies)
+
+
+# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Fate(StrEnum):
+    """What the rules say of one edit before its group and the policy are asked."""
+
+    KEEP = "keep"
+    DONE = "done"
+    CLASH = "clash"
+
+
+def _by_field(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:
+    keep: list[Edit] = []
+    done: list[str] = []
+    conflicts: list[Conflict] = []
+    for group in _groups(contested.edits, schema):
+        clash = _group_clashes(group, contested, schema)
+        policy = _policy(group, contested, schema, policies)
+        for edit in group:
+            fate = _fate(edit, contested, schema)
+            if clash and fate is not _Fate.DONE:
+                fate = _by_policy(policy, edit, contested, schema)
+            elif edit.field in contested.disputed and edit.field not in (contested.org or {}):
+                fate = _Fate.CLASH
+            shown = _shown(edit, contested)
+            if fate is _Fate.KEEP:
+                keep.append(replace(edit, base=shown))
+            elif fate is _Fate.DONE:
+                done.append(edit.field)
+            else:
+                conflicts.append(Conflict(edit.field, edit.base, edit.value, shown))
+    return Verdict(tuple(keep), tuple(done), tuple(conflicts))
+
+
+def _shown(edit: Edit, contested: Contested) -> Stored:
+    """The org's value of an edited field; the one before where its column did not come."""
+    return (contested.org or {}).get(edit.field, edit.base)
+
+
+def _fate(edit: Edit, contested: Contested, schema: ObjectSchema) -> _Fate:
+    kind, shown = _kind(schema, edit.field), _shown(edit, contested)
+    if edit.in_flight and _has_arrived(edit, contested, schema):
+        return _Fate.DONE if same(kind, edit.value, edit.sent) else _Fate.KEEP
+    if same(kind, edit.value, shown):
+        # What is in flight may still arrive and take the place of the value that is the same by now.
+        return _Fate.KEEP if edit.in_flight else _Fate.DONE
+    return _Fate.KEEP if same(kind, edit.base, shown) else _Fate.CLASH
+
+
+def _has_arrived(edit: Edit, contested: Contested, schema: ObjectSchema) -> bool:
+    return arrived(schema, edit.field, edit.sent, _shown(edit, contested))
+
+
+def _by_policy(policy: Policy, edit: Edit, contested: Contested, schema: ObjectSchema) -> _Fate:
+    match policy:
+        case Policy.ORG:
+            return _Fate.DONE
+        case Policy.LOCAL:
+            return _Fate.KEEP
+        case Policy.NEWEST if (here := _newer_here(contested, schema)) is not None:
+            return _Fate.KEEP if here else _Fate.DONE
+    # What equals the org's value needs no question; it is here only because something in flight may still arrive.
+    alike = same(_kind(schema, edit.field), edit.value, _shown(edit, contested))
+    return _Fate.KEEP if alike else _Fate.CLASH
+
+
+def _newer_here(contested: Contested, schema: ObjectSchema) -> bool | None:
+    """Whether the last edit here is younger than the org's row; None where one of them is not known."""
+    org = contested.org or {}
+    stamp = org.get("LastModifiedDate") or org.get(schema.stamp or "")
+    if contested.edited_at is None or not isinstance(stamp, str):
+        return None
+    try:
+        return contested.edited_at > parse_datetime(stamp)
+    except (ValueError, TypeError):
+        return None
+
+
+def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> bool:
+    """Whether the org's value is the one that was sent, as far as an org may tidy it up.
+
+    It trims blanks, keeps a number to its field's scale and a time to the second, and a picklist's value in the
+    list's own case.
+    """
+    kind = _kind(schema, name)
+    if same(kind, sent, shown):
+        return True
+    field_ = schema.field(name)
+    match kind:
+        case FieldType.DECIMAL if field_.precision and sent is not None:
+            return same(kind, _rounded(sent, field_.scale), shown)
+        case FieldType.DATETIME if isinstance(sent, str) and isinstance(shown, str):
+            return store_datetime(sent)[:19] == store_datetime(shown)[:19]
+        case FieldType.TEXT:
+            one, other = str(sent or "").strip(), str(shown or "").strip()
+            folds = field_.salesforce_type in ("picklist", "multipicklist", "email")
+            return one.casefold() == other.casefold() if folds else one == other
+    return False
+
+
+def _rounded(value: Stored, scale: int) -> Stored:
+    try:
+        return store_decimal(Decimal(str(value)).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _WIDE))
+    except ArithmeticError:
+        return value
+
+
+# ── groups: fields that merge as one ─────────────────────────────────────────────────────────────────────────────
+
+
+def _related(name: str, schema: ObjectSchema) -> frozenset[str]:
+    """The fields that belong to this one: an address's parts, an amount's currency; itself too.
+
+    The parts of a name do not: Salesforce's describe names the compound of FirstName `Name`, a text of its own.
+    """
+    field_ = next((each for each in schema.columns if each.name == name), None)
+    if field_ is None:
+        return frozenset((name,))
+    related = {name}
+    compound = field_.compound_field_name
+    if compound and compound != name and not schema.has(compound):
+        related |= {each.name for each in schema.columns if each.compound_field_name == compound}
+    if schema.has(CURRENCY) and name == CURRENCY:
+        related |= {each.name for each in schema.columns if each.salesforce_type == "currency" and each.updateable}
+    elif schema.has(CURRENCY) and field_.salesforce_type == "currency" and field_.updateable:
+        related.add(CURRENCY)
+    return frozenset(related)
+
+
+def _groups(edits: Sequence[Edit], schema: ObjectSchema) -> list[list[Edit]]:
+    """The edits, those together whose fields belong together."""
+    waiting = {edit.field: edit for edit in edits}
+    groups: list[list[Edit]] = []
+    while waiting:
+        todo = [next(iter(waiting))]
+        group: list[Edit] = []
+        while todo:
+            name = todo.pop()
+            if name in waiting:
+                group.append(waiting.pop(name))
+                todo += sorted(_related(name, schema) & waiting.keys())
+        groups.append(group)
+    return groups
+
+
+def _group_clashes(group: Sequence[Edit], contested: Contested, schema: ObjectSchema) -> bool:
+    """Whether the org, too, has changed something in the group, other than to what is here."""
+    edited = {edit.field for edit in group}
+    if any(_fate(edit, contested, schema) is _Fate.CLASH for edit in group):
+        return True
+    others = sorted(frozenset().union(*(_related(name, schema) for name in edited)) - edited)
+    # In a group, the question stays even if the field itself is back at its base: the neighbour that moved shows
+    # the org's new value on both sides by now.
+    if len(edited) + len(others) > 1 and edited & contested.disputed:
+        return True
+    return any(_differs(name, contested, schema) for name in others)
+
+
+def _differs(name: str, contested: Contested, schema: ObjectSchema) -> bool:
+    """Whether the org's value of a field is not what it was; False where it is not known."""
+    org = contested.org or {}
+    if name not in org or name not in contested.base:
+        return False
+    return not same(_kind(schema, name), contested.base[name], org[name])
+
+
+def _policy(group: Sequence[Edit], contested: Contested, schema: ObjectSchema, policies: Policies) -> Policy:
+    """The group's policy: a person is asked where its fields have different ones."""
+    open_still = [edit for edit in group if _fate(edit, contested, schema) is not _Fate.DONE]
+    found = {policies.of(contested.object_name, edit.field) for edit in open_still}
+    return found.pop() if len(found) == 1 else Policy.ASK
+
+
+def _kind(schema: ObjectSchema, name: str) -> FieldType:
+    return next((each.type for each in schema.columns if each.name == name), FieldType.TEXT)
+
+
+# ── whole records ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _edited_and_gone(contested: Contested, policies: Policies) -> Verdict:
+    policy = policies.of(contested.object_name)
+    message = _where_it_went(contested)
+    if policy is Policy.ORG:
+        return Verdict(revert=True, message=message)
+    if policy in (Policy.LOCAL, Policy.NEWEST):
+        # A record is never made again on its own: children, history and the id that others know would be lost.
+        message += f" The policy {policy.value!r} cannot write to it, and nothing is created again without being asked."
+    return Verdict(kind=Kind.DELETED_THERE, message=message)
+
+
+_GONE_FOR_GOOD = "The org shows it no more: it was purged, or the connected user may not see it."
+
+
+def _where_it_went(contested: Contested) -> str:
+    if contested.org is None:
+        return _GONE_FOR_GOOD
+    master = contested.org.get("MasterRecordId")
+    return f"It was merged into {master} in the org." if master else "It was deleted in the org."
+
+
+def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:
+    """Deleted here, alive there: the deletion goes on unless somebody has changed the record."""
+    edits = _by_field(contested, schema, policies)
+    ours = {edit.field for edit in contested.edits if edit.in_flight and _has_arrived(edit, contested, schema)}
+    changed = [name for name in _data_fields(schema) if name not in ours and _differs(name, contested, schema)]
+    if not changed:
+        return edits
+    message = f"Changed in the org since: {', '.join(changed)}."
+    match policies.of(contested.object_name):
+        case Policy.ORG:
+            return Verdict(revert=True, message=message)
+        case Policy.LOCAL:
+            return edits
+        case Policy.NEWEST if (here := _newer_here(contested, schema)) is not None:
+            return edits if here else Verdict(revert=True, message=message)
+    return replace(edits, kind=Kind.CHANGED_THERE, message=message)
+
+
+def _data_fields(schema: ObjectSchema) -> list[str]:
+    """The fields that a person fills in: neither the system's nor calculated ones."""
+    return [each.name for each in schema.columns if not each.calculated and each.name not in SYSTEM_FIELDS]
+
+
+SYSTEM_FIELDS = frozenset(
+    [
+        "Id",
+        "IsDeleted",
+        "CreatedDate",
+        "CreatedById",
+        "LastModifiedDate",
+        "LastModifiedById",
+        "SystemModstamp",
+        "LastActivityDate",
+        "LastViewedDate",
+        "LastReferencedDate",
+    ]
+)
+"""What the org sets, and moves, by itself."""

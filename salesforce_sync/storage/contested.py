@@ -1,0 +1,244 @@
+"""Local edits against rows that came from the org: the three-way merge, within the transaction of the merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import apsw
+
+from salesforce_sync.models.history import Origin
+from salesforce_sync.models.inbox import Contested, Verdict
+from salesforce_sync.models.outbox import Edit, Operation
+from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import Stored, parse_datetime
+from salesforce_sync.resolve import Policies, judge
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.inbox import put_record_item
+from salesforce_sync.storage.records import forget_change, row_of, set_cell, tidy
+
+_EDITS = """
+SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
+"""
+_WAITING = "SELECT operation, edited_at, state FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
+_ON_ITS_WAY = """
+in_flight AND EXISTS (SELECT 1 FROM _sync_outbox o
+    WHERE o.object_name = e.object_name AND o.record_id = e.record_id AND o.sending IS NOT NULL)
+"""
+_KEEP = f"""
+UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 0, org = NULL
+WHERE object_name = ? AND record_id = ? AND field = ?
+"""
+_DISPUTE = f"""
+UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 1, org = ?
+WHERE object_name = ? AND record_id = ? AND field = ?
+"""
+_BROUGHT_BACK = """
+UPDATE _sync_outbox SET operation = 'update' WHERE object_name = ? AND record_id = ? AND sending IS NULL
+"""
+_END = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ?"
+_PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
+_UNPARK = """
+UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id = ?2 AND state = 'parked'
+    AND NOT EXISTS (SELECT 1 FROM _sync_inbox WHERE object_name = ?1 AND record_id = ?2
+        AND kind NOT IN ('conflict', 'replaced'))
+"""
+
+_BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
+
+Row = Mapping[str, Stored]
+
+
+def _is_dead(row: Row | None) -> bool:
+    return row is None or bool(row.get("IsDeleted"))
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A record with local edits whose row is among those that came: its row here before, and the one that came."""
+
+    record_id: str
+    before: Row | None
+    came: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Rows that came to be, changed, and became tombstones."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(self.inserted - other.inserted, self.updated - other.updated, self.deleted - other.deleted)
+
+
+def _seen(before: Row | None, came: Row) -> Tally:
+    """What a merge makes of a row that comes, where another was here before."""
+    if before is None:
+        return Tally() if _is_dead(came) else Tally(inserted=1)
+    if all(before.get(name) == value for name, value in came.items()):
+        return Tally()
+    if _is_dead(before) != _is_dead(came):
+        return Tally(deleted=1) if _is_dead(came) else Tally(inserted=1)
+    return Tally(updated=1)
+
+
+class Judge:
+    """Asks `resolve.judge` what becomes of local edits, and carries it out."""
+
+    def __init__(self, policies: Policies, history: HistoryWriter, now: Callable[[], datetime]) -> None:
+        self._policies = policies
+        self._history = history
+        self._now = now
+
+    def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> list[Met]:
+        """The records with local edits among the staged rows. To be asked before these enter the table."""
+        staging = sql.quote(sql.staging_table(schema.name))
+        listed = ", ".join(f"s.{sql.quote(name)}" for name in columns)
+        outbox = '_sync_outbox o ON o.object_name = ? AND o.record_id = s."Id"'
+        rows = list(db.execute(f"SELECT {listed} FROM {staging} s JOIN {outbox}", (schema.name,)))
+        came = [dict(zip(columns, row, strict=True)) for row in rows]
+        return [Met(str(row["Id"]), row_of(db, schema, str(row["Id"])), row) for row in came]
+
+    def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row) -> None:
+        """The answer to a push showed the record's row: it enters, and newer edits are held against it."""
+        before = row_of(db, schema, record_id)
+        stamp = schema.stamp
+        if before is not None and stamp is not None and str(before[stamp] or "") > str(row[stamp] or ""):
+            return
+        names, marks = ", ".join(map(sql.quote, row)), ", ".join("?" * len(row))
+        assigned = ", ".join(f"{sql.quote(name)} = excluded.{sql.quote(name)}" for name in row)
+        put = f"INSERT INTO {sql.quote(schema.name)} ({names}) VALUES ({marks})"
+        db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
+        self.settle(db, schema, [Met(record_id, before, row)])
+
+    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Sequence[Met]) -> Tally:
+        """Hold the local edits against the rows that have entered the table.
+
+        Gives by how much the counts of a merge, which has seen the rows as they are shown here, are to be corrected.
+        """
+        tally = Tally()
+        for each in met:
+            here = row_of(db, schema, each.record_id)
+            if here is None or any(here[name] != value for name, value in each.came.items()):
+                continue  # it was older than the row here, and has not entered
+            base = self._one(db, schema, each)
+            tally = tally + _seen(base, each.came) - _seen(each.before, each.came)
+        return tally
+
+    def _one(self, db: apsw.Connection, schema: ObjectSchema, met: Met) -> Row | None:
+        """Judge one record; gives its row as the org had it before."""
+        contested = self._contested(db, schema, met.record_id, met.before, met.came)
+        if contested is None:
+            return met.before
+        verdict = judge(contested, schema, self._policies)
+        self._carry_out(db, schema, contested, verdict)
+        told = {each.field for each in contested.edits} - set(verdict.done)  # what goes on, or waits, is not replaced
+        before = {
+            **contested.base,
+            **{each.field: each.value for each in contested.edits if each.field in verdict.done},
+        }
+        who = str(met.came.get("LastModifiedById") or "")
+        changed = {
+            name: (before[name], value) for name, value in met.came.items() if name in before and name not in told
+        }
+        self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
+        return contested.base or None
+
+    def _contested(
+        self, db: apsw.Connection, schema: ObjectSchema, record_id: str, before: Row | None, org: Row | None
+    ) -> Contested | None:
+        waiting = db.execute(_WAITING, (schema.name, record_id)).fetchone()
+        if waiting is None:
+            return None
+        operation, edited_at, _state = waiting
+        rows = list(db.execute(_EDITS, (schema.name, record_id)))
+        edits = tuple(Edit(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows)
+        base: dict[str, Stored] = dict(before or {}) | {each.field: each.base for each in edits}
+        if operation == Operation.DELETE and org is not None:
+            # What we have sent ourselves is no change of anybody's.
+            base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}
+        if "IsDeleted" in base and operation in (Operation.DELETE, Operation.UNDELETE):
+            base["IsDeleted"] = int(operation == Operation.UNDELETE)
+        if org is not None:  # only some columns may have come
+            edits = tuple(each for each in edits if each.field in org)
+            base = {name: value for name, value in base.items() if name in org}
+        disputed = frozenset(str(row[0]) for row in rows if row[5])
+        return Contested(
+            schema.name, record_id, Operation(operation), edits, base, org, disputed, parse_datetime(edited_at)
+        )
+
+    def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
+        record = schema.name, contested.record_id
+        if verdict.revert:
+            forget_change(db, *record)
+            return
+        if contested.operation is Operation.UNDELETE and verdict.kind is None and not _is_dead(contested.org):
+            db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
+        for edit in verdict.keep:
+            db.execute(_KEEP, (edit.base, edit.value, *record, edit.field))
+        for name in verdict.done:
+            db.execute(_END, (*record, name))
+        for each in verdict.conflicts:
+            db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
+        if verdict.kind is not None:
+            db.execute(_PARK, record)
+            put_record_item(db, contested, verdict, self._now())
+            self._show_local(db, schema, contested, contested.edits)
+            return
+        db.execute(_BACK_THERE, record)
+        db.execute(_UNPARK, record)
+        kept = {each.field: each.value for each in verdict.keep}
+        kept |= {each.field: each.local for each in verdict.conflicts}
+        self._show_local(db, schema, contested, [Edit(name, None, value) for name, value in kept.items()])
+        if verdict.conflicts:
+            put_record_item(db, contested, verdict, self._now())
+        tidy(db, *record)
+
+    def _show_local(
+        self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, edits: Sequence[Edit]
+    ) -> None:
+        """The row shows what was edited here until the org has it."""
+        record_id, operation = contested.record_id, contested.operation
+        if operation is Operation.DELETE:
+            if schema.has("IsDeleted"):
+                set_cell(db, schema, record_id, "IsDeleted", 1)
+            else:
+                self._keep_bases(db, schema, contested)
+                db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+            return
+        if schema.has("IsDeleted") and "IsDeleted" in (contested.org or {}):
+            set_cell(db, schema, record_id, "IsDeleted", 0)
+        for edit in edits:
+            set_cell(db, schema, record_id, edit.field, edit.value)
+
+    def _keep_bases(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested) -> None:
+        """The values that bring the row back should its deletion be taken back."""
+        put = "INSERT OR REPLACE INTO _sync_edit (object_name, record_id, field, base, value) VALUES (?, ?, ?, ?, ?)"
+        rows = [
+            (schema.name, contested.record_id, name, value, value)
+            for name, value in (contested.org or {}).items()
+            if name != "Id"
+        ]
+        db.executemany(put, rows)
+
+    def gone(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause) -> bool:
+        """The org shows this record no more; whether its row here is to be taken out."""
+        contested = self._contested(db, schema, record_id, row_of(db, schema, record_id), None)
+        if contested is None:
+            return True
+        verdict = judge(contested, schema, self._policies)
+        if verdict.kind is None:
+            forget_change(db, schema.name, record_id)
+            return True
+        db.execute(_PARK, (schema.name, record_id))
+        put_record_item(db, contested, verdict, self._now(), code=cause.name)
+        return False

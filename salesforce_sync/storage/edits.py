@@ -1,0 +1,168 @@
+"""Edits of people: statements on the objects' tables, where triggers check them and put them into the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import apsw
+
+from salesforce_sync.errors import Misuse, RecordNotFound
+from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.values import Stored
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.triggers import why_read_only
+
+_UNDELETING = """
+SELECT 1 FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND operation = 'undelete' AND sending IS NULL
+"""
+_IN_OUTBOX = "SELECT 1 FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
+_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
+_REFERRING = """
+SELECT object_name, record_id, field, base FROM _sync_edit WHERE value = ? AND value GLOB 'local-*'
+"""
+_REAL_ID = "SELECT record_id FROM _sync_local WHERE local_id = ?"
+
+
+class Editor:
+    """The editing part of the SQLite store; `ports.Store` says what each call promises."""
+
+    def __init__(self, connections: Connections, schema: Callable[[str], ObjectSchema | None]) -> None:
+        self._connections = connections
+        self._schema = schema
+
+    def create(self, schema: ObjectSchema, values: Mapping[str, Stored]) -> str:
+        _check_writable(schema, values)
+        names = [schema.field(name).name for name in values]
+        listed = ", ".join(map(sql.quote, names))
+        given = f"({listed}) VALUES ({', '.join('?' * len(names))})" if names else "DEFAULT VALUES"
+        with self._editing() as db:
+            db.execute(f"INSERT INTO {sql.quote(schema.name)} {given}", _bindings(db, schema, values))
+            newest = f'SELECT "Id" FROM {sql.quote(schema.name)} WHERE rowid = ?'
+            return str(db.execute(newest, (db.last_insert_rowid(),)).get)
+
+    def update(self, schema: ObjectSchema, record_id: str, values: Mapping[str, Stored]) -> None:
+        _check_writable(schema, values)
+        if not values:
+            return
+        assigned = ", ".join(f"{sql.quote(schema.field(name).name)} = ?" for name in values)
+        with self._editing() as db:
+            bindings = (*_bindings(db, schema, values), real_id(db, record_id))
+            db.execute(
+                f'UPDATE {sql.quote(schema.name)} SET {assigned} WHERE "Id" = ? AND {sql.alive(schema)}', bindings
+            )
+            _check_found(db, schema, record_id)
+
+    def delete(self, schema: ObjectSchema, record_id: str) -> None:
+        with self._editing() as db:
+            full = real_id(db, record_id)
+            live = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND {sql.alive(schema)}'
+            if not db.execute(live, (full,)).get:
+                raise _no_record(schema, record_id)
+            if db.execute(_UNDELETING, (schema.name, full)).get:
+                self._take_back(db, schema, full)
+            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (full,))
+            if not db.execute(_IN_OUTBOX, (schema.name, full)).get:
+                self._let_go(db, full)
+
+    def _take_back(self, db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
+        """The edits that were made since the record was brought back here end with that."""
+        for field, base in list(db.execute(_BASES, (schema.name, record_id))):
+            db.execute(f'UPDATE {sql.quote(schema.name)} SET {sql.quote(field)} = ? WHERE "Id" = ?', (base, record_id))
+
+    def _let_go(self, db: apsw.Connection, record_id: str) -> None:
+        """Who refers to a record that was made here and is gone refers to what it did before."""
+        for name, holder, field, base in list(db.execute(_REFERRING, (record_id,))):
+            schema = self._schema(name)
+            if schema is not None and schema.field(field).type is FieldType.REFERENCE:
+                table = sql.quote(schema.name)
+                db.execute(f'UPDATE {table} SET {sql.quote(field)} = ? WHERE "Id" = ?', (base, holder))
+
+    def undelete(self, schema: ObjectSchema, record_id: str) -> None:
+        if not schema.has("IsDeleted"):
+            raise Misuse(f"Deleted {schema.name} records cannot be brought back.")
+        with self._editing() as db:
+            back = f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 0 WHERE "Id" = ? AND "IsDeleted" = 1'
+            db.execute(back, (real_id(db, record_id),))
+            _check_found(db, schema, record_id)
+
+    def real_id(self, record_id: str) -> str:
+        with self._connections.looking() as db:
+            return real_id(db, record_id)
+
+    @contextmanager
+    def _editing(self) -> Iterator[apsw.Connection]:
+        """A transaction on the editor."""
+        with refusals(), self._connections.editing() as db:
+            yield db
+
+
+def real_id(db: apsw.Connection, record_id: str) -> str:
+    """The org's id for a local one that it has by now; any other id as it is."""
+    found = db.execute(_REAL_ID, (record_id,)).get if is_local(record_id) else None
+    return record_id if found is None else str(found)
+
+
+def _check_found(db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
+    if not db.changes():
+        raise _no_record(schema, record_id)
+
+
+def _no_record(schema: ObjectSchema, record_id: str) -> RecordNotFound:
+    return RecordNotFound(f"{schema.name} has no such record as {record_id}, or it is deleted.")
+
+
+def _check_writable(schema: ObjectSchema, values: Iterable[str]) -> None:
+    """Name what can never be written, even where the value would not change anything."""
+    for name in values:
+        field = schema.field(name)
+        if field.name == "IsDeleted":
+            raise Misuse("IsDeleted is not set, but told by deleting.", hint="Use delete and undelete.")
+        if not field.synced:
+            raise Misuse(f"{schema.name}.{field.name} is made of other fields.", hint="Write its parts.")
+        if not (field.createable or field.updateable):
+            raise Misuse(f"{schema.name}.{field.name} {why_read_only(field)}.")
+
+
+def _bindings(db: apsw.Connection, schema: ObjectSchema, values: Mapping[str, Stored]) -> list[Stored]:
+    return [_binding(db, schema, name, value) for name, value in values.items()]
+
+
+def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored) -> Stored:
+    field = schema.field(name)
+    if field.type is not FieldType.REFERENCE or not isinstance(value, str) or not value:
+        return value
+    if is_local(value):
+        return real_id(db, value)
+    try:
+        return to_18(value)
+    except Misuse as error:
+        raise Misuse(f"{schema.name}.{field.name}: {error.message}", hint=error.hint) from error
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What a trigger refuses is a `Misuse` with the trigger's words."""
+    try:
+        yield
+    except apsw.ConstraintError as error:
+        message = str(error).partition("ConstraintError: ")[2] or str(error)
+        raise Misuse(f"{message}.") from error
+
+
+def check_value(db: apsw.Connection, schema: ObjectSchema, record_id: str, name: str, value: Stored) -> Stored:
+    """The value as an edit would store it; `Misuse` if an edit would be refused. Nothing is changed."""
+    _check_writable(schema, [name])
+    stored = _binding(db, schema, name, value)
+    stored = None if stored == "" else stored
+    assigned = f"UPDATE {sql.quote(schema.name)} SET {sql.quote(schema.field(name).name)} = ?"
+    db.execute("SAVEPOINT _sync_check")
+    try:
+        with refusals():
+            db.execute(f'{assigned} WHERE "Id" = ?', (stored, record_id))
+    finally:
+        db.execute("ROLLBACK TO _sync_check; RELEASE _sync_check")
+    return stored

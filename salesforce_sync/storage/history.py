@@ -1,0 +1,147 @@
+"""Values that were replaced, kept for a while. The database compares and writes; bounded by age and by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import apsw
+import msgspec
+
+from salesforce_sync.models.history import Keeping, Origin, Replaced
+from salesforce_sync.models.outbox import Change, Operation
+from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.records import row_of
+
+UNTOLD = ("SystemModstamp", "LastModifiedDate", "LastModifiedById", "LastViewedDate", "LastReferencedDate")
+"""Fields that move with every change, or with every look: their values tell nothing that `at` and `who` do not."""
+
+_NOTE = """
+INSERT INTO _sync_history (object_name, record_id, at, origin, who, push_id, replaced) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_OF = """
+SELECT object_name, record_id, origin, at, who, push_id, replaced FROM _sync_history
+WHERE record_id = ? AND object_name = ? ORDER BY id DESC
+"""
+_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
+_TOO_OLD = "DELETE FROM _sync_history WHERE object_name = ? AND at < ?"
+_TOO_MANY = """
+DELETE FROM _sync_history WHERE object_name = ?1 AND id <= (
+    SELECT id FROM _sync_history WHERE object_name = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
+"""
+
+
+class HistoryWriter:
+    """The history part of the SQLite store."""
+
+    def __init__(self, connections: Connections, keeping: Keeping, now: Callable[[], datetime]) -> None:
+        self._connections = connections
+        self._keeping = keeping
+        self._now = now
+        self._kept = bool(keeping.rows and keeping.days)
+
+    def of(self, schema: ObjectSchema, record_id: str) -> tuple[Replaced, ...]:
+        with self._connections.looking() as db:
+            rows = list(db.execute(_OF, (record_id, schema.name)))
+            after = {**(row_of(db, schema, record_id) or {}), **dict(db.execute(_BASES, (schema.name, record_id)))}
+        told: list[Replaced] = []
+        for row in rows:
+            entry = _read(row, after)
+            after |= {each.field: each.old for each in entry}
+            told += entry
+        return tuple(told)
+
+    def merged(self, db: apsw.Connection, schema: ObjectSchema, trusted: Mapping[str, str]) -> None:
+        """Keep what the staged rows are about to replace; rows with local edits are told by `note`."""
+        if not self._kept:
+            return
+        fields = [each for each in schema.columns if each.name != "Id" and each.name not in UNTOLD]
+        if not fields:
+            return
+        named = {"at": format_datetime(self._now()), "name": schema.name, "most": self._keeping.rows}
+        db.execute(_note_merge(schema, fields), {**named, **trusted})
+        if db.changes():
+            self.trim(db, schema.name)
+
+    def pushed(
+        self, db: apsw.Connection, push_id: str, change: Change, record_id: str, found: Mapping[str, Stored]
+    ) -> None:
+        """Keep what a push has replaced in the org: the bases, or what it found there instead."""
+        if change.operation is Operation.UPDATE:
+            replaced = {each.field: (found.get(each.field, each.base), each.value) for each in change.edits}
+            self.note(db, change.object_name, record_id, Origin.PUSH, replaced, push_id=push_id)
+
+    def note(
+        self,
+        db: apsw.Connection,
+        object_name: str,
+        record_id: str,
+        origin: Origin,
+        replaced: Mapping[str, tuple[Stored, Stored]],
+        *,
+        who: str = "",
+        push_id: str | None = None,
+    ) -> None:
+        """Keep one record's replaced values: field → (old, new)."""
+        told = {name: pair for name, pair in replaced.items() if name not in UNTOLD and pair[0] != pair[1]}
+        if told and self._kept:
+            text = msgspec.json.encode(told).decode()
+            at = format_datetime(self._now())
+            db.execute(_NOTE, (object_name, record_id, at, origin, who, push_id, text))
+            self.trim(db, object_name)
+
+    def trim(self, db: apsw.Connection, object_name: str) -> None:
+        """Hold the object's history to its bounds."""
+        oldest = self._now() - timedelta(days=self._keeping.days)
+        db.execute(_TOO_OLD, (object_name, format_datetime(oldest)))
+        db.execute(_TOO_MANY, (object_name, self._keeping.rows))
+
+
+def _note_merge(schema: ObjectSchema, fields: Sequence[Field]) -> str:
+    """One statement: for each row that a merge will change, the changed fields' old values as JSON.
+
+    The new ones are the old ones of the next entry, or what is here now: writing them too would cost as much again.
+    """
+    pairs = sql.joined([_pair(each) for each in fields], " || ")
+    who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
+    contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = :name AND o.record_id = s."Id"'
+    changed = f"SELECT s.\"Id\" AS id, coalesce({who}, '') AS who, {pairs} AS pairs"
+    staged = f'{sql.quote(sql.staging_table(schema.name))} s JOIN {sql.quote(schema.name)} t ON t."Id" = s."Id"'
+    newer = sql.may_enter("s", schema.stamp)
+    return f"""
+INSERT INTO _sync_history (object_name, record_id, at, origin, who, replaced)
+SELECT :name, id, :at, '{Origin.PULL}', who, '{{' || substr(pairs, 2) || '}}'
+FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){newer}) WHERE pairs <> '' LIMIT :most
+"""
+
+
+def _pair(field: Field) -> str:
+    name = sql.quote(field.name)
+    key = sql.literal(f',"{field.name}":')
+    return f"CASE WHEN s.{name} IS t.{name} THEN '' ELSE {key} || json_quote(t.{name}) END"
+
+
+def _read(row: tuple[object, ...], after: Mapping[str, Stored]) -> list[Replaced]:
+    """One entry; where it has only the old values, the new ones are what came `after` it."""
+    object_name, record_id, origin, at, who, push_id, replaced = row
+    pairs = {
+        field: tuple(told) if isinstance(told, list) else (told, after.get(field))
+        for field, told in msgspec.json.decode(str(replaced)).items()
+    }
+    return [
+        Replaced(
+            str(object_name),
+            str(record_id),
+            field,
+            old,
+            new,
+            Origin(str(origin)),
+            parse_datetime(str(at)),
+            str(who),
+            None if push_id is None else str(push_id),
+        )
+        for field, (old, new) in pairs.items()
+    ]

@@ -1,0 +1,430 @@
+"""The outbox in SQLite: what waits to be sent, what is on its way, and the org's answers coming in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple
+
+import apsw
+import msgspec
+
+from salesforce_sync.models.outbox import (
+    Applied,
+    Change,
+    ChangeState,
+    Conflicted,
+    Deferred,
+    Edit,
+    Kind,
+    Lost,
+    Operation,
+    Outcome,
+    Push,
+    PushedChange,
+    Rejected,
+    Settled,
+)
+from salesforce_sync.models.run import Problem
+from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.values import Stored, format_datetime, from_rest, parse_datetime
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.edits import real_id
+from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.inbox import put_item
+from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
+from salesforce_sync.storage.watch import in_outbox, unseen
+
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(minutes=30)
+
+_ROWS = """
+SELECT number, object_name, record_id, operation, sending, state, edited_at, attempts, not_before, push_id, sent_at,
+    job, allow_duplicates FROM _sync_outbox
+"""
+_ALL = f"{_ROWS} ORDER BY number"
+_ONE = f"{_ROWS} WHERE object_name = ? AND record_id = ?"
+_EDITS = """
+SELECT e.object_name, e.record_id, e.field, e.base, e.value, e.in_flight, e.sent, e.contested, l.record_id
+FROM _sync_edit e LEFT JOIN _sync_local l ON l.local_id = e.value ORDER BY e.object_name, e.record_id, e.field
+"""
+_SENDING = """
+UPDATE _sync_outbox SET sending = ?, push_id = ?, sent_at = ?, job = NULL WHERE object_name = ? AND record_id = ?
+"""
+_IN_FLIGHT = """
+UPDATE _sync_edit SET in_flight = 1, sent = ? WHERE object_name = ? AND record_id = ? AND field = ?
+"""
+_TAKEN_BACK = """
+INSERT OR IGNORE INTO _sync_outbox (object_name, record_id, operation, edited_at) VALUES (?, ?, ?, ?)
+"""
+_INSTEAD = {
+    Operation.CREATE: Operation.DELETE,
+    Operation.UPDATE: Operation.UPDATE,
+    Operation.DELETE: Operation.UNDELETE,
+    Operation.UNDELETE: Operation.DELETE,
+}
+"""What is wanted after a change that was taken back in the moment in which it was sent."""
+_WENT_BACK = """
+INSERT INTO _sync_edit (object_name, record_id, field, base, value, in_flight, sent) VALUES (?, ?, ?, ?, ?, 1, ?)
+"""
+_WANT = "UPDATE _sync_outbox SET operation = ? WHERE object_name = ? AND record_id = ?"
+_HAS_JOB = "UPDATE _sync_outbox SET job = ? WHERE object_name = ? AND record_id = ? AND sending IS NOT NULL"
+_ANSWERED = """
+UPDATE _sync_outbox SET operation = ?, sending = NULL, state = 'waiting', attempts = 0, not_before = NULL,
+    sent_at = NULL, job = NULL, allow_duplicates = 0 WHERE object_name = ? AND record_id = ?
+"""
+_ACKNOWLEDGED = """
+UPDATE _sync_edit SET base = ?, in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ? AND field = ?
+"""
+_LANDED = "UPDATE _sync_edit SET in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ?"
+_NOT_SENT = "UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, job = NULL WHERE object_name = ? AND record_id = ?"
+_LATER = """
+UPDATE _sync_outbox SET attempts = attempts + 1, not_before = ? WHERE object_name = ? AND record_id = ?
+"""
+_EDITED_SINCE = """
+SELECT EXISTS (SELECT 1 FROM _sync_edit WHERE object_name = ? AND record_id = ? AND in_flight = 1 AND value IS NOT sent)
+"""
+_PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
+
+_NOTE_PUSH = "INSERT OR IGNORE INTO _sync_push (push_id, at) VALUES (?, ?)"
+_RECORD_PUSH = """
+INSERT INTO _sync_push (push_id, at, calls, seconds, code, message, hint) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (push_id) DO UPDATE SET calls = excluded.calls, seconds = excluded.seconds, code = excluded.code,
+    message = excluded.message, hint = excluded.hint
+"""
+_FORGET_ATTEMPT = """
+DELETE FROM _sync_pushed WHERE push_id = ? AND object_name = ? AND record_id = ? AND outcome <> 'applied'
+"""
+_NOTE_PUSHED = """
+INSERT INTO _sync_pushed (push_id, object_name, record_id, operation, edits, outcome, code, message, hint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_PUSHES = "SELECT push_id, calls, seconds, code, message, hint, at FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?"
+_PUSHED = """
+SELECT object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
+WHERE push_id = ? ORDER BY id
+"""
+KEPT_PUSHES = 500
+_KEEP_PUSHES = f"""
+DELETE FROM _sync_push WHERE push_id IN (SELECT push_id FROM _sync_push ORDER BY at DESC LIMIT -1 OFFSET {KEPT_PUSHES});
+DELETE FROM _sync_pushed WHERE push_id NOT IN (SELECT push_id FROM _sync_push)
+"""
+
+
+class OutboxRow(NamedTuple):
+    """A row of _sync_outbox."""
+
+    number: int
+    object_name: str
+    record_id: str
+    operation: str
+    sending: str | None
+    state: str
+    edited_at: str
+    attempts: int
+    not_before: str | None
+    push_id: str | None
+    sent_at: str | None
+    job: str | None
+    allow_duplicates: int
+
+
+class EditRow(NamedTuple):
+    """A row of _sync_edit."""
+
+    object_name: str
+    record_id: str
+    field: str
+    base: Stored
+    value: Stored
+    in_flight: int
+    sent: Stored
+    contested: int
+    real_id: str | None
+    """What the value has become, if it is the id of a record that was made here."""
+
+
+Schemas = Callable[[str], ObjectSchema | None]
+
+
+class Outbox:
+    """The outbox part of the SQLite store; `ports.Store` says what each call promises."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        schema: Schemas,
+        judge: Judge,
+        history: HistoryWriter,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._connections = connections
+        self._judge = judge
+        self._schema = schema
+        self._history = history
+        self._now = now
+
+    def changes(self) -> tuple[Change, ...]:
+        with self._connections.looking() as db:
+            rows = [OutboxRow(*row) for row in db.execute(_ALL)]
+            edits = self._edits(db) if rows else {}
+            stamps = self._stamps(db, rows)
+        return tuple(
+            _change(row, edits.get(_key(row.object_name, row.record_id), []), stamps.get(row.record_id)) for row in rows
+        )
+
+    def _edits(self, db: apsw.Connection) -> dict[tuple[str, str], list[EditRow]]:
+        """Every edit, by object and record; a reference to a record that the org has by now holds its real id."""
+        rows = [EditRow(*row) for row in db.execute(_EDITS)]
+        told = [
+            row if row.real_id is None or not self._refers(row) else row._replace(value=row.real_id) for row in rows
+        ]
+        return {key: list(each) for key, each in groupby(told, lambda row: _key(row.object_name, row.record_id))}
+
+    def _refers(self, row: EditRow) -> bool:
+        schema = self._schema(row.object_name)
+        return schema is not None and schema.has(row.field) and schema.field(row.field).type is FieldType.REFERENCE
+
+    def _stamps(self, db: apsw.Connection, rows: Sequence[OutboxRow]) -> dict[str, str]:
+        """The org's stamp of each row in the outbox."""
+        found: dict[str, str] = {}
+        for name in {row.object_name for row in rows}:
+            schema = self._schema(name)
+            if schema is not None and schema.stamp is not None:
+                table = f'_sync_outbox o JOIN {sql.quote(schema.name)} t ON t."Id" = o.record_id'
+                found |= {
+                    str(record_id): str(stamp)
+                    for record_id, stamp in db.execute(
+                        f"SELECT o.record_id, t.{sql.quote(schema.stamp)} FROM {table} WHERE o.object_name = ?", (name,)
+                    )
+                    if stamp is not None
+                }
+        return found
+
+    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
+        at = None if sent_at is None else format_datetime(sent_at)
+        now = format_datetime(self._now())
+        with self._connections.writing() as db:
+            db.execute(_NOTE_PUSH, (push_id, now))
+            for change in changes:
+                record = change.object_name, change.record_id
+                if job is not None:
+                    db.execute(_HAS_JOB, (job, *record))
+                    continue
+                # Taken back since it was looked at: it is on its way all the same, and then has to be undone.
+                db.execute(_TAKEN_BACK, (*record, _INSTEAD[change.operation], now))
+                db.execute(_SENDING, (change.operation, push_id, at, *record))
+                for edit in change.edits:
+                    self._in_flight(db, change, edit)
+
+    def _in_flight(self, db: apsw.Connection, change: Change, edit: Edit) -> None:
+        record = change.object_name, change.record_id
+        db.execute(_IN_FLIGHT, (edit.value, *record, edit.field))
+        if not db.changes():
+            schema = self._schema(change.object_name)
+            shown = None if schema is None else row_of(db, schema, change.record_id)
+            value = edit.base if shown is None else shown.get(edit.field)
+            db.execute(_WENT_BACK, (*record, edit.field, edit.base, value, edit.value))
+
+    def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
+        applied: list[Applied] = []
+        parked: list[Change] = []
+        created: dict[str, str] = {}
+        with self._connections.writing() as db, unseen(db, in_outbox(db)):
+            db.execute(_NOTE_PUSH, (push_id, format_datetime(self._now())))
+            for outcome in outcomes:
+                change = outcome.change
+                row = _row(db, change.object_name, real_id(db, change.record_id))
+                if row is None or row.sending is None:
+                    continue  # it is not on its way: it was settled before
+                match outcome:
+                    case Applied():
+                        self._apply(db, push_id, outcome)
+                        applied.append(outcome)
+                        if change.operation is Operation.CREATE:
+                            created[change.record_id] = outcome.record_id
+                    case Rejected():
+                        parked += self._reject(db, push_id, outcome, row)
+                    case Lost(_, message, job):
+                        if job is not None:
+                            db.execute(_HAS_JOB, (job, row.object_name, row.record_id))
+                        _note_pushed(db, push_id, change, change.record_id, "lost", Problem("NO_ANSWER", message))
+                    case Deferred() | Conflicted():
+                        self._not_taken(db, push_id, outcome, row)
+        return Settled(tuple(applied), tuple(parked), created)
+
+    # ── one answer ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _apply(self, db: apsw.Connection, push_id: str, outcome: Applied) -> None:
+        change, record_id = outcome.change, outcome.record_id
+        name = change.object_name
+        schema = self._schema(name)
+        if change.operation is Operation.CREATE:
+            adopt_id(db, self._schema, name, change.record_id, record_id)
+        row = _row(db, name, record_id)
+        if row is None or schema is None:
+            return
+        wanted = _wanted_next(change.operation, Operation(row.operation))
+        if change.operation in (Operation.CREATE, Operation.UPDATE):
+            db.executemany(_ACKNOWLEDGED, [(each.value, name, record_id, each.field) for each in change.edits])
+        db.execute(_LANDED, (name, record_id))
+        if wanted is None:
+            db.execute("DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ?", (name, record_id))
+        db.execute(_ANSWERED, (wanted or Operation.UPDATE, name, record_id))
+        if wanted is Operation.DELETE and schema.has("IsDeleted"):
+            set_cell(db, schema, record_id, "IsDeleted", 1)  # a pull may have brought it in between
+        tidy(db, name, record_id)
+        if outcome.row is not None:
+            self._judge.bring(db, schema, record_id, _stored(schema, outcome.row))
+        replaced = {name: value for name, value in (outcome.replaced or {}).items() if value != change.values.get(name)}
+        self._history.pushed(db, push_id, change, record_id, replaced)
+        if replaced:
+            put_item(db, change, record_id, Kind.REPLACED, self._now(), replaced=_replaced(change, replaced))
+        _note_pushed(db, push_id, change, record_id, "applied")
+
+    def _reject(self, db: apsw.Connection, push_id: str, outcome: Rejected, row: OutboxRow) -> list[Change]:
+        change = outcome.change
+        record = row.object_name, row.record_id
+        problem = Problem(outcome.code, outcome.message)
+        _note_pushed(db, push_id, change, change.record_id, "rejected", problem)
+        newer = db.execute(_EDITED_SINCE, record).get or change.operation != row.operation
+        self._stay(db, change, row)
+        if newer or (change.edited_at is not None and row.edited_at != format_datetime(change.edited_at)):
+            return []  # edited since: what was refused is not what is here
+        db.execute(_PARK, record)
+        put_item(db, change, change.record_id, outcome.kind, self._now(), outcome)
+        return [replace(change, state=ChangeState.PARKED)]
+
+    def _not_taken(self, db: apsw.Connection, push_id: str, outcome: Deferred | Conflicted, row: OutboxRow) -> None:
+        change = outcome.change
+        problem = Problem(outcome.code, outcome.message) if isinstance(outcome, Deferred) else None
+        told = "deferred" if isinstance(outcome, Deferred) else "conflicted"
+        _note_pushed(db, push_id, change, change.record_id, told, problem)
+        self._stay(db, change, row)
+        if isinstance(outcome, Deferred):
+            pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 20), LONGEST_PAUSE)
+            db.execute(_LATER, (format_datetime(self._now() + pause), row.object_name, row.record_id))
+
+    def _stay(self, db: apsw.Connection, change: Change, row: OutboxRow) -> None:
+        """The org is as it was before the change was sent: what was undone since needs no undoing there."""
+        record = row.object_name, row.record_id
+        db.execute(_LANDED, record)
+        db.execute(_NOT_SENT, record)
+        wanted = Operation(row.operation)
+        if change.operation is Operation.CREATE and wanted is Operation.DELETE:
+            forget_record(db, self._schema, *record)
+        elif change.operation is Operation.DELETE and wanted is Operation.UNDELETE:
+            db.execute(_WANT, (Operation.UPDATE, *record))
+        elif change.operation is Operation.UNDELETE and wanted is Operation.DELETE:
+            forget_change(db, *record)
+        tidy(db, *record)
+
+    # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def record_push(self, push: Push) -> None:
+        problem = push.problem
+        reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
+        with self._connections.writing() as db:
+            at = format_datetime(self._now())
+            db.execute(_RECORD_PUSH, (push.push_id, at, push.calls, push.seconds, *reason))
+            db.execute(_KEEP_PUSHES)
+
+    def pushes(self, most: int) -> tuple[Push, ...]:
+        with self._connections.looking() as db:
+            rows = list(db.execute(_PUSHES, (most,)))
+            return tuple(_push(row, [_pushed(each) for each in db.execute(_PUSHED, (row[0],))]) for row in rows)
+
+
+def _key(object_name: str, record_id: str) -> tuple[str, str]:
+    return object_name.casefold(), record_id
+
+
+def _row(db: apsw.Connection, object_name: str, record_id: str) -> OutboxRow | None:
+    row = db.execute(_ONE, (object_name, record_id)).fetchone()
+    return None if row is None else OutboxRow(*row)
+
+
+def _change(row: OutboxRow, edits: Sequence[EditRow], stamp: str | None) -> Change:
+    operation = Operation(row.sending or row.operation)
+    carries = operation in (Operation.CREATE, Operation.UPDATE)
+    if row.sending is not None:
+        told = [Edit(each.field, each.base, each.sent, True, each.sent) for each in edits if each.in_flight]
+    else:
+        told = [
+            Edit(each.field, each.base, each.value, bool(each.in_flight), each.sent)
+            for each in edits
+            if not each.contested
+        ]
+    state = ChangeState(row.state)
+    if row.sending is not None:
+        state = ChangeState.SENDING
+    elif operation is Operation.UPDATE and not told:
+        state = ChangeState.PARKED  # every field is in conflict
+    return Change(
+        number=row.number,
+        object_name=row.object_name,
+        record_id=row.record_id,
+        operation=operation,
+        edits=tuple(told) if carries else (),
+        stamp=stamp,
+        state=state,
+        attempts=row.attempts,
+        not_before=None if row.not_before is None else parse_datetime(row.not_before),
+        sent_at=None if row.sent_at is None else parse_datetime(row.sent_at),
+        job=row.job,
+        allow_duplicates=bool(row.allow_duplicates),
+        edited_at=parse_datetime(row.edited_at),
+    )
+
+
+def _wanted_next(done: Operation, wanted: Operation) -> Operation | None:
+    """What is wanted of a record after `done`; None where nothing can be left of it."""
+    if done is Operation.DELETE:
+        return None if wanted is Operation.DELETE else Operation.UNDELETE
+    if wanted in (Operation.CREATE, done):
+        return Operation.UPDATE
+    return wanted
+
+
+def _stored(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:
+    return {field.name: from_rest(field.type, value) for field, value in zip(schema.columns, row, strict=True)}
+
+
+def _replaced(change: Change, found: Mapping[str, Stored]) -> list[tuple[str, Stored, Stored, Stored]]:
+    return [(each.field, each.base, each.value, found[each.field]) for each in change.edits if each.field in found]
+
+
+def _note_pushed(
+    db: apsw.Connection, push_id: str, change: Change, record_id: str, outcome: str, problem: Problem | None = None
+) -> None:
+    db.execute(_FORGET_ATTEMPT, (push_id, change.object_name, change.record_id))
+    edits = msgspec.json.encode([(each.field, each.base, each.value) for each in change.edits]).decode()
+    reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
+    db.execute(_NOTE_PUSHED, (push_id, change.object_name, record_id, change.operation, edits, outcome, *reason))
+
+
+def _pushed(row: tuple[object, ...]) -> PushedChange:
+    name, record_id, operation, edits, outcome, code, message, hint = row
+    told = msgspec.json.decode(str(edits), type=list[tuple[str, Stored, Stored]])
+    return PushedChange(
+        str(name),
+        str(record_id),
+        Operation(str(operation)),
+        tuple(Edit(*each) for each in told),
+        str(outcome),
+        _problem(code, message, hint),
+    )
+
+
+def _push(row: tuple[object, ...], changes: Sequence[PushedChange]) -> Push:
+    push_id, calls, seconds, code, message, hint, at = row
+    cost = int(str(calls)), float(str(seconds))
+    return Push(str(push_id), tuple(changes), *cost, _problem(code, message, hint), parse_datetime(str(at)))
+
+
+def _problem(code: object, message: object, hint: object) -> Problem | None:
+    return None if code is None else Problem(str(code), str(message), str(hint or ""))

@@ -1,0 +1,124 @@
+"""One record's places in the store: its row, its edits, its items; and what its local id becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import apsw
+
+from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.values import Stored
+from salesforce_sync.storage import statements as sql
+
+_MINE = "object_name = ? AND record_id = ?"
+_KNOW_LOCAL = "INSERT OR REPLACE INTO _sync_local (local_id, object_name, record_id) VALUES (?, ?, ?)"
+_NAMED_LOCALLY = """
+SELECT object_name, record_id, field FROM _sync_edit WHERE value = ?1 AND value GLOB 'local-*'
+"""
+_NAME_REALLY = """
+UPDATE _sync_edit SET value = ?1, base = CASE WHEN base = ?2 THEN ?1 ELSE base END
+WHERE object_name = ?3 AND record_id = ?4 AND field = ?5
+"""
+_BASE = f"SELECT base FROM _sync_edit WHERE {_MINE} AND field = ?"
+_END = f"DELETE FROM _sync_edit WHERE {_MINE} AND field = ?"
+_BACK_AT_BASE = f"""
+DELETE FROM _sync_edit WHERE {_MINE} AND value IS base AND contested = 0 AND in_flight = 0
+    AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {_MINE} AND operation = 'delete')
+"""
+_TIDY_OUTBOX = f"""
+DELETE FROM _sync_outbox WHERE {_MINE} AND operation = 'update' AND sending IS NULL
+    AND NOT EXISTS (SELECT 1 FROM _sync_edit WHERE {_MINE})
+"""
+_TIDY_INBOX = f"""
+DELETE FROM _sync_inbox WHERE {_MINE} AND (
+    (kind = 'conflict' AND NOT EXISTS (SELECT 1 FROM _sync_edit WHERE {_MINE} AND contested = 1))
+    OR (kind NOT IN ('conflict', 'replaced')
+        AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {_MINE} AND state = 'parked')))
+"""
+
+
+def adopt_id(
+    db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], object_name: str, local_id: str, record_id: str
+) -> None:
+    """The org has given the record an id: every place that holds the local one gets it."""
+    schema = schemas(object_name)
+    if not is_local(local_id) or schema is None:
+        return
+    db.execute(_KNOW_LOCAL, (local_id, schema.name, record_id))
+    table = sql.quote(schema.name)
+    if db.execute(f'SELECT 1 FROM {table} WHERE "Id" = ?', (record_id,)).get is None:
+        db.execute(f'UPDATE {table} SET "Id" = ? WHERE "Id" = ?', (record_id, local_id))
+    else:
+        # A pull has brought it already. What was edited here since goes over to that row.
+        db.execute(f'DELETE FROM {table} WHERE "Id" = ?', (local_id,))
+        edits = "SELECT field, value, in_flight, sent FROM _sync_edit WHERE object_name = ? AND record_id = ?"
+        for field, value, in_flight, sent in list(db.execute(edits, (schema.name, local_id))):
+            if not in_flight or value != sent:
+                set_cell(db, schema, record_id, str(field), value)
+    for own in ("_sync_edit", "_sync_outbox", "_sync_inbox", "_sync_history", "_sync_pushed"):
+        # Where the pulled row was edited too, that edit is the newer one.
+        db.execute(f"UPDATE OR IGNORE {own} SET record_id = ? WHERE {_MINE}", (record_id, schema.name, local_id))
+        db.execute(f"DELETE FROM {own} WHERE {_MINE}", (schema.name, local_id))
+    for holding, holder, field in referring(db, schemas, local_id):
+        db.execute(_NAME_REALLY, (record_id, local_id, holding.name, holder, field))
+        set_cell(db, holding, holder, field, record_id)  # the row shows the same value as its edit
+
+
+def referring(
+    db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], local_id: str
+) -> list[tuple[ObjectSchema, str, str]]:
+    """Who refers to a record that was made here: object, record and field. Such a value can only come by an edit."""
+    found = [
+        (schemas(str(name)), str(holder), str(field)) for name, holder, field in db.execute(_NAMED_LOCALLY, (local_id,))
+    ]
+    return [
+        (schema, holder, field)
+        for schema, holder, field in found
+        if schema is not None and schema.has(field) and schema.field(field).type is FieldType.REFERENCE
+    ]
+
+
+def set_cell(db: apsw.Connection, schema: ObjectSchema, record_id: str, field: str, value: Stored) -> None:
+    """Write one value of a row, past the outbox."""
+    if any(each.name == field for each in schema.columns):
+        db.execute(f'UPDATE {sql.quote(schema.name)} SET {sql.quote(field)} = ? WHERE "Id" = ?', (value, record_id))
+
+
+def forget_record(
+    db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], object_name: str, record_id: str
+) -> None:
+    """Take a record that was made here, and all that waits for it, away; who refers to it refers to what it did."""
+    schema = schemas(object_name)
+    if schema is None or not is_local(record_id):
+        return
+    for holding, holder, field in referring(db, schemas, record_id):
+        edit = holding.name, holder, field
+        set_cell(db, holding, holder, field, db.execute(_BASE, edit).get)
+        db.execute(_END, edit)
+        tidy(db, holding.name, holder)
+    forget_change(db, schema.name, record_id)
+    db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+
+
+def forget_change(db: apsw.Connection, object_name: str, record_id: str) -> None:
+    """End the record's change: its edits, its place in the outbox, and what waited for a person because of it."""
+    for own in ("_sync_edit", "_sync_outbox", "_sync_inbox"):
+        kept = " AND kind <> 'replaced'" if own == "_sync_inbox" else ""
+        db.execute(f"DELETE FROM {own} WHERE {_MINE}{kept}", (object_name, record_id))
+
+
+def tidy(db: apsw.Connection, object_name: str, record_id: str) -> None:
+    """Take out of the outbox and the inbox what has no reason to be there any more."""
+    record = object_name, record_id
+    db.execute(_BACK_AT_BASE, record * 2)
+    db.execute(_TIDY_OUTBOX, record * 2)
+    db.execute(_TIDY_INBOX, record * 3)
+
+
+def row_of(db: apsw.Connection, schema: ObjectSchema, record_id: str) -> dict[str, Stored] | None:
+    """The record's row, a tombstone too: column → stored value."""
+    row = db.execute(
+        f'SELECT {sql.listed(schema)} FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,)
+    ).fetchone()
+    return None if row is None else dict(zip((each.name for each in schema.columns), row, strict=True))

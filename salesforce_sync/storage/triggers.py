@@ -1,0 +1,384 @@
+"""The triggers that turn an INSERT, UPDATE or DELETE on an object's table into an edit in the outbox.
+
+Whoever writes the table fires them: this package, the `sqlite3` shell, any SQLite tool. They are therefore written in
+what SQLite had in 2018 (3.24) and call nothing but its built-in functions. Merges run where triggers are off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from salesforce_sync.models.outbox import LOCAL_PREFIX
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.storage.statements import joined, literal, quote
+
+_LOCAL = f"GLOB '{LOCAL_PREFIX}*'"
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
+
+def triggers(schema: ObjectSchema) -> dict[str, str]:
+    """The object's triggers: name → CREATE TRIGGER statement."""
+    made = {
+        "check_insert": _check_insert(schema),
+        "insert": _insert(schema),
+        "check_update": _check_update(schema),
+        "update": _update(schema),
+        "blank": _blank(schema),
+        "bin": _bin(schema),
+        "delete": _delete(schema),
+    }
+    return {trigger_name(schema.name, kind): text for kind, text in made.items() if text}
+
+
+def trigger_name(object_name: str, kind: str) -> str:
+    """The name of one of the object's triggers."""
+    return f"_sync_on_{kind}_{object_name}"
+
+
+def _create(schema: ObjectSchema, kind: str, event: str, statements: list[str], when: str = "") -> str:
+    name, table = quote(trigger_name(schema.name, kind)), quote(schema.name)
+    body = "\n".join(f"  {each};" for each in statements)
+    return f"CREATE TRIGGER {name} {event} ON {table}{f' WHEN {when}' if when else ''} BEGIN\n{body}\nEND"
+
+
+# ── what describe knows to be wrong ──────────────────────────────────────────────────────────────────────────────
+
+
+def _check_insert(schema: ObjectSchema) -> str:
+    if not schema.createable:
+        return _create(
+            schema, "check_insert", "BEFORE INSERT", [_refuse(f"{schema.name} records cannot be made here.")]
+        )
+    given = f"Salesforce gives the Id: leave it out, or write one that begins with {LOCAL_PREFIX}"
+    cases = [(f'NEW."Id" NOT {_LOCAL}', given)]
+    for field in schema.columns:
+        if field.name in ("Id", "IsDeleted"):
+            continue
+        new = f"NEW.{quote(field.name)}"
+        named = f"{schema.name}.{field.name}"
+        if not field.createable:
+            cases.append((f"{new} IS NOT NULL", f"{named} {why_read_only(field)}"))
+            continue
+        if field.required:
+            cases.append((f"nullif({new}, '') IS NULL", f"{named} is required"))
+        cases += [
+            (f"nullif({new}, '') IS NOT NULL AND {wrong}", f"{named} {why}") for wrong, why in _wrong(schema, field)
+        ]
+    return _create(schema, "check_insert", "BEFORE INSERT", list(_refusals(cases)))
+
+
+def _check_update(schema: ObjectSchema) -> str:
+    cases: list[tuple[str, str]] = []
+    changed = _changed_condition([each for each in schema.columns if each.name not in ("Id", "IsDeleted")])
+    cases.append(('NEW."Id" IS NOT OLD."Id"', "An Id cannot be changed"))
+    if not schema.updateable:
+        cases.append((f'OLD."Id" NOT {_LOCAL} AND {changed}', f"{schema.name} records cannot be changed"))
+    if schema.has("IsDeleted"):
+        still_deleted = 'OLD."IsDeleted" IS 1 AND NEW."IsDeleted" IS 1'
+        cases.append((f"{still_deleted} AND {changed}", "The record is deleted: set IsDeleted = 0 first"))
+        cases.append(('NEW."IsDeleted" NOT IN (0, 1)', "IsDeleted is 0 or 1"))
+        if not schema.deletable:
+            cases.append(
+                ('NEW."IsDeleted" IS NOT OLD."IsDeleted"', f"{schema.name} records cannot be deleted or brought back")
+            )
+    for field in schema.columns:
+        if field.name in ("Id", "IsDeleted"):
+            continue
+        cases += _wrong_updates(schema, field)
+    return _create(schema, "check_update", "BEFORE UPDATE", list(_refusals(cases)))
+
+
+def _wrong_updates(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
+    name, named = quote(field.name), f"{schema.name}.{field.name}"
+    changes = f"nullif(NEW.{name}, '') IS NOT nullif(OLD.{name}, '')"
+    if not field.updateable and not field.createable:
+        yield changes, f"{named} {why_read_only(field)}"
+        return
+    if not field.updateable:
+        on_its_way = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {_mine(schema)} AND sending IS NOT NULL)"
+        known_there = f'(OLD."Id" NOT {_LOCAL} OR {on_its_way})'
+        yield f"{known_there} AND {changes}", f"{named} can only be set when the record is made"
+    if field.type is FieldType.BOOLEAN:
+        yield f"{changes} AND NEW.{name} IS NULL", f"{named} is 0 or 1"
+    if not field.nillable and not field.defaulted_on_create:
+        yield f"{changes} AND nullif(NEW.{name}, '') IS NULL", f"{named} is required: it cannot be emptied"
+    for wrong, why in _wrong(schema, field):
+        yield f"{changes} AND nullif(NEW.{name}, '') IS NOT NULL AND {wrong}", f"{named} {why}"
+
+
+def why_read_only(field: Field) -> str:
+    """Why a field cannot be written, to follow its name."""
+    if field.calculated:
+        return "is calculated by Salesforce and cannot be written"
+    return "is read-only for the connected user"
+
+
+def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
+    """Conditions under which a given value is surely wrong, and why."""
+    new = f"NEW.{quote(field.name)}"
+    match field.type:
+        case FieldType.BOOLEAN:
+            yield f"{new} NOT IN (0, 1)", "is 0 or 1"
+        case FieldType.INTEGER:
+            yield f"typeof({new}) <> 'integer'", "is a whole number"
+        case FieldType.DECIMAL:
+            yield f"({_not_a_number(new)} OR abs({new}) = 9e999)", "is a number, written like 1234.5"
+        case FieldType.DATE:
+            # '+0 days' makes SQLite look at the day: without it, 2026-02-30 is given back as it is.
+            yield f"date({new}, '+0 days') IS NOT {new}", "is a date, written like 2026-01-31"
+        case FieldType.DATETIME:
+            form = f"strftime('%Y-%m-%dT%H:%M:%fZ', {new}, '+0 days')"
+            yield f"{form} IS NOT {new}", "is a datetime in UTC, written like 2026-01-31T14:30:00.000Z"
+        case FieldType.TIME:
+            form = f"strftime('%H:%M:%fZ', {new})"
+            yield f"{form} IS NOT {new}", "is a time, written like 14:30:00.000Z"
+        case FieldType.ID | FieldType.REFERENCE:
+            yield f"length({new}) NOT IN (15, 18) AND {new} NOT {_LOCAL}", "is an id of 15 or 18 characters"
+            made = f"SELECT 1 FROM _sync_outbox WHERE record_id = {new}"
+            given = f"SELECT 1 FROM _sync_local WHERE local_id = {new}"
+            known = f'({new} = NEW."Id" OR EXISTS ({made}) OR EXISTS ({given}))'
+            yield f"{new} {_LOCAL} AND NOT {known}", "is the id of no record that was made here"
+        case _:
+            yield from _wrong_text(schema, field, new)
+
+
+def _not_a_number(new: str) -> str:
+    # Digits that a double cannot keep are stored as text, so a text of digits, sign and point is a number too.
+    digits = f"replace(ltrim({new}, '-+'), '.', '')"
+    text = f"({digits} = '' OR {digits} GLOB '*[^0-9]*' OR length({new}) - length(replace({new}, '.', '')) > 1)"
+    return f"typeof({new}) NOT IN ('integer', 'real') AND {text}"
+
+
+def _wrong_text(schema: ObjectSchema, field: Field, new: str) -> Iterator[tuple[str, str]]:
+    if field.length:
+        yield f"length({new}) > {field.length}", f"holds {field.length} characters at most"
+    if field.restricted_picklist and field.picklist:
+        listed = (
+            f"EXISTS (SELECT 1 FROM _sync_picklist p WHERE p.object_name = {literal(schema.name)}"
+            f" AND p.field = {literal(field.name)} AND p.value = "
+        )
+        why = f"takes only values of its picklist: {_some(field)}"
+        if field.salesforce_type == "multipicklist":
+            yield f"EXISTS (SELECT 1 FROM ({_parts(new)}) WHERE part <> '' AND NOT {listed}part))", why
+        else:
+            yield f"NOT {listed}{new})", why
+
+
+def _parts(new: str) -> str:
+    """The values of a multi-select picklist, `A;B`, one a row."""
+    cut = "substr(rest, 1, instr(rest, ';') - 1), substr(rest, instr(rest, ';') + 1)"
+    return (
+        f"WITH RECURSIVE parts (part, rest) AS (SELECT '', {new} || ';'"
+        f" UNION ALL SELECT {cut} FROM parts WHERE rest <> '') SELECT part FROM parts"
+    )
+
+
+def _some(field: Field) -> str:
+    values = [value for value, active in field.picklist if active]
+    return ", ".join(values[:8]) + (", …" if len(values) > 8 else "")
+
+
+def _refuse(message: str) -> str:
+    return f"SELECT RAISE(ABORT, {literal(message)})"
+
+
+def _refusals(cases: list[tuple[str, str]]) -> Iterator[str]:
+    for condition, message in cases:
+        yield f"{_refuse(message)} WHERE {condition}"
+
+
+# ── edits into the outbox ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mine(schema: ObjectSchema, row: str = "NEW") -> str:
+    return f'object_name = {literal(schema.name)} AND record_id = {row}."Id"'
+
+
+def _editable(schema: ObjectSchema, wanted: Callable[[Field], bool]) -> list[Field]:
+    return [each for each in schema.columns if each.name not in ("Id", "IsDeleted") and wanted(each)]
+
+
+def _changed_condition(fields: list[Field]) -> str:
+    """Whether any of these fields changes."""
+    if not fields:
+        return "0"
+    old, new = (", ".join(f"{row}.{quote(each.name)}" for each in fields) for row in ("OLD", "NEW"))
+    return f"({old}) IS NOT ({new})" if len(fields) > 1 else f"{old} IS NOT {new}"
+
+
+def _insert(schema: ObjectSchema) -> str:
+    fields = _editable(schema, lambda field: field.createable)
+    if not schema.createable:
+        return ""
+    columns = "object_name, record_id, operation, edited_at"
+    statements = [f"INSERT INTO _sync_outbox ({columns}) VALUES ({literal(schema.name)}, NEW.\"Id\", 'create', {_NOW})"]
+    if fields:
+        rows = ", ".join(f"({literal(each.name)}, nullif(NEW.{quote(each.name)}, ''))" for each in fields)
+        statements.append(
+            f'INSERT INTO _sync_edit (object_name, record_id, field, value) SELECT {literal(schema.name)}, NEW."Id",'
+            f" column1, column2 FROM (VALUES {rows}) WHERE column2 IS NOT NULL"
+        )
+    return _create(schema, "insert", "AFTER INSERT", statements)
+
+
+def _update(schema: ObjectSchema) -> str:
+    fields = _editable(schema, lambda field: field.updateable or field.createable)
+    if not fields:
+        return ""
+    rows = ", ".join(
+        f"({literal(each.name)}, nullif(OLD.{quote(each.name)}, ''), nullif(NEW.{quote(each.name)}, ''))"
+        for each in fields
+    )
+    mine = _mine(schema)
+    edit = (
+        f'INSERT INTO _sync_edit (object_name, record_id, field, base, value) SELECT {literal(schema.name)}, NEW."Id",'
+        f' column1, CASE WHEN NEW."Id" {_LOCAL} THEN NULL ELSE column2 END, column3'
+        f" FROM (VALUES {rows}) WHERE column2 IS NOT column3"
+        " ON CONFLICT (object_name, record_id, field) DO UPDATE SET value = excluded.value"
+    )
+    statements = [
+        edit,
+        # A field that is back where the org has it is no edit any more, unless something else is on its way there.
+        f"DELETE FROM _sync_edit WHERE {mine} AND in_flight = 0"
+        " AND ((contested = 0 AND value IS base) OR (contested = 1 AND value IS org))",
+        f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
+        f" NEW.\"Id\", 'update', {_NOW} WHERE EXISTS (SELECT 1 FROM _sync_edit WHERE {mine})"
+        f" ON CONFLICT (object_name, record_id) DO UPDATE SET state = {_released(mine)}, attempts = 0,"
+        " not_before = NULL, edited_at = excluded.edited_at",
+        *_let_go(schema),
+        *_tidy(schema),
+    ]
+    alive = ' AND NEW."IsDeleted" IS NOT 1' if schema.has("IsDeleted") else ""
+    return _create(schema, "update", "AFTER UPDATE", statements, _changed_condition(fields) + alive)
+
+
+def _waits_as_a_whole(mine: str) -> str:
+    """Whether the record waits for more than another value: an edit does not answer that."""
+    kinds = "'uncertain', 'deleted there', 'changed there'"
+    return f"EXISTS (SELECT 1 FROM _sync_inbox WHERE {mine} AND kind IN ({kinds}))"
+
+
+def _released(mine: str) -> str:
+    return f"CASE WHEN {_waits_as_a_whole(mine)} THEN state ELSE 'waiting' END"
+
+
+def _gone_there(mine: str) -> str:
+    return f"EXISTS (SELECT 1 FROM _sync_inbox WHERE {mine} AND kind = 'deleted there')"
+
+
+def _let_go(schema: ObjectSchema) -> list[str]:
+    """The org has deleted it, and the last edit that kept it here was taken back: it is deleted here too."""
+    mine = _mine(schema)
+    when = f"rowid = NEW.rowid AND NOT EXISTS (SELECT 1 FROM _sync_edit WHERE {mine}) AND {_gone_there(mine)}"
+    table = quote(schema.name)
+    if schema.has("IsDeleted") and schema.deletable:
+        return [f'UPDATE {table} SET "IsDeleted" = 1 WHERE {when}']
+    return [f"DELETE FROM {table} WHERE {when}"]
+
+
+def _tidy(schema: ObjectSchema) -> list[str]:
+    """Take out of the outbox and the inbox what has no reason to be there any more."""
+    mine = _mine(schema)
+    no_edits = f"NOT EXISTS (SELECT 1 FROM _sync_edit WHERE {mine})"
+    in_outbox = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND state = 'parked')"
+    disputed = f"EXISTS (SELECT 1 FROM _sync_edit WHERE {mine} AND contested = 1)"
+    return [
+        f"DELETE FROM _sync_outbox WHERE {mine} AND operation = 'update' AND sending IS NULL AND {no_edits}",
+        f"DELETE FROM _sync_inbox WHERE {mine} AND kind NOT IN ('conflict', 'replaced') AND NOT {in_outbox}",
+        f"DELETE FROM _sync_inbox WHERE {mine} AND kind = 'conflict' AND NOT {disputed}",
+    ]
+
+
+def _blank(schema: ObjectSchema) -> str:
+    """Salesforce keeps no empty text: it is null there, so it is null here."""
+    texts = [
+        each
+        for each in _editable(schema, lambda field: field.updateable or field.createable)
+        if each.type not in (FieldType.BOOLEAN, FieldType.INTEGER)
+    ]
+    if not texts:
+        return ""
+    empty = joined([f"NEW.{quote(each.name)} = ''" for each in texts], " OR ")
+    emptied = ", ".join(f"{quote(each.name)} = nullif({quote(each.name)}, '')" for each in texts)
+    return _create(
+        schema,
+        "blank",
+        "AFTER UPDATE",
+        [f"UPDATE {quote(schema.name)} SET {emptied} WHERE rowid = NEW.rowid"],
+        empty,
+    )
+
+
+def _bin(schema: ObjectSchema) -> str:
+    """IsDeleted set to 1 is a deletion, and to 0 an undeletion."""
+    if not schema.has("IsDeleted") or not schema.deletable:
+        return ""
+    put = (
+        f"DO UPDATE SET state = CASE WHEN NEW.\"IsDeleted\" = 0 THEN 'waiting' ELSE {_released(_mine(schema))} END,"
+        " attempts = 0, not_before = NULL,"
+        " edited_at = excluded.edited_at, operation ="
+    )
+    back = f"CASE WHEN record_id {_LOCAL} THEN 'create' ELSE 'update' END"
+    mine = _mine(schema)
+    gone = f'NEW."IsDeleted" = 1 AND {_gone_there(mine)}'
+    taken_back = "operation = 'undelete' AND sending IS NOT 'undelete' AND NEW.\"IsDeleted\" = 1"
+    was_undelete = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND {taken_back})"
+    statements = [
+        # A deletion that takes an undeletion back ends the edits that were made in between, too.
+        f"DELETE FROM _sync_edit WHERE {mine} AND (({gone}) OR {was_undelete})",
+        f"DELETE FROM _sync_outbox WHERE {mine} AND sending IS NULL AND {gone}",
+        f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
+        f" NEW.\"Id\", CASE NEW.\"IsDeleted\" WHEN 1 THEN 'delete' ELSE 'undelete' END, {_NOW} WHERE NOT ({gone})"
+        f" ON CONFLICT (object_name, record_id) {put} CASE"
+        f" WHEN excluded.operation = 'undelete' AND operation = 'delete' AND sending IS NOT 'delete' THEN {back}"
+        " WHEN excluded.operation = 'delete' AND operation = 'undelete' AND sending IS NOT 'undelete' THEN 'update'"
+        " ELSE excluded.operation END",
+        *_tidy(schema),
+        f"DELETE FROM _sync_inbox WHERE {mine} AND {gone}",
+    ]
+    return _create(
+        schema,
+        "bin",
+        'AFTER UPDATE OF "IsDeleted"',
+        statements,
+        'coalesce(OLD."IsDeleted", 0) IS NOT coalesce(NEW."IsDeleted", 0)',
+    )
+
+
+def _delete(schema: ObjectSchema) -> str:
+    mine = _mine(schema, "OLD")
+    if not schema.deletable:
+        local = f'OLD."Id" NOT {_LOCAL}'
+        refusal = f"{_refuse(f'{schema.name} records cannot be deleted.')} WHERE {local}"
+        return _create(schema, "delete", "BEFORE DELETE", [refusal, *_forget(mine)])
+    # A record that was made here and is not on its way to the org is simply gone.
+    here_only = f'OLD."Id" {_LOCAL} AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND sending IS NOT NULL)'
+    forget = [f"{each} AND {here_only}" for each in _forget(mine)]
+    # The outbox row tells whether it is here only: it goes last.
+    known_there = f'(OLD."Id" NOT {_LOCAL} OR EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine}))'
+    if schema.has("IsDeleted"):
+        kept = f'UPDATE {quote(schema.name)} SET "IsDeleted" = 1 WHERE rowid = OLD.rowid AND "IsDeleted" IS NOT 1'
+        stay = f"SELECT RAISE(IGNORE) WHERE {known_there}"
+        return _create(schema, "delete", "BEFORE DELETE", [*forget, f"{kept} AND {known_there}", stay])
+    return _create(schema, "delete", "BEFORE DELETE", [*forget, *_note_whole_row(schema, known_there)])
+
+
+def _forget(mine: str) -> list[str]:
+    return [f"DELETE FROM {table} WHERE {mine}" for table in ("_sync_edit", "_sync_inbox", "_sync_outbox")]
+
+
+def _note_whole_row(schema: ObjectSchema, known_there: str) -> list[str]:
+    """Without IsDeleted there is no tombstone: the row leaves the table, and its values wait as bases."""
+    # An expression and not the bare column: SQLite would name the column of VALUES after it.
+    rows = ", ".join(
+        f"({literal(each.name)}, nullif(OLD.{quote(each.name)}, ''))" for each in schema.columns if each.name != "Id"
+    )
+    return [
+        f'INSERT INTO _sync_edit (object_name, record_id, field, base, value) SELECT {literal(schema.name)}, OLD."Id",'
+        f" column1, column2, column2 FROM (VALUES {rows}) WHERE {known_there}"
+        " ON CONFLICT (object_name, record_id, field) DO NOTHING",
+        f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
+        f" OLD.\"Id\", 'delete', {_NOW} WHERE {known_there}"
+        " ON CONFLICT (object_name, record_id) DO UPDATE SET operation = 'delete', state = 'waiting', attempts = 0,"
+        " not_before = NULL, edited_at = excluded.edited_at",
+    ]

@@ -1,0 +1,78 @@
+"""Records that a push has touched, read again and merged: what triggers, formulas and the org's stamps made of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+
+from salesforce_sync.errors import Incomplete
+from salesforce_sync.models.outbox import Applied, Change, Conflicted, Outcome
+from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
+from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.ports import Org, Store
+
+Row = tuple[object, ...]
+
+
+class Refetch:
+    """Gathers what is to be read again of one wave, and merges it with as few calls as there can be."""
+
+    def __init__(self, org: Org, store: Store, schemas: Mapping[str, ObjectSchema]) -> None:
+        self._org = org
+        self._store = store
+        self._schemas = schemas
+        self._brought: defaultdict[str, list[Row]] = defaultdict(list)
+        self._wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
+
+    def note(self, outcomes: Iterable[Outcome]) -> None:
+        """Take what these answers brought, or ask for."""
+        for outcome in outcomes:
+            match outcome:
+                case Applied(change=change, row=row) if row is not None:
+                    self._brought[change.object_name].append(row)
+                # Deletions, too: the next pull would else bring each tombstone's new stamp as a change.
+                case Applied(change=change, record_id=record_id):
+                    self._wanted[change.object_name][record_id] = None
+                case Conflicted(change=change) if not change.local:
+                    self._wanted[change.object_name][change.record_id] = None
+
+    def merge_brought(self) -> Iterator[tuple[str, int]]:
+        """Merge the rows that came with the answers; gives how many rows of each object changed."""
+        brought, self._brought = self._brought, defaultdict(list)
+        for name, rows in brought.items():
+            schema = self._schemas[name]
+            request = PullRequest(schema, ids=tuple(str(row[0]) for row in rows), priority=Priority.PUSH)
+            self._store.begin(request)
+            self._store.stage(Page(schema, Rows(rows), "pushed", None, len(rows), last=True))
+            yield name, self._store.merge(name, None).changed
+
+    def merge_wanted(self) -> Iterator[tuple[str, int]]:
+        """Read and merge the rest; what the org does not show any more is taken out, or waits in the inbox."""
+        wanted, self._wanted = self._wanted, defaultdict(dict)
+        for name, ids in wanted.items():
+            yield name, self._read(self._schemas[name], tuple(ids))
+
+    def _read(self, schema: ObjectSchema, ids: Sequence[str]) -> int:
+        request = PullRequest(schema, ids=tuple(ids), priority=Priority.PUSH)
+        self._store.begin(request)
+        shown: set[str] = set()
+        last = False
+        with closing(self._org.pull(request)) as pages:
+            for page in pages:
+                assert isinstance(page.body, Rows)  # records that are asked for by id never come as a file
+                shown.update(str(row[0]) for row in page.body.values)
+                self._store.stage(page)
+                last = page.last
+        if not last:
+            # A record that only did not arrive would be taken for one that is gone.
+            raise Incomplete(f"{schema.name}: reading records again ended before the last page.", hint="Sync again.")
+        changed = self._store.merge(schema.name, None).changed
+        gone = [each for each in ids if each not in shown]
+        return changed + (self._store.set_aside(schema.name, gone, Cause.HIDDEN) if gone else 0)
+
+
+def written(changes: Sequence[Change]) -> tuple[str, ...]:
+    """The objects of these changes, by name."""
+    return tuple(sorted({each.object_name for each in changes}))

@@ -1,0 +1,171 @@
+"""The memory store's merge: rows of the org against rows with local edits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from salesforce_sync.errors import Incomplete
+from salesforce_sync.models.change import Merged
+from salesforce_sync.models.history import Origin
+from salesforce_sync.models.inbox import Contested, Verdict
+from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import Stored
+from salesforce_sync.resolve import arrived, judge
+from salesforce_sync.testing.memory_edits import Editing
+from salesforce_sync.testing.memory_history import differences
+from salesforce_sync.testing.memory_outbox import Pending, Slot
+from salesforce_sync.testing.memory_tables import Row, Table, dead, kept_out, org_view, same, shown
+
+
+class Contesting(Editing):
+    """What `ports.Store` says of rows that come from the org, or do not come any more."""
+
+    def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
+        """Take rows out that the org no longer shows."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            here = [key for key in ids if key in table.rows and shown(table, key)]
+            for key in here:
+                table.gone[key] = cause
+                pending = self._pending(table, key)
+                wanted = pending.want_dead or not (pending.slots or pending.sent)
+                if wanted or self._judge(table, pending, None).revert:
+                    self._take_out(table, pending, cause)
+                else:
+                    pending.absent = cause
+                self._tidy(table, pending)
+            return len(here)
+
+    def merge_columns(self, object_name: str) -> int:
+        """Let staged values of some columns enter the rows that are here."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            staging = self._disk.staging.pop(table.schema.name, None)
+            if staging is None:
+                raise Incomplete(f"{table.schema.name}: the staged rows are gone; the pull starts again.")
+            return sum(self._fill(table, row) for row in staging.rows if row["Id"] in table.rows)
+
+    def _fill(self, table: Table, row: Row) -> bool:
+        key = str(row["Id"])
+        if same(row, org_view(table, key)):
+            return False
+        pending = table.pending.get(key)
+        if pending is None:
+            table.rows[key].update(row)
+            return True
+        if pending.slots.keys() & row.keys() and pending.operation is Operation.UPDATE:
+            self._apply(table, pending, row, self._judge(table, pending, row))
+        self._show(table, pending, row)
+        self._tidy(table, pending)
+        return True
+
+    # ── the merge ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _enter(self, table: Table, staged: Mapping[str, Row], trusted: str) -> Merged:
+        """Let staged rows enter a table, by the rule of the merge."""
+        inserted = updated = deleted = 0
+        for key, row in staged.items():
+            known = key in table.rows
+            was = known and shown(table, key)
+            if not self._arrive(table, row, trusted):
+                continue
+            now = shown(table, key)
+            inserted += now and not was
+            deleted += was and not now
+            updated += known and was == now
+        return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted)
+
+    def _arrive(self, table: Table, row: Row, trusted: str) -> bool:
+        """Let one row enter; whether it held anything new."""
+        key = str(row["Id"])
+        here, pending = table.rows.get(key), table.pending.get(key)
+        if here is None:
+            table.rows[key] = dict(row)
+            return True
+        absent = pending is not None and pending.absent is not None
+        if kept_out(table.schema.stamp, row, here, trusted) or (same(row, org_view(table, key)) and not absent):
+            return False
+        before = dict(here)
+        if pending is None:
+            table.rows[key] = here | row
+        else:
+            self._contest(table, pending, row)
+        after = table.rows[key]
+        replaced = tuple(differences(table.schema, before, after, Origin.PULL, self._clock.now()))
+        self._disk.history.keep(replaced, self._keeping, self._clock.now())
+        return True
+
+    def _contest(self, table: Table, pending: Pending, row: Row) -> None:
+        sent = None if pending.sent is None else pending.sent.operation
+        if sent is Operation.DELETE and dead(row):
+            pending.org_dead, pending.absent = True, None  # our own deletion, seen before it was settled
+        else:
+            verdict = self._judge(table, pending, row)
+            if verdict.kind is None:
+                pending.org_dead, pending.absent = dead(row), None
+                if pending.parked_for is Kind.DELETED_THERE:
+                    self._unpark(table, pending)
+            elif verdict.kind is Kind.DELETED_THERE:
+                pending.absent = Cause.DELETED
+            self._apply(table, pending, row, verdict)
+        self._show(table, pending, row)
+        self._tidy(table, pending)
+
+    def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
+        key, slots = pending.record_id, pending.slots
+        base = org_view(table, key) | {name: each.base for name, each in slots.items()}
+        if row is not None and pending.operation is Operation.DELETE:
+            base |= _taken(table.schema, slots, row)
+        contested = Contested(
+            table.schema.name,
+            key,
+            pending.operation,
+            pending.judged_edits(),
+            base,
+            row,
+            frozenset(name for name, each in slots.items() if each.disputed),
+            pending.edited_at,
+        )
+        verdict = judge(contested, table.schema, self._policies)
+        if verdict.kind is not None:
+            pending.parked_for = verdict.kind
+            self._tell(table, pending, verdict.kind, verdict.message)
+        return verdict
+
+    def _apply(self, table: Table, pending: Pending, row: Row, verdict: Verdict) -> None:
+        """What becomes of the edits."""
+        if verdict.revert:
+            pending.slots.clear()
+            pending.want_dead = pending.org_dead
+            self._unpark(table, pending)
+        if verdict.kind is not None and pending.operation is not Operation.DELETE:
+            return
+        slots = pending.slots
+        pending.slots = {}
+        for edit in verdict.keep:
+            old = slots[edit.field]
+            on_its_way = old.in_flight and pending.sent is not None
+            pending.slots[edit.field] = Slot(edit.base, old.value, edit.base, False, on_its_way, old.sent)
+        for each in verdict.conflicts:
+            old = slots[each.field]
+            on_its_way = old.in_flight and pending.sent is not None
+            pending.slots[each.field] = Slot(each.base, old.value, each.org, True, on_its_way, old.sent)
+
+    def _show(self, table: Table, pending: Pending, row: Row) -> None:
+        """The org's row, beneath what was edited here."""
+        key = pending.record_id
+        here = table.rows[key] | row | {name: each.value for name, each in pending.slots.items()}
+        table.rows[key] = here | {"IsDeleted": int(pending.want_dead)}
+        if not table.schema.has("IsDeleted") and not pending.want_dead:
+            del table.rows[key]["IsDeleted"]
+
+
+def _taken(schema: ObjectSchema, slots: Mapping[str, Slot], row: Row) -> dict[str, Stored]:
+    """The fields in which the row shows what we sent: nobody else has changed them."""
+    return {
+        name: row[name]
+        for name, each in slots.items()
+        if each.in_flight and name in row and arrived(schema, name, each.sent, row[name])
+    }

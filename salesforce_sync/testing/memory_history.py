@@ -1,0 +1,60 @@
+"""The memory store's history: values that were replaced, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from salesforce_sync.models.history import Keeping, Origin, Replaced
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import Stored
+from salesforce_sync.resolve import SYSTEM_FIELDS
+
+UNKEPT = SYSTEM_FIELDS - {"IsDeleted"}
+"""What the org moves with every save tells nothing."""
+
+
+@dataclass
+class History:
+    """Versions of each object's records: what one pull, push or decision replaced in one of them."""
+
+    versions: dict[str, list[tuple[Replaced, ...]]] = field(default_factory=dict)
+
+    def keep(self, replaced: tuple[Replaced, ...], keeping: Keeping, now: datetime) -> None:
+        """Add a version, and drop what is beyond the bounds."""
+        if not replaced:
+            return
+        name = replaced[0].object_name
+        oldest = now - timedelta(days=keeping.days)
+        kept = [each for each in (*self.versions.get(name, ()), replaced) if each[0].at > oldest]
+        self.versions[name] = kept[max(0, len(kept) - keeping.rows) :]
+
+    def of(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
+        """One record's values, newest first."""
+        versions = reversed(self.versions.get(object_name, []))
+        return tuple(each for version in versions for each in version if each.record_id == record_id)
+
+    def rename(self, local: str, real: str) -> None:
+        """A record has the org's id now."""
+        for name, versions in self.versions.items():
+            self.versions[name] = [tuple(_renamed(each, local, real) for each in version) for version in versions]
+
+
+def _renamed(each: Replaced, local: str, real: str) -> Replaced:
+    return replace(each, record_id=real) if each.record_id == local else each
+
+
+def differences(
+    schema: ObjectSchema,
+    before: Mapping[str, Stored],
+    after: Mapping[str, Stored],
+    origin: Origin,
+    at: datetime,
+) -> Iterator[Replaced]:
+    """What is not as it was in a row."""
+    who = str(after.get("LastModifiedById") or "") if origin is Origin.PULL else ""
+    for each in schema.columns:
+        old, new = before.get(each.name), after.get(each.name)
+        if old != new and each.name not in UNKEPT:
+            yield Replaced(schema.name, str(after["Id"]), each.name, old, new, origin, at, who)

@@ -1,0 +1,209 @@
+"""The settling half of the memory store: the org's answers, local ids that become real ones, pushes, history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from salesforce_sync.models.history import Origin, Replaced
+from salesforce_sync.models.inbox import Conflict
+from salesforce_sync.models.outbox import (
+    Applied,
+    Change,
+    Deferred,
+    Kind,
+    Lost,
+    Operation,
+    Outcome,
+    Push,
+    PushedChange,
+    Rejected,
+    Settled,
+)
+from salesforce_sync.models.run import Problem
+from salesforce_sync.models.schema import FieldType
+from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import same as alike
+from salesforce_sync.resolve import Policy
+from salesforce_sync.testing.forms import from_rest
+from salesforce_sync.testing.memory_contested import Contesting
+from salesforce_sync.testing.memory_outbox import Pending, PushLog, Sent
+from salesforce_sync.testing.memory_tables import LATEST, Row, Table, alive, dead, names
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
+
+
+class Settling(Contesting):
+    """What `ports.Store` says of settling, over the tables in memory."""
+
+    def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
+        """Take the org's answers into the store."""
+        applied: list[Applied] = []
+        parked: list[Change] = []
+        created: dict[str, str] = {}
+        with self._disk.lock:
+            for outcome in outcomes:
+                table = self._table(outcome.change.object_name)
+                pending = table.pending.get(self.real_id(outcome.change.record_id))
+                if pending is None or pending.sent is None:
+                    continue  # it was settled before
+                local, sent = pending.record_id, pending.sent
+                match outcome:
+                    case Applied():
+                        self._take(table, pending, sent, push_id, outcome)
+                        applied.append(outcome)
+                        if sent.operation is Operation.CREATE:
+                            created[local] = outcome.record_id
+                    case Lost():
+                        sent.job = outcome.job or sent.job
+                    case _:
+                        if self._untaken(table, pending, outcome):
+                            parked += [each for each in self.changes() if each.number == pending.number]
+                self._log(push_id, table, sent, self.real_id(local), outcome)
+        return Settled(tuple(applied), tuple(parked), created)
+
+    # ── applied ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> None:
+        for edit in sent.edits:
+            slot = pending.slots.get(edit.field)
+            if slot is not None and slot.in_flight:
+                slot.base = slot.org = edit.value
+                slot.disputed = False
+        pending.land()
+        pending.attempts, pending.not_before = 0, None
+        match sent.operation:
+            case Operation.CREATE:
+                pending.exists = True
+                self._get_real(table, pending, outcome.record_id)
+            case Operation.DELETE:
+                pending.org_dead = True
+            case Operation.UNDELETE:
+                pending.org_dead = False
+        self._keep_replaced(table, pending, sent, push_id, outcome)
+        self._tidy(table, pending)
+        if outcome.row is not None:
+            columns = table.schema.columns
+            self._arrive(table, dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True)), LATEST)
+
+    def _keep_replaced(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> None:
+        now, schema, key = self._clock.now(), table.schema, pending.record_id
+        if sent.operation is not Operation.UPDATE:
+            return
+        others = outcome.replaced or {}
+        version = tuple(
+            Replaced(schema.name, key, each.field, old, each.value, Origin.PUSH, now, "", push_id)
+            for each in sent.edits
+            if (old := others.get(each.field, each.base)) != each.value
+        )
+        self._disk.history.keep(version, self._keeping, now)
+        overwritten = tuple(
+            Conflict(each.field, each.base, each.value, others[each.field])
+            for each in sent.edits
+            if each.field in others
+            and not alike(schema.field(each.field).type, others[each.field], each.value)
+            and self._policies.of(schema.name, each.field) is not Policy.LOCAL
+        )
+        if overwritten:
+            self._tell(table, pending, Kind.REPLACED).replaced = overwritten
+
+    def _get_real(self, table: Table, pending: Pending, real: str) -> None:
+        """The local record becomes the org's; a row of it that was pulled already enters by the rule of the merge."""
+        local = pending.record_id
+        pulled, edited = table.rows.pop(real, None), table.pending.pop(real, None)
+        table.rows[real] = table.rows.pop(local)
+        table.pending[real] = table.pending.pop(local)
+        table.rows[real]["Id"] = pending.record_id = real
+        self._rename(local, real)
+        if pulled is None:
+            return
+        theirs = {} if edited is None else edited.slots
+        row = pulled | {name: each.org for name, each in theirs.items()}
+        if edited is not None and "IsDeleted" in row:
+            row["IsDeleted"] = int(edited.org_dead)
+        if pending.want_dead or (edited is not None and edited.want_dead):
+            self._bury(table, pending, row)
+        else:
+            self._arrive(table, row, LATEST)
+        if theirs and alive(table, real):
+            self._put(table, self._pending(table, real), {name: each.value for name, each in theirs.items()})
+
+    def _bury(self, table: Table, pending: Pending, row: Row) -> None:
+        """The record was deleted here before the org's row of it was known: that is what the deletion is made on."""
+        pending.want_dead, pending.org_dead = True, dead(row)
+        table.rows[pending.record_id] = row | {"IsDeleted": 1}
+        for name, slot in pending.slots.items():
+            slot.base = slot.org = row.get(name)
+
+    def _rename(self, local: str, real: str) -> None:
+        """Every place that holds the local id gets the org's."""
+        self._disk.ids[local] = real
+        for table in self._disk.tables.values():
+            references = [each.name for each in table.schema.columns if each.type is FieldType.REFERENCE]
+            for row in table.rows.values():
+                row.update({name: real for name in references if row.get(name) == local})
+            for pending in table.pending.values():
+                _refer(pending, references, local, real)
+        for item in self._disk.items:
+            item.record_id = real if item.record_id == local else item.record_id
+        self._disk.history.rename(local, real)
+        for push in self._disk.pushes.values():
+            push.rename(local, real)
+
+    # ── not applied ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _untaken(self, table: Table, pending: Pending, outcome: Outcome) -> bool:
+        """The org is as it was; whether the change is parked now."""
+        pending.land()
+        if isinstance(outcome, Deferred):
+            wait = min(FIRST_WAIT * 2 ** min(pending.attempts - 1, 20), LONGEST_WAIT)
+            pending.not_before = self._clock.now() + wait
+        parks = isinstance(outcome, Rejected) and not pending.touched and not pending.void
+        if parks and isinstance(outcome, Rejected):
+            pending.parked_for = outcome.kind
+            item = self._tell(table, pending, outcome.kind, outcome.message)
+            item.code, item.fields, item.matches = outcome.code, outcome.fields, outcome.matches
+        self._tidy(table, pending)
+        return parks
+
+    # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _log(self, push_id: str, table: Table, sent: Sent, record_id: str, outcome: Outcome) -> None:
+        problem = None
+        if isinstance(outcome, Rejected | Deferred):
+            problem = Problem(outcome.code, outcome.message)
+        edits = tuple(replace(each, in_flight=False, sent=None) for each in sent.edits)
+        word = type(outcome).__name__.lower()
+        told = PushedChange(table.schema.name, record_id, sent.operation, edits, word, problem)
+        self._disk.pushes.setdefault(push_id, PushLog()).changes[table.schema.name, record_id] = told
+
+    def pushes(self, most: int = 20) -> tuple[Push, ...]:
+        """The last pushes, newest first."""
+        with self._disk.lock:
+            newest = list(self._disk.pushes.items())[::-1][:most]
+            return tuple(
+                Push(key, tuple(each.changes.values()), each.calls, each.seconds, each.problem) for key, each in newest
+            )
+
+    def record_push(self, push: Push) -> None:
+        """Keep what a push cost and what stopped it."""
+        with self._disk.lock:
+            log = self._disk.pushes.setdefault(push.push_id, PushLog())
+            log.calls, log.seconds, log.problem = push.calls, push.seconds, push.problem
+
+    def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
+        """The record's values that were replaced, newest first."""
+        return self._disk.history.of(self._table(object_name).schema.name, self.real_id(record_id))
+
+
+def _refer(pending: Pending, references: Sequence[str], local: str, real: str) -> None:
+    def now(value: Stored) -> Stored:
+        return real if value == local else value
+
+    for name in references:
+        slot = pending.slots.get(name)
+        if slot is not None:
+            slot.base, slot.value, slot.org, slot.sent = map(now, (slot.base, slot.value, slot.org, slot.sent))
+            if slot.idle:
+                del pending.slots[name]

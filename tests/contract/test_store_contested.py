@@ -1,0 +1,569 @@
+"""Store: rows with local edits when the org's rows come, are listed, or are gone."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from salesforce_sync.models.change import LossLimit, Merged
+from salesforce_sync.models.inbox import Conflict, Kind
+from salesforce_sync.models.outbox import ChangeState, Operation
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.resolve import Policies, Policy
+from tests.contract.edits import (
+    ACCOUNT,
+    ACME,
+    BOLT,
+    NOON,
+    ONE,
+    THREE,
+    TWO,
+    acme,
+    arrive,
+    item,
+    only,
+    push,
+    row,
+    send,
+    shown,
+    waiting,
+)
+from tests.contract.stores import page, pull
+
+LONG_AGO, LONG_AFTER = "2020-01-01T00:00:00.000+0000", "2099-01-01T00:00:00.000+0000"
+STAMP_ONE = "2024-01-15T13:00:00.000Z"
+
+
+def always(policy):
+    return Policies(policy)
+
+
+def bases(change):
+    return {each.field: (each.base, each.value) for each in change.edits}
+
+
+# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_disjoint_changes_both_live(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Rating="Hot"))
+
+    assert (shown(replica, ACME)["Phone"], shown(replica, ACME)["Rating"]) == ("2", "Hot")
+    assert bases(only(replica)) == {"Phone": ("1", "2")}
+    assert replica.inbox() == ()
+
+
+def test_an_edit_that_goes_on_goes_on_with_the_new_stamp(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Rating="Hot"))
+
+    assert only(replica).stamp == STAMP_ONE
+    assert shown(replica, ACME)["SystemModstamp"] == STAMP_ONE
+
+
+def test_the_same_new_value_on_both_sides_is_no_conflict(replica):
+    replica.update("Account", ACME, {"Phone": "2", "BillingCity": "Rome"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+
+    assert bases(only(replica)) == {"BillingCity": (None, "Rome")}
+    assert replica.inbox() == ()
+
+
+def test_a_change_of_which_the_org_has_everything_is_gone(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+
+    assert replica.changes() == ()
+
+
+def test_a_conflict_waits_in_the_inbox_and_the_local_value_is_shown(replica, world):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert shown(replica, ACME)["Phone"] == "2"
+    assert waiting(replica) == []
+    found = item(replica)
+    assert (found.object_name, found.record_id, found.kind) == ("Account", ACME, Kind.CONFLICT)
+    assert found.conflicts == (Conflict("Phone", "1", "2", "3"),)
+    assert (found.operation, found.at) == (Operation.UPDATE, world.clock.now())
+
+
+def test_the_other_fields_of_a_record_in_conflict_are_sent(replica):
+    replica.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert [each.values for each in waiting(replica)] == [{"Rating": "Hot"}]
+    push(replica)
+    assert waiting(replica) == []
+    assert item(replica).conflicts == (Conflict("Phone", "1", "2", "3"),)
+    assert (shown(replica, ACME)["Phone"], shown(replica, ACME)["Rating"]) == ("2", "Hot")
+
+
+def test_fields_that_belong_together_are_in_conflict_together(replica):
+    replica.update("Account", ACME, {"BillingCity": "Rome", "Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, BillingStreet="Main St 1"))
+
+    assert [each.field for each in item(replica).conflicts] == ["BillingCity"]
+    assert [each.values for each in waiting(replica)] == [{"Phone": "2"}]
+
+
+def test_a_conflict_follows_the_org(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+    number = item(replica).number
+
+    arrive(replica, ACCOUNT, acme(TWO, Phone="4"))
+
+    assert item(replica).number == number
+    assert [(each.local, each.org) for each in item(replica).conflicts] == [("2", "4")]
+
+
+def test_the_same_row_again_leaves_a_conflict_as_it_is(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+    before = replica.inbox()
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert replica.inbox() == before
+    assert shown(replica, ACME)["Phone"] == "2"
+
+
+def test_a_conflict_ends_when_the_org_takes_the_local_value(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    arrive(replica, ACCOUNT, acme(TWO, Phone="2"))
+
+    assert replica.inbox() == ()
+    assert replica.changes() == ()
+
+
+def test_a_conflict_ends_when_the_org_goes_back(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    arrive(replica, ACCOUNT, acme(TWO, Phone="1"))
+
+    assert replica.inbox() == ()
+    assert [bases(each) for each in waiting(replica)] == [{"Phone": ("1", "2")}]
+
+
+def test_a_conflict_follows_the_person(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    replica.update("Account", ACME, {"Phone": "4"})
+
+    assert waiting(replica) == []
+    assert [(each.local, each.org) for each in item(replica).conflicts] == [("4", "3")]
+    replica.update("Account", ACME, {"Phone": "3"})
+    assert replica.inbox() == ()
+    assert replica.changes() == ()
+
+
+def test_an_older_row_changes_nothing(replica):
+    arrive(replica, ACCOUNT, acme(TWO))
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert bases(only(replica)) == {"Phone": ("1", "2")}
+    assert replica.inbox() == ()
+
+
+def test_a_conflict_while_an_edit_is_on_its_way_is_told(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert only(replica).state is ChangeState.SENDING
+    assert only(replica).values == {"Phone": "2"}
+    assert item(replica).conflicts == (Conflict("Phone", "1", "2", "3"),)
+    assert change.record_id == ACME
+
+
+@pytest.mark.parametrize(
+    ("policy", "stamp", "local_wins"),
+    [
+        (Policy.ORG, ONE, False),
+        (Policy.LOCAL, ONE, True),
+        (Policy.NEWEST, LONG_AFTER, False),
+    ],
+)
+def test_a_policy_decides(world, replica, policy, stamp, local_wins):
+    store = world.restart(policies=always(policy))
+    store.update("Account", ACME, {"Phone": "2"})
+
+    arrive(store, ACCOUNT, acme(stamp, Phone="3"))
+
+    assert store.inbox() == ()
+    assert shown(store, ACME)["Phone"] == ("2" if local_wins else "3")
+    assert [bases(each) for each in store.changes()] == ([{"Phone": ("3", "2")}] if local_wins else [])
+
+
+def test_the_newest_may_be_here(world, replica):
+    store = world.restart(policies=always(Policy.NEWEST))
+    arrive(store, ACCOUNT, row(ACCOUNT, BOLT, LONG_AGO, Name="Bolt"))
+    old = to_18("001000000000050")
+    arrive(store, ACCOUNT, row(ACCOUNT, old, LONG_AGO, Name="Old", Phone="1"))
+    store.update("Account", old, {"Phone": "2"})
+
+    arrive(store, ACCOUNT, row(ACCOUNT, old, "2020-01-02T00:00:00.000+0000", Name="Old", Phone="3"))
+
+    assert [bases(each) for each in store.changes()] == [{"Phone": ("3", "2")}]
+
+
+def test_each_field_has_its_policy(world, replica):
+    store = world.restart(policies=Policies(Policy.LOCAL, {"account.phone": Policy.ORG}))
+    store.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
+
+    arrive(store, ACCOUNT, acme(ONE, Phone="3", Rating="Warm"))
+
+    assert bases(only(store)) == {"Rating": ("Warm", "Hot")}
+    assert shown(store, ACME)["Phone"] == "3"
+
+
+# ── counts of a merge ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_row_that_holds_nothing_new_is_unchanged_whatever_was_edited_here(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    assert pull(replica, acme(), schema=ACCOUNT) == Merged("Account", unchanged=1)
+    replica.delete("Account", ACME)
+    assert pull(replica, acme(), schema=ACCOUNT) == Merged("Account", unchanged=1)
+    assert replica.get("Account", ACME) is None
+
+
+def test_a_row_that_brings_something_is_updated_whatever_was_edited_here(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    assert pull(replica, acme(ONE, Rating="Hot"), schema=ACCOUNT) == Merged("Account", updated=1)
+
+
+# ── whole records ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_edited_here_and_deleted_there_waits_for_a_person(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    assert waiting(replica) == []
+    assert (item(replica).kind, item(replica).operation) == (Kind.DELETED_THERE, Operation.UPDATE)
+    assert [(each.field, each.base, each.value) for each in item(replica).edits] == [("Phone", "1", "2")]
+    assert shown(replica, ACME)["Phone"] == "2"
+
+
+def test_a_record_that_waits_because_it_was_deleted_there_waits_once(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    before = replica.inbox()
+
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    assert replica.inbox() == before
+    assert waiting(replica) == []
+
+
+def test_edited_here_and_brought_back_there_goes_on(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    arrive(replica, ACCOUNT, acme(TWO))
+
+    assert replica.inbox() == ()
+    assert [bases(each) for each in waiting(replica)] == [{"Phone": ("1", "2")}]
+
+
+def test_edited_here_and_deleted_there_ends_if_the_org_wins(world, replica):
+    store = world.restart(policies=always(Policy.ORG))
+    store.update("Account", ACME, {"Phone": "2"})
+
+    arrive(store, ACCOUNT, acme(ONE, deleted=True))
+
+    assert store.changes() == ()
+    assert store.inbox() == ()
+    assert store.get("Account", ACME) is None
+
+
+def test_deleted_on_both_sides_is_done(replica):
+    replica.delete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    assert replica.changes() == ()
+    assert replica.inbox() == ()
+    assert replica.get("Account", ACME) is None
+
+
+def test_deleted_here_and_changed_there_waits_for_a_person(replica):
+    replica.delete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert waiting(replica) == []
+    assert (item(replica).kind, item(replica).operation) == (Kind.CHANGED_THERE, Operation.DELETE)
+    assert replica.get("Account", ACME) is None
+
+
+def test_deleted_here_and_only_stamped_there_goes_on_with_the_new_stamp(replica):
+    replica.delete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(ONE))
+
+    assert [(each.operation, each.stamp) for each in waiting(replica)] == [(Operation.DELETE, STAMP_ONE)]
+    assert replica.inbox() == ()
+
+
+@pytest.mark.parametrize(("policy", "lives"), [(Policy.ORG, True), (Policy.LOCAL, False)])
+def test_a_policy_decides_over_a_deletion(world, replica, policy, lives):
+    store = world.restart(policies=always(policy))
+    store.delete("Account", ACME)
+
+    arrive(store, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert store.inbox() == ()
+    assert (store.get("Account", ACME) is not None) == lives
+    assert [each.operation for each in waiting(store)] == ([] if lives else [Operation.DELETE])
+
+
+def test_brought_back_on_both_sides_is_done(replica):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    replica.undelete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(TWO, Phone="3"))
+
+    assert replica.changes() == ()
+    assert replica.inbox() == ()
+    assert shown(replica, ACME)["Phone"] == "3"
+
+
+def test_brought_back_on_both_sides_and_edited_here_goes_on_as_an_edit(replica):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    replica.undelete("Account", ACME)
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(TWO))
+
+    assert [(each.operation, bases(each)) for each in waiting(replica)] == [(Operation.UPDATE, {"Phone": ("1", "2")})]
+
+
+def test_brought_back_here_and_still_deleted_there_goes_on(replica):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    replica.undelete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(TWO, deleted=True))
+
+    assert [each.operation for each in waiting(replica)] == [Operation.UNDELETE]
+    assert shown(replica, ACME)["Name"] == "Acme"
+
+
+# ── some columns ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fill_columns(store, *names, values):
+    narrow = ACCOUNT.only(*names)
+    store.begin(PullRequest(narrow))
+    store.stage(page(values, schema=narrow, resume="end", last=True))
+    return store.merge_columns("Account")
+
+
+def test_fresh_columns_leave_edits_of_others(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    assert fill_columns(replica, "Score__c", values=(ACME, 7)) == 1
+
+    assert (shown(replica, ACME)["Score__c"], shown(replica, ACME)["Phone"]) == (7, "2")
+    assert bases(only(replica)) == {"Phone": ("1", "2")}
+
+
+def test_a_fresh_column_that_shows_the_base_leaves_the_edit(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    assert fill_columns(replica, "Phone", values=(ACME, "1")) == 0
+
+    assert shown(replica, ACME)["Phone"] == "2"
+    assert bases(only(replica)) == {"Phone": ("1", "2")}
+
+
+def test_a_fresh_column_that_shows_something_else_is_a_conflict(replica):
+    replica.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
+
+    fill_columns(replica, "Phone", values=(ACME, "3"))
+
+    assert shown(replica, ACME)["Phone"] == "2"
+    assert item(replica).conflicts == (Conflict("Phone", "1", "2", "3"),)
+    assert [each.values for each in waiting(replica)] == [{"Rating": "Hot"}]
+
+
+def test_fresh_columns_do_not_bring_back_what_was_deleted_here(replica):
+    replica.delete("Account", ACME)
+
+    fill_columns(replica, "Score__c", values=(ACME, 7))
+
+    assert replica.get("Account", ACME) is None
+    assert [each.operation for each in waiting(replica)] == [Operation.DELETE]
+
+
+# ── comparing and counting ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def compare(store, *rows, since=None):
+    narrow = ACCOUNT.only("IsDeleted", "SystemModstamp")
+    store.begin(PullRequest(narrow))
+    listed = [tuple(each[i] for i, f in enumerate(ACCOUNT.columns) if narrow.has(f.name)) for each in rows]
+    store.stage(page(*listed, schema=narrow, resume="end", last=True))
+    found = store.compare("Account", since, 10)
+    store.end_comparison("Account")
+    return found
+
+
+ORG_ROWS = (acme(), row(ACCOUNT, BOLT))
+SINCE = [None, datetime(2024, 1, 15, 11, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("since", SINCE)
+def test_a_comparison_does_not_see_what_was_edited_only_here(replica, since):
+    replica.create("Account", {"Name": "Nut"})
+    replica.delete("Account", ACME)
+    replica.update("Account", BOLT, {"Phone": "2"})
+
+    found = compare(replica, *ORG_ROWS, since=since)
+
+    assert (found.listed, found.live, found.differences) == (2, 2, 0)
+
+
+def test_a_comparison_sees_that_a_record_deleted_here_is_gone_or_newer_there(replica):
+    replica.delete("Account", ACME)
+
+    assert compare(replica, ORG_ROWS[1]).extra == (ACME,)
+    assert [each.id for each in compare(replica, acme(THREE), ORG_ROWS[1]).stale] == [ACME]
+
+
+def test_a_comparison_does_not_see_what_is_brought_back_only_here(replica):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    replica.undelete("Account", ACME)
+
+    assert compare(replica, ORG_ROWS[1]).differences == 0
+    assert replica.count_shown("Account") == 1
+
+
+def test_count_shown_is_what_the_org_should_have(replica):
+    replica.create("Account", {"Name": "Nut"})
+    replica.update("Account", BOLT, {"Phone": "2"})
+    replica.delete("Account", ACME)
+
+    assert (replica.count("Account"), replica.count_shown("Account")) == (2, 2)
+    assert replica.count_shown("account") == 2
+
+
+def test_count_shown_follows_the_org(replica):
+    replica.create("Account", {"Name": "Nut"})
+    replica.delete("Account", ACME)
+    assert replica.count_shown("Account") == 2
+
+    push(replica, Account=to_18("001000000000009"))
+
+    assert replica.count_shown("Account") == replica.count("Account") == 2
+
+
+def test_count_shown_leaves_out_what_the_org_has_deleted(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    assert (replica.count("Account"), replica.count_shown("Account")) == (2, 1)
+
+
+def test_count_since_does_not_see_what_was_edited_only_here(replica):
+    replica.create("Account", {"Name": "Nut"})
+    replica.delete("Account", ACME)
+    replica.update("Account", BOLT, {"Phone": "2"})
+
+    assert replica.count_since("Account", datetime(2024, 1, 15, 12, tzinfo=UTC)) == 2
+
+
+def test_what_was_deleted_here_is_no_loss(replica):
+    ids = [to_18(f"001{number:012d}") for number in range(100, 120)]
+    arrive(replica, ACCOUNT, *(row(ACCOUNT, each, Name="Many") for each in ids))
+    for each in ids:
+        replica.delete("Account", each)
+    push(replica)
+
+    replica.begin(PullRequest(ACCOUNT))
+    replica.stage(
+        page(*(row(ACCOUNT, each, ONE, Name="Many", deleted=True) for each in ids), schema=ACCOUNT, resume="end")
+    )
+    replica.merge("Account", None, LossLimit())
+
+    assert replica.count("Account") == 2
+
+
+# ── set aside ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN])
+def test_a_row_with_edits_that_the_org_no_longer_shows_waits_for_a_person(replica, cause):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    replica.set_aside("Account", [ACME, BOLT], cause)
+
+    assert waiting(replica) == []
+    assert (item(replica).record_id, item(replica).kind) == (ACME, Kind.DELETED_THERE)
+    assert shown(replica, ACME)["Phone"] == "2"
+    assert replica.get("Account", BOLT) is None
+    assert replica.count_shown("Account") == 0
+
+
+@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN])
+def test_what_waits_because_the_org_shows_it_no_more_is_no_difference(replica, cause):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.set_aside("Account", [ACME], cause)
+
+    assert compare(replica, ORG_ROWS[1]).differences == 0
+    assert replica.set_aside("Account", [ACME], cause) == 0
+    assert len(replica.inbox()) == 1
+
+
+@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN])
+def test_a_deletion_of_what_the_org_no_longer_shows_is_done(replica, cause):
+    replica.delete("Account", ACME)
+
+    replica.set_aside("Account", [ACME], cause)
+
+    assert replica.changes() == ()
+    assert replica.inbox() == ()
+    assert replica.get("Account", ACME) is None
+    assert compare(replica, ORG_ROWS[1]).differences == 0
+
+
+def test_a_row_with_edits_that_is_shown_again_goes_on(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.set_aside("Account", [ACME], Cause.HIDDEN)
+
+    arrive(replica, ACCOUNT, acme(NOON))
+
+    assert replica.inbox() == ()
+    assert [bases(each) for each in waiting(replica)] == [{"Phone": ("1", "2")}]
+    assert replica.count_shown("Account") == 2
+
+
+def test_a_row_made_here_is_never_set_aside(replica):
+    local = replica.create("Account", {"Name": "Nut"})
+
+    assert replica.set_aside("Account", [local], Cause.HIDDEN) == 0
+
+    assert shown(replica, local)["Name"] == "Nut"
+    assert len(waiting(replica)) == 1

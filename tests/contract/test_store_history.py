@@ -1,0 +1,244 @@
+"""Store: values that were replaced, and the pushes that were made."""
+
+from datetime import timedelta
+
+import pytest
+
+from salesforce_sync.models.history import Keeping, Origin
+from salesforce_sync.models.inbox import Resolution, Side
+from salesforce_sync.models.outbox import Applied, Conflicted, Operation, Push
+from salesforce_sync.models.run import Problem
+from tests.contract.edits import (
+    ACCOUNT,
+    ACME,
+    BOLT,
+    NEW,
+    NOON,
+    ONE,
+    SOMEBODY,
+    TWO,
+    acme,
+    applied,
+    arrive,
+    deferred,
+    item,
+    lost,
+    only,
+    push,
+    rejected,
+    replaced,
+    row,
+    send,
+)
+
+
+def test_a_pull_keeps_what_it_replaces(replica, world):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2", LastModifiedById=SOMEBODY))
+
+    (found,) = replaced(replica, "Phone")
+    assert (found.object_name, found.record_id) == ("Account", ACME)
+    assert (found.old, found.new, found.origin, found.who) == ("1", "2", Origin.PULL, SOMEBODY)
+    assert (found.at, found.push_id) == (world.clock.now(), None)
+
+
+def test_what_stays_is_not_replaced(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+
+    assert replaced(replica, "Name") == []
+
+
+def test_a_pull_of_the_same_row_replaces_nothing(replica):
+    arrive(replica, ACCOUNT, acme(), acme(NOON))
+
+    assert replica.history("Account", ACME) == ()
+
+
+def test_a_record_that_comes_for_the_first_time_replaces_nothing(replica):
+    arrive(replica, ACCOUNT, row(ACCOUNT, NEW, ONE, Name="Nut"))
+
+    assert replica.history("Account", NEW) == ()
+
+
+def test_a_value_that_is_cleared_is_kept(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone=None))
+
+    assert [(each.old, each.new) for each in replaced(replica, "Phone")] == [("1", None)]
+
+
+def test_the_newest_is_first(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+    arrive(replica, ACCOUNT, acme(TWO, Phone="3"))
+
+    assert [(each.old, each.new) for each in replaced(replica, "Phone")] == [("2", "3"), ("1", "2")]
+
+
+def test_a_push_keeps_what_it_replaces(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    assert replaced(replica, "Phone") == []
+
+    push(replica, "push-7")
+
+    (found,) = replaced(replica, "Phone")
+    assert (found.old, found.new, found.origin, found.push_id) == ("1", "2", Origin.PUSH, "push-7")
+
+
+def test_what_a_push_wrote_is_not_replaced_once_more_when_it_comes_back(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    push(replica)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+
+    assert len(replaced(replica, "Phone")) == 1
+
+
+@pytest.mark.parametrize("answer", [rejected, deferred, Conflicted, lost])
+def test_a_push_that_wrote_nothing_replaced_nothing(replica, answer):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    replica.settle("push-1", [answer(*send(replica))])
+
+    assert replaced(replica, "Phone") == []
+
+
+def test_a_decision_keeps_what_it_replaces(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    replica.resolve(item(replica).number, Resolution(Side.ORG))
+
+    assert [(each.old, each.new, each.origin) for each in replaced(replica, "Phone")] == [("2", "3", Origin.DECISION)]
+
+
+def test_the_history_of_a_new_record_goes_with_it(replica):
+    local = replica.create("Account", {"Name": "Nut"})
+    push(replica, Account=NEW)
+    replica.update("Account", NEW, {"Name": "Bolt & Nut"})
+    push(replica, "push-2")
+
+    assert [(each.old, each.new) for each in replaced(replica, "Name", local)] == [("Nut", "Bolt & Nut")]
+
+
+def test_the_history_survives_a_kill(world, replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+    before = replica.history("Account", ACME)
+
+    assert world.restart().history("account", ACME) == before != ()
+
+
+def test_no_more_rows_are_kept_than_were_asked_for(world, replica):
+    store = world.restart(keeping=Keeping(rows=2))
+
+    for hour in range(13, 18):
+        arrive(store, ACCOUNT, acme(f"2024-01-15T{hour}:00:00.000+0000", Phone=str(hour)))
+
+    assert [each.new for each in replaced(store, "Phone")] == ["17", "16"]
+
+
+def test_nothing_is_kept_longer_than_was_asked_for(world, replica):
+    store = world.restart(keeping=Keeping(days=10))
+    arrive(store, ACCOUNT, acme(ONE, Phone="2"))
+    world.clock.advance(timedelta(days=11))
+
+    arrive(store, ACCOUNT, acme(TWO, Phone="3"))
+
+    assert [each.new for each in replaced(store, "Phone")] == ["3"]
+
+
+@pytest.mark.parametrize("keeping", [Keeping(days=0), Keeping(rows=0)])
+def test_nothing_is_kept_if_nothing_was_asked_for(world, replica, keeping):
+    store = world.restart(keeping=keeping)
+    arrive(store, ACCOUNT, acme(ONE, Phone="2"))
+    store.update("Account", ACME, {"Phone": "3"})
+    push(store)
+
+    assert store.history("Account", ACME) == ()
+
+
+def test_the_bounds_are_those_of_each_object(world, replica):
+    store = world.restart(keeping=Keeping(rows=1))
+    arrive(store, ACCOUNT, acme(ONE, Phone="2"))
+    store.update("Contact", "003000000000001AAA", {"LastName": "Roe"})
+    push(store)
+
+    assert len(replaced(store, "Phone")) == 1
+
+
+# ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_before_the_first_push_there_is_none(replica):
+    assert replica.pushes() == ()
+
+
+def test_a_push_tells_what_became_of_its_changes(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.update("Account", BOLT, {"Phone": "3"})
+    good, bad = send(replica)
+    replica.settle("push-1", [Applied(good, ACME), rejected(bad)])
+
+    replica.record_push(Push("push-1", (), calls=3, seconds=1.5))
+
+    (found,) = replica.pushes()
+    assert (found.push_id, found.calls, found.seconds, found.problem) == ("push-1", 3, 1.5, None)
+    assert [(each.record_id, each.operation, each.outcome) for each in found.changes] == [
+        (ACME, Operation.UPDATE, "applied"),
+        (BOLT, Operation.UPDATE, "rejected"),
+    ]
+    assert [(each.field, each.base, each.value) for each in found.changes[0].edits] == [("Phone", "1", "2")]
+    assert found.changes[1].problem.code == "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    assert found.changes[1].problem.message == "The phone is wrong."
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(deferred, "deferred"), (Conflicted, "conflicted"), (lost, "lost"), (rejected, "rejected")]
+)
+def test_every_outcome_has_its_word(replica, answer, outcome):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.settle("push-1", [answer(*send(replica))])
+    replica.record_push(Push("push-1", (), 1, 0.5))
+
+    assert [each.outcome for each in replica.pushes()[0].changes] == [outcome]
+
+
+def test_a_record_that_was_made_is_known_by_the_orgs_id(replica):
+    replica.create("Account", {"Name": "Nut"})
+    push(replica, Account=NEW)
+    replica.record_push(Push("push-1", (), 1, 0.5))
+
+    assert [(each.record_id, each.operation) for each in replica.pushes()[0].changes] == [(NEW, Operation.CREATE)]
+
+
+def test_what_stopped_a_push_is_kept(world, replica):
+    problem = Problem("REQUEST_LIMIT_EXCEEDED", "No calls are left.", "Wait.")
+    replica.record_push(Push("push-1", (), 1, 0.5, problem))
+
+    assert world.restart().pushes() == (Push("push-1", (), 1, 0.5, problem),)
+
+
+def test_pushes_are_newest_first_and_no_more_than_asked_for(replica, world):
+    for number in range(5):
+        replica.update("Account", ACME, {"Phone": str(number + 5)})
+        applied(replica, send(replica, f"push-{number}"), f"push-{number}")
+        replica.record_push(Push(f"push-{number}", (), number, 0.5))
+        world.clock.advance(timedelta(minutes=1))
+
+    assert [each.push_id for each in replica.pushes(3)] == ["push-4", "push-3", "push-2"]
+    assert len(replica.pushes()) == 5
+
+
+def test_a_change_is_told_once_in_a_push_with_its_last_outcome(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    replica.settle("push-1", [lost(change)])
+
+    replica.settle("push-1", [Applied(only(replica), ACME)])
+    replica.record_push(Push("push-1", (), 1, 0.5))
+
+    assert [each.outcome for each in replica.pushes()[0].changes] == ["applied"]
+
+
+def test_recording_a_push_twice_is_harmless(replica):
+    replica.record_push(Push("push-1", (), 1, 0.5))
+    replica.record_push(Push("push-1", (), 2, 0.5))
+
+    assert [each.calls for each in replica.pushes()] == [2]

@@ -1,0 +1,121 @@
+"""The push against a simulated org over HTTP, by each way: what was lost is there once, and both sides are equal."""
+
+import pytest
+
+from salesforce_sync.api.write_route import Way
+from salesforce_sync.models.outbox import Kind
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.run import RunState
+from salesforce_sync.signals import Bus
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.sync.engine import SyncEngine
+from tests.contract.orgs import ShortClock, records
+from tests.contract.writing import WIDGET, SocketWriteWorld
+
+
+class Rig:
+    """A replica in SQLite of an org behind a socket, with five widgets, synced."""
+
+    def __init__(self, folder, way):
+        self.world = SocketWriteWorld(folder, way=way)
+        self.path, self.clock = folder / "here.db", ShortClock()
+        self.ids = [self.world.add(Text__c=f"first {number}") for number in range(5)]
+        self.world.tick(3600)
+        self.store = SqliteStore(self.path, self.clock)
+        self.sync()
+
+    def sync(self):
+        self.world.tick(5)
+        return self.engine().run([WIDGET])
+
+    def push(self):
+        self.world.tick(5)
+        return self.engine().push()
+
+    def engine(self):
+        return SyncEngine(self.world.org, self.store, self.clock, Bus())
+
+    def restart(self):
+        self.store.close()
+        self.store = SqliteStore(self.path, self.clock)
+
+    def here(self):
+        schema = self.store.schema(WIDGET)
+        names = [each.name for each in schema.columns]
+        rows = (dict(zip(names, row, strict=True)) for row in self.store.scan(WIDGET))
+        return {row["Id"]: row["Text__c"] for row in rows}
+
+    def there(self):
+        pages = self.world.org.pull(PullRequest(self.store.schema(WIDGET).only("Text__c")))
+        return {row["Id"]: row["Text__c"] for page in pages for row in records(page)}
+
+    def close(self):
+        self.store.close()
+        self.world.close()
+
+
+@pytest.fixture(params=[Way.PARTS, Way.COLLECTIONS, Way.BULK])
+def rig(request, tmp_path):
+    made = Rig(tmp_path, request.param)
+    yield made
+    made.close()
+
+
+def edit_everything(rig):
+    account = rig.world.account
+    for number in range(4):
+        rig.store.create(WIDGET, {"Text__c": f"new {number % 2}", "Account__c": account})
+    rig.store.update(WIDGET, rig.ids[0], {"Text__c": "edited"})
+    rig.store.update(WIDGET, rig.ids[1], {"Text__c": "edited too"})
+    rig.store.delete(WIDGET, rig.ids[2])
+
+
+EXPECTED = sorted(["edited", "edited too", "first 3", "first 4", "new 0", "new 0", "new 1", "new 1"])
+
+
+def test_every_kind_of_change_arrives(rig):
+    edit_everything(rig)
+
+    run = rig.sync()
+
+    assert run.state is RunState.COMPLETE
+    assert run.pushed.complete
+    assert sorted(rig.there().values()) == EXPECTED
+    assert rig.here() == rig.there()
+    assert rig.sync().changed == 0
+
+
+FAULTS = {
+    "answer cut off": {"method": "POST|PATCH|DELETE|PUT", "path": "composite|jobs/ingest", "drop": "after"},
+    "request lost": {"method": "POST|PATCH|DELETE|PUT", "path": "composite|jobs/ingest", "drop": "before"},
+    "502 for work that is done": {"path": "composite|jobs/ingest", "status": 502, "done": True, "method": "POST|PATCH"},
+    "half of the rows": {"path": "composite", "save_rows": 2, "method": "POST"},
+}
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_is_lost_on_the_way_each_change_arrives_once(rig, fault, nth):
+    edit_everything(rig)
+    rig.world.sim.faults.add(nth=nth, **FAULTS[fault])
+
+    rig.push()
+    rig.world.sim.faults.clear()
+    rig.restart()
+    for _ in range(4):
+        rig.clock.sleep(3600)
+        rig.sync()
+
+    assert sorted(rig.there().values()) == EXPECTED
+    assert (rig.store.changes(), rig.store.inbox()) == ((), ())
+    assert rig.here() == rig.there()
+
+
+def test_somebody_else_s_edit_is_not_overwritten(rig):
+    rig.store.update(WIDGET, rig.ids[0], {"Text__c": "ours"})
+    rig.world.edit(rig.ids[0], Text__c="theirs")
+
+    rig.push()
+
+    assert rig.there()[rig.ids[0]] == "theirs"
+    assert [(each.record_id, each.kind) for each in rig.store.inbox()] == [(rig.ids[0], Kind.CONFLICT)]

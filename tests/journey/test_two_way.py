@@ -1,0 +1,330 @@
+"""Edits by the command line, by Python and by plain SQL on their way to the org; what waits, and what is decided."""
+
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from salesforce_sync import Contact, SFSync
+
+HOUR = 3600
+
+
+@pytest.fixture
+def jane(simorg):
+    return simorg.add("Contact", FirstName="Jane", LastName="Doe", Phone="555-0000")
+
+
+@pytest.fixture
+def replica(user, simorg, jane):
+    """The command line of somebody who has synced contacts and accounts."""
+    user.settle(simorg.url, objects="Contact, Account")
+    assert user("sync").code == 0
+    return user
+
+
+@pytest.fixture
+def sync(replica):
+    """Python's way into the same replica."""
+    with SFSync(replica.folder / "config.yaml") as sync:
+        yield sync
+
+
+def plain_sql(cli, statement, *values):
+    """Run a statement in a process of its own, with Python's sqlite3 and none of our code; what it printed."""
+    code = (
+        "import sqlite3, sys\n"
+        "with sqlite3.connect('data/salesforce.db', timeout=10) as db:\n"
+        "    db.execute(sys.argv[1], sys.argv[2:])\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-I", "-c", code, statement, *values], cwd=cli.folder, capture_output=True, text=True
+    )
+
+
+def meanwhile(simorg, record_id, **values):
+    """Somebody changes a record in the org, long after the last sync."""
+    simorg.clock.advance(HOUR)
+    simorg.change(record_id, **values)
+    simorg.clock.advance(HOUR)
+
+
+def conflict(replica, simorg, jane):
+    """One field of one record, changed on both sides; the number of its item."""
+    meanwhile(simorg, jane, Phone="555-9999")
+    assert replica("edit", "Contact", jane, "Phone=555-1111").code == 0
+    replica("sync")
+    (item,) = replica("inbox", "--json").json["items"]
+    assert (item["kind"], item["id"]) == ("conflict", jane)
+    assert item["conflicts"] == [{"field": "Phone", "base": "555-0000", "local": "555-1111", "org": "555-9999"}]
+    return str(item["item"])
+
+
+# ── edits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_edits_of_every_door_reach_the_org_in_one_push(replica, simorg, jane):
+    joe = simorg.add("Contact", LastName="Joe", Phone="1")
+    ann = simorg.add("Contact", LastName="Ann", Phone="2")
+    replica("sync")
+    edited = replica("edit", "Contact", jane[:15], "Phone=555-1234", "title=Dr")
+    with SFSync(replica.folder / "config.yaml") as sync:
+        contact = sync.contacts.get(joe)
+        contact.phone = None
+        sync.contacts.update(contact)
+        acme = sync.accounts.create(name="Acme Rockets")
+        child = sync.contacts.create(Contact(last_name="Roe", account_id=acme.id))
+        told = plain_sql(replica, "UPDATE Contact SET Phone = ?, Title = '' WHERE Id = ?", "555 🦊", ann)
+        inserted = plain_sql(replica, "INSERT INTO Contact (LastName, Email) VALUES (?, ?)", "Sql", "sql@example.com")
+
+        pushed = replica("push")
+
+        assert (edited.code, told.stderr, inserted.stderr, pushed.err) == (0, "", "", "")
+        assert pushed.code == 0
+        account = sync.accounts.get(acme.id).id
+        assert simorg.row(sync.contacts.get(child.id).id)["AccountId"] == account
+    assert simorg.row(account)["Name"] == "Acme Rockets"
+    assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("555-1234", "Dr")
+    assert (simorg.row(joe)["Phone"], simorg.row(ann)["Phone"]) == (None, "555 🦊")
+    (row,) = replica("query", "SELECT Id FROM Contact WHERE LastName = 'Sql'", "--json").json["rows"]
+    assert simorg.row(row["Id"])["Email"] == "sql@example.com"
+    assert replica("diff", "--json").json["changes"] == []
+
+
+REFUSED = [
+    ("UPDATE Contact SET CreatedDate = '2026-01-01T00:00:00.000Z'", "Contact.CreatedDate is read-only"),
+    ("UPDATE Contact SET LastName = NULL", "Contact.LastName is required"),
+    ("INSERT INTO Contact (FirstName) VALUES ('Jane')", "Contact.LastName is required"),
+    ("UPDATE Contact SET Birthdate = '31.01.2026'", "Contact.Birthdate is a date, written like 2026-01-31"),
+]
+
+
+def test_plain_sql_is_told_why_it_is_refused(replica):
+    assert sqlite3.sqlite_version_info >= (3, 24)
+    told = [(why, plain_sql(replica, statement).stderr) for statement, why in REFUSED]
+
+    assert [(why, error) for why, error in told if why not in error] == []
+    assert replica("diff", "--json").json["changes"] == []
+
+
+def test_an_edit_is_shown_at_once_and_again_in_the_diff(replica, jane):
+    edited = replica("edit", "Contact", jane, "Phone=555-1234", "email=jane@example.com")
+
+    assert edited.out.splitlines()[:3] == [
+        f"update Contact {jane} (Jane Doe)",
+        "  Email  (empty) → jane@example.com",
+        "  Phone  555-0000 → 555-1234",
+    ]
+    assert replica("diff").out.splitlines()[-1] == "1 change to send: 1 API call."
+    assert "1 record with edits that the org does not have" in replica("status").out
+    back = replica("edit", "Contact", jane, "Phone=555-0000", "Email=")
+    assert back.out == f"Contact {jane} (Jane Doe): nothing to send, this is what the org has.\n"
+    assert replica("diff").out == "Nothing to send.\n"
+
+
+def test_a_new_record_keeps_its_local_id_as_a_name_and_can_be_deleted_and_brought_back(replica, simorg):
+    made = replica("new", "Contact", "last_name=Roe", "--json").json
+    replica("push")
+    (row,) = replica("query", "SELECT Id FROM Contact WHERE LastName = 'Roe'", "--json").json["rows"]
+
+    deleted = replica("rm", "Contact", made["id"], "--json").json
+    replica("push")
+    gone = simorg.row(row["Id"])["IsDeleted"]
+    back = replica("undelete", "Contact", made["id"])
+
+    assert made["id"].startswith("local-")
+    assert (made["operation"], made["fields"]["LastName"]["here"]) == ("create", "Roe")
+    assert (deleted["id"], deleted["operation"], bool(gone)) == (row["Id"], "delete", True)
+    assert (back.code, back.out.splitlines()[0]) == (0, f"undelete Contact {row['Id']} (Roe)")
+
+
+MISTAKES = [
+    (
+        ("edit", "Contact", "JANE", "Phon=1"),
+        2,
+        "FIELD_NOT_FOUND: Contact has no field 'Phon'.\n  Did you mean phone",
+    ),
+    (("edit", "Contact", "JANE", "Birthdate=soon"), 2, "Birthdate: 'soon' is not a date, such as 2026-01-31."),
+    (("edit", "Contact", "JANE", "CreatedDate="), 2, "Contact.CreatedDate is read-only for the connected user."),
+    (("edit", "Contact", "JANE", "Phone"), 2, "'Phone' has no value. Write Phone=VALUE, or Phone= to clear"),
+    (("edit", "Contact", "JANE"), 2, "Nothing to change. Write FIELD=VALUE behind the id"),
+    (("edit", "Contact", "12", "Phone=1"), 2, "'12' is not a Salesforce id."),
+    (("edit", "Contact", "003000000000001", "Phone=1"), 6, "NOT_FOUND: Contact has no such record"),
+    (("edit", "Contakt", "JANE", "Phone=1"), 6, "Did you mean Contact?"),
+    (("new", "Contact", "Phone=1"), 2, "Contact.LastName is required."),
+    (("new", "Lead", "LastName=Roe"), 6, "Run 'salesforce-sync sync Lead' first."),
+    (("rm", "Contact", "003000000000001"), 6, "NOT_FOUND"),
+    (("undo", "nothing"), 6, "'salesforce-sync pushes' lists them."),
+    (("inbox", "show", "7"), 6, "There is no item 7 in the inbox."),
+    (("inbox", "take", "7", "org"), 6, "There is no item 7 in the inbox."),
+    (("inbox", "retry"), 2, "Name one item, or --all CODE."),
+]
+
+
+def test_a_mistake_says_what_to_do(replica, jane):
+    for command, code, words in MISTAKES:
+        done = replica(*(jane if word == "JANE" else word for word in command))
+
+        assert (done.code, done.out) == (code, ""), command
+        assert words in done.err
+    assert replica("diff", "--json").json["changes"] == []
+
+
+# ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_dry_run_writes_nothing_and_lists_what_the_real_run_does(replica, simorg, jane):
+    account = replica("new", "Account", "Name=Acme", "--json").json["id"]
+    replica("new", "Contact", "LastName=Roe", f"AccountId={account}")
+    replica("edit", "Contact", jane, "Phone=1")
+    before = simorg.usage.used
+
+    dry = replica("push", "--dry-run", "--json").json
+    assert simorg.usage.used == before
+    assert dry == replica("diff", "--json").json
+    real = replica("push", "--json").json
+
+    def told(changes):
+        return [(each["object"], each["operation"], sorted(each["fields"])) for each in changes]
+
+    assert told(dry["changes"]) == told(real["changes"])
+    assert dry["api_calls"] == real["api_calls"]
+    assert (real["state"], real["applied"]) == ("complete", 3)
+
+
+def test_sync_brings_and_sends_and_can_be_told_only_to_bring(replica, simorg, jane):
+    meanwhile(simorg, jane, Title="Dr")
+    replica("edit", "Contact", jane, "Phone=1")
+
+    brought = replica("sync", "--no-push", "--json").json
+    still = simorg.row(jane)["Phone"]
+    sent = replica("sync", "--json").json
+
+    assert (brought["changed"], brought["pushed"], still) == (1, None, "555-0000")
+    assert (sent["pushed"]["state"], sent["pushed"]["applied"], sent["inbox"]) == ("complete", 1, 0)
+    assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("1", "Dr")
+    assert replica("sync", "--json").json["pushed"] is None
+
+
+def test_a_refused_change_waits_in_the_inbox_and_the_others_go(replica, simorg, jane):
+    rule = simorg.rules.add_validation("Contact", "Phone = 'bad'", "That is no number.", field="Phone")
+    joe = simorg.add("Contact", LastName="Joe")
+    replica("sync")
+    replica("edit", "Contact", jane, "Phone=bad")
+    replica("edit", "Contact", joe, "Phone=2")
+
+    pushed = replica("push")
+    (item,) = replica("inbox", "--json").json["items"]
+    shown = replica("inbox", "show", str(item["item"])).out
+    again = replica("push")
+    simorg.rules.validations.remove(rule)
+    released = replica("inbox", "retry", "--all", item["code"])
+    replica("push")
+
+    assert (pushed.code, simorg.row(joe)["Phone"]) == (3, "2")
+    assert "That is no number." in pushed.err
+    assert (item["kind"], item["code"]) == ("rejected", "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    assert f"salesforce-sync inbox retry {item['item']}" in shown
+    assert (again.code, again.out) == (0, "complete: nothing to send\n")
+    assert released.out == "1 change will be sent again with the next `salesforce-sync push` or `sync`.\n"
+    assert simorg.row(jane)["Phone"] == "bad"
+    assert replica("inbox").out == "The inbox is empty.\n"
+
+
+def test_a_duplicate_can_be_linked_saved_all_the_same_or_dropped(replica, simorg):
+    simorg.rules.add_duplicate_rule("Contact", ["Email"])
+    twin = simorg.add("Contact", LastName="Twin", Email="twin@example.com")
+    replica("sync")
+    items = []
+    for name in ("Link", "Save", "Drop"):
+        replica("new", "Contact", f"LastName={name}", "Email=twin@example.com")
+    assert replica("push").code == 3
+    items = {each["edits"]["LastName"]["here"]: str(each["item"]) for each in replica("inbox", "--json").json["items"]}
+
+    shown = replica("inbox", "show", items["Link"]).out
+    linked = replica("inbox", "link", items["Link"], twin)
+    saved = replica("inbox", "retry", items["Save"], "--allow-duplicates")
+    dropped = replica("inbox", "drop", items["Drop"])
+    pushed = replica("push")
+
+    assert f"salesforce-sync inbox link {items['Link']} {twin}" in shown
+    assert (linked.code, saved.code, dropped.code, pushed.code) == (0, 0, 0, 0)
+    names = replica("query", "SELECT LastName FROM Contact WHERE Email = 'twin@example.com'", "--json").json["rows"]
+    assert sorted(each["LastName"] for each in names) == ["Save", "Twin"]
+    assert simorg.row(twin)["LastName"] == "Twin"
+
+
+def test_a_push_can_be_undone_where_nobody_has_changed_it_since(replica, simorg, jane):
+    replica("edit", "Contact", jane, "Phone=1", "Title=Dr")
+    replica("push")
+    (pushed,) = replica("pushes", "--json").json["pushes"]
+    meanwhile(simorg, jane, Title="Prof")
+    replica("sync")
+
+    undone = replica("undo", pushed["push_id"], "--json")
+    history = replica("history", "Contact", jane, "--json").json["history"]
+
+    assert undone.code == 3
+    assert undone.json["left"] == [
+        {"object": "Contact", "id": jane, "field": "Title", "why": "It has been changed since."}
+    ]
+    assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("555-0000", "Prof")
+    assert [(each["field"], each["old"], each["new"], each["origin"]) for each in history[:2]] == [
+        ("Phone", "1", "555-0000", "push"),
+        ("Title", "Dr", "Prof", "pull"),
+    ]
+
+
+# ── conflicts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("words", "phone"),
+    [(("take", "ITEM", "local"), "555-1111"), (("take", "ITEM", "org"), "555-9999"),
+     (("take", "ITEM", "phone=555-3333"), "555-3333"), (("drop", "ITEM"), "555-9999")],
+)  # fmt: skip
+def test_a_conflict_overwrites_nobody_until_it_is_decided(replica, simorg, jane, words, phone):
+    item = conflict(replica, simorg, jane)
+    untouched = simorg.row(jane)["Phone"]
+    shown = replica("inbox", "show", item).out
+
+    decided = replica("inbox", *(item if word == "ITEM" else word for word in words))
+    replica("push")
+
+    assert untouched == "555-9999"
+    assert "Phone  555-0000  555-1111  555-9999" in shown
+    assert decided.code == 0
+    assert simorg.row(jane)["Phone"] == phone
+    assert replica("query", f"SELECT Phone FROM Contact WHERE Id = '{jane}'", "--json").json["rows"] == [
+        {"Phone": phone}
+    ]
+    assert replica("inbox", "--json").json["items"] == []
+
+
+def test_policies_decide_where_the_settings_say_so(replica, simorg, jane):
+    policies = "  conflicts: {default: org, Contact.Phone: local}\n"
+    replica.settle(simorg.url, objects="Contact, Account", more=policies)
+    meanwhile(simorg, jane, Phone="555-9999", Title="Prof")
+    replica("edit", "Contact", jane, "Phone=555-1111", "Title=Dr")
+
+    replica("sync")
+
+    assert replica("inbox", "--json").json["items"] == []
+    assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("555-1111", "Prof")
+
+
+def test_python_has_the_same_decisions(sync, simorg, jane):
+    meanwhile(simorg, jane, Phone="555-9999")
+    sync.contacts.update(jane, phone="555-1111")
+    sync.sync()
+    (item,) = sync.inbox()
+    sync.take(item.number, phone="555-3333")
+
+    pushed = sync.push()
+
+    assert (pushed.complete, simorg.row(jane)["Phone"]) == (True, "555-3333")
+    newest = sync.history("Contact", jane)[0]
+    assert (newest.field, newest.old, newest.new) == ("Phone", "555-9999", "555-3333")
+    assert sync.undo(pushed.push_id).push.complete
+    assert simorg.row(jane)["Phone"] == "555-9999"

@@ -1,0 +1,118 @@
+"""What a write makes of odd answers, with a server that gives them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from salesforce_sync.api.client import SalesforceOrg
+from salesforce_sync.models.connection import Connection, LoginMethod
+from salesforce_sync.models.outbox import Applied, Lost, Outcome
+from salesforce_sync.ports import Order
+from tests.unit.api.conftest import Script
+from tests.unit.api.scripted import Asked, Reply, ScriptedServer, json_reply
+from tests.unit.api.write_orders import create
+
+Serve = Callable[[Script], ScriptedServer]
+Open = Callable[..., SalesforceOrg]
+
+ENDED = [{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}]
+
+
+def write(org: SalesforceOrg, orders: list[Order]) -> list[Outcome]:
+    by_number = {each.change.number: each for some in org.write(orders, lambda *_: None) for each in some}
+    return [by_number[order.change.number] for order in orders]
+
+
+def part(reference: str, status: int, body: Any) -> dict[str, Any]:
+    return {"referenceId": reference, "httpStatusCode": status, "body": body, "httpHeaders": {}}
+
+
+def made(reference: str, number: int) -> dict[str, Any]:
+    return part(reference, 201, {"id": f"003{number:012d}", "success": True, "errors": []})
+
+
+def token(url: str) -> Reply:
+    return json_reply({"access_token": "00D!fresh", "instance_url": url, "token_type": "Bearer"})
+
+
+def connection(url: str) -> Connection:
+    return Connection(LoginMethod.CLIENT_CREDENTIALS, url, client_id="id", client_secret="secret")
+
+
+def test_only_what_met_the_end_of_the_session_is_sent_again(serve: Serve, open_org: Open) -> None:
+    bodies: list[list[str]] = []
+
+    def script(asked: Asked) -> Reply:
+        if "oauth2" in asked.path:
+            return token(server.url)
+        sent = json.loads(asked.body)["compositeRequest"]
+        bodies.append([each["body"]["Text"] for each in sent if each["method"] == "POST"])
+        if len(bodies) == 1:
+            parts = [made("write0", 1), part("write1", 401, ENDED), part("write2", 401, ENDED)]
+        else:
+            parts = [made("write0", 2), made("write1", 3)]
+        return json_reply({"compositeResponse": parts})
+
+    server = serve(script)
+    outcomes = write(open_org(server, connection(server.url)), [create(Text=text) for text in "abc"])
+
+    assert bodies == [["a", "b", "c"], ["b", "c"]]
+    assert [each.record_id[:15] for each in outcomes if isinstance(each, Applied)] == [
+        "003000000000001",
+        "003000000000002",
+        "003000000000003",
+    ]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [made("write0", 1)],
+        [made("write0", 1), part("write1", 500, [{"errorCode": "UNKNOWN_EXCEPTION", "message": "?"}])],
+        [made("write0", 1), part("write1", 503, None)],
+        [made("write0", 1), part("write1", 201, {"success": True})],
+        [made("write0", 1), part("write1", 201, None)],
+    ],
+    ids=["missing", "500", "503", "no id", "no body"],
+)
+def test_a_part_whose_effect_is_not_told_is_lost(parts: list[Any], serve: Serve, open_org: Open) -> None:
+    server = serve(lambda asked: json_reply({"compositeResponse": parts}))
+
+    outcomes = write(open_org(server), [create(Text=text) for text in "ab"])
+
+    assert [type(each) for each in outcomes] == [Applied, Lost]
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]", b"", b'{"compositeResponse":[{"x":1}]}'])
+def test_an_answer_that_cannot_be_read_leaves_everything_lost(body: bytes, serve: Serve, open_org: Open) -> None:
+    server = serve(lambda asked: Reply(body))
+
+    assert [type(each) for each in write(open_org(server), [create(), create()])] == [Lost, Lost]
+    assert len(server.asked) == 1
+
+
+def test_a_call_that_is_refused_as_a_whole_is_halved(serve: Serve, open_org: Open) -> None:
+    def script(asked: Asked) -> Reply:
+        posts = [each for each in json.loads(asked.body)["compositeRequest"] if each["method"] == "POST"]
+        if any(each["body"]["Text"] == "bad" for each in posts):
+            return json_reply([{"errorCode": "JSON_PARSER_ERROR", "message": "odd"}], 400)
+        return json_reply({"compositeResponse": [made(f"write{number}", number + 1) for number in range(len(posts))]})
+
+    server = serve(script)
+    outcomes = write(open_org(server), [create(Text=text) for text in ("a", "bad", "c", "d")])
+
+    assert [type(each).__name__ for each in outcomes] == ["Applied", "Rejected", "Applied", "Applied"]
+
+
+def test_the_token_is_in_no_outcome(serve: Serve, open_org: Open) -> None:
+    error = [{"errorCode": "ODD", "message": "You sent 00D!pasted-token"}]
+    server = serve(lambda asked: json_reply({"compositeResponse": [part("write0", 400, error)]}))
+
+    (outcome,) = write(open_org(server), [create()])
+
+    assert "pasted" not in repr(outcome)

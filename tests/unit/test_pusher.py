@@ -1,0 +1,569 @@
+"""The push: what reaches the org, what waits, and what is said of it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from threading import Event
+
+import pytest
+
+from salesforce_sync.errors import LimitExceeded, RecordNotFound, SessionInvalid
+from salesforce_sync.models.inbox import Resolution, Side
+from salesforce_sync.models.outbox import ChangeState, Kind, Operation
+from salesforce_sync.models.run import RunState
+from salesforce_sync.signals import Bus
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.stopping import StoppableOrg
+from salesforce_sync.testing import MemoryOrg, capture_signals, make_field, make_schema
+from tests.unit.orgs import replica
+
+ACCOUNT = make_schema(
+    "Account",
+    make_field("Name", nillable=False),
+    make_field("Key__c", unique=True, externalId=True),
+    make_field("ParentId", "reference", referenceTo=["Account"]),
+    Phone="phone",
+    AnnualRevenue="currency",
+)
+CONTACT = make_schema("Contact", make_field("AccountId", "reference", referenceTo=["Account"]), LastName="string")
+
+
+class Rig:
+    """A replica and its org, synced."""
+
+    def __init__(self, world):
+        self.world, self.bus = world, Bus()
+        self.org = MemoryOrg(ACCOUNT, CONTACT)
+        self.signals = capture_signals(self.bus)
+        self.acme = self.org.put("Account", Name="Acme", Phone="1")
+        self.bolt = self.org.put("Account", Name="Bolt", Phone="1", ParentId=self.acme)
+        self.jane = self.org.put("Contact", LastName="Jane", AccountId=self.acme)
+        self.org.tick(60)
+        self.sync()
+
+    @property
+    def store(self):
+        return self.world.store
+
+    @property
+    def engine(self):
+        return SyncEngine(self.org, self.store, self.world.clock, self.bus)
+
+    def sync(self):
+        self.org.tick()
+        return self.engine.run(["Account", "Contact"])
+
+    def push(self):
+        self.org.tick()
+        return self.engine.push()
+
+    def edit(self, record_id, object_name="Account", **values):
+        self.store.update(object_name, record_id, values)
+
+    def there(self, record_id, object_name="Account"):
+        return self.org.live(object_name).get(record_id)
+
+    def kinds(self):
+        return [(each.record_id, each.kind) for each in self.store.inbox()]
+
+    def equal(self):
+        return all(replica(self.store, name) == self.org.live(name) for name in ("Account", "Contact"))
+
+
+class OrgThatStops:
+    """Another org, in which somebody wants the run to end while its first call is under way."""
+
+    def __init__(self, org, stop):
+        self._org, self._stop = org, stop
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        for outcomes in self._org.write(orders, announce):
+            self._stop.set()
+            yield outcomes
+
+
+@pytest.fixture
+def rig(world):
+    return Rig(world)
+
+
+def outcomes(push):
+    return [(each.record_id, each.outcome) for each in push.changes]
+
+
+# ── one change ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_to_push_costs_nothing_and_says_nothing(rig):
+    before, signals = rig.org.usage.spent, len(rig.signals)
+
+    push = rig.push()
+
+    assert (push.changes, push.complete, rig.org.usage.spent - before) == ((), True, 0)
+    assert len(rig.signals) == signals
+    assert rig.store.pushes() == ()
+
+
+def test_an_edit_reaches_the_org_and_only_its_fields_are_sent(rig):
+    rig.edit(rig.acme, Phone="2")
+
+    push = rig.push()
+
+    assert outcomes(push) == [(rig.acme, "applied")]
+    assert rig.there(rig.acme)["Phone"] == "2"
+    assert [each.values for each in rig.org.written] == [{"Phone": "2"}]
+    assert rig.store.changes() == ()
+    assert rig.equal()
+
+
+def test_a_create_gets_its_id_everywhere(rig):
+    local = rig.store.create("Account", {"Name": "Nut", "ParentId": rig.acme})
+    child = rig.store.create("Contact", {"LastName": "Doe", "AccountId": local})
+
+    rig.push()
+
+    real = rig.store.real_id(local)
+    assert rig.there(real)["Name"] == "Nut"
+    assert rig.there(rig.store.real_id(child), "Contact")["AccountId"] == real
+    assert rig.equal()
+
+
+def test_a_record_that_refers_to_itself_is_patched(rig):
+    local = rig.store.create("Account", {"Name": "Nut"})
+    rig.edit(local, ParentId=local)
+
+    push = rig.push()
+
+    assert [each.operation for each in push.changes] == [Operation.CREATE, Operation.UPDATE]
+    real = rig.store.real_id(local)
+    assert rig.there(real)["ParentId"] == real
+    assert rig.equal()
+
+
+def test_a_deletion_and_an_undeletion_reach_the_org(rig):
+    rig.store.delete("Account", rig.acme)
+    rig.push()
+    gone = rig.there(rig.acme)
+    rig.sync()
+    rig.store.undelete("Account", rig.acme)
+    rig.push()
+
+    assert gone is None
+    assert rig.there(rig.acme)["Name"] == "Acme"
+    assert rig.equal()
+
+
+def test_a_parent_and_its_children_are_deleted_children_first(rig):
+    rig.store.delete("Account", rig.acme)
+    rig.store.delete("Account", rig.bolt)
+    rig.store.delete("Contact", rig.jane)
+
+    rig.push()
+
+    assert [each.record_id for each in rig.org.written][-1] == rig.acme
+    assert rig.store.changes() == ()
+
+
+def test_what_the_org_makes_of_a_value_is_shown_here_at_once(rig):
+    rig.edit(rig.acme, Phone="  2  ")
+
+    rig.push()
+
+    assert rig.equal()
+    assert rig.there(rig.acme)["Phone"] == "2"
+
+
+def test_a_hundred_quiet_cycles_after_a_push_write_nothing(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.store.create("Account", {"Name": "Nut"})
+    rig.store.delete("Contact", rig.jane)
+    rig.sync()
+    written = len(rig.org.written)
+
+    runs = [rig.sync() for _ in range(100)]
+
+    assert len(rig.org.written) == written
+    assert {(each.state, each.changed, each.pushed) for each in runs} == {(RunState.COMPLETE, 0, None)}
+
+
+# ── dry run ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_dry_run_writes_nothing_and_says_what_the_push_then_does(rig):
+    local = rig.store.create("Account", {"Name": "Nut"})
+    rig.store.create("Contact", {"LastName": "Doe", "AccountId": local})
+    rig.edit(rig.acme, Phone="2")
+    rig.store.delete("Contact", rig.jane)
+
+    preview = rig.engine.dry_run()
+
+    assert rig.org.written == []
+    foretold = [(o.change.object_name, o.change.operation) for wave in preview.plan.waves for o in wave.orders]
+    push = rig.push()
+    assert [(each.object_name, each.operation) for each in push.changes] == foretold
+    assert push.calls == preview.calls
+
+
+# ── rows that are not taken ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_bad_row_parks_itself_and_nothing_else(rig):
+    rig.org.reject(rig.acme, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "No.", "Phone")
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.bolt, Phone="3")
+
+    push = rig.push()
+
+    assert outcomes(push) == [(rig.bolt, "applied"), (rig.acme, "rejected")]
+    assert push.changes[1].problem.code == "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    assert rig.kinds() == [(rig.acme, Kind.REJECTED)]
+    assert [each.name for each in rig.signals].count("rejected") == 1
+    assert rig.push().changes == ()
+
+
+def test_children_of_a_rejected_parent_wait_and_follow_when_it_is_mended(rig):
+    rig.org.reject("Account", "SOME_RULE")
+    local = rig.store.create("Account", {"Name": "Nut"})
+    child = rig.store.create("Contact", {"LastName": "Doe", "AccountId": local})
+
+    first = rig.push()
+    rig.org.accept("Account")
+    rig.edit(local, Name="Nut & Co")
+    second = rig.push()
+
+    assert outcomes(first) == [(local, "rejected"), (child, "blocked")]
+    assert [each.outcome for each in second.changes] == ["applied", "applied"]
+    assert rig.equal()
+
+
+def test_a_lock_is_tried_again_later(rig):
+    rig.org.lock_row(rig.acme)
+    rig.edit(rig.acme, Phone="2")
+
+    first, at_once = rig.push(), rig.push()
+    rig.world.clock.advance(timedelta(minutes=5))
+    later = rig.push()
+
+    assert (outcomes(first), at_once.changes, outcomes(later)) == (
+        [(rig.acme, "deferred")],
+        (),
+        [(rig.acme, "applied")],
+    )
+
+
+def test_a_run_with_rejected_rows_is_partial(rig):
+    rig.org.reject(rig.acme, "SOME_RULE")
+    rig.edit(rig.acme, Phone="2")
+
+    run = rig.sync()
+
+    assert run.state is RunState.PARTIAL
+    assert [each.name for each in rig.signals][-1] == "sync_failed"
+
+
+def test_the_day_s_calls_end_a_push_and_nothing_is_lost(rig):
+    rig.org.fail(LimitExceeded("TotalRequests Limit exceeded."), call="write")
+    rig.edit(rig.acme, Phone="2")
+
+    push = rig.push()
+    rig.world.clock.advance(timedelta(hours=1))
+
+    assert push.problem.code == "REQUEST_LIMIT_EXCEEDED"
+    assert not push.complete
+    assert outcomes(rig.push()) == [(rig.acme, "applied")]
+
+
+def test_a_session_that_ended_ends_a_push(rig):
+    rig.org.fail(SessionInvalid("Session expired."), call="write")
+    rig.edit(rig.acme, Phone="2")
+
+    assert rig.push().problem.code == "INVALID_SESSION_ID"
+    assert len(rig.store.changes()) == 1
+
+
+def test_a_held_object_waits_and_the_others_go(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.jane, "Contact", LastName="Joan")
+
+    with rig.store.claim("Account"):
+        push = rig.push()
+
+    assert outcomes(push) == [(rig.jane, "applied")]
+    assert (push.problem.code, push.complete) == ("STORE_BUSY", False)
+    assert outcomes(rig.push()) == [(rig.acme, "applied")]
+
+
+# ── both sides ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_disjoint_edits_both_live(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.org.put("Account", rig.acme, Name="Acme & Co")
+
+    push = rig.push()
+
+    assert outcomes(push) == [(rig.acme, "applied")]
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("2", "Acme & Co")
+    assert rig.equal()
+
+
+def test_a_field_that_both_changed_waits_and_the_org_keeps_its_own(rig):
+    rig.edit(rig.acme, Phone="2", Name="New")
+    rig.org.put("Account", rig.acme, Phone="3")
+
+    push = rig.push()
+
+    assert outcomes(push) == [(rig.acme, "applied")]
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("3", "New")
+    assert rig.kinds() == [(rig.acme, Kind.CONFLICT)]
+    assert "conflict" in [each.name for each in rig.signals]
+    assert rig.push().changes == ()
+
+
+def test_a_conflict_that_is_the_whole_change_is_told(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.org.put("Account", rig.acme, Phone="3")
+
+    push = rig.push()
+
+    assert outcomes(push) == [(rig.acme, "conflicted")]
+    assert not push.complete
+
+
+def test_the_same_change_on_both_sides_is_no_conflict(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.org.put("Account", rig.acme, Phone="2")
+
+    push = rig.push()
+
+    assert (push.complete, rig.kinds(), rig.store.changes()) == (True, [], ())
+    assert rig.equal()
+
+
+def test_a_decision_is_pushed(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.org.put("Account", rig.acme, Phone="3")
+    rig.push()
+
+    rig.store.resolve(rig.store.inbox()[0].number, Resolution(Side.LOCAL))
+    rig.push()
+
+    assert rig.there(rig.acme)["Phone"] == "2"
+    assert rig.kinds() == []
+    assert rig.equal()
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_an_edit_of_what_was_deleted_there_waits(rig, purged):
+    rig.edit(rig.acme, Phone="2")
+    rig.org.delete("Account", rig.acme)
+    if purged:
+        rig.org.purge("Account", rig.acme)
+
+    rig.push()
+
+    assert rig.kinds() == [(rig.acme, Kind.DELETED_THERE)]
+    assert rig.there(rig.acme) is None
+    assert rig.push().changes == ()
+
+
+def test_a_deletion_of_what_was_changed_there_waits(rig):
+    rig.store.delete("Account", rig.acme)
+    rig.org.put("Account", rig.acme, Phone="3")
+
+    rig.push()
+
+    assert rig.kinds() == [(rig.acme, Kind.CHANGED_THERE)]
+    assert rig.there(rig.acme)["Phone"] == "3"
+
+
+# ── lost answers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def names(rig):
+    return sorted(each["Name"] for each in rig.org.live("Account").values())
+
+
+@pytest.mark.parametrize("lose", ["lose_answer", "lose_request"])
+@pytest.mark.parametrize("key", [None, "k-1"])
+def test_a_create_whose_answer_was_lost_is_there_once(rig, lose, key):
+    getattr(rig.org, lose)()
+    rig.store.create("Account", {"Name": "Nut"} | ({"Key__c": key} if key else {}))
+
+    first = rig.push()
+    rig.world.restart()
+    rig.sync()
+
+    assert [each.outcome for each in first.changes] == ["lost"]
+    assert names(rig) == ["Acme", "Bolt", "Nut"]
+    assert rig.store.changes() == ()
+    assert rig.equal()
+
+
+def test_of_a_call_that_was_done_in_part_each_row_is_there_once(rig):
+    rig.org.lose_answer(rows=3)
+    for number in range(8):
+        rig.store.create("Account", {"Name": f"Nut {number % 2}"})
+
+    rig.push()
+    rig.world.restart()
+    rig.push()
+
+    assert names(rig) == ["Acme", "Bolt", *["Nut 0"] * 4, *["Nut 1"] * 4]
+    assert rig.equal()
+
+
+@pytest.mark.parametrize("lose", ["lose_answer", "lose_request"])
+def test_an_update_whose_answer_was_lost_is_read_again(rig, lose):
+    getattr(rig.org, lose)()
+    rig.edit(rig.acme, Phone="2")
+
+    rig.push()
+    rig.world.restart()
+    rig.push()
+
+    assert rig.there(rig.acme)["Phone"] == "2"
+    assert (rig.store.changes(), rig.kinds()) == ((), [])
+    assert rig.equal()
+
+
+def test_what_somebody_wrote_after_a_lost_answer_is_not_overwritten(rig):
+    rig.org.lose_answer()
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.org.tick()
+    rig.org.put("Account", rig.acme, Phone="3")
+
+    rig.push()
+
+    assert rig.there(rig.acme)["Phone"] == "3"
+    assert rig.kinds() == [(rig.acme, Kind.CONFLICT)]
+
+
+def test_a_record_that_only_may_be_the_lost_create_is_for_a_person(rig):
+    rig.org.lose_answer()
+    local = rig.store.create("Account", {"Name": "Nut", "Phone": "555"})
+    rig.push()
+    made = next(key for key, row in rig.org.live("Account").items() if row["Name"] == "Nut")
+    rig.org.put("Account", made, Phone="+1 666")
+
+    rig.push()
+
+    assert rig.kinds() == [(local, Kind.UNCERTAIN)]
+    assert rig.store.inbox()[0].matches[0].record_id == made
+    assert names(rig) == ["Acme", "Bolt", "Nut"]
+
+
+def test_a_lost_bulk_job_is_asked(rig):
+    rig.org.bulk_from = 5
+    rig.org.lose_answer()
+    for number in range(6):
+        rig.store.create("Account", {"Name": f"Nut {number}"})
+
+    rig.push()
+    rig.world.restart()
+    rig.push()
+
+    assert names(rig) == ["Acme", "Bolt", *(f"Nut {number}" for number in range(6))]
+    assert rig.equal()
+
+
+def test_an_edit_that_was_made_while_its_earlier_version_was_on_the_way_is_sent_after(rig):
+    rig.org.lose_answer()
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.edit(rig.acme, Phone="3")
+
+    rig.push()
+
+    assert rig.there(rig.acme)["Phone"] == "3"
+    assert (rig.store.changes(), rig.kinds()) == ((), [])
+
+
+def test_the_org_cannot_be_asked_and_the_change_stays_on_its_way(rig):
+    rig.org.lose_answer()
+    rig.store.create("Account", {"Name": "Nut"})
+    rig.push()
+    rig.org.fail(LimitExceeded("TotalRequests Limit exceeded."), call="created")
+
+    push = rig.push()
+
+    assert push.problem.code == "REQUEST_LIMIT_EXCEEDED"
+    assert [each.state for each in rig.store.changes()] == [ChangeState.SENDING]
+    assert names(rig) == ["Acme", "Bolt", "Nut"]
+
+
+def test_a_push_that_is_stopped_sends_no_further_call_and_nothing_is_lost(rig):
+    stop = Event()
+    rig.org.orders_a_call = 1
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.bolt, Phone="3")
+    org = StoppableOrg(OrgThatStops(rig.org, stop), stop)
+
+    push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+
+    assert outcomes(push) == [(rig.acme, "applied")]
+    assert push.problem.code == "STOPPED"
+    assert [each.state for each in rig.store.changes()] == [ChangeState.WAITING]
+    assert outcomes(rig.push()) == [(rig.bolt, "applied")]
+
+
+# ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_push_is_undone(rig):
+    rig.edit(rig.acme, Phone="2", AnnualRevenue=2.5)
+    rig.store.delete("Account", rig.bolt)
+    local = rig.store.create("Account", {"Name": "Nut"})
+    push = rig.push()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert undone.left == ()
+    assert rig.there(rig.acme)["Phone"] == "1"
+    assert rig.there(rig.acme)["AnnualRevenue"] is None
+    assert rig.there(rig.bolt)["Name"] == "Bolt"
+    assert rig.there(rig.store.real_id(local)) is None
+
+
+def test_what_was_changed_since_is_not_undone(rig):
+    rig.edit(rig.acme, Phone="2", AnnualRevenue=2.5)
+    push = rig.push()
+    rig.org.tick()
+    rig.org.put("Account", rig.acme, Phone="3")
+    rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(rig.acme, "Phone")]
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ("3", None)
+
+
+def test_a_new_record_that_somebody_has_worked_on_is_not_deleted_by_undo(rig):
+    local = rig.store.create("Account", {"Name": "Nut"})
+    push = rig.push()
+    real = rig.store.real_id(local)
+    rig.org.tick()
+    rig.org.put("Account", real, Name="Nut & Co", AnnualRevenue=Decimal(5))
+    rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(real, "Name")]
+    assert rig.there(real)["Name"] == "Nut & Co"
+
+
+def test_there_is_nothing_to_undo_of_an_unknown_push(rig):
+    with pytest.raises(RecordNotFound, match="no push"):
+        rig.engine.undo("nonsense")
+
+
+@pytest.mark.parametrize("way", ["push", "sync"])
+def test_what_a_push_cost_is_known_to_the_next_process(rig, way):
+    rig.edit(rig.acme, Phone="2")
+
+    getattr(rig, way)()
+
+    assert rig.store.usage().used == rig.org.usage.used

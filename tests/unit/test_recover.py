@@ -1,0 +1,130 @@
+"""Which of the org's records is which create whose answer was lost."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from salesforce_sync.models.outbox import Applied, Change, Conflicted, Edit, Kind, Operation, Outcome, Rejected
+from salesforce_sync.sync.recover import find
+from salesforce_sync.testing import make_field, make_schema
+
+CONTACT = make_schema(
+    "Contact",
+    make_field("Key__c", unique=True, externalId=True),
+    make_field("Amount__c", "currency", precision=16, scale=2),
+    LastName="string",
+    FirstName="string",
+    Phone="phone",
+    Status__c="picklist",
+    Seen__c="datetime",
+)
+
+
+def create(number: int, **values) -> Change:
+    edits = tuple(Edit(name, None, value) for name, value in values.items())
+    return Change(number, "Contact", f"local-{number}", Operation.CREATE, edits)
+
+
+def told(outcome: Outcome) -> str | None:
+    match outcome:
+        case Applied():
+            return outcome.record_id
+        case Rejected(kind=Kind.UNCERTAIN, matches=matches):
+            return f"{matches[0].record_id}?"
+        case Conflicted():
+            return None
+    raise AssertionError(outcome)
+
+
+def found(creates: list[Change], *rows: dict) -> list[str | None]:
+    outcomes = find(CONTACT, creates, rows)
+    assert [each.change for each in outcomes] == creates
+    return [told(each) for each in outcomes]
+
+
+def test_a_record_with_all_values_that_were_sent_is_it():
+    assert found([create(1, LastName="Doe", Phone="1")], {"Id": "a", "LastName": "Doe", "Phone": "1"}) == ["a"]
+
+
+def test_no_record_means_that_it_is_sent_again():
+    assert found([create(1, LastName="Doe")]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "shown"),
+    [
+        ("LastName", " Doe ", "Doe"),
+        ("Status__c", "open", "Open"),
+        ("Amount__c", 1.005, 1.01),
+        ("Amount__c", "1.50", 1.5),
+        ("Seen__c", "2026-01-01T00:00:00.123Z", "2026-01-01T00:00:00.000Z"),
+    ],
+)
+def test_what_the_org_tidies_up_is_no_difference(field, sent, shown):
+    assert found([create(1, **{field: sent})], {"Id": "a", field: shown}) == ["a"]
+
+
+def test_a_unique_value_decides_whatever_else_was_changed():
+    row = {"Id": "a", "Key__c": "k", "LastName": "Changed", "Phone": None}
+
+    assert found([create(1, Key__c="k", LastName="Doe", Phone="1")], row) == ["a"]
+
+
+def test_without_the_unique_value_it_is_not_there():
+    assert found([create(1, Key__c="k", LastName="Doe")], {"Id": "a", "Key__c": "j", "LastName": "Doe"}) == [None]
+
+
+def test_of_equal_creates_as_many_are_there_as_there_are_records():
+    creates = [create(number, LastName="Doe") for number in range(4)]
+
+    assert found(creates, {"Id": "a", "LastName": "Doe"}, {"Id": "b", "LastName": "Doe"}) == ["a", "b", None, None]
+
+
+def test_a_record_that_a_trigger_may_have_changed_is_for_a_person():
+    row = {"Id": "a", "LastName": "DOE", "Phone": "+1 555"}
+
+    assert found([create(1, LastName="Doe", Phone="555")], row) == ["a?"]
+
+
+def test_somebody_else_s_record_is_not_taken_for_it():
+    row = {"Id": "a", "LastName": "Roe", "FirstName": "Al", "Phone": "2", "Status__c": "Open"}
+
+    assert found([create(1, LastName="Doe", FirstName="Jo", Phone="1", Status__c="Open")], row) == [None]
+
+
+def test_each_record_is_the_likeness_of_one_create_at_most():
+    creates = [create(1, LastName="Doe", Phone="9"), create(2, LastName="Doe", Phone="2")]
+
+    assert found(creates, {"Id": "a", "LastName": "Doe", "Phone": "2x", "Status__c": None}) in (
+        [None, "a?"],
+        ["a?", None],
+    )
+
+
+def test_exact_matches_come_before_likenesses():
+    creates = [create(1, LastName="Doe", Phone="1"), create(2, LastName="Doe", Phone="2")]
+
+    assert found(creates, {"Id": "a", "LastName": "Doe", "Phone": "2"}) == [None, "a"]
+
+
+def test_a_part_of_a_collection_was_saved():
+    chance = random.Random(4)
+    creates = [create(number, LastName=f"N{number}", Phone=str(number % 7)) for number in range(200)]
+    saved = sorted(chance.sample(range(200), 90))
+    rows = [{"Id": f"id{number}", **creates[number].values} for number in saved]
+    chance.shuffle(rows)
+
+    assert found(creates, *rows) == [f"id{number}" if number in saved else None for number in range(200)]
+
+
+def test_thousands_of_creates_are_found_among_thousands_of_records():
+    creates = [create(number, LastName=f"N{number}", Phone="1") for number in range(3000)]
+    rows = [{"Id": f"id{number}", "LastName": f"n{number}", "Phone": "1"} for number in range(0, 3000, 2)]
+
+    outcomes = found(creates, *rows)
+
+    assert outcomes[::2] == [f"id{number}?" for number in range(0, 3000, 2)]
+    # Every second one agrees in the telephone number with records that are others' likenesses: those it cannot be.
+    assert set(outcomes[1::2]) == {None}
