@@ -92,6 +92,7 @@ soql = st.builds(
 @pytest.fixture(scope="module")
 def org() -> Iterator[SimOrg]:
     with SimOrg(records=30) as made:
+        queries_of(made)  # gives the database the functions that compiled queries call
         yield made
 
 
