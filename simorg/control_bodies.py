@@ -1,6 +1,7 @@
 """The bodies of the control API: what each call takes. A mistake becomes a ValueError that names its place."""
 
 import re
+import threading
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -283,12 +284,17 @@ class Rules(Body):
 
 Kind = TypeVar("Kind", bound=Body)
 
+# msgspec crashes when two threads meet a type at once that it has not seen before.
+_making = threading.Lock()
+
 
 def read(kind: type[Kind], data: bytes) -> Kind:
     """Return the body as what a call takes, or raise ValueError."""
     try:
-        # rows may hold 18-digit amounts, which must not pass through a float
-        return msgspec.json.Decoder(kind, float_hook=Decimal).decode(data)
+        with _making:
+            # rows may hold 18-digit amounts, which must not pass through a float
+            decoder = msgspec.json.Decoder(kind, float_hook=Decimal)
+        return decoder.decode(data)
     except msgspec.DecodeError as problem:
         text = re.sub(r"`(\w+) \| unset`", r"`\1`", str(problem))
         raise ValueError(text) from problem

@@ -32,6 +32,10 @@ class _Reply(msgspec.Struct):
     errorMessage: str | None = None
 
 
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A query job as the org shows it; `created` is the org's own time (UTC)."""
@@ -111,7 +115,7 @@ class Bulk:
 
     def _job(self, body: bytes) -> Job:
         try:
-            told = msgspec.json.decode(body, type=_Reply)
+            told = _REPLY.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise Unreachable(f"The org's answer about a Bulk job cannot be read: {bad}.") from bad
         message = self._transport.said(told.errorMessage or "")

@@ -93,6 +93,10 @@ class _Reply(msgspec.Struct):
     compositeResponse: list[_PartReply]
 
 
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
 def ask(
     transport: Transport, parts: Sequence[Part], purpose: Purpose, headers: tuple[tuple[str, str], ...] = ()
 ) -> CompositeAnswer:
@@ -136,7 +140,7 @@ def _order(transport: Transport, part: Part) -> dict[str, Any]:
 def read(answer: Answer, doing: str) -> CompositeAnswer:
     """The parts of an answer; `Unreachable` if it cannot be read."""
     try:
-        told = msgspec.json.decode(answer.body, type=_Reply)
+        told = _REPLY.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
         hint = "Check salesforce.instance_url and that no proxy stands in between."
         raise Unreachable(f"The org's answer to {doing} cannot be read: {bad}.", hint=hint) from bad

@@ -31,6 +31,10 @@ class _Reply(msgspec.Struct):
     latestDateCovered: str
 
 
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
 def deletions(transport: Transport, object_name: str, start: datetime, end: datetime) -> Deletions:
     """What was deleted in the window, of which the org sees only the minutes. One call.
 
@@ -68,7 +72,7 @@ def _refused(refusal: Refusal, doing: str) -> SyncError:
 
 def _read(body: bytes, object_name: str, end: datetime) -> Deletions:
     try:
-        told = msgspec.json.decode(body, type=_Reply)
+        told = _REPLY.decode(body)
         ids = frozenset(to_18(each.id) for each in told.deletedRecords)
     except (msgspec.MsgspecError, UnicodeDecodeError, Misuse) as bad:
         raise Unreachable(f"The org's deletions of {object_name} cannot be read: {bad}.") from bad

@@ -32,6 +32,10 @@ class _Reply(msgspec.Struct):
     refresh_token: str | None = None
 
 
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a login gave. There is no lifetime in it: Salesforce tells of an ended session only by refusing it."""
@@ -138,7 +142,7 @@ def _ask(connection: Connection, form: dict[str, str], wire: Wire, clock: Clock)
 
 def _grant(body: bytes, url: str) -> Grant:
     try:
-        reply = msgspec.json.decode(body, type=_Reply)
+        reply = _REPLY.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
         raise LoginRefused(
             f"The answer of {url} is no token.", reason="bad_reply", hint="Is this the address of a Salesforce org?"

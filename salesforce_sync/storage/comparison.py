@@ -24,6 +24,9 @@ _LAST_PROOF = """
 SELECT object_name, at, org_rows, rows, repaired FROM _sync_proof WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
 
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_CAUSES = msgspec.json.Decoder(tuple[tuple[Cause, int], ...])
+
 
 class Comparer:
     """The comparing part of the SQLite store; `ports.Store` says what each call promises."""
@@ -119,8 +122,9 @@ class Comparer:
         if row is None:
             return None
         name, at, org_rows, rows, repaired = row
-        causes = msgspec.json.decode(str(repaired), type=tuple[tuple[Cause, int], ...])
-        return Proof(str(name), parse_datetime(str(at)), int(str(org_rows)), int(str(rows)), causes)
+        return Proof(
+            str(name), parse_datetime(str(at)), int(str(org_rows)), int(str(rows)), _CAUSES.decode(str(repaired))
+        )
 
 
 class _Tables:

@@ -22,6 +22,9 @@ from salesforce_sync.storage.watch import give_triggers, unseen
 LATEST = "~"
 """After every stamp."""
 
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_SCHEMA = msgspec.json.Decoder(ObjectSchema)
+
 
 class Adopted(NamedTuple):
     """A row of _sync_object."""
@@ -270,4 +273,4 @@ def refused_loss(object_name: str, lost: int, live: int) -> LossRefused:
 
 def decode_schema(text: str) -> ObjectSchema:
     """A schema as _sync_object keeps it."""
-    return msgspec.json.decode(text, type=ObjectSchema)
+    return _SCHEMA.decode(text)

@@ -30,6 +30,10 @@ class _Kept:
     session: Session | None = None
 
 
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_KEPT = msgspec.json.Decoder(_Kept)
+
+
 class Vault:
     """Keeps secrets for the database at `db_path`; several processes and threads may use one vault at once.
 
@@ -114,7 +118,7 @@ class Vault:
         if not keys:
             raise NotConnected(f"The key to {self._file} is gone or damaged: {self._key_file}.", hint=_CONNECT_AGAIN)
         try:
-            return msgspec.json.decode(MultiFernet(keys).decrypt(token), type=_Kept)
+            return _KEPT.decode(MultiFernet(keys).decrypt(token))
         except (InvalidToken, msgspec.DecodeError) as error:
             raise NotConnected(
                 f"{self._file} cannot be decrypted: it is damaged, or was encrypted with another key.",
