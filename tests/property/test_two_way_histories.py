@@ -1,7 +1,7 @@
 """Random histories with local edits: Python and SQL, two replicas, kills, lost answers, rules, locks, decisions.
 
-Invariants 2, 3 and 4 of design.md, section 5, on a simulated org over a real socket. `test_push_histories` plays more of
-them in memory; `python -m tests.torture --two-way` (or `make torture`) plays any number of these.
+Invariants 2, 3 and 4 of design.md, section 5, on a simulated org over a real socket. `test_push_histories` plays more
+of them in memory; `python -m tests.torture --two-way` (or `make torture`) plays any number of these.
 """
 
 import pytest

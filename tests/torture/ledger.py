@@ -77,8 +77,10 @@ class Ledger:
             self._known[name, field].append((record_id, folded(before.get(field))))
             self.edits = {key: old for key, old in self.edits.items() if not self._same(key, name, record_id, field)}
             if isinstance(value, str):
+                # What is referred to is not unique: who wrote it cannot be told.
+                texts = field in DESKS[name].texts
                 self.edits[name, record_id, field] = value
-                self._ours[name, field].add(folded(value))
+                self._ours[name, field] |= {folded(value)} if texts else set()
                 self._known[name, field].append((record_id, folded(value)))
 
     def _same(self, key: tuple[str, str, str], name: str, record_id: str, field: str) -> bool:

@@ -74,6 +74,8 @@ def _begin(world: World, history: History) -> None:
 def _live(world: World, steps: Sequence[Step]) -> None:
     for number, step in enumerate(steps):
         world.tell(f"[{number}] {step}")
+        if world.bulk_writes:
+            world.org.clock.advance(1)
         act_of(step.kind)(world, random.Random(step.seed))
         if world.setup.two_way:
             nothing_is_lost(world)

@@ -65,6 +65,8 @@ def during(*acts: Act) -> Act:
     """A step that lets one of these happen in the middle of the next sync."""
 
     def arm(world: World, rng: random.Random) -> None:
+        if world.bulk_writes:
+            return
         act, seed, seconds = rng.choice(acts), rng.randrange(1_000_000), rng.choice((0, 0, 1, 7))
 
         def happen() -> None:

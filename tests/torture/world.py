@@ -100,6 +100,14 @@ class World:
     def tell(self, text: str) -> None:
         self.trace.append(text)
 
+    @property
+    def bulk_writes(self) -> bool:
+        """Whether local edits go by Bulk, which does not see what is written meanwhile, or in the second of our stamp.
+
+        That is known (docs/two-way.md), so it does not happen in these histories.
+        """
+        return self.setup.two_way and self.setup.way == "bulk"
+
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ids(self, name: str, *, deleted: bool) -> list[str]:
