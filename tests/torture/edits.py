@@ -13,7 +13,7 @@ from typing import Any
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again
-from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.outbox import Kind
 from tests.torture.ledger import DESKS
 from tests.torture.replica import Replica
 from tests.torture.world import World
@@ -223,7 +223,7 @@ def _take_org(rng: random.Random, replica: Replica, item: InboxItem) -> None:
     if item.kind in (Kind.CONFLICT, Kind.REPLACED):
         fields = {each.field for each in item.conflicts}
         replica.ledger.forget_fields(item.object_name, item.record_id, fields)
-    elif item.operation in (Operation.CREATE, Operation.UPDATE) or item.kind is Kind.DELETED_THERE:
+    else:
         replica.ledger.forget(item.object_name, item.record_id)
 
 
