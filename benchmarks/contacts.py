@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,12 @@ def table(folder: Path, contacts: Contacts) -> tuple[sqlite3.Connection, str]:
     listed = ", ".join(f'"{name}"' for name in contacts.names)
     database.execute(f"CREATE TABLE Contact ({listed})")
     return database, f"INSERT INTO Contact VALUES ({', '.join('?' * len(contacts.names))})"
+
+
+def edited(number: int, kind: str) -> dict[str, Any]:
+    """What is written in the nth contact; a new one has a name, too."""
+    values = {"Title": f"Title {os.getpid()} {number}", "Phone": f"555-{number:07}"}
+    return values if kind == "update" else {**values, "LastName": f"Made {os.getpid()} {number}"}
 
 
 def finish(database: sqlite3.Connection) -> None:

@@ -31,7 +31,8 @@ class Setup:
 
     `page_rows` are the rows of a REST page, `result_rows` those of a Bulk result page, `segment_bytes` is where a
     result page is cut on disk; `route` is "cheapest", "rest" or "bulk"; `skew_seconds` is how far this machine's clock
-    is ahead of the org's.
+    is ahead of the org's. With `two_way` there are local edits, which go by `way`: "cheapest", "parts",
+    "collections" or "bulk".
     """
 
     objects: tuple[str, ...]
@@ -43,6 +44,8 @@ class Setup:
     route: str
     workers: int
     skew_seconds: int
+    two_way: bool = False
+    way: str = "cheapest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,21 @@ def make(seed: int, length: int, weights: Mapping[str, int]) -> History:
     setup = make_setup(rng)
     steps = tuple(Step(kind, rng.randrange(1_000_000)) for kind in rng.choices(kinds, chances, k=length))
     return History(seed, setup, steps)
+
+
+def make_two_way(seed: int, length: int, weights: Mapping[str, int]) -> History:
+    """The same with local edits: two replicas more often, and few rows, so that edits meet."""
+    history = make(seed, length, weights)
+    rng = random.Random(f"two-way {seed}")
+    setup = replace(
+        history.setup,
+        objects=tuple(sorted(rng.sample(OBJECTS, rng.choice((1, 2, 2, 3))))),
+        replicas=rng.choice((1, 1, 2)),
+        rows=rng.choice((2, 3, 5)),
+        two_way=True,
+        way=rng.choice(("cheapest", "cheapest", "parts", "collections", "collections", "bulk")),
+    )
+    return replace(history, setup=setup)
 
 
 def make_setup(rng: random.Random) -> Setup:

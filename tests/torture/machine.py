@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from salesforce_sync.models.run import Run, RunState
-from tests.torture import checks, people, runs
+from tests.torture import at_peace, checks, people, runs
 from tests.torture.history import History, Step
 from tests.torture.pace import of_the_org, of_the_product, paced
+from tests.torture.pushes import nothing_is_lost
 from tests.torture.replica import Replica
-from tests.torture.steps import KINDS
+from tests.torture.steps import KINDS, act_of
 from tests.torture.violation import Violation
 from tests.torture.world import World
 
@@ -47,6 +48,10 @@ def play(history: History) -> Failed | None:
             _begin(world, history)
             _live(world, history.steps)
             _rest(world)
+            if history.setup.two_way:
+                at_peace.settle(world)
+                at_peace.check(world)
+                return None
             for replica in world.replicas:
                 _bring_to_rest(world, replica, unseen=any(KINDS[each.kind].switch for each in history.steps))
         except Violation as broken:
@@ -69,7 +74,11 @@ def _begin(world: World, history: History) -> None:
 def _live(world: World, steps: Sequence[Step]) -> None:
     for number, step in enumerate(steps):
         world.tell(f"[{number}] {step}")
-        KINDS[step.kind].act(world, random.Random(step.seed))
+        if world.bulk_writes:
+            world.org.clock.advance(1)
+        act_of(step.kind)(world, random.Random(step.seed))
+        if world.setup.two_way:
+            nothing_is_lost(world)
 
 
 def _rest(world: World) -> None:
@@ -77,6 +86,7 @@ def _rest(world: World) -> None:
     world.tell("rest")
     world.faults.waiting.clear()
     world.org.faults.clear()
+    world.org.rules.clear()
     world.org.usage.reset()
     world.org.permissions.reset()
     world.org.clock.advance(3700)  # long enough to look for new fields

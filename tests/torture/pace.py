@@ -24,7 +24,13 @@ def of_the_product(setup: Setup) -> list[tuple[str, str, object]]:
         ("salesforce_sync.api.bulk", "RESULT_PAGE_ROWS", setup.result_rows),
         ("salesforce_sync.api.download", "SEGMENT_BYTES", setup.segment_bytes),
         ("salesforce_sync.sync.engine", "WORKERS", setup.workers),
+        *([] if setup.way == "cheapest" else [("salesforce_sync.api.write_route", "_price", _price_of(setup.way))]),
     ]
+
+
+def _price_of(way: str) -> Callable[[object, object], int]:
+    """A price list on which this way costs least."""
+    return lambda offered, orders: int(str(offered) != way)
 
 
 def of_the_org(setup: Setup) -> list[tuple[str, str, object]]:

@@ -17,6 +17,7 @@ from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import decode
 from salesforce_sync.ports import Clock
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
+from tests.torture.ledger import Ledger, folded
 
 
 def config_of(url: str, path: Path, objects: tuple[str, ...]) -> Config:
@@ -41,12 +42,38 @@ class Replica:
         self.settled: dict[str, set[str]] = {name: set() for name in objects}
         self._clock = clock
         self.said: list[str] = []
+        self.ledger = Ledger(self._resolved)
         self.sync = self._opened()
 
     def _opened(self) -> SFSync:
         opened = SFSync(self.config, clock=self._clock)
         opened.on("*", lambda signal: self.said.append(type(signal).__name__))
         return opened
+
+    def _resolved(self, record_id: str) -> str:
+        name = next(iter(self.sync.objects), None)
+        return record_id if name is None else self.sync.objects[name].full_id(record_id)
+
+    def edited(self) -> set[str]:
+        """The records that were ever edited here: what they show need not be what the org had."""
+        waiting = {each.record_id for each in (*self.sync.outbox(), *self.sync.inbox())}
+        return waiting | self.ledger.touched
+
+    def waiting(self) -> set[tuple[str, object]]:
+        """Record and value of everything that waits here for the org or for a person.
+
+        While a change is on its way, what was edited since is seen in its row.
+        """
+        changes, items = self.sync.outbox(), self.sync.inbox()
+        found = {(each.record_id, value) for each in changes for value in each.values.values()}
+        for item in items:
+            found |= {(item.record_id, each.value) for each in item.edits}
+            found |= {(item.record_id, each.local) for each in item.conflicts}
+        open_ = {(each.object_name, each.record_id) for each in changes}
+        for name, key in open_:
+            row = self.visible(name).get(key, {})
+            found |= {(key, value) for value in row.values() if isinstance(value, str)}
+        return {(key, folded(value)) for key, value in found}
 
     def close(self) -> None:
         self.sync.close()

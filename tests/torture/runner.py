@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from tests.torture.history import History, Setup, Step, make
+from tests.torture.history import History, Setup, Step, make, make_two_way
 from tests.torture.machine import Failed, play
 from tests.torture.shrink import shrink
-from tests.torture.steps import weights
+from tests.torture.steps import weights, weights_two_way
 
 HANGS_AFTER = 180
 """Seconds after which a history shows where it stands."""
@@ -36,8 +36,11 @@ class Order:
     switches: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     minimise: bool = False
+    two_way: bool = False
 
     def history(self) -> History:
+        if self.two_way:
+            return make_two_way(self.seed, self.steps, weights_two_way(self.without))
         return make(self.seed, self.steps, weights(self.switches, self.without))
 
 

@@ -49,13 +49,14 @@ def run(world: World, replica: Replica, *names: str, accept_loss: tuple[str, ...
     for record in result.objects:
         if record.problem is not None and record.problem.code == "INTERNAL_ERROR":
             raise Violation("no bugs", record.problem.message)
-    _raise_troubles(world)
+    raise_troubles(world)
     checks.after_run(world.chronicle, replica, result, before)
     checks.no_mass_loss(replica, shown, accept_loss)
     return result
 
 
-def _raise_troubles(world: World) -> None:
+def raise_troubles(world: World) -> None:
+    """What went wrong in the middle of a sync, and is no part of it."""
     if world.faults.troubles:
         raise world.faults.troubles.pop()
 
@@ -64,6 +65,8 @@ def during(*acts: Act) -> Act:
     """A step that lets one of these happen in the middle of the next sync."""
 
     def arm(world: World, rng: random.Random) -> None:
+        if world.bulk_writes:
+            return
         act, seed, seconds = rng.choice(acts), rng.randrange(1_000_000), rng.choice((0, 0, 1, 7))
 
         def happen() -> None:
@@ -95,7 +98,7 @@ def killed_sync(world: World, rng: random.Random) -> None:
         world.kill_at_request(nth, worker.pid, delay)
 
     world.tell(f"a sync in another process, killed {delay} s after request {nth}")
-    _sync_elsewhere(world, rng.choice(world.replicas), kill, (0, -9))
+    elsewhere(world, rng.choice(world.replicas), kill, (0, -9))
 
 
 def full_disk(world: World, rng: random.Random) -> None:
@@ -103,16 +106,18 @@ def full_disk(world: World, rng: random.Random) -> None:
     replica = rng.choice(world.replicas)
     room = rng.choice((0, 4096, 20_000, 70_000, 200_000))
     world.tell(f"a sync in another process, with room for {room} bytes")
-    _sync_elsewhere(world, replica, lambda worker: None, (0,), room)
+    elsewhere(world, replica, lambda worker: None, (0,), room)
 
 
-def _sync_elsewhere(
+def elsewhere(
     world: World,
     replica: Replica,
     begun: Callable[[subprocess.Popen[str]], None],
     ends: tuple[int, ...],
     room: int | None = None,
+    work: str = "sync",
 ) -> None:
+    """Let a process of its own sync or push the replica; `begun` is told once it runs, it `ends` with one of these."""
     order = {
         "url": world.org.url,
         "path": str(replica.path),
@@ -120,6 +125,7 @@ def _sync_elsewhere(
         "now": world.clock.now().isoformat(),
         "setup": asdict(world.setup),
         "room": room,
+        "work": work,
     }
     command = [sys.executable, "-m", "tests.torture.worker", json.dumps(order)]
     with replica.handed_over():
@@ -131,7 +137,7 @@ def _sync_elsewhere(
     if worker.returncode not in ends or "INTERNAL_ERROR" in said:
         raise Violation("no bugs", f"the worker ended with {worker.returncode}: {said} {complaint[-2000:]}")
     world.chronicle.note()
-    _raise_troubles(world)
+    raise_troubles(world)
     replica.forget_fields()
     checks.no_half_rows(world.chronicle, replica)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.torture import mishaps, people, runs
+from tests.torture import edits, mishaps, people, pushes, runs
 from tests.torture.runs import Act, during
 
 WORK = (
@@ -78,8 +78,59 @@ KINDS: dict[str, Kind] = {
     "reuse_field_name": Kind(people.reuse_field_name, 6, "reused_names"),
 }
 
+TWO_WAY = {
+    "local_create": Kind(edits.create, 14),
+    "local_update": Kind(edits.update, 18),
+    "local_delete": Kind(edits.delete, 4),
+    "local_undelete": Kind(edits.undelete, 2),
+    "decide": Kind(edits.decide, 6),
+    "push": Kind(pushes.push, 8),
+    "killed_push": Kind(pushes.killed_push, 4),
+    "lost_answer": Kind(pushes.lost_answer, 10),
+    "rule": Kind(pushes.rule, 4),
+    "rules_end": Kind(pushes.rules_end, 2),
+    "lock": Kind(pushes.lock, 2),
+    "theirs": Kind(pushes.theirs, 8),
+    "theirs_meanwhile": Kind(during(pushes.theirs), 5),
+}
+"""What histories with local edits have besides."""
+
+BOTH = {
+    "create": 2,
+    "update": 3,
+    "delete": 2,
+    "undelete": 1,
+    "merge": 1,
+    "convert": 1,
+    "long_transaction": 1,
+    "meanwhile": 3,
+    "server_error": 1,
+    "cut": 1,
+    "drop": 1,
+    "refused": 1,
+    "session_ends": 1,
+    "job_fails": 1,
+    "calls_used_up": 1,
+    "calm": 4,
+    "sync": 14,
+    "reopen": 1,
+    "time_passes": 8,
+}
+"""Kinds of every history that come in these, too, with their weights there."""
+
 SWITCHES = tuple(sorted({kind.switch for kind in KINDS.values() if kind.switch}))
 """What needs more than polling: each is played only when it is asked for."""
+
+
+def weights_two_way(without: Iterable[str] = ()) -> dict[str, int]:
+    """The kinds that are played in histories with local edits, with their weights."""
+    found = {name: kind.weight for name, kind in TWO_WAY.items()} | BOTH
+    return {name: weight for name, weight in found.items() if name not in set(without)}
+
+
+def act_of(kind: str) -> Act:
+    """What a step of this kind does."""
+    return (KINDS | TWO_WAY)[kind].act
 
 
 def weights(switches: Iterable[str] = (), without: Iterable[str] = ()) -> dict[str, int]:

@@ -17,7 +17,7 @@ from tests.torture.replica import config_of
 
 
 def main(order: dict[str, Any]) -> None:
-    """Sync once, as the order says."""
+    """Sync or push once, as the order says."""
     setup = Setup(**order["setup"])
     config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]))
     with (
@@ -26,6 +26,9 @@ def main(order: dict[str, Any]) -> None:
     ):
         if order["room"] is not None:
             _bound_files(sync.config.storage.path, order["room"])
+        if order["work"] == "push":
+            print("push", sync.push().state)
+            return
         run = sync.sync()
     print(*(f"{each.object_name} {each.problem.code if each.problem else 'complete'}" for each in run.objects))
 

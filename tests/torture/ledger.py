@@ -1,0 +1,176 @@
+"""What each local edit meant, kept beside the product: to be held against the org's chronicle and the replica."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from salesforce_sync.models.inbox import InboxItem
+from salesforce_sync.models.outbox import Kind, is_local
+from tests.torture.chronicle import Chronicle
+from tests.torture.violation import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a person edits: one object's texts, the text that marks a new record, and its references."""
+
+    marker: str
+    texts: tuple[str, ...]
+    references: dict[str, str]
+
+
+DESKS = {
+    "Account": Desk("Name", ("Site", "Phone", "Description"), {"ParentId": "Account"}),
+    "Contact": Desk("LastName", ("Title", "Phone", "Department"), {"AccountId": "Account", "ReportsToId": "Contact"}),
+    "Lead": Desk("LastName", ("Title", "Phone", "Description"), {}),
+    "Opportunity": Desk("Name", ("NextStep", "Description"), {"AccountId": "Account"}),
+    "Widget__c": Desk("Text__c", ("Area__c", "Phone__c"), {"Parent__c": "Widget__c", "Contact__c": "Contact"}),
+}
+
+Resolve = Callable[[str], str]
+"""The org's id of a local one, once there is one."""
+
+
+def folded(value: object) -> object:
+    """A text as it is but for what an org's trigger may tidy up: case and blanks."""
+    return " ".join(value.split()).casefold() if isinstance(value, str) else value
+
+
+class Ledger:
+    """The edits of one replica. Values of texts are unique over a history, so each can be found again."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self.resolve = resolve
+        self.edits: dict[tuple[str, str, str], str] = {}
+        self.made: dict[str, tuple[str, str]] = {}
+        self.given_up: set[str] = set()
+        self._touched: set[str] = set()
+        self._real: dict[str, str] = {}
+        self._known: defaultdict[tuple[str, str], list[tuple[str, object]]] = defaultdict(list)
+        self._ours: defaultdict[tuple[str, str], set[object]] = defaultdict(set)
+
+    @property
+    def touched(self) -> set[str]:
+        """Every record that was ever edited here."""
+        return {self.real(each) for each in self._touched} | self._touched
+
+    def real(self, record_id: str) -> str:
+        """The org's id, once there is one: it stays."""
+        if not is_local(record_id):
+            return record_id
+        if record_id not in self._real:
+            real = self.resolve(record_id)
+            if is_local(real):
+                return real
+            self._real[record_id] = real
+        return self._real[record_id]
+
+    # ── what was done ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def edited(self, name: str, record_id: str, before: dict[str, object], values: dict[str, object]) -> None:
+        """A person who saw the values of `before` has put others there."""
+        self._touched.add(record_id)
+        for field, value in values.items():
+            self._known[name, field].append((record_id, folded(before.get(field))))
+            self.edits = {key: old for key, old in self.edits.items() if not self._same(key, name, record_id, field)}
+            if isinstance(value, str):
+                # What is referred to is not unique: who wrote it cannot be told.
+                texts = field in DESKS[name].texts
+                self.edits[name, record_id, field] = value
+                self._ours[name, field] |= {folded(value)} if texts else set()
+                self._known[name, field].append((record_id, folded(value)))
+
+    def _same(self, key: tuple[str, str, str], name: str, record_id: str, field: str) -> bool:
+        return key[0] == name and key[2] == field and self.real(key[1]) == self.real(record_id)
+
+    def created(self, name: str, record_id: str, marker: str, values: dict[str, object]) -> None:
+        """A person has made a record."""
+        self.made[marker] = name, record_id
+        self.edited(name, record_id, {}, values)
+
+    def forget(self, name: str, record_id: str) -> None:
+        """A person has given up what was edited of a record, or the record; references to a new one go with it."""
+        real = self.real(record_id)
+        self._touched.add(record_id)
+        self.given_up |= {mark for mark, (_, made) in self.made.items() if self.real(made) == real}
+        self.edits = {
+            key: value
+            for key, value in self.edits.items()
+            if not (key[0] == name and self.real(key[1]) == real) and self.real(value) != real
+        }
+
+    def forget_fields(self, name: str, record_id: str, fields: set[str]) -> None:
+        """A person has decided for the org's values of these fields."""
+        real = self.real(record_id)
+        self.edits = {
+            key: value
+            for key, value in self.edits.items()
+            if not (key[0] == name and self.real(key[1]) == real and key[2] in fields)
+        }
+
+    def told(self, item: InboxItem) -> None:
+        """The inbox has said what somebody else put there: whoever writes over it now, knows it."""
+        for each in item.conflicts:
+            self._known[item.object_name, each.field].append((item.record_id, folded(each.org)))
+
+    def may_be(self, item: InboxItem, chronicle: Chronicle) -> bool:
+        """Whether a record that the org named is the one that was made here: a person sees its marker."""
+        markers = [mark for mark, (_, made) in self.made.items() if self.real(made) == self.real(item.record_id)]
+        ids = {each.record_id for each in item.matches}
+        return item.kind is Kind.UNCERTAIN and any(ids & bearers(chronicle, item.object_name, mark) for mark in markers)
+
+    # ── what must hold ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def lost(self, chronicle: Chronicle, waiting: set[tuple[str, object]]) -> list[str]:
+        """The edits that are neither in the org (now or once) nor among (record, value) of what `waiting` here."""
+        found = []
+        for (name, record_id, field), value in self.edits.items():
+            real, wanted = self.real(record_id), folded(self.real(value))
+            versions = chronicle.versions[name].get(real, [])
+            there = any(folded(each.values.get(field)) == wanted for each in versions if not each.gone)
+            if not there and (real, wanted) not in waiting:
+                found.append(f"{name} {real} {field} = {value!r}")
+        for marker, (name, record_id) in self.made.items():
+            kept = marker in self.given_up or (self.real(record_id), folded(marker)) in waiting
+            if not kept and not bearers(chronicle, name, marker):
+                found.append(f"{name} {record_id}, made here as {marker!r}")
+        return found
+
+    def overwritten(self, chronicle: Chronicle, excused: set[object]) -> list[str]:
+        """Values in the org in whose place one of ours came, though nobody here had seen them."""
+        found = []
+        for (name, field), ours in self._ours.items():
+            known: defaultdict[str, set[object]] = defaultdict(set)
+            for record_id, value in self._known[name, field]:
+                known[self.real(record_id)].add(value)
+            for key, versions in chronicle.versions[name].items():
+                values = [folded(each.values.get(field)) for each in versions if not each.gone]
+                for before, after in pairwise(values):
+                    if before != after and after in ours and before not in known[key] | excused:
+                        found.append(f"{name} {key} {field}: {before!r} made way for {after!r}")
+        return found
+
+
+def bearers(chronicle: Chronicle, name: str, marker: str) -> set[str]:
+    """The records of the org that ever had this marker."""
+    field, wanted = DESKS[name].marker, folded(marker)
+    return {
+        key
+        for key, versions in chronicle.versions[name].items()
+        if any(folded(each.values.get(field)) == wanted for each in versions if not each.gone)
+    }
+
+
+def check_nothing_is_doubled(chronicle: Chronicle, ledger: Ledger) -> None:
+    """No record that was made here is in the org twice."""
+    doubled = {mark: ids for mark, (name, _) in ledger.made.items() if len(ids := bearers(chronicle, name, mark)) > 1}
+    if doubled:
+        raise Violation("nothing is doubled", f"{doubled}")
+
+
+def writes(chronicle: Chronicle) -> Counter[str]:
+    """How many versions the chronicle has of each object's rows."""
+    return Counter({name: sum(map(len, rows.values())) for name, rows in chronicle.versions.items()})
