@@ -37,6 +37,10 @@ class _Reply(msgspec.Struct):
     errorMessage: str | None = None
 
 
+_REPLY = msgspec.json.Decoder(_Reply)
+"""Made at import, when there is one thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class IngestJob:
     """A job as the org shows it. `processed` has the failed rows too."""
@@ -134,7 +138,7 @@ class Ingest:
 
     def _job(self, body: bytes) -> IngestJob:
         try:
-            told = msgspec.json.decode(body, type=_Reply)
+            told = _REPLY.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise Unreachable(f"The org's answer about a Bulk job cannot be read: {bad}.") from bad
         message = self._transport.said(told.errorMessage or "")

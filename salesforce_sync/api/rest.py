@@ -100,10 +100,14 @@ class _Made(msgspec.Struct):
     id: str
 
 
+_MADE = msgspec.json.Decoder(_Made)
+"""Made at import, when there is one thread."""
+
+
 def read_id(body: bytes) -> str | None:
     """The 18-character id that the answer to a create tells; None if it tells none."""
     try:
-        return to_18(msgspec.json.decode(body, type=_Made).id)
+        return to_18(_MADE.decode(body).id)
     except (msgspec.MsgspecError, UnicodeDecodeError, Misuse):
         return None
 
