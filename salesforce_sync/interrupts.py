@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from types import FrameType
 from typing import Final
 
 from salesforce_sync.exits import Exit
-from salesforce_sync.terminal import is_terminal, warn
+from salesforce_sync.terminal import is_terminal
 
 MESSAGE: Final = "Interrupted. What is complete is kept, and the next sync goes on from there."
 
@@ -30,8 +31,9 @@ def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
 
         def asked(number: int, frame: FrameType | None) -> None:
             signal.signal(signal.SIGINT, cut)
-            stop()
-            warn(STOPPING)
+            _elsewhere(stop)
+            # Past Python's own stream: it may be in the middle of a line.
+            os.write(2, f"{STOPPING}\n".encode())
 
         signal.signal(signal.SIGINT, asked)
         yield
@@ -63,10 +65,22 @@ def cut_on_interrupt(clean: Callable[[], None] = lambda: None) -> Iterator[None]
 def set_on_signals(stop: threading.Event) -> None:
     """Let Ctrl-C and SIGTERM set `stop`; a second one ends the process at once."""
 
+    asked = False
+
     def ended(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal asked
+        if asked:
             os._exit(Exit.INTERRUPTED)
-        stop.set()
+        asked = True
+        _elsewhere(stop.set)
 
     signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGINT, ended)
+
+
+def _elsewhere(call: Callable[[], None]) -> None:
+    """Make the call in another thread.
+
+    The one that a signal interrupts may be waiting for the very event, and hold its lock: it would wait for itself.
+    """
+    _thread.start_new_thread(call, ())

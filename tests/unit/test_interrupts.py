@@ -1,0 +1,55 @@
+"""Signals: what they interrupt may be waiting for the very event that they set, with its lock in its hands."""
+
+import subprocess
+import sys
+
+import pytest
+
+DAEMON = """
+import signal, threading
+from salesforce_sync.interrupts import set_on_signals
+
+stop = threading.Event()
+set_on_signals(stop)
+with stop._cond:  # as `wait` has it for a moment
+    signal.raise_signal(signal.SIGTERM)
+print("ended" if stop.wait(10) else "went on")
+"""
+
+SYNC = """
+import signal, threading
+from salesforce_sync.interrupts import stop_on_interrupt
+
+stop = threading.Event()
+with stop_on_interrupt(stop.set):
+    with stop._cond:
+        signal.raise_signal(signal.SIGINT)
+    print("ended" if stop.wait(10) else "went on")
+"""
+
+SECOND_SIGNAL = """
+import signal, threading
+from salesforce_sync.interrupts import set_on_signals
+
+set_on_signals(threading.Event())
+signal.raise_signal(signal.SIGTERM)
+signal.raise_signal(signal.SIGTERM)
+print("still here")
+"""
+
+
+def run(script):
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize("script", [DAEMON, SYNC], ids=["daemon", "sync"])
+def test_a_signal_ends_a_wait_at_whatever_moment_it_comes(script):
+    ran = run(script)
+
+    assert (ran.returncode, ran.stdout) == (0, "ended\n"), ran.stderr
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    ran = run(SECOND_SIGNAL)
+
+    assert (ran.returncode, ran.stdout) == (130, "")
