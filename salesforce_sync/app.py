@@ -387,9 +387,12 @@ class SFSync:
             self.resolve(item.number, sent_again(item))
         return len(again)
 
-    def link(self, number: int, record_id: str) -> None:
-        """The new record of this item is that one, which the org has already: it is not created."""
-        self.resolve(number, Resolution(link=record_id))
+    def link(self, number: int, record_id: str, side: Side | str = Side.ORG) -> None:
+        """The new record of this item is that one, which the org has already: it is not created.
+
+        The org's values hold; with the side "local" those that were given here are sent.
+        """
+        self.resolve(number, Resolution(_side(side), link=record_id))
 
     # ── signals and usage ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -317,13 +317,14 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
 @shared
 @_item
 @_record
+@click.option("--local", "side", flag_value="local", default="org", help="Send the values that were given here.")
 @click.pass_obj
-def link_item(options: Options, number: int, record_id: str) -> int:
+def link_item(options: Options, number: int, record_id: str, side: str) -> int:
     """Say which record of the org this one is.
 
-    The record that was made here is not made again; where its values differ, they are sent or asked about.
+    The record that was made here is not made again. The org's values hold; with --local those given here are sent.
     """
-    return _decide(options, number, lambda sync: sync.link(number, record_id))
+    return _decide(options, number, lambda sync: sync.link(number, record_id, side))
 
 
 def _decide(options: Options, number: int, decide: Callable[[SFSync], None]) -> int:

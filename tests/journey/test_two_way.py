@@ -236,20 +236,20 @@ def test_a_duplicate_can_be_linked_saved_all_the_same_or_dropped(replica, simorg
     simorg.rules.add_duplicate_rule("Contact", ["Email"])
     twin = simorg.add("Contact", LastName="Twin", Email="twin@example.com")
     replica("sync")
-    items = []
     for name in ("Link", "Save", "Drop"):
         replica("new", "Contact", f"LastName={name}", "Email=twin@example.com")
     assert replica("push").code == 3
     items = {each["edits"]["LastName"]["here"]: str(each["item"]) for each in replica("inbox", "--json").json["items"]}
 
     shown = replica("inbox", "show", items["Link"]).out
-    linked = replica("inbox", "link", items["Link"], twin)
+    linked = replica("inbox", "link", items["Link"], twin, "--local")
+    sent = replica("push")  # on its own: beside the saved one, the org would find it a duplicate too
     saved = replica("inbox", "retry", items["Save"], "--allow-duplicates")
     dropped = replica("inbox", "drop", items["Drop"])
     pushed = replica("push")
 
     assert f"salesforce-sync inbox link {items['Link']} {twin}" in shown
-    assert (linked.code, saved.code, dropped.code, pushed.code) == (0, 0, 0, 0)
+    assert (linked.code, sent.code, saved.code, dropped.code, pushed.code) == (0, 0, 0, 0, 0)
     names = replica("query", "SELECT LastName FROM Contact WHERE Email = 'twin@example.com'", "--json").json["rows"]
     assert sorted(each["LastName"] for each in names) == ["Save", "Twin"]
     assert simorg.row(twin)["LastName"] == "Twin"
