@@ -11,7 +11,7 @@ from salesforce_sync import reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.exits import Exit, exit_of_push
-from salesforce_sync.interrupts import cut_on_interrupt
+from salesforce_sync.interrupts import stop_on_interrupt
 from salesforce_sync.models.inbox import Side
 from salesforce_sync.reports_edits import Values
 from salesforce_sync.terminal import say, say_json, say_table
@@ -145,7 +145,7 @@ def push(options: Options, dry_run: bool) -> int:
     with options.open() as sync:
         if dry_run:
             return _show_diff(options, sync)
-        with cut_on_interrupt():
+        with stop_on_interrupt(sync.stop):
             done = sync.push()
         if options.json:
             say_json(reports_edits.push_document(done))
@@ -180,7 +180,7 @@ def undo(options: Options, push_id: str) -> int:
     deleted, what it deleted is brought back. `pushes` lists the last ones.
     """
     with options.open() as sync:
-        with cut_on_interrupt():
+        with stop_on_interrupt(sync.stop):
             undone = sync.undo(push_id)
         if options.json:
             left = [
