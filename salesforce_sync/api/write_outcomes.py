@@ -101,7 +101,8 @@ def outcome_of(change: Change, error: RowError) -> Outcome:
     """What becomes of a change that the org did not take."""
     if error.status == 412:
         return Conflicted(change)
-    if error.code in _GONE or error.status == 404:
+    # With the name of a field it is the record referred to that is gone: the same edit would be refused for ever.
+    if (error.code in _GONE and not set(error.fields) - {"Id"}) or error.status == 404:
         return gone(change, error)
     if error.status >= 500:
         return Lost(change, f"The org's answer was {error.status}: {error.message or error.code}")

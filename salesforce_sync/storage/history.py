@@ -27,7 +27,12 @@ SELECT object_name, record_id, origin, at, who, push_id, replaced FROM _sync_his
 WHERE record_id = ? AND object_name = ? ORDER BY id DESC
 """
 _BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
-_TOO_OLD = "DELETE FROM _sync_history WHERE object_name = ? AND at < ?"
+# Entries are in the order of their time: a look at the oldest is enough, and one at all, for each row of a push, is not
+# to be paid.
+_TOO_OLD = """
+DELETE FROM _sync_history WHERE object_name = ?1 AND id < (
+    SELECT id FROM _sync_history WHERE object_name = ?1 AND at >= ?2 ORDER BY id LIMIT 1)
+"""
 _TOO_MANY = """
 DELETE FROM _sync_history WHERE object_name = ?1 AND id <= (
     SELECT id FROM _sync_history WHERE object_name = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)

@@ -97,7 +97,8 @@ ON CONFLICT (push_id) DO UPDATE SET calls = excluded.calls, seconds = excluded.s
     message = excluded.message, hint = excluded.hint
 """
 _FORGET_ATTEMPT = """
-DELETE FROM _sync_pushed WHERE push_id = ? AND object_name = ? AND record_id = ? AND outcome <> 'applied'
+-- +push_id: not by the index of the push, which all its rows share (10,000 answers would be 50 million looks).
+DELETE FROM _sync_pushed WHERE +push_id = ? AND object_name = ? AND record_id = ? AND outcome <> 'applied'
 """
 _NOTE_PUSHED = """
 INSERT INTO _sync_pushed (push_id, object_name, record_id, operation, edits, outcome, code, message, hint)

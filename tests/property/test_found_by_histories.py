@@ -6,7 +6,7 @@ from tests.torture.history import History, Setup, Step
 from tests.torture.machine import play
 
 
-def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, segment_bytes=3000, route="cheapest"):
+def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, segment_bytes=3000, route="cheapest", way=""):
     setup = Setup(
         objects=objects,
         replicas=1,
@@ -17,6 +17,8 @@ def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, segment_byte
         route=route,
         workers=1,
         skew_seconds=0,
+        two_way=bool(way),
+        way=way or "cheapest",
     )
     return History(0, setup, tuple(map(Step.parse, steps.split())))
 
@@ -82,6 +84,16 @@ FOUND = {
     ),
     "a_job_that_hung_was_waited_for_in_every_run": history(
         "job_fails:24 sync:1", "Opportunity", rows=12, page_rows=1, route="bulk"
+    ),
+    "an_edit_that_refers_to_a_record_that_is_gone_was_sent_for_ever": history(
+        "sync:446808 local_update:927463 delete:249545",
+        "Contact",
+        "Opportunity",
+        page_rows=7,
+        result_rows=5,
+        segment_bytes=32 << 20,
+        route="bulk",
+        way="collections",
     ),
 }
 
