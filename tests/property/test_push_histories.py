@@ -279,7 +279,7 @@ def check_only_what_waits_differs(history: History) -> None:
                 assert here.get(key) == there.get(key), (name, key)
 
 
-HISTORIES = int(os.environ.get("HISTORIES", "150"))
+HISTORIES = int(os.environ.get("HISTORIES", "270"))
 
 
 @pytest.mark.parametrize("part", range(10))
