@@ -90,13 +90,12 @@ class HistoryWriter:
         who: str = "",
         push_id: str | None = None,
     ) -> None:
-        """Keep one record's replaced values: field → (old, new)."""
+        """Keep one record's replaced values: field → (old, new). The bounds are for `trim`, once a transaction."""
         told = {name: pair for name, pair in replaced.items() if name not in UNTOLD and pair[0] != pair[1]}
         if told and self._kept:
             text = msgspec.json.encode(told).decode()
             at = format_datetime(self._now())
             db.execute(_NOTE, (object_name, record_id, at, origin, who, push_id, text))
-            self.trim(db, object_name)
 
     def trim(self, db: apsw.Connection, object_name: str) -> None:
         """Hold the object's history to its bounds."""

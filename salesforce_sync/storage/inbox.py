@@ -166,6 +166,7 @@ class Inbox:
         checked = self._checked(db, schema, item, resolution)
         with unseen(db, {schema.name, *in_outbox(db)}):
             _Decision(db, self._schema, schema, item, self._history, self._now()).carry_out(checked)
+        self._history.trim(db, schema.name)
 
     def _checked(self, db: apsw.Connection, schema: ObjectSchema, item: _Item, resolution: Resolution) -> Resolution:
         """The decision with its values as an edit would store them; `Misuse` if an edit would be refused."""

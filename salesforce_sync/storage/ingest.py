@@ -221,6 +221,8 @@ class Ingest:
             db.execute(sql.merge(schema.name, schema.columns, schema.stamp), trusted)
             changed = db.changes()
             seen = self._judge.settle(db, schema, met)
+            if met:
+                self._history.trim(db, schema.name)
         db.execute(sql.drop_table(sql.staging_table(schema.name)))
         updated = max(0, changed - new - new_dead - revived - died)
         inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted

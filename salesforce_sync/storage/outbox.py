@@ -256,6 +256,8 @@ class Outbox:
                         _note_pushed(db, push_id, change, change.record_id, "lost", Problem("NO_ANSWER", message))
                     case Deferred() | Conflicted():
                         self._not_taken(db, push_id, outcome, row)
+            for name in {outcome.change.object_name for outcome in applied}:
+                self._history.trim(db, name)
         return Settled(tuple(applied), tuple(parked), created)
 
     # ── one answer ───────────────────────────────────────────────────────────────────────────────────────────────
