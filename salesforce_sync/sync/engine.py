@@ -60,7 +60,7 @@ class SyncEngine:
         course = self._course(objects, accepted, Proofs.WHEN_DUE)
         run = self._pull_all(course)
         if not course.stop.is_set() and self._pusher.due():
-            pushed = self._pusher.push()
+            pushed = self.push()
             calls, seconds = self._cost(course)
             run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
         self._tell(run)
@@ -83,7 +83,10 @@ class SyncEngine:
 
     def push(self) -> Push:
         """Send what is in the outbox, without a pull before."""
-        return self._pusher.push()
+        try:
+            return self._pusher.push()
+        finally:
+            self._note_usage()
 
     def dry_run(self) -> Preview:
         """What a push would send now, and what it would cost. Nothing is sent."""
@@ -91,7 +94,10 @@ class SyncEngine:
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as far as nobody has changed them since."""
-        return self._pusher.undo(push_id)
+        try:
+            return self._pusher.undo(push_id)
+        finally:
+            self._note_usage()
 
     def verify(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, compare every id and stamp with the org, and repair; `store.proof` has the results."""
