@@ -30,6 +30,10 @@ def _assignments(given: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(
                 f"{name!r} has no value. Write {name or 'Phone'}=VALUE, or {name or 'Phone'}= to clear the field."
             )
+    names = [name.strip().casefold() for name, _, _ in pairs]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise click.UsageError(f"{name!r} is given twice.")
     return {name.strip(): value for name, _, value in pairs}
 
 

@@ -134,7 +134,7 @@ class Collection(Generic[R]):
         """
         edited, record_id = self._mine(record), self._id_of(record)
         changes = self._changes(edited, values)
-        if edited.original("Id") is None:
+        if edited.original("Id") is None and changes.get("Id") == edited.stored("Id"):
             changes.pop("Id", None)  # Contact(id="003…", phone="…"): it only says which record
         if changes:
             self.store.update(self.object_name, record_id, changes)

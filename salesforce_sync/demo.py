@@ -75,7 +75,7 @@ def _say_result(run: Run, status: Status, folder: Path) -> None:
 
 
 def next_commands(folder: Path) -> list[str]:
-    """Three commands that work when they are copied into the shell that this was called from."""
+    """Commands that work when they are copied into the shell that this was called from."""
     settings = str(folder / "config.yaml")
     sql = "SELECT Name, Email, Phone FROM Contact LIMIT 5"
     search = f"SFSync({settings!r}).contacts.search(name__startswith='A')"
@@ -84,6 +84,8 @@ def next_commands(folder: Path) -> list[str]:
         f"{program()} --config {shlex.quote(settings)} query {_in_double_quotes(sql)}",
         f"{program()} --config {shlex.quote(settings)} status",
         f"{python()} -c {_in_double_quotes(code)}",
+        f"{program()} --config {shlex.quote(settings)} new Contact FirstName=Ada LastName=Lovelace",
+        f"{program()} --config {shlex.quote(settings)} diff",
     ]
 
 

@@ -39,7 +39,9 @@ MEANINGS = {
     Exit.PARTIAL: "partial: some objects or changes are complete and some are not",
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
     Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
-    Exit.REFUSED: "the object or query was refused (OBJECT_NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)",
+    Exit.REFUSED: (
+        "the object, record or query was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)"
+    ),
     Exit.INTERRUPTED: "ended by Ctrl-C",
 }
 

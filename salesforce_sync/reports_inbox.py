@@ -89,10 +89,12 @@ def say_item(item: InboxItem, values: Values) -> None:
                 for each in item.conflicts
             ],
         )
-    if item.edits:
+    disputed = {each.field for each in item.conflicts}
+    further = [each for each in item.edits if each.field not in disputed]
+    if further:
         say()
         say("Edits:" if not item.conflicts else "Further edits, which are not in dispute:")
-        say_edits(name, item.edits, values, new=item.operation is Operation.CREATE)
+        say_edits(name, further, values, new=item.operation is Operation.CREATE)
     for match in item.matches:
         say(f"Like it: {values.record(match.object_name, match.record_id)}")
     say()

@@ -47,6 +47,8 @@ UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id =
         AND kind NOT IN ('conflict', 'replaced'))
 """
 
+_DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
+_DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 
 Row = Mapping[str, Stored]
@@ -140,6 +142,7 @@ class Judge:
         if contested is None:
             return met.before
         verdict = judge(contested, schema, self._policies)
+        known = self._known(db, contested)
         self._carry_out(db, schema, contested, verdict)
         told = {each.field for each in contested.edits} - set(verdict.done)  # what goes on, or waits, is not replaced
         before = {
@@ -151,7 +154,15 @@ class Judge:
             name: (before[name], value) for name, value in met.came.items() if name in before and name not in told
         }
         self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
-        return contested.base or None
+        return known or None
+
+    def _known(self, db: apsw.Connection, contested: Contested) -> dict[str, Stored]:
+        """The row as the org last showed it: what is disputed already is no news when it is read again."""
+        record = contested.object_name, contested.record_id
+        known = {**contested.base, **dict(db.execute(_DISPUTED, record))}
+        if "IsDeleted" in known and db.execute(_DELETED_THERE, record).get:
+            known["IsDeleted"] = 1
+        return known
 
     def _contested(
         self, db: apsw.Connection, schema: ObjectSchema, record_id: str, before: Row | None, org: Row | None

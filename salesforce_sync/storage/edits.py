@@ -87,7 +87,8 @@ class Editor:
         with self._editing() as db:
             back = f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 0 WHERE "Id" = ? AND "IsDeleted" = 1'
             db.execute(back, (real_id(db, record_id),))
-            _check_found(db, schema, record_id)
+            if not db.changes():
+                raise RecordNotFound(f"{schema.name} has no deleted record {record_id}.")
 
     def real_id(self, record_id: str) -> str:
         with self._connections.looking() as db:

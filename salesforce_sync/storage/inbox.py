@@ -27,7 +27,9 @@ from salesforce_sync.storage.watch import in_outbox, unseen
 _PUT = """
 INSERT INTO _sync_inbox (object_name, record_id, kind, at, code, message, hint, fields, matches, replaced)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (object_name, record_id, kind) DO UPDATE SET at = excluded.at, code = excluded.code,
+ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
+    at = CASE WHEN (code, message, fields) = (excluded.code, excluded.message, excluded.fields)
+        THEN at ELSE excluded.at END, code = excluded.code,
     message = excluded.message, hint = excluded.hint, fields = excluded.fields, matches = excluded.matches,
     replaced = excluded.replaced
 """

@@ -116,6 +116,8 @@ def why_read_only(field: Field) -> str:
 def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
     """Conditions under which a given value is surely wrong, and why."""
     new = f"NEW.{quote(field.name)}"
+    if field.type in (FieldType.DECIMAL, FieldType.ID, FieldType.REFERENCE, FieldType.TEXT):
+        yield f"typeof({new}) = 'blob'", "is a binary value (a blob), which cannot be sent"
     match field.type:
         case FieldType.BOOLEAN:
             yield f"{new} NOT IN (0, 1)", "is 0 or 1"

@@ -60,7 +60,7 @@ class SyncEngine:
         course = self._course(objects, accepted, Proofs.WHEN_DUE)
         run = self._pull_all(course)
         if not course.stop.is_set() and self._pusher.due():
-            pushed = self._pusher.push()
+            pushed = self.push()
             calls, seconds = self._cost(course)
             run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
             self._note_usage()

@@ -7,7 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from salesforce_sync.errors import RecordNotFound, StoreBusy, StoreTrouble, SyncError
 from salesforce_sync.models.inbox import InboxItem
@@ -62,12 +62,16 @@ class Preview:
 
 @dataclass(slots=True)
 class _Course:
-    """One push while it goes on. `ended` holds what became of each change that is not applied."""
+    """One push while it goes on. `ended` holds what became of each change that is not applied.
+
+    `disputed` holds what was in conflict before it was sent again.
+    """
 
     push_id: str
     schemas: Mapping[str, ObjectSchema]
     applied: list[PushedChange] = field(default_factory=list)
     ended: dict[int, PushedChange] = field(default_factory=dict)
+    disputed: dict[int, PushedChange] = field(default_factory=dict)
     sends: Counter[int] = field(default_factory=Counter)
     updated: Counter[str] = field(default_factory=Counter)
     without: frozenset[str] = frozenset()
@@ -122,11 +126,18 @@ class Pusher:
 
     def _left(self, course: _Course) -> tuple[PushedChange, ...]:
         """What is not in the org, in the order of the outbox."""
-        waiting = {each.number for each in self._store.changes()}
+        waiting = {each.number: each for each in self._store.changes()}
         # A conflict that a policy decided for the org, or that was none (both sides made the same change), is over.
-        return tuple(
+        left = (
             each for number, each in sorted(course.ended.items()) if each.outcome != "conflicted" or number in waiting
         )
+        # What was not in dispute has been sent, and the rest waits: the change is in the org in part only.
+        in_part = (
+            each
+            for number, each in sorted(course.disputed.items())
+            if number in waiting and number not in course.ended and waiting[number].state is ChangeState.PARKED
+        )
+        return (*left, *in_part)
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as a new push, as far as nobody has changed them since.
@@ -268,7 +279,12 @@ class Pusher:
         self._store.settle(course.push_id, outcomes)
         for outcome in outcomes:
             number = outcome.change.number
-            course.ended.pop(number, None)
+            before = course.ended.pop(number, None)
+            if before is not None and before.outcome == "conflicted":
+                sent = {each.field for each in outcome.change.edits}
+                course.disputed[number] = replace(
+                    before, edits=tuple(each for each in before.edits if each.field not in sent)
+                )
             if isinstance(outcome, Applied):
                 course.applied.append(_pushed(outcome))
             else:

@@ -84,8 +84,10 @@ class Contesting(Editing):
         if here is None:
             table.rows[key] = dict(row)
             return True
-        absent = pending is not None and pending.absent is not None
-        if kept_out(table.schema.stamp, row, here, trusted) or (same(row, org_view(table, key)) and not absent):
+        absent = None if pending is None else pending.absent
+        known = org_view(table, key) | ({"IsDeleted": 1} if absent is Cause.DELETED else {})
+        told = absent is None or absent is Cause.DELETED
+        if kept_out(table.schema.stamp, row, here, trusted) or (same(row, known) and told):
             return False
         before = dict(here)
         if pending is None:

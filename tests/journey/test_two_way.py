@@ -96,6 +96,7 @@ REFUSED = [
     ("UPDATE Contact SET CreatedDate = '2026-01-01T00:00:00.000Z'", "Contact.CreatedDate is read-only"),
     ("UPDATE Contact SET LastName = NULL", "Contact.LastName is required"),
     ("INSERT INTO Contact (FirstName) VALUES ('Jane')", "Contact.LastName is required"),
+    ("UPDATE Contact SET Phone = x'3535'", "Contact.Phone is a binary value (a blob)"),
     ("UPDATE Contact SET Birthdate = '31.01.2026'", "Contact.Birthdate is a date, written like 2026-01-31"),
 ]
 
@@ -148,6 +149,9 @@ MISTAKES = [
     (("edit", "Contact", "JANE", "Birthdate=soon"), 2, "Birthdate: 'soon' is not a date, such as 2026-01-31."),
     (("edit", "Contact", "JANE", "CreatedDate="), 2, "Contact.CreatedDate is read-only for the connected user."),
     (("edit", "Contact", "JANE", "Phone"), 2, "'Phone' has no value. Write Phone=VALUE, or Phone= to clear"),
+    (("edit", "Contact", "JANE", "Phone=1", "phone=2"), 2, "'phone' is given twice."),
+    (("edit", "Contact", "JANE", "Id=003000000000001"), 2, "Contact.Id is read-only"),
+    (("undelete", "Contact", "JANE"), 6, "NOT_FOUND: Contact has no deleted record"),
     (("edit", "Contact", "JANE"), 2, "Nothing to change. Write FIELD=VALUE behind the id"),
     (("edit", "Contact", "12", "Phone=1"), 2, "'12' is not a Salesforce id."),
     (("edit", "Contact", "003000000000001", "Phone=1"), 6, "NOT_FOUND: Contact has no such record"),
@@ -160,6 +164,20 @@ MISTAKES = [
     (("inbox", "take", "7", "org"), 6, "There is no item 7 in the inbox."),
     (("inbox", "retry"), 2, "Name one item, or --all CODE."),
 ]
+
+
+def test_a_push_of_which_a_part_is_disputed_is_partial_and_points_to_the_inbox(replica, simorg, jane):
+    meanwhile(simorg, jane, Phone="555-9999")
+    replica("edit", "Contact", jane, "Phone=555-1111", "Title=Dr")
+
+    pushed = replica("push")
+    shown = replica("inbox", "show", "1").out
+
+    assert (pushed.code, pushed.out.splitlines()[-1][:37]) == (3, "partial: 1 of 2 changes in the org, 0")
+    assert "waits in the inbox" in pushed.err
+    assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("555-9999", "Dr")
+    assert "555-1111" in shown
+    assert "not in dispute" not in shown
 
 
 def test_a_mistake_says_what_to_do(replica, jane):

@@ -96,6 +96,18 @@ def outcomes(push):
 # ── one change ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_what_the_org_said_of_its_calls_is_kept_after_a_push(rig):
+    rig.edit(rig.acme, Phone="2")
+
+    push = rig.push()
+    after_push = rig.store.usage()
+    rig.org.tick()
+    rig.engine.undo(push.push_id)
+
+    assert after_push is not None
+    assert rig.store.usage().used == rig.org.usage.spent > after_push.used
+
+
 def test_nothing_to_push_costs_nothing_and_says_nothing(rig):
     before, signals = rig.org.usage.spent, len(rig.signals)
 
@@ -186,6 +198,21 @@ def test_a_hundred_quiet_cycles_after_a_push_write_nothing(rig):
 
     assert len(rig.org.written) == written
     assert {(each.state, each.changed, each.pushed) for each in runs} == {(RunState.COMPLETE, 0, None)}
+
+
+def test_a_hundred_quiet_cycles_with_items_in_the_inbox_tell_of_no_change(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.bolt, Phone="2")
+    rig.org.put("Account", rig.acme, Phone="3")
+    rig.org.delete("Account", rig.bolt)
+    rig.sync()
+    items = rig.store.inbox()
+
+    runs = [rig.sync() for _ in range(100)]
+
+    assert {(each.state, each.changed, each.pushed) for each in runs} == {(RunState.COMPLETE, 0, None)}
+    assert len(items) == 2
+    assert rig.store.inbox() == items
 
 
 # ── dry run ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -315,7 +342,9 @@ def test_a_field_that_both_changed_waits_and_the_org_keeps_its_own(rig):
 
     push = rig.push()
 
-    assert outcomes(push) == [(rig.acme, "applied")]
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.acme, "conflicted")]
+    assert [[edit.field for edit in each.edits] for each in push.changes] == [["Name"], ["Phone"]]
+    assert push.state is RunState.PARTIAL
     assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("3", "New")
     assert rig.kinds() == [(rig.acme, Kind.CONFLICT)]
     assert "conflict" in [each.name for each in rig.signals]
