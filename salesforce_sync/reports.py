@@ -11,7 +11,7 @@ from salesforce_sync.app import Answer, Budget, Status
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Problem, Run, RunCounts, RunRecord
-from salesforce_sync.terminal import ago, say, say_table, stamp, warn
+from salesforce_sync.terminal import ago, counted, say, say_table, stamp, warn
 
 
 def say_error(error: SyncError) -> None:
@@ -69,7 +69,8 @@ def run_line(run: Run) -> str:
     rows = sum(each.counts.rows for each in run.objects)
     rate = f", {rows / run.seconds:,.0f} rows/s" if rows and run.seconds else ""
     return (
-        f"{run.state.value}: {rows:,} rows, {run.changed:,} changed, {run.seconds:.1f} s{rate}, {run.calls} API calls"
+        f"{run.state.value}: {counted(rows, 'row')}, {run.changed:,} changed, {run.seconds:.1f} s{rate}, "
+        f"{counted(run.calls, 'API call')}"
     )
 
 
@@ -161,7 +162,7 @@ def forecast_line(budget: Budget) -> str:
         parts.append("more than is left, so it will be partial")
     about = "at least" if forecast.unknown else "about"
     details = f" ({'; '.join(parts)})" if parts else ""
-    return f"the next sync takes {about} {forecast.calls:,} API call{'' if forecast.calls == 1 else 's'}{details}"
+    return f"the next sync takes {about} {counted(forecast.calls, 'API call')}{details}"
 
 
 def _minutes(count: int) -> str:

@@ -14,7 +14,7 @@ from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, 
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
-from salesforce_sync.terminal import ago, clean, say, say_table, stamp, warn
+from salesforce_sync.terminal import ago, clean, counted, say, say_table, stamp, warn
 
 MOST_SHOWN: Final = 50
 """Changes that are shown one by one; --json gives all of them."""
@@ -129,11 +129,6 @@ def _diff_line(diff: Diff) -> str:
     if not diff.orders:
         return "Nothing to send."
     return f"{counted(len(diff.orders), 'change')} to send: {counted(diff.calls, 'API call')}."
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things: `1 change`, `2 changes`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _waiting(diff: Diff) -> Iterable[tuple[Change, str]]:

@@ -168,7 +168,7 @@ def _bars() -> Iterator[Listener]:
 
         def get_renderables(self) -> Iterator[RenderableType]:
             yield from super().get_renderables()
-            yield Text(f"{shown.calls:,} API calls", style="dim")
+            yield Text(counted(shown.calls, "API call"), style="dim")
 
     shown.bars = BarsAndCalls(
         TextColumn("{task.description}"),
@@ -220,7 +220,7 @@ class _PlainProgress:
             if told is not None and now - told < PLAIN_SECONDS and signal.rows != signal.total:
                 return
             self._told[signal.object, signal.waits_for] = now
-        warn(f"{signal.object}: {_rows(signal)}, {signal.calls} API calls")
+        warn(f"{signal.object}: {_rows(signal)}, {counted(signal.calls, 'API call')}")
 
 
 def _rows(signal: Progress) -> str:
@@ -228,3 +228,8 @@ def _rows(signal: Progress) -> str:
         of = f" ({signal.total:,} rows)" if signal.total else ""  # a job that runs still says 0
         return f"waiting for {signal.waits_for}{of}"
     return f"{signal.rows:,} rows" if signal.total is None else f"{signal.rows:,} of {signal.total:,} rows"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 change`, `2 changes`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

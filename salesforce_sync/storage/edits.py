@@ -121,7 +121,7 @@ def _check_writable(schema: ObjectSchema, values: Iterable[str]) -> None:
     for name in values:
         field = schema.field(name)
         if field.name == "IsDeleted":
-            raise Misuse("IsDeleted is not set, but told by deleting.", hint="Use delete and undelete.")
+            raise Misuse("IsDeleted is not written itself.", hint="Use delete and undelete.")
         if not field.synced:
             raise Misuse(f"{schema.name}.{field.name} is made of other fields.", hint="Write its parts.")
         if not (field.createable or field.updateable):

@@ -443,6 +443,11 @@ class SqliteStore:
                 raise StoreTrouble(
                     f"{self.path} was made by a newer version of salesforce-sync.", hint="Install that version."
                 )
+            if version == 0 and db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sync_org'").get:
+                raise StoreTrouble(
+                    f"{self.path} has lost its version: it was restored from a dump, which does not carry it.",
+                    hint=f"If this version made the dump, run in sqlite3: PRAGMA user_version = {len(scripts)};",
+                )
             for _, script in scripts[version:]:
                 db.execute(script)
             db.pragma("user_version", len(scripts))

@@ -92,7 +92,7 @@ def test_progress_without_a_total_says_what_it_knows(capsys):
     with terminal.progress() as listener:
         listener(Progress("Lead", 7, None, calls=1))
 
-    assert capsys.readouterr().err == "Lead: 7 rows, 1 API calls\n"
+    assert capsys.readouterr().err == "Lead: 7 rows, 1 API call\n"
 
 
 def test_silence_says_nothing(capsys):

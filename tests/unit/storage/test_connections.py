@@ -119,6 +119,20 @@ def test_a_path_that_cannot_be_says_so(tmp_path):
         SqliteStore(tmp_path / "file" / "replica.db", FrozenClock())
 
 
+def test_a_database_that_has_lost_its_version_says_how_to_give_it_back(path):
+    # Restored from sqlite3's .dump, which leaves PRAGMA user_version out.
+    SqliteStore(path, FrozenClock()).close()
+    other = apsw.Connection(str(path))
+    version = other.pragma("user_version")
+    other.pragma("user_version", 0)
+    other.close()
+
+    with pytest.raises(StoreTrouble, match="dump") as caught:
+        SqliteStore(path, FrozenClock())
+
+    assert caught.value.hint.endswith(f"PRAGMA user_version = {version};")
+
+
 def test_a_database_of_a_newer_version_is_left_alone(path):
     SqliteStore(path, FrozenClock()).close()
     other = apsw.Connection(str(path))
