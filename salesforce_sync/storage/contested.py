@@ -58,6 +58,14 @@ def _is_dead(row: Row | None) -> bool:
     return row is None or bool(row.get("IsDeleted"))
 
 
+def _shown_before(schema: ObjectSchema, before: Row | None) -> dict[str, Stored]:
+    """What the org had shown of the record: of one that was made here and never read, what was sent and no more."""
+    if before is None:
+        return {}
+    made_here = schema.stamp is not None and before[schema.stamp] is None
+    return {name: value for name, value in before.items() if not made_here or value is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Met:
     """A record with local edits whose row is among those that came: its row here before, and the one that came."""
@@ -173,7 +181,7 @@ class Judge:
         operation, edited_at, _state = waiting
         rows = list(db.execute(_EDITS, (schema.name, record_id)))
         edits = tuple(Edit(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows)
-        base: dict[str, Stored] = dict(before or {}) | {each.field: each.base for each in edits}
+        base: dict[str, Stored] = _shown_before(schema, before) | {each.field: each.base for each in edits}
         if operation == Operation.DELETE and org is not None:
             # What we have sent ourselves is no change of anybody's.
             base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}

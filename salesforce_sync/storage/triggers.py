@@ -220,6 +220,8 @@ def _insert(schema: ObjectSchema) -> str:
             f'INSERT INTO _sync_edit (object_name, record_id, field, value) SELECT {literal(schema.name)}, NEW."Id",'
             f" column1, column2 FROM (VALUES {rows}) WHERE column2 IS NOT NULL"
         )
+        for named_really in _real_names(schema, fields):
+            statements += named_really
     return _create(schema, "insert", "AFTER INSERT", statements)
 
 
@@ -238,8 +240,10 @@ def _update(schema: ObjectSchema) -> str:
         f" FROM (VALUES {rows}) WHERE column2 IS NOT column3"
         " ON CONFLICT (object_name, record_id, field) DO UPDATE SET value = excluded.value"
     )
+    in_edits, in_row = _real_names(schema, fields)
     statements = [
         edit,
+        *in_edits,
         # A field that is back where the org has it is no edit any more, unless something else is on its way there.
         f"DELETE FROM _sync_edit WHERE {mine} AND in_flight = 0"
         " AND ((contested = 0 AND value IS base) OR (contested = 1 AND value IS org))",
@@ -249,9 +253,31 @@ def _update(schema: ObjectSchema) -> str:
         " not_before = NULL, edited_at = excluded.edited_at",
         *_let_go(schema),
         *_tidy(schema),
+        *in_row,
     ]
     alive = ' AND NEW."IsDeleted" IS NOT 1' if schema.has("IsDeleted") else ""
     return _create(schema, "update", "AFTER UPDATE", statements, _changed_condition(fields) + alive)
+
+
+def _real_names(schema: ObjectSchema, fields: list[Field]) -> tuple[list[str], list[str]]:
+    """Statements that put real ids for local ones that the org has answered by now: into the edits, and into the row.
+
+    A value that is put only into the one of them would differ from what the org shows for ever.
+    """
+    names = [each.name for each in fields if each.type is FieldType.REFERENCE]
+    if not names:
+        return [], []
+    real = "SELECT record_id FROM _sync_local WHERE local_id ="
+    local = joined([f"NEW.{quote(name)} {_LOCAL}" for name in names], " OR ")
+    listed = ", ".join(map(literal, names))
+    cells = ", ".join(f"{quote(name)} = coalesce(({real} {quote(name)}), {quote(name)})" for name in names)
+    return (
+        [
+            f"UPDATE _sync_edit SET value = coalesce(({real} value), value) WHERE ({local}) AND {_mine(schema)}"
+            f" AND field IN ({listed})"
+        ],
+        [f"UPDATE {quote(schema.name)} SET {cells} WHERE ({local}) AND rowid = NEW.rowid"],
+    )
 
 
 def _waits_as_a_whole(mine: str) -> str:

@@ -117,7 +117,7 @@ class Contesting(Editing):
 
     def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
         key, slots = pending.record_id, pending.slots
-        base = org_view(table, key) | {name: each.base for name, each in slots.items()}
+        base = _shown_before(table, key) | {name: each.base for name, each in slots.items()}
         if row is not None and pending.operation is Operation.DELETE:
             base |= _taken(table.schema, slots, row)
         contested = Contested(
@@ -171,3 +171,10 @@ def _taken(schema: ObjectSchema, slots: Mapping[str, Slot], row: Row) -> dict[st
         for name, each in slots.items()
         if each.in_flight and name in row and arrived(schema, name, each.sent, row[name])
     }
+
+
+def _shown_before(table: Table, key: str) -> Row:
+    """What the org had shown of the record: of one that was made here and never read, what was sent and no more."""
+    view, stamp = org_view(table, key), table.schema.stamp
+    made_here = stamp is not None and view[stamp] is None
+    return {name: value for name, value in view.items() if not made_here or value is not None}

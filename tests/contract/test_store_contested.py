@@ -15,11 +15,14 @@ from tests.contract.edits import (
     ACCOUNT,
     ACME,
     BOLT,
+    JANE,
+    NEW,
     NOON,
     ONE,
     THREE,
     TWO,
     acme,
+    applied,
     arrive,
     item,
     only,
@@ -316,6 +319,30 @@ def test_deleted_here_and_changed_there_waits_for_a_person(replica):
     assert waiting(replica) == []
     assert (item(replica).kind, item(replica).operation) == (Kind.CHANGED_THERE, Operation.DELETE)
     assert replica.get("Account", ACME) is None
+
+
+def test_what_the_org_fills_in_when_it_makes_a_record_is_no_change_of_anybodys(replica):
+    local = replica.create("Account", {"Name": "Nut"})
+    created = send(replica)
+    replica.delete("Account", local)
+    applied(replica, created, Account=NEW)
+
+    arrive(replica, ACCOUNT, row(ACCOUNT, NEW, ONE, Name="Nut", Code__c="A-1", Active__c=True, LastModifiedById=JANE))
+
+    assert [(each.operation, each.record_id) for each in waiting(replica)] == [(Operation.DELETE, NEW)]
+    assert replica.inbox() == ()
+
+
+def test_another_value_than_was_sent_in_a_record_that_was_deleted_meanwhile_waits_for_a_person(replica):
+    local = replica.create("Account", {"Name": "Nut", "Phone": "1"})
+    created = send(replica)
+    replica.delete("Account", local)
+    applied(replica, created, Account=NEW)
+
+    arrive(replica, ACCOUNT, row(ACCOUNT, NEW, ONE, Name="Nut", Phone="2", Active__c=True))
+
+    assert waiting(replica) == []
+    assert (item(replica).kind, item(replica).message) == (Kind.CHANGED_THERE, "Changed in the org since: Phone.")
 
 
 def test_deleted_here_and_only_stamped_there_goes_on_with_the_new_stamp(replica):

@@ -225,6 +225,25 @@ def test_sync_brings_and_sends_and_can_be_told_only_to_bring(replica, simorg, ja
     assert replica("sync", "--json").json["pushed"] is None
 
 
+def test_plain_sql_may_go_on_naming_a_record_by_its_local_id(replica, simorg, jane):
+    replica("new", "Account", "Name=Acme")
+    (account,) = replica("query", "SELECT Id FROM Account WHERE Name = 'Acme'", "--json").json["rows"]
+    replica("push")
+    insert = plain_sql(replica, "INSERT INTO Contact (LastName, AccountId) VALUES ('Late', ?)", account["Id"])
+    refer = "UPDATE Contact SET AccountId = ?1, Description = ?1 WHERE Id = ?2"
+    update = plain_sql(replica, refer, account["Id"], jane)
+    pushed = replica("push", "--json").json
+
+    again = replica("diff", "--json").json
+
+    (acme,) = (key for (key,) in simorg.database.rows("SELECT Id FROM Account WHERE Name = 'Acme'"))
+    asked = "SELECT LastName, AccountId FROM Contact WHERE LastName IN ('Late', 'Doe') ORDER BY LastName"
+    here = replica("query", asked, "--json").json["rows"]
+    assert (insert.returncode, update.returncode, pushed["applied"], again["changes"]) == (0, 0, 2, [])
+    assert (simorg.row(jane)["AccountId"], simorg.row(jane)["Description"]) == (acme, account["Id"])
+    assert here == [{"LastName": "Doe", "AccountId": acme}, {"LastName": "Late", "AccountId": acme}]
+
+
 def test_a_refused_change_waits_in_the_inbox_and_the_others_go(replica, simorg, jane):
     rule = simorg.rules.add_validation("Contact", "Phone = 'bad'", "That is no number.", field="Phone")
     joe = simorg.add("Contact", LastName="Joe")
