@@ -250,6 +250,14 @@ class Pusher:
             # What the org has taken is shown here, whatever stopped the rest.
             course.updated.update(dict(refetch.merge_brought()))
         course.updated.update(dict(refetch.merge_wanted()))
+        self._leave_out(course, refetch)
+
+    def _leave_out(self, course: _Course, refetch: Refetch) -> None:
+        """An object that cannot be read again is left to a later push; the others go on."""
+        for trouble in refetch.unread.values():
+            log.info("The push %s leaves an object out: %s", course.push_id, trouble)
+            course.problem = Problem(trouble.code, trouble.message, trouble.hint)
+        course.without = course.without.union(refetch.unread)
 
     def _recover(self, course: _Course) -> None:
         """Settle what was on its way when the last push ended."""
@@ -261,10 +269,13 @@ class Pusher:
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))
             course.updated.update(dict(refetch.merge_wanted()))
-            self._settle(course, outcomes)
-            refetch.note(each for each in outcomes if not isinstance(each, Conflicted))
+            # What could not be read stays on its way: nobody knows whether it has arrived.
+            told = [each for each in outcomes if not _is_unread(each, refetch)]
+            self._settle(course, told)
+            refetch.note(each for each in told if not isinstance(each, Conflicted))
         course.updated.update(dict(refetch.merge_brought()))
         course.updated.update(dict(refetch.merge_wanted()))
+        self._leave_out(course, refetch)
 
     def _made_here(self) -> set[str]:
         """Ids of records that earlier creates of this replica have become."""
@@ -299,6 +310,12 @@ class Pusher:
         if push.changes or push.problem:
             applied = push.count("applied")
             self._bus.emit(PushComplete(applied, len(push.changes) - applied))
+
+
+def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
+    """Whether this answer says to read the record again, and that could not be done."""
+    change = outcome.change
+    return isinstance(outcome, Conflicted) and not change.local and change.object_name in refetch.unread
 
 
 def _tombstone_calls(wave: Wave) -> int:

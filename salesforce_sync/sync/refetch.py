@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
-from salesforce_sync.errors import Incomplete
+from salesforce_sync.errors import Incomplete, ObjectTrouble
 from salesforce_sync.models.outbox import Applied, Change, Conflicted, Outcome
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause
@@ -25,6 +25,8 @@ class Refetch:
         self._schemas = schemas
         self._brought: defaultdict[str, list[Row]] = defaultdict(list)
         self._wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self.unread: dict[str, ObjectTrouble] = {}
+        """Objects that the org does not let be read, and why."""
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Take what these answers brought, or ask for."""
@@ -52,7 +54,10 @@ class Refetch:
         """Read and merge the rest; what the org does not show any more is taken out, or waits in the inbox."""
         wanted, self._wanted = self._wanted, defaultdict(dict)
         for name, ids in wanted.items():
-            yield name, self._read(self._schemas[name], tuple(ids))
+            try:
+                yield name, self._read(self._schemas[name], tuple(ids))
+            except ObjectTrouble as trouble:
+                self.unread[name] = trouble
 
     def _read(self, schema: ObjectSchema, ids: Sequence[str]) -> int:
         request = PullRequest(schema, ids=tuple(ids), priority=Priority.PUSH)

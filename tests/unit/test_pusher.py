@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from salesforce_sync.errors import LimitExceeded, RecordNotFound, SessionInvalid
+from salesforce_sync.errors import LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
 from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Kind, Operation
 from salesforce_sync.models.run import RunState
@@ -596,3 +596,38 @@ def test_what_a_push_cost_is_known_to_the_next_process(rig, way):
     getattr(rig, way)()
 
     assert rig.store.usage().used == rig.org.usage.used
+
+
+# ── objects that cannot be read ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_object_that_cannot_be_read_again_does_not_stop_the_waves_of_others(rig):
+    parent = rig.store.create("Account", {"Name": "Parent"})
+    rig.store.create("Account", {"Name": "Child", "ParentId": parent})
+    rig.org.put("Contact", rig.jane, LastName="Moved")
+    rig.edit(rig.jane, "Contact", LastName="Doe")
+    rig.org.fail(ObjectNotFound("The org hides Contact."), call="pull", object_name="Contact")
+
+    push = rig.push()
+
+    assert names(rig) == ["Acme", "Bolt", "Child", "Parent"]
+    assert push.problem.code == "OBJECT_NOT_FOUND"
+    assert [each.record_id for each in rig.store.changes()] == [rig.jane]
+
+
+def test_a_lost_answer_of_an_object_that_cannot_be_read_does_not_stop_others(rig):
+    rig.org.lose_answer()
+    rig.edit(rig.jane, "Contact", LastName="Doe")
+    rig.push()
+    rig.org.fail(ObjectNotFound("The org hides Contact."), call="pull", object_name="Contact")
+    rig.edit(rig.acme, Phone="2")
+
+    push = rig.push()
+    waiting = [(each.record_id, each.state) for each in rig.store.changes()]
+    again = rig.push()
+
+    assert rig.there(rig.acme)["Phone"] == "2"
+    assert push.problem.code == "OBJECT_NOT_FOUND"
+    assert waiting == [(rig.jane, ChangeState.SENDING)]
+    assert (again.problem, rig.store.changes(), rig.kinds()) == (None, (), [])
+    assert rig.equal()
