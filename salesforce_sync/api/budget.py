@@ -81,8 +81,8 @@ def _own_calls(work: Work) -> int | None:
     if work.rows is None:
         return None
     reading = full_load(work.rows) - 1  # it is described already
-    times = work.reads_all + work.refresh_is_due
-    return times * reading + (reading - 1 if work.proof_is_due else 0)
+    again = (reading + 1) * work.reads_all  # nothing else would show that its fields have changed
+    return again + reading * work.refresh_is_due + (reading - 1 if work.proof_is_due else 0)
 
 
 def day(works: Sequence[Work], rhythm: Rhythm) -> int:

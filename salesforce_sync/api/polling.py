@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -12,6 +12,7 @@ from salesforce_sync.api import composite, query, rest
 from salesforce_sync.api.budget import POLLS_A_CALL
 from salesforce_sync.api.composite import CompositeAnswer, Part
 from salesforce_sync.api.query import Query
+from salesforce_sync.api.responses import Refusal, error_for
 from salesforce_sync.api.rest import Purpose
 from salesforce_sync.api.rows import PageDecoder, QueryPage
 from salesforce_sync.api.transport import Call, Transport
@@ -96,16 +97,27 @@ class Poller:
         return [_polled(question, answer) for question in questions]
 
     def _alone(self, question: _Question) -> Polled:
-        """The same by a call of its own, without the describe."""
+        """The same by calls of its own, one for the rows and one for the describe."""
         poll, path = question.poll, rest.query_path(question.query)
+        schema, described_as = self._describe_alone(question)
         try:
             if not self._transport.fits(path, SMALL_PAGE):
                 raise RequestRefused(f"{question.name} has too many fields for one request.", code="URI_TOO_LONG")
             answer = self._transport.send(Call(question.doing, path, headers=SMALL_PAGE))
             page = _page(poll.schema, answer.body)
         except (ObjectTrouble, QueryTimeout, Incomplete) as problem:
-            return _no_answer(poll, problem)
-        return Polled(question.name, Rows(page.rows, page.blanks), page.total, answer.asked, None, poll.described_as)
+            return replace(_no_answer(poll, problem), schema=schema, described_as=described_as)
+        return Polled(question.name, Rows(page.rows, page.blanks), page.total, answer.asked, schema, described_as)
+
+    def _describe_alone(self, question: _Question) -> tuple[ObjectSchema | None, str | None]:
+        """As `_described`, by a call of its own: without it a new field would not be seen for an hour."""
+        _, part = question.parts()
+        call = Call(f"describe {question.name}", part.path, headers=part.headers, refused=_unless_unchanged)
+        try:
+            answer = self._transport.send(call)
+        except ObjectTrouble:  # mostly: unchanged
+            return None, question.poll.described_as
+        return _news(question.poll, answer.body, _condition(answer.modified, answer.asked))
 
 
 def _query(poll: Poll) -> Query:
@@ -155,13 +167,22 @@ def _described(poll: Poll, answer: CompositeAnswer, reference: str) -> tuple[Obj
     part = answer.parts.get(reference)
     if part is None or not 200 <= part.status < 300:
         return None, poll.described_as
+    return _news(poll, part.body, _condition(part.headers.get("last-modified"), answer.asked))
+
+
+def _news(poll: Poll, body: bytes, described_as: str | None) -> tuple[ObjectSchema | None, str | None]:
     try:
-        schema = rest.read_schema(part.body, poll.schema.name)
+        schema = rest.read_schema(body, poll.schema.name)
     except SyncError as bad:
         log.warning("Describe within a poll: %s", bad.message)
         return None, poll.described_as
-    described_as = _condition(part.headers.get("last-modified"), answer.asked)
     return None if schema == poll.schema else schema, described_as
+
+
+def _unless_unchanged(refusal: Refusal, doing: str) -> SyncError:
+    """304 is an answer too, to a describe on a condition: there is nothing new."""
+    unchanged = refusal.status == 304
+    return RequestRefused("It is described as before.", code="UNCHANGED") if unchanged else error_for(refusal, doing)
 
 
 def _condition(last_modified: str | None, asked: datetime | None) -> str | None:

@@ -62,11 +62,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole successful answer. `asked` is the org's own time (UTC) just before it was asked, if the org told one."""
+    """A whole successful answer. `asked` is the org's own time (UTC) just before it was asked, if the org told one.
+
+    `modified` is its Last-Modified, as it came.
+    """
 
     body: bytes = field(repr=False)
     session: Session
     asked: datetime | None
+    modified: str | None = None
 
 
 class _Refused(Exception):
@@ -95,7 +99,7 @@ class Transport:
         def read(incoming: Incoming, session: Session, started: float) -> Answer:
             with closing(incoming):
                 asked = org_time(incoming.header("date"), self._clock.monotonic() - started)
-                return Answer(incoming.read(), session, asked)
+                return Answer(incoming.read(), session, asked, incoming.header("last-modified"))
 
         return self._persist(call, read)
 

@@ -241,19 +241,19 @@ def survey_staging(schema: ObjectSchema) -> str:
 
 
 def highest_row(table: str) -> str:
-    return f"SELECT coalesce(max(rowid), 0) FROM {quote(table)}"
+    return f"SELECT coalesce(max(_rowid_), 0) FROM {quote(table)}"
 
 
 def cut_staging(object_name: str) -> str:
-    return f"DELETE FROM {quote(staging_table(object_name))} WHERE rowid > ?"
+    return f"DELETE FROM {quote(staging_table(object_name))} WHERE _rowid_ > ?"
 
 
 def drop_doubles(table: str, stamp: str | None) -> str:
     """Of a row that came twice in one pull (it moved while pages were read) the newest is kept, else the last."""
-    newest = f"{quote(stamp)} DESC, rowid DESC" if stamp is not None else "rowid DESC"
+    newest = f"{quote(stamp)} DESC, _rowid_ DESC" if stamp is not None else "_rowid_ DESC"
     place = f'row_number() OVER (PARTITION BY "Id" ORDER BY {newest})'
-    places = f"SELECT rowid AS double, {place} AS place FROM {quote(table)}"
-    return f"DELETE FROM {quote(table)} WHERE rowid IN (SELECT double FROM ({places}) WHERE place > 1)"
+    places = f"SELECT _rowid_ AS double, {place} AS place FROM {quote(table)}"
+    return f"DELETE FROM {quote(table)} WHERE _rowid_ IN (SELECT double FROM ({places}) WHERE place > 1)"
 
 
 # ── merge: how staging enters the table ──────────────────────────────────────────────────────────────────────────

@@ -151,7 +151,7 @@ class Puller:
 
     def pull(self, object_name: str, report: Report) -> Pulled:
         """Bring what changed in the object, or everything if nothing is known of it. `report` hears of each page."""
-        schema = self._schema(object_name)
+        schema = self._current(object_name)
         before = self._store.checkpoint(schema.name)
         unfinished = self._store.staged(schema.name) is not None
         pulled = self._pull_described(schema, report)
@@ -169,6 +169,13 @@ class Puller:
         except SchemaChanged as changed:
             log.info("%s: %s; describing it again", schema.name, changed)
             return self._pull_with_patience(self._describe(schema.name), report)
+
+    def _current(self, object_name: str) -> ObjectSchema:
+        """The schema as it is now: of an object that has no polls, nothing else would show a new field."""
+        known = self._store.schema(object_name)
+        if known is not None and known.stamp is None:
+            return self._describe(known.name)
+        return self._schema(object_name)
 
     def _schema(self, object_name: str) -> ObjectSchema:
         known = self._store.schema(object_name)

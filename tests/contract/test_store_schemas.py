@@ -209,6 +209,20 @@ def test_objects_and_fields_may_be_named_like_words_of_sql(world, name):
     assert world.store.get(name, id_of(1))[5:] == ("a", "b")
 
 
+def test_fields_may_be_named_like_the_row_numbers_of_sqlite(world):
+    schema = make_schema("Widget__c", rowid="string", oid="string")
+    world.store.adopt(schema)
+
+    merged = [
+        pull(world.store, *((*widget(number)[:5], "a", value) for number in (1, 2)), schema=schema)
+        for value in ("b", "c")
+    ]
+
+    assert [each.inserted for each in merged] == [2, 0]
+    assert world.store.get("Widget__c", id_of(2))[5:] == ("a", "c")
+    assert world.store.count_since("Widget__c", datetime(2000, 1, 1, tzinfo=UTC)) == 2
+
+
 def test_an_object_may_have_a_thousand_fields(world):
     schema = make_schema("Wide__c", **{f"F{number}__c": "string" for number in range(1000)})
     world.store.adopt(schema)

@@ -1,6 +1,7 @@
 """The puller: one object from the org into the store, whatever happens on the way."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,9 +19,10 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.change import Merged
 from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.sync.puller import ATTEMPTS, Puller
 from salesforce_sync.sync.schedule import DEFAULTS
-from salesforce_sync.testing import make_schema
+from salesforce_sync.testing import make_field, make_schema
 from tests.unit.orgs import ACCOUNT, FORMS, fill, replica
 
 WIDER = make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string")
@@ -405,6 +407,20 @@ def test_a_new_field_is_found_within_the_hour_and_filled(rig, world):
 
     assert rig.pull().rows == 11
     assert equal(rig)
+
+
+def test_a_new_field_of_an_object_without_a_stamp_is_found_at_once(rig):
+    """Polls tell of changed fields, and this object has none."""
+    bare = ObjectSchema("Bare__c", "Bare", (make_field("Id", "id"), make_field("Name", "string")))
+    rig.org.define(bare)
+    made = rig.org.put("Bare__c", Name="One")
+    rig.pull("Bare__c")
+    rig.org.define(replace(bare, fields=(*bare.fields, make_field("Colour__c", "string"))))
+    rig.org.put("Bare__c", made, Colour__c="red")
+
+    rig.pull("Bare__c")
+
+    assert replica(rig.store, "Bare__c") == {made: {"Id": made, "Name": "One", "Colour__c": "red"}}
 
 
 @pytest.mark.parametrize("kind", ["cut", "short"])

@@ -51,6 +51,10 @@ class CompositeOrg:
             return self._composite(asked)
         if url.path.startswith(f"{ROOT}/query"):
             return json_reply(self.results[_object_of(asked.path)])
+        if url.path.endswith("/describe"):
+            if self.unchanged and "if-modified-since" in asked.headers:
+                return Reply(b"", 304)
+            return json_reply(self.describes[url.path.split("/")[-2]], **self.headers)
         return refusal("NOT_FOUND", "The requested resource does not exist", 404)
 
     def _composite(self, asked: Asked) -> Reply:

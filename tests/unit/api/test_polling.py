@@ -353,7 +353,8 @@ def test_an_org_without_composite_is_polled_by_single_queries(no: Reply, rig: Op
     assert (first.total, second.total) == (1, 0)
     assert (first.schema, first.described_as, first.problem) == (None, CHANGED, None)
     assert first.server_time is not None
-    assert both.paths() == ["/composite", "/queryAll", "/queryAll"]
+    single = ["/sobjects/Thing/describe", "/queryAll", "/sobjects/Other/describe", "/queryAll"]
+    assert both.paths() == ["/composite", *single]
     assert both.server.asked[-1].headers["sforce-query-options"] == "batchSize=200"
 
 
@@ -365,7 +366,31 @@ def test_composite_is_not_tried_in_every_cycle_where_it_was_refused(rig: Open, c
     clock.advance(timedelta(hours=1))
     both.poll()
 
-    assert both.paths() == ["/composite", "/queryAll", "/queryAll", "/composite", "/queryAll"]
+    single = ["/sobjects/Thing/describe", "/queryAll"]
+    assert both.paths() == ["/composite", *single, *single, "/composite", *single]
+
+
+def test_without_composite_too_a_changed_describe_is_told(rig: Open) -> None:
+    both = rig(
+        thing(
+            describes={"Thing": describe("Thing", Name="string", Price="currency", New__c="string")},
+            whole=lambda asked, answers: refusal("NOT_FOUND", "no", 404),
+        )
+    )
+
+    told = both.poll()
+
+    assert told.schema is not None
+    assert told.schema.has("New__c")
+    assert both.server.asked[1].headers["if-modified-since"] == CHANGED
+
+
+def test_without_composite_an_unchanged_describe_is_no_trouble(rig: Open) -> None:
+    both = rig(thing(unchanged=True, whole=lambda asked, answers: refusal("NOT_FOUND", "no", 404)))
+
+    told = both.poll()
+
+    assert (told.schema, told.described_as, told.problem, told.total) == (None, CHANGED, None, 1)
 
 
 def test_alone_too_what_one_object_meets_is_its_own_problem(rig: Open) -> None:
