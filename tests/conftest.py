@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ import pytest
 
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
+
+# Whoever starts the tests in the background of a script has these ignored, and every process of ours would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
 
 ROOT = Path(__file__).parents[1]
 
