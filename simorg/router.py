@@ -31,7 +31,7 @@ class Router:
             return error_response(error)
         except BrokenOff:  # asked for by a fault, which says what the caller gets
             raise
-        except Exception:
+        except Exception:  # the outermost door: a real org, too, answers a mistake of its own with a 500
             LOG.exception("%s %s failed", call.method, raw_path)
             text = "An unexpected error occurred. Please include this ErrorId if you contact support: 1-1 (1)"
             return error_response(ApiError(500, "UNKNOWN_EXCEPTION", text))

@@ -141,6 +141,7 @@ class MemoryWrites(MemoryRecords):
     # ── within ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _answer(self, call: Call, object_name: str | None, page: int = 1) -> Fault | None:
+        """Count the call and meet what was scripted for it: `MemoryOrg`, which has the script, says how."""
         raise NotImplementedError
 
     def _calls(self, orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
