@@ -44,8 +44,9 @@ clean:
 	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The two stamps below are newer than what they were made from, so that a second `make` starts at once.
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.dev: requirements-dev.txt .ci/install-debian-packages $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
+	@sh .ci/install-debian-packages
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
