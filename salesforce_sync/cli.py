@@ -16,6 +16,7 @@ from salesforce_sync import __version__, demo, login, reports, reports_edits, re
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.cli_two_way import TWO_WAY
+from salesforce_sync.cli_workbook import WORKBOOK
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
@@ -287,7 +288,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in TWO_WAY:
+for command in (*TWO_WAY, *WORKBOOK):
     commands.add_command(command)
 
 

@@ -1,0 +1,68 @@
+"""The commands of the workbook: parse, call `SFSync`, print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from salesforce_sync import reports_workbook
+from salesforce_sync.app import SFSync
+from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.errors import ConfigError
+from salesforce_sync.exits import Exit
+from salesforce_sync.signals import ExportProgress, Progress
+from salesforce_sync.terminal import progress, say_json, silence
+
+
+@click.command()
+@shared
+@click.argument("objects", nargs=-1, metavar="[OBJECT]...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="[default: workbook.path]")
+@click.option("--set", "ready_set", metavar="NAME", help="The objects of a ready set: sales or revenue-cloud.")
+@click.option("--password", "encrypted", is_flag=True, help="Encrypt the file; the password is asked for.")
+@click.pass_obj
+def export(
+    options: Options, objects: tuple[str, ...], output: Path | None, ready_set: str | None, encrypted: bool
+) -> int:
+    """Write the replica as an Excel workbook, one sheet an object.
+
+    Of all objects that are here, or of those that are named. Asks the org nothing. The password is never taken from
+    the command line, where `ps` shows it to everybody: it comes from SF_WORKBOOK_PASSWORD, from a hidden prompt, or
+    from the first line of standard input.
+    """
+    with options.open() as sync, silence() if options.json else progress() as listener:
+
+        def show(signal: ExportProgress) -> None:
+            listener(Progress(signal.object, signal.rows, signal.total, 0))
+
+        sync.on(ExportProgress.name, show)
+        password = _password(sync) if encrypted else None
+        exported = sync.export(*objects, path=output, ready_set=ready_set, password=password)
+        file = output or sync.config.workbook.path
+    if options.json:
+        say_json({"file": str(file), "encrypted": encrypted} | reports_workbook.export_document(exported))
+    else:
+        reports_workbook.say_export(exported, file)
+    return Exit.COMPLETE
+
+
+def _password(sync: SFSync) -> str:
+    given = sync.config.credentials.workbook_password
+    if given is not None:
+        return given
+    if sys.stdin.isatty():
+        asked: str = click.prompt("Password of the workbook", hide_input=True, confirmation_prompt=True, err=True)
+        return asked
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise ConfigError(
+            "--password was given, and nobody said which.",
+            hint="Set SF_WORKBOOK_PASSWORD, or send it to standard input.",
+        )
+    return line
+
+
+WORKBOOK: Final = (export,)
