@@ -18,7 +18,7 @@ from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, same
 
@@ -68,6 +68,13 @@ class Org(Protocol):
 
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights; `ObjectNotFound` or `InsufficientAccess` where there are none. One call."""
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        """Several objects at once, in the order of their names; up to five share an API call.
+
+        None where an object's part was not answered: `describe` then says why. An error is raised only where the call
+        as a whole failed, and would fail again.
+        """
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows, by the route that costs the fewest calls.

@@ -72,6 +72,11 @@ class Pull:
     def _begin(self) -> Iterator[Page]:
         """Ask the first REST page: small results are then complete, and large ones have told their size."""
         for_bulk, for_rest = queries(self._request)
+        if self._first is None and self._request.rows is not None and route.surely_bulk(self._request.rows):
+            job = self._cheaper_job(for_bulk)
+            if job is not None:
+                yield from self._job_pages(job, self._request.rows)
+                return
         first, self._first = self._first or self._probe(for_rest), None
         if first is None:
             yield from self._only_by_job(for_bulk)

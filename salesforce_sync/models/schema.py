@@ -223,6 +223,14 @@ class ObjectSummary:
     key_prefix: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An object as the org describes it, and how many rows of it the user sees; None where the org did not count."""
+
+    schema: ObjectSchema
+    rows: int | None = None
+
+
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
