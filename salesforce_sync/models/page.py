@@ -72,7 +72,7 @@ class PullRequest:
 
     With `ids` only those records, soft-deleted ones too, as `Rows`; ids that the org does not show are left out.
     The columns are the schema's: `schema.only(…)` asks for fewer. `rows` is about how many there are, where the org has
-    just counted them.
+    just counted them. `jobs`: whether they may come by a Bulk job.
     """
 
     schema: ObjectSchema
@@ -81,6 +81,7 @@ class PullRequest:
     ids: tuple[str, ...] = ()
     priority: Priority = Priority.PULL
     rows: int | None = None
+    jobs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

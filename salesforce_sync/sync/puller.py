@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 4
 """How often one pull is begun or taken up again before its error is reported."""
 
+MOST_JOBS = 2
+"""Bulk jobs of one pull that may fail, or hang for hours, before its rows come by REST, with more calls."""
+
 Report = Callable[[int, int | None, str], None]
 """Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
 
@@ -34,6 +37,14 @@ class Pulled:
 
     rows: int
     merged: Merged
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """What is known before a pull of how its rows should come: how many there are, and whether by a job."""
+
+    counted: int | None
+    jobs: bool
 
 
 class Puller:
@@ -226,13 +237,13 @@ class Puller:
 
     def _pull_with_patience(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:
         """Take the pull up again after a break, from its last durable page; begin anew where that does not help."""
+        failed_jobs = 0
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._pull_once(schema, report, counted)
+                return self._pull_once(schema, report, _Ways(counted, failed_jobs < MOST_JOBS))
             except Transient as error:
-                # A job that failed, or hangs, would do so again: it is given up, and only one more is tried, as a
-                # job that hangs costs hours.
-                if attempt == ATTEMPTS or (isinstance(error, JobFailed) and attempt > 1):
+                failed_jobs += isinstance(error, JobFailed)
+                if attempt == ATTEMPTS or failed_jobs > MOST_JOBS:
                     raise
                 gone = isinstance(error, LocatorExpired | JobFailed)
                 if gone or (isinstance(error, Incomplete) and attempt > 1):
@@ -242,9 +253,9 @@ class Puller:
                     log.info("%s: %s Going on from the last whole page.", schema.name, error)
         raise AssertionError("the last attempt returns or raises")
 
-    def _pull_once(self, schema: ObjectSchema, report: Report, counted: int | None) -> Pulled:
+    def _pull_once(self, schema: ObjectSchema, report: Report, ways: _Ways) -> Pulled:
         request, rows, server_time = self._take_up(schema)
-        request = replace(request, rows=counted)
+        request = replace(request, rows=ways.counted, jobs=ways.jobs)
         last = False
         # Closed at once when a page cannot be staged: downloads would otherwise go on behind it.
         with closing(self._org.pull(request)) as pages:
