@@ -17,6 +17,7 @@ from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Described
+from salesforce_sync.models.usage import MANY_UNKNOWN
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import (
     ApiLimitWarning,
@@ -37,9 +38,6 @@ from salesforce_sync.sync.verify import Pages
 log = logging.getLogger(__name__)
 
 WORKERS = 4
-MANY = 6
-"""Unknown objects that are described together: an org answers the parts of a call one after the other, so that the
-workers are sooner ready with fewer than these, and for nearly as few calls."""
 NOT_BEGUN = "NOT_BEGUN"
 
 
@@ -160,7 +158,7 @@ class SyncEngine:
         for task, answer in zip(asked, answers, strict=True):
             task.polled = answer
         unknown = [task for task in tasks if task.error is None and self._store.schema(task.name) is None]
-        if len(unknown) >= MANY:
+        if len(unknown) >= MANY_UNKNOWN:
             self._describe(unknown)
         return tasks
 
