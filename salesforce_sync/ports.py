@@ -396,6 +396,14 @@ class Store(Protocol):
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""
 
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        """The live rows, as by `scan`, and behind each row's values the name of the record that each of these
+        reference fields points to; None where that record is not here, or its object has no name field.
+        """
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A block in which all that this thread counts and scans is of one moment, whatever others write meanwhile."""
+
     def record_run(self, run: RunRecord) -> None:
         """Keep one object's part of a run, for `status`."""
 

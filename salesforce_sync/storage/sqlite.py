@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
 from datetime import datetime
 from importlib import resources
@@ -327,6 +327,27 @@ class SqliteStore:
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
             return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        schema = self._known(object_name)
+        parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
+        with translated(self.path):
+            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+
+    def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
+        """The objects that are here and have a name, of those that the field may point to."""
+        found = (self.schema(name) for name in lookup.reference_to)
+        return tuple(each for each in found if each is not None and each.name_field is not None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with translated(self.path):
+            reader = self._connections.reader()
+            reader.execute("BEGIN")
+            try:
+                yield
+            finally:
+                reader.execute("END")
 
     def _conditions(self, schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:
         pairs = [condition(schema.field(each.field), each) for each in filters]
