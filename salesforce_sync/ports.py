@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
@@ -304,6 +305,27 @@ class Store(Protocol):
 
     def real_id(self, record_id: str) -> str:
         """The org's id for a local one that has been created there; any other id is given back as it is."""
+
+    # ── drafts: edits that were made elsewhere ───────────────────────────────────────────────────────────────────
+
+    def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
+        """Make these drafts edits in the outbox, in one transaction; gives what became of each, in their order.
+
+        One that is refused hinders no other. An update is held against what the org has changed since its base as a
+        merge would have done (`resolve.judge_draft`); what has the value already needs no edit. A field that was
+        edited here since the base, and a deletion of a record that is not as its base any more, are refused: nobody's
+        edit is replaced by an older one. A create whose name is known makes nothing.
+        """
+
+    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+        """The records that drafts of these names have made: name → id, the org's once it has given one."""
+
+    def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
+        """Every value that is known of each field of a record, each once: the one shown now, the org's, older ones.
+
+        Older ones, newest first, are what local edits and the history have replaced. Tombstones too; empty where there
+        is no such record.
+        """
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -15,6 +15,7 @@ import msgspec
 
 from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
@@ -33,6 +34,7 @@ from salesforce_sync.storage.comparison import Comparer
 from salesforce_sync.storage.conditions import condition, may_use_index
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
@@ -59,6 +61,7 @@ class SqliteStore:
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
+        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
@@ -266,6 +269,15 @@ class SqliteStore:
 
     def real_id(self, record_id: str) -> str:
         return self._editor.real_id(record_id)
+
+    def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
+        return self._drafts.take_in(drafts)
+
+    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+        return self._drafts.drafted(names)
+
+    def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
+        return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
 
     def changes(self) -> tuple[Change, ...]:
         return self._outbox.changes()
