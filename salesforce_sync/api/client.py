@@ -65,6 +65,12 @@ class SalesforceOrg:
             self.objects()  # nothing was asked of the org yet
         return session
 
+    def adopt(self, session: Session) -> Session:
+        """Go on with a session that a login has just given, once the org has confirmed it. One call."""
+        self._sessions.adopt(session)
+        self.objects()
+        return self._sessions.current()
+
     def org_id(self) -> str | None:
         """The org's 15-character id, where the session tells it: a session id begins with it. No API call."""
         found = re.match(r"(00D[0-9A-Za-z]{12})!", self._sessions.current().access_token)
