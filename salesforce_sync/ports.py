@@ -389,6 +389,13 @@ class Store(Protocol):
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""
 
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        """At most `selection.most` live rows, in its order and behind its place: one page of a long answer.
+
+        Going on behind the last row of each page brings every row that was there all along once, whatever comes or
+        goes meanwhile.
+        """
+
     def record_run(self, run: RunRecord) -> None:
         """Keep one object's part of a run, for `status`."""
 
@@ -410,6 +417,28 @@ class Filter:
 
 OPERATORS = ("eq", "ne", "contains", "startswith", "endswith", "in", "gt", "gte", "lt", "lte", "isnull")
 """Texts compare without regard to case (as in SOQL), except in ids and fields that describe calls case sensitive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in an order: its value of the field that is sorted by (stored form), and its id."""
+
+    id: str
+    value: Stored = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A page of a sorted answer. Rows are in the order of `sort` (nulls are the smallest), then of their ids.
+
+    `descending` turns both around. Texts sort without regard to case where they are compared so.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    sort: str = "Id"
+    descending: bool = False
+    after: Place | None = None
+    most: int = 100
 
 
 class Clock(Protocol):

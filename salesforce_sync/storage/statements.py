@@ -381,5 +381,9 @@ def scan(schema: ObjectSchema, conditions: Sequence[str]) -> str:
     return f"SELECT {listed(schema)} FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"
 
 
+def select(schema: ObjectSchema, conditions: Sequence[str], order: Sequence[str]) -> str:
+    return f"{scan(schema, conditions)} ORDER BY {', '.join(order)} LIMIT ?"
+
+
 def count_matching(schema: ObjectSchema, conditions: Sequence[str]) -> str:
     return f"SELECT count(*) FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"
