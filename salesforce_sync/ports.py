@@ -426,6 +426,13 @@ class Store(Protocol):
     def snapshot(self) -> AbstractContextManager[None]:
         """A block in which all that this thread counts and scans is of one moment, whatever others write meanwhile."""
 
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        """At most `selection.most` live rows, in its order and behind its place: one page of a long answer.
+
+        Going on behind the last row of each page brings every row that was there all along once, whatever comes or
+        goes meanwhile.
+        """
+
     def record_run(self, run: RunRecord) -> None:
         """Keep one object's part of a run, for `status`."""
 
@@ -447,6 +454,28 @@ class Filter:
 
 OPERATORS = ("eq", "ne", "contains", "startswith", "endswith", "in", "gt", "gte", "lt", "lte", "isnull")
 """Texts compare without regard to case (as in SOQL), except in ids and fields that describe calls case sensitive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in an order: its value of the field that is sorted by (stored form), and its id."""
+
+    id: str
+    value: Stored = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A page of a sorted answer. Rows are in the order of `sort` (nulls are the smallest), then of their ids.
+
+    `descending` turns both around. Texts sort without regard to case where they are compared so.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    sort: str = "Id"
+    descending: bool = False
+    after: Place | None = None
+    most: int = 100
 
 
 class Clock(Protocol):

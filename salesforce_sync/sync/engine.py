@@ -22,6 +22,8 @@ from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import (
     ApiLimitWarning,
     Bus,
+    ObjectFinished,
+    ObjectStarted,
     Progress,
     RecordsUpdated,
     SyncComplete,
@@ -196,18 +198,24 @@ class SyncEngine:
             if pulled is None:
                 return
             task.claim.close()
-            task.record = self._completed(task, course, pulled)
+            self._ended(task, self._completed(task, course, pulled))
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
                 course.stop.set()
             task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
             state = RunState.PARTIAL if isinstance(error, LimitExceeded | Stopped) else RunState.FAILED
-            task.record = self._failed(task, course, Problem(error.code, error.message, error.hint), state)
+            self._ended(task, self._failed(task, course, Problem(error.code, error.message, error.hint), state))
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", task.name)
             what = f"{type(error).__name__}: {error}"[:500]
             problem = Problem("INTERNAL_ERROR", what, "Please report it with the log.")
-            task.record = self._failed(task, course, problem)
+            self._ended(task, self._failed(task, course, problem))
+
+    def _ended(self, task: _Task, record: RunRecord) -> None:
+        task.record = record
+        problem = record.problem or Problem("", "")
+        counts, why = record.counts, (problem.code, problem.message, problem.hint)
+        self._bus.emit(ObjectFinished(task.name, record.state.value, counts.rows, counts.changed, *why))
 
     def _completed(self, task: _Task, course: _Course, pulled: Pulled) -> RunRecord:
         merged = pulled.merged
@@ -224,6 +232,7 @@ class SyncEngine:
             raise task.error
         if course.stop.is_set():
             raise SyncError("Not begun: an error that concerns every object came first.", code=NOT_BEGUN)
+        self._bus.emit(ObjectStarted(task.name))
 
         def report(rows: int, total: int | None, waits_for: str) -> None:
             calls = self._org.usage.spent - course.calls_before
