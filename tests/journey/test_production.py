@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from salesforce_sync import SFSync
+
 HOST = "acme.my.salesforce.com"
 ORGANIZATION = {
     "label": "Organization",
@@ -82,12 +84,12 @@ class Proxy:
         while b"\r\n\r\n" not in head:
             head += came.recv(4096)
         came.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with came, self._context.wrap_socket(came, server_side=True) as secure:
-            with socket.create_connection(("127.0.0.1", self._to)) as behind:
-                back = threading.Thread(target=self._pump, args=(behind, secure), daemon=True)
-                back.start()
-                self._pump(secure, behind)
-                back.join()
+        secured = self._context.wrap_socket(came, server_side=True)
+        with came, secured as secure, socket.create_connection(("127.0.0.1", self._to)) as behind:
+            back = threading.Thread(target=self._pump, args=(behind, secure), daemon=True)
+            back.start()
+            self._pump(secure, behind)
+            back.join()
 
     @staticmethod
     def _pump(source, target):
@@ -162,10 +164,20 @@ def test_a_yes_is_remembered(production, simorg):
     assert "Acme Rockets" in allowed[0]["subject"]
 
 
-def test_the_setting_says_yes_too(production, simorg):
-    assert production("sync", SF_PRODUCTION_WRITES="true").code == 0
+def test_the_setting_says_yes_too(production, simorg, monkeypatch):
+    with opened(production, monkeypatch, SF_PRODUCTION_WRITES="true") as sync:
+        pushed = sync.push()
 
+    assert pushed.complete
     assert edited(simorg) == 1
+
+
+def opened(cli, monkeypatch, **environment):
+    """The same replica in this process."""
+    for name, value in (cli.environment | environment).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(cli.folder)
+    return SFSync()
 
 
 def test_connect_says_beforehand_that_edits_will_wait_and_takes_a_yes(production, simorg):
@@ -222,17 +234,18 @@ def test_a_daemon_goes_on_bringing_and_sends_once_somebody_has_said_yes(producti
 
 
 @pytest.mark.parametrize("host", ["acme--uat.sandbox.my.salesforce.com", HOST])
-def test_a_sandbox_is_not_asked_about(cli, simorg, tmp_path, host):
+def test_a_sandbox_is_not_asked_about(cli, simorg, tmp_path, host, monkeypatch):
     simorg.add_object("Organization", ORGANIZATION)
     simorg.add("Organization", Name="Acme", IsSandbox=True, OrganizationType="Enterprise Edition")
     proxy = at(cli, simorg, tmp_path, host)
-    cli("sync")
-    edit_a_lead(cli)
+    with opened(cli, monkeypatch) as sync:
+        sync.sync()
+        sync.leads.update(sync.leads.all()[0].id, phone="555-9999")
 
-    pushed = cli("push")
+        pushed = sync.sync().pushed
     proxy.close()
 
-    assert (pushed.code, pushed.err) == (0, "")
+    assert pushed.complete
     assert edited(simorg) == 1
 
 
