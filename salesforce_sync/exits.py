@@ -11,6 +11,7 @@ from salesforce_sync.errors import (
     Misuse,
     NotConnected,
     ObjectTrouble,
+    ProductionUnconfirmed,
     RecordNotFound,
     SessionInvalid,
     Stopped,
@@ -31,6 +32,7 @@ class Exit(IntEnum):
     LOGIN = 4
     LIMIT = 5
     REFUSED = 6
+    UNCONFIRMED = 7
     INTERRUPTED = 130
 
 
@@ -44,11 +46,13 @@ MEANINGS = {
     Exit.REFUSED: (
         "the object, record or query was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)"
     ),
+    Exit.UNCONFIRMED: "edits for a production org wait until somebody says yes, once (PRODUCTION_UNCONFIRMED)",
     Exit.INTERRUPTED: "ended by Ctrl-C",
 }
 
 _BY_ERROR: tuple[tuple[type[SyncError], Exit], ...] = (
     (ConfigError, Exit.USAGE),
+    (ProductionUnconfirmed, Exit.UNCONFIRMED),
     (NotConnected, Exit.LOGIN),
     (SessionInvalid, Exit.LOGIN),
     (LimitExceeded, Exit.LIMIT),
@@ -67,6 +71,7 @@ _BY_CODE = {
     "OBJECT_NOT_FOUND": Exit.REFUSED,
     "INSUFFICIENT_ACCESS": Exit.REFUSED,
     "MALFORMED_QUERY": Exit.REFUSED,
+    "PRODUCTION_UNCONFIRMED": Exit.UNCONFIRMED,
     "CONFIG_ERROR": Exit.USAGE,
     "BAD_REQUEST": Exit.USAGE,
 }
