@@ -15,6 +15,7 @@ import click
 from salesforce_sync import __version__, demo, login, reports, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
@@ -287,7 +288,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in TWO_WAY:
+for command in (*TWO_WAY, serve):
     commands.add_command(command)
 
 

@@ -1,0 +1,64 @@
+"""The command that serves the HTTP API: parse, run the server, print where it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.config import Config
+from salesforce_sync.exits import Exit
+from salesforce_sync.interrupts import end_at_once
+from salesforce_sync.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from salesforce_sync.web.serving import Running, Welcome
+
+
+@click.command()
+@shared
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one.  [default: 8765]")
+@click.option("--tls-cert", type=click.Path(exists=True, path_type=Path), help="The certificate, for https.")
+@click.option("--tls-key", type=click.Path(exists=True, path_type=Path), help="Its private key.")
+@click.option("--allow-host", "names", metavar="NAME", multiple=True, help="Answer to this name too.")
+@click.option("--plain-http", "plain", is_flag=True, help="Yes, without TLS to other machines too.")
+@click.pass_obj
+def serve(options: Options, /, tls_cert: Path | None, tls_key: Path | None, **place: Any) -> int:
+    """Serve the HTTP API, until Ctrl-C or SIGTERM.
+
+    Only to this machine, if --host says nothing else; to others by https, or with --plain-http. The first start makes
+    a user `admin` and prints his token, and a link that logs a browser in once.
+    """
+    # Imported here: the web framework takes most of a second to load.
+    from salesforce_sync.web.serving import PORT, Place, Running
+
+    given = {name: value for name, value in place.items() if value is not None}
+    where = Place(**({"port": PORT} | given), certificate=tls_cert, key=tls_key)
+    running = Running(Config.load(options.config), where)
+    if not running.run(lambda: welcome(running, as_json=options.json)):
+        end_at_once()
+    return Exit.COMPLETE
+
+
+def welcome(running: Running, *, as_json: bool) -> None:
+    """Say where the server is, and at the first start how to come in."""
+    told = running.welcome()
+    if as_json:
+        say_json({"url": told.url, "token": told.token, "link": told.link})
+    else:
+        _say_welcome(told)
+
+
+def _say_welcome(told: Welcome) -> None:
+    say(f"Serving at {told.url} (the API: {told.url}/docs). Ctrl-C ends it.")
+    if told.token is None:
+        say("Log in with your token; `salesforce-sync user add NAME` makes one for somebody new.")
+        return
+    say()
+    say(f"First start: the user `admin` is made. His token, shown this once: {told.token}")
+    say(f"  In a browser, once, within 15 minutes: {told.link}")
+    say("  In a shell:")
+    say(f'    curl -X POST -H "Authorization: Bearer {told.token}" {told.url}/api/sync/Contact')
