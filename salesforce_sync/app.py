@@ -16,7 +16,7 @@ from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
 from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
-from salesforce_sync.models.connection import Connection
+from salesforce_sync.models.connection import Connection, Session
 from salesforce_sync.models.contact import Contact
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
@@ -151,17 +151,20 @@ class SFSync:
 
     def init(self) -> Status:
         """Make the database. If credentials are configured, log in with them and keep the connection, encrypted."""
-        connection = self.config.connection()
+        connection = self._given_connection()
         if connection is not None:
             self.connect(connection)
         return self.status()
 
-    def connect(self, connection: Connection) -> str:
-        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not."""
+    def connect(self, connection: Connection, session: Session | None = None) -> str:
+        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not.
+
+        With a session that the login has given already (a browser's), that one is tried and kept.
+        """
         vault = self._vault()
         org = self._open(connection, vault)
         try:
-            session = org.login()
+            session = org.login() if session is None else org.adopt(session)
             self._check_org(org, connection)
             kept = vault.load() if vault.holds(connection) else None
             if kept is None or not kept.succeeds(connection):  # the login itself may have rotated the token
@@ -176,8 +179,16 @@ class SFSync:
             previous.close()
         return session.instance_url
 
+    def _given_connection(self) -> Connection | None:
+        """What the settings say; None where they say no more than a part of the login that is kept (its client id)."""
+        if self.config.complete_method() is None:
+            kept = self._vault().load()
+            if kept is not None and self.config.agrees_with(kept):
+                return None
+        return self.config.connection()
+
     def _connection(self) -> Connection | None:
-        given = self.config.connection()
+        given = self._given_connection()
         if given is not None and given.refresh_token is None:
             return given
         kept = self._vault().load()

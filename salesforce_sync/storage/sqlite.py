@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
 from datetime import datetime
 from importlib import resources
@@ -16,6 +16,7 @@ import msgspec
 
 from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
@@ -34,6 +35,7 @@ from salesforce_sync.storage.comparison import Comparer
 from salesforce_sync.storage.conditions import behind, condition, may_use_index, sort_key
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
@@ -61,6 +63,7 @@ class SqliteStore:
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
+        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
@@ -270,6 +273,15 @@ class SqliteStore:
     def real_id(self, record_id: str) -> str:
         return self._editor.real_id(record_id)
 
+    def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
+        return self._drafts.take_in(drafts)
+
+    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+        return self._drafts.drafted(names)
+
+    def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
+        return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
+
     def changes(self) -> tuple[Change, ...]:
         return self._outbox.changes()
 
@@ -341,6 +353,27 @@ class SqliteStore:
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
             return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        schema = self._known(object_name)
+        parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
+        with translated(self.path):
+            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+
+    def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
+        """The objects that are here and have a name, of those that the field may point to."""
+        found = (self.schema(name) for name in lookup.reference_to)
+        return tuple(each for each in found if each is not None and each.name_field is not None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with translated(self.path):
+            reader = self._connections.reader()
+            reader.execute("BEGIN")
+            try:
+                yield
+            finally:
+                reader.execute("END")
 
     def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
         schema = self._known(object_name)

@@ -16,6 +16,8 @@ from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPers
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
+from salesforce_sync.models.schema import Described
+from salesforce_sync.models.usage import MANY_UNKNOWN
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import (
     ApiLimitWarning,
@@ -157,7 +159,21 @@ class SyncEngine:
             return tasks
         for task, answer in zip(asked, answers, strict=True):
             task.polled = answer
+        unknown = [task for task in tasks if task.error is None and self._store.schema(task.name) is None]
+        if len(unknown) >= MANY_UNKNOWN:
+            self._describe(unknown)
         return tasks
+
+    def _describe(self, tasks: Sequence[_Task]) -> None:
+        """What is not known here yet is described at once, as far as the org does; the rest by its own pull."""
+        try:
+            answers = self._org.describe_together([task.name for task in tasks])
+        except SyncError as error:
+            for task in tasks:
+                task.error = error
+            return
+        for task, answer in zip(tasks, answers, strict=True):
+            task.described = answer
 
     def _claimed(self, name: str, puller: Puller) -> _Task:
         task = _Task(name, self._clock.now())
@@ -234,7 +250,7 @@ class SyncEngine:
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
             return puller.settled(puller.take(task.poll, task.polled, report))
-        return puller.settled(puller.pull(task.name, report))
+        return puller.settled(puller.pull(task.name, report, task.described))
 
     def _prove(self, task: _Task, course: _Course) -> Pulled:
         """Compare with the org, and repair; what a person did not ask for waits where the calls run short."""
@@ -310,6 +326,7 @@ class _Task:
     claim: ExitStack = field(default_factory=ExitStack)
     poll: Poll | None = None
     polled: Polled | None = None
+    described: Described | None = None
     error: SyncError | None = None
     pulled: Pulled | None = None
     listing: Pages | None = None

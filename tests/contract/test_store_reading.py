@@ -1,5 +1,6 @@
 """Store: get, scan and count, with every comparison on every type of field; runs and status."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -260,6 +261,53 @@ def test_rows_that_are_scanned_may_change_meanwhile(store):
 
     assert len([first, *rows]) == 50
     assert store.count("Widget__c") == 60
+
+
+def test_what_is_read_in_a_snapshot_is_of_one_moment(store):
+    pull(store, *(widget(number) for number in range(5)))
+    more = threading.Thread(target=pull, args=(store, *(widget(number) for number in range(9))))
+
+    with store.snapshot():
+        before = store.count("Widget__c")
+        more.start()
+        more.join(0.3)
+        seen = (
+            store.count("Widget__c"),
+            len(list(store.scan("Widget__c"))),
+            len(list(store.scan_named("Widget__c", []))),
+        )
+    more.join()
+
+    assert (before, *seen) == (5, 5, 5, 5)
+    assert store.count("Widget__c") == 9
+
+
+def test_a_lookup_shows_the_name_of_the_record_that_it_points_to(store):
+    gadget = make_schema("Gadget__c", Title__c="string")
+    part = make_schema(
+        "Part__c",
+        make_field("Of__c", "reference", referenceTo=["Gadget__c", "Widget__c"]),
+        make_field("Free__c", "reference", referenceTo=["Gadget__c", "Missing__c"]),
+        make_field("Part__c", "reference", referenceTo=["Part__c"]),
+        Name="string",
+    )
+    store.adopt(gadget)
+    store.adopt(part)
+    pull(store, widget(1, "Bolt"), widget(2, None))
+    pull(store, (id_of(3), False, NOON, NOON, NOON, "no name field"), schema=gadget)
+    pointing = [(id_of(1), id_of(3), id_of(11)), (id_of(2), None, None), (id_of(9), id_of(8), id_of(7)), (None,) * 3]
+    rows = [(id_of(number), False, NOON, NOON, NOON, "Nut", *ids) for number, ids in enumerate(pointing, 10)]
+    pull(store, *rows, schema=part)
+
+    named = {row[0]: row[-3:] for row in store.scan_named("Part__c", ["Of__c", "Free__c", "Part__c"])}
+
+    assert named == {
+        id_of(10): ("Bolt", None, "Nut"),
+        id_of(11): (None,) * 3,
+        id_of(12): (None,) * 3,
+        id_of(13): (None,) * 3,
+    }
+    assert {row[:-1] for row in store.scan_named("Part__c", ["Of__c"])} == set(store.scan("Part__c"))
 
 
 # ── claims ───────────────────────────────────────────────────────────────────────────────────────────────────────
