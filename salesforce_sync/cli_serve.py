@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from salesforce_sync import doorman
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.config import Config
 from salesforce_sync.exits import Exit
-from salesforce_sync.interrupts import end_at_once
-from salesforce_sync.terminal import say, say_json
-
-if TYPE_CHECKING:
-    from salesforce_sync.web.serving import Running, Welcome
 
 
 @click.command()
@@ -37,28 +33,5 @@ def serve(options: Options, /, tls_cert: Path | None, tls_key: Path | None, **pl
 
     given = {name: value for name, value in place.items() if value is not None}
     where = Place(**({"port": PORT} | given), certificate=tls_cert, key=tls_key)
-    running = Running(Config.load(options.config), where)
-    if not running.run(lambda: welcome(running, as_json=options.json)):
-        end_at_once()
+    doorman.serve(Running(Config.load(options.config), where), as_json=options.json)
     return Exit.COMPLETE
-
-
-def welcome(running: Running, *, as_json: bool) -> None:
-    """Say where the server is, and at the first start how to come in."""
-    told = running.welcome()
-    if as_json:
-        say_json({"url": told.url, "token": told.token, "link": told.link})
-    else:
-        _say_welcome(told)
-
-
-def _say_welcome(told: Welcome) -> None:
-    say(f"Serving at {told.url} (the API: {told.url}/docs). Ctrl-C ends it.")
-    if told.token is None:
-        say("Log in with your token; `salesforce-sync user add NAME` makes one for somebody new.")
-        return
-    say()
-    say(f"First start: the user `admin` is made. His token, shown this once: {told.token}")
-    say(f"  In a browser, once, within 15 minutes: {told.link}")
-    say("  In a shell:")
-    say(f'    curl -X POST -H "Authorization: Bearer {told.token}" {told.url}/api/sync/Contact')

@@ -62,10 +62,10 @@ def cut_on_interrupt(clean: Callable[[], None] = lambda: None) -> Iterator[None]
         signal.signal(signal.SIGINT, before)
 
 
-def end_at_once() -> NoReturn:
-    """End the process well, whatever its other threads are at."""
+def end_at_once(code: Exit) -> NoReturn:
+    """End the process, whatever its other threads are at."""
     sys.stdout.flush()
-    os._exit(Exit.COMPLETE)
+    os._exit(code)
 
 
 def set_on_signals(stop: threading.Event) -> None:

@@ -29,6 +29,12 @@ GRACE_SECONDS: Final = 1
 FIRST_ADMIN: Final = "admin"
 
 
+class AddressInUse(SyncError):
+    """Another program listens there, or this one may not."""
+
+    code = "ADDRESS_IN_USE"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where to listen. `names`: further names that the server answers to; `plain`: without TLS to other machines."""
@@ -180,9 +186,8 @@ def _bound(place: Place) -> socket.socket:
         listener.bind((place.host, place.port))
     except OSError as error:
         listener.close()
-        raise SyncError(
+        raise AddressInUse(
             f"{place.host}:{place.port} cannot be listened on: {error.strerror}.",
-            code="ADDRESS_IN_USE",
             hint="Give another --port; --port 0 takes a free one.",
         ) from error
     return listener
