@@ -209,6 +209,12 @@ class SFSync:
             return given
         return kept
 
+    @property
+    def connected_to(self) -> str | None:
+        """The address of the org that is connected; None without a connection."""
+        connection = self._connection()
+        return None if connection is None else connection.instance_url
+
     def _connected(self) -> SalesforceOrg:
         with self._lock:
             if self._org is None:
@@ -489,8 +495,6 @@ class SFSync:
 
     def status(self) -> Status:
         """What is here, how fresh it is, and how the last runs went. No API call."""
-        connection = self._connection()
-        connected_to = None if connection is None else connection.instance_url
         wanted = {name.casefold() for name in self.config.sync.objects}
         known = tuple(
             each
@@ -501,7 +505,7 @@ class SFSync:
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
         waiting = len(self._store.changes()), len(self._store.inbox())
-        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
+        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""
