@@ -16,7 +16,7 @@ from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
 from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
-from salesforce_sync.models.connection import Connection
+from salesforce_sync.models.connection import Connection, Session
 from salesforce_sync.models.contact import Contact
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
@@ -27,7 +27,7 @@ from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.models.usage import Forecast, Rhythm, Work
-from salesforce_sync.ports import Clock, Usage
+from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
 from salesforce_sync.signals import Bus
@@ -151,17 +151,20 @@ class SFSync:
 
     def init(self) -> Status:
         """Make the database. If credentials are configured, log in with them and keep the connection, encrypted."""
-        connection = self.config.connection()
+        connection = self._given_connection()
         if connection is not None:
             self.connect(connection)
         return self.status()
 
-    def connect(self, connection: Connection) -> str:
-        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not."""
+    def connect(self, connection: Connection, session: Session | None = None) -> str:
+        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not.
+
+        With a session that the login has given already (a browser's), that one is tried and kept.
+        """
         vault = self._vault()
         org = self._open(connection, vault)
         try:
-            session = org.login()
+            session = org.login() if session is None else org.adopt(session)
             self._check_org(org, connection)
             kept = vault.load() if vault.holds(connection) else None
             if kept is None or not kept.succeeds(connection):  # the login itself may have rotated the token
@@ -176,8 +179,16 @@ class SFSync:
             previous.close()
         return session.instance_url
 
+    def _given_connection(self) -> Connection | None:
+        """What the settings say; None where they say no more than a part of the login that is kept (its client id)."""
+        if self.config.complete_method() is None:
+            kept = self._vault().load()
+            if kept is not None and self.config.agrees_with(kept):
+                return None
+        return self.config.connection()
+
     def _connection(self) -> Connection | None:
-        given = self.config.connection()
+        given = self._given_connection()
         if given is not None and given.refresh_token is None:
             return given
         kept = self._vault().load()
@@ -245,13 +256,13 @@ class SFSync:
 
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def sync(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
+    def sync(self, *objects: str, accept_loss: Iterable[str] = (), stop: threading.Event | None = None) -> Run:
         """Pull these objects, or the configured ones, then push every edit, and tell the signals.
 
         The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
-        more than `sync.max_loss_percent`.
+        more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page.
         """
-        return self._engine().run(objects or self.config.sync.objects, frozenset(accept_loss))
+        return self._engine(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
         """Pull as `sync` does, and push nothing."""
@@ -267,7 +278,7 @@ class SFSync:
         proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
         return run, tuple(proof for proof in proofs if proof is not None)
 
-    def _engine(self) -> SyncEngine:
+    def _engine(self, stop: threading.Event | None = None) -> SyncEngine:
         org = self._connected()
         try:
             self._check_org(org, None)
@@ -277,18 +288,20 @@ class SFSync:
             if self._has_moved():
                 raise  # what is edited here must not be written to an org that may be another one
             log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
-        return self._offline_engine()
+        return self._offline_engine(stop)
 
     def _has_moved(self) -> bool:
         """Whether the connection leads to another address than the one that the replica came from."""
         known, used = self._store.org(), self._connection()
         return known is not None and used is not None and known[1] != used.instance_url
 
-    def _offline_engine(self) -> SyncEngine:
+    def _offline_engine(self, stop: threading.Event | None = None) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
         from salesforce_sync.sync.stopping import StoppableOrg
 
-        org = StoppableOrg(self._connected(), self._stop)
+        org: Org = StoppableOrg(self._connected(), self._stop)
+        if stop is not None:
+            org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
 
     def stop(self) -> None:

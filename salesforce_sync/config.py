@@ -97,6 +97,10 @@ class Config:
         given = self._given()
         return next((method for method, needed in LOGINS.items() if needed <= given), None)
 
+    def agrees_with(self, connection: Connection) -> bool:
+        """Whether every credential that is given is this connection's: half of them may be all that a login needs."""
+        return all(str(getattr(self.credentials, name)) == str(getattr(connection, name)) for name in self._given())
+
     def _given(self) -> set[str]:
         return {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}
 

@@ -267,6 +267,18 @@ class RecordNotFound(SyncError, LookupError):
     code = "NOT_FOUND"
 
 
+class ConnectionNotFound(SyncError, LookupError):
+    """There is no such connection, or it is somebody else's."""
+
+    code = "CONNECTION_NOT_FOUND"
+
+
+class UserNotFound(SyncError, LookupError):
+    """There is no such user."""
+
+    code = "USER_NOT_FOUND"
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """A hint that lists the known names closest to `name`, compared without case; empty if none is close."""
     by_folded = {each.casefold(): each for each in known}

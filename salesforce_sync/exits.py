@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from salesforce_sync.errors import (
     ConfigError,
+    ConnectionNotFound,
     LimitExceeded,
     Misuse,
     NotConnected,
@@ -14,6 +15,7 @@ from salesforce_sync.errors import (
     SessionInvalid,
     Stopped,
     SyncError,
+    UserNotFound,
 )
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run, RunState
@@ -52,6 +54,8 @@ _BY_ERROR: tuple[tuple[type[SyncError], Exit], ...] = (
     (LimitExceeded, Exit.LIMIT),
     (ObjectTrouble, Exit.REFUSED),
     (RecordNotFound, Exit.REFUSED),
+    (ConnectionNotFound, Exit.REFUSED),
+    (UserNotFound, Exit.REFUSED),
     (Misuse, Exit.USAGE),
 )
 

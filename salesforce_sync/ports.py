@@ -19,7 +19,7 @@ from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, same
 
@@ -69,6 +69,13 @@ class Org(Protocol):
 
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights; `ObjectNotFound` or `InsufficientAccess` where there are none. One call."""
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        """Several objects at once, in the order of their names; up to five share an API call.
+
+        None where an object's part was not answered: `describe` then says why. An error is raised only where the call
+        as a whole failed, and would fail again.
+        """
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows, by the route that costs the fewest calls.
@@ -411,6 +418,21 @@ class Store(Protocol):
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""
 
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        """The live rows, as by `scan`, and behind each row's values the name of the record that each of these
+        reference fields points to; None where that record is not here, or its object has no name field.
+        """
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A block in which all that this thread counts and scans is of one moment, whatever others write meanwhile."""
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        """At most `selection.most` live rows, in its order and behind its place: one page of a long answer.
+
+        Going on behind the last row of each page brings every row that was there all along once, whatever comes or
+        goes meanwhile.
+        """
+
     def record_run(self, run: RunRecord) -> None:
         """Keep one object's part of a run, for `status`."""
 
@@ -432,6 +454,28 @@ class Filter:
 
 OPERATORS = ("eq", "ne", "contains", "startswith", "endswith", "in", "gt", "gte", "lt", "lte", "isnull")
 """Texts compare without regard to case (as in SOQL), except in ids and fields that describe calls case sensitive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in an order: its value of the field that is sorted by (stored form), and its id."""
+
+    id: str
+    value: Stored = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A page of a sorted answer. Rows are in the order of `sort` (nulls are the smallest), then of their ids.
+
+    `descending` turns both around. Texts sort without regard to case where they are compared so.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    sort: str = "Id"
+    descending: bool = False
+    after: Place | None = None
+    most: int = 100
 
 
 class Clock(Protocol):

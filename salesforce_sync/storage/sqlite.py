@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
 from datetime import datetime
 from importlib import resources
@@ -25,13 +25,13 @@ from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCoun
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.ports import Clock, Filter, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.comparison import Comparer
-from salesforce_sync.storage.conditions import condition, may_use_index
+from salesforce_sync.storage.conditions import behind, condition, may_use_index, sort_key
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.drafts import Drafts
@@ -339,6 +339,41 @@ class SqliteStore:
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
             return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        schema = self._known(object_name)
+        parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
+        with translated(self.path):
+            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+
+    def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
+        """The objects that are here and have a name, of those that the field may point to."""
+        found = (self.schema(name) for name in lookup.reference_to)
+        return tuple(each for each in found if each is not None and each.name_field is not None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with translated(self.path):
+            reader = self._connections.reader()
+            reader.execute("BEGIN")
+            try:
+                yield
+            finally:
+                reader.execute("END")
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        schema = self._known(object_name)
+        field, down = schema.field(selection.sort), selection.descending
+        self._index_for(schema, selection.filters)
+        conditions, parameters = self._conditions(schema, selection.filters)
+        if selection.after is not None:
+            behind_it, values = behind(field, selection.after, descending=down)
+            conditions, parameters = [*conditions, behind_it], (*parameters, *values)
+        way = " DESC" if down else ""
+        order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
+        with translated(self.path):
+            statement = sql.select(schema, conditions, list(order))
+            return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
 
     def _conditions(self, schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:
         pairs = [condition(schema.field(each.field), each) for each in filters]
