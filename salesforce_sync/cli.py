@@ -16,6 +16,7 @@ from salesforce_sync import __version__, demo, reports, reports_edits, reports_i
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_access import ACCESS
 from salesforce_sync.cli_connect import connect
+from salesforce_sync.cli_import import import_
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
@@ -265,6 +266,7 @@ def objects(options: Options) -> int:
 
 for command in (connect, *TWO_WAY, *ACCESS):
     commands.add_command(command)
+commands.add_command(import_)
 
 
 # ── Trying ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from salesforce_sync.errors import (
     Stopped,
     SyncError,
     UserNotFound,
+    WorkbookRefused,
 )
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run, RunState
@@ -42,13 +43,15 @@ MEANINGS = {
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
     Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
     Exit.REFUSED: (
-        "the object, record or query was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)"
+        "the object, record, query or workbook was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS,"
+        " MALFORMED_QUERY, NOT_A_WORKBOOK)"
     ),
     Exit.INTERRUPTED: "ended by Ctrl-C",
 }
 
 _BY_ERROR: tuple[tuple[type[SyncError], Exit], ...] = (
     (ConfigError, Exit.USAGE),
+    (WorkbookRefused, Exit.REFUSED),
     (NotConnected, Exit.LOGIN),
     (SessionInvalid, Exit.LOGIN),
     (LimitExceeded, Exit.LIMIT),

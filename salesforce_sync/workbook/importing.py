@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,8 +19,10 @@ from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChang
 from salesforce_sync.workbook.compare import Comparison, Tell, draft_name, spoil_lacking
 from salesforce_sync.workbook.layout import Metadata
 from salesforce_sync.workbook.ledger import Ledger
+from salesforce_sync.workbook.locked import unlocked
 from salesforce_sync.workbook.package import USUAL_BOUNDS, Bounds
 from salesforce_sync.workbook.reader import WorkbookReader
+from salesforce_sync.workbook.result import write_result
 
 BATCH: Final = 500
 """Rows that go into the outbox in one transaction."""
@@ -27,9 +30,14 @@ BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How to read a workbook: within which bounds, of which org, and whether a row that is gone is a deletion."""
+    """How to read a workbook: within which bounds, of which org, and whether a row that is gone is a deletion.
 
+    `folder` is a private place for a workbook with a password, as long as it is read.
+    """
+
+    folder: Path
     org_id: str = ""
+    password: str | None = field(default=None, repr=False)
     bounds: Bounds = USUAL_BOUNDS
     delete_missing: bool = False
 
@@ -45,9 +53,15 @@ class Preview:
     """
 
     def __init__(
-        self, path: Path, metadata: Metadata, counts: tuple[Counts, ...], ledger: Ledger, digest: bytes
+        self,
+        path: Path,
+        wanted: Wanted,
+        metadata: Metadata,
+        counts: tuple[Counts, ...],
+        ledger: Ledger,
+        digest: bytes,
     ) -> None:
-        self.path = path
+        self.path, self.wanted = path, wanted
         self.export_id = metadata.export_id
         self.exported_at = metadata.exported_at
         self.counts = counts
@@ -107,16 +121,34 @@ def preview(store: Store, path: Path, wanted: Wanted, tell: Tell = _quiet) -> Pr
     """Compare a workbook with the replica. Nothing is written; nothing is asked of the org."""
     ledger = Ledger()
     try:
-        with WorkbookReader(path, wanted.bounds) as reader:
+        with _opened(path, wanted) as reader:
             digest = digest_of(path)
             metadata = read_facts(reader, wanted.org_id)
             comparison = Comparison(store, ledger, metadata, tell)
             parts = parts_of(reader, metadata, store)
             counts = comparison.run(reader, parts, delete_missing=wanted.delete_missing)
-        return Preview(path, metadata, counts, ledger, digest)
+        return Preview(path, wanted, metadata, counts, ledger, digest)
     except BaseException:
         ledger.close()
         raise
+
+
+@contextmanager
+def _opened(path: Path, wanted: Wanted) -> Iterator[WorkbookReader]:
+    with unlocked(path, wanted.password, wanted.folder) as plain, WorkbookReader(plain, wanted.bounds) as reader:
+        yield reader
+
+
+def apply(store: Store, seen: Preview) -> Imported:
+    """Put the good rows of a preview into the outbox; bad ones come back in a copy of the workbook, beside it."""
+    application = Application(store, seen)
+    ledger = application.run()
+    if application.imported.refused:
+        with _opened(seen.path, seen.wanted) as reader:
+            parts = parts_of(reader, read_facts(reader, seen.wanted.org_id), store)
+            result = write_result(seen.path, reader, parts, ledger, seen.wanted.password)
+            application.imported.result = result
+    return application.imported
 
 
 # ── into the outbox ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape as escape_xml
 
@@ -15,6 +16,7 @@ from salesforce_sync.workbook.book import ObjectPart, find_places
 from salesforce_sync.workbook.cells import TEXT_UNITS, escape
 from salesforce_sync.workbook.incoming import Columns, column_letters
 from salesforce_sync.workbook.ledger import Ledger
+from salesforce_sync.workbook.locked import encrypt, is_locked
 from salesforce_sync.workbook.package import Package
 from salesforce_sync.workbook.reader import WorkbookReader
 
@@ -27,20 +29,24 @@ def result_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.result{path.suffix}")
 
 
-def write_result(path: Path, reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger) -> Path:
-    """Write the copy aside, for its owner's eyes only, and give it its name when it is whole."""
+def write_result(
+    path: Path, reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger, password: str | None = None
+) -> Path:
+    """Write the copy aside, for its owner's eyes only, and give it its name when it is whole.
+
+    The copy of a workbook with a password has the same one.
+    """
     target = result_path(path)
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    patches = {sheet.part.casefold(): (part, sheet) for part in parts for sheet in part.sheets}
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            options: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": _LEVEL}
-            with zipfile.ZipFile(file, "w", **options) as copy:
-                for name in reader.package.names():
-                    with copy.open(name, "w", force_zip64=True) as out:
-                        for block in _part(reader, patches.get(name.casefold()), ledger, name):
-                            out.write(block)
+            if password is None or not is_locked(path):
+                _copy(file, reader, parts, ledger)
+            else:
+                with tempfile.TemporaryFile(dir=path.parent) as plain:  # has no name, so that nobody else can open it
+                    _copy(plain, reader, parts, ledger)
+                    encrypt(plain, password, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, target)
@@ -49,6 +55,15 @@ def write_result(path: Path, reader: WorkbookReader, parts: tuple[ObjectPart, ..
             aside.unlink()
         raise
     return target
+
+
+def _copy(file: IO[bytes], reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger) -> None:
+    patches = {sheet.part.casefold(): (part, sheet) for part in parts for sheet in part.sheets}
+    with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as copy:
+        for name in reader.package.names():
+            with copy.open(name, "w", force_zip64=True) as out:
+                for block in _part(reader, patches.get(name.casefold()), ledger, name):
+                    out.write(block)
 
 
 def _part(reader: WorkbookReader, patch: Any, ledger: Ledger, name: str) -> Iterator[bytes]:
@@ -79,6 +94,7 @@ class _Patcher:
     def __init__(self, column: int, messages: Iterator[tuple[int, str]]) -> None:
         self.parser = expat.ParserCreate()
         self.parser.ordered_attributes = True
+        self.parser.XmlDeclHandler = self._declared
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self._column, self._letters, self._columns = column, column_letters(column), Columns()
@@ -116,6 +132,10 @@ class _Patcher:
         del self._held[: end - self._offset]
         self._offset = end
 
+    def _declared(self, _: str, encoding: str | None, __: int) -> None:
+        if encoding is not None and encoding.casefold() not in ("utf-8", "us-ascii"):
+            self._next = None  # what is written is UTF-8; such a copy is without messages
+
     def _start(self, tag: str, attributes: list[str]) -> None:
         prefix, colon, name = tag.rpartition(":")
         if name == "row":
@@ -137,16 +157,20 @@ class _Patcher:
     def _end(self, tag: str) -> None:
         name = tag.rpartition(":")[2]
         if name == "c" and self._replacing:
-            self._drop_to(self._end_of_tag())
+            self._drop_to(self._end_of(tag))
             self._replacing = False
         elif name == "row" and self._message is not None:
             self._copy_to(self.parser.CurrentByteIndex)
             self._put("")
 
-    def _end_of_tag(self) -> int:
-        """Behind the tag that the parser has just met: no `>` can be within an end tag, or an attribute of a cell."""
+    def _end_of(self, tag: str) -> int:
+        """Behind the cell that has just ended. The parser stands before its end tag, or, if it has none, behind it."""
         at = self.parser.CurrentByteIndex - self._offset
-        return self._offset + self._held.index(b">", at) + 1
+        closing = f"</{tag}".encode()
+        # A cell that is empty has no end tag, and what follows it may be </cols>.
+        if self._held.startswith(closing, at) and self._held[at + len(closing)] in b"> \t\r\n":
+            return self._offset + self._held.index(b">", at) + 1
+        return self._offset + at
 
     def _style(self, attributes: list[str]) -> str:
         style = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("s", "")
