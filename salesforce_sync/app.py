@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
+    from salesforce_sync.workbook.importing import Imported, Preview
 
 
 log = logging.getLogger(__name__)
@@ -431,6 +432,32 @@ class SFSync:
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
         return self.objects[object_name].history(record_id)
+
+    # ── workbooks that come back ─────────────────────────────────────────────────────────────────────────────────
+
+    def import_workbook(
+        self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
+    ) -> Preview:
+        """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
+
+        Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
+        its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
+        """
+        from salesforce_sync.workbook.importing import Wanted, preview
+
+        org = self._store.org()
+        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        return preview(self._store, Path(path), wanted)
+
+    def apply(self, preview: Preview) -> Imported:
+        """Take the good rows of a preview in, as edits that the next push sends.
+
+        They are held against what changed since the export, here and in the org, as a merge would have done. Rows
+        that are not taken in come back in a copy of the workbook, beside it, with the reason in their Status cell.
+        """
+        from salesforce_sync.workbook.importing import apply
+
+        return apply(self._store, preview)
 
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 
