@@ -399,5 +399,9 @@ def _name_of(lookup: Field, parents: Sequence[ObjectSchema]) -> str:
     return f"coalesce({', '.join([*names, 'NULL', 'NULL'])})"
 
 
+def select(schema: ObjectSchema, conditions: Sequence[str], order: Sequence[str]) -> str:
+    return f"{scan(schema, conditions)} ORDER BY {', '.join(order)} LIMIT ?"
+
+
 def count_matching(schema: ObjectSchema, conditions: Sequence[str]) -> str:
     return f"SELECT count(*) FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"

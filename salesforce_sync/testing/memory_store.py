@@ -15,12 +15,12 @@ from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord, RunSt
 from salesforce_sync.models.schema import Field, ObjectSchema, check_api_name
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
-from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.ports import Clock, Filter, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.testing.clock import FrozenClock
-from salesforce_sync.testing.matching import check, passes
+from salesforce_sync.testing.matching import check, ordered, passes
 from salesforce_sync.testing.memory_comparison import refuse_loss
-from salesforce_sync.testing.memory_inbox import Deciding
+from salesforce_sync.testing.memory_drafts import Drafting
 from salesforce_sync.testing.memory_tables import (
     Row,
     Staging,
@@ -36,7 +36,7 @@ from salesforce_sync.testing.memory_tables import (
 )
 
 
-class MemoryStore(Deciding):
+class MemoryStore(Drafting):
     """A replica in memory. Implements `ports.Store`."""
 
     def __init__(
@@ -236,6 +236,15 @@ class MemoryStore(Deciding):
     def snapshot(self) -> Iterator[None]:
         with self._disk.lock:
             yield
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        schema = self._table(object_name).schema
+        place_of = ordered(schema, selection.sort)
+        rows = sorted(self.scan(object_name, selection.filters), key=place_of, reverse=selection.descending)
+        if selection.after is not None:
+            after, up = place_of(selection.after), not selection.descending
+            rows = [row for row in rows if (place_of(row) > after if up else place_of(row) < after)]
+        return rows[: selection.most]
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,6 +1,7 @@
 """Store: get, scan and count, with every comparison on every type of field; runs and status."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ import pytest
 from salesforce_sync.errors import FieldNotFound, Misuse, StoreBusy
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
-from salesforce_sync.ports import Filter
+from salesforce_sync.ports import Filter, Place, Selection
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.stores import NOON, WIDGET, id_of, page, pull, widget
 
@@ -144,6 +145,57 @@ def test_a_filter_finds(full, field, operator, value, expected):
 
     assert found == {id_of(number) for number in expected}
     assert full.count("All__c", filters) == len(expected)
+
+
+ORDERS = [
+    ("Id", [1, 2, 3, 4, 5]),
+    ("Text__c", [5, 4, 1, 2, 3]),
+    ("Exact__c", [4, 3, 1, 2, 5]),
+    ("Yes__c", [4, 2, 3, 1, 5]),
+    ("Count__c", [4, 5, 1, 2, 3]),
+    ("Price__c", [5, 3, 1, 2, 4]),
+    ("Day__c", [4, 1, 2, 3, 5]),
+    ("At__c", [5, 4, 1, 2, 3]),
+]
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(("field", "order"), ORDERS)
+def test_pages_behind_one_another_bring_every_row_in_order(full, field, order, descending, most):
+    at = [each.name for each in ALL.columns].index(field)
+    selection, found = Selection(sort=field, descending=descending, most=most), []
+
+    while page := full.select("All__c", selection):
+        assert len(page) <= most
+        found += [row[0] for row in page]
+        selection = replace(selection, after=Place(page[-1][0], page[-1][at]))
+
+    assert found == [id_of(number) for number in (reversed(order) if descending else order)]
+
+
+def test_a_page_has_only_live_rows_that_pass(full):
+    full.delete("All__c", id_of(3))
+
+    found = full.select("All__c", Selection((Filter("Text__c", "contains", "acme"),), sort="Count__c", descending=True))
+
+    assert [row[0] for row in found] == [id_of(2), id_of(1)]
+
+
+def test_sorting_by_what_has_no_column_is_refused(full):
+    with pytest.raises(Misuse, match="Home__c"):
+        full.select("All__c", Selection(sort="Home__c"))
+
+
+def test_a_count_is_never_older_than_the_last_change(full):
+    counted = [full.count("All__c"), full.count("All__c")]
+
+    full.delete("All__c", id_of(1))
+    counted.append(full.count("All__c"))
+    full.undelete("All__c", id_of(1))
+    counted += [full.count("All__c"), full.count("All__c", [Filter("Count__c", "eq", 1)])]
+
+    assert counted == [5, 5, 4, 5, 1]
 
 
 def test_every_filter_has_to_pass(full):

@@ -1,14 +1,13 @@
-"""The commands of the workbook: parse, call `SFSync`, print."""
+"""`export`: parse, call `SFSync`, print."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
-from salesforce_sync import reports_workbook
+from salesforce_sync import reports_export
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.errors import ConfigError
@@ -43,9 +42,9 @@ def export(
         exported = sync.export(*objects, path=output, ready_set=ready_set, password=password)
         file = output or sync.config.workbook.path
     if options.json:
-        say_json({"file": str(file), "encrypted": encrypted} | reports_workbook.export_document(exported))
+        say_json({"file": str(file), "encrypted": encrypted} | reports_export.export_document(exported))
     else:
-        reports_workbook.say_export(exported, file)
+        reports_export.say_export(exported, file)
     return Exit.COMPLETE
 
 
@@ -63,6 +62,3 @@ def _password(sync: SFSync) -> str:
             hint="Set SF_WORKBOOK_PASSWORD, or send it to standard input.",
         )
     return line
-
-
-WORKBOOK: Final = (export,)
