@@ -13,6 +13,7 @@ from salesforce_sync.errors import ObjectNotFound, SyncError
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
 from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
+from salesforce_sync.web.heard import Heard
 from salesforce_sync.web.rows import RowForm
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.sessions import Sessions
@@ -73,6 +74,7 @@ class Replica:
         self.sync = sync
         self.names = OrgNames(sync)
         self.shown = Shown(sync)
+        self.heard = Heard(sync)
         self.sessions = Sessions(sync, runs, self.names.refused)
         self._forms: dict[tuple[str, tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
@@ -106,6 +108,16 @@ class Replicas:
                 replica = self._open[found.id] = Replica(found.id, SFSync(config), self._runs)
             return replica
 
+    def forget(self, connection_id: str) -> None:
+        """Close the replica of a connection that goes."""
+        with self._lock:
+            replica = self._open.pop(connection_id, None)
+        if replica is not None:
+            replica.sessions.stop()
+            replica.heard.stop()
+            replica.sync.stop()
+            replica.sync.close()
+
     def opened(self) -> tuple[Replica, ...]:
         """Those that are open."""
         with self._lock:
@@ -116,6 +128,7 @@ class Replicas:
         for replica in self.opened():
             replica.sync.stop()
             replica.sessions.stop()
+            replica.heard.stop()
 
     def close(self) -> None:
         """Close them all."""
