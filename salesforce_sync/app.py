@@ -36,7 +36,7 @@ from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.models.usage import Forecast, Rhythm, Work
-from salesforce_sync.ports import Clock, Usage
+from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
 from salesforce_sync.signals import Bus
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
+    from salesforce_sync.workbook.importing import Imported, Preview
 
 
 log = logging.getLogger(__name__)
@@ -209,6 +210,12 @@ class SFSync:
             return given
         return kept
 
+    @property
+    def connected_to(self) -> str | None:
+        """The address of the org that is connected; None without a connection."""
+        connection = self._connection()
+        return None if connection is None else connection.instance_url
+
     def _connected(self) -> SalesforceOrg:
         with self._lock:
             if self._org is None:
@@ -312,13 +319,13 @@ class SFSync:
 
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def sync(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
+    def sync(self, *objects: str, accept_loss: Iterable[str] = (), stop: threading.Event | None = None) -> Run:
         """Pull these objects, or the configured ones, then push every edit, and tell the signals.
 
         The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
-        more than `sync.max_loss_percent`.
+        more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page.
         """
-        return self._engine().run(objects or self.config.sync.objects, frozenset(accept_loss))
+        return self._engine(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
         """Pull as `sync` does, and push nothing."""
@@ -334,7 +341,7 @@ class SFSync:
         proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
         return run, tuple(proof for proof in proofs if proof is not None)
 
-    def _engine(self) -> SyncEngine:
+    def _engine(self, stop: threading.Event | None = None) -> SyncEngine:
         org = self._connected()
         try:
             self._check_org(org, None)
@@ -344,18 +351,20 @@ class SFSync:
             if self._has_moved():
                 raise  # what is edited here must not be written to an org that may be another one
             log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
-        return self._offline_engine()
+        return self._offline_engine(stop)
 
     def _has_moved(self) -> bool:
         """Whether the connection leads to another address than the one that the replica came from."""
         known, used = self._store.org(), self._connection()
         return known is not None and used is not None and known[1] != used.instance_url
 
-    def _offline_engine(self) -> SyncEngine:
+    def _offline_engine(self, stop: threading.Event | None = None) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
         from salesforce_sync.sync.stopping import StoppableOrg
 
-        org = StoppableOrg(self._connected(), self._stop, self._check_may_write)
+        org: Org = StoppableOrg(self._connected(), self._stop, self._check_may_write)
+        if stop is not None:
+            org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
 
     def stop(self) -> None:
@@ -424,6 +433,32 @@ class SFSync:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
         return self.objects[object_name].history(record_id)
 
+    # ── workbooks that come back ─────────────────────────────────────────────────────────────────────────────────
+
+    def import_workbook(
+        self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
+    ) -> Preview:
+        """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
+
+        Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
+        its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
+        """
+        from salesforce_sync.workbook.importing import Wanted, preview
+
+        org = self._store.org()
+        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        return preview(self._store, Path(path), wanted)
+
+    def apply(self, preview: Preview) -> Imported:
+        """Take the good rows of a preview in, as edits that the next push sends.
+
+        They are held against what changed since the export, here and in the org, as a merge would have done. Rows
+        that are not taken in come back in a copy of the workbook, beside it, with the reason in their Status cell.
+        """
+        from salesforce_sync.workbook.importing import apply
+
+        return apply(self._store, preview)
+
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 
     def inbox(self) -> tuple[InboxItem, ...]:
@@ -487,8 +522,6 @@ class SFSync:
 
     def status(self) -> Status:
         """What is here, how fresh it is, and how the last runs went. No API call."""
-        connection = self._connection()
-        connected_to = None if connection is None else connection.instance_url
         wanted = {name.casefold() for name in self.config.sync.objects}
         known = tuple(
             each
@@ -499,7 +532,7 @@ class SFSync:
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
         waiting = len(self._store.changes()), len(self._store.inbox())
-        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
+        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""

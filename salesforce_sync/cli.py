@@ -16,7 +16,9 @@ from salesforce_sync import __version__, demo, production, reports, reports_edit
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_access import ACCESS
 from salesforce_sync.cli_connect import connect
+from salesforce_sync.cli_import import import_
 from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
+from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
@@ -269,7 +271,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in (connect, *TWO_WAY, *ACCESS):
+for command in (connect, *TWO_WAY, *ACCESS, import_, serve):
     commands.add_command(command)
 
 

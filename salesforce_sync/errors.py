@@ -197,6 +197,36 @@ class LoginRefused(SessionInvalid):
         self.reason = reason
 
 
+class WorkbookRefused(NeedsPerson):
+    """A workbook cannot be taken in, and nothing of it was."""
+
+    code = "WORKBOOK_REFUSED"
+
+
+class NotAWorkbook(WorkbookRefused):
+    """The file is no .xlsx workbook, or a damaged one."""
+
+    code = "NOT_A_WORKBOOK"
+
+
+class WorkbookTooLarge(WorkbookRefused):
+    """The file, or what it unpacks to, is larger than the settings allow, or larger than a workbook can be."""
+
+    code = "WORKBOOK_TOO_LARGE"
+
+
+class WorkbookEncrypted(WorkbookRefused):
+    """The workbook has a password, and none or a wrong one was given."""
+
+    code = "WORKBOOK_ENCRYPTED"
+
+
+class ForeignWorkbook(WorkbookRefused):
+    """The workbook was not exported from this replica, or its form is not that of an export any more."""
+
+    code = "FOREIGN_WORKBOOK"
+
+
 # ── StoreTrouble: the local side ─────────────────────────────────────────────────────────────────────────────────
 
 

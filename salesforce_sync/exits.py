@@ -17,6 +17,7 @@ from salesforce_sync.errors import (
     Stopped,
     SyncError,
     UserNotFound,
+    WorkbookRefused,
 )
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run, RunState
@@ -44,7 +45,8 @@ MEANINGS = {
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
     Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
     Exit.REFUSED: (
-        "the object, record or query was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)"
+        "the object, record, query or workbook was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS,"
+        " MALFORMED_QUERY, NOT_A_WORKBOOK)"
     ),
     Exit.UNCONFIRMED: "edits for a production org wait until somebody says yes, once (PRODUCTION_UNCONFIRMED)",
     Exit.INTERRUPTED: "ended by Ctrl-C",
@@ -53,6 +55,7 @@ MEANINGS = {
 _BY_ERROR: tuple[tuple[type[SyncError], Exit], ...] = (
     (ConfigError, Exit.USAGE),
     (ProductionUnconfirmed, Exit.UNCONFIRMED),
+    (WorkbookRefused, Exit.REFUSED),
     (NotConnected, Exit.LOGIN),
     (SessionInvalid, Exit.LOGIN),
     (LimitExceeded, Exit.LIMIT),

@@ -18,7 +18,7 @@ from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
 from salesforce_sync.api.pull import Pull
 from salesforce_sync.api.query import Query
-from salesforce_sync.api.together import first_pages
+from salesforce_sync.api.together import describe_together, first_pages
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
@@ -27,7 +27,7 @@ from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Announce, Clock, Order, Usage
 
 
@@ -102,6 +102,10 @@ class SalesforceOrg:
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights. One call."""
         return rest.describe(self._transport, object_name)
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        """Several objects and how many rows they have (`ports.Org.describe_together`)."""
+        return describe_together(self._transport, object_names)
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows (`ports.Org.pull`).

@@ -10,7 +10,7 @@ from threading import Event
 from salesforce_sync.errors import Stopped
 from salesforce_sync.models.outbox import Change, Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Announce, Order, Org, Usage
 
 
@@ -33,6 +33,10 @@ class StoppableOrg:
     def describe(self, object_name: str) -> ObjectSchema:
         self._check()
         return self._org.describe(object_name)
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        self._check()
+        return self._org.describe_together(object_names)
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         self._check()
