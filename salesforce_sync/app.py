@@ -594,9 +594,12 @@ class SFSync:
         again_in = None if run.again_at is None else run.again_at - self._clock.now()
         return pause(budget.interval, share, again_in)
 
-    def query(self, sql: str, limit: int = 1000) -> Answer:
-        """Run a read-only SQL statement on the replica; at most `limit` rows. `MalformedQuery` says what is wrong."""
-        columns, rows = self._store.query(sql, limit + 1)
+    def query(self, sql: str, limit: int = 1000, seconds: float = 30.0) -> Answer:
+        """Run a read-only SQL statement on the replica; at most `limit` rows.
+
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
+        columns, rows = self._store.query(sql, limit + 1, seconds)
         return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────

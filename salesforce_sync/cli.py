@@ -245,11 +245,12 @@ def status(options: Options) -> int:
 @shared
 @click.argument("sql")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows at most.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds at most.")
 @click.pass_obj
-def query(options: Options, sql: str, limit: int) -> int:
+def query(options: Options, sql: str, limit: int, seconds: float) -> int:
     """Ask the local database a question in SQL. It can only read; the org is not asked."""
     with options.open() as sync:
-        answer = sync.query(sql, limit)
+        answer = sync.query(sql, limit, seconds)
     if options.json:
         say_json(reports.answer_document(answer))
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
+from salesforce_sync.errors import NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.history import Keeping, Replaced
@@ -37,6 +37,7 @@ from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, 
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
+from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
@@ -423,20 +424,16 @@ class SqliteStore:
         finally:
             writer.set_busy_timeout(BUSY_MILLISECONDS)
 
-    def query(self, statement: str, limit: int) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """Run somebody's read-only SQL: column names and at most `limit` rows. `MalformedQuery` says what is wrong."""
-        import apsw.ext  # costs 8 ms, and only this needs it
+    def query(
+        self, statement: str, limit: int, seconds: float = SECONDS
+    ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Run somebody's read-only SQL: column names and at most `limit` rows.
 
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
         connection = self._connections.guest()
         try:
-            # Asked beforehand: a query without rows has no description to ask for later.
-            described = apsw.ext.query_info(connection, statement).description
-            names = tuple(name for name, _ in described)
-            return names, list(itertools.islice(connection.execute(statement), limit))
-        except apsw.AuthError as error:
-            raise Misuse("This query may only read.", hint="Use SELECT.") from error
-        except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError) as error:
-            raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+            return answered(connection, statement, limit, seconds)
         finally:
             connection.close()
 

@@ -194,6 +194,6 @@ def _fernet(key: str) -> Fernet:
     except ValueError as error:
         make = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
         raise ConfigError(
-            f"{KEY_VARIABLE}, or the credential {CREDENTIAL}, does not hold a Fernet key.",
+            f"{KEY_VARIABLE} does not hold a Fernet key, or the credential {CREDENTIAL} holds none.",
             hint=f"Make one with: {make}",
         ) from error
