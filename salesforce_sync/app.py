@@ -216,6 +216,10 @@ class SFSync:
         connection = self._connection()
         return None if connection is None else connection.instance_url
 
+    def connected_org(self) -> SalesforceOrg:
+        """The org itself, for what no other method asks of it. `NotConnected` without a login."""
+        return self._connected()
+
     def _connected(self) -> SalesforceOrg:
         with self._lock:
             if self._org is None:

@@ -18,6 +18,7 @@ from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
 from salesforce_sync.api.pull import Pull
 from salesforce_sync.api.query import Query
+from salesforce_sync.api.rights import Rights, rights
 from salesforce_sync.api.together import describe_together, first_pages
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Wire
@@ -94,6 +95,15 @@ class SalesforceOrg:
     def about(self) -> OrgFacts:
         """What the org says of itself. One call."""
         return about(self._transport)
+
+    def rights(self) -> Rights | None:
+        """What the connected user may do in the org as a whole; None where the org does not tell. One call."""
+        return rights(self._transport)
+
+    @property
+    def address(self) -> str:
+        """Where the org answers."""
+        return self._sessions.current().instance_url
 
     def objects(self) -> tuple[ObjectSummary, ...]:
         """Every object that the connected user may see. One call."""
