@@ -33,6 +33,18 @@ LOCAL: Final = (400, 401, 403, 404, 408, 409, 413, 421, 429)
 REMOTE: Final = (*LOCAL, 422, 502, 503, 504)
 """How a route may fail that asks the org."""
 
+_MEDIA: Final[dict[str, dict[str, Any]]] = {
+    "text/event-stream": {
+        "type": "object",
+        "properties": {
+            "event": {"enum": ["progress", "session"]},
+            "id": {"type": "string"},
+            "data": {"type": "string", "description": "A ProgressBody, or at the end the SessionBody, as JSON"},
+        },
+    }
+}
+"""What one event, or the whole text, is."""
+
 _TYPES: dict[str, type[Body]] = {}
 
 
@@ -59,7 +71,7 @@ def gives(
 
     `known`: whoever asks has to be known.
     """
-    schema = {"type": "string"} if kind is None else _reference(kind)
+    schema = _MEDIA.get(media, {"type": "string"}) if kind is None else _reference(kind)
     answers: dict[int | str, dict[str, Any]] = {
         status: {"description": "Done", "content": {media: {"schema": schema}}},
         **{each: {"description": "Begun", "content": _json(_reference(also))} for each, also in (more or {}).items()},
