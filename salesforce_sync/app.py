@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
+from salesforce_sync.errors import (
+    Misuse,
+    NotConnected,
+    ProductionUnconfirmed,
+    RecordNotFound,
+    Stopped,
+    SyncError,
+    WrongOrg,
+)
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection, Session
 from salesforce_sync.models.contact import Contact
@@ -22,6 +30,7 @@ from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
+from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
@@ -34,11 +43,13 @@ from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from salesforce_sync.access import Access
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
+    from salesforce_sync.workbook.importing import Imported, Preview
 
 
 log = logging.getLogger(__name__)
@@ -140,6 +151,8 @@ class SFSync:
         )
         self._lock = threading.Lock()
         self._org: SalesforceOrg | None = None
+        self._about: OrgFacts | None = None
+        self._harmless = False
         self.contacts = Collection(self._store, "Contact", Contact)
         self.leads = Collection(self._store, "Lead", Lead)
         self.accounts = Collection(self._store, "Account", Account)
@@ -175,6 +188,7 @@ class SFSync:
             raise
         with self._lock:
             previous, self._org = self._org, org
+            self._about, self._harmless = None, False
         if previous is not None:
             previous.close()
         return session.instance_url
@@ -260,6 +274,49 @@ class SFSync:
         pages.mkdir(mode=0o700, exist_ok=True)
         return pages
 
+    # ── a production org ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def unconfirmed(self) -> OrgFacts | None:
+        """The org, if a business runs on it and nobody has said yet that it may be written to; None: it may be.
+
+        The address of a sandbox, and of an org on this machine, says enough; any other org is asked, in one call.
+        """
+        if self.config.salesforce.production_writes or self._harmless:
+            return None
+        org = self._connected()
+        if org.kind() in (None, OrgKind.PRODUCTION):
+            if self._about is None:
+                self._about = org.about()
+            if self._about.kind is OrgKind.PRODUCTION:
+                # Looked up each time: somebody may have said it in another process meanwhile.
+                with self._access() as access:
+                    return None if access.production.is_confirmed(_key(self._about)) else self._about
+        self._harmless = True
+        return None
+
+    def confirm_production(self, who: str) -> None:
+        """Let this production org be written to, from now on and from every replica in the folder."""
+        from salesforce_sync.access import Deed
+
+        facts = self.unconfirmed()
+        if facts is not None:
+            with self._access() as access, access.audit.doing(Deed(who, "allow production writes", str(facts))):
+                access.production.confirm(_key(facts), who)
+
+    def _check_may_write(self) -> None:
+        facts = self.unconfirmed()
+        if facts is not None:
+            raise ProductionUnconfirmed(
+                f"{facts} is a production org, and nobody has said yet that it may be written to. Edits wait.",
+                hint="Say so once: 'salesforce-sync push' asks; in a script 'push --yes', or the setting "
+                "salesforce.production_writes: true.",
+            )
+
+    def _access(self) -> Access:
+        from salesforce_sync.access import Access
+
+        return Access(self.config, self._clock)
+
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def sync(self, *objects: str, accept_loss: Iterable[str] = (), stop: threading.Event | None = None) -> Run:
@@ -305,7 +362,7 @@ class SFSync:
         from salesforce_sync.sync.engine import SyncEngine
         from salesforce_sync.sync.stopping import StoppableOrg
 
-        org: Org = StoppableOrg(self._connected(), self._stop)
+        org: Org = StoppableOrg(self._connected(), self._stop, self._check_may_write)
         if stop is not None:
             org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
@@ -355,7 +412,12 @@ class SFSync:
 
         The dry run sends nothing and is the same as `diff`.
         """
-        return self.diff() if dry_run else self._engine().push()
+        if dry_run:
+            return self.diff()
+        engine = self._engine()
+        if self._store.changes():
+            self._check_may_write()
+        return engine.push()
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first."""
@@ -363,11 +425,39 @@ class SFSync:
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as far as nobody has changed them since."""
-        return self._engine().undo(push_id)
+        engine = self._engine()
+        self._check_may_write()
+        return engine.undo(push_id)
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
         return self.objects[object_name].history(record_id)
+
+    # ── workbooks that come back ─────────────────────────────────────────────────────────────────────────────────
+
+    def import_workbook(
+        self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
+    ) -> Preview:
+        """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
+
+        Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
+        its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
+        """
+        from salesforce_sync.workbook.importing import Wanted, preview
+
+        org = self._store.org()
+        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        return preview(self._store, Path(path), wanted)
+
+    def apply(self, preview: Preview) -> Imported:
+        """Take the good rows of a preview in, as edits that the next push sends.
+
+        They are held against what changed since the export, here and in the org, as a merge would have done. Rows
+        that are not taken in come back in a copy of the workbook, beside it, with the reason in their Status cell.
+        """
+        from salesforce_sync.workbook.importing import apply
+
+        return apply(self._store, preview)
 
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 
@@ -526,6 +616,10 @@ class SFSync:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _key(facts: OrgFacts) -> str:
+    return facts.org_id or facts.host
 
 
 def _policies(config: Config) -> Policies:

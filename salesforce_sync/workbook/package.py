@@ -34,7 +34,7 @@ TOKEN_AT_MOST = 4 * MEGABYTE
 RATIO_COUNTS_FROM = 16 * MEGABYTE
 """Small parts may be as repetitive as they like."""
 
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _RAW_DEFLATE = -15
@@ -229,7 +229,7 @@ def _check_size(path: Path, bounds: Bounds) -> None:
 
 def _directory(path: Path, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
     start = file.read(8)
-    if start == _OLE:
+    if start == OLE:
         raise _ole(path, file)
     if not start.startswith(b"PK"):
         raise NotAWorkbook(f"{path.name} is not an .xlsx workbook.", hint="Save it as .xlsx: a .csv or .xls is none.")

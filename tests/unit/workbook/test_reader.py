@@ -103,7 +103,8 @@ def test_escapes_and_blanks_are_read_in_every_place_a_text_may_be(read_cells, wr
 
 STYLES = (
     '<numFmts><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd"/>'
-    '<numFmt numFmtId="165" formatCode="0&quot; days&quot;"/></numFmts><cellStyleXfs><xf numFmtId="14"/></cellStyleXfs>'
+    '<numFmt numFmtId="165" formatCode="0&quot; days&quot;"/>'
+    '</numFmts><cellStyleXfs><xf numFmtId="14"/></cellStyleXfs>'
     '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/></cellXfs>'
 )
 
