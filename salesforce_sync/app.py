@@ -451,8 +451,8 @@ class SFSync:
         `password` the file is encrypted. Asks the org nothing. The file appears whole or not at all, and only its owner
         may read it.
         """
-        from salesforce_sync.workbook.encrypt import check_password, encrypt
         from salesforce_sync.workbook.export import Facts, Wanted, export
+        from salesforce_sync.workbook.locked import check_password, encrypt
 
         if password is not None:
             check_password(password)
