@@ -45,6 +45,10 @@ class Reading:
     dates: frozenset[str] = frozenset()
     days: int = 0
 
+    def dated(self, number: float) -> Dated:
+        """The number of a cell that shows a date or a time; a part of a day is a time of any day."""
+        return Dated(number + self.days if number >= 1 else number)
+
 
 class Columns(dict[str, int]):
     """Column numbers by their letters, A being 0."""

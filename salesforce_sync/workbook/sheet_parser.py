@@ -12,7 +12,6 @@ from salesforce_sync.workbook.incoming import (
     Cell,
     CellError,
     Columns,
-    Dated,
     Reading,
     Row,
     Uncounted,
@@ -200,7 +199,7 @@ class SheetParser:
             number = float(text)
         except ValueError:
             raise self._malformed(f"a cell has {text[:20]!r} for a number") from None
-        return Dated(number + self._reading.days) if self._style in self._reading.dates else number
+        return self._reading.dated(number) if self._style in self._reading.dates else number
 
     def _malformed(self, why: str) -> NotAWorkbook:
         return damaged(self._path, f"row {self.row}: {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from salesforce_sync.workbook.incoming import Cell, Columns, Dated, Reading, Row
+from salesforce_sync.workbook.incoming import Cell, Columns, Reading, Row
 from salesforce_sync.workbook.strings import unescaped, without_entities
 
 _ROW = re.compile(r'\s*<row r="([1-9]\d{0,6})"[^<>]*(?<!/)>')
@@ -21,7 +21,7 @@ class RowPattern:
     def __init__(self, reading: Reading) -> None:
         strings = reading.strings
         self._text = strings.__getitem__
-        self._dates, self._days = reading.dates, reading.days
+        self._dates, self._dated = reading.dates, reading.dated
         self._columns = Columns()
 
     def row(self, raw: bytes) -> Row | None:
@@ -42,7 +42,7 @@ class RowPattern:
 
     def _take(self, body: str, cells: dict[int, Cell]) -> int:
         """Put the cells' values; gives the number of tags that were understood, of the row too."""
-        columns, text_of, dates, days = self._columns, self._text, self._dates, self._days
+        columns, text_of, dates, dated = self._columns, self._text, self._dates, self._dated
         entities, escapes = "&" in body, "_x" in body
         tags = 2
         value: Cell
@@ -68,7 +68,7 @@ class RowPattern:
                     if not value and number != "0":
                         return 0
                 elif style in dates:
-                    value = Dated(float(number) + days)
+                    value = dated(float(number))
                 else:
                     value = float(number)
             except (ValueError, LookupError):
