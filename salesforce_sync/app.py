@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -39,7 +40,8 @@ from salesforce_sync.models.usage import Forecast, Rhythm, Work
 from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
-from salesforce_sync.signals import Bus
+from salesforce_sync.signals import Bus, ExportProgress
+from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
+    from salesforce_sync.workbook.export import Exported
     from salesforce_sync.workbook.importing import Imported, Preview
 
 
@@ -436,6 +439,41 @@ class SFSync:
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
         return self.objects[object_name].history(record_id)
+
+    # ── the workbook ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def export(
+        self,
+        *objects: str,
+        path: str | Path | None = None,
+        ready_set: str | None = None,
+        password: str | None = None,
+    ) -> Exported:
+        """Write these objects, or all that are here, as an Excel workbook: to `path`, or where the settings say.
+
+        `ready_set` is "sales" or "revenue-cloud"; its objects that are not here are notes in the result. With a
+        `password` the file is encrypted. Asks the org nothing. The file appears whole or not at all, and only its owner
+        may read it.
+        """
+        from salesforce_sync.workbook.export import Facts, Wanted, export
+        from salesforce_sync.workbook.locked import check_password, encrypt
+
+        if password is not None:
+            check_password(password)
+        org = self._store.org()
+        facts = Facts("" if org is None else org[0], self.config.salesforce.api_version, self._clock.now())
+        wanted = Wanted(objects, ready_set)
+        file = self.config.workbook.path if path is None else Path(path).absolute()
+        with new_private(file) as out:
+            if password is None:
+                return export(self._store, wanted, facts, out, self._tell_export)
+            with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it
+                exported = export(self._store, wanted, facts, plain, self._tell_export)
+                encrypt(plain, password, out)
+                return exported
+
+    def _tell_export(self, object_name: str, rows: int, total: int) -> None:
+        self._bus.emit(ExportProgress(object_name, rows, total))
 
     # ── workbooks that come back ─────────────────────────────────────────────────────────────────────────────────
 

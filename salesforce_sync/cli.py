@@ -16,6 +16,7 @@ from salesforce_sync import __version__, demo, production, reports, reports_edit
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_access import ACCESS
 from salesforce_sync.cli_connect import connect
+from salesforce_sync.cli_export import export
 from salesforce_sync.cli_import import import_
 from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
 from salesforce_sync.cli_serve import serve
@@ -272,7 +273,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in (connect, *TWO_WAY, *ACCESS, import_, serve):
+for command in (connect, *TWO_WAY, *ACCESS, export, import_, serve):
     commands.add_command(command)
 
 
