@@ -20,7 +20,7 @@ from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.testing.clock import FrozenClock
 from salesforce_sync.testing.matching import check, passes
 from salesforce_sync.testing.memory_comparison import refuse_loss
-from salesforce_sync.testing.memory_inbox import Deciding
+from salesforce_sync.testing.memory_following import Following
 from salesforce_sync.testing.memory_tables import (
     Row,
     Staging,
@@ -36,7 +36,7 @@ from salesforce_sync.testing.memory_tables import (
 )
 
 
-class MemoryStore(Deciding):
+class MemoryStore(Following):
     """A replica in memory. Implements `ports.Store`."""
 
     def __init__(
