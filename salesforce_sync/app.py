@@ -6,7 +6,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
+    from salesforce_sync.sync.follow import Follower, Pace
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
     from salesforce_sync.workbook.export import Exported
@@ -156,6 +157,7 @@ class SFSync:
         self._org: SalesforceOrg | None = None
         self._about: OrgFacts | None = None
         self._harmless = False
+        self._followers: list[Follower] = []
         self.contacts = Collection(self._store, "Contact", Contact)
         self.leads = Collection(self._store, "Lead", Lead)
         self.accounts = Collection(self._store, "Account", Account)
@@ -373,6 +375,37 @@ class SFSync:
         if stop is not None:
             org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
+
+    def follow(self, pace: Pace | None = None) -> Follower:
+        """What merges change events as they come; `start(*objects)` and `stop` it. Each object's first sync is made
+        first. Needs the extra `cdc`.
+
+        `sync.events` says which objects are meant to be followed: `followed_objects`.
+        """
+        from salesforce_sync.sync.follow import Follower
+        from salesforce_sync.sync.stopping import StoppableOrg
+
+        self._engine()  # is it the org of this replica?
+        connected = self._connected()
+        events = connected.events(self.config.salesforce.events_url, self._store.schema)
+        org = StoppableOrg(connected, self._stop)
+
+        def catch_up(names: Sequence[str]) -> set[str]:
+            return self._catch_up(names)
+
+        follower = Follower(events, org, self._store, self._clock, self._bus, catch_up, pace)
+        self._followers.append(follower)
+        return follower
+
+    def _catch_up(self, names: Sequence[str]) -> set[str]:
+        """Pull what change events have left unsure; gives the objects that are complete."""
+        return {each.object_name for each in self.pull(*names).objects if each.problem is None}
+
+    @property
+    def followed_objects(self) -> tuple[str, ...]:
+        """The objects whose change events are to be followed, by the settings."""
+        wanted = self.config.sync.events
+        return (self.config.sync.objects if wanted else ()) if isinstance(wanted, bool) else wanted
 
     def stop(self) -> None:
         """End the run that is under way at its next whole page, and begin no other. From any thread.
@@ -648,6 +681,8 @@ class SFSync:
 
     def close(self) -> None:
         """Close connections to the org and the database."""
+        for follower in self._followers:
+            follower.stop()
         with self._lock:
             if self._org is not None:
                 self._org.close()

@@ -17,6 +17,7 @@ import msgspec
 from salesforce_sync.errors import NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
@@ -37,6 +38,7 @@ from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, 
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
+from salesforce_sync.storage.events import EventMerger
 from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
@@ -67,6 +69,7 @@ class SqliteStore:
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
+        self._events = EventMerger(self._connections, judge, self._history, self._comparer.take_out)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
@@ -256,6 +259,32 @@ class SqliteStore:
     def note_described(self, object_name: str, described_as: str) -> None:
         with self._connections.writing() as db:
             db.execute(sql.DESCRIBED_AS, (described_as, format_datetime(self._clock.now()), object_name))
+
+    # ── change events ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def replay(self, object_name: str) -> bytes | None:
+        return self._events.replay(object_name)
+
+    def forget_replay(self, object_name: str) -> None:
+        self._events.forget_replay(object_name)
+
+    def merge_events(self, page: EventPage) -> EventsMerged:
+        return self._events.merge(self._known(page.object_name), page)
+
+    def to_read_again(self, object_name: str, most: int) -> tuple[tuple[str, Lack], ...]:
+        return self._events.to_read_again(object_name, most)
+
+    def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
+        return self._events.merge_again(self._known(page.schema.name), page, ids)
+
+    def unsure(self, object_name: str) -> int:
+        return self._events.unsure(object_name)
+
+    def note_unsure(self, object_name: str) -> None:
+        self._events.note_unsure(object_name)
+
+    def note_sure(self, object_name: str, times: int) -> None:
+        self._events.note_sure(object_name, times)
 
     # ── edits, outbox, inbox ─────────────────────────────────────────────────────────────────────────────────────
 
