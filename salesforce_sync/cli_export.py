@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from salesforce_sync import reports_export
-from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
-from salesforce_sync.errors import ConfigError
 from salesforce_sync.exits import Exit
+from salesforce_sync.passwords import workbook_password
 from salesforce_sync.signals import ExportProgress, Progress
 from salesforce_sync.terminal import progress, say_json, silence
 
@@ -38,27 +36,13 @@ def export(
             listener(Progress(signal.object, signal.rows, signal.total, 0))
 
         sync.on(ExportProgress.name, show)
-        password = _password(sync) if encrypted else None
-        exported = sync.export(*objects, path=output, ready_set=ready_set, password=password)
         file = output or sync.config.workbook.path
+        password = workbook_password(sync.config, new=True) if encrypted else None
+        with options.recorded("export", file.name) as ending:
+            exported = sync.export(*objects, path=output, ready_set=ready_set, password=password)
+            ending.detail = f"{sum(exported.rows.values())} rows of {exported.export_id}"
     if options.json:
         say_json({"file": str(file), "encrypted": encrypted} | reports_export.export_document(exported))
     else:
         reports_export.say_export(exported, file)
     return Exit.COMPLETE
-
-
-def _password(sync: SFSync) -> str:
-    given = sync.config.credentials.workbook_password
-    if given is not None:
-        return given
-    if sys.stdin.isatty():
-        asked: str = click.prompt("Password of the workbook", hide_input=True, confirmation_prompt=True, err=True)
-        return asked
-    line = sys.stdin.readline().rstrip("\r\n")
-    if not line:
-        raise ConfigError(
-            "--password was given, and nobody said which.",
-            hint="Set SF_WORKBOOK_PASSWORD, or send it to standard input.",
-        )
-    return line
