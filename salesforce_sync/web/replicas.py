@@ -11,6 +11,7 @@ from salesforce_sync.access import Access, User
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import ObjectNotFound, SyncError
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
+from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
 from salesforce_sync.web.rows import RowForm
@@ -73,6 +74,8 @@ class Replica:
         self.sync = sync
         self.names = OrgNames(sync)
         self.shown = Shown(sync)
+        self.workbook = Workbook(sync)
+        self.uploads = Uploads(sync)
         self.sessions = Sessions(sync, runs, self.names.refused)
         self._forms: dict[tuple[str, tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
@@ -121,5 +124,6 @@ class Replicas:
         """Close them all."""
         with self._lock:
             for replica in self._open.values():
+                replica.uploads.close()
                 replica.sync.close()
             self._open.clear()
