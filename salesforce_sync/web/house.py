@@ -14,6 +14,7 @@ from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
 from salesforce_sync.web.failures import Throttled
 from salesforce_sync.web.guard import Bounds
+from salesforce_sync.web.logging_in import Begins
 from salesforce_sync.web.replicas import Replica, Replicas
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.sessions import Session, SessionState
@@ -58,6 +59,7 @@ class House:
         self.access = Access(config, SystemClock())
         self.runs = Runs(RUNS)
         self.replicas = Replicas(self.access, self.runs)
+        self.logins = Begins()
         limits = settings.limits
         self.by_user, self.by_connection = Throttle(limits.user), Throttle(limits.connection)
         self.by_syncs, self.by_failures = Throttle(limits.syncs), Throttle(limits.failures)

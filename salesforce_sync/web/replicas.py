@@ -109,6 +109,14 @@ class Replicas:
                 replica = self._open[found.id] = Replica(found.id, SFSync(config), self._runs)
             return replica
 
+    def forget(self, connection_id: str) -> None:
+        """Close a replica whose connection is gone, when nothing goes on there any more."""
+        with self._lock:
+            replica = self._open.pop(connection_id, None)
+        if replica is not None:
+            replica.sync.stop()
+            replica.sessions.stop()
+
     def opened(self) -> tuple[Replica, ...]:
         """Those that are open."""
         with self._lock:
