@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from salesforce_sync import __version__
-from salesforce_sync.access import Deed, User, address_key
+from salesforce_sync.access import Deed, KnownConnection, User, address_key
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import (
@@ -93,22 +93,22 @@ def connections(request: Request, caller: ViewingCaller) -> Response:
 
 def list_connections(house: House, caller: Caller) -> list[bodies.ConnectionBody]:
     """What the caller may use."""
-    found = []
-    for each in house.access.connections.list(caller.user):
-        sync = house.replicas.get(each.id, caller.user).sync
-        url = sync.connected_to
-        found.append(
-            bodies.ConnectionBody(
-                id=each.id,
-                name=each.name,
-                instance_url=url or each.instance_url,
-                connected=url is not None,
-                owner=each.owner or "",
-                outbox=len(sync.outbox()),
-                inbox=len(sync.inbox()),
-            )
-        )
-    return found
+    return [connection_body(house, caller, each) for each in house.access.connections.list(caller.user)]
+
+
+def connection_body(house: House, caller: Caller, of: KnownConnection) -> bodies.ConnectionBody:
+    """One connection, and what waits there."""
+    sync = house.replicas.get(of.id, caller.user).sync
+    url = sync.connected_to
+    return bodies.ConnectionBody(
+        id=of.id,
+        name=of.name,
+        instance_url=url or of.instance_url,
+        connected=url is not None,
+        owner=of.owner or "",
+        outbox=len(sync.outbox()),
+        inbox=len(sync.inbox()),
+    )
 
 
 @router.get("/api/budget", **gives(bodies.BudgetBody))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from salesforce_sync.errors import RecordNotFound
+from salesforce_sync.errors import ProductionUnconfirmed, RecordNotFound
 from salesforce_sync.models.outbox import Change, ChangeState, Operation
 from salesforce_sync.web import bodies, routes_two_way
 from salesforce_sync.web.asking import Asked
@@ -22,7 +24,11 @@ def changes(request: Request, asked: Looking) -> Response:
 
 
 def _shown(
-    request: Request, asked: Asked, notice: tuple[str, str] | None = None, done: bodies.PushBody | None = None
+    request: Request,
+    asked: Asked,
+    notice: tuple[str, str] | None = None,
+    done: bodies.PushBody | None = None,
+    production: str = "",
 ) -> Response:
     sync, shown = asked.replica.sync, asked.replica.shown
     return show(
@@ -34,16 +40,21 @@ def _shown(
         pushes=[shown.push(each) for each in sync.pushes(10)],
         can_take_back={each.number for each in sync.outbox() if each.state is ChangeState.WAITING},
         done=done,
+        production=production,
         notice=notice,
     )
 
 
 @router.post("/push")
-async def push(request: Request, asked: Changing) -> Response:
-    """Send what can be sent, and show what became of each change."""
+async def push(request: Request, asked: Changing, confirm_production: Annotated[bool, Form()] = False) -> Response:
+    """Send what can be sent, and show what became of each change. A production org is asked for before the first."""
+    wanted = bodies.PushRequest(confirm_production=confirm_production)
 
     def send() -> Response:
-        done = routes_two_way.send(asked)
+        try:
+            done = routes_two_way.send(asked, wanted)
+        except ProductionUnconfirmed as error:
+            return _shown(request, asked, production=error.message)
         return _shown(request, asked, _told_of(done), done)
 
     return await asked.house.run(send)

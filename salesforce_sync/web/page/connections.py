@@ -23,6 +23,7 @@ from salesforce_sync.web.browser_logins import Begun, Target
 from salesforce_sync.web.failures import Forbidden, without_secrets
 from salesforce_sync.web.house import House
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, rendered, show
+from salesforce_sync.web.routes_connections import CALLBACK, check_address
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PATH: Final = "/org/{connection}/connections"
@@ -79,8 +80,8 @@ def _callback(request: Request) -> str:
     """Where the org's login comes back to. Salesforce takes plain http for `localhost` only."""
     url = request.url
     if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1"):
-        return f"http://localhost:{url.port}/oauth/callback"
-    return f"{url.scheme}://{url.netloc}/oauth/callback"
+        return f"http://localhost:{url.port}{CALLBACK}"
+    return f"{url.scheme}://{url.netloc}{CALLBACK}"
 
 
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,14 +138,20 @@ def _settings(asked: Asked, target: Target, given: Mapping[str, str]) -> Config:
     config = asked.house.access.connections.config_of(target.connection_id, target.user)
     address = given.get("instance_url", "").rstrip("/") or config.salesforce.instance_url
     for each in (address, given.get("login_url")):
-        if each is not None and not is_address(each):
-            raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
+        if each is not None:
+            _check(asked, each)
     typed: dict[str, Any] = {name: given[name] for name in _FIELDS if name in given}
     return replace(
         config,
         salesforce=replace(config.salesforce, instance_url=address),
         credentials=replace(config.credentials, **typed),
     )
+
+
+def _check(asked: Asked, address: str) -> None:
+    if not is_address(address):
+        raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
+    check_address(asked.caller, address)
 
 
 def _login(asked: Asked, given: Mapping[str, str], config: Config) -> tuple[Connection, Session | None]:
@@ -252,7 +259,7 @@ def _mine(asked: Asked, number: str) -> Begun:
     return begun
 
 
-@router.get("/oauth/callback")
+@router.get(CALLBACK)
 async def came_back(request: Request) -> Response:
     """Where the org sends the browser after its login.
 
@@ -261,8 +268,8 @@ async def came_back(request: Request) -> Response:
     """
     house, query = house_of(request), request.url.query
     begun = house.browser_logins.take(parse_qs(query).get("state", [""])[-1])
-    if begun is None:
-        raise NotConnected("This login is not waiting any more.", hint="Start it again on the page.")
+    if begun is None:  # one that the HTTP API has begun: the browser completes it, with its cookie
+        return HTMLResponse(rendered("callback.html"), headers={"Cache-Control": "no-store"})
     await house.run(lambda: complete(house, begun, f"?{query}"))
     status = 400 if begun.failed else 200
     return HTMLResponse(rendered("came_back.html", begun=begun), status, {"Cache-Control": "no-store"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -48,16 +49,26 @@ def save(
 ) -> Response:
     """Write the field, if it is still as it was when it was begun to be edited."""
     found = _slot(asked, objectApiName, recordId, field)
-    given = value.replace("\r\n", "\n")
-    if typed(found.value) != seen.replace("\r\n", "\n"):
+    now = typed(found.value)
+    if seen != _mark(now):
         why = "It has changed meanwhile: this is how it is now. Edit it again if you still want to."
-        return _editor(request, asked, found, typed(found.value), why)
-    try:
-        values = asked.replica.sync.objects[found.object_name].parse({found.field.name: given})
-        routes_records.change(asked, found.object_name, found.record_id, values)
-    except SyncError as error:
-        return _editor(request, asked, found, given, str(error))
+        return _editor(request, asked, found, now, why)
+    if _lines(value) != _lines(now):  # a browser has one sort of line ends only: that alone is no edit
+        try:
+            values = asked.replica.sync.objects[found.object_name].parse({found.field.name: _lines(value)})
+            routes_records.change(asked, found.object_name, found.record_id, values)
+        except SyncError as error:
+            return _editor(request, asked, found, value, str(error))
     return _shown(request, asked, _slot(asked, objectApiName, recordId, field), focus=True)
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _mark(text: str) -> str:
+    """What a value is recognised by, whatever a browser makes of its line ends."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _slot(asked: Asked, name: str, record_id: str, field: str) -> Slot:
@@ -80,7 +91,7 @@ def _editor(request: Request, asked: Asked, found: Slot, value: str, why: str = 
         "records",
         slot=found,
         now=value,
-        seen=typed(found.value),
+        seen=_mark(typed(found.value)),
         why=why,
         **values,
     )
@@ -105,7 +116,7 @@ async def create(request: Request, asked: Changing, objectApiName: str) -> Respo
 
 def _create(request: Request, asked: Asked, name: str, given: FormData) -> Response:
     collection = asked.replica.sync.objects[object_name(name)]
-    texts = {key: str(value).replace("\r\n", "\n") for key, value in given.multi_items() if value}
+    texts = {key: _lines(str(value)) for key, value in given.multi_items() if value}
     try:
         values: dict[str, Any] = dict(collection.parse(texts))
         made = routes_records.create(asked, collection.object_name, values)

@@ -18,13 +18,14 @@ from salesforce_sync.web.page import (
     objects,
     records,
     signing_in,
+    workbook,
 )
 from salesforce_sync.web.page.frame import STATIC
 
 
 def pages(app: FastAPI) -> None:
     """Put the page into the application."""
-    for screen in (signing_in, objects, editing, records, inbox, changes, activity, budget, connections):
+    for screen in (signing_in, objects, editing, records, inbox, changes, workbook, activity, budget, connections):
         app.include_router(screen.router)
     app.mount("/static", _Files(directory=str(STATIC)))
 

@@ -150,6 +150,13 @@ document.addEventListener("keydown", (event) => {
   step(grid, event.target, ...move);
 });
 
+// In a text of several lines Enter is a new line; with Ctrl it saves.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches("form[data-escape] textarea")) return;
+  event.preventDefault();
+  event.target.form.requestSubmit();
+});
+
 // An editor that comes takes the focus; when it goes, its cell has it.
 document.addEventListener("htmx:after:swap", () => {
   document.querySelector("form[data-escape]:not([data-met]) :is(input, select, textarea):not([type=hidden])")?.focus();
