@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, login, reports, reports_edits, reports_inbox
-from salesforce_sync.app import SFSync
+from salesforce_sync import __version__, demo, login, reports, reports_daemon, reports_edits, reports_inbox
+from salesforce_sync.app import SFSync, Status
+from salesforce_sync.cli_daemon import COMMANDS as AROUND_THE_DAEMON
+from salesforce_sync.cli_daemon import tell_signals
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
-from salesforce_sync.signals import Signal
+from salesforce_sync.interrupts import MESSAGE, stop_on_interrupt
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
-
-PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
 
 
 # ── The frame ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,16 +144,21 @@ def connect(options: Options, /, method: str | None, secret_stdin: bool, **setti
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @accepting_losses
 @click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
+@click.option("--daemon", "by_daemon", is_flag=True, help="Let the running daemon do it, now; returns at once.")
 @click.pass_obj
-def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool) -> int:
+def sync(
+    options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool, by_daemon: bool
+) -> int:
     """Bring what has changed, send what was edited.
 
     Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
     """
+    if by_daemon:
+        return _ask_daemon(options, objects)
     lines: list[str] = []
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
-        _tell_signals(sync, lines.append)
+        tell_signals(sync, lines.append)
         if not options.json:
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
@@ -173,6 +174,16 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
         for line in lines:
             say(line)
     return exit_of_run(run)
+
+
+def _ask_daemon(options: Options, objects: tuple[str, ...]) -> int:
+    with options.open() as sync:
+        request = sync.ask_daemon(*objects)
+    if options.json:
+        say_json(reports_daemon.requested_document(request))
+    else:
+        say(f"The daemon is asked for it (request {request.number}); `status` shows what it does.")
+    return Exit.COMPLETE
 
 
 @commands.command()
@@ -196,49 +207,6 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
     return exit_of_run(run)
 
 
-def _tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
-    """Hand on the promised signals' lines, if the settings want them."""
-    if not sync.config.signals.enabled:
-        return
-
-    def line(signal: Signal) -> None:
-        tell(signal.line(sync.config.signals.target))
-
-    for name in PROMISED_SIGNALS:
-        sync.on(name, line)
-
-
-@commands.command()
-@shared
-@click.pass_obj
-def daemon(options: Options) -> int:
-    """Sync, wait, and sync again, until Ctrl-C or SIGTERM; sync.interval_minutes says how long to wait.
-
-    A sync that has begun is brought to its end; a second Ctrl-C or SIGTERM cuts it. With --json, each run is one
-    line.
-    """
-    stop = threading.Event()
-    set_on_signals(stop)
-    with options.open() as sync:
-        minutes = sync.config.sync.interval_minutes
-        if not options.json:
-            _tell_signals(sync, say)
-            say(f"Syncing every {minutes} minutes. Ctrl-C ends it.")
-        while not stop.is_set():
-            run = sync.sync()
-            if options.json:
-                say_json(reports.run_document(run) | reports_edits.pushed_document(run))
-            else:
-                reports.say_run_briefly(run)
-                if run.pushed is not None:
-                    reports_edits.say_push_briefly(run.pushed)
-            pause = sync.pause_after(run)
-            if not options.json and pause > timedelta(minutes=minutes):
-                say(f"The day's API calls run short: the next sync is in {pause.total_seconds() / 60:.0f} minutes.")
-            stop.wait(pause.total_seconds())
-    return Exit.COMPLETE
-
-
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -250,11 +218,17 @@ def status(options: Options) -> int:
     with options.open() as sync:
         status = sync.status()
     if options.json:
-        say_json(reports.status_document(status))
+        say_json(_status_document(status))
     else:
         reports.say_status(status)
+        reports_daemon.say_daemon(status)
         reports_inbox.say_waiting(status)
     return Exit.COMPLETE
+
+
+def _status_document(status: Status) -> dict[str, Any]:
+    sinks = [reports_daemon.sink_document(each) for each in status.sinks]
+    return reports.status_document(status) | {"daemon": reports_daemon.daemon_document(status.daemon), "sinks": sinks}
 
 
 @commands.command()
@@ -287,7 +261,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in TWO_WAY:
+for command in (*TWO_WAY, *AROUND_THE_DAEMON):
     commands.add_command(command)
 
 

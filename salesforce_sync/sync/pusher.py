@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from salesforce_sync.errors import RecordNotFound, StoreBusy, StoreTrouble, SyncError
-from salesforce_sync.models.inbox import InboxItem
 from salesforce_sync.models.outbox import (
     Applied,
     Blocked,
@@ -18,7 +17,6 @@ from salesforce_sync.models.outbox import (
     ChangeState,
     Conflicted,
     Deferred,
-    Kind,
     Lost,
     Operation,
     Outcome,
@@ -29,7 +27,7 @@ from salesforce_sync.models.outbox import (
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Order, Org, Store
-from salesforce_sync.signals import Bus, ChangeRejected, ConflictFound, PushComplete, RecordsUpdated
+from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal, news
 from salesforce_sync.sync.plan import Plan, References, Wave, is_sendable, parents, plan
 from salesforce_sync.sync.recover import recover
 from salesforce_sync.sync.refetch import Refetch, written
@@ -304,12 +302,14 @@ class Pusher:
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _tell(self, course: _Course, push: Push) -> None:
-        changed = tuple((name, count) for name, count in sorted(course.updated.items()) if count)
+        signals: list[Signal] = []
+        changed = self._store.untold([name for name, count in course.updated.items() if count])
         if changed:
-            self._bus.emit(RecordsUpdated(sum(count for _, count in changed), changed))
+            signals.append(RecordsUpdated(sum(count for _, count in changed), changed))
         if push.changes or push.problem:
             applied = push.count("applied")
-            self._bus.emit(PushComplete(applied, len(push.changes) - applied))
+            signals.append(PushComplete(applied, len(push.changes) - applied))
+        tell(self._store, self._bus, signals)
 
 
 def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
@@ -321,6 +321,18 @@ def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
 def _tombstone_calls(wave: Wave) -> int:
     """Calls to read deleted records again, which `Org.cost` does not know of: one an object."""
     return len({each.schema.name for each in wave.orders if each.change.operation is Operation.DELETE})
+
+
+def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:
+    """Keep what happened, then tell it in this process."""
+    if not signals:
+        return
+    try:
+        store.tell(signals)
+    except StoreTrouble:
+        log.exception("Signals could not be kept")  # a full disk must not hide what happened from who listens here
+    for signal in signals:
+        bus.emit(signal)
 
 
 class InboxNews:
@@ -336,13 +348,7 @@ class InboxNews:
         for item in self._store.inbox():
             if item.number not in self._known:
                 self._known.add(item.number)
-                self._bus.emit(_news(item))
-
-
-def _news(item: InboxItem) -> ChangeRejected | ConflictFound:
-    if item.kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN):
-        return ChangeRejected(item.object_name, item.record_id, item.code)
-    return ConflictFound(item.object_name, item.record_id, item.kind.value)
+                self._bus.emit(news(item))  # the store has kept it with the item
 
 
 def _pushed(outcome: Outcome) -> PushedChange:
