@@ -504,16 +504,19 @@ class SFSync:
 
     # ── the daemon ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run_daemon(self, onlooker: Onlooker) -> None:
-        """Sync and push until `stop`; `Taken` tells who does so already."""
+    def run_daemon(self, onlooker: Onlooker, *, tick: float = 0.5) -> None:
+        """Sync and push until `stop`; `Taken` tells who does so already.
+
+        Every `tick` seconds it looks whether something was edited, or asked for.
+        """
         from salesforce_sync.sync.daemon import Daemon
 
         self._connected()  # or it would say only after a while that it has nobody to log in as
         with self._store.claims.duty("daemon", _me()):
             self._begin_delivery()
-            Daemon(self._duty(), self._engine, self._store, self._store.desk, self._clock, self._stop).run(onlooker)
+            Daemon(self._duty(tick), self._engine, self._store, self._store.desk, self._clock, self._stop).run(onlooker)
 
-    def _duty(self) -> Duty:
+    def _duty(self, tick: float) -> Duty:
         from salesforce_sync.sync.daemon import Duty
 
         settings = self.config.sync
@@ -524,6 +527,7 @@ class SFSync:
             owner=_owner(),
             pid=os.getpid(),
             seed=self._store.log.replica_id(),
+            tick=tick,
         )
 
     def ask_daemon(self, *objects: str) -> SyncRequest:

@@ -6,8 +6,9 @@ however long nobody looked, an object that is due is due once.
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,8 +18,14 @@ from salesforce_sync.sync.schedule import pause
 JITTER = 0.05
 """How far, of its interval, an object's next sync moves: replicas that were started together ask at different times."""
 
-TOGETHER = 0.05
-"""By this share of its interval an object is early, or waits, to go with others: they share the call that asks."""
+GOLDEN = 0.618
+"""Of a turn: how far it goes from one round to the next, so that neighbours differ and the mean is none."""
+
+EARLY, LATE = 0.1, 0.05
+"""By these shares of its interval an object is early, or waits, to go with others: they share the call that asks."""
+
+ALIKE = 0.5
+"""And so much earlier, once, where others of the same interval go: from then on they go together."""
 
 AFTER_FAILURE = timedelta(minutes=15)
 """An object whose sync failed is tried again after this, where its interval is longer."""
@@ -90,11 +97,11 @@ def _not_before(moment: datetime, budget: Budget, now: datetime) -> datetime:
 
 
 def _jitter(item: Item, seed: str) -> timedelta:
-    """The same for all objects of one interval that were synced together, so that they stay together."""
+    """Another in each round, and nearly the same for objects that were synced nearly together: they stay together."""
     assert item.last is not None
-    slot = int(item.last.timestamp() // item.interval.total_seconds())
-    draw = zlib.crc32(f"{seed}:{item.interval}:{slot}".encode()) / 0xFFFF_FFFF
-    return item.interval * JITTER * (2 * draw - 1)
+    phase = zlib.crc32(f"{seed}:{item.interval}".encode()) / 0xFFFF_FFFF
+    turn = item.last.timestamp() / item.interval.total_seconds() * GOLDEN + phase
+    return item.interval * JITTER * math.sin(math.tau * math.fmod(turn, 1.0))
 
 
 def next_step(
@@ -104,12 +111,17 @@ def next_step(
     times = timetable(items, budget, seed, now)
     due = [item for item in items if times[item.name] <= now]
     if wanted or due:
-        soon = [item.name for item in items if due and times[item.name] - now <= item.interval * TOGETHER]
+        rhythms = {item.interval for item in due}
+        soon = [item.name for item in items if due and times[item.name] - now <= _early(item, rhythms)]
         return Step(tuple(dict.fromkeys((*wanted, *soon))))
     push = push_at(pushes, budget, now)
     if push is not None and push <= now:
         return Step(push=True)
     return Step(at=min((*times.values(), *([] if push is None else [push])), default=None))
+
+
+def _early(item: Item, rhythms: Collection[timedelta]) -> timedelta:
+    return item.interval * (ALIKE if item.interval in rhythms else EARLY)
 
 
 def timetable(items: Sequence[Item], budget: Budget, seed: str, now: datetime) -> dict[str, datetime]:
@@ -119,7 +131,7 @@ def timetable(items: Sequence[Item], budget: Budget, seed: str, now: datetime) -
 
 
 def _with_others(at: datetime, item: Item, others: Iterable[datetime]) -> datetime:
-    return max(other for other in others if at <= other <= at + item.interval * TOGETHER)
+    return max(other for other in others if at <= other <= at + item.interval * LATE)
 
 
 def push_at(pushes: Pushes, budget: Budget, now: datetime) -> datetime | None:

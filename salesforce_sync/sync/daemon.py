@@ -24,13 +24,10 @@ from salesforce_sync.sync.schedule import Rules, stampless_fields
 
 log = logging.getLogger("salesforce_sync.daemon")
 
-TICK = 0.5
-"""Seconds between two looks whether somebody has edited something."""
-
 LOOK_ANYWAY = timedelta(seconds=30)
 """How often everything is decided anew, whatever has happened: a machine that slept does not know for how long."""
 
-TELL_ANYWAY = timedelta(minutes=1)
+TELL_ANYWAY = timedelta(minutes=5)
 
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
 """How long nothing is tried after an error that came before any object was begun (a login that fails)."""
@@ -62,7 +59,8 @@ class Duty:
     owner: str
     pid: int
     seed: str
-    tick: float = TICK
+    tick: float
+    """Seconds between two looks whether somebody has edited something."""
 
 
 @dataclass(slots=True)
@@ -95,6 +93,7 @@ class Daemon:
         self._stop = stop
         self._course = _Course()
         self._told: DaemonState | None = None
+        self._known: _Known | None = None
         self._started = clock.now()
 
     def run(self, onlooker: Onlooker) -> None:
@@ -107,7 +106,7 @@ class Daemon:
             onlooker.beat()
             seen, again_at = self._desk.version(), None
             try:
-                task = self._next(onlooker)
+                task = self._next(seen, onlooker)
                 self._do(task, onlooker)
                 again_at = task.step.at or self._clock.now()
             except StoreTrouble as trouble:
@@ -120,10 +119,12 @@ class Daemon:
 
     # ── what is next ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _next(self, onlooker: Onlooker) -> _Task:
+    def _next(self, version: int, onlooker: Onlooker) -> _Task:
         now = self._clock.now()
-        requests = self._desk.asked()
-        items, budget = self._items(), self._budget()
+        if self._known is None or self._known.version != version:
+            self._known = _Known(version, self._items(), self._desk.asked(), self._share())
+        items, requests = self._known.items, self._known.requests
+        budget = Budget(self._known.share, self._course.not_before)
         course = self._course
         pushes = Pushes(self._desk.waiting(), course.left, course.pushed_at, course.push_failures)
         step = next_step(items, self._wanted(requests), pushes, budget, self._duty.seed, now)
@@ -144,9 +145,9 @@ class Daemon:
         names = (each.objects or tuple(self._duty.intervals) for each in requests)
         return tuple(name for some in names for name in some)
 
-    def _items(self) -> list[Item]:
+    def _items(self) -> tuple[Item, ...]:
         tries = self._desk.last_tries()
-        return [self._item(name, interval, tries) for name, interval in self._duty.intervals.items()]
+        return tuple(self._item(name, interval, tries) for name, interval in self._duty.intervals.items())
 
     def _item(self, name: str, interval: timedelta, tries: Mapping[str, tuple[datetime, str]]) -> Item:
         last, state = tries.get(name.casefold(), (None, ""))
@@ -166,11 +167,11 @@ class Daemon:
             _after(ages.refreshed_at or ages.first_merged_at, refreshes),
         )
 
-    def _budget(self) -> Budget:
+    def _share(self) -> float | None:
+        """How much of the day's API calls is used."""
         usage = self._store.usage()
         ceiling = self._duty.calls_a_day if usage is None else min(usage.limit, self._duty.calls_a_day)
-        share = None if usage is None or not ceiling else usage.used / ceiling
-        return Budget(share, self._course.not_before)
+        return None if usage is None or not ceiling else usage.used / ceiling
 
     # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -252,7 +253,7 @@ class Daemon:
             return
 
     def _tell(self, onlooker: Onlooker, doing: str, upcoming: Mapping[str, datetime]) -> None:
-        """Keep, for `status`, what is going on; once a minute also when nothing has changed."""
+        """Keep, for `status`, what is going on; and now and then also when nothing has changed."""
         now, course = self._clock.now(), self._course
         state = DaemonState(
             self._duty.owner,
@@ -275,6 +276,16 @@ class Daemon:
             self._desk.note(state)
         except StoreTrouble as trouble:
             log.warning("What the daemon does could not be noted: %s", trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the store said when it had this version: as long as nobody writes, it says the same."""
+
+    version: int
+    items: tuple[Item, ...]
+    requests: tuple[SyncRequest, ...]
+    share: float | None
 
 
 @dataclass(frozen=True, slots=True)
