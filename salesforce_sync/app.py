@@ -22,7 +22,7 @@ from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
-from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
+from salesforce_sync.models.outbox import Change, Preview, Push, Wanted
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
@@ -77,22 +77,6 @@ class Status:
     """Records with edits that the org does not have."""
     inbox: int = 0
     """What waits for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """What a push would do now, and what it would leave where it is.
-
-    `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
-    the org is asked first; `held` ones wait: for a person (parked), or for a later moment.
-    """
-
-    orders: tuple[Change, ...]
-    calls: int
-    blocked: tuple[Blocked, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    unknown: tuple[Change, ...] = ()
-    held: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,21 +301,20 @@ class SFSync:
         """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
         return self._store.changes()
 
-    def diff(self) -> Diff:
+    def waiting(self, object_name: str, record_id: str) -> Change | None:
+        """What of this record the org has not taken yet."""
+        found = self._store.changes(Wanted(records=(record_id,)))
+        return next((each for each in found if each.object_name.casefold() == object_name.casefold()), None)
+
+    def diff(self) -> Preview:
         """What a push would send now, in its order, and what it would not. No API call."""
-        preview = self._offline_engine().dry_run()
-        plan = preview.plan
-        orders = tuple(order.change for wave in plan.waves for order in wave.orders)
-        told = {each.number for each in orders + preview.unknown}
-        told |= {each.change.number for each in plan.blocked} | {each.change.number for each in plan.rejected}
-        held = tuple(each for each in self._store.changes() if each.number not in told)
-        return Diff(orders, preview.calls, plan.blocked, plan.rejected, preview.unknown, held)
+        return self._offline_engine().dry_run()
 
     @overload
     def push(self, *, dry_run: Literal[False] = False) -> Push: ...
     @overload
-    def push(self, *, dry_run: Literal[True]) -> Diff: ...
-    def push(self, *, dry_run: bool = False) -> Push | Diff:
+    def push(self, *, dry_run: Literal[True]) -> Preview: ...
+    def push(self, *, dry_run: bool = False) -> Push | Preview:
         """Send every edit that can be sent, without a pull before; the result says what became of each.
 
         The dry run sends nothing and is the same as `diff`.
@@ -356,10 +339,14 @@ class SFSync:
         """Conflicts, and changes that the org refused, oldest first."""
         return self._store.inbox()
 
+    def inbox_count(self) -> int:
+        """How many items wait for a person."""
+        return self._store.count_inbox()
+
     def inbox_item(self, number: int) -> InboxItem:
         """The item of this number; `RecordNotFound` if there is none."""
-        found = next((each for each in self._store.inbox() if each.number == number), None)
-        if found is None:
+        found = next(iter(self._store.inbox(number - 1, 1)), None)
+        if found is None or found.number != number:
             raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
         return found
 
@@ -424,7 +411,7 @@ class SFSync:
         )
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
-        waiting = len(self._store.changes()), len(self._store.inbox())
+        waiting = self._store.count_changes(), self._store.count_inbox()
         return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:

@@ -5,27 +5,23 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from salesforce_sync import __version__, demo, login, reports, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_options import Options, shared, tell_signals
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
-from salesforce_sync.signals import Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
-
-PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
 
 
 # ── The frame ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,12 +153,12 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
     lines: list[str] = []
     with options.open() as sync, silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
-        _tell_signals(sync, lines.append)
+        tell_signals(sync, lines.append)
         if not options.json:
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
-        waiting = len(sync.inbox())
+        waiting = sync.inbox_count()
     if options.json:
         say_json(reports.run_document(run) | reports_edits.pushed_document(run) | {"inbox": waiting})
     else:
@@ -196,18 +192,6 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
     return exit_of_run(run)
 
 
-def _tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
-    """Hand on the promised signals' lines, if the settings want them."""
-    if not sync.config.signals.enabled:
-        return
-
-    def line(signal: Signal) -> None:
-        tell(signal.line(sync.config.signals.target))
-
-    for name in PROMISED_SIGNALS:
-        sync.on(name, line)
-
-
 @commands.command()
 @shared
 @click.pass_obj
@@ -222,7 +206,7 @@ def daemon(options: Options) -> int:
     with options.open() as sync:
         minutes = sync.config.sync.interval_minutes
         if not options.json:
-            _tell_signals(sync, say)
+            tell_signals(sync, say)
             say(f"Syncing every {minutes} minutes. Ctrl-C ends it.")
         while not stop.is_set():
             run = sync.sync()

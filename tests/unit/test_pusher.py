@@ -1,5 +1,6 @@
 """The push: what reaches the org, what waits, and what is said of it."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from threading import Event
@@ -227,7 +228,7 @@ def test_the_dry_run_writes_nothing_and_says_what_the_push_then_does(rig):
     preview = rig.engine.dry_run()
 
     assert rig.org.written == []
-    foretold = [(o.change.object_name, o.change.operation) for wave in preview.plan.waves for o in wave.orders]
+    foretold = [(each.object_name, each.operation) for each in preview.orders]
     push = rig.push()
     assert [(each.object_name, each.operation) for each in push.changes] == foretold
     assert push.calls == preview.calls
@@ -265,8 +266,19 @@ def test_children_of_a_rejected_parent_wait_and_follow_when_it_is_mended(rig):
     assert rig.equal()
 
 
-def test_a_lock_is_tried_again_later(rig):
+def test_a_lock_that_is_soon_over_is_tried_again_within_the_push(rig):
     rig.org.lock_row(rig.acme)
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.bolt, Phone="3")
+
+    push = rig.push()
+
+    assert sorted(outcomes(push)) == [(rig.acme, "applied"), (rig.bolt, "applied")]
+    assert push.complete
+
+
+def test_a_lock_is_tried_again_later(rig):
+    rig.org.lock_row(rig.acme, times=4)
     rig.edit(rig.acme, Phone="2")
 
     first, at_once = rig.push(), rig.push()
@@ -278,6 +290,7 @@ def test_a_lock_is_tried_again_later(rig):
         (),
         [(rig.acme, "applied")],
     )
+    assert re.search(r"The first push after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", first.changes[0].problem.hint)
 
 
 def test_a_run_with_rejected_rows_is_partial(rig):
@@ -317,7 +330,7 @@ def test_a_held_object_waits_and_the_others_go(rig):
     with rig.store.claim("Account"):
         push = rig.push()
 
-    assert outcomes(push) == [(rig.jane, "applied")]
+    assert outcomes(push) == [(rig.jane, "applied"), (rig.acme, "left")]
     assert (push.problem.code, push.complete) == ("STORE_BUSY", False)
     assert outcomes(rig.push()) == [(rig.acme, "applied")]
 
@@ -533,8 +546,8 @@ def test_a_push_that_is_stopped_sends_no_further_call_and_nothing_is_lost(rig):
 
     push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
 
-    assert outcomes(push) == [(rig.acme, "applied")]
-    assert push.problem.code == "STOPPED"
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.bolt, "left")]
+    assert (push.problem.code, push.state) == ("STOPPED", RunState.PARTIAL)
     assert [each.state for each in rig.store.changes()] == [ChangeState.WAITING]
     assert outcomes(rig.push()) == [(rig.bolt, "applied")]
 
