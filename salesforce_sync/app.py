@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
+from salesforce_sync.errors import FieldNotFound, Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection
 from salesforce_sync.models.contact import Contact
@@ -77,6 +77,8 @@ class Status:
     """Records with edits that the org does not have."""
     inbox: int = 0
     """What waits for a person."""
+    warnings: tuple[str, ...] = ()
+    """Settings that say something of nothing that is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,7 +414,23 @@ class SFSync:
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
         waiting = self._store.count_changes(), self._store.count_inbox()
-        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
+        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting, self.warnings())
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the settings name and the replica does not know, as far as it can tell: it has no effect."""
+        wanted = {name.casefold() for name in self.config.sync.objects}
+        told = []
+        for name in self.config.sync.conflicts:
+            object_name, _, field = name.partition(".")
+            schema = self._store.schema(object_name)
+            if name == DEFAULT or (schema is None and object_name in wanted):
+                continue
+            if schema is None:
+                told.append(f"sync.conflicts names {name}: no object {object_name} is synced here.")
+            elif field and field not in {each.name.casefold() for each in schema.columns}:
+                known = [each.name for each in schema.columns]
+                told.append(f"sync.conflicts names {name}: {FieldNotFound.named(field, schema.name, known)}")
+        return tuple(told)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""

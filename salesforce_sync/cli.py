@@ -158,14 +158,19 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
-        waiting = sync.inbox_count()
+        waiting, warnings = sync.inbox_count(), sync.warnings()
     if options.json:
-        say_json(reports.run_document(run) | reports_edits.pushed_document(run) | {"inbox": waiting})
+        say_json(
+            reports.run_document(run)
+            | reports_edits.pushed_document(run)
+            | {"inbox": waiting, "warnings": list(warnings)}
+        )
     else:
         reports.say_run(run)
         if run.pushed is not None:
             reports_edits.say_push_briefly(run.pushed)
         reports_inbox.say_waiting_for_a_person(waiting)
+        reports.say_warnings(warnings)
         for line in lines:
             say(line)
     return exit_of_run(run)

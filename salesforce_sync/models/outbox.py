@@ -203,9 +203,14 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Conflicted:
-    """The org did not write: the record is no longer as it was when the edits were made (or is gone)."""
+    """The org did not write: the record is no longer as it was when the edits were made (or is gone).
+
+    `code` and `message` are the org's, where it said that something is gone: the record, or one that it refers to.
+    """
 
     change: Change
+    code: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,15 @@ class Field:
         return snake_case(self.name)
 
     @property
+    def whole_digits(self) -> int | None:
+        """How many digits a number may have before its point; None where describe does not tell.
+
+        Salesforce refuses more; decimals beyond the scale it rounds away.
+        """
+        counts = self.type in (FieldType.INTEGER, FieldType.DECIMAL) and self.precision > self.scale
+        return self.precision - self.scale if counts else None
+
+    @property
     def required(self) -> bool:
         """Whether a create must give it (describe has no such key: section 3.2 of the REST facts)."""
         return self.createable and not self.nillable and not self.defaulted_on_create

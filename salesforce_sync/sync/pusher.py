@@ -60,12 +60,16 @@ FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", Fie
 
 @dataclass(slots=True)
 class _Course:
-    """One push while it goes on. `sent` counts what was handed over; `sends` how often each change of the window."""
+    """One push while it goes on. `sent` counts what was handed over; `sends` how often each change of the window.
+
+    `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
+    """
 
     push_id: str
     schemas: Mapping[str, ObjectSchema]
     results: Results = field(default_factory=Results)
     sends: Counter[int] = field(default_factory=Counter)
+    gone: set[int] = field(default_factory=set)
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
@@ -285,7 +289,8 @@ class Pusher:
 
         try:
             brought = 0
-            for outcomes in self._org.write(orders, announce):
+            for answered in self._org.write(orders, announce):
+                outcomes = [_believed(each, course.gone) for each in answered]
                 unsent = [each for each in outcomes if _is_refused_here(each, announced)]
                 self._store.sending([each.change for each in unsent], course.push_id, None, None)
                 for_fields += [each for each in outcomes if _is_about_a_field(each)]
@@ -404,6 +409,19 @@ class _Found:
         return Preview(
             tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond
         )
+
+
+def _believed(outcome: Outcome, gone: set[int]) -> Outcome:
+    """The outcome; a refusal, if the org says for the second time that something is gone.
+
+    The record itself was read again since, and is there: what it refers to is gone, and the same edit is never taken.
+    """
+    if not isinstance(outcome, Conflicted) or not outcome.code:
+        return outcome
+    if outcome.change.number in gone:
+        return Rejected(outcome.change, outcome.code, outcome.message)
+    gone.add(outcome.change.number)
+    return outcome
 
 
 def _is_refused_here(outcome: Outcome, announced: AbstractSet[int]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from salesforce_sync.errors import LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
 from salesforce_sync.models.inbox import Resolution, Side
-from salesforce_sync.models.outbox import ChangeState, Kind, Operation
+from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
@@ -83,6 +83,21 @@ class OrgThatStops:
         for outcomes in self._org.write(orders, announce):
             self._stop.set()
             yield outcomes
+
+
+class OrgWithoutSomething:
+    """Another org, which says of every update that something is deleted, and not what."""
+
+    def __init__(self, org):
+        self._org, self.calls = org, 0
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        self.calls += 1
+        announce([each.change for each in orders], None)
+        yield tuple(Conflicted(each.change, "ENTITY_IS_DELETED", "entity is deleted") for each in orders)
 
 
 @pytest.fixture
@@ -550,6 +565,17 @@ def test_a_push_that_is_stopped_sends_no_further_call_and_nothing_is_lost(rig):
     assert (push.problem.code, push.state) == ("STOPPED", RunState.PARTIAL)
     assert [each.state for each in rig.store.changes()] == [ChangeState.WAITING]
     assert outcomes(rig.push()) == [(rig.bolt, "applied")]
+
+
+def test_an_edit_that_refers_to_something_deleted_waits_in_the_inbox_though_its_record_is_there(rig):
+    org = OrgWithoutSomething(rig.org)
+    engine = SyncEngine(org, rig.store, rig.world.clock, rig.bus)
+    rig.edit(rig.jane, "Contact", AccountId=rig.bolt)
+
+    first, second = engine.push(), engine.push()
+
+    assert (outcomes(first), second.changes, org.calls) == ([(rig.jane, "rejected")], (), 2)
+    assert [(each.kind, each.code) for each in rig.store.inbox()] == [(Kind.REJECTED, "ENTITY_IS_DELETED")]
 
 
 # ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
