@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -73,7 +73,10 @@ class _Course:
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
+    claims: ExitStack = field(default_factory=ExitStack)
+    held: set[str] = field(default_factory=set)
     without: frozenset[str] = frozenset()
+    busy: Problem | None = None
     problem: Problem | None = None
 
 
@@ -101,8 +104,7 @@ class Pusher:
         started, calls = self._clock.monotonic(), self._org.usage.spent
         course = _Course(secrets.token_hex(8), self._schemas())
         news = InboxNews(self._store, self._bus)
-        with ExitStack() as claims:
-            course.without = self._claim(claims, course)
+        with course.claims:
             self._guarded(course, self._everything)
         if course.problem is not None:
             self._leave(course)
@@ -143,8 +145,7 @@ class Pusher:
         if not self._store.changes(Wanted(sending=True, most=1)):
             return None
         course = _Course(secrets.token_hex(8), self._schemas())
-        with ExitStack() as claims:
-            course.without = self._claim(claims, course)
+        with course.claims:
             self._guarded(course, self._recover)
         return course.problem
 
@@ -153,6 +154,7 @@ class Pusher:
 
     def _guarded(self, course: _Course, work: _Work) -> None:
         try:
+            self._claim(course)
             work(course)
         except StoreTrouble:
             raise
@@ -160,23 +162,31 @@ class Pusher:
             log.info("The push %s was stopped: %s", course.push_id, error)
             course.problem = Problem(error.code, error.message, error.hint)
 
-    def _claim(self, claims: ExitStack, course: _Course) -> frozenset[str]:
-        """Hold every object that may be written; gives those that somebody else goes on holding."""
+    def _claim(self, course: _Course) -> None:
+        """Hold every object that may be written; what somebody else goes on holding is left out."""
         until = self._clock.monotonic() + PATIENCE
-        busy: set[str] = set()
         # In the order of their names, whoever claims: two pushes cannot wait for each other.
         for name in self._store.edited_objects():
-            while True:
-                try:
-                    claims.enter_context(self._store.claim(name))
-                    break
-                except StoreBusy as held:
-                    if self._clock.monotonic() >= until:
-                        busy.add(name)
-                        course.problem = Problem(held.code, held.message, held.hint)
-                        break
-                    self._clock.sleep(LOOK_AGAIN)
-        return frozenset(busy)
+            while not self._is_claimed(course, name) and self._clock.monotonic() < until:
+                self._clock.sleep(LOOK_AGAIN)
+        self._leave_out_busy(course, self._store.edited_objects())
+
+    def _is_claimed(self, course: _Course, name: str) -> bool:
+        if name not in course.held:
+            try:
+                course.claims.enter_context(self._store.claim(name))
+            except StoreBusy as held:
+                course.busy = Problem(held.code, held.message, held.hint)
+                return False
+            course.held.add(name)
+        return True
+
+    def _leave_out_busy(self, course: _Course, names: Iterable[str]) -> None:
+        """Claim these without waiting: whoever holds another object may wait for one of ours."""
+        for name in names:
+            if name not in course.without and not self._is_claimed(course, name):
+                course.without |= {name}
+                course.problem = course.busy
 
     # ── a dry run ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -230,6 +240,8 @@ class Pusher:
     def _exhaust(self, course: _Course, windows: Windows, window: Window | None) -> None:
         """Send all of a window that can be sent."""
         while window is not None:
+            # An object may have been edited for the first time since the push began.
+            self._leave_out_busy(course, sorted({each.object_name for each in window.changes} - course.held))
             planned = self._plan(window, course)
             if planned.rejected:
                 self._refuse(course, planned.rejected)

@@ -3,6 +3,7 @@
 import pytest
 
 from salesforce_sync.api.write_route import Way
+from salesforce_sync.errors import DiskFull
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.run import RunState
@@ -145,3 +146,32 @@ def test_a_field_that_was_taken_away_waits_alone(rig, taken, told):
     assert {tuple(conflict.field for conflict in each.conflicts) for each in items.values()} == {("Count__c",)}
     assert {each.kind for each in items.values()} == {Kind.CONFLICT}
     assert sorted(each.values.get("Count__c") for each in rig.store.changes() if each.values) == []
+
+
+def test_a_disk_that_is_full_when_the_answers_come_loses_and_doubles_nothing(rig):
+    edit_everything(rig)
+    for number in range(2):
+        rig.store.update(WIDGET, rig.ids[3 + number], {"Long__c": f"{number}" * 30_000})
+    rig.store.settle = full_disk_at(rig.path, rig.store.settle)
+
+    with pytest.raises(DiskFull):
+        rig.push()
+    rig.restart()
+    for _ in range(3):
+        rig.clock.sleep(3600)
+        rig.sync()
+
+    assert sorted(rig.there().values()) == EXPECTED
+    assert (rig.store.changes(), rig.store.inbox()) == ((), ())
+    assert rig.here() == rig.there()
+
+
+def full_disk_at(path, settle):
+    """The first settling, while the database cannot grow by a page."""
+
+    def settled(push_id, outcomes):
+        writer = settle.__self__._connections.writer
+        writer.execute("PRAGMA max_page_count = 1")  # as many as there are
+        return settle(push_id, outcomes)
+
+    return settled

@@ -85,6 +85,21 @@ class OrgThatStops:
             yield outcomes
 
 
+class OrgMeanwhile:
+    """Another org, while whose first call is under way somebody does something here."""
+
+    def __init__(self, org, meanwhile):
+        self._org, self._meanwhile = org, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        for outcomes in self._org.write(orders, announce):
+            self._meanwhile()
+            yield outcomes
+
+
 class OrgWithoutSomething:
     """Another org, which says of every update that something is deleted, and not what."""
 
@@ -350,6 +365,29 @@ def test_a_held_object_waits_and_the_others_go(rig):
     assert outcomes(rig.push()) == [(rig.acme, "applied")]
 
 
+def test_an_object_that_is_first_edited_during_a_push_is_not_written_while_somebody_holds_it(rig):
+    rig.edit(rig.acme, Phone="2")
+
+    with rig.store.claim("Contact"):
+        org = OrgMeanwhile(rig.org, lambda: rig.edit(rig.jane, "Contact", LastName="Joan"))
+        push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.jane, "left")]
+    assert (push.problem.code, rig.there(rig.jane, "Contact")["LastName"]) == ("STORE_BUSY", "Jane")
+    assert outcomes(rig.push()) == [(rig.jane, "applied")]
+
+
+def test_an_object_that_is_first_edited_during_a_push_is_held_and_written(rig):
+    rig.edit(rig.acme, Phone="2")
+    org = OrgMeanwhile(rig.org, lambda: rig.edit(rig.jane, "Contact", LastName="Joan"))
+
+    push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.jane, "applied")]
+    with rig.store.claim("Account"), rig.store.claim("Contact"):
+        assert rig.store.changes() == ()
+
+
 # ── both sides ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -579,6 +617,22 @@ def test_an_edit_that_refers_to_something_deleted_waits_in_the_inbox_though_its_
 
 
 # ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_undo_overwrites_nobody(rig):
+    rig.edit(rig.acme, Phone="2", Name="Acme 2")
+    rig.edit(rig.bolt, Phone="3")
+    push = rig.push()
+    rig.org.tick()
+    rig.org.put("Account", rig.acme, Phone="theirs")
+    rig.org.tick()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("theirs", "Acme")
+    assert rig.there(rig.bolt)["Phone"] == "1"
+    assert undone.push.state is RunState.PARTIAL
+    assert rig.kinds() == [(rig.acme, Kind.CONFLICT)]
 
 
 def test_a_push_is_undone(rig):
