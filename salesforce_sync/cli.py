@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, login, reports, reports_daemon, reports_edits, reports_inbox
+from salesforce_sync import __version__, demo, production, reports, reports_daemon, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync, Status
+from salesforce_sync.cli_access import ACCESS
+from salesforce_sync.cli_connect import connect
 from salesforce_sync.cli_daemon import COMMANDS as AROUND_THE_DAEMON
-from salesforce_sync.cli_daemon import tell_signals
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_export import export
+from salesforce_sync.cli_import import import_
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
+from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
-from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.interrupts import MESSAGE, stop_on_interrupt
+from salesforce_sync.interrupts import MESSAGE, stop_on_interrupt, stop_on_signals
+from salesforce_sync.signals import Progress, Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
@@ -94,45 +100,18 @@ def commands() -> None:
 
 @commands.command()
 @shared
+@saying_yes
 @click.pass_obj
-def init(options: Options) -> int:
+def init(options: Options, yes: bool) -> int:
     """Make the database; with credentials in .env or the environment, log in and keep the connection."""
-    with options.open() as sync:
+    with options.acting("init") as (sync, _):
         status = sync.init()
+        if status.connected_to is not None:
+            production.after_login(sync, os_user(), yes=yes)
     if options.json:
         say_json(reports.status_document(status))
     else:
         reports.say_status(status)
-    return Exit.COMPLETE
-
-
-@commands.command()
-@shared
-@click.option("--method", type=click.Choice(list(login.METHODS)), help="How to log in. Asked for if it is not clear.")
-@click.option("--instance-url", metavar="URL", help="The org's My Domain address.")
-@click.option("--login-url", metavar="URL", help="Where the token endpoint is not at the instance.")
-@click.option("--client-id", metavar="ID", help="The app's consumer key.")
-@click.option("--username", metavar="NAME", help="The user, for jwt.")
-@click.option("--jwt-key-file", metavar="FILE", help="The private key in PEM form, for jwt.")
-@click.option("--secret-stdin", is_flag=True, help="Read the secret, token or session from standard input.")
-@click.pass_obj
-def connect(options: Options, /, method: str | None, secret_stdin: bool, **settings: Any) -> int:
-    """Log in to an org and keep the connection, encrypted.
-
-    What is missing is asked for. A client secret, a refresh token or a session is never taken from the command line,
-    where `ps` shows it to everybody and the shell writes it down: it comes from a hidden prompt, from --secret-stdin,
-    from .env or from the environment.
-    """
-    known = Config.load(options.config, **settings)
-    way = login.choose_method(known, method)
-    answers = login.ask_for_missing(known, way, secret_stdin=secret_stdin)
-    config = Config.load(options.config, **(settings | answers))
-    with SFSync(config) as sync:
-        instance = sync.connect(config.connection_by(way))
-    if options.json:
-        say_json({"connected_to": instance, "method": way.value})
-    else:
-        say(f"Connected to {instance}. The connection is kept, encrypted, beside {config.storage.path}.")
     return Exit.COMPLETE
 
 
@@ -145,9 +124,15 @@ def connect(options: Options, /, method: str | None, secret_stdin: bool, **setti
 @accepting_losses
 @click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
 @click.option("--daemon", "by_daemon", is_flag=True, help="Let the running daemon do it, now; returns at once.")
+@saying_yes
 @click.pass_obj
 def sync(
-    options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool, by_daemon: bool
+    options: Options,
+    objects: tuple[str, ...],
+    accept_loss: tuple[str, ...],
+    no_push: bool,
+    by_daemon: bool,
+    yes: bool,
 ) -> int:
     """Bring what has changed, send what was edited.
 
@@ -156,21 +141,30 @@ def sync(
     if by_daemon:
         return _ask_daemon(options, objects)
     lines: list[str] = []
-    with options.open() as sync, silence() if options.json else progress() as listener:
+    told = options.acting("sync", " ".join(objects))
+    with told as (sync, ending), silence() if options.json else progress() as listener:
+        if not no_push:
+            production.before_push(sync, os_user(), yes=yes)
         sync.on("sync_progress", listener)
         tell_signals(sync, lines.append)
         if not options.json:
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
-        waiting = len(sync.inbox())
+        ending.outcome, ending.detail = run.state.value, f"{run.changed} records changed"
+        waiting, warnings = sync.inbox_count(), sync.warnings()
     if options.json:
-        say_json(reports.run_document(run) | reports_edits.pushed_document(run) | {"inbox": waiting})
+        say_json(
+            reports.run_document(run)
+            | reports_edits.pushed_document(run)
+            | {"inbox": waiting, "warnings": list(warnings)}
+        )
     else:
         reports.say_run(run)
         if run.pushed is not None:
             reports_edits.say_push_briefly(run.pushed)
         reports_inbox.say_waiting_for_a_person(waiting)
+        reports.say_warnings(warnings)
         for line in lines:
             say(line)
     return exit_of_run(run)
@@ -196,15 +190,52 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
 
     Of the objects that are here, or of those named. The proofs are kept; `status` shows them.
     """
-    with options.open() as sync, silence() if options.json else progress() as listener:
+    told = options.acting("verify", " ".join(objects))
+    with told as (sync, ending), silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         with stop_on_interrupt(sync.stop):
             run, proofs = sync.verify(*objects, accept_loss=accept_loss)
+        ending.outcome = run.state.value
     if options.json:
         say_json(reports.run_document(run) | {"proofs": [reports.proof_document(each) for each in proofs]})
     else:
         reports.say_proofs(run, proofs)
     return exit_of_run(run)
+
+
+@commands.command()
+@shared
+@click.argument("objects", nargs=-1, metavar="[OBJECT]...")
+@click.pass_obj
+def events(options: Options, objects: tuple[str, ...]) -> int:
+    """Follow change events: what changes in the org is here within moments. Until Ctrl-C or SIGTERM.
+
+    Of the objects that sync.events names, or of all of sync.objects; or of those named here. With --json, each signal
+    is one line.
+    """
+    stop = threading.Event()
+    stop_on_signals(stop.set)
+    with options.open() as sync:
+        names = objects or sync.followed_objects or sync.config.sync.objects
+        sync.on("*", lambda signal: _tell_event(options, sync, signal))
+        follower = sync.follow()
+        follower.start(*names)
+        if not options.json:
+            say(f"Following {', '.join(names)}. Ctrl-C ends it.")
+        stop.wait()
+        sync.stop()
+        follower.stop()
+    return Exit.COMPLETE
+
+
+def _tell_event(options: Options, sync: SFSync, signal: Signal) -> None:
+    settings = sync.config.signals
+    if isinstance(signal, Progress) or not settings.enabled:
+        return
+    if options.json:
+        say_json(signal.to_json(datetime.now(UTC), settings.target, settings.source))
+    else:
+        say(signal.line(settings.target, settings.source))
 
 
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,11 +266,12 @@ def _status_document(status: Status) -> dict[str, Any]:
 @shared
 @click.argument("sql")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows at most.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds at most.")
 @click.pass_obj
-def query(options: Options, sql: str, limit: int) -> int:
+def query(options: Options, sql: str, limit: int, seconds: float) -> int:
     """Ask the local database a question in SQL. It can only read; the org is not asked."""
     with options.open() as sync:
-        answer = sync.query(sql, limit)
+        answer = sync.query(sql, limit, seconds)
     if options.json:
         say_json(reports.answer_document(answer))
     else:
@@ -261,7 +293,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in (*TWO_WAY, *AROUND_THE_DAEMON):
+for command in (connect, *TWO_WAY, *ACCESS, *AROUND_THE_DAEMON, export, import_, serve):
     commands.add_command(command)
 
 

@@ -14,8 +14,7 @@ from typing import Any, Final
 import click
 
 from salesforce_sync import reports, reports_daemon, reports_edits, service
-from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_options import Options, shared, tell_signals
 from salesforce_sync.config import Config
 from salesforce_sync.exits import Exit
 from salesforce_sync.interrupts import stop_on_signals
@@ -23,23 +22,7 @@ from salesforce_sync.logs import FORMS, LogForm, log_as
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run
 from salesforce_sync.notify import Notifier
-from salesforce_sync.signals import Signal
 from salesforce_sync.terminal import say, say_json
-
-PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
-
-
-def tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
-    """Hand on the promised signals' lines, if the settings want them."""
-    settings = sync.config.signals
-    if not settings.enabled:
-        return
-
-    def line(signal: Signal) -> None:
-        tell(signal.line(settings.target, settings.source))
-
-    for name in PROMISED_SIGNALS:
-        sync.on(name, line)
 
 
 class _Watcher:

@@ -73,6 +73,41 @@ class SyncStarted(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectStarted(Signal):
+    """The org is asked for this object now."""
+
+    object: str
+
+    name: ClassVar[str] = "object_started"
+    mark: ClassVar[str] = "▶️"
+
+    def details(self) -> str:
+        return f"object={self.object}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFinished(Signal):
+    """One object's part of a run has ended, and is kept, while others may go on: `rows` came, `changed` differ now.
+
+    `error`, `message` and `hint` say why it is not complete.
+    """
+
+    object: str
+    state: str
+    rows: int = 0
+    changed: int = 0
+    error: str = ""
+    message: str = ""
+    hint: str = ""
+
+    name: ClassVar[str] = "object_finished"
+    mark: ClassVar[str] = "🏁"
+
+    def details(self) -> str:
+        return f"object={self.object}, state={self.state}"
+
+
+@dataclass(frozen=True, slots=True)
 class SyncComplete(Signal):
     """A run ended and nothing was skipped: the rows that came of each object, and how long it took."""
 
@@ -103,6 +138,21 @@ class RecordsUpdated(Signal):
 
     def details(self) -> str:
         return f"count={self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class SfRealtime(Signal):
+    """A record is not as it was, by a change event: `action` is create, update, delete or undelete."""
+
+    object: str
+    action: str
+    id: str
+
+    name: ClassVar[str] = "sf_realtime"
+    mark: ClassVar[str] = "⚡"
+
+    def details(self) -> str:
+        return f"object={self.object}, action={self.action}, id={self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +396,21 @@ def drift(before: ObjectSchema | None, now: ObjectSchema) -> SchemaDrifted | Non
     removed = tuple(name for name in was if name not in types)
     retyped = tuple(name for name, kind in types.items() if was.get(name, kind) != kind)
     return SchemaDrifted(now.name, added, removed, retyped) if added or removed or retyped else None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProgress(Signal):
+    """How far one object's way into a workbook is: rows so far, of how many."""
+
+    object: str
+    rows: int
+    total: int
+
+    name: ClassVar[str] = "export_progress"
+    mark: ClassVar[str] = "📗"
+
+    def details(self) -> str:
+        return f"{self.object.lower()}={self.rows}/{self.total}"
 
 
 Listener = Callable[[Any], None]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from salesforce_sync.api import rest, write_route
+from salesforce_sync.api.about import about, kind_without_asking
 from salesforce_sync.api.auth import Keys, Sessions
 from salesforce_sync.api.created import Creations
 from salesforce_sync.api.deletions import deletions
@@ -17,16 +19,22 @@ from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
 from salesforce_sync.api.pull import Pull
 from salesforce_sync.api.query import Query
-from salesforce_sync.api.together import first_pages
-from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.api.rights import Rights, rights
+from salesforce_sync.api.together import describe_together, first_pages
+from salesforce_sync.api.transport import CALLER, Call, Transport
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
 from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
+from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Announce, Clock, Order, Usage
+
+if TYPE_CHECKING:
+    from salesforce_sync.api.events import PubSub
 
 
 class SalesforceOrg:
@@ -55,6 +63,7 @@ class SalesforceOrg:
         self._sessions = Sessions(connection, self._wire, keys, clock)
         self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version)
         self._plan = plan
+        self._org_id = ""
         self._creations = Creations(self._transport)
         self._poller = Poller(self._transport, clock)
 
@@ -64,6 +73,12 @@ class SalesforceOrg:
         if self._connection.method is LoginMethod.PASTED_SESSION:
             self.objects()  # nothing was asked of the org yet
         return session
+
+    def adopt(self, session: Session) -> Session:
+        """Go on with a session that a login has just given, once the org has confirmed it. One call."""
+        self._sessions.adopt(session)
+        self.objects()
+        return self._sessions.current()
 
     def org_id(self) -> str | None:
         """The org's 15-character id, where the session tells it: a session id begins with it. No API call."""
@@ -79,6 +94,23 @@ class SalesforceOrg:
         except (ObjectTrouble, msgspec.DecodeError, LookupError, TypeError):
             return ""
 
+    def kind(self) -> OrgKind | None:
+        """What the address tells of the org, production or not; None where it has to be asked. No API call."""
+        return kind_without_asking(self._sessions.current().instance_url)
+
+    def about(self) -> OrgFacts:
+        """What the org says of itself. One call."""
+        return about(self._transport)
+
+    def rights(self) -> Rights | None:
+        """What the connected user may do in the org as a whole; None where the org does not tell. One call."""
+        return rights(self._transport)
+
+    @property
+    def address(self) -> str:
+        """Where the org answers."""
+        return self._sessions.current().instance_url
+
     def objects(self) -> tuple[ObjectSummary, ...]:
         """Every object that the connected user may see. One call."""
         return rest.objects(self._transport)
@@ -86,6 +118,10 @@ class SalesforceOrg:
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights. One call."""
         return rest.describe(self._transport, object_name)
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        """Several objects and how many rows they have (`ports.Org.describe_together`)."""
+        return describe_together(self._transport, object_names)
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows (`ports.Org.pull`).
@@ -127,6 +163,18 @@ class SalesforceOrg:
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take. No call."""
         return write_route.cost(orders)
+
+    def events(self, endpoint: str, schemas: Callable[[str], ObjectSchema | None]) -> PubSub:
+        """The org's change events at this endpoint of the Pub/Sub API (`ports.Events`)."""
+        from salesforce_sync.api.events import Caller, PubSub  # an extra, and heavy
+
+        return PubSub(endpoint, Caller(self._sessions, self._whole_org_id, CALLER), schemas)
+
+    def _whole_org_id(self) -> str:
+        """The org's 18-character id; asked for once."""
+        if not self._org_id:
+            self._org_id = to_18(self.org_id() or self.ask_org_id())
+        return self._org_id
 
     def time(self) -> datetime | None:
         """The org's own time now (UTC). No API call."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from salesforce_sync.models.change import Doubt
+from salesforce_sync.models.event import Lack, Position
 from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
@@ -61,6 +62,16 @@ class Staging:
 
 
 @dataclass
+class Follow:
+    """Where an object's events go on, what they have told, and what they have not."""
+
+    replay: bytes | None = None
+    unsure: int = 0
+    seen: dict[str, tuple[Position, ...]] = field(default_factory=dict)
+    again: dict[str, Lack] = field(default_factory=dict)
+
+
+@dataclass
 class Disk:
     """What a kill leaves: everything, as every call is all or nothing."""
 
@@ -70,6 +81,7 @@ class Disk:
     claimed: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
     ids: dict[str, str] = field(default_factory=dict)
+    drafts: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     history: History = field(default_factory=History)
     pushes: dict[str, PushLog] = field(default_factory=dict)
@@ -77,6 +89,7 @@ class Disk:
     usage: DayUsage | None = None
     tale: list[tuple[datetime, Signal | Item]] = field(default_factory=list)
     untold: Counter[str] = field(default_factory=Counter)
+    follows: dict[str, Follow] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
