@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
 from salesforce_sync.errors import (
+    ConfigError,
     FieldNotFound,
     Misuse,
     NotConnected,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from salesforce_sync.access import Access
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.sinks.delivery import Delivery
-    from salesforce_sync.sinks.inbound import Reply
+    from salesforce_sync.sinks.inbound import NotUnderstood, Reply, Wish
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.daemon import Duty, Onlooker
     from salesforce_sync.sync.engine import SyncEngine
@@ -424,6 +425,11 @@ class SFSync:
         wanted = self.config.sync.events
         return (self.config.sync.objects if wanted else ()) if isinstance(wanted, bool) else wanted
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """End the run that is under way at its next whole page, and begin no other. From any thread.
 
@@ -655,16 +661,23 @@ class SFSync:
 
         As a line or as JSON; `msg` of the answer is a line too.
         """
-        from salesforce_sync.sinks.inbound import NotUnderstood, Reply, understood
+        from salesforce_sync.sinks.inbound import NotUnderstood, Reply
 
         names = self.config.signals.source, self.config.signals.target
-        wish = understood(text.encode() if isinstance(text, str) else text, *names)
+        wish = self.understand(text)
         if isinstance(wish, NotUnderstood):
             refused = SignalRefused(wish.why)
             return Reply(False, refused.name, refused.line(names[1], names[0]))
         asked = self._store.desk.ask(names[1], wish.objects)
         told = SyncRequested(asked.number, asked.who, asked.objects)
         return Reply(True, told.name, told.line(names[1], names[0]), asked.number)
+
+    def understand(self, text: bytes | str) -> Wish | NotUnderstood:
+        """What somebody wants who sends this, or why that is not clear. Nothing follows from it."""
+        from salesforce_sync.sinks.inbound import understood
+
+        names = self.config.signals.source, self.config.signals.target
+        return understood(text.encode() if isinstance(text, str) else text, *names)
 
     def dead_letters(self, sink: str | None = None) -> tuple[DeadLetter, ...]:
         """Signals that this sink, or any, has refused."""
@@ -691,7 +704,19 @@ class SFSync:
         self._connected()  # or it would say only after a while that it has nobody to log in as
         with self._store.claims.duty("daemon", _me()):
             self._begin_delivery()
+            self._follow_events()
             Daemon(self._duty(tick), self._engine, self._store, self._store.desk, self._clock, self._stop).run(onlooker)
+
+    def _follow_events(self) -> None:
+        """Follow the change events that the settings name; polling goes on without them."""
+        if not self.followed_objects:
+            return
+        try:
+            self.follow().start(*self.followed_objects)
+        except (Misuse, ConfigError):
+            raise
+        except SyncError as error:
+            log.warning("Change events are not followed: %s", error)
 
     def _duty(self, tick: float) -> Duty:
         from salesforce_sync.sync.daemon import Duty
@@ -709,7 +734,7 @@ class SFSync:
 
     def ask_daemon(self, *objects: str) -> SyncRequest:
         """Ask the daemon for a sync of these objects, or of the configured ones; `Misuse` if none is running."""
-        if not self._store.claims.is_held("daemon"):
+        if not self.daemon_runs:
             raise Misuse("No daemon is running for this replica.", hint="Start one: salesforce-sync daemon")
         return self._store.desk.ask(_owner(), objects)
 
@@ -720,7 +745,12 @@ class SFSync:
     def daemon_state(self) -> DaemonState | None:
         """What the daemon last told of itself; `running` is whether it lives."""
         state = self._store.desk.state()
-        return None if state is None else replace(state, running=self._store.claims.is_held("daemon"))
+        return None if state is None else replace(state, running=self.daemon_runs)
+
+    @property
+    def daemon_runs(self) -> bool:
+        """Whether a daemon of this replica is alive, in whatever process."""
+        return self._store.claims.is_held("daemon")
 
     def available(self) -> tuple[ObjectSummary, ...]:
         """Every object that the org shows to the connected user. One API call."""

@@ -7,13 +7,16 @@ import getpass
 import os
 import secrets
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from salesforce_sync import reports, reports_daemon, reports_edits, service
+from salesforce_sync import doorman, reports, reports_daemon, reports_edits, service
+from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared, tell_signals
 from salesforce_sync.config import Config
 from salesforce_sync.exits import Exit
@@ -23,6 +26,13 @@ from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run
 from salesforce_sync.notify import Notifier
 from salesforce_sync.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from salesforce_sync.web.serving import Running
+
+
+GOODBYE: Final = 1.5
+"""Seconds that the server has to end its answers."""
 
 
 class _Watcher:
@@ -50,8 +60,11 @@ class _Watcher:
 @click.command()
 @shared
 @click.option("--log-format", type=click.Choice(FORMS), help="Say nothing but a log, on standard error, in this form.")
+@click.option("--serve", "serves", is_flag=True, help="Serve the HTTP API too.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="With --serve: the address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="With --serve: the port.")
 @click.pass_obj
-def daemon(options: Options, log_format: LogForm | None) -> int:
+def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str, port: int) -> int:
     """Keep the replica up to date until Ctrl-C or SIGTERM.
 
     Each object is synced at its interval (sync.intervals, sync.interval_minutes), and what is edited here, in whatever
@@ -61,8 +74,9 @@ def daemon(options: Options, log_format: LogForm | None) -> int:
     notifier = Notifier()
     if log_format is not None:
         log_as(log_format)
-    with options.open() as sync:
-        stop_on_signals(sync.stop)
+    server = _server(options, host, port) if serves else None
+    with options.acting("daemon") as (sync, _):
+        stop_on_signals(lambda: _stop(sync, server))
         sync.on("*", lambda _: notifier.beat())
         if options.json:
             watcher = _Watcher(notifier, lambda run: say_json(_run(run)), lambda push: say_json(_push(push)))
@@ -72,9 +86,40 @@ def daemon(options: Options, log_format: LogForm | None) -> int:
             tell_signals(sync, say)
             say(f"Syncing {_intervals(sync.config)}. Ctrl-C ends it.")
             watcher = _Watcher(notifier, _say_run, reports_edits.say_push_briefly)
-        sync.run_daemon(watcher)
+        with nullcontext() if server is None else _serving(server, quiet=log_format is not None, json=options.json):
+            sync.run_daemon(watcher)
         notifier.stopping()
     return Exit.COMPLETE
+
+
+def _server(options: Options, host: str, port: int) -> Running:
+    # Imported here: the web framework takes most of a second to load.
+    from salesforce_sync.web.serving import Place, Running
+
+    return Running(options.settings(), Place(host=host, port=port))
+
+
+@contextmanager
+def _serving(server: Running, *, quiet: bool, json: bool) -> Iterator[None]:
+    """Serve beside what the block does, in a thread of its own."""
+
+    def ready() -> None:
+        if not quiet:
+            doorman.welcome(server, as_json=json)
+
+    thread = threading.Thread(target=server.run, args=(ready,), name="server", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join(GOODBYE)
+
+
+def _stop(sync: SFSync, server: Running | None) -> None:
+    if server is not None:
+        server.stop()
+    sync.stop()
 
 
 def _say_run(run: Run) -> None:

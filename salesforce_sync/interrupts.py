@@ -68,7 +68,7 @@ def end_at_once(code: Exit) -> NoReturn:
     os._exit(code)
 
 
-GRACE: Final = 2.5
+GRACE: Final = 2.0
 """Seconds that a service has to come to its end after it was told to stop."""
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from salesforce_sync.models.event import EventsMerged
 from salesforce_sync.models.inbox import InboxItem
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.schema import ObjectSchema
@@ -271,21 +272,6 @@ def _many(object_name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordChanged(Signal):
-    """A record of the org was created, updated, deleted or undeleted a moment ago, and is so here now."""
-
-    object: str
-    action: str
-    id: str
-
-    name: ClassVar[str] = "sf_realtime"
-    mark: ClassVar[str] = "⚡"
-
-    def details(self) -> str:
-        return f"object={self.object}, action={self.action}, id={self.id}"
-
-
-@dataclass(frozen=True, slots=True)
 class SchemaDrifted(Signal):
     """An object's fields are not as they were: `added`, `removed`, and of another type (`retyped`)."""
 
@@ -357,7 +343,7 @@ KINDS: dict[str, type[Signal]] = {
     each.name: each
     for each in (
         *(SyncStarted, SyncComplete, RecordsUpdated, SyncFailed, ConflictFound, ChangeRejected, PushComplete),
-        *(ApiLimitWarning, VerifyComplete, Progress, RecordChanged, SchemaDrifted, SyncRequested, SignalRefused),
+        *(ApiLimitWarning, VerifyComplete, Progress, SfRealtime, SchemaDrifted, SyncRequested, SignalRefused),
     )
 }
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
@@ -385,6 +371,15 @@ def news_of(object_name: str, record_id: str, kind: Kind, code: str) -> ChangeRe
     if kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN):
         return ChangeRejected(object_name, record_id, code)
     return ConflictFound(object_name, record_id, kind.value)
+
+
+def news_of_events(merged: EventsMerged) -> tuple[Signal, ...]:
+    """What is told of change events that were merged; our own writes are no news."""
+    others = [each for each in merged.told if not each.own]
+    if not others:
+        return ()
+    each_one = (SfRealtime(merged.object_name, each.action.value, each.record_id) for each in others)
+    return (*each_one, RecordsUpdated(len(others), ((merged.object_name, len(others)),)))
 
 
 def drift(before: ObjectSchema | None, now: ObjectSchema) -> SchemaDrifted | None:

@@ -72,13 +72,19 @@ class SignalLog:
                 if isinstance(signal, RecordsUpdated):
                     db.executemany(_COUNTED, [(count, name) for name, count in signal.objects])
                     db.execute(_FORGET_COUNTED)
-            self._trim(db)
+            self.trim(db)
 
     def write(self, db: apsw.Connection, signal: Signal) -> None:
         """Tell it within the transaction that is open."""
         db.execute(_TELL, (format_datetime(self._now()), signal.name, encoded(signal)))
 
-    def _trim(self, db: apsw.Connection) -> None:
+    def write_all(self, db: apsw.Connection, signals: Sequence[Signal]) -> None:
+        """The same for several."""
+        at = format_datetime(self._now())
+        db.executemany(_TELL, [(at, each.name, encoded(each)) for each in signals])
+
+    def trim(self, db: apsw.Connection) -> None:
+        """Let go of what is too old, or too much."""
         oldest = format_datetime(self._now() - timedelta(days=self._keep.days))
         last: int | None = db.execute(_TOO_OLD, (self._keep.rows, oldest)).get
         if last is not None:

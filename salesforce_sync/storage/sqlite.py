@@ -80,10 +80,11 @@ class SqliteStore:
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
-        self._events = EventMerger(self._connections, judge, self._history, self._comparer.take_out)
         self.claims = Claims(path.with_name(f"{path.name}-pages"))
         self.log = SignalLog(self._connections, clock.now, keep)
         self.desk = Desk(self._connections, clock.now, self.log)
+        take_out = self._comparer.take_out
+        self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()

@@ -46,13 +46,14 @@ def begin(
     go on.
     """
     names = wanted.objects or asked.replica.sync.config.sync.objects
-    session = _begun(asked, tuple(dict.fromkeys(map(object_name, names))))
+    session = begun(asked, tuple(dict.fromkeys(map(object_name, names))))
     status_url, events_url = _urls(asked, session)
-    begun = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
-    return answered(begun)
+    told = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
+    return answered(told)
 
 
-def _begun(asked: Asked, names: tuple[str, ...]) -> Session:
+def begun(asked: Asked, names: tuple[str, ...]) -> Session:
+    """Begin a session, unless there are too many."""
     asked.house.throttle(asked.house.by_syncs, asked.replica.id, "syncs of this connection")
     going_on = sum(each.state is SessionState.RUNNING for each in asked.replica.sessions.all())
     if going_on >= MOST_RUNNING:
@@ -125,7 +126,7 @@ def _joined(asked: Asked, name: str, session_id: str | None) -> tuple[Task, Sess
     if session_id is not None:
         session = _session(asked, session_id)
         return asked.replica.sessions.join(session, name), session
-    session = _begun(asked, (name,))
+    session = begun(asked, (name,))
     return session.tasks[name.casefold()], session
 
 

@@ -40,7 +40,7 @@ def running(user, *arguments):
         yield daemon
     finally:
         daemon.terminate()
-        daemon.communicate(timeout=5)
+        daemon.communicate(timeout=10)
 
 
 def sinks(user, url, *listed):
