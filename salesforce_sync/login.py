@@ -20,6 +20,9 @@ METHODS: Final = {
     "session": LoginMethod.PASTED_SESSION,
 }
 
+REDIRECT_PORT: Final = 1717
+"""Where a browser comes back to, unless --redirect-port says otherwise; sf uses it too, so administrators know it."""
+
 _QUESTIONS: Final = {
     "client_id": "Client id (the app's consumer key)",
     "username": "Username",
