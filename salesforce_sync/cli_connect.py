@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from salesforce_sync.access import Access, User
     from salesforce_sync.models.connection import Connection, Session
 
-BROWSER: Final = "browser"
-SF: Final = "sf"
-
 
 @dataclass(frozen=True, slots=True)
 class _Way:
@@ -51,7 +48,7 @@ class _Place:
 
 @click.command()
 @shared
-@click.option("--method", type=click.Choice([*login.METHODS, BROWSER, SF]), help="How. Asked for if it is not clear.")
+@click.option("--method", type=click.Choice(login.WAYS), help="How. Asked for if it is not clear.")
 @click.option("--name", metavar="NAME", help="Another org beside config.yaml's, with a replica of its own.")
 @click.option("--owner", metavar="USER", help="Whose it is, for --name.  [default: this machine's]")
 @click.option("--instance-url", metavar="URL", help="The org's My Domain address.")
@@ -167,18 +164,19 @@ def _kept(
 def _log_in(
     options: Options, way: _Way, place: _Place, given: Mapping[str, Any]
 ) -> tuple[str, Connection, Session | None]:
-    if way.method == SF:
+    known = Config.load(options.config, **given)
+    name = login.choose_way(known, way.method)
+    if name == login.SF:
         from salesforce_sync.api.sf_login import take_over
 
-        return SF, *take_over(way.target_org)
-    known = Config.load(options.config, **given)
+        return name, *take_over(way.target_org)
     if place.is_new and given["instance_url"] is None:
         # Never config.yaml's: that would be a second replica of the org that is there already.
         given = {**given, "instance_url": login.ask_for_address()}
         known = Config.load(options.config, **given)
-    if way.method == BROWSER:
-        return BROWSER, *_by_browser(known, way)
-    method = login.choose_method(known, way.method)
+    if name == login.BROWSER:
+        return name, *_by_browser(Config.load(options.config, **{**given, **login.ask_for_app(known)}), way)
+    method = login.METHODS[name]
     given = {**given, **login.made_key(known, method, place.database or known.storage.path)}
     answers = login.ask_for_missing(Config.load(options.config, **given), method, secret_stdin=way.secret_stdin)
     return method.value, Config.load(options.config, **{**given, **answers}).connection_by(method), None

@@ -3,14 +3,9 @@
 The org has the address of a real one: a proxy of our own leads there, with a certificate that these tests trust.
 """
 
-import os
-import pty
-import select
 import socket
 import ssl
-import subprocess
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -193,32 +188,11 @@ def test_connect_says_beforehand_that_edits_will_wait_and_takes_a_yes(production
 
 @pytest.mark.parametrize(("answer", "code", "sent"), [("y", 0, 1), ("n", 7, 0)])
 def test_a_person_is_asked_once(production, simorg, answer, code, sent):
-    shown, ended = typed(production, ["push"], "production org", answer)
+    shown, ended = production.typed(["push"], [("production org", answer)])
 
     assert ended == code
     assert "Acme Rockets" in shown and HOST in shown
     assert edited(simorg) == sent
-
-
-def typed(cli, arguments, question, answer):
-    """Run a command on a terminal of its own, and answer its question."""
-    ours, theirs = pty.openpty()
-    running = subprocess.Popen(
-        cli.command(*arguments), cwd=cli.folder, env=cli.environment, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    shown, until, open_still = "", time.monotonic() + 60, True
-    while time.monotonic() < until:
-        if select.select([ours], [], [], 0.05)[0]:
-            try:
-                shown += os.read(ours, 4096).decode()
-            except OSError:  # the other side has gone
-                break
-        if open_still and question in shown:
-            os.write(ours, f"{answer}\n".encode())
-            open_still = False
-    os.close(ours)
-    return shown, running.wait(10)
 
 
 def test_a_daemon_goes_on_bringing_and_sends_once_somebody_has_said_yes(production, simorg):
