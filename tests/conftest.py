@@ -132,3 +132,21 @@ def user(cli: CommandLine, simorg: SimOrg) -> CommandLine:
     """The command line of somebody whose settings name the simulated org."""
     cli.settle(simorg.url)
     return cli
+
+
+@pytest.fixture
+def organization(simorg: SimOrg) -> Callable[..., str]:
+    """Lets the simulated org say of itself what it is: `organization(Name="Acme", IsSandbox=True)`."""
+
+    def say(**values: object) -> str:
+        fields = {
+            "Name": "string 80 name",
+            "IsSandbox": "boolean",
+            "OrganizationType": "string 40",
+            "TrialExpirationDate": "datetime",
+        }
+        declaration = {"label": "Organization", "plural": "Organizations", "prefix": "00D", "fields": fields}
+        simorg.add_object("Organization", declaration)
+        return simorg.add("Organization", **values)
+
+    return say
