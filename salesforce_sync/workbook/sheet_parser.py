@@ -12,7 +12,6 @@ from salesforce_sync.workbook.incoming import (
     Cell,
     CellError,
     Columns,
-    Dated,
     Reading,
     Row,
     Uncounted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from salesforce_sync.workbook.incoming import Cell, Columns, Dated, Reading, Row
+from salesforce_sync.workbook.incoming import Cell, Columns, Reading, Row
 from salesforce_sync.workbook.strings import unescaped, without_entities
 
 _ROW = re.compile(r'\s*<row r="([1-9]\d{0,6})"[^<>]*(?<!/)>')
