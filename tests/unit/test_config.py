@@ -77,6 +77,7 @@ def test_every_setting_has_an_environment_name_that_works():
     values = {
         "SF_INSTANCE_URL": "https://a.example",
         "SF_API_VERSION": "60.0",
+        "SF_PRODUCTION_WRITES": "true",
         "SF_EVENTS_URL": "https://events.example:7443",
         "SF_SYNC_EVENTS": "Contact,Lead",
         "SF_SYNC_INTERVAL_MINUTES": "7",
@@ -121,7 +122,8 @@ def test_every_setting_has_an_environment_name_that_works():
     for setting in (each for each in SETTINGS if each.key not in ("intervals", "sinks")):
         got = getattr(getattr(config, setting.section), setting.key)
         got = tuple(got.values()) if isinstance(got, dict) else got
-        shown = ",".join(got) if isinstance(got, tuple) else str(got).removeprefix("False") or "false"
+        got = str(got).lower() if isinstance(got, bool) else got
+        shown = ",".join(got) if isinstance(got, tuple) else str(got)
         assert shown == values[setting.env], setting
 
 
