@@ -106,8 +106,8 @@ def connection_body(house: House, caller: Caller, of: KnownConnection) -> bodies
         instance_url=url or of.instance_url,
         connected=url is not None,
         owner=of.owner or "",
-        outbox=len(sync.outbox()),
-        inbox=len(sync.inbox()),
+        outbox=sync.outbox_count(),
+        inbox=sync.inbox_count(),
     )
 
 
