@@ -859,6 +859,10 @@ class SFSync:
         columns, rows = self._store.query(sql, limit + 1, seconds)
         return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
 
+    def mark(self) -> int:
+        """A number that is another one once anything in the database has changed, by whatever process."""
+        return self._store.mark()
+
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def close(self) -> None:
