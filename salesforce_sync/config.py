@@ -50,7 +50,10 @@ _Layer = dict[Setting, _Given]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings. `file` is the config file that was read; None when there was none and the defaults hold."""
+    """All settings. `file` is the config file that was read; None when there was none and the defaults hold.
+
+    `home` is set where the replica is not the installation's own: the folder of the one that is.
+    """
 
     salesforce: SalesforceSettings = field(default_factory=SalesforceSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
@@ -58,6 +61,12 @@ class Config:
     signals: SignalSettings = field(default_factory=SignalSettings)
     credentials: Credentials = field(default_factory=Credentials)
     file: Path | None = None
+    home: Path | None = None
+
+    @property
+    def house(self) -> Path:
+        """The folder of what all replicas of an installation share: its users, connections and audit log."""
+        return self.home or self.storage.path.parent
 
     @classmethod
     def load(
@@ -97,6 +106,10 @@ class Config:
         """The first way to log in that is complete: a pasted session, a refresh token, JWT, client credentials."""
         given = self._given()
         return next((method for method, needed in LOGINS.items() if needed <= given), None)
+
+    def agrees_with(self, connection: Connection) -> bool:
+        """Whether every credential that is given is this connection's: half of them may be all that a login needs."""
+        return all(str(getattr(self.credentials, name)) == str(getattr(connection, name)) for name in self._given())
 
     def _given(self) -> set[str]:
         return {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}

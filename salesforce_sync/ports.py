@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, PushedChange, Settled, Wanted
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, same
 
@@ -68,6 +69,13 @@ class Org(Protocol):
 
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights; `ObjectNotFound` or `InsufficientAccess` where there are none. One call."""
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        """Several objects at once, in the order of their names; up to five share an API call.
+
+        None where an object's part was not answered: `describe` then says why. An error is raised only where the call
+        as a whole failed, and would fail again.
+        """
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows, by the route that costs the fewest calls.
@@ -310,6 +318,27 @@ class Store(Protocol):
     def real_id(self, record_id: str) -> str:
         """The org's id for a local one that has been created there; any other id is given back as it is."""
 
+    # ── drafts: edits that were made elsewhere ───────────────────────────────────────────────────────────────────
+
+    def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
+        """Make these drafts edits in the outbox, in one transaction; gives what became of each, in their order.
+
+        One that is refused hinders no other. An update is held against what the org has changed since its base as a
+        merge would have done (`resolve.judge_draft`); what has the value already needs no edit. A field that was
+        edited here since the base, and a deletion of a record that is not as its base any more, are refused: nobody's
+        edit is replaced by an older one. A create whose name is known makes nothing.
+        """
+
+    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+        """The records that drafts of these names have made: name → id, the org's once it has given one."""
+
+    def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
+        """Every value that is known of each field of a record, each once: the one shown now, the org's, older ones.
+
+        Older ones, newest first, are what local edits and the history have replaced. Tombstones too; empty where there
+        is no such record.
+        """
+
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
@@ -429,6 +458,21 @@ class Store(Protocol):
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""
 
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        """The live rows, as by `scan`, and behind each row's values the name of the record that each of these
+        reference fields points to; None where that record is not here, or its object has no name field.
+        """
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A block in which all that this thread counts and scans is of one moment, whatever others write meanwhile."""
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        """At most `selection.most` live rows, in its order and behind its place: one page of a long answer.
+
+        Going on behind the last row of each page brings every row that was there all along once, whatever comes or
+        goes meanwhile.
+        """
+
     def record_run(self, run: RunRecord) -> None:
         """Keep one object's part of a run, for `status`."""
 
@@ -450,6 +494,28 @@ class Filter:
 
 OPERATORS = ("eq", "ne", "contains", "startswith", "endswith", "in", "gt", "gte", "lt", "lte", "isnull")
 """Texts compare without regard to case (as in SOQL), except in ids and fields that describe calls case sensitive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in an order: its value of the field that is sorted by (stored form), and its id."""
+
+    id: str
+    value: Stored = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A page of a sorted answer. Rows are in the order of `sort` (nulls are the smallest), then of their ids.
+
+    `descending` turns both around. Texts sort without regard to case where they are compared so.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    sort: str = "Id"
+    descending: bool = False
+    after: Place | None = None
+    most: int = 100
 
 
 class Clock(Protocol):

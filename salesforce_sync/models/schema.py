@@ -197,13 +197,15 @@ class ObjectSchema:
 
     @cached_property
     def stamp(self) -> str | None:
-        """The field that orders changes: SystemModstamp, else LastModifiedDate, else CreatedDate; None if it cannot.
+        """The field that orders changes: SystemModstamp, else LastModifiedDate; None if it cannot.
 
         The order is that of Salesforce's own replication calls (getUpdated). One that is there and cannot be filtered
-        has no stand-in: the next ones do not move with every change.
+        has no stand-in: the next ones do not move with every change. CreatedDate, the last of them, never moves, so it
+        serves only the history objects, whose rows are never changed.
         """
         times = {field.name: field for field in self.columns if field.type is FieldType.DATETIME}
-        best = next((each for each in ("SystemModstamp", "LastModifiedDate", "CreatedDate") if each in times), None)
+        stamps = ("SystemModstamp", "LastModifiedDate", *(["CreatedDate"] if self.name.endswith("History") else []))
+        best = next((each for each in stamps if each in times), None)
         return best if best is not None and times[best].filterable else None
 
     @property
@@ -249,6 +251,14 @@ class ObjectSummary:
     queryable: bool
     custom: bool
     key_prefix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An object as the org describes it, and how many rows of it the user sees; None where the org did not count."""
+
+    schema: ObjectSchema
+    rows: int | None = None
 
 
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")

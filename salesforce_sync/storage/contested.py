@@ -8,13 +8,14 @@ from datetime import datetime
 
 import apsw
 
+from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
-from salesforce_sync.resolve import Policies, judge
+from salesforce_sync.resolve import Policies, judge, judge_draft
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_record_item
@@ -23,6 +24,7 @@ from salesforce_sync.storage.records import forget_change, row_of, set_cell, tid
 _EDITS = """
 SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
 """
+_EDIT_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 _WAITING = "SELECT operation, edited_at, state FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
 _ON_ITS_WAY = """
 in_flight AND EXISTS (SELECT 1 FROM _sync_outbox o
@@ -124,6 +126,25 @@ class Judge:
         rows = list(db.execute(f"SELECT {listed} FROM {staging} s JOIN {outbox}", (schema.name,)))
         came = [dict(zip(columns, row, strict=True)) for row in rows]
         return [Met(str(row["Id"]), row_of(db, schema, str(row["Id"])), row) for row in came]
+
+    def known(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, here: Row) -> dict[str, Stored]:
+        """The row as the org showed it last, beneath what is edited here."""
+        record = schema.name, record_id
+        return {**here, **dict(db.execute(_EDIT_BASES, record)), **dict(db.execute(_DISPUTED, record))}
+
+    def verdict_on(
+        self, db: apsw.Connection, schema: ObjectSchema, draft: Draft, here: Row
+    ) -> tuple[Contested, Verdict]:
+        """What becomes of an update that was made on an older base."""
+        return judge_draft(draft, schema, here, self.known(db, schema, draft.record_id, here), self._policies)
+
+    def dispute(self, db: apsw.Connection, contested: Contested, verdict: Verdict) -> None:
+        """Put the verdict's conflicts, whose local values are in the row already, before a person."""
+        for each in verdict.conflicts:
+            record = contested.object_name, contested.record_id
+            db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
+        if verdict.conflicts:
+            put_record_item(db, contested, verdict, self._now())
 
     def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row) -> None:
         """The answer to a push showed the record's row: it enters, and newer edits are held against it."""

@@ -116,7 +116,7 @@ def on_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failed:
-        if failed.errno in (errno.ENOSPC, errno.EDQUOT):
+        if failed.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull(f"There is no room left in {folder}.", hint="Free some space and try again.") from failed
         hint = "Check who owns the folder, and that it may be written to."
         raise StoreTrouble(f"{folder} cannot be written to: {failed.strerror}.", hint=hint) from failed

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
 from datetime import datetime
 from importlib import resources
@@ -15,6 +16,7 @@ import msgspec
 
 from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, Settled, Wanted, is_local
@@ -24,15 +26,16 @@ from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCoun
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed
+from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.comparison import Comparer
-from salesforce_sync.storage.conditions import condition, may_use_index
+from salesforce_sync.storage.conditions import behind, condition, may_use_index, sort_key
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
@@ -41,6 +44,7 @@ from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.watch import drop_triggers, give_triggers
 
 KEEPING = Keeping()
+COUNTS_KEPT = 100
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
 
@@ -59,12 +63,14 @@ class SqliteStore:
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
+        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()
+        self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -267,6 +273,15 @@ class SqliteStore:
     def real_id(self, record_id: str) -> str:
         return self._editor.real_id(record_id)
 
+    def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
+        return self._drafts.take_in(drafts)
+
+    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+        return self._drafts.drafted(names)
+
+    def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
+        return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
+
     def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
         return self._outbox.changes(wanted)
 
@@ -327,8 +342,19 @@ class SqliteStore:
         schema = self._known(object_name)
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
-            counted: int = self._connections.reader().execute(sql.count_matching(schema, conditions), parameters).get
-        return counted
+            return self._counted(sql.count_matching(schema, conditions), parameters)
+
+    def _counted(self, statement: str, parameters: tuple[object, ...]) -> int:
+        """A count, kept as long as nothing in the file has changed: each page of a list tells how many there are."""
+        reader = self._connections.reader()
+        version = reader.pragma("data_version")
+        kept: tuple[object, dict[object, int]] | None = getattr(self._counts, "kept", None)
+        if kept is None or kept[0] != version or len(kept[1]) >= COUNTS_KEPT:
+            kept = self._counts.kept = version, {}
+        question = statement, parameters
+        if question not in kept[1]:
+            kept[1][question] = reader.execute(statement, parameters).get
+        return kept[1][question]
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         statement = self._schemas.statement(object_name, sql.get)
@@ -351,6 +377,41 @@ class SqliteStore:
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
             return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        schema = self._known(object_name)
+        parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
+        with translated(self.path):
+            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+
+    def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
+        """The objects that are here and have a name, of those that the field may point to."""
+        found = (self.schema(name) for name in lookup.reference_to)
+        return tuple(each for each in found if each is not None and each.name_field is not None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with translated(self.path):
+            reader = self._connections.reader()
+            reader.execute("BEGIN")
+            try:
+                yield
+            finally:
+                reader.execute("END")
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        schema = self._known(object_name)
+        field, down = schema.field(selection.sort), selection.descending
+        self._index_for(schema, selection.filters)
+        conditions, parameters = self._conditions(schema, selection.filters)
+        if selection.after is not None:
+            behind_it, values = behind(field, selection.after, descending=down)
+            conditions, parameters = [*conditions, behind_it], (*parameters, *values)
+        way = " DESC" if down else ""
+        order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
+        with translated(self.path):
+            statement = sql.select(schema, conditions, list(order))
+            return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
 
     def _conditions(self, schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:
         pairs = [condition(schema.field(each.field), each) for each in filters]
