@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,9 +10,9 @@ import click
 from salesforce_sync import reports_import
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
-from salesforce_sync.errors import ConfigError
 from salesforce_sync.exits import Exit
 from salesforce_sync.models.run import RunState
+from salesforce_sync.passwords import workbook_password
 from salesforce_sync.reports_edits import Values
 from salesforce_sync.terminal import say_json
 
@@ -42,7 +41,7 @@ def import_(options: Options, file: Path, applied: bool, delete_missing: bool, l
     """
     most = limit if limit is not None else JSON_LIMIT if options.json else LIMIT
     with options.open() as sync:
-        password = _password() if locked else None
+        password = workbook_password(sync.config, new=False) if locked else None
         with sync.import_workbook(file, delete_missing=delete_missing, password=password) as preview:
             document = reports_import.preview_document(preview, most) if options.json else {}
             if not options.json and not applied:
@@ -64,14 +63,3 @@ def _apply(options: Options, sync: SFSync, preview: Preview) -> Imported:
         ending.outcome = RunState.PARTIAL.value if imported.refused else RunState.COMPLETE.value
         ending.detail = f"{imported.taken} rows of {preview.export_id}, {imported.refused} not"
     return imported
-
-
-def _password() -> str:
-    """From a hidden prompt, or from standard input: a command line is shown to everybody."""
-    if sys.stdin.isatty():
-        asked: str = click.prompt("Password of the workbook", hide_input=True, err=True)
-        return asked
-    line = sys.stdin.readline().rstrip("\r\n")
-    if not line:
-        raise ConfigError("--password was given, and nobody said which.", hint="Send it to standard input.")
-    return line

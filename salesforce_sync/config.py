@@ -24,6 +24,7 @@ from salesforce_sync.settings import (
     SignalSettings,
     StorageSettings,
     SyncSettings,
+    WorkbookSettings,
     is_address,
 )
 
@@ -58,6 +59,7 @@ class Config:
     salesforce: SalesforceSettings = field(default_factory=SalesforceSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
+    workbook: WorkbookSettings = field(default_factory=WorkbookSettings)
     signals: SignalSettings = field(default_factory=SignalSettings)
     credentials: Credentials = field(default_factory=Credentials)
     file: Path | None = None
@@ -80,9 +82,9 @@ class Config:
         file = Path(path) if path is not None else DEFAULT_FILE
         if path is not None and not file.is_file():
             raise ConfigError(f"There is no config file {file}.", hint="Give --config the path of a config.yaml.")
-        path_setting = _BY_NAME["storage.path"]
+        paths = {"storage.path": StorageSettings().path, "workbook.path": WorkbookSettings().path}
         given = (
-            {path_setting: _Given(StorageSettings().path, path_setting.name, file.parent)}
+            {_BY_NAME[name]: _Given(path, name, file.parent) for name, path in paths.items()}
             | _from_yaml(file)
             | _from_dotenv(file)
             | _from_environment(os.environ if environ is None else environ)
@@ -296,6 +298,9 @@ def _only_paths(kind: type, value: object) -> object:
 _YES_AND_NO: Final = {"yes": True, "on": True, "y": True, "t": True, "no": False, "off": False, "n": False, "f": False}
 
 
+_TRUE_OR_FALSE: Final = {**_YES_AND_NO, "true": True, "false": False, "1": True, "0": False}
+
+
 def _tidied(setting: Setting, raw: _Given) -> object:
     """Take off what people write in good faith: a last slash, an unquoted version, commas between names."""
     value = raw.value
@@ -305,7 +310,7 @@ def _tidied(setting: Setting, raw: _Given) -> object:
         value = value.strip()
     if isinstance(value, str) and setting.section == "credentials":
         _refuse_unfit(raw.where, value, setting.key in _ASCII)
-    if setting.key in ("instance_url", "login_url"):
+    if setting.key in ("instance_url", "login_url", "events_url"):
         url = str(value).rstrip("/")
         if not is_address(url):
             raise _bad(setting, raw)
@@ -313,7 +318,9 @@ def _tidied(setting: Setting, raw: _Given) -> object:
     if setting.key == "api_version":
         text = str(value).removeprefix("v")
         return text if "." in text else f"{text}.0"
-    if setting.key in ("objects", "refresh_fields"):
+    if setting.key == "events" and str(value).lower() in _TRUE_OR_FALSE:
+        return _TRUE_OR_FALSE[str(value).lower()]
+    if setting.key in ("objects", "refresh_fields", "events"):
         return _names(setting, raw)
     if setting.key == "conflicts":
         return _policies(setting, raw)

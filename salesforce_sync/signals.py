@@ -106,6 +106,21 @@ class RecordsUpdated(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class SfRealtime(Signal):
+    """A record is not as it was, by a change event: `action` is create, update, delete or undelete."""
+
+    object: str
+    action: str
+    id: str
+
+    name: ClassVar[str] = "sf_realtime"
+    mark: ClassVar[str] = "⚡"
+
+    def details(self) -> str:
+        return f"object={self.object}, action={self.action}, id={self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class SyncFailed(Signal):
     """A run was cut, skipped something, or failed: the first error's code, and the objects that are not complete."""
 
@@ -204,6 +219,21 @@ class Progress(Signal):
 
     def details(self) -> str:
         return f"{self.object.lower()}={self.rows}/{'?' if self.total is None else self.total}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProgress(Signal):
+    """How far one object's way into a workbook is: rows so far, of how many."""
+
+    object: str
+    rows: int
+    total: int
+
+    name: ClassVar[str] = "export_progress"
+    mark: ClassVar[str] = "📗"
+
+    def details(self) -> str:
+        return f"{self.object.lower()}={self.rows}/{self.total}"
 
 
 Listener = Callable[[Any], None]

@@ -46,7 +46,7 @@ class Reading:
     days: int = 0
 
     def dated(self, number: float) -> Dated:
-        """The number of a cell that shows a date or a time. A part of a day is a time, whatever days are counted from."""
+        """The number of a cell that shows a date or a time; a part of a day is a time of any day."""
         return Dated(number + self.days if number >= 1 else number)
 
 

@@ -75,6 +75,8 @@ def test_every_setting_has_an_environment_name_that_works():
     values = {
         "SF_INSTANCE_URL": "https://a.example",
         "SF_API_VERSION": "60.0",
+        "SF_EVENTS_URL": "https://events.example:7443",
+        "SF_SYNC_EVENTS": "Contact,Lead",
         "SF_SYNC_INTERVAL_MINUTES": "7",
         "SF_SYNC_BATCH_SIZE": "8",
         "SF_SYNC_OBJECTS": "A,B",
@@ -89,6 +91,7 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_SYNC_HISTORY_ROWS": "16",
         "SF_STORAGE_TYPE": "sqlite",
         "SF_STORAGE_PATH": "/x/y.db",
+        "SF_WORKBOOK_PATH": "/x/book.xlsx",
         "SF_SIGNALS_ENABLED": "false",
         "SF_SIGNALS_TARGET": "EDGE",
         "SF_CLIENT_ID": "id",
@@ -99,6 +102,7 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_JWT_KEY_FILE": "/x/key.pem",
         "SF_LOGIN_URL": "https://login.example",
         "SF_SYNC_KEY": "key",
+        "SF_WORKBOOK_PASSWORD": "pw",
     }
     config = Config.load(environ=values)
 
@@ -108,6 +112,17 @@ def test_every_setting_has_an_environment_name_that_works():
         got = tuple(got.values()) if isinstance(got, dict) else got
         shown = ",".join(got) if isinstance(got, tuple) else str(got).removeprefix("False") or "false"
         assert shown == values[setting.env], setting
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("true", True), ("yes", True), ("false", False), ("no", False), ("[Contact]", ("Contact",))],
+)
+def test_change_events_are_followed_of_all_objects_or_of_some(tmp_path, written, meant):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"sync:\n  events: {written}\n")
+
+    assert load(file).sync.events == meant
 
 
 def test_a_relative_path_starts_where_it_was_written(tmp_path):
@@ -129,6 +144,7 @@ def test_without_a_path_the_database_is_beside_the_config_file(tmp_path):
     (tmp_path / "conf" / "c.yaml").write_text("")
 
     assert load("conf/c.yaml").storage.path == tmp_path / "conf/data/salesforce.db"
+    assert load("conf/c.yaml").workbook.path == tmp_path / "conf/Revenue_Cloud_Data.xlsx"
 
 
 def test_the_dotenv_file_beside_the_config_file_hides_the_one_in_this_folder(tmp_path):
