@@ -6,7 +6,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
 from salesforce_sync.errors import (
+    FieldNotFound,
     Misuse,
     NotConnected,
     ProductionUnconfirmed,
@@ -32,7 +33,7 @@ from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sen
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
-from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
+from salesforce_sync.models.outbox import Change, Preview, Push, Wanted
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
@@ -49,10 +50,12 @@ if TYPE_CHECKING:
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
+    from salesforce_sync.sync.follow import Follower, Pace
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
     from salesforce_sync.workbook.export import Exported
-    from salesforce_sync.workbook.importing import Imported, Preview
+    from salesforce_sync.workbook.importing import Imported
+    from salesforce_sync.workbook.importing import Preview as ImportPreview
 
 
 log = logging.getLogger(__name__)
@@ -91,22 +94,8 @@ class Status:
     """Records with edits that the org does not have."""
     inbox: int = 0
     """What waits for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """What a push would do now, and what it would leave where it is.
-
-    `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
-    the org is asked first; `held` ones wait: for a person (parked), or for a later moment.
-    """
-
-    orders: tuple[Change, ...]
-    calls: int
-    blocked: tuple[Blocked, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    unknown: tuple[Change, ...] = ()
-    held: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Settings that say something of nothing that is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +145,7 @@ class SFSync:
         self._org: SalesforceOrg | None = None
         self._about: OrgFacts | None = None
         self._harmless = False
+        self._followers: list[Follower] = []
         self.contacts = Collection(self._store, "Contact", Contact)
         self.leads = Collection(self._store, "Lead", Lead)
         self.accounts = Collection(self._store, "Account", Account)
@@ -218,6 +208,10 @@ class SFSync:
         """The address of the org that is connected; None without a connection."""
         connection = self._connection()
         return None if connection is None else connection.instance_url
+
+    def connected_org(self) -> SalesforceOrg:
+        """The org itself, for what no other method asks of it. `NotConnected` without a login."""
+        return self._connected()
 
     def _connected(self) -> SalesforceOrg:
         with self._lock:
@@ -370,6 +364,37 @@ class SFSync:
             org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
 
+    def follow(self, pace: Pace | None = None) -> Follower:
+        """What merges change events as they come; `start(*objects)` and `stop` it. Each object's first sync is made
+        first. Needs the extra `cdc`.
+
+        `sync.events` says which objects are meant to be followed: `followed_objects`.
+        """
+        from salesforce_sync.sync.follow import Follower
+        from salesforce_sync.sync.stopping import StoppableOrg
+
+        self._engine()  # is it the org of this replica?
+        connected = self._connected()
+        events = connected.events(self.config.salesforce.events_url, self._store.schema)
+        org = StoppableOrg(connected, self._stop)
+
+        def catch_up(names: Sequence[str]) -> set[str]:
+            return self._catch_up(names)
+
+        follower = Follower(events, org, self._store, self._clock, self._bus, catch_up, pace)
+        self._followers.append(follower)
+        return follower
+
+    def _catch_up(self, names: Sequence[str]) -> set[str]:
+        """Pull what change events have left unsure; gives the objects that are complete."""
+        return {each.object_name for each in self.pull(*names).objects if each.problem is None}
+
+    @property
+    def followed_objects(self) -> tuple[str, ...]:
+        """The objects whose change events are to be followed, by the settings."""
+        wanted = self.config.sync.events
+        return (self.config.sync.objects if wanted else ()) if isinstance(wanted, bool) else wanted
+
     def stop(self) -> None:
         """End the run that is under way at its next whole page, and begin no other. From any thread.
 
@@ -396,21 +421,24 @@ class SFSync:
         """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
         return self._store.changes()
 
-    def diff(self) -> Diff:
+    def outbox_count(self) -> int:
+        """How many records have such edits."""
+        return self._store.count_changes()
+
+    def waiting(self, object_name: str, record_id: str) -> Change | None:
+        """What of this record the org has not taken yet."""
+        found = self._store.changes(Wanted(records=(record_id,)))
+        return next((each for each in found if each.object_name.casefold() == object_name.casefold()), None)
+
+    def diff(self) -> Preview:
         """What a push would send now, in its order, and what it would not. No API call."""
-        preview = self._offline_engine().dry_run()
-        plan = preview.plan
-        orders = tuple(order.change for wave in plan.waves for order in wave.orders)
-        told = {each.number for each in orders + preview.unknown}
-        told |= {each.change.number for each in plan.blocked} | {each.change.number for each in plan.rejected}
-        held = tuple(each for each in self._store.changes() if each.number not in told)
-        return Diff(orders, preview.calls, plan.blocked, plan.rejected, preview.unknown, held)
+        return self._offline_engine().dry_run()
 
     @overload
     def push(self, *, dry_run: Literal[False] = False) -> Push: ...
     @overload
-    def push(self, *, dry_run: Literal[True]) -> Diff: ...
-    def push(self, *, dry_run: bool = False) -> Push | Diff:
+    def push(self, *, dry_run: Literal[True]) -> Preview: ...
+    def push(self, *, dry_run: bool = False) -> Push | Preview:
         """Send every edit that can be sent, without a pull before; the result says what became of each.
 
         The dry run sends nothing and is the same as `diff`.
@@ -418,7 +446,7 @@ class SFSync:
         if dry_run:
             return self.diff()
         engine = self._engine()
-        if self._store.changes():
+        if self._store.count_changes():
             self._check_may_write()
         return engine.push()
 
@@ -475,7 +503,7 @@ class SFSync:
 
     def import_workbook(
         self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
-    ) -> Preview:
+    ) -> ImportPreview:
         """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
 
         Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
@@ -487,7 +515,7 @@ class SFSync:
         wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
         return preview(self._store, Path(path), wanted)
 
-    def apply(self, preview: Preview) -> Imported:
+    def apply(self, preview: ImportPreview) -> Imported:
         """Take the good rows of a preview in, as edits that the next push sends.
 
         They are held against what changed since the export, here and in the org, as a merge would have done. Rows
@@ -503,10 +531,14 @@ class SFSync:
         """Conflicts, and changes that the org refused, oldest first."""
         return self._store.inbox()
 
+    def inbox_count(self) -> int:
+        """How many items wait for a person."""
+        return self._store.count_inbox()
+
     def inbox_item(self, number: int) -> InboxItem:
         """The item of this number; `RecordNotFound` if there is none."""
-        found = next((each for each in self._store.inbox() if each.number == number), None)
-        if found is None:
+        found = next(iter(self._store.inbox(number - 1, 1)), None)
+        if found is None or found.number != number:
             raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
         return found
 
@@ -569,8 +601,24 @@ class SFSync:
         )
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
-        waiting = len(self._store.changes()), len(self._store.inbox())
-        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting)
+        waiting = self._store.count_changes(), self._store.count_inbox()
+        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting, self.warnings())
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the settings name and the replica does not know, as far as it can tell: it has no effect."""
+        wanted = {name.casefold() for name in self.config.sync.objects}
+        told = []
+        for name in self.config.sync.conflicts:
+            object_name, _, field = name.partition(".")
+            schema = self._store.schema(object_name)
+            if name == DEFAULT or (schema is None and object_name in wanted):
+                continue
+            if schema is None:
+                told.append(f"sync.conflicts names {name}: no object {object_name} is synced here.")
+            elif field and field not in {each.name.casefold() for each in schema.columns}:
+                known = [each.name for each in schema.columns]
+                told.append(f"sync.conflicts names {name}: {FieldNotFound.named(field, schema.name, known)}")
+        return tuple(told)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""
@@ -632,15 +680,20 @@ class SFSync:
         again_in = None if run.again_at is None else run.again_at - self._clock.now()
         return pause(budget.interval, share, again_in)
 
-    def query(self, sql: str, limit: int = 1000) -> Answer:
-        """Run a read-only SQL statement on the replica; at most `limit` rows. `MalformedQuery` says what is wrong."""
-        columns, rows = self._store.query(sql, limit + 1)
+    def query(self, sql: str, limit: int = 1000, seconds: float = 30.0) -> Answer:
+        """Run a read-only SQL statement on the replica; at most `limit` rows.
+
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
+        columns, rows = self._store.query(sql, limit + 1, seconds)
         return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def close(self) -> None:
         """Close connections to the org and the database."""
+        for follower in self._followers:
+            follower.stop()
         with self._lock:
             if self._org is not None:
                 self._org.close()

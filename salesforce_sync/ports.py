@@ -13,9 +13,10 @@ from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
+from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, PushedChange, Settled, Wanted
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
@@ -141,6 +142,18 @@ class Org(Protocol):
         """Give up all connections."""
 
 
+MOST_LISTED = 10_000
+"""Changes of one push that are told one by one; of the others it is only counted how they ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A part of what became of a push's changes, the last first. `before`: where the next part ends; None: no more."""
+
+    changes: tuple[PushedChange, ...]
+    before: int | None
+
+
 class Store(Protocol):
     """The local side. May be called from several threads at once; every call that writes is all or nothing.
 
@@ -263,6 +276,41 @@ class Store(Protocol):
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""
 
+    # ── change events ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def replay(self, object_name: str) -> bytes | None:
+        """Where the events of this object have been merged up to; None where they have to be followed anew."""
+
+    def forget_replay(self, object_name: str) -> None:
+        """The org does not know the replay id any more. The object is unsure until it has been polled."""
+
+    def merge_events(self, page: EventPage) -> EventsMerged:
+        """Let the changes that events tell enter the object's table in one transaction, with the replay id.
+
+        What enters is the row as the org has it then (`models.event.changed`): local edits are held against it as by
+        `merge`, and events that are known already (`models.event.standing`) change nothing, however often they come.
+        A record whose event does not tell everything, or comes after a later one, or that is not here, is to be read
+        again. The checkpoint stays where it is. Told is each record that is not as it was.
+        """
+
+    def to_read_again(self, object_name: str, most: int) -> tuple[tuple[str, Lack], ...]:
+        """At most so many ids of records whose events did not tell everything, those that lack values first."""
+
+    def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
+        """Let the rows of these records enter as by `merge`; afterwards they need not be read again.
+
+        Ids without a row are left as they are here: the org does not show them, and a verify will say why.
+        """
+
+    def unsure(self, object_name: str) -> int:
+        """How often the object has become unsure and needed a poll; 0 when it is sure."""
+
+    def note_unsure(self, object_name: str) -> None:
+        """More of the object has changed than its events have told: it has to be polled."""
+
+    def note_sure(self, object_name: str, times: int) -> None:
+        """It has been polled since it was unsure so many times; if it has not become so once more, it is sure."""
+
     # ── edits ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def create(self, object_name: str, values: Mapping[str, Stored]) -> str:
@@ -329,11 +377,23 @@ class Store(Protocol):
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def changes(self) -> tuple[Change, ...]:
-        """Everything in the outbox, in order: waiting, sending and parked.
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        """What is wanted of the outbox, in order: waiting, sending and parked.
 
         A change that is sending has the edits as they were sent, and its operation; newer ones show when it is settled.
         Deletes and undeletes have none. An update of which every field is in conflict is parked, without edits.
+        """
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        """How many there are of these, whatever `wanted.most` says."""
+
+    def edited_objects(self) -> tuple[str, ...]:
+        """The objects that have changes in the outbox, by name."""
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Of these records: who refers to them no more once the outbox is sent, as (id, number of the change).
+
+        That is the deletion of a record that refers to one of them, and an edit whose base does.
         """
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
@@ -352,6 +412,7 @@ class Store(Protocol):
         a pull has brought it already, one row remains, and enters as by `merge`. So does `Applied.row`.
         `Applied.replaced` goes to the history, and to the inbox as REPLACED unless the field's policy is `local`.
         Rejected changes are parked, with an inbox item (unless they were edited since they were sent: then they wait).
+        Of one that is rejected for some fields only (`Rejected.apart`), these are disputed, and the rest waits.
         Deferred ones wait until a time that grows with their attempts, within bounds. Conflicted ones wait; their
         record must be read again. Lost ones stay as sending. Where the org did not take a change, a field that is back
         at its base is no edit, and a new record that was deleted meanwhile is gone.
@@ -362,16 +423,31 @@ class Store(Protocol):
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first, with what became of their changes: each record once, its last outcome.
 
-        A record that was made here is named by the org's id.
+        A record that was made here is named by the org's id. Of many changes the first `MOST_LISTED` are there.
         """
+
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        """What became of a push's changes, the last first; `before` is the place that another part has told."""
+
+    def knows_push(self, push_id: str) -> bool:
+        """Whether it is one of the pushes that are kept."""
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these ids of the org that records have which were made here."""
 
     def record_push(self, push: Push) -> None:
         """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled."""
 
     # ── the inbox and the history ────────────────────────────────────────────────────────────────────────────────
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        """What waits for a person, oldest first."""
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+        """What waits for a person, oldest first: items of a greater number than `after`, at most so many."""
+
+    def count_inbox(self) -> int:
+        """How many items wait."""
+
+    def newest_item(self) -> int:
+        """The greatest number that an item has or had; every later item gets a greater one."""
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         """Carry out a person's decision on an inbox item; `RecordNotFound` if there is no such item.
@@ -441,6 +517,33 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close all connections; files stay."""
+
+
+class Subscription(Protocol):
+    """One object's events as they come. Iterating waits for them; it ends when `close` is called, from any thread."""
+
+    def __iter__(self) -> Iterator[EventPage]:
+        """The pages, without end. Another is only asked for while there is room for it: at most some hundred events
+        wait. `ReplayRefused` where the org does not know the place to go on from; `EventsSpent`, `Unreachable` and
+        other errors of `salesforce_sync.errors` where the stream breaks. A session that has ended is renewed before.
+        """
+
+    def close(self) -> None:
+        """End it at once."""
+
+
+class Events(Protocol):
+    """The org's change events: what was committed there, told within moments. May be used by several threads."""
+
+    def subscribe(self, object_name: str, after: bytes | None) -> Subscription:
+        """Follow the object's events from after this replay id on, or (None) those that come from now on.
+
+        The schema is the one that the store has adopted. Sure to be told is what is committed after the first page
+        has come; events may come twice, and transactions in another order than they were committed in.
+        """
+
+    def close(self) -> None:
+        """End all subscriptions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,20 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
+from salesforce_sync.errors import NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
+from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, Settled, Wanted, is_local
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.ports import Clock, Filter, Selection
+from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
@@ -37,6 +38,8 @@ from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, 
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
+from salesforce_sync.storage.events import EventMerger
+from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
@@ -59,13 +62,14 @@ class SqliteStore:
         self._clock = clock
         self._connections = Connections(path)
         self._history = HistoryWriter(self._connections, keeping, clock.now)
-        judge = Judge(policies, self._history, clock.now)
+        judge = Judge(self.schema, policies, self._history, clock.now)
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
+        self._events = EventMerger(self._connections, judge, self._history, self._comparer.take_out)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
@@ -256,6 +260,32 @@ class SqliteStore:
         with self._connections.writing() as db:
             db.execute(sql.DESCRIBED_AS, (described_as, format_datetime(self._clock.now()), object_name))
 
+    # ── change events ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def replay(self, object_name: str) -> bytes | None:
+        return self._events.replay(object_name)
+
+    def forget_replay(self, object_name: str) -> None:
+        self._events.forget_replay(object_name)
+
+    def merge_events(self, page: EventPage) -> EventsMerged:
+        return self._events.merge(self._known(page.object_name), page)
+
+    def to_read_again(self, object_name: str, most: int) -> tuple[tuple[str, Lack], ...]:
+        return self._events.to_read_again(object_name, most)
+
+    def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
+        return self._events.merge_again(self._known(page.schema.name), page, ids)
+
+    def unsure(self, object_name: str) -> int:
+        return self._events.unsure(object_name)
+
+    def note_unsure(self, object_name: str) -> None:
+        self._events.note_unsure(object_name)
+
+    def note_sure(self, object_name: str, times: int) -> None:
+        self._events.note_sure(object_name, times)
+
     # ── edits, outbox, inbox ─────────────────────────────────────────────────────────────────────────────────────
 
     def create(self, object_name: str, values: Mapping[str, Stored]) -> str:
@@ -282,8 +312,17 @@ class SqliteStore:
     def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
         return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
 
-    def changes(self) -> tuple[Change, ...]:
-        return self._outbox.changes()
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        return self._outbox.changes(wanted)
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        return self._outbox.count_changes(wanted)
+
+    def edited_objects(self) -> tuple[str, ...]:
+        return self._outbox.edited_objects()
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        return self._outbox.leaving(ids)
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
         self._outbox.sending(changes, push_id, sent_at, job)
@@ -294,11 +333,26 @@ class SqliteStore:
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         return self._outbox.pushes(most)
 
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        return self._outbox.pushed(push_id, before, most)
+
+    def knows_push(self, push_id: str) -> bool:
+        return self._outbox.knows_push(push_id)
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        return self._outbox.made_here(ids)
+
     def record_push(self, push: Push) -> None:
         self._outbox.record_push(push)
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        return self._inbox.items()
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+        return self._inbox.items(after, most)
+
+    def count_inbox(self) -> int:
+        return self._inbox.count()
+
+    def newest_item(self) -> int:
+        return self._inbox.newest()
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         self._inbox.resolve(number, resolution)
@@ -423,20 +477,16 @@ class SqliteStore:
         finally:
             writer.set_busy_timeout(BUSY_MILLISECONDS)
 
-    def query(self, statement: str, limit: int) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """Run somebody's read-only SQL: column names and at most `limit` rows. `MalformedQuery` says what is wrong."""
-        import apsw.ext  # costs 8 ms, and only this needs it
+    def query(
+        self, statement: str, limit: int, seconds: float = SECONDS
+    ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Run somebody's read-only SQL: column names and at most `limit` rows.
 
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
         connection = self._connections.guest()
         try:
-            # Asked beforehand: a query without rows has no description to ask for later.
-            described = apsw.ext.query_info(connection, statement).description
-            names = tuple(name for name, _ in described)
-            return names, list(itertools.islice(connection.execute(statement), limit))
-        except apsw.AuthError as error:
-            raise Misuse("This query may only read.", hint="Use SELECT.") from error
-        except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError) as error:
-            raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+            return answered(connection, statement, limit, seconds)
         finally:
             connection.close()
 

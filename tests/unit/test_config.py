@@ -75,6 +75,8 @@ def test_every_setting_has_an_environment_name_that_works():
     values = {
         "SF_INSTANCE_URL": "https://a.example",
         "SF_API_VERSION": "60.0",
+        "SF_EVENTS_URL": "https://events.example:7443",
+        "SF_SYNC_EVENTS": "Contact,Lead",
         "SF_SYNC_INTERVAL_MINUTES": "7",
         "SF_SYNC_BATCH_SIZE": "8",
         "SF_SYNC_OBJECTS": "A,B",
@@ -110,6 +112,17 @@ def test_every_setting_has_an_environment_name_that_works():
         got = tuple(got.values()) if isinstance(got, dict) else got
         shown = ",".join(got) if isinstance(got, tuple) else str(got).removeprefix("False") or "false"
         assert shown == values[setting.env], setting
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("true", True), ("yes", True), ("false", False), ("no", False), ("[Contact]", ("Contact",))],
+)
+def test_change_events_are_followed_of_all_objects_or_of_some(tmp_path, written, meant):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"sync:\n  events: {written}\n")
+
+    assert load(file).sync.events == meant
 
 
 def test_a_relative_path_starts_where_it_was_written(tmp_path):
@@ -269,7 +282,10 @@ def test_any_other_address_is_refused(url):
         ),
         ("salesforce: {api_version: [1]}", "config.yaml: salesforce.api_version must be"),
         ("sync: {conflicts: mine}", "config.yaml: sync.conflicts must be ask, org, local or newest, or these by name"),
-        ("sync: {conflicts: {Contact: mine}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
+        (
+            "sync: {conflicts: {Contact: mine, Lead: org}}",
+            "config.yaml: sync.conflicts: the policy of Contact must be one of ask, org, local, newest, not 'mine'.",
+        ),
         ("sync: {conflicts: {Con tact: org}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
         ("sync: {conflicts: []}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
         ("sync: {history_days: -1}", "config.yaml: sync.history_days must be a whole number of days from 0"),
