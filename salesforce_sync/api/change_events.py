@@ -122,7 +122,8 @@ class EventDecoder:
         changed, nulled, differing = (
             Bitmap.read(header[name]) for name in ("changedFields", "nulledFields", "diffFields")
         )
-        touched = [self._by_bit[bit] for bit in (changed | nulled).places() if bit in self._by_bit]
+        told = changed | nulled if nulled else changed
+        touched = [self._by_bit[bit] for bit in told.places() if bit in self._by_bit]
         values, fit = _read(leaf_values(touched, record, changed, nulled))
         return values, self._old_lacks if fit and not differing else Lack.VALUES
 
