@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,32 +15,47 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
+from salesforce_sync.errors import (
+    FieldNotFound,
+    Misuse,
+    NotConnected,
+    ProductionUnconfirmed,
+    RecordNotFound,
+    Stopped,
+    SyncError,
+    WrongOrg,
+)
 from salesforce_sync.models.account import Account
-from salesforce_sync.models.connection import Connection
+from salesforce_sync.models.connection import Connection, Session
 from salesforce_sync.models.contact import Contact
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
-from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
+from salesforce_sync.models.org_kind import OrgFacts, OrgKind
+from salesforce_sync.models.outbox import Change, Preview, Push, Wanted
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.models.usage import Forecast, Rhythm, Work
-from salesforce_sync.ports import Clock, Usage
+from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
-from salesforce_sync.signals import Bus
+from salesforce_sync.signals import Bus, ExportProgress
+from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from salesforce_sync.access import Access
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.follow import Follower, Pace
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
+    from salesforce_sync.workbook.export import Exported
+    from salesforce_sync.workbook.importing import Imported
+    from salesforce_sync.workbook.importing import Preview as ImportPreview
 
 
 log = logging.getLogger(__name__)
@@ -78,22 +94,8 @@ class Status:
     """Records with edits that the org does not have."""
     inbox: int = 0
     """What waits for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """What a push would do now, and what it would leave where it is.
-
-    `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
-    the org is asked first; `held` ones wait: for a person (parked), or for a later moment.
-    """
-
-    orders: tuple[Change, ...]
-    calls: int
-    blocked: tuple[Blocked, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    unknown: tuple[Change, ...] = ()
-    held: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Settings that say something of nothing that is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ class SFSync:
         )
         self._lock = threading.Lock()
         self._org: SalesforceOrg | None = None
+        self._about: OrgFacts | None = None
+        self._harmless = False
         self._followers: list[Follower] = []
         self.contacts = Collection(self._store, "Contact", Contact)
         self.leads = Collection(self._store, "Lead", Lead)
@@ -153,17 +157,20 @@ class SFSync:
 
     def init(self) -> Status:
         """Make the database. If credentials are configured, log in with them and keep the connection, encrypted."""
-        connection = self.config.connection()
+        connection = self._given_connection()
         if connection is not None:
             self.connect(connection)
         return self.status()
 
-    def connect(self, connection: Connection) -> str:
-        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not."""
+    def connect(self, connection: Connection, session: Session | None = None) -> str:
+        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not.
+
+        With a session that the login has given already (a browser's), that one is tried and kept.
+        """
         vault = self._vault()
         org = self._open(connection, vault)
         try:
-            session = org.login()
+            session = org.login() if session is None else org.adopt(session)
             self._check_org(org, connection)
             kept = vault.load() if vault.holds(connection) else None
             if kept is None or not kept.succeeds(connection):  # the login itself may have rotated the token
@@ -174,18 +181,37 @@ class SFSync:
             raise
         with self._lock:
             previous, self._org = self._org, org
+            self._about, self._harmless = None, False
         if previous is not None:
             previous.close()
         return session.instance_url
 
+    def _given_connection(self) -> Connection | None:
+        """What the settings say; None where they say no more than a part of the login that is kept (its client id)."""
+        if self.config.complete_method() is None:
+            kept = self._vault().load()
+            if kept is not None and self.config.agrees_with(kept):
+                return None
+        return self.config.connection()
+
     def _connection(self) -> Connection | None:
-        given = self.config.connection()
+        given = self._given_connection()
         if given is not None and given.refresh_token is None:
             return given
         kept = self._vault().load()
         if given is not None and not (kept is not None and kept.succeeds(given)):
             return given
         return kept
+
+    @property
+    def connected_to(self) -> str | None:
+        """The address of the org that is connected; None without a connection."""
+        connection = self._connection()
+        return None if connection is None else connection.instance_url
+
+    def connected_org(self) -> SalesforceOrg:
+        """The org itself, for what no other method asks of it. `NotConnected` without a login."""
+        return self._connected()
 
     def _connected(self) -> SalesforceOrg:
         with self._lock:
@@ -245,15 +271,58 @@ class SFSync:
         pages.mkdir(mode=0o700, exist_ok=True)
         return pages
 
+    # ── a production org ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def unconfirmed(self) -> OrgFacts | None:
+        """The org, if a business runs on it and nobody has said yet that it may be written to; None: it may be.
+
+        The address of a sandbox, and of an org on this machine, says enough; any other org is asked, in one call.
+        """
+        if self.config.salesforce.production_writes or self._harmless:
+            return None
+        org = self._connected()
+        if org.kind() in (None, OrgKind.PRODUCTION):
+            if self._about is None:
+                self._about = org.about()
+            if self._about.kind is OrgKind.PRODUCTION:
+                # Looked up each time: somebody may have said it in another process meanwhile.
+                with self._access() as access:
+                    return None if access.production.is_confirmed(_key(self._about)) else self._about
+        self._harmless = True
+        return None
+
+    def confirm_production(self, who: str) -> None:
+        """Let this production org be written to, from now on and from every replica in the folder."""
+        from salesforce_sync.access import Deed
+
+        facts = self.unconfirmed()
+        if facts is not None:
+            with self._access() as access, access.audit.doing(Deed(who, "allow production writes", str(facts))):
+                access.production.confirm(_key(facts), who)
+
+    def _check_may_write(self) -> None:
+        facts = self.unconfirmed()
+        if facts is not None:
+            raise ProductionUnconfirmed(
+                f"{facts} is a production org, and nobody has said yet that it may be written to. Edits wait.",
+                hint="Say so once: 'salesforce-sync push' asks; in a script 'push --yes', or the setting "
+                "salesforce.production_writes: true.",
+            )
+
+    def _access(self) -> Access:
+        from salesforce_sync.access import Access
+
+        return Access(self.config, self._clock)
+
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def sync(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
+    def sync(self, *objects: str, accept_loss: Iterable[str] = (), stop: threading.Event | None = None) -> Run:
         """Pull these objects, or the configured ones, then push every edit, and tell the signals.
 
         The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
-        more than `sync.max_loss_percent`.
+        more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page.
         """
-        return self._engine().run(objects or self.config.sync.objects, frozenset(accept_loss))
+        return self._engine(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
         """Pull as `sync` does, and push nothing."""
@@ -269,7 +338,7 @@ class SFSync:
         proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
         return run, tuple(proof for proof in proofs if proof is not None)
 
-    def _engine(self) -> SyncEngine:
+    def _engine(self, stop: threading.Event | None = None) -> SyncEngine:
         org = self._connected()
         try:
             self._check_org(org, None)
@@ -279,18 +348,20 @@ class SFSync:
             if self._has_moved():
                 raise  # what is edited here must not be written to an org that may be another one
             log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
-        return self._offline_engine()
+        return self._offline_engine(stop)
 
     def _has_moved(self) -> bool:
         """Whether the connection leads to another address than the one that the replica came from."""
         known, used = self._store.org(), self._connection()
         return known is not None and used is not None and known[1] != used.instance_url
 
-    def _offline_engine(self) -> SyncEngine:
+    def _offline_engine(self, stop: threading.Event | None = None) -> SyncEngine:
         from salesforce_sync.sync.engine import SyncEngine
         from salesforce_sync.sync.stopping import StoppableOrg
 
-        org = StoppableOrg(self._connected(), self._stop)
+        org: Org = StoppableOrg(self._connected(), self._stop, self._check_may_write)
+        if stop is not None:
+            org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
 
     def follow(self, pace: Pace | None = None) -> Follower:
@@ -350,26 +421,34 @@ class SFSync:
         """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
         return self._store.changes()
 
-    def diff(self) -> Diff:
+    def outbox_count(self) -> int:
+        """How many records have such edits."""
+        return self._store.count_changes()
+
+    def waiting(self, object_name: str, record_id: str) -> Change | None:
+        """What of this record the org has not taken yet."""
+        found = self._store.changes(Wanted(records=(record_id,)))
+        return next((each for each in found if each.object_name.casefold() == object_name.casefold()), None)
+
+    def diff(self) -> Preview:
         """What a push would send now, in its order, and what it would not. No API call."""
-        preview = self._offline_engine().dry_run()
-        plan = preview.plan
-        orders = tuple(order.change for wave in plan.waves for order in wave.orders)
-        told = {each.number for each in orders + preview.unknown}
-        told |= {each.change.number for each in plan.blocked} | {each.change.number for each in plan.rejected}
-        held = tuple(each for each in self._store.changes() if each.number not in told)
-        return Diff(orders, preview.calls, plan.blocked, plan.rejected, preview.unknown, held)
+        return self._offline_engine().dry_run()
 
     @overload
     def push(self, *, dry_run: Literal[False] = False) -> Push: ...
     @overload
-    def push(self, *, dry_run: Literal[True]) -> Diff: ...
-    def push(self, *, dry_run: bool = False) -> Push | Diff:
+    def push(self, *, dry_run: Literal[True]) -> Preview: ...
+    def push(self, *, dry_run: bool = False) -> Push | Preview:
         """Send every edit that can be sent, without a pull before; the result says what became of each.
 
         The dry run sends nothing and is the same as `diff`.
         """
-        return self.diff() if dry_run else self._engine().push()
+        if dry_run:
+            return self.diff()
+        engine = self._engine()
+        if self._store.count_changes():
+            self._check_may_write()
+        return engine.push()
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first."""
@@ -377,11 +456,74 @@ class SFSync:
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as far as nobody has changed them since."""
-        return self._engine().undo(push_id)
+        engine = self._engine()
+        self._check_may_write()
+        return engine.undo(push_id)
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
         return self.objects[object_name].history(record_id)
+
+    # ── the workbook ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def export(
+        self,
+        *objects: str,
+        path: str | Path | None = None,
+        ready_set: str | None = None,
+        password: str | None = None,
+    ) -> Exported:
+        """Write these objects, or all that are here, as an Excel workbook: to `path`, or where the settings say.
+
+        `ready_set` is "sales" or "revenue-cloud"; its objects that are not here are notes in the result. With a
+        `password` the file is encrypted. Asks the org nothing. The file appears whole or not at all, and only its owner
+        may read it.
+        """
+        from salesforce_sync.workbook.export import Facts, Wanted, export
+        from salesforce_sync.workbook.locked import check_password, encrypt
+
+        if password is not None:
+            check_password(password)
+        org = self._store.org()
+        facts = Facts("" if org is None else org[0], self.config.salesforce.api_version, self._clock.now())
+        wanted = Wanted(objects, ready_set)
+        file = self.config.workbook.path if path is None else Path(path).absolute()
+        with new_private(file) as out:
+            if password is None:
+                return export(self._store, wanted, facts, out, self._tell_export)
+            with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it
+                exported = export(self._store, wanted, facts, plain, self._tell_export)
+                encrypt(plain, password, out)
+                return exported
+
+    def _tell_export(self, object_name: str, rows: int, total: int) -> None:
+        self._bus.emit(ExportProgress(object_name, rows, total))
+
+    # ── workbooks that come back ─────────────────────────────────────────────────────────────────────────────────
+
+    def import_workbook(
+        self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
+    ) -> ImportPreview:
+        """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
+
+        Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
+        its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
+        """
+        from salesforce_sync.workbook.importing import Wanted, preview
+
+        org = self._store.org()
+        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        return preview(self._store, Path(path), wanted)
+
+    def apply(self, preview: ImportPreview) -> Imported:
+        """Take the good rows of a preview in, as edits that the next push sends.
+
+        They are held against what changed since the export, here and in the org, as a merge would have done. Rows
+        that are not taken in come back in a copy of the workbook, beside it, with the reason in their Status cell.
+        """
+        from salesforce_sync.workbook.importing import apply
+
+        return apply(self._store, preview)
 
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 
@@ -389,10 +531,14 @@ class SFSync:
         """Conflicts, and changes that the org refused, oldest first."""
         return self._store.inbox()
 
+    def inbox_count(self) -> int:
+        """How many items wait for a person."""
+        return self._store.count_inbox()
+
     def inbox_item(self, number: int) -> InboxItem:
         """The item of this number; `RecordNotFound` if there is none."""
-        found = next((each for each in self._store.inbox() if each.number == number), None)
-        if found is None:
+        found = next(iter(self._store.inbox(number - 1, 1)), None)
+        if found is None or found.number != number:
             raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
         return found
 
@@ -446,8 +592,6 @@ class SFSync:
 
     def status(self) -> Status:
         """What is here, how fresh it is, and how the last runs went. No API call."""
-        connection = self._connection()
-        connected_to = None if connection is None else connection.instance_url
         wanted = {name.casefold() for name in self.config.sync.objects}
         known = tuple(
             each
@@ -457,8 +601,24 @@ class SFSync:
         )
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
-        waiting = len(self._store.changes()), len(self._store.inbox())
-        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
+        waiting = self._store.count_changes(), self._store.count_inbox()
+        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting, self.warnings())
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the settings name and the replica does not know, as far as it can tell: it has no effect."""
+        wanted = {name.casefold() for name in self.config.sync.objects}
+        told = []
+        for name in self.config.sync.conflicts:
+            object_name, _, field = name.partition(".")
+            schema = self._store.schema(object_name)
+            if name == DEFAULT or (schema is None and object_name in wanted):
+                continue
+            if schema is None:
+                told.append(f"sync.conflicts names {name}: no object {object_name} is synced here.")
+            elif field and field not in {each.name.casefold() for each in schema.columns}:
+                known = [each.name for each in schema.columns]
+                told.append(f"sync.conflicts names {name}: {FieldNotFound.named(field, schema.name, known)}")
+        return tuple(told)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""
@@ -520,9 +680,12 @@ class SFSync:
         again_in = None if run.again_at is None else run.again_at - self._clock.now()
         return pause(budget.interval, share, again_in)
 
-    def query(self, sql: str, limit: int = 1000) -> Answer:
-        """Run a read-only SQL statement on the replica; at most `limit` rows. `MalformedQuery` says what is wrong."""
-        columns, rows = self._store.query(sql, limit + 1)
+    def query(self, sql: str, limit: int = 1000, seconds: float = 30.0) -> Answer:
+        """Run a read-only SQL statement on the replica; at most `limit` rows.
+
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
+        columns, rows = self._store.query(sql, limit + 1, seconds)
         return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -544,6 +707,10 @@ class SFSync:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _key(facts: OrgFacts) -> str:
+    return facts.org_id or facts.host
 
 
 def _policies(config: Config) -> Policies:

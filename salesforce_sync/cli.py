@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, login, reports, reports_edits, reports_inbox
+from salesforce_sync import __version__, demo, production, reports, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_access import ACCESS
+from salesforce_sync.cli_connect import connect
+from salesforce_sync.cli_export import export
+from salesforce_sync.cli_import import import_
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
+from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
-from salesforce_sync.config import Config
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
@@ -24,8 +27,6 @@ from salesforce_sync.signals import Progress, Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
-
-PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
 
 
 # ── The frame ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -98,45 +99,18 @@ def commands() -> None:
 
 @commands.command()
 @shared
+@saying_yes
 @click.pass_obj
-def init(options: Options) -> int:
+def init(options: Options, yes: bool) -> int:
     """Make the database; with credentials in .env or the environment, log in and keep the connection."""
-    with options.open() as sync:
+    with options.acting("init") as (sync, _):
         status = sync.init()
+        if status.connected_to is not None:
+            production.after_login(sync, os_user(), yes=yes)
     if options.json:
         say_json(reports.status_document(status))
     else:
         reports.say_status(status)
-    return Exit.COMPLETE
-
-
-@commands.command()
-@shared
-@click.option("--method", type=click.Choice(list(login.METHODS)), help="How to log in. Asked for if it is not clear.")
-@click.option("--instance-url", metavar="URL", help="The org's My Domain address.")
-@click.option("--login-url", metavar="URL", help="Where the token endpoint is not at the instance.")
-@click.option("--client-id", metavar="ID", help="The app's consumer key.")
-@click.option("--username", metavar="NAME", help="The user, for jwt.")
-@click.option("--jwt-key-file", metavar="FILE", help="The private key in PEM form, for jwt.")
-@click.option("--secret-stdin", is_flag=True, help="Read the secret, token or session from standard input.")
-@click.pass_obj
-def connect(options: Options, /, method: str | None, secret_stdin: bool, **settings: Any) -> int:
-    """Log in to an org and keep the connection, encrypted.
-
-    What is missing is asked for. A client secret, a refresh token or a session is never taken from the command line,
-    where `ps` shows it to everybody and the shell writes it down: it comes from a hidden prompt, from --secret-stdin,
-    from .env or from the environment.
-    """
-    known = Config.load(options.config, **settings)
-    way = login.choose_method(known, method)
-    answers = login.ask_for_missing(known, way, secret_stdin=secret_stdin)
-    config = Config.load(options.config, **(settings | answers))
-    with SFSync(config) as sync:
-        instance = sync.connect(config.connection_by(way))
-    if options.json:
-        say_json({"connected_to": instance, "method": way.value})
-    else:
-        say(f"Connected to {instance}. The connection is kept, encrypted, beside {config.storage.path}.")
     return Exit.COMPLETE
 
 
@@ -148,28 +122,38 @@ def connect(options: Options, /, method: str | None, secret_stdin: bool, **setti
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @accepting_losses
 @click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
+@saying_yes
 @click.pass_obj
-def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool) -> int:
+def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool, yes: bool) -> int:
     """Bring what has changed, send what was edited.
 
     Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
     """
     lines: list[str] = []
-    with options.open() as sync, silence() if options.json else progress() as listener:
+    told = options.acting("sync", " ".join(objects))
+    with told as (sync, ending), silence() if options.json else progress() as listener:
+        if not no_push:
+            production.before_push(sync, os_user(), yes=yes)
         sync.on("sync_progress", listener)
-        _tell_signals(sync, lines.append)
+        tell_signals(sync, lines.append)
         if not options.json:
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
-        waiting = len(sync.inbox())
+        ending.outcome, ending.detail = run.state.value, f"{run.changed} records changed"
+        waiting, warnings = sync.inbox_count(), sync.warnings()
     if options.json:
-        say_json(reports.run_document(run) | reports_edits.pushed_document(run) | {"inbox": waiting})
+        say_json(
+            reports.run_document(run)
+            | reports_edits.pushed_document(run)
+            | {"inbox": waiting, "warnings": list(warnings)}
+        )
     else:
         reports.say_run(run)
         if run.pushed is not None:
             reports_edits.say_push_briefly(run.pushed)
         reports_inbox.say_waiting_for_a_person(waiting)
+        reports.say_warnings(warnings)
         for line in lines:
             say(line)
     return exit_of_run(run)
@@ -185,27 +169,17 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
 
     Of the objects that are here, or of those named. The proofs are kept; `status` shows them.
     """
-    with options.open() as sync, silence() if options.json else progress() as listener:
+    told = options.acting("verify", " ".join(objects))
+    with told as (sync, ending), silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         with stop_on_interrupt(sync.stop):
             run, proofs = sync.verify(*objects, accept_loss=accept_loss)
+        ending.outcome = run.state.value
     if options.json:
         say_json(reports.run_document(run) | {"proofs": [reports.proof_document(each) for each in proofs]})
     else:
         reports.say_proofs(run, proofs)
     return exit_of_run(run)
-
-
-def _tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
-    """Hand on the promised signals' lines, if the settings want them."""
-    if not sync.config.signals.enabled:
-        return
-
-    def line(signal: Signal) -> None:
-        tell(signal.line(sync.config.signals.target))
-
-    for name in PROMISED_SIGNALS:
-        sync.on(name, line)
 
 
 @commands.command()
@@ -219,13 +193,14 @@ def daemon(options: Options) -> int:
     """
     stop = threading.Event()
     set_on_signals(stop)
-    with options.open() as sync:
+    with options.acting("daemon") as (sync, _):
         minutes = sync.config.sync.interval_minutes
         if not options.json:
-            _tell_signals(sync, say)
+            tell_signals(sync, say)
             say(f"Syncing every {minutes} minutes. Ctrl-C ends it.")
         while not stop.is_set():
             run = sync.sync()
+            options.note("sync", run.state.value, f"{run.changed} records changed")
             if options.json:
                 say_json(reports.run_document(run) | reports_edits.pushed_document(run))
             else:
@@ -295,11 +270,12 @@ def status(options: Options) -> int:
 @shared
 @click.argument("sql")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows at most.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds at most.")
 @click.pass_obj
-def query(options: Options, sql: str, limit: int) -> int:
+def query(options: Options, sql: str, limit: int, seconds: float) -> int:
     """Ask the local database a question in SQL. It can only read; the org is not asked."""
     with options.open() as sync:
-        answer = sync.query(sql, limit)
+        answer = sync.query(sql, limit, seconds)
     if options.json:
         say_json(reports.answer_document(answer))
     else:
@@ -321,7 +297,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in TWO_WAY:
+for command in (connect, *TWO_WAY, *ACCESS, export, import_, serve):
     commands.add_command(command)
 
 

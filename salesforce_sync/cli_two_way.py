@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
-from salesforce_sync import reports_edits, reports_inbox
+from salesforce_sync import production, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
 from salesforce_sync.exits import Exit, exit_of_push
 from salesforce_sync.interrupts import stop_on_interrupt
 from salesforce_sync.models.inbox import Side
@@ -54,7 +54,7 @@ def edit(options: Options, object_name: str, record_id: str, assignments: tuple[
     texts = _assignments(assignments)
     if not texts:
         raise click.UsageError("Nothing to change. Write FIELD=VALUE behind the id, such as Phone=555-1234.")
-    with options.open() as sync:
+    with options.acting("edit", f"{object_name} {record_id}", ", ".join(texts)) as (sync, _):
         collection = sync.objects[object_name]
         collection.update(record_id, **collection.parse(texts))
         return _edited(options, sync, object_name, record_id)
@@ -70,9 +70,10 @@ def new(options: Options, object_name: str, assignments: tuple[str, ...]) -> int
 
     Its id is a local one until then, and goes on naming it afterwards.
     """
-    with options.open() as sync:
+    texts = _assignments(assignments)
+    with options.acting("new", object_name, ", ".join(texts)) as (sync, _):
         collection = sync.objects[object_name]
-        made = collection.create(**collection.parse(_assignments(assignments)))
+        made = collection.create(**collection.parse(texts))
         return _edited(options, sync, object_name, made.id)
 
 
@@ -83,7 +84,7 @@ def new(options: Options, object_name: str, assignments: tuple[str, ...]) -> int
 @click.pass_obj
 def rm(options: Options, object_name: str, record_id: str) -> int:
     """Delete a record, here; the next push sends it."""
-    with options.open() as sync:
+    with options.acting("rm", f"{object_name} {record_id}") as (sync, _):
         sync.objects[object_name].delete(record_id)
         return _edited(options, sync, object_name, record_id)
 
@@ -95,7 +96,7 @@ def rm(options: Options, object_name: str, record_id: str) -> int:
 @click.pass_obj
 def undelete(options: Options, object_name: str, record_id: str) -> int:
     """Bring a deleted record back; the next push sends it."""
-    with options.open() as sync:
+    with options.acting("undelete", f"{object_name} {record_id}") as (sync, _):
         sync.objects[object_name].undelete(record_id)
         return _edited(options, sync, object_name, record_id)
 
@@ -105,7 +106,7 @@ def _edited(options: Options, sync: SFSync, object_name: str, record_id: str) ->
     collection, values = sync.objects[object_name], Values(sync.objects)
     full = collection.full_id(record_id)
     name = collection.object_name
-    change = next((each for each in sync.outbox() if (each.object_name, each.record_id) == (name, full)), None)
+    change = sync.waiting(name, full)
     if options.json:
         say_json(reports_edits.edited_document(change, name, full))
     else:
@@ -140,21 +141,29 @@ def _show_diff(options: Options, sync: SFSync) -> int:
 @click.command()
 @shared
 @click.option("--dry-run", is_flag=True, help="Send nothing; show what would be sent. The same as `diff`.")
+@saying_yes
 @click.pass_obj
-def push(options: Options, dry_run: bool) -> int:
+def push(options: Options, dry_run: bool, yes: bool) -> int:
     """Send what was edited here.
 
     `sync` brings first, so that conflicts are met here; what the org has newer is never overwritten by either.
     """
-    with options.open() as sync:
-        if dry_run:
+    if dry_run:
+        with options.open() as sync:
             return _show_diff(options, sync)
+    with options.acting("push") as (sync, ending):
+        production.before_push(sync, os_user(), yes=yes)
+        lines: list[str] = []
+        tell_signals(sync, lines.append)
         with stop_on_interrupt(sync.stop):
             done = sync.push()
+        ending.outcome, ending.detail = done.state.value, f"push {done.push_id}"
         if options.json:
             say_json(reports_edits.push_document(done))
         else:
             reports_edits.say_push(done, Values(sync.objects))
+            for line in lines:
+                say(line)
     return exit_of_push(done)
 
 
@@ -183,9 +192,12 @@ def undo(options: Options, push_id: str) -> int:
     The values that it replaced are sent as a new push, as far as nobody has changed them since; what it made is
     deleted, what it deleted is brought back. `pushes` lists the last ones.
     """
-    with options.open() as sync:
+    with options.acting("undo", f"push {push_id}") as (sync, ending):
+        lines: list[str] = []
+        tell_signals(sync, lines.append)
         with stop_on_interrupt(sync.stop):
             undone = sync.undo(push_id)
+        ending.outcome, ending.detail = undone.push.state.value, f"push {undone.push.push_id}"
         if options.json:
             left = [
                 {"object": e.object_name, "id": e.record_id, "field": e.field, "why": e.reason} for e in undone.left
@@ -198,6 +210,8 @@ def undo(options: Options, push_id: str) -> int:
                 say("Not undone:")
                 rows = [(each.object_name, each.record_id, each.field, each.reason) for each in undone.left]
                 say_table(("object", "record", "field", "why"), rows)
+            for line in lines:
+                say(line)
     return exit_of_push(undone.push) or (Exit.PARTIAL if undone.left else Exit.COMPLETE)
 
 
@@ -277,7 +291,7 @@ def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
         values = sync.objects[sync.inbox_item(number).object_name].parse(texts)
         sync.take(number, *sides, **values)
 
-    return _decide(options, number, take)
+    return _decide(options, number, f"take {' '.join([*sides, *texts])}", take)
 
 
 @inbox.command("drop")
@@ -289,7 +303,7 @@ def drop_item(options: Options, number: int) -> int:
 
     The org's values hold, and a record that was made here is gone.
     """
-    return _decide(options, number, lambda sync: sync.drop(number))
+    return _decide(options, number, "drop", lambda sync: sync.drop(number))
 
 
 @inbox.command("retry")
@@ -307,8 +321,8 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
         raise click.UsageError("Name one item, or --all CODE.")
     if number is not None:
         again = number
-        return _decide(options, again, lambda sync: sync.retry(again, allow_duplicates=allow_duplicates))
-    with options.open() as sync:
+        return _decide(options, again, "retry", lambda sync: sync.retry(again, allow_duplicates=allow_duplicates))
+    with options.acting("decide", f"all {code}", "retry") as (sync, _):
         count = sync.retry_all(code or "")
     if options.json:
         say_json({"released": count})
@@ -328,12 +342,12 @@ def link_item(options: Options, number: int, record_id: str, side: str) -> int:
 
     The record that was made here is not made again. The org's values hold; with --local those given here are sent.
     """
-    return _decide(options, number, lambda sync: sync.link(number, record_id, side))
+    return _decide(options, number, f"link {record_id} {side}", lambda sync: sync.link(number, record_id, side))
 
 
-def _decide(options: Options, number: int, decide: Callable[[SFSync], None]) -> int:
+def _decide(options: Options, number: int, decision: str, decide: Callable[[SFSync], None]) -> int:
     """Carry out a decision, and show what is left of the record's edits."""
-    with options.open() as sync:
+    with options.acting("decide", f"item {number}", decision) as (sync, _):
         item = sync.inbox_item(number)
         decide(sync)
         if not options.json:

@@ -15,6 +15,7 @@ from salesforce_sync.errors import ConfigError, near
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.settings import (
     DEFAULT,
+    POLICIES,
     SECTIONS,
     SETTINGS,
     Credentials,
@@ -23,6 +24,7 @@ from salesforce_sync.settings import (
     SignalSettings,
     StorageSettings,
     SyncSettings,
+    WorkbookSettings,
     is_address,
 )
 
@@ -49,14 +51,24 @@ _Layer = dict[Setting, _Given]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings. `file` is the config file that was read; None when there was none and the defaults hold."""
+    """All settings. `file` is the config file that was read; None when there was none and the defaults hold.
+
+    `home` is set where the replica is not the installation's own: the folder of the one that is.
+    """
 
     salesforce: SalesforceSettings = field(default_factory=SalesforceSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
+    workbook: WorkbookSettings = field(default_factory=WorkbookSettings)
     signals: SignalSettings = field(default_factory=SignalSettings)
     credentials: Credentials = field(default_factory=Credentials)
     file: Path | None = None
+    home: Path | None = None
+
+    @property
+    def house(self) -> Path:
+        """The folder of what all replicas of an installation share: its users, connections and audit log."""
+        return self.home or self.storage.path.parent
 
     @classmethod
     def load(
@@ -70,9 +82,9 @@ class Config:
         file = Path(path) if path is not None else DEFAULT_FILE
         if path is not None and not file.is_file():
             raise ConfigError(f"There is no config file {file}.", hint="Give --config the path of a config.yaml.")
-        path_setting = _BY_NAME["storage.path"]
+        paths = {"storage.path": StorageSettings().path, "workbook.path": WorkbookSettings().path}
         given = (
-            {path_setting: _Given(StorageSettings().path, path_setting.name, file.parent)}
+            {_BY_NAME[name]: _Given(path, name, file.parent) for name, path in paths.items()}
             | _from_yaml(file)
             | _from_dotenv(file)
             | _from_environment(os.environ if environ is None else environ)
@@ -96,6 +108,10 @@ class Config:
         """The first way to log in that is complete: a pasted session, a refresh token, JWT, client credentials."""
         given = self._given()
         return next((method for method, needed in LOGINS.items() if needed <= given), None)
+
+    def agrees_with(self, connection: Connection) -> bool:
+        """Whether every credential that is given is this connection's: half of them may be all that a login needs."""
+        return all(str(getattr(self.credentials, name)) == str(getattr(connection, name)) for name in self._given())
 
     def _given(self) -> set[str]:
         return {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}
@@ -351,7 +367,16 @@ def _policies(setting: Setting, raw: _Given) -> dict[str, str]:
         value = {name if equals else DEFAULT: policy if equals else name for name, equals, policy in parts}
     if not isinstance(value, Mapping) or not value:
         raise _bad(setting, raw)
-    return {str(name).strip().casefold(): str(policy).strip().casefold() for name, policy in value.items()}
+    policies = {str(name).strip(): str(policy).strip().casefold() for name, policy in value.items()}
+    for name, policy in policies.items():
+        if policy not in POLICIES and name == DEFAULT:
+            raise _bad(setting, raw)
+        if policy not in POLICIES:
+            raise ConfigError(
+                f"{raw.where}: the policy of {name} must be one of {', '.join(POLICIES)}, not {policy!r}.",
+                hint="See docs/config.md.",
+            )
+    return {name.casefold(): policy for name, policy in policies.items()}
 
 
 def _bad(setting: Setting, raw: _Given) -> ConfigError:

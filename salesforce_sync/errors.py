@@ -183,6 +183,12 @@ class WrongOrg(ConfigError):
     code = "WRONG_ORG"
 
 
+class ProductionUnconfirmed(NeedsPerson):
+    """A business runs on this org, and nobody has said yet that it may be written to from here. Edits wait."""
+
+    code = "PRODUCTION_UNCONFIRMED"
+
+
 class NotConnected(NeedsPerson):
     """No credentials are known for the org."""
 
@@ -201,6 +207,36 @@ class LoginRefused(SessionInvalid):
     def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+class WorkbookRefused(NeedsPerson):
+    """A workbook cannot be taken in, and nothing of it was."""
+
+    code = "WORKBOOK_REFUSED"
+
+
+class NotAWorkbook(WorkbookRefused):
+    """The file is no .xlsx workbook, or a damaged one."""
+
+    code = "NOT_A_WORKBOOK"
+
+
+class WorkbookTooLarge(WorkbookRefused):
+    """The file, or what it unpacks to, is larger than the settings allow, or larger than a workbook can be."""
+
+    code = "WORKBOOK_TOO_LARGE"
+
+
+class WorkbookEncrypted(WorkbookRefused):
+    """The workbook has a password, and none or a wrong one was given."""
+
+    code = "WORKBOOK_ENCRYPTED"
+
+
+class ForeignWorkbook(WorkbookRefused):
+    """The workbook was not exported from this replica, or its form is not that of an export any more."""
+
+    code = "FOREIGN_WORKBOOK"
 
 
 # ── StoreTrouble: the local side ─────────────────────────────────────────────────────────────────────────────────
@@ -247,6 +283,18 @@ class RecordNotFound(SyncError, LookupError):
     """The replica has no such record."""
 
     code = "NOT_FOUND"
+
+
+class ConnectionNotFound(SyncError, LookupError):
+    """There is no such connection, or it is somebody else's."""
+
+    code = "CONNECTION_NOT_FOUND"
+
+
+class UserNotFound(SyncError, LookupError):
+    """There is no such user."""
+
+    code = "USER_NOT_FOUND"
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -6,14 +6,18 @@ from enum import IntEnum
 
 from salesforce_sync.errors import (
     ConfigError,
+    ConnectionNotFound,
     LimitExceeded,
     Misuse,
     NotConnected,
     ObjectTrouble,
+    ProductionUnconfirmed,
     RecordNotFound,
     SessionInvalid,
     Stopped,
     SyncError,
+    UserNotFound,
+    WorkbookRefused,
 )
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run, RunState
@@ -29,6 +33,7 @@ class Exit(IntEnum):
     LOGIN = 4
     LIMIT = 5
     REFUSED = 6
+    UNCONFIRMED = 7
     INTERRUPTED = 130
 
 
@@ -40,18 +45,24 @@ MEANINGS = {
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
     Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
     Exit.REFUSED: (
-        "the object, record or query was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS, MALFORMED_QUERY)"
+        "the object, record, query or workbook was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS,"
+        " MALFORMED_QUERY, NOT_A_WORKBOOK)"
     ),
+    Exit.UNCONFIRMED: "edits for a production org wait until somebody says yes, once (PRODUCTION_UNCONFIRMED)",
     Exit.INTERRUPTED: "ended by Ctrl-C",
 }
 
 _BY_ERROR: tuple[tuple[type[SyncError], Exit], ...] = (
     (ConfigError, Exit.USAGE),
+    (ProductionUnconfirmed, Exit.UNCONFIRMED),
+    (WorkbookRefused, Exit.REFUSED),
     (NotConnected, Exit.LOGIN),
     (SessionInvalid, Exit.LOGIN),
     (LimitExceeded, Exit.LIMIT),
     (ObjectTrouble, Exit.REFUSED),
     (RecordNotFound, Exit.REFUSED),
+    (ConnectionNotFound, Exit.REFUSED),
+    (UserNotFound, Exit.REFUSED),
     (Misuse, Exit.USAGE),
 )
 
@@ -63,6 +74,7 @@ _BY_CODE = {
     "OBJECT_NOT_FOUND": Exit.REFUSED,
     "INSUFFICIENT_ACCESS": Exit.REFUSED,
     "MALFORMED_QUERY": Exit.REFUSED,
+    "PRODUCTION_UNCONFIRMED": Exit.UNCONFIRMED,
     "CONFIG_ERROR": Exit.USAGE,
     "BAD_REQUEST": Exit.USAGE,
 }

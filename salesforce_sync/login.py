@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Final
 
 import click
@@ -60,7 +61,7 @@ def ask_for_missing(config: Config, method: LoginMethod, *, secret_stdin: bool) 
         return _read_secret(method)
     if not _somebody_there():
         return {}
-    answers = {} if config.org_is_known else {"instance_url": _ask_address()}
+    answers = {} if config.org_is_known else {"instance_url": ask_for_address()}
     for name, question in _QUESTIONS.items():
         if name in LOGINS[method] and getattr(config.credentials, name) is None:
             answers[name] = click.prompt(question, hide_input=name in _SECRETS.values(), err=True)
@@ -71,7 +72,19 @@ def _somebody_there() -> bool:
     return sys.stdin.isatty()
 
 
-def _ask_address() -> str:
+def made_key(config: Config, method: LoginMethod, database: Path) -> dict[str, str]:
+    """For JWT without a key file: the one that `connect --make-key` has made for this database, if it has."""
+    from salesforce_sync.api.jwt_key import files_beside
+
+    pair = files_beside(database)
+    wanted = method is LoginMethod.JWT_BEARER and config.credentials.jwt_key_file is None
+    return {"jwt_key_file": str(pair.key_file)} if wanted and pair.key_file.is_file() else {}
+
+
+def ask_for_address() -> str:
+    """The org's address, from a person; `ConfigError` where there is nobody to ask."""
+    if not _somebody_there():
+        raise ConfigError("A new connection needs the org's address.", hint="Give --instance-url.")
     while True:
         text: str = click.prompt("Address of the org (https://yourdomain.my.salesforce.com)", err=True).rstrip("/")
         if is_address(text):

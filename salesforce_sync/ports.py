@@ -12,14 +12,15 @@ from datetime import datetime
 from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
+from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, PushedChange, Settled, Wanted
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, same
 
@@ -69,6 +70,13 @@ class Org(Protocol):
 
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights; `ObjectNotFound` or `InsufficientAccess` where there are none. One call."""
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        """Several objects at once, in the order of their names; up to five share an API call.
+
+        None where an object's part was not answered: `describe` then says why. An error is raised only where the call
+        as a whole failed, and would fail again.
+        """
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows, by the route that costs the fewest calls.
@@ -132,6 +140,18 @@ class Org(Protocol):
 
     def close(self) -> None:
         """Give up all connections."""
+
+
+MOST_LISTED = 10_000
+"""Changes of one push that are told one by one; of the others it is only counted how they ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A part of what became of a push's changes, the last first. `before`: where the next part ends; None: no more."""
+
+    changes: tuple[PushedChange, ...]
+    before: int | None
 
 
 class Store(Protocol):
@@ -334,13 +354,46 @@ class Store(Protocol):
     def real_id(self, record_id: str) -> str:
         """The org's id for a local one that has been created there; any other id is given back as it is."""
 
+    # ── drafts: edits that were made elsewhere ───────────────────────────────────────────────────────────────────
+
+    def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
+        """Make these drafts edits in the outbox, in one transaction; gives what became of each, in their order.
+
+        One that is refused hinders no other. An update is held against what the org has changed since its base as a
+        merge would have done (`resolve.judge_draft`); what has the value already needs no edit. A field that was
+        edited here since the base, and a deletion of a record that is not as its base any more, are refused: nobody's
+        edit is replaced by an older one. A create whose name is known makes nothing.
+        """
+
+    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+        """The records that drafts of these names have made: name → id, the org's once it has given one."""
+
+    def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
+        """Every value that is known of each field of a record, each once: the one shown now, the org's, older ones.
+
+        Older ones, newest first, are what local edits and the history have replaced. Tombstones too; empty where there
+        is no such record.
+        """
+
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def changes(self) -> tuple[Change, ...]:
-        """Everything in the outbox, in order: waiting, sending and parked.
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        """What is wanted of the outbox, in order: waiting, sending and parked.
 
         A change that is sending has the edits as they were sent, and its operation; newer ones show when it is settled.
         Deletes and undeletes have none. An update of which every field is in conflict is parked, without edits.
+        """
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        """How many there are of these, whatever `wanted.most` says."""
+
+    def edited_objects(self) -> tuple[str, ...]:
+        """The objects that have changes in the outbox, by name."""
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Of these records: who refers to them no more once the outbox is sent, as (id, number of the change).
+
+        That is the deletion of a record that refers to one of them, and an edit whose base does.
         """
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
@@ -359,6 +412,7 @@ class Store(Protocol):
         a pull has brought it already, one row remains, and enters as by `merge`. So does `Applied.row`.
         `Applied.replaced` goes to the history, and to the inbox as REPLACED unless the field's policy is `local`.
         Rejected changes are parked, with an inbox item (unless they were edited since they were sent: then they wait).
+        Of one that is rejected for some fields only (`Rejected.apart`), these are disputed, and the rest waits.
         Deferred ones wait until a time that grows with their attempts, within bounds. Conflicted ones wait; their
         record must be read again. Lost ones stay as sending. Where the org did not take a change, a field that is back
         at its base is no edit, and a new record that was deleted meanwhile is gone.
@@ -369,16 +423,31 @@ class Store(Protocol):
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first, with what became of their changes: each record once, its last outcome.
 
-        A record that was made here is named by the org's id.
+        A record that was made here is named by the org's id. Of many changes the first `MOST_LISTED` are there.
         """
+
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        """What became of a push's changes, the last first; `before` is the place that another part has told."""
+
+    def knows_push(self, push_id: str) -> bool:
+        """Whether it is one of the pushes that are kept."""
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these ids of the org that records have which were made here."""
 
     def record_push(self, push: Push) -> None:
         """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled."""
 
     # ── the inbox and the history ────────────────────────────────────────────────────────────────────────────────
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        """What waits for a person, oldest first."""
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+        """What waits for a person, oldest first: items of a greater number than `after`, at most so many."""
+
+    def count_inbox(self) -> int:
+        """How many items wait."""
+
+    def newest_item(self) -> int:
+        """The greatest number that an item has or had; every later item gets a greater one."""
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         """Carry out a person's decision on an inbox item; `RecordNotFound` if there is no such item.
@@ -424,6 +493,21 @@ class Store(Protocol):
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         """The live rows that pass every filter, in no promised order, without holding them all."""
+
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        """The live rows, as by `scan`, and behind each row's values the name of the record that each of these
+        reference fields points to; None where that record is not here, or its object has no name field.
+        """
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A block in which all that this thread counts and scans is of one moment, whatever others write meanwhile."""
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        """At most `selection.most` live rows, in its order and behind its place: one page of a long answer.
+
+        Going on behind the last row of each page brings every row that was there all along once, whatever comes or
+        goes meanwhile.
+        """
 
     def record_run(self, run: RunRecord) -> None:
         """Keep one object's part of a run, for `status`."""
@@ -473,6 +557,28 @@ class Filter:
 
 OPERATORS = ("eq", "ne", "contains", "startswith", "endswith", "in", "gt", "gte", "lt", "lte", "isnull")
 """Texts compare without regard to case (as in SOQL), except in ids and fields that describe calls case sensitive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in an order: its value of the field that is sorted by (stored form), and its id."""
+
+    id: str
+    value: Stored = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A page of a sorted answer. Rows are in the order of `sort` (nulls are the smallest), then of their ids.
+
+    `descending` turns both around. Texts sort without regard to case where they are compared so.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    sort: str = "Id"
+    descending: bool = False
+    after: Place | None = None
+    most: int = 100
 
 
 class Clock(Protocol):

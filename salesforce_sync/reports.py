@@ -42,9 +42,9 @@ def say_run(run: Run) -> None:
     say_run_briefly(run)
 
 
-def say_run_briefly(run: Run) -> None:
+def say_run_briefly(run: Run, line: str | None = None) -> None:
     """Say the sum of a run in one line; problems go to standard error."""
-    say(run_line(run))
+    say(line or run_line(run))
     if run.again_at is not None:
         say(f"The next try is at {run.again_at:%H:%M} UTC, when API calls may be free again.")
     for problem, names in _by_problem(run).items():
@@ -101,6 +101,12 @@ def _record_document(record: RunRecord) -> dict[str, Any]:
 # ── Status ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def say_warnings(warnings: Sequence[str]) -> None:
+    """Say, to standard error, which settings have no effect."""
+    for each in warnings:
+        warn(f"Warning: {each}")
+
+
 def say_status(status: Status) -> None:
     """Say where the replica is, what it holds, how fresh that is, and what was proved."""
     now = datetime.now(UTC)
@@ -108,6 +114,7 @@ def say_status(status: Status) -> None:
     say(f"connected to  {status.connected_to or 'nothing: fill in .env, or run `salesforce-sync connect`'}")
     for line in budget_lines(status.budget, now):
         say(line)
+    say_warnings(status.warnings)
     say()
     if not status.objects:
         say("No object has been synced yet. Run `salesforce-sync sync`.")
@@ -194,6 +201,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "api_calls": _budget_document(status.budget),
         "outbox": status.outbox,
         "inbox": status.inbox,
+        "warnings": list(status.warnings),
         "objects": [_object_document(each) for each in status.objects],
     }
 
@@ -235,7 +243,13 @@ def say_proofs(run: Run, proofs: Sequence[Proof]) -> None:
     """Say what was proved, and what could not be compared."""
     for proof in proofs:
         say(proof.line())
-    say_run_briefly(run)
+    say_run_briefly(run, proofs_line(run))
+
+
+def proofs_line(run: Run) -> str:
+    """A verify in one line: what it brought is not what it compared."""
+    cost = f"{run.seconds:.1f} s, {counted(run.calls, 'API call')}"
+    return f"{run.state.value}: {counted(run.changed, 'row')} changed or repaired, {cost}"
 
 
 def proof_document(proof: Proof) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Kind, Operation
 from salesforce_sync.models.schema import FieldType, ObjectSchema
@@ -67,6 +69,48 @@ def judge(contested: Contested, schema: ObjectSchema, policies: Policies) -> Ver
     return _by_field(contested, schema, policies)
 
 
+def judge_draft(
+    draft: Draft, schema: ObjectSchema, here: Mapping[str, Stored], org: Mapping[str, Stored], policies: Policies
+) -> tuple[Contested, Verdict]:
+    """What becomes of an update that was made on an older base; `Misuse` where it would replace a newer local edit.
+
+    `here` is the row as it is shown, local edits with it; `org` as the org shows it. When the edit was made is not
+    known, so the policy `newest` asks.
+    """
+
+    def unmoved(name: str) -> bool:
+        return same(_kind(schema, name), here[name], draft.base.get(name, here[name]))
+
+    wanted = {name: value for name, value in draft.values.items() if not same(_kind(schema, name), value, here[name])}
+    for name in wanted:
+        if not unmoved(name) and not same(_kind(schema, name), here[name], org[name]):
+            raise Misuse(
+                f"{schema.name}.{name} was edited here since, to {here[name]!r}.",
+                code="EDITED_SINCE",
+                hint="Export again, or write the value that is to hold in the replica.",
+            )
+    # What is as its author saw it has been judged before: a local edit that was there already is nobody's change.
+    base = {name: org[name] if unmoved(name) else draft.base[name] for name in org if name in draft.base}
+    edits = tuple(Edit(name, base.get(name, org[name]), value) for name, value in wanted.items())
+    contested = Contested(schema.name, draft.record_id, Operation.UPDATE, edits, base, org)
+    return contested, judge(contested, schema, policies)
+
+
+def check_draft_deletion(draft: Draft, schema: ObjectSchema, here: Mapping[str, Stored]) -> None:
+    """`Misuse` if the record is not as the author of its deletion saw it."""
+    changed = [
+        name
+        for name in _data_fields(schema)
+        if name in draft.base and not same(_kind(schema, name), draft.base[name], here[name])
+    ]
+    if changed:
+        raise Misuse(
+            f"The record has changed since, so it is not deleted: {', '.join(changed)}.",
+            code="CHANGED_SINCE",
+            hint="Export again, and look at it.",
+        )
+
+
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -89,7 +133,7 @@ def _by_field(contested: Contested, schema: ObjectSchema, policies: Policies) ->
             fate = _fate(edit, contested, schema)
             if clash and fate is not _Fate.DONE:
                 fate = _by_policy(policy, edit, contested, schema)
-            elif edit.field in contested.disputed and edit.field not in (contested.org or {}):
+            elif edit.field in contested.disputed and fate is _Fate.KEEP and not _can_be_sent(edit, contested, schema):
                 fate = _Fate.CLASH
             shown = _shown(edit, contested)
             if fate is _Fate.KEEP:
@@ -99,6 +143,19 @@ def _by_field(contested: Contested, schema: ObjectSchema, policies: Policies) ->
             else:
                 conflicts.append(Conflict(edit.field, edit.base, edit.value, shown))
     return Verdict(tuple(keep), tuple(done), tuple(conflicts))
+
+
+def _can_be_sent(edit: Edit, contested: Contested, schema: ObjectSchema) -> bool:
+    """Whether the field came with the row, and may be written."""
+    return edit.field in (contested.org or {}) and writable(schema, edit.field, contested.operation)
+
+
+def writable(schema: ObjectSchema, name: str, operation: Operation) -> bool:
+    """Whether the field is there, and the connected user may write it."""
+    if not schema.has(name):
+        return False
+    field_ = schema.field(name)
+    return field_.createable if operation is Operation.CREATE else field_.updateable
 
 
 def _shown(edit: Edit, contested: Contested) -> Stored:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -40,6 +40,7 @@ ObjectName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\Z")]
 FieldName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*\Z")]
 Disputed = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?\Z")]
 PolicyName = Literal["ask", "org", "local", "newest"]
+POLICIES: Final = get_args(PolicyName)
 
 DEFAULT: Final = "default"
 """Stands in `sync.conflicts` for every object and field that is not named there."""
@@ -49,11 +50,13 @@ DEFAULT: Final = "default"
 class SalesforceSettings:
     """Which org, in which version of its API, and where it tells its change events (Pub/Sub API).
 
-    The addresses have no slash at their end.
+    The addresses have no slash at their end. `production_writes`: whether a production org may be written to without
+    having been asked for.
     """
 
     instance_url: str | None = None
     api_version: Version = "58.0"
+    production_writes: bool = False
     events_url: str = "https://api.pubsub.salesforce.com:7443"
 
 
@@ -90,6 +93,13 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkbookSettings:
+    """Where the workbook goes that `export` writes. `path` is absolute."""
+
+    path: Path = Path("Revenue_Cloud_Data.xlsx")
+
+
+@dataclass(frozen=True, slots=True)
 class SignalSettings:
     """Whether signals are told, and to whom their line is addressed."""
 
@@ -109,12 +119,14 @@ class Credentials:
     jwt_key_file: Path | None = None
     login_url: str | None = None
     sync_key: str | None = field(default=None, repr=False)
+    workbook_password: str | None = field(default=None, repr=False)
 
 
 SECTIONS: Final = {
     "salesforce": SalesforceSettings,
     "sync": SyncSettings,
     "storage": StorageSettings,
+    "workbook": WorkbookSettings,
     "signals": SignalSettings,
     "credentials": Credentials,
 }
@@ -145,6 +157,7 @@ _CONFLICTS = "ask, org, local or newest, or these by name: default: ask, Contact
 SETTINGS: Final = (
     Setting("salesforce", "instance_url", "SF_INSTANCE_URL", _ADDRESS),
     Setting("salesforce", "api_version", "SF_API_VERSION", 'an API version from "47.0" on, such as "58.0"'),
+    Setting("salesforce", "production_writes", "SF_PRODUCTION_WRITES", "true or false"),
     Setting("salesforce", "events_url", "SF_EVENTS_URL", _ADDRESS),
     Setting("sync", "interval_minutes", "SF_SYNC_INTERVAL_MINUTES", "a whole number of minutes from 1 to 10080"),
     Setting("sync", "batch_size", "SF_SYNC_BATCH_SIZE", "a whole number from 1 to 2000"),
@@ -161,6 +174,7 @@ SETTINGS: Final = (
     Setting("sync", "events", "SF_SYNC_EVENTS", "true, false or a list of objects, such as Contact"),
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
+    Setting("workbook", "path", "SF_WORKBOOK_PATH", "the path of a file"),
     Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),
     Setting("signals", "target", "SF_SIGNALS_TARGET", "one word of at most 40 characters"),
     Setting("credentials", "client_id", "SF_CLIENT_ID", "a text"),
@@ -171,4 +185,5 @@ SETTINGS: Final = (
     Setting("credentials", "jwt_key_file", "SF_JWT_KEY_FILE", "the path of a private key"),
     Setting("credentials", "login_url", "SF_LOGIN_URL", _ADDRESS),
     Setting("credentials", "sync_key", "SF_SYNC_KEY", "a text"),
+    Setting("credentials", "workbook_password", "SF_WORKBOOK_PASSWORD", "a text"),
 )

@@ -49,6 +49,41 @@ class SyncStarted(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectStarted(Signal):
+    """The org is asked for this object now."""
+
+    object: str
+
+    name: ClassVar[str] = "object_started"
+    mark: ClassVar[str] = "▶️"
+
+    def details(self) -> str:
+        return f"object={self.object}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFinished(Signal):
+    """One object's part of a run has ended, and is kept, while others may go on: `rows` came, `changed` differ now.
+
+    `error`, `message` and `hint` say why it is not complete.
+    """
+
+    object: str
+    state: str
+    rows: int = 0
+    changed: int = 0
+    error: str = ""
+    message: str = ""
+    hint: str = ""
+
+    name: ClassVar[str] = "object_finished"
+    mark: ClassVar[str] = "🏁"
+
+    def details(self) -> str:
+        return f"object={self.object}, state={self.state}"
+
+
+@dataclass(frozen=True, slots=True)
 class SyncComplete(Signal):
     """A run ended and nothing was skipped."""
 
@@ -184,6 +219,21 @@ class Progress(Signal):
 
     def details(self) -> str:
         return f"{self.object.lower()}={self.rows}/{'?' if self.total is None else self.total}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProgress(Signal):
+    """How far one object's way into a workbook is: rows so far, of how many."""
+
+    object: str
+    rows: int
+    total: int
+
+    name: ClassVar[str] = "export_progress"
+    mark: ClassVar[str] = "📗"
+
+    def details(self) -> str:
+        return f"{self.object.lower()}={self.rows}/{self.total}"
 
 
 Listener = Callable[[Any], None]

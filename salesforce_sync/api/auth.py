@@ -98,6 +98,11 @@ class Sessions:
             self._session = self._pasted() or self._log_in()
             return self._session
 
+    def adopt(self, session: Session) -> None:
+        """Use this one, which a login outside of this class has given."""
+        with self._lock:
+            self._session = session
+
     def _pasted(self) -> Session | None:
         connection = self._connection
         if connection.method is not LoginMethod.PASTED_SESSION:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from salesforce_sync.api.route import Probe, Route, bulk_calls, choose, rest_calls_left
+from salesforce_sync.api.route import REST_PAGE_ROWS, Probe, Route, bulk_calls, choose, rest_calls_left
 from salesforce_sync.models.page import Priority
 from salesforce_sync.models.usage import Forecast, Rhythm, Work
 
@@ -20,7 +20,6 @@ POLLS_A_CALL = 5
 LOOK_AGAIN = timedelta(hours=1)
 """How long the org's word that too much is used is taken as true. Which calls leave the window when, it never tells."""
 
-REST_PAGE_ROWS = 2000
 _DAY = timedelta(days=1)
 _SHARES = {Priority.PUSH: 100, Priority.PULL: 95, Priority.VERIFY: 80, Priority.REFRESH: 70}
 """Percent of the ceiling at which each kind of work stops. What pulls leave is the reserve of pushes."""

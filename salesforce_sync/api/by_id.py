@@ -11,7 +11,7 @@ from salesforce_sync.api.composite import MAX_QUERIES, CompositeAnswer, Part
 from salesforce_sync.api.resume import RestPoint
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
-from salesforce_sync.errors import ObjectTrouble, RequestRefused
+from salesforce_sync.errors import ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.page import Page, Rows
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema
@@ -20,6 +20,10 @@ log = logging.getLogger("salesforce_sync.api")
 
 IDS_A_PART = 1000
 """Ids in one query of a composite call: its rows are all held at once, so they must not be too many."""
+
+FEWEST_AT_ONCE = 10
+MOST_TIMEOUTS = 20
+"""Queries of one pull by id that may take the org longer than its two minutes before the pull is given up."""
 
 _IN_SOQL = len("'003000000000001AAA',")
 _IN_PATH = len("%27003000000000001AAA%27%2C")
@@ -33,6 +37,8 @@ class ById:
         self._schema = schema
         self._ids = tuple(dict.fromkeys(map(to_18, ids)))
         self._purpose = purpose
+        self._timeouts = 0
+        self._at_once = IDS_A_PART
 
     def pages(self) -> Iterator[Page]:
         """The rows. Only the final page, which is empty, is a durable point: it costs little to ask again."""
@@ -48,21 +54,26 @@ class ById:
         """The first page of every query that it takes."""
         by_get, by_part = self._room_in_get(), self._room_in_part()
         if len(self._ids) <= by_get:
-            yield self._get(self._ids)
+            yield from self._patiently(self._ids)
             return
-        done = 0
-        for group in _cut(self._ids, by_part * MAX_QUERIES):
+        left: Sequence[str] = self._ids
+        while left:
+            some = left[: min(by_part, self._at_once) * MAX_QUERIES]
+            groups = _cut(some, min(by_part, self._at_once))
             try:
-                groups = _cut(group, by_part)
                 answer = self._together(groups)
+            except QueryTimeout as slow:
+                self._halve(groups[0], slow)
+                continue
             except ObjectTrouble as refused:
                 if by_get <= 0:
                     raise self._no_way(refused) from refused
                 log.warning("%s: records are read with more calls: %s", self._schema.name, refused.message)
-                yield from map(self._get, _cut(self._ids[done:], by_get))
+                for ids in _cut(left, by_get):
+                    yield from self._patiently(ids)
                 return
-            yield from self._first_pages(answer, len(groups))
-            done += len(group)
+            yield from self._first_pages(answer, groups)
+            left = left[len(some) :]
 
     def _room_in_get(self) -> int:
         """How many ids a GET can name; 0 or less where the fields alone are too many for one."""
@@ -82,19 +93,41 @@ class ById:
         message = f"{self._schema.name} has too many fields for a GET, and composite is refused: {refused.message}"
         return RequestRefused(message, code="URI_TOO_LONG")
 
-    def _get(self, ids: Sequence[str]) -> rest.FirstPage:
-        return rest.ask(self._transport, query.with_ids(self._schema, ids), PageDecoder(self._schema), self._purpose)
+    def _patiently(self, ids: Sequence[str]) -> Iterator[rest.FirstPage]:
+        """A query of its own for these ids; several where that takes the org too long."""
+        left = ids
+        while left:
+            some = left[: self._at_once]
+            asked = query.with_ids(self._schema, some)
+            try:
+                yield composite.first_page(self._transport, asked, PageDecoder(self._schema), self._purpose)
+            except QueryTimeout as slow:
+                self._halve(some, slow)
+            else:
+                left = left[len(some) :]
+
+    def _halve(self, ids: Sequence[str], slow: QueryTimeout) -> None:
+        self._timeouts += 1
+        if len(ids) <= FEWEST_AT_ONCE or self._timeouts >= MOST_TIMEOUTS:
+            raise slow
+        self._at_once = min(self._at_once, -(-len(ids) // 2))
+        log.info("%s is read %d records at a time: %s", self._schema.name, self._at_once, slow.message)
 
     def _together(self, groups: Sequence[Sequence[str]]) -> CompositeAnswer:
         paths = [rest.query_path(query.with_ids(self._schema, ids)) for ids in groups]
         parts = [Part(f"rows{number}", path, rest.PAGE_SIZE) for number, path in enumerate(paths)]
         return composite.ask(self._transport, parts, self._purpose, rest.PAGE_SIZE)
 
-    def _first_pages(self, answer: CompositeAnswer, count: int) -> Iterator[rest.FirstPage]:
+    def _first_pages(self, answer: CompositeAnswer, groups: Sequence[Sequence[str]]) -> Iterator[rest.FirstPage]:
         decoder = PageDecoder(self._schema)
-        for number in range(count):
-            page = decoder.decode(answer.part(f"rows{number}").checked(self._purpose.doing))
-            yield rest.FirstPage(page, answer.session, answer.asked)
+        for number, ids in enumerate(groups):
+            try:
+                body = answer.part(f"rows{number}").checked(self._purpose.doing)
+            except QueryTimeout as slow:
+                self._halve(ids, slow)
+                yield from self._patiently(ids)
+            else:
+                yield rest.FirstPage(decoder.decode(body), answer.session, answer.asked)
 
 
 def _cut(ids: Sequence[str], size: int) -> list[Sequence[str]]:

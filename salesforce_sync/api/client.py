@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from salesforce_sync.api import rest, write_route
+from salesforce_sync.api.about import about, kind_without_asking
 from salesforce_sync.api.auth import Keys, Sessions
 from salesforce_sync.api.created import Creations
 from salesforce_sync.api.deletions import deletions
@@ -18,16 +19,18 @@ from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
 from salesforce_sync.api.pull import Pull
 from salesforce_sync.api.query import Query
-from salesforce_sync.api.together import first_pages
+from salesforce_sync.api.rights import Rights, rights
+from salesforce_sync.api.together import describe_together, first_pages
 from salesforce_sync.api.transport import CALLER, Call, Transport
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
 from salesforce_sync.errors import ObjectTrouble, RequestRefused
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
+from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.salesforce_id import to_18
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Announce, Clock, Order, Usage
 
 if TYPE_CHECKING:
@@ -71,6 +74,12 @@ class SalesforceOrg:
             self.objects()  # nothing was asked of the org yet
         return session
 
+    def adopt(self, session: Session) -> Session:
+        """Go on with a session that a login has just given, once the org has confirmed it. One call."""
+        self._sessions.adopt(session)
+        self.objects()
+        return self._sessions.current()
+
     def org_id(self) -> str | None:
         """The org's 15-character id, where the session tells it: a session id begins with it. No API call."""
         found = re.match(r"(00D[0-9A-Za-z]{12})!", self._sessions.current().access_token)
@@ -85,6 +94,23 @@ class SalesforceOrg:
         except (ObjectTrouble, msgspec.DecodeError, LookupError, TypeError):
             return ""
 
+    def kind(self) -> OrgKind | None:
+        """What the address tells of the org, production or not; None where it has to be asked. No API call."""
+        return kind_without_asking(self._sessions.current().instance_url)
+
+    def about(self) -> OrgFacts:
+        """What the org says of itself. One call."""
+        return about(self._transport)
+
+    def rights(self) -> Rights | None:
+        """What the connected user may do in the org as a whole; None where the org does not tell. One call."""
+        return rights(self._transport)
+
+    @property
+    def address(self) -> str:
+        """Where the org answers."""
+        return self._sessions.current().instance_url
+
     def objects(self) -> tuple[ObjectSummary, ...]:
         """Every object that the connected user may see. One call."""
         return rest.objects(self._transport)
@@ -92,6 +118,10 @@ class SalesforceOrg:
     def describe(self, object_name: str) -> ObjectSchema:
         """The object's fields and rights. One call."""
         return rest.describe(self._transport, object_name)
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        """Several objects and how many rows they have (`ports.Org.describe_together`)."""
+        return describe_together(self._transport, object_names)
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         """Bring the rows (`ports.Org.pull`).

@@ -72,12 +72,23 @@ class Pull:
     def _begin(self) -> Iterator[Page]:
         """Ask the first REST page: small results are then complete, and large ones have told their size."""
         for_bulk, for_rest = queries(self._request)
+        if (
+            self._first is None
+            and self._request.jobs
+            and self._request.rows is not None
+            and route.surely_bulk(self._request.rows)
+        ):
+            job = self._cheaper_job(for_bulk)
+            if job is not None:
+                yield from self._job_pages(job, self._request.rows)
+                return
         first, self._first = self._first or self._probe(for_rest), None
         if first is None:
             yield from self._only_by_job(for_bulk)
             return
         probe = route.Probe(first.outline.total, first.outline.rows, first.outline.done)
-        job = self._cheaper_job(for_bulk) if route.choose(probe) is route.Route.BULK else None
+        by_job = self._request.jobs and route.choose(probe) is route.Route.BULK
+        job = self._cheaper_job(for_bulk) if by_job else None
         if job is None:
             yield from self._rest(first.session).after(first.first_page(PageDecoder(self._schema)))
             return
@@ -112,12 +123,17 @@ class Pull:
     def _only_by_job(self, asked: Query) -> Iterator[Page]:
         """By Bulk what a GET cannot answer; by composite, or in windows, where Bulk does not take it."""
         try:
-            job = self._bulk.create(asked, self._schema.name)
+            job = self._promised_job(asked)
         except RequestRefused as refused:
             log.info("%s goes without Bulk: %s", self._schema.name, refused.message)
             yield from self._split().begin() if self._slow else self._within_post(refused)
             return
         yield from self._job_pages(job, None)
+
+    def _promised_job(self, asked: Query) -> Job:
+        if self._request.jobs:
+            return self._bulk.create(asked, self._schema.name)
+        raise RequestRefused(f"Bulk jobs for {self._schema.name} have failed.", code="JOBS_FAILED")
 
     def _within_post(self, refused: RequestRefused) -> Iterator[Page]:
         """The pages of a query that is too long for a GET; what follows the first has short addresses."""

@@ -8,6 +8,9 @@ from enum import StrEnum
 RESULT_PAGE_ROWS = 250_000
 """Rows asked of one Bulk result page."""
 
+REST_PAGE_ROWS = 2_000
+"""The most that a REST page holds; of wide rows it holds fewer."""
+
 NARROW = 4
 """Columns of a listing: a million of its rows are as many bytes as a common page of wide ones."""
 
@@ -50,6 +53,11 @@ def result_page_rows(width: int, page_rows: int = RESULT_PAGE_ROWS) -> int:
 def choose(probe: Probe) -> Route:
     """The cheaper way on. A tie stays with REST: its first page is already here, and it keeps the order."""
     return Route.BULK if rest_calls_left(probe) > bulk_calls(probe.total) else Route.REST
+
+
+def surely_bulk(rows: int) -> bool:
+    """Whether Bulk is the cheaper way for so many rows, even if REST's pages are as long as they can be."""
+    return choose(Probe(rows, min(rows, REST_PAGE_ROWS), rows <= REST_PAGE_ROWS)) is Route.BULK
 
 
 def first_wait(rows: int | None) -> float:

@@ -57,6 +57,6 @@ def _disk(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failed:
-        if failed.errno in (errno.ENOSPC, errno.EDQUOT):
+        if failed.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull(f"There is no room left in {directory}.", hint="Free some space and sync again.") from failed
         raise StoreTrouble(f"{directory} cannot be written to: {failed.strerror}.") from failed

@@ -21,7 +21,7 @@ from salesforce_sync.ports import Clock
 _PRODUCTION = "https://login.salesforce.com"
 _SANDBOX = "https://test.salesforce.com"
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_SECRETS = ("client_secret", "refresh_token", "assertion")
+_SECRETS = ("client_secret", "refresh_token", "assertion", "code", "code_verifier")
 _JWT_LIFE = timedelta(minutes=2)
 """Salesforce takes at most three minutes; one is left for clocks that differ."""
 
@@ -55,6 +55,11 @@ def request(connection: Connection, wire: Wire, clock: Clock) -> Grant:
             if "audience" not in refused.message.lower():
                 raise
     return _ask(connection, _form(connection, audiences[-1], clock), wire, clock)
+
+
+def exchange(login_url: str, form: dict[str, str], wire: Wire, clock: Clock) -> Grant:
+    """Ask the token endpoint there with this form, which is good once; raises as `request` does."""
+    return _send(login_url, form, wire, clock, again_if_seen=False)
 
 
 def _form(connection: Connection, audience: str, clock: Clock) -> dict[str, str]:
@@ -113,9 +118,15 @@ def _token_host(connection: Connection) -> str:
 
 
 def _ask(connection: Connection, form: dict[str, str], wire: Wire, clock: Clock) -> Grant:
+    # A refresh token that rotates is good once: if the org may have seen it, it is not sent again.
+    again_if_seen = connection.method is not LoginMethod.REFRESH_TOKEN
+    return _send(_token_host(connection), form, wire, clock, again_if_seen=again_if_seen)
+
+
+def _send(host: str, form: dict[str, str], wire: Wire, clock: Clock, *, again_if_seen: bool) -> Grant:
     outgoing = Outgoing(
         "POST",
-        f"{_token_host(connection)}/services/oauth2/token",
+        f"{host}/services/oauth2/token",
         {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
         urlencode(form).encode(),
     )
@@ -132,8 +143,7 @@ def _ask(connection: Connection, form: dict[str, str], wire: Wire, clock: Clock)
                 after = read_retry_after(incoming.header("retry-after"), clock.now())
             failure, again = _refused(refusal, outgoing.url), fate(refusal) is Fate.AGAIN
         except Unreachable as broken:
-            # A refresh token that rotates is good once: if the org may have seen it, it is not sent again.
-            failure, again = broken, connection.method is not LoginMethod.REFRESH_TOKEN or isinstance(broken, NotSent)
+            failure, again = broken, again_if_seen or isinstance(broken, NotSent)
         seconds = pause(tried, after, random.random()) if again else None
         if seconds is None:
             raise failure
@@ -171,8 +181,8 @@ _HINTS_BY_TEXT = (
     ("no client credentials user", "Set a 'Run As' user in the app's client credentials flow."),
     ("not supported on this domain", "Set salesforce.instance_url to the org's own My Domain address; "
      "client credentials do not work on login.salesforce.com or test.salesforce.com."),
-    ("expired access/refresh token", "The refresh token has ended or was used before; "
-     "authorise the app again and set the new SF_REFRESH_TOKEN."),
+    ("expired access/refresh token", "The refresh token has ended, or was used before (the answer to its last use may "
+     "have been lost). Authorise the app again: 'salesforce-sync connect', or a new SF_REFRESH_TOKEN."),
     ("hasn't approved this consumer", "Pre-authorise the app for the user ('Admin approved users')."),
     ("audience", "Set SF_LOGIN_URL to https://login.salesforce.com, or https://test.salesforce.com for a sandbox."),
     ("inactive user", "The user is not active in the org; use another one."),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
@@ -96,13 +98,13 @@ class Wire:
     """The connections to one org, kept open and shared by all threads."""
 
     def __init__(self) -> None:
-        self._client = _client()
-        self._to_this_machine = _client(mounts=_NO_PROXY)  # in plain http: no proxy may see the token
+        self._clients: dict[tuple[bool, bool], httpx2.Client] = {}
+        self._lock = threading.Lock()
 
     def open(self, outgoing: Outgoing) -> Incoming:
         """Send the request and give the answer once its headers are here; `Unreachable` if none came."""
         headers = {"Accept-Encoding": "gzip", "User-Agent": "salesforce-sync", **outgoing.headers}
-        client = self._to_this_machine if is_loopback(urlsplit(outgoing.url).hostname or "") else self._client
+        client = self._client_to(urlsplit(outgoing.url))
         try:
             request = client.build_request(outgoing.method, outgoing.url, headers=headers, content=outgoing.body)
             return Incoming(client.send(request, stream=True))
@@ -117,12 +119,24 @@ class Wire:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
-        self._to_this_machine.close()
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+
+    def _client_to(self, address: SplitResult) -> httpx2.Client:
+        """Made when it is first needed: to read all certificates takes a tenth of a second, which plain http saves."""
+        secure, here = address.scheme == "https", is_loopback(address.hostname or "")
+        with self._lock:
+            if (secure, here) not in self._clients:
+                # To this machine in plain http: no proxy may see the token.
+                self._clients[secure, here] = _client(secure, mounts=_NO_PROXY if here else None)
+            return self._clients[secure, here]
 
 
-def _client(mounts: Mapping[str, None] | None = None) -> httpx2.Client:
+def _client(secure: bool, mounts: Mapping[str, None] | None) -> httpx2.Client:
+    """A client; one for plain http trusts no certificate at all."""
     return httpx2.Client(
+        verify=True if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
         limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30.0),
         follow_redirects=False,  # a redirect would carry the token to a host that nobody chose

@@ -71,7 +71,8 @@ class PullRequest:
     """What to pull: all rows, or with `since` the rows (and soft-deleted ones) whose stamp is at or after it (UTC).
 
     With `ids` only those records, soft-deleted ones too, as `Rows`; ids that the org does not show are left out.
-    The columns are the schema's: `schema.only(…)` asks for fewer.
+    The columns are the schema's: `schema.only(…)` asks for fewer. `rows` is about how many there are, where the org has
+    just counted them. `jobs`: whether they may come by a Bulk job.
     """
 
     schema: ObjectSchema
@@ -79,6 +80,8 @@ class PullRequest:
     resume: str | None = None
     ids: tuple[str, ...] = ()
     priority: Priority = Priority.PULL
+    rows: int | None = None
+    jobs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

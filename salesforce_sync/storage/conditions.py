@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.schema import Field, FieldType
-from salesforce_sync.ports import OPERATORS, Filter
+from salesforce_sync.ports import OPERATORS, Filter, Place
 from salesforce_sync.storage.statements import collation, quote
 
 Condition = tuple[str, tuple[object, ...]]
@@ -35,9 +35,40 @@ def condition(field: Field, each: Filter) -> Condition:
     return _pattern(field, each.operator, str(each.value))
 
 
-def _check(field: Field, each: Filter) -> None:
+def sort_key(field: Field) -> str:
+    """What rows are sorted by, so that they stand as their values compare."""
+    check_kept(field)
+    if field.type is FieldType.DECIMAL:
+        return f"CAST({quote(field.name)} AS REAL)"
+    return f"{quote(field.name)}{collation(field)}"
+
+
+def behind(field: Field, place: Place, *, descending: bool) -> Condition:
+    """The rows that come after this place. Nulls are the smallest values, as in SQLite's own order."""
+    sign = "<" if descending else ">"
+    later = f'"Id" {sign} ?'
+    if field.name == "Id":
+        return later, (place.id,)
+    key, same = sort_key(field), f"{sort_key(field)} IS {_bound(field)}"
+    if place.value is None:
+        more = "" if descending else f" OR {key} IS NOT NULL"
+        return f"(({key} IS NULL AND {later}){more})", (place.id,)
+    more = f" OR {key} IS NULL" if descending else ""
+    return f"({key} {sign} {_bound(field)} OR ({same} AND {later}){more})", (place.value, place.value, place.id)
+
+
+def _bound(field: Field) -> str:
+    return "CAST(? AS REAL)" if field.type is FieldType.DECIMAL else "?"
+
+
+def check_kept(field: Field) -> None:
+    """`Misuse` for a field that has no column."""
     if not field.synced:
         raise Misuse(f"{field.name} is not kept here.", hint="Parts of an address or a place are fields of their own.")
+
+
+def _check(field: Field, each: Filter) -> None:
+    check_kept(field)
     if each.operator in _OF_TEXTS and field.type in _NO_TEXT:
         raise Misuse(f"{field.name} holds no text.", hint=f"{each.operator!r} is for texts; use eq, gt or lt.")
 

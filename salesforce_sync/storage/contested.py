@@ -8,13 +8,14 @@ from datetime import datetime
 
 import apsw
 
+from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
-from salesforce_sync.resolve import Policies, judge
+from salesforce_sync.resolve import Policies, judge, judge_draft
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_record_item
@@ -23,6 +24,7 @@ from salesforce_sync.storage.records import forget_change, row_of, set_cell, tid
 _EDITS = """
 SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
 """
+_EDIT_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 _WAITING = "SELECT operation, edited_at, state FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
 _ON_ITS_WAY = """
 in_flight AND EXISTS (SELECT 1 FROM _sync_outbox o
@@ -104,7 +106,14 @@ def _seen(before: Row | None, came: Row) -> Tally:
 class Judge:
     """Asks `resolve.judge` what becomes of local edits, and carries it out."""
 
-    def __init__(self, policies: Policies, history: HistoryWriter, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        schemas: Callable[[str], ObjectSchema | None],
+        policies: Policies,
+        history: HistoryWriter,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._schema = schemas
         self._policies = policies
         self._history = history
         self._now = now
@@ -117,6 +126,25 @@ class Judge:
         rows = list(db.execute(f"SELECT {listed} FROM {staging} s JOIN {outbox}", (schema.name,)))
         came = [dict(zip(columns, row, strict=True)) for row in rows]
         return [Met(str(row["Id"]), row_of(db, schema, str(row["Id"])), row) for row in came]
+
+    def known(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, here: Row) -> dict[str, Stored]:
+        """The row as the org showed it last, beneath what is edited here."""
+        record = schema.name, record_id
+        return {**here, **dict(db.execute(_EDIT_BASES, record)), **dict(db.execute(_DISPUTED, record))}
+
+    def verdict_on(
+        self, db: apsw.Connection, schema: ObjectSchema, draft: Draft, here: Row
+    ) -> tuple[Contested, Verdict]:
+        """What becomes of an update that was made on an older base."""
+        return judge_draft(draft, schema, here, self.known(db, schema, draft.record_id, here), self._policies)
+
+    def dispute(self, db: apsw.Connection, contested: Contested, verdict: Verdict) -> None:
+        """Put the verdict's conflicts, whose local values are in the row already, before a person."""
+        for each in verdict.conflicts:
+            record = contested.object_name, contested.record_id
+            db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
+        if verdict.conflicts:
+            put_record_item(db, contested, verdict, self._now())
 
     def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row) -> None:
         """The answer to a push showed the record's row: it enters, and newer edits are held against it."""
@@ -185,6 +213,7 @@ class Judge:
         if operation == Operation.DELETE and org is not None:
             # What we have sent ourselves is no change of anybody's.
             base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}
+            base |= dict.fromkeys(self._emptied(db, schema, base, org))
         if "IsDeleted" in base and operation in (Operation.DELETE, Operation.UNDELETE):
             base["IsDeleted"] = int(operation == Operation.UNDELETE)
         if org is not None:  # only some columns may have come
@@ -194,6 +223,24 @@ class Judge:
         return Contested(
             schema.name, record_id, Operation(operation), edits, base, org, disputed, parse_datetime(edited_at)
         )
+
+    def _emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
+        """The references that the org has emptied because their record is deleted, as it is here."""
+        return [
+            field.name
+            for field in schema.references.values()
+            if field.name in org
+            and org[field.name] is None
+            and base.get(field.name) is not None
+            and any(self._is_deleted(db, target, base[field.name]) for target in field.reference_to)
+        ]
+
+    def _is_deleted(self, db: apsw.Connection, object_name: str, record_id: Stored) -> bool:
+        schema = self._schema(object_name)
+        if schema is None or not schema.has("IsDeleted"):
+            return False
+        there = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
+        return db.execute(there, (record_id,)).get is not None
 
     def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
         record = schema.name, contested.record_id

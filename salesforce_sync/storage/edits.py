@@ -35,38 +35,49 @@ class Editor:
         self._schema = schema
 
     def create(self, schema: ObjectSchema, values: Mapping[str, Stored]) -> str:
+        with self._editing() as db:
+            return self.create_in(db, schema, values)
+
+    def create_in(self, db: apsw.Connection, schema: ObjectSchema, values: Mapping[str, Stored]) -> str:
+        """The same in a transaction that is open: triggers must fire in it."""
         _check_writable(schema, values)
         names = [schema.field(name).name for name in values]
         listed = ", ".join(map(sql.quote, names))
         given = f"({listed}) VALUES ({', '.join('?' * len(names))})" if names else "DEFAULT VALUES"
-        with self._editing() as db:
-            db.execute(f"INSERT INTO {sql.quote(schema.name)} {given}", _bindings(db, schema, values))
-            newest = f'SELECT "Id" FROM {sql.quote(schema.name)} WHERE rowid = ?'
-            return str(db.execute(newest, (db.last_insert_rowid(),)).get)
+        db.execute(f"INSERT INTO {sql.quote(schema.name)} {given}", _bindings(db, schema, values))
+        newest = f'SELECT "Id" FROM {sql.quote(schema.name)} WHERE rowid = ?'
+        return str(db.execute(newest, (db.last_insert_rowid(),)).get)
 
     def update(self, schema: ObjectSchema, record_id: str, values: Mapping[str, Stored]) -> None:
+        if values:
+            with self._editing() as db:
+                self.update_in(db, schema, record_id, values)
+
+    def update_in(
+        self, db: apsw.Connection, schema: ObjectSchema, record_id: str, values: Mapping[str, Stored]
+    ) -> None:
+        """The same in a transaction that is open: triggers must fire in it."""
         _check_writable(schema, values)
-        if not values:
-            return
         assigned = ", ".join(f"{sql.quote(schema.field(name).name)} = ?" for name in values)
-        with self._editing() as db:
-            bindings = (*_bindings(db, schema, values), real_id(db, record_id))
-            db.execute(
-                f'UPDATE {sql.quote(schema.name)} SET {assigned} WHERE "Id" = ? AND {sql.alive(schema)}', bindings
-            )
-            _check_found(db, schema, record_id)
+        bindings = (*_bindings(db, schema, values), real_id(db, record_id))
+        db.execute(f'UPDATE {sql.quote(schema.name)} SET {assigned} WHERE "Id" = ? AND {sql.alive(schema)}', bindings)
+        _check_found(db, schema, record_id)
 
     def delete(self, schema: ObjectSchema, record_id: str) -> None:
         with self._editing() as db:
-            full = real_id(db, record_id)
-            live = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND {sql.alive(schema)}'
-            if not db.execute(live, (full,)).get:
-                raise _no_record(schema, record_id)
-            if db.execute(_UNDELETING, (schema.name, full)).get:
-                self._take_back(db, schema, full)
-            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (full,))
-            if not db.execute(_IN_OUTBOX, (schema.name, full)).get:
-                self._let_go(db, full)
+            self.delete_in(db, schema, record_id)
+
+    def delete_in(self, db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
+        """The same in a transaction that is open: triggers must fire in it."""
+        full = real_id(db, record_id)
+        live = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND {sql.alive(schema)}'
+        if not db.execute(live, (full,)).get:
+            raise no_record(schema, record_id)
+        if db.execute(_UNDELETING, (schema.name, full)).get:
+            self._take_back(db, schema, full)
+        db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (full,))
+        if not db.execute(_IN_OUTBOX, (schema.name, full)).get:
+            self._let_go(db, full)
 
     def _take_back(self, db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
         """The edits that were made since the record was brought back here end with that."""
@@ -109,10 +120,11 @@ def real_id(db: apsw.Connection, record_id: str) -> str:
 
 def _check_found(db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
     if not db.changes():
-        raise _no_record(schema, record_id)
+        raise no_record(schema, record_id)
 
 
-def _no_record(schema: ObjectSchema, record_id: str) -> RecordNotFound:
+def no_record(schema: ObjectSchema, record_id: str) -> RecordNotFound:
+    """There is none of this id, or it is deleted."""
     return RecordNotFound(f"{schema.name} has no such record as {record_id}, or it is deleted.")
 
 

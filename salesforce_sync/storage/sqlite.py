@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
 from datetime import datetime
 from importlib import resources
@@ -13,29 +14,32 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
+from salesforce_sync.errors import NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
+from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, Settled, Wanted, is_local
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.comparison import Comparer
-from salesforce_sync.storage.conditions import condition, may_use_index
+from salesforce_sync.storage.conditions import behind, condition, may_use_index, sort_key
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.events import EventMerger
+from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
@@ -43,6 +47,7 @@ from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.watch import drop_triggers, give_triggers
 
 KEEPING = Keeping()
+COUNTS_KEPT = 100
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
 
@@ -57,10 +62,11 @@ class SqliteStore:
         self._clock = clock
         self._connections = Connections(path)
         self._history = HistoryWriter(self._connections, keeping, clock.now)
-        judge = Judge(policies, self._history, clock.now)
+        judge = Judge(self.schema, policies, self._history, clock.now)
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
+        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._events = EventMerger(self._connections, judge, self._history, self._comparer.take_out)
@@ -68,6 +74,7 @@ class SqliteStore:
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()
+        self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -296,8 +303,26 @@ class SqliteStore:
     def real_id(self, record_id: str) -> str:
         return self._editor.real_id(record_id)
 
-    def changes(self) -> tuple[Change, ...]:
-        return self._outbox.changes()
+    def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
+        return self._drafts.take_in(drafts)
+
+    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+        return self._drafts.drafted(names)
+
+    def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
+        return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
+
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        return self._outbox.changes(wanted)
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        return self._outbox.count_changes(wanted)
+
+    def edited_objects(self) -> tuple[str, ...]:
+        return self._outbox.edited_objects()
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        return self._outbox.leaving(ids)
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
         self._outbox.sending(changes, push_id, sent_at, job)
@@ -308,11 +333,26 @@ class SqliteStore:
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         return self._outbox.pushes(most)
 
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        return self._outbox.pushed(push_id, before, most)
+
+    def knows_push(self, push_id: str) -> bool:
+        return self._outbox.knows_push(push_id)
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        return self._outbox.made_here(ids)
+
     def record_push(self, push: Push) -> None:
         self._outbox.record_push(push)
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        return self._inbox.items()
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+        return self._inbox.items(after, most)
+
+    def count_inbox(self) -> int:
+        return self._inbox.count()
+
+    def newest_item(self) -> int:
+        return self._inbox.newest()
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         self._inbox.resolve(number, resolution)
@@ -332,8 +372,19 @@ class SqliteStore:
         schema = self._known(object_name)
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
-            counted: int = self._connections.reader().execute(sql.count_matching(schema, conditions), parameters).get
-        return counted
+            return self._counted(sql.count_matching(schema, conditions), parameters)
+
+    def _counted(self, statement: str, parameters: tuple[object, ...]) -> int:
+        """A count, kept as long as nothing in the file has changed: each page of a list tells how many there are."""
+        reader = self._connections.reader()
+        version = reader.pragma("data_version")
+        kept: tuple[object, dict[object, int]] | None = getattr(self._counts, "kept", None)
+        if kept is None or kept[0] != version or len(kept[1]) >= COUNTS_KEPT:
+            kept = self._counts.kept = version, {}
+        question = statement, parameters
+        if question not in kept[1]:
+            kept[1][question] = reader.execute(statement, parameters).get
+        return kept[1][question]
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         statement = self._schemas.statement(object_name, sql.get)
@@ -356,6 +407,41 @@ class SqliteStore:
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
             return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        schema = self._known(object_name)
+        parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
+        with translated(self.path):
+            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+
+    def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
+        """The objects that are here and have a name, of those that the field may point to."""
+        found = (self.schema(name) for name in lookup.reference_to)
+        return tuple(each for each in found if each is not None and each.name_field is not None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with translated(self.path):
+            reader = self._connections.reader()
+            reader.execute("BEGIN")
+            try:
+                yield
+            finally:
+                reader.execute("END")
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        schema = self._known(object_name)
+        field, down = schema.field(selection.sort), selection.descending
+        self._index_for(schema, selection.filters)
+        conditions, parameters = self._conditions(schema, selection.filters)
+        if selection.after is not None:
+            behind_it, values = behind(field, selection.after, descending=down)
+            conditions, parameters = [*conditions, behind_it], (*parameters, *values)
+        way = " DESC" if down else ""
+        order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
+        with translated(self.path):
+            statement = sql.select(schema, conditions, list(order))
+            return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
 
     def _conditions(self, schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:
         pairs = [condition(schema.field(each.field), each) for each in filters]
@@ -391,20 +477,16 @@ class SqliteStore:
         finally:
             writer.set_busy_timeout(BUSY_MILLISECONDS)
 
-    def query(self, statement: str, limit: int) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """Run somebody's read-only SQL: column names and at most `limit` rows. `MalformedQuery` says what is wrong."""
-        import apsw.ext  # costs 8 ms, and only this needs it
+    def query(
+        self, statement: str, limit: int, seconds: float = SECONDS
+    ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Run somebody's read-only SQL: column names and at most `limit` rows.
 
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
         connection = self._connections.guest()
         try:
-            # Asked beforehand: a query without rows has no description to ask for later.
-            described = apsw.ext.query_info(connection, statement).description
-            names = tuple(name for name, _ in described)
-            return names, list(itertools.islice(connection.execute(statement), limit))
-        except apsw.AuthError as error:
-            raise Misuse("This query may only read.", hint="Use SELECT.") from error
-        except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError) as error:
-            raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+            return answered(connection, statement, limit, seconds)
         finally:
             connection.close()
 

@@ -381,5 +381,27 @@ def scan(schema: ObjectSchema, conditions: Sequence[str]) -> str:
     return f"SELECT {listed(schema)} FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"
 
 
+def scan_named(schema: ObjectSchema, lookups: Sequence[tuple[Field, Sequence[ObjectSchema]]]) -> str:
+    """`scan` with the name of the record that each lookup points to, of the objects beside it."""
+    own = ", ".join(f"t.{quote(each.name)}" for each in schema.columns)
+    named = "".join(f", {_name_of(field, parents)}" for field, parents in lookups)
+    return f"SELECT {own}{named} FROM {quote(schema.name)} t WHERE {alive(schema)}"
+
+
+def _name_of(lookup: Field, parents: Sequence[ObjectSchema]) -> str:
+    """The first object that has the record: an id is in one only."""
+    points_to = f"t.{quote(lookup.name)}"
+    names = [
+        f'(SELECT p.{quote(parent.name_field.name)} FROM {quote(parent.name)} p WHERE p."Id" = {points_to})'
+        for parent in parents
+        if parent.name_field is not None
+    ]
+    return f"coalesce({', '.join([*names, 'NULL', 'NULL'])})"
+
+
+def select(schema: ObjectSchema, conditions: Sequence[str], order: Sequence[str]) -> str:
+    return f"{scan(schema, conditions)} ORDER BY {', '.join(order)} LIMIT ?"
+
+
 def count_matching(schema: ObjectSchema, conditions: Sequence[str]) -> str:
     return f"SELECT count(*) FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"

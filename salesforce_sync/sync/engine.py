@@ -13,13 +13,17 @@ from enum import Enum
 from threading import Event
 
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.outbox import Preview, Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
+from salesforce_sync.models.schema import Described
+from salesforce_sync.models.usage import MANY_UNKNOWN
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import (
     ApiLimitWarning,
     Bus,
+    ObjectFinished,
+    ObjectStarted,
     Progress,
     RecordsUpdated,
     SyncComplete,
@@ -28,7 +32,7 @@ from salesforce_sync.signals import (
     VerifyComplete,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
-from salesforce_sync.sync.pusher import InboxNews, Preview, Pusher
+from salesforce_sync.sync.pusher import InboxNews, Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.undo import Undone
 from salesforce_sync.sync.verify import Pages
@@ -48,7 +52,7 @@ class SyncEngine:
         self._clock = clock
         self._bus = bus
         self._rules = rules
-        self._pusher = Pusher(org, store, clock, bus)
+        self._pusher = Pusher(org, store, clock, bus, rules.window)
 
     def run(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, then push what is in the outbox.
@@ -155,7 +159,21 @@ class SyncEngine:
             return tasks
         for task, answer in zip(asked, answers, strict=True):
             task.polled = answer
+        unknown = [task for task in tasks if task.error is None and self._store.schema(task.name) is None]
+        if len(unknown) >= MANY_UNKNOWN:
+            self._describe(unknown)
         return tasks
+
+    def _describe(self, tasks: Sequence[_Task]) -> None:
+        """What is not known here yet is described at once, as far as the org does; the rest by its own pull."""
+        try:
+            answers = self._org.describe_together([task.name for task in tasks])
+        except SyncError as error:
+            for task in tasks:
+                task.error = error
+            return
+        for task, answer in zip(tasks, answers, strict=True):
+            task.described = answer
 
     def _claimed(self, name: str, puller: Puller) -> _Task:
         task = _Task(name, self._clock.now())
@@ -180,18 +198,24 @@ class SyncEngine:
             if pulled is None:
                 return
             task.claim.close()
-            task.record = self._completed(task, course, pulled)
+            self._ended(task, self._completed(task, course, pulled))
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
                 course.stop.set()
             task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
             state = RunState.PARTIAL if isinstance(error, LimitExceeded | Stopped) else RunState.FAILED
-            task.record = self._failed(task, course, Problem(error.code, error.message, error.hint), state)
+            self._ended(task, self._failed(task, course, Problem(error.code, error.message, error.hint), state))
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", task.name)
             what = f"{type(error).__name__}: {error}"[:500]
             problem = Problem("INTERNAL_ERROR", what, "Please report it with the log.")
-            task.record = self._failed(task, course, problem)
+            self._ended(task, self._failed(task, course, problem))
+
+    def _ended(self, task: _Task, record: RunRecord) -> None:
+        task.record = record
+        problem = record.problem or Problem("", "")
+        counts, why = record.counts, (problem.code, problem.message, problem.hint)
+        self._bus.emit(ObjectFinished(task.name, record.state.value, counts.rows, counts.changed, *why))
 
     def _completed(self, task: _Task, course: _Course, pulled: Pulled) -> RunRecord:
         merged = pulled.merged
@@ -208,6 +232,7 @@ class SyncEngine:
             raise task.error
         if course.stop.is_set():
             raise SyncError("Not begun: an error that concerns every object came first.", code=NOT_BEGUN)
+        self._bus.emit(ObjectStarted(task.name))
 
         def report(rows: int, total: int | None, waits_for: str) -> None:
             calls = self._org.usage.spent - course.calls_before
@@ -225,7 +250,7 @@ class SyncEngine:
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
             return puller.settled(puller.take(task.poll, task.polled, report))
-        return puller.settled(puller.pull(task.name, report))
+        return puller.settled(puller.pull(task.name, report, task.described))
 
     def _prove(self, task: _Task, course: _Course) -> Pulled:
         """Compare with the org, and repair; what a person did not ask for waits where the calls run short."""
@@ -301,6 +326,7 @@ class _Task:
     claim: ExitStack = field(default_factory=ExitStack)
     poll: Poll | None = None
     polled: Polled | None = None
+    described: Described | None = None
     error: SyncError | None = None
     pulled: Pulled | None = None
     listing: Pages | None = None

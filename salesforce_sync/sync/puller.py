@@ -12,7 +12,7 @@ from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, Object
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Proof
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.schema import Described, ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.sync.doubts import Doubts
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 4
 """How often one pull is begun or taken up again before its error is reported."""
 
+MOST_JOBS = 2
+"""Bulk jobs of one pull that may fail, or hang for hours, before its rows come by REST, with more calls."""
+
 Report = Callable[[int, int | None, str], None]
 """Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
 
@@ -34,6 +37,14 @@ class Pulled:
 
     rows: int
     merged: Merged
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """What is known before a pull of how its rows should come: how many there are, and whether by a job."""
+
+    counted: int | None
+    jobs: bool
 
 
 class Puller:
@@ -149,12 +160,15 @@ class Puller:
 
     # ── pulls: one object by itself ──────────────────────────────────────────────────────────────────────────────
 
-    def pull(self, object_name: str, report: Report) -> Pulled:
-        """Bring what changed in the object, or everything if nothing is known of it. `report` hears of each page."""
-        schema = self._current(object_name)
+    def pull(self, object_name: str, report: Report, described: Described | None = None) -> Pulled:
+        """Bring what changed in the object, or everything if nothing is known of it. `report` hears of each page.
+
+        `described` is what the org has just said of an object that was not known here.
+        """
+        schema = self._current(object_name) if described is None else self._adopt(described.schema)
         before = self._store.checkpoint(schema.name)
         unfinished = self._store.staged(schema.name) is not None
-        pulled = self._pull_described(schema, report)
+        pulled = self._pull_described(schema, report, None if described is None else described.rows)
         after = self._store.checkpoint(schema.name)
         refilled = before is not None and before.until is None and after is not None and after.until is not None
         if not (unfinished or refilled):
@@ -163,9 +177,9 @@ class Puller:
         # once more to fill new columns does not tell of deletions.
         return _joined(pulled, self._pull_described(self._schema(schema.name), report))
 
-    def _pull_described(self, schema: ObjectSchema, report: Report) -> Pulled:
+    def _pull_described(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:
         try:
-            return self._pull_with_patience(schema, report)
+            return self._pull_with_patience(schema, report, counted)
         except SchemaChanged as changed:
             log.info("%s: %s; describing it again", schema.name, changed)
             return self._pull_with_patience(self._describe(schema.name), report)
@@ -191,17 +205,16 @@ class Puller:
         except ObjectNotFound as error:
             known = [each.name for each in self._org.objects()]
             raise ObjectNotFound.named(object_name, known) from error
-        self._adopt(schema)
-        return schema
+        return self._adopt(schema)
 
-    def _adopt(self, schema: ObjectSchema) -> None:
+    def _adopt(self, schema: ObjectSchema) -> ObjectSchema:
         gained = self._store.adopt(schema)
-        if not gained:
-            return
-        log.info("%s has new fields: %s", schema.name, ", ".join(gained))
-        if self._store.checkpoint(schema.name) is not None:
-            self.fill(schema, gained)
-            self._store.filled(schema.name)
+        if gained:
+            log.info("%s has new fields: %s", schema.name, ", ".join(gained))
+            if self._store.checkpoint(schema.name) is not None:
+                self.fill(schema, gained)
+                self._store.filled(schema.name)
+        return schema
 
     def refresh(self, object_name: str) -> int:
         """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
@@ -222,15 +235,15 @@ class Puller:
         self.verifier.bring(PullRequest(schema.only(*columns), priority=priority))
         return self._store.merge_columns(schema.name)
 
-    def _pull_with_patience(self, schema: ObjectSchema, report: Report) -> Pulled:
+    def _pull_with_patience(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:
         """Take the pull up again after a break, from its last durable page; begin anew where that does not help."""
+        failed_jobs = 0
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._pull_once(schema, report)
+                return self._pull_once(schema, report, _Ways(counted, failed_jobs < MOST_JOBS))
             except Transient as error:
-                # A job that failed, or hangs, would do so again: it is given up, and only one more is tried, as a
-                # job that hangs costs hours.
-                if attempt == ATTEMPTS or (isinstance(error, JobFailed) and attempt > 1):
+                failed_jobs += isinstance(error, JobFailed)
+                if attempt == ATTEMPTS or failed_jobs > MOST_JOBS:
                     raise
                 gone = isinstance(error, LocatorExpired | JobFailed)
                 if gone or (isinstance(error, Incomplete) and attempt > 1):
@@ -240,8 +253,9 @@ class Puller:
                     log.info("%s: %s Going on from the last whole page.", schema.name, error)
         raise AssertionError("the last attempt returns or raises")
 
-    def _pull_once(self, schema: ObjectSchema, report: Report) -> Pulled:
+    def _pull_once(self, schema: ObjectSchema, report: Report, ways: _Ways) -> Pulled:
         request, rows, server_time = self._take_up(schema)
+        request = replace(request, rows=ways.counted, jobs=ways.jobs)
         last = False
         # Closed at once when a page cannot be staged: downloads would otherwise go on behind it.
         with closing(self._org.pull(request)) as pages:

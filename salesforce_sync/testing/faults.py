@@ -45,6 +45,11 @@ class Faults:
                     return fault
         return None
 
+    def waits(self, call: Call, object_name: str) -> bool:
+        """Whether a mishap is ordered for this call of this very object."""
+        with self._lock:
+            return any((fault.call, fault.object_name) == (call, object_name) for fault in self._waiting)
+
     def clear(self) -> None:
         """Let nothing happen any more."""
         with self._lock:

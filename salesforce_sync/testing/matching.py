@@ -8,8 +8,8 @@ from operator import ge, gt, le, lt
 from typing import Any
 
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.schema import Field, FieldType
-from salesforce_sync.ports import OPERATORS, Filter
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.ports import OPERATORS, Filter, Place
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
@@ -45,6 +45,22 @@ def passes(field: Field, each: Filter, stored: object) -> bool:
     if each.operator in _ORDER:
         return _ORDER[each.operator](_sortable(field, stored), _sortable(field, wanted))
     return _has(each.operator, str(_sortable(field, stored)), str(_sortable(field, wanted)))
+
+
+def ordered(schema: ObjectSchema, sort: str) -> Callable[[Place | tuple[object, ...]], tuple[Any, ...]]:
+    """Where a row, or a place, stands when rows are sorted by this field: nulls first, ids last."""
+    field = schema.field(sort)
+    if not field.synced:
+        raise Misuse(f"{field.name} is not kept here.")
+    at = schema.columns.index(field)
+
+    def place(row: Place | tuple[object, ...]) -> tuple[Any, ...]:
+        key, value = (row.id, row.value) if isinstance(row, Place) else (row[0], row[at])
+        if field.name == "Id":
+            return (key,)
+        return value is not None, 0 if value is None else _sortable(field, value), key
+
+    return place
 
 
 def _equal(field: Field, stored: object, wanted: object) -> bool:

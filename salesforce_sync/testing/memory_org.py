@@ -18,7 +18,7 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.page import CsvFile, Deletions, Page, Poll, Polled, PullRequest, Rows
 from salesforce_sync.models.salesforce_id import to_18
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
+from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Usage
 from salesforce_sync.testing.deletion_log import Window
 from salesforce_sync.testing.faults import Call, Fault, Faults
@@ -89,6 +89,22 @@ class MemoryOrg(MemoryWrites):
     def describe(self, object_name: str) -> ObjectSchema:
         self._answer("describe", object_name)
         return self._schema(object_name)
+
+    def describe_together(self, object_names: Sequence[str]) -> tuple[Described | None, ...]:
+        described: list[Described | None] = []
+        for start in range(0, len(object_names), POLLS_A_CALL):
+            self._answer("describe", None)
+            described += map(self._counted, object_names[start : start + POLLS_A_CALL])
+        return tuple(described)
+
+    def _counted(self, object_name: str) -> Described | None:
+        if self.faults.waits("describe", object_name):
+            return None  # which is met by whoever asks for this object alone
+        try:
+            schema = self._schema(object_name)
+        except SyncError:
+            return None
+        return Described(schema, len(self.live(schema.name)))
 
     def pull(self, request: PullRequest) -> Generator[Page, None, None]:
         locator, offset, server_time = self._take_up(request)

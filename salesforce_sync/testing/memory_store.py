@@ -12,14 +12,15 @@ from salesforce_sync.models.change import Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.page import CsvFile, Page, PullRequest
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord, RunState
-from salesforce_sync.models.schema import ObjectSchema, check_api_name
+from salesforce_sync.models.schema import Field, ObjectSchema, check_api_name
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
-from salesforce_sync.ports import Clock, Filter
+from salesforce_sync.ports import Clock, Filter, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.testing.clock import FrozenClock
-from salesforce_sync.testing.matching import check, passes
+from salesforce_sync.testing.matching import check, ordered, passes
 from salesforce_sync.testing.memory_comparison import refuse_loss
+from salesforce_sync.testing.memory_drafts import Drafting
 from salesforce_sync.testing.memory_following import Following
 from salesforce_sync.testing.memory_tables import (
     Row,
@@ -36,7 +37,7 @@ from salesforce_sync.testing.memory_tables import (
 )
 
 
-class MemoryStore(Following):
+class MemoryStore(Drafting, Following):
     """A replica in memory. Implements `ports.Store`."""
 
     def __init__(
@@ -214,6 +215,37 @@ class MemoryStore(Following):
             live = [row for row in table.rows.values() if not dead(row)]
             found = [row for row in live if all(passes(kind, each, row.get(kind.name)) for kind, each in conditions)]
             return iter([values(table.schema, row) for row in found])
+
+    def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        with self._disk.lock:
+            schema = self._table(object_name).schema
+            fields = [schema.field(name) for name in lookups]
+            places = [schema.columns.index(field) for field in fields]
+            pairs = list(zip(fields, places, strict=True))
+            rows = [(*row, *(self._name(field, row[at]) for field, at in pairs)) for row in self.scan(object_name)]
+            return iter(rows)
+
+    def _name(self, lookup: Field, record_id: object) -> object:
+        tables = (self._disk.tables.get(name.casefold()) for name in lookup.reference_to)
+        named = ((table, table.schema.name_field) for table in tables if table is not None)
+        found = (
+            table.rows[str(record_id)].get(field.name) for table, field in named if field and record_id in table.rows
+        )
+        return next((name for name in found if name is not None), None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._disk.lock:
+            yield
+
+    def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
+        schema = self._table(object_name).schema
+        place_of = ordered(schema, selection.sort)
+        rows = sorted(self.scan(object_name, selection.filters), key=place_of, reverse=selection.descending)
+        if selection.after is not None:
+            after, up = place_of(selection.after), not selection.descending
+            rows = [row for row in rows if (place_of(row) > after if up else place_of(row) < after)]
+        return rows[: selection.most]
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

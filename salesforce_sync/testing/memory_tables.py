@@ -79,6 +79,7 @@ class Disk:
     claimed: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
     ids: dict[str, str] = field(default_factory=dict)
+    drafts: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     history: History = field(default_factory=History)
     pushes: dict[str, PushLog] = field(default_factory=dict)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from salesforce_sync.signals import Progress, Signal
+from salesforce_sync.signals import ObjectFinished, ObjectStarted, Progress, Signal
+
+OF_ONE_OBJECT = (ObjectStarted, Progress, ObjectFinished)
+"""What is told of one object on its way through a run."""
 
 S = TypeVar("S", bound=Signal)
 
@@ -23,13 +26,13 @@ class CapturedSignals(list[Signal]):
 
     @property
     def names(self) -> list[str]:
-        """The names in order, without progress."""
-        return [each.name for each in self if not isinstance(each, Progress)]
+        """The names in order, without what is told of each object on its way."""
+        return [each.name for each in self if not isinstance(each, OF_ONE_OBJECT)]
 
     @property
     def lines(self) -> list[str]:
-        """The lines in order, without progress."""
-        return [each.line() for each in self if not isinstance(each, Progress)]
+        """The lines in order, without what is told of each object on its way."""
+        return [each.line() for each in self if not isinstance(each, OF_ONE_OBJECT)]
 
 
 def capture_signals(bus: _Speaks) -> CapturedSignals:

@@ -17,7 +17,7 @@ from salesforce_sync.errors import BudgetSpent, LimitExceeded
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.page import Page, Poll, Priority, PullRequest, Rows
 from salesforce_sync.models.run import Run, RunState
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.schema import Described, ObjectSchema
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.vault import Vault
 from salesforce_sync.sync.engine import SyncEngine
@@ -224,6 +224,39 @@ def test_without_composite_each_pull_begins_by_itself(connect: Callable[..., Rig
     pulls = rig.org.pull_together([PullRequest(schema) for schema in schemas])
 
     assert [sum(len(_rows(page)) for page in pages) for pages in pulls] == [rig.sim.count(name) for name in FOUR]
+
+
+def test_unknown_objects_are_described_in_one_call(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+
+    described: list[Described | None] = []
+    calls = rig.calls(lambda: described.extend(rig.org.describe_together(FOUR)))
+
+    assert calls == 1
+    assert [(each.schema.name, each.rows) for each in described if each] == [
+        (name, rig.sim.count(name)) for name in FOUR
+    ]
+
+
+def test_without_composite_nothing_is_described_together(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+    rig.sim.faults.add(Fault(path="/composite", status=404))
+
+    assert rig.org.describe_together(FOUR) == (None,) * 4
+
+
+def test_a_first_load_of_many_objects_asks_for_no_more_than_it_must(connect: Callable[..., Rig]) -> None:
+    rig = connect(records=11_000)
+    engine = SyncEngine(rig.org, MemoryStore(rig.clock), rig.clock, Bus())
+    small = ("Pricebook2", "LegalEntity", "RecordType", "Profile", "Group")
+    rig.clock.looks = 0
+
+    calls = rig.calls(lambda: engine.run(["Contact", *small]))
+
+    # Two calls describe and count six objects, each small one is a page; the large one is a job and its one page, with
+    # a look after each wait, and no page before it.
+    assert calls - rig.clock.looks == 2 + len(small) + 2
+    assert rig.clock.looks > 0
 
 
 def test_a_verify_of_four_small_objects_is_a_poll_and_a_listing(connect: Callable[..., Rig]) -> None:

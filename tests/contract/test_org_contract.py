@@ -205,3 +205,16 @@ def test_a_pull_may_be_left_at_any_page(world: OrgWorld, tmp_path: Path) -> None
     if isinstance(first.body, CsvFile):
         first.body.path.unlink()
     assert sorted(map(str, names(pull(world)))) == ["P0", "P1", "P2", "P3", "P4"]
+
+
+def test_objects_are_described_and_counted_together(world: OrgWorld) -> None:
+    for number in range(3):
+        world.add(f"P{number}")
+    world.delete(world.add("gone"))
+
+    product, nothing = world.org.describe_together([PRODUCT, "Nope__c"])
+
+    assert product is not None
+    assert product.schema == world.org.describe(PRODUCT)
+    assert product.rows == 3
+    assert nothing is None

@@ -1,5 +1,7 @@
 """Store: get, scan and count, with every comparison on every type of field; runs and status."""
 
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -8,7 +10,7 @@ import pytest
 from salesforce_sync.errors import FieldNotFound, Misuse, StoreBusy
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
-from salesforce_sync.ports import Filter
+from salesforce_sync.ports import Filter, Place, Selection
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.stores import NOON, WIDGET, id_of, page, pull, widget
 
@@ -145,6 +147,57 @@ def test_a_filter_finds(full, field, operator, value, expected):
     assert full.count("All__c", filters) == len(expected)
 
 
+ORDERS = [
+    ("Id", [1, 2, 3, 4, 5]),
+    ("Text__c", [5, 4, 1, 2, 3]),
+    ("Exact__c", [4, 3, 1, 2, 5]),
+    ("Yes__c", [4, 2, 3, 1, 5]),
+    ("Count__c", [4, 5, 1, 2, 3]),
+    ("Price__c", [5, 3, 1, 2, 4]),
+    ("Day__c", [4, 1, 2, 3, 5]),
+    ("At__c", [5, 4, 1, 2, 3]),
+]
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(("field", "order"), ORDERS)
+def test_pages_behind_one_another_bring_every_row_in_order(full, field, order, descending, most):
+    at = [each.name for each in ALL.columns].index(field)
+    selection, found = Selection(sort=field, descending=descending, most=most), []
+
+    while page := full.select("All__c", selection):
+        assert len(page) <= most
+        found += [row[0] for row in page]
+        selection = replace(selection, after=Place(page[-1][0], page[-1][at]))
+
+    assert found == [id_of(number) for number in (reversed(order) if descending else order)]
+
+
+def test_a_page_has_only_live_rows_that_pass(full):
+    full.delete("All__c", id_of(3))
+
+    found = full.select("All__c", Selection((Filter("Text__c", "contains", "acme"),), sort="Count__c", descending=True))
+
+    assert [row[0] for row in found] == [id_of(2), id_of(1)]
+
+
+def test_sorting_by_what_has_no_column_is_refused(full):
+    with pytest.raises(Misuse, match="Home__c"):
+        full.select("All__c", Selection(sort="Home__c"))
+
+
+def test_a_count_is_never_older_than_the_last_change(full):
+    counted = [full.count("All__c"), full.count("All__c")]
+
+    full.delete("All__c", id_of(1))
+    counted.append(full.count("All__c"))
+    full.undelete("All__c", id_of(1))
+    counted += [full.count("All__c"), full.count("All__c", [Filter("Count__c", "eq", 1)])]
+
+    assert counted == [5, 5, 4, 5, 1]
+
+
 def test_every_filter_has_to_pass(full):
     filters = (Filter("Text__c", "contains", "acme"), Filter("Count__c", "gt", 1), Filter("Yes__c", "eq", 0))
 
@@ -208,6 +261,53 @@ def test_rows_that_are_scanned_may_change_meanwhile(store):
 
     assert len([first, *rows]) == 50
     assert store.count("Widget__c") == 60
+
+
+def test_what_is_read_in_a_snapshot_is_of_one_moment(store):
+    pull(store, *(widget(number) for number in range(5)))
+    more = threading.Thread(target=pull, args=(store, *(widget(number) for number in range(9))))
+
+    with store.snapshot():
+        before = store.count("Widget__c")
+        more.start()
+        more.join(0.3)
+        seen = (
+            store.count("Widget__c"),
+            len(list(store.scan("Widget__c"))),
+            len(list(store.scan_named("Widget__c", []))),
+        )
+    more.join()
+
+    assert (before, *seen) == (5, 5, 5, 5)
+    assert store.count("Widget__c") == 9
+
+
+def test_a_lookup_shows_the_name_of_the_record_that_it_points_to(store):
+    gadget = make_schema("Gadget__c", Title__c="string")
+    part = make_schema(
+        "Part__c",
+        make_field("Of__c", "reference", referenceTo=["Gadget__c", "Widget__c"]),
+        make_field("Free__c", "reference", referenceTo=["Gadget__c", "Missing__c"]),
+        make_field("Part__c", "reference", referenceTo=["Part__c"]),
+        Name="string",
+    )
+    store.adopt(gadget)
+    store.adopt(part)
+    pull(store, widget(1, "Bolt"), widget(2, None))
+    pull(store, (id_of(3), False, NOON, NOON, NOON, "no name field"), schema=gadget)
+    pointing = [(id_of(1), id_of(3), id_of(11)), (id_of(2), None, None), (id_of(9), id_of(8), id_of(7)), (None,) * 3]
+    rows = [(id_of(number), False, NOON, NOON, NOON, "Nut", *ids) for number, ids in enumerate(pointing, 10)]
+    pull(store, *rows, schema=part)
+
+    named = {row[0]: row[-3:] for row in store.scan_named("Part__c", ["Of__c", "Free__c", "Part__c"])}
+
+    assert named == {
+        id_of(10): ("Bolt", None, "Nut"),
+        id_of(11): (None,) * 3,
+        id_of(12): (None,) * 3,
+        id_of(13): (None,) * 3,
+    }
+    assert {row[:-1] for row in store.scan_named("Part__c", ["Of__c"])} == set(store.scan("Part__c"))
 
 
 # ── claims ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -91,6 +91,7 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_SYNC_HISTORY_ROWS": "16",
         "SF_STORAGE_TYPE": "sqlite",
         "SF_STORAGE_PATH": "/x/y.db",
+        "SF_WORKBOOK_PATH": "/x/book.xlsx",
         "SF_SIGNALS_ENABLED": "false",
         "SF_SIGNALS_TARGET": "EDGE",
         "SF_CLIENT_ID": "id",
@@ -101,6 +102,7 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_JWT_KEY_FILE": "/x/key.pem",
         "SF_LOGIN_URL": "https://login.example",
         "SF_SYNC_KEY": "key",
+        "SF_WORKBOOK_PASSWORD": "pw",
     }
     config = Config.load(environ=values)
 
@@ -142,6 +144,7 @@ def test_without_a_path_the_database_is_beside_the_config_file(tmp_path):
     (tmp_path / "conf" / "c.yaml").write_text("")
 
     assert load("conf/c.yaml").storage.path == tmp_path / "conf/data/salesforce.db"
+    assert load("conf/c.yaml").workbook.path == tmp_path / "conf/Revenue_Cloud_Data.xlsx"
 
 
 def test_the_dotenv_file_beside_the_config_file_hides_the_one_in_this_folder(tmp_path):
@@ -279,7 +282,10 @@ def test_any_other_address_is_refused(url):
         ),
         ("salesforce: {api_version: [1]}", "config.yaml: salesforce.api_version must be"),
         ("sync: {conflicts: mine}", "config.yaml: sync.conflicts must be ask, org, local or newest, or these by name"),
-        ("sync: {conflicts: {Contact: mine}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
+        (
+            "sync: {conflicts: {Contact: mine, Lead: org}}",
+            "config.yaml: sync.conflicts: the policy of Contact must be one of ask, org, local, newest, not 'mine'.",
+        ),
         ("sync: {conflicts: {Con tact: org}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
         ("sync: {conflicts: []}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
         ("sync: {history_days: -1}", "config.yaml: sync.history_days must be a whole number of days from 0"),

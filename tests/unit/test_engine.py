@@ -19,7 +19,16 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.run import Problem, RunCounts, RunState
 from salesforce_sync.models.usage import DayUsage
-from salesforce_sync.signals import ApiLimitWarning, Bus, Progress, RecordsUpdated, SyncFailed, SyncStarted
+from salesforce_sync.signals import (
+    ApiLimitWarning,
+    Bus,
+    ObjectFinished,
+    ObjectStarted,
+    Progress,
+    RecordsUpdated,
+    SyncFailed,
+    SyncStarted,
+)
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import near_the_wall
 from salesforce_sync.testing import capture_signals, make_schema
@@ -120,6 +129,29 @@ def test_progress_tells_rows_total_and_calls(rig):
     assert [each.rows for each in progress] == sorted(each.rows for each in progress)
     assert (progress[-1].rows, progress[-1].total) == (7, 7)
     assert progress[-1].calls == rig.org.usage.spent
+
+
+def test_each_object_tells_when_it_begins_and_how_it_ended(rig):
+    fill(rig.org, 3)
+    rig.org.fail(InsufficientAccess("No right."), "Contact", call="describe")
+
+    rig.run("Account", "Contact")
+
+    assert set(rig.signals.of(ObjectStarted)) == {ObjectStarted("Account"), ObjectStarted("Contact")}
+    ended = {each.object: each for each in rig.signals.of(ObjectFinished)}
+    assert ended["Account"] == ObjectFinished("Account", "complete", rows=3, changed=3)
+    assert (ended["Contact"].state, ended["Contact"].error) == ("failed", "INSUFFICIENT_ACCESS")
+    assert rig.signals.index(ObjectStarted("Account")) < rig.signals.index(ended["Account"])
+
+
+def test_an_object_has_ended_when_its_rows_are_durable(rig):
+    fill(rig.org, 3)
+    seen = []
+    rig.bus.on("object_finished", lambda _: seen.append(rig.store.status()[0].last_run.state))
+
+    rig.run("Account")
+
+    assert seen == [RunState.COMPLETE]
 
 
 def test_a_run_needs_an_object(rig):

@@ -70,3 +70,9 @@ def test_an_error_as_json_names_code_message_and_hint():
         "message": "There is no object 'Contakt'.",
         "hint": "Did you mean Contact?",
     }
+
+
+def test_a_verify_says_what_it_repaired_and_not_how_few_rows_it_brought():
+    run = Run("r1", (record("A", rows=22, updated=5),), calls=2, seconds=1.5)
+
+    assert reports.proofs_line(run) == "complete: 5 rows changed or repaired, 1.5 s, 2 API calls"

@@ -130,7 +130,7 @@ def test_an_unknown_field_hints_at_near_names():
     [
         ((), "SystemModstamp"),
         (("SystemModstamp",), "LastModifiedDate"),
-        (("SystemModstamp", "LastModifiedDate"), "CreatedDate"),
+        (("SystemModstamp", "LastModifiedDate"), None),
         (("SystemModstamp", "LastModifiedDate", "CreatedDate"), None),
     ],
 )
@@ -139,6 +139,13 @@ def test_the_stamp_is_the_best_field_that_there_is(left_out, stamp):
     fields = tuple(each for each in schema.fields if each.name not in left_out)
 
     assert ObjectSchema("X", "X", fields).stamp == stamp
+
+
+@pytest.mark.parametrize("name", ["AccountHistory", "Widget__History"])
+def test_rows_that_never_change_are_ordered_by_their_creation(name):
+    assert (
+        ObjectSchema(name, name, (make_field("Id", "id"), make_field("CreatedDate", "datetime"))).stamp == "CreatedDate"
+    )
 
 
 def test_a_stamp_that_cannot_be_filtered_has_no_stand_in():

@@ -165,3 +165,10 @@ def test_a_day_has_its_polls_proofs_and_refreshes() -> None:
 @pytest.mark.parametrize(("used", "top", "rest"), [(0, 100, 95), (90, 100, 5), (95, 100, 0), (200, 100, 0)])
 def test_what_is_left_is_what_pulls_may_use(used: int, top: int, rest: int) -> None:
     assert left(used, top) == rest
+
+
+@pytest.mark.parametrize(("objects", "calls"), [(0, 0), (1, 2), (5, 10), (6, 8), (34, 41)])
+def test_many_first_loads_share_their_describes(objects: int, calls: int) -> None:
+    told = forecast([Work(f"Object{number}", None) for number in range(objects)])
+
+    assert told.calls == calls

@@ -10,7 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from salesforce_sync.api.client import SalesforceOrg
-from salesforce_sync.errors import Incomplete, LimitExceeded, Misuse, RequestRefused, SchemaChanged, Transient
+from salesforce_sync.errors import (
+    Incomplete,
+    LimitExceeded,
+    Misuse,
+    QueryTimeout,
+    RequestRefused,
+    SchemaChanged,
+    Transient,
+)
 from salesforce_sync.models.page import Page, PullRequest, Rows
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema
@@ -26,6 +34,9 @@ def ids(count: int) -> tuple[str, ...]:
     return tuple(to_18(f"003{number:012d}") for number in range(count))
 
 
+SLOW = [{"message": "Your query request was running for too long.", "errorCode": "QUERY_TIMEOUT"}]
+
+
 @dataclass
 class IdOrg:
     """Has every record that is asked for but the `missing` ones; `page_rows` of them a page."""
@@ -35,6 +46,8 @@ class IdOrg:
     composite: Reply | None = None
     part: dict[str, Any] | None = None
     next_root: str = ROOT
+    most_in_time: int | None = None
+    """Ids of one query beyond which it takes too long."""
 
     def __post_init__(self) -> None:
         self._results: list[list[str]] = []
@@ -46,18 +59,25 @@ class IdOrg:
         if url.path == f"{ROOT}/composite":
             return self.composite or self._together(json.loads(asked.body)["compositeRequest"])
         if url.path == f"{ROOT}/queryAll":
+            if self._takes_too_long(asked.path):
+                return Reply(json.dumps(SLOW).encode(), 400)
             return json_reply(self._query(asked.path))
         number, start = re.fullmatch(rf"{ROOT}/query/r(\d+)-(\d+)", url.path).groups()  # type: ignore[union-attr]
         return json_reply(self._page(int(number), int(start)))
 
     def _together(self, parts: list[dict[str, Any]]) -> Reply:
         assert len(parts) <= 5
+        slow = {"httpStatusCode": 400, "body": SLOW}
         answers = [
             {"referenceId": part["referenceId"], "httpHeaders": {}, "httpStatusCode": 200,
-             "body": self._query(part["url"]), **(self.part or {})}
+             **(slow if self._takes_too_long(part["url"]) else {"body": self._query(part["url"])}), **(self.part or {})}
             for part in parts
         ]  # fmt: skip
         return json_reply({"compositeResponse": answers})
+
+    def _takes_too_long(self, url: str) -> bool:
+        named = len(re.findall(r"'(\w{18})'", parse_qs(urlsplit(url).query)["q"][0]))
+        return self.most_in_time is not None and named > self.most_in_time
 
     def _query(self, url: str) -> dict[str, Any]:
         soql = parse_qs(urlsplit(url).query)["q"][0]
@@ -118,6 +138,23 @@ def test_the_longest_get_is_taken_by_the_org(rig: Open) -> None:
     assert both.paths().count("/queryAll") > 3
     assert "/composite" in both.paths()
     assert max(len(path) for path in both.server.paths()) > 14_500
+
+
+@pytest.mark.parametrize("count", [300, 2500])
+def test_records_whose_query_takes_too_long_come_fewer_at_a_time(count: int, rig: Open) -> None:
+    pages = rig(IdOrg(most_in_time=100)).pull(ids(count))
+
+    assert sorted(map(str, found(pages))) == sorted(ids(count))
+    assert pages[-1].last and pages[-1].total == count
+
+
+def test_records_whose_queries_always_take_too_long_are_given_up(rig: Open) -> None:
+    both = rig(IdOrg(most_in_time=0))
+
+    with pytest.raises(QueryTimeout):
+        both.pull(ids(300))
+
+    assert len(both.paths()) < 100
 
 
 @pytest.mark.parametrize(("count", "calls"), [(600, 1), (5000, 1), (5001, 2), (12_000, 3)])

@@ -472,6 +472,16 @@ def test_a_job_that_never_ends_is_given_up(rig: Open, clock: QuickClock) -> None
     assert 7200 <= sum(clock.slept) < 7300
 
 
+def test_without_jobs_all_rows_come_by_rest(rig: Open) -> None:
+    both = rig(BulkOrg(rows=20_000))
+
+    pages = both.pull(PullRequest(SCHEMA, rows=20_000, jobs=False))
+
+    assert names(pages) == all_names(20_000)
+    assert pages[-1].last
+    assert "/jobs/query" not in both.paths()
+
+
 @pytest.mark.parametrize(("end", "reason"), [("Failed", "Disk on fire"), ("Aborted", "no reason")])
 def test_a_job_that_fails_tells_why(end: str, reason: str, rig: Open) -> None:
     with pytest.raises(JobFailed, match=reason):

@@ -1,0 +1,65 @@
+"""The command that takes an edited workbook back: parse, call `SFSync`, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from salesforce_sync import reports_import
+from salesforce_sync.app import SFSync
+from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.exits import Exit
+from salesforce_sync.models.run import RunState
+from salesforce_sync.passwords import workbook_password
+from salesforce_sync.reports_edits import Values
+from salesforce_sync.terminal import say_json
+
+if TYPE_CHECKING:
+    from salesforce_sync.workbook.importing import Imported, Preview
+
+LIMIT: Final = 50
+JSON_LIMIT: Final = 1_000
+
+
+@click.command("import")
+@shared
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--apply", "applied", is_flag=True, help="Take the good rows in. Without it nothing is written.")
+@click.option("--delete-missing", is_flag=True, help="A record whose row is gone from its sheet is deleted.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), help=f"Rows that are shown.  [default: {LIMIT}; --json: {JSON_LIMIT:,}]"
+)
+@click.option("--password", "locked", is_flag=True, help="The workbook has a password, which is asked for.")
+@click.pass_obj
+def import_(options: Options, file: Path, applied: bool, delete_missing: bool, limit: int | None, locked: bool) -> int:
+    """Compare an edited workbook with the replica; with --apply, take its rows in as edits.
+
+    Shows new, edited and removed rows, old → new, and what is wrong with which cell. Rows that are taken in go
+    with the next push; others come back in a copy, FILE.result.xlsx, with the reason beside them. Asks the org nothing.
+    """
+    most = limit if limit is not None else JSON_LIMIT if options.json else LIMIT
+    with options.open() as sync:
+        password = workbook_password(sync.config, new=False) if locked else None
+        with sync.import_workbook(file, delete_missing=delete_missing, password=password) as preview:
+            document = reports_import.preview_document(preview, most) if options.json else {}
+            if not options.json and not applied:
+                reports_import.say_preview(preview, Values(sync.objects), most)
+            if applied:
+                imported = _apply(options, sync, preview)
+                document |= reports_import.imported_document(imported)
+                if not options.json:
+                    reports_import.say_imported(imported)
+            problems = imported.refused if applied else preview.problems
+    if options.json:
+        say_json(document)
+    return Exit.PARTIAL if problems else Exit.COMPLETE
+
+
+def _apply(options: Options, sync: SFSync, preview: Preview) -> Imported:
+    with options.recorded("import", preview.path.name) as ending:
+        imported = sync.apply(preview)
+        ending.outcome = RunState.PARTIAL.value if imported.refused else RunState.COMPLETE.value
+        ending.detail = f"{imported.taken} rows of {preview.export_id}, {imported.refused} not"
+    return imported

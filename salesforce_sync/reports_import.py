@@ -1,0 +1,142 @@
+"""What a workbook's import would do, and has done, as text for a person and as JSON for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from salesforce_sync.reports_edits import Values
+from salesforce_sync.terminal import clean, counted, say, say_table
+
+if TYPE_CHECKING:
+    from salesforce_sync.workbook.changes import CellChange, Counts, RowChange
+    from salesforce_sync.workbook.importing import Imported, Preview
+
+MOST_CELLS: Final = 8
+"""Cells of one row that are shown to a person."""
+
+
+def preview_document(preview: Preview, limit: int) -> dict[str, Any]:
+    """The counts of each object, and at most `limit` rows."""
+    rows = [_row_document(each) for each in islice(preview.changes(), limit)]
+    total = sum(_changed(each) for each in preview.counts)
+    return {
+        "file": str(preview.path),
+        "export_id": preview.export_id,
+        "exported_at": preview.exported_at,
+        "objects": [asdict(each) | {"object": each.object_name} for each in preview.counts],
+        "good": preview.good,
+        "problems": preview.problems,
+        "changes": rows,
+        "more": total - len(rows),
+    }
+
+
+def _row_document(change: RowChange) -> dict[str, Any]:
+    return {
+        "kind": change.kind.value,
+        "object": change.object_name,
+        "id": change.record_id or None,
+        "name": change.name or None,
+        "title": change.title,
+        "sheet": change.sheet or None,
+        "row": change.row or None,
+        "cells": [_cell_document(each) for each in change.cells],
+        "problems": [{"field": each.field or None, "message": each.message} for each in change.problems],
+    }
+
+
+def _cell_document(cell: CellChange) -> dict[str, Any]:
+    changed = {"now": cell.now} if cell.moved else {}
+    return {"field": cell.field, "old": cell.old, "new": cell.new, **changed}
+
+
+def _changed(counts: Counts) -> int:
+    return counts.good + counts.problems + counts.removed + counts.known
+
+
+def say_preview(preview: Preview, values: Values, limit: int) -> None:
+    """Show what is new, edited and gone, and what is wrong; then what to do next."""
+    if preview.empty:
+        say("The workbook shows what was exported: nothing to import.")
+        return
+    heads = ("object", "unchanged", "new", "edited", "cells", "deleted", "removed", "problems", "known")
+    say_table(heads, [_line(each) for each in preview.counts])
+    say()
+    shown = 0
+    for change in islice(preview.changes(), limit):
+        for line in _told(change, values):
+            say(line)
+        shown += 1
+    total = sum(map(_changed, preview.counts))
+    if total > shown:
+        say(f"… and {counted(total - shown, 'row')} more: --limit shows more of them.")
+    say()
+    for line in _advice(preview):
+        say(line)
+
+
+def _line(counts: Counts) -> tuple[object, ...]:
+    middle = (counts.unchanged, counts.new, counts.edited, counts.cells, counts.deleted, counts.removed)
+    return (counts.object_name, *middle, counts.problems, counts.known)
+
+
+def _told(change: RowChange, values: Values) -> Iterator[str]:
+    place = f"{change.sheet}!{change.row}" if change.row else change.object_name
+    called = clean(change.record_id or (change.name if not change.name.startswith("row:") else ""))
+    title = f" ({clean(change.title)})" if change.title else ""
+    yield f"{change.kind.value:<8} {place} {called}{title}".rstrip()
+    for each in change.problems:
+        yield f"         {each.field + ': ' if each.field else ''}{clean(each.message)}"
+    if change.problems:
+        return
+    for cell in change.cells[:MOST_CELLS]:
+        yield f"         {_cell(change.object_name, cell, values)}"
+    if len(change.cells) > MOST_CELLS:
+        yield f"         … and {len(change.cells) - MOST_CELLS} more"
+
+
+def _cell(object_name: str, cell: CellChange, values: Values) -> str:
+    old, new, now = (_short(values.show(object_name, cell.field, each)) for each in (cell.old, cell.new, cell.now))
+    moved = f"  [changed since the export: {now} now]" if cell.moved else ""
+    return f"{cell.field}: {old} → {new}{moved}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _advice(preview: Preview) -> Iterator[str]:
+    removed = sum(each.removed for each in preview.counts)
+    known = sum(each.known for each in preview.counts)
+    if removed:
+        yield f"{counted(removed, 'record')} without a row: kept. --delete-missing deletes them."
+    if known:
+        yield f"{counted(known, 'new row')} imported before: not made again."
+    if preview.problems:
+        yield f"{counted(preview.problems, 'row')} with a problem: left out, and told in a copy of the workbook."
+    if preview.good:
+        yield f"Nothing was written. --apply takes {counted(preview.good, 'row')} in; the next push sends them."
+    else:
+        yield "There is nothing that could be taken in."
+
+
+def imported_document(imported: Imported) -> dict[str, Any]:
+    """What became of the rows."""
+    told = {name: getattr(imported, name) for name in ("created", "updated", "deleted", "known", "conflicts")}
+    result = None if imported.result is None else str(imported.result)
+    return {"imported": {**told, "problems": imported.refused, "result": result, "ids": imported.ids}}
+
+
+def say_imported(imported: Imported) -> None:
+    """Say what became of the rows, and what to do next."""
+    parts = [f"{imported.created} new", f"{imported.updated} edited", f"{imported.deleted} deleted"]
+    say(f"Taken in: {', '.join(parts)}. 'salesforce-sync diff' shows what the next push sends.")
+    if imported.known:
+        say(f"{counted(imported.known, 'new row')} imported before: not made again.")
+    if imported.conflicts:
+        say(f"{counted(imported.conflicts, 'row')} changed in the org too: decide in 'salesforce-sync inbox'.")
+    if imported.refused:
+        say(f"{counted(imported.refused, 'row')} not taken in: see Status in {imported.result}.")

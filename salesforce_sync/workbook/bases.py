@@ -1,0 +1,64 @@
+"""The row as it was exported, found again among the values that are known here: never guessed, always proved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice, product
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.schema import Field
+from salesforce_sync.models.values import Stored
+from salesforce_sync.workbook.cells import Cell, canonical, from_cell, row_hash, shows
+
+TRIES = 1_024
+"""Rows that are tried, at most, before a base counts as not known any more."""
+
+Row = Mapping[str, Stored]
+
+
+def has_hash(fields: Sequence[Field], row: Row, digest: str) -> bool:
+    """Whether this is the row that was exported."""
+    return row_hash([canonical(each.type, row.get(each.name)) for each in fields]) == digest
+
+
+def find_base(
+    fields: Sequence[Field], known: Mapping[str, Sequence[Stored]], cells: Mapping[str, Cell], digest: str
+) -> dict[str, Stored] | None:
+    """The row as it was exported; None if none that the known values make has its hash.
+
+    `known` are the values of each field since then, as far as they were kept; `cells` what the row's cells show now,
+    as far as its columns are still there: most of them nobody has edited, so what they show was exported. What nobody
+    keeps (the org's own times, calculated values) is read from the cells, which are locked.
+    """
+    choices = [_choices(each, known.get(each.name, ()), cells) for each in fields]
+    # The last one varies first: the cells that show none of the known values have been edited.
+    order = sorted(range(len(fields)), key=lambda at: (not _is_shown(fields[at], choices[at], cells), at))
+    names = [fields[at].name for at in order]
+    for tried in islice(product(*(choices[at] for at in order)), TRIES):
+        row = dict(zip(names, tried, strict=True))
+        if has_hash(fields, row, digest):
+            return row
+    return None
+
+
+def _choices(field: Field, known: Sequence[Stored], cells: Mapping[str, Cell]) -> list[Stored]:
+    """The values that the field may have had, the likeliest first."""
+    values = list(known) or [None]
+    if field.name not in cells:
+        return values
+    cell = cells[field.name]
+    shown = [each for each in values if shows(field.type, each, cell)]
+    if not shown and not (field.createable or field.updateable):
+        shown = _told(field, cell)
+    return [*shown, *(each for each in values if each not in shown)]
+
+
+def _told(field: Field, cell: Cell) -> list[Stored]:
+    try:
+        return [from_cell(field.type, cell)]
+    except Misuse:
+        return []
+
+
+def _is_shown(field: Field, choices: Sequence[Stored], cells: Mapping[str, Cell]) -> bool:
+    return field.name not in cells or shows(field.type, choices[0], cells[field.name])

@@ -1,0 +1,134 @@
+"""A workbook that comes back: which export it was, and where each object's fields are in its sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from salesforce_sync.errors import ForeignWorkbook, Misuse, near
+from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.ports import Store
+from salesforce_sync.workbook.cells import Cell
+from salesforce_sync.workbook.incoming import Row
+from salesforce_sync.workbook.layout import (
+    ID,
+    METADATA,
+    ROW,
+    Metadata,
+    ObjectEntry,
+    Places,
+    find_columns,
+    read_metadata,
+)
+from salesforce_sync.workbook.reader import Sheet, WorkbookReader
+
+METADATA_ROWS = 20_000
+AGAIN = "Export the workbook again."
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPart:
+    """One object of the workbook: its sheets, and its fields in the order of the rows' hashes."""
+
+    entry: ObjectEntry
+    schema: ObjectSchema
+    fields: tuple[Field, ...]
+    sheets: tuple[Sheet, ...]
+
+
+def read_facts(reader: WorkbookReader, org_id: str) -> Metadata:
+    """What `_Metadata` tells; `ForeignWorkbook` if there is none, or if it is another org's."""
+    name = reader.package.path.name
+    sheet = reader.sheet(METADATA)
+    if sheet is None:
+        raise ForeignWorkbook(
+            f"{name} has no sheet {METADATA}: it was not exported from here, or the sheet was deleted or renamed.",
+            hint=f"Put it back as it was, or export the workbook again. {near(METADATA, _names(reader))}".rstrip(),
+        )
+    try:
+        metadata = read_metadata(_dense(reader.rows(sheet)))
+    except Misuse as error:
+        raise ForeignWorkbook(f"{name}: {error.message}", hint=error.hint or AGAIN) from error
+    except (ValueError, TypeError) as error:
+        raise ForeignWorkbook(f"{name}: {METADATA} was edited and cannot be understood.", hint=AGAIN) from error
+    if org_id and metadata.org_id and org_id != metadata.org_id:
+        raise ForeignWorkbook(
+            f"{name} was exported from org {metadata.org_id}, and this is a replica of org {org_id}.",
+            hint="Import it where it was exported.",
+            code="WRONG_ORG",
+        )
+    return metadata
+
+
+def _dense(rows: Iterator[Row]) -> list[list[Cell]]:
+    """The rows as lists, the empty ones between them too."""
+    found: list[list[Cell]] = []
+    for number, cells in rows:
+        if number > METADATA_ROWS:
+            break
+        found += [[] for _ in range(number - 1 - len(found))]
+        found.append([cells.get(column) for column in range(max(cells) + 1)])
+    return found
+
+
+def _names(reader: WorkbookReader) -> tuple[str, ...]:
+    return tuple(sheet.name for sheet in reader.sheets)
+
+
+def parts_of(reader: WorkbookReader, metadata: Metadata, store: Store) -> tuple[ObjectPart, ...]:
+    """The objects of the workbook, in its order; `ForeignWorkbook` where one cannot be understood any more."""
+    return tuple(_part(reader, entry, store) for entry in metadata.entries if entry.sheets)
+
+
+def _part(reader: WorkbookReader, entry: ObjectEntry, store: Store) -> ObjectPart:
+    schema = store.schema(entry.object_name)
+    if schema is None:
+        raise ForeignWorkbook(
+            f"{entry.object_name} is in the workbook and not in this replica.",
+            hint=f"Run 'salesforce-sync sync {entry.object_name}', and export the workbook again.",
+        )
+    gone = [name for name in entry.fields if not schema.has(name)]
+    if gone:
+        raise ForeignWorkbook(
+            f"{entry.object_name} has lost the field {', '.join(gone)} in the org since the export.", hint=AGAIN
+        )
+    sheets = tuple(_sheet(reader, entry, name) for name in entry.sheets)
+    return ObjectPart(entry, schema, tuple(schema.field(name) for name in entry.fields), sheets)
+
+
+def _sheet(reader: WorkbookReader, entry: ObjectEntry, name: str) -> Sheet:
+    found = reader.sheet(name)
+    if found is None:
+        others = ", ".join(each for each in _names(reader) if each != METADATA) or "none"
+        raise ForeignWorkbook(
+            f"{reader.package.path.name} has no sheet {name!r} for {entry.object_name}: it was deleted or renamed.",
+            hint=f"Give it its name back (the sheets are: {others}), or export the workbook again.",
+        )
+    return found
+
+
+def find_places(part: ObjectPart, sheet: Sheet, header: Row | None) -> Places:
+    """Where the columns are; `ForeignWorkbook` if the sheet's first row is no header, or lacks what is needed."""
+    where = f"Sheet {sheet.name}"
+    if header is None or header[0] != 1:
+        raise ForeignWorkbook(f"{where} has no header in its first row.", hint="Put it back, or export it again.")
+    cells = header[1]
+    row = [cells.get(column) for column in range(max(cells) + 1)]
+    headers = part.entry.header_of | {name: name for name in part.entry.fields if name not in part.entry.header_of}
+    try:
+        places = find_columns(row, headers)
+    except Misuse as error:
+        raise ForeignWorkbook(f"{where}: {error.message}", hint=error.hint) from error
+    if ID not in places.fields:
+        raise ForeignWorkbook(f"{where} has no column {ID}.", hint="Put it back, or export the workbook again.")
+    if places.row is None:
+        raise ForeignWorkbook(
+            f"{where} has lost its hidden last column, {ROW}, which says what was exported.",
+            hint="Put it back, or export the workbook again.",
+        )
+    return places
+
+
+def quick_columns(fields: Sequence[Field], columns: Mapping[str, int]) -> list[int | None]:
+    """The column of each field; None for one that is gone."""
+    return [columns.get(each.name) for each in fields]

@@ -1,0 +1,97 @@
+"""What a person did in a workbook, as data: rows that are new, edited or gone, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from salesforce_sync.models.values import Stored
+
+
+class Kind(StrEnum):
+    """What became of a row."""
+
+    NEW = "new"
+    EDITED = "edited"
+    DELETED = "deleted"
+    """The row says so, or it is gone and its absence was to be a deletion."""
+    REMOVED = "removed"
+    """The row is gone from the sheet; its record stays."""
+    PROBLEM = "problem"
+    KNOWN = "known"
+    """A new row whose record an earlier import has made."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellChange:
+    """One cell: what it showed when it was exported, and what it is to be (stored forms).
+
+    `now` is the replica's value where that has changed since the export: then the two are merged.
+    """
+
+    field: str
+    old: Stored
+    new: Stored
+    now: Stored = None
+    moved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellProblem:
+    """Why a row is not taken in; `field` is empty where it is the row as a whole."""
+
+    message: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A lookup whose cell names a record that does not have an id yet: a new row, by the name it gives itself."""
+
+    field: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """One row. `row` is its number in the sheet, 0 for one that is gone. `name` is what a new row is called."""
+
+    kind: Kind
+    object_name: str
+    record_id: str = ""
+    sheet: str = ""
+    row: int = 0
+    title: str = ""
+    name: str = ""
+    cells: tuple[CellChange, ...] = ()
+    problems: tuple[CellProblem, ...] = ()
+    references: tuple[Reference, ...] = ()
+    base: Mapping[str, Stored] = field(default_factory=dict, repr=False)
+    """The record as it was exported."""
+
+    @property
+    def message(self) -> str:
+        """What is wrong with it, in one line."""
+        return "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows of an object are what; `unchanged` ones show what was exported."""
+
+    object_name: str
+    unchanged: int = 0
+    new: int = 0
+    edited: int = 0
+    deleted: int = 0
+    removed: int = 0
+    problems: int = 0
+    known: int = 0
+    cells: int = 0
+    """Cells of edited rows that have another value."""
+
+    @property
+    def good(self) -> int:
+        """Rows that can be taken in."""
+        return self.new + self.edited + self.deleted

@@ -1,0 +1,431 @@
+"""A workbook against the replica: every row that is not as it was exported goes into a ledger. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import FieldType
+from salesforce_sync.models.values import Stored
+from salesforce_sync.ports import Filter, Store
+from salesforce_sync.workbook.bases import find_base, has_hash
+from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns
+from salesforce_sync.workbook.cells import Cell, read_row_mark
+from salesforce_sync.workbook.changes import CellChange, CellProblem, Counts, Kind, Reference, RowChange
+from salesforce_sync.workbook.incoming import Row
+from salesforce_sync.workbook.layout import DELETE, ID, Metadata, Places
+from salesforce_sync.workbook.ledger import Ledger
+from salesforce_sync.workbook.quick import QuickLook
+from salesforce_sync.workbook.reader import Sheet, WorkbookReader
+from salesforce_sync.workbook.rows_back import (
+    Place,
+    Read,
+    content_name,
+    deleted_row,
+    edited_row,
+    field_cells,
+    new_row,
+    problem_row,
+)
+from salesforce_sync.workbook.typed import External, own_name
+
+BATCH: Final = 200
+SEEN_BATCH: Final = 1_000
+
+NEW: Final = "new"
+SKIP: Final = "skip"
+WORDS: Final = (DELETE, NEW, SKIP)
+"""What a person may write into `Change`: delete the record, make a new one of this row, or leave the row alone."""
+
+Tell = Callable[[str, int, int], None]
+"""Told of an object: rows compared so far, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A row that was exported, and is not as it was."""
+
+    place: Place
+    record_id: str
+    digest: str
+    delete: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted of one object."""
+
+    unchanged: int = 0
+    contents: dict[str, int] = field(default_factory=dict)
+
+
+class Comparison:
+    """One comparison of a workbook with the replica."""
+
+    def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell) -> None:
+        self._store, self._ledger, self._metadata, self._tell = store, ledger, metadata, tell
+        self._externals: list[tuple[str, str]] = []
+        self._tallies: dict[str, Tally] = {}
+
+    def run(self, reader: WorkbookReader, parts: Sequence[ObjectPart], *, delete_missing: bool) -> tuple[Counts, ...]:
+        """Compare every row; gives the counts of each object."""
+        for part in parts:
+            self._tallies[part.schema.name] = Tally()
+            for sheet in part.sheets:
+                self._sheet(reader, part, sheet)
+            self._missing(part, delete=delete_missing)
+        self._copies()
+        self._resolve_externals(parts)
+        self._lacking()
+        return self._counts(parts)
+
+    # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _sheet(self, reader: WorkbookReader, part: ObjectPart, sheet: Sheet) -> None:
+        rows = reader.rows(sheet)
+        places = find_places(part, sheet, next(rows, None))
+        name, tally = part.schema.name, self._tallies[part.schema.name]
+        quick = QuickLook(part.fields, quick_columns(part.fields, places.fields))
+        id_column, row_column = places.fields[ID], places.row
+        assert row_column is not None
+        seen: list[tuple[str, int]] = []
+        waiting: list[Exported] = []
+        for done, (number, cells) in enumerate(rows, 1):
+            mark = read_row_mark(cells.get(row_column))
+            record_id = cells.get(id_column)
+            said = "" if places.change is None else cells.get(places.change, "")
+            if mark is not None and not said and type(record_id) is str and quick.is_as_exported(cells, mark[1]):
+                seen.append((record_id, number))
+                tally.unchanged += 1
+            else:
+                found = self._closer(part, sheet, places, (number, cells))
+                if found is not None:
+                    waiting.append(found)
+                    seen.append((found.record_id, number))
+            if len(seen) >= SEEN_BATCH:
+                self._ledger.saw(name, sheet.name, seen)
+                seen.clear()
+            if len(waiting) >= BATCH:
+                self._exported(part, waiting)
+                waiting.clear()
+            if done % 1_000 == 0:
+                self._tell(name, done, part.entry.record_count or done)
+        self._ledger.saw(name, sheet.name, seen)
+        self._exported(part, waiting)
+
+    def _closer(self, part: ObjectPart, sheet: Sheet, places: Places, row: Row) -> Exported | None:
+        """A row that is not as it was exported: put into the ledger, or given back if the replica must be asked."""
+        number, cells = row
+        place = Place(part.schema, sheet.name, number, field_cells(places, cells))
+        word = _plain(None if places.change is None else cells.get(places.change))
+        mark = read_row_mark(None if places.row is None else cells.get(places.row))
+        id_cell = place.cells[ID]
+        if word == SKIP:
+            self._ledger.saw(part.schema.name, sheet.name, [(_plain_id(id_cell), number)])
+        elif word and word not in WORDS:
+            problem = f"Change says {word[:40]!r}. Write {', '.join(WORDS[:-1])} or {WORDS[-1]}, or empty it."
+            self._wrong(place, _plain_id(id_cell), problem)
+        elif word == NEW or id_cell is None or id_cell == "" or own_name(id_cell):
+            self._new(place, copied=mark is not None, as_new=word == NEW)
+        else:
+            return self._identified(place, mark, delete=word == DELETE)
+        return None
+
+    def _identified(self, place: Place, mark: tuple[str, str] | None, *, delete: bool) -> Exported | None:
+        try:
+            record_id = _record_id(place.cells[ID])
+        except Misuse as error:
+            self._wrong(place, "", f"Id: {error.message} {error.hint}".rstrip())
+            return None
+        if mark is None:
+            why = f"This row was not exported. To make a new record, empty its Id; to change {record_id}, export it."
+            self._wrong(place, record_id, why)
+            return None
+        return Exported(place, record_id, mark[1], delete)
+
+    def _wrong(self, place: Place, record_id: str, why: str) -> None:
+        """A row that cannot be understood; its record is not missing."""
+        self._ledger.put(problem_row(place, record_id, why))
+        if record_id:
+            self._ledger.saw(place.schema.name, place.sheet, [(record_id, place.row)])
+
+    def _new(self, place: Place, *, copied: bool, as_new: bool) -> None:
+        if as_new and not own_name(place.cells[ID]):
+            place = replace(place, cells={**place.cells, ID: None})
+        found = new_row(place, copied=copied)
+        if found is None:
+            return
+        change, read = found
+        if change.name and self._ledger.has_name(change.name):
+            problem = CellProblem(f"Another new row is called {change.name} too.", ID)
+            change = replace(change, kind=Kind.PROBLEM, problems=(*change.problems, problem), name="")
+        elif not change.name and change.kind is Kind.NEW:
+            contents = self._tallies[place.schema.name].contents
+            first = content_name(change, 0)
+            contents[first] = contents.get(first, 0) + 1
+            change = replace(change, name=content_name(change, contents[first] - 1))
+        self._note(change, read)
+
+    def _note(self, change: RowChange, read: Read) -> None:
+        """Into the ledger, with what is to be looked up once every row is known."""
+        known = self._known(change)
+        self._ledger.put(change if known is None else known, looks=bool(read.references or read.externals))
+        if change.kind is Kind.NEW:
+            schema = self._store.schema(change.object_name)
+            assert schema is not None
+            for cell in change.cells:
+                if schema.field(cell.field).external_id and cell.new is not None:
+                    self._ledger.offer(change.object_name, cell.field, str(cell.new), change.name)
+
+    def _known(self, change: RowChange) -> RowChange | None:
+        """The same, if an import before this one has made its record."""
+        if change.kind is not Kind.NEW:
+            return None
+        key = draft_name(self._metadata.export_id, change.name)
+        made = self._store.drafted([key]).get(key)
+        return None if made is None else replace(change, kind=Kind.KNOWN, record_id=made)
+
+    def _exported(self, part: ObjectPart, rows: Sequence[Exported]) -> None:
+        """Rows that were exported and are not as they were: against the values that are known of their records."""
+        if not rows:
+            return
+        name = part.schema.name
+        # A record that was made here may have the org's id by now.
+        real = {each.record_id: self._store.real_id(each.record_id) for each in rows if is_local(each.record_id)}
+        rows = [replace(each, record_id=real.get(each.record_id, each.record_id)) for each in rows]
+        here = self._store.rows(name, [each.record_id for each in rows])
+        for each in rows:
+            row = here.get(each.record_id)
+            found = self._one(part, each, None if row is None else _by_name(part, row))
+            if found is None:
+                self._tallies[name].unchanged += 1
+            else:
+                self._note(*found)
+
+    def _one(self, part: ObjectPart, row: Exported, here: dict[str, Stored] | None) -> tuple[RowChange, Read] | None:
+        """What was done to one row; None if nothing is left to be done."""
+        if here is None:
+            return self._problem(row, "This replica has no such record any more.")
+        base = here if has_hash(part.fields, here, row.digest) else self._base(part, row)
+        if base is None:
+            if not row.delete and edited_row(row.place, part.fields, here, here) is None:
+                return None
+            why = "The record has changed since the export, and what it was then is not known here any more."
+            return self._problem(row, f"{why} Export again, and edit that.")
+        if row.delete:
+            return self._deletion(part, row, base, here)
+        found = edited_row(row.place, part.fields, base, here)
+        if found is not None and here.get("IsDeleted"):
+            return self._problem(row, "The record was deleted since the export.")
+        return None if found is None else (replace(found[0], record_id=row.record_id), found[1])
+
+    def _problem(self, row: Exported, why: str) -> tuple[RowChange, Read]:
+        return problem_row(row.place, row.record_id, why), Read()
+
+    def _base(self, part: ObjectPart, row: Exported) -> dict[str, Stored] | None:
+        """The row as it was exported, with the ids that its records have now."""
+        known = self._store.known_values(part.schema.name, row.record_id)
+        for each in part.fields:
+            cell = row.place.cells.get(each.name)
+            if each.type in (FieldType.ID, FieldType.REFERENCE) and isinstance(cell, str) and is_local(cell):
+                known[each.name] = (cell, *known.get(each.name, ()))
+        base = find_base(part.fields, known, row.place.cells, row.digest)
+        if base is None:
+            return None
+        return {
+            name: self._store.real_id(value) if isinstance(value, str) and is_local(value) else value
+            for name, value in base.items()
+        }
+
+    def _deletion(
+        self, part: ObjectPart, row: Exported, base: dict[str, Stored], here: dict[str, Stored]
+    ) -> tuple[RowChange, Read] | None:
+        if here.get("IsDeleted"):
+            return None
+        if not part.schema.deletable:
+            return self._problem(row, f"{part.schema.name} records cannot be deleted by the connected user.")
+        return deleted_row(row.place, row.record_id, base), Read()
+
+    # ── rows that are gone ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _missing(self, part: ObjectPart, *, delete: bool) -> None:
+        """Records that were exported and have no row any more."""
+        name = part.schema.name
+        gone = (part.entry.record_count or 0) - self._ledger.seen(name)
+        if gone <= 0:
+            return
+        for row in self._candidates(part):
+            self._ledger.put(self._removed(part, row, delete=delete))
+
+    def _candidates(self, part: ObjectPart) -> Iterator[dict[str, Stored]]:
+        """Records that have no row, and were here at the export as far as their times tell."""
+        for row in self._store.scan(part.schema.name):
+            values: dict[str, Any] = dict(zip((each.name for each in part.schema.columns), row, strict=True))
+            made = values.get("CreatedDate") or ""
+            record_id = str(values[ID])
+            recent = is_local(record_id) or (part.entry.base_stamp and str(made) > part.entry.base_stamp)
+            if not recent and not self._ledger.has_seen(part.schema.name, record_id):
+                yield values
+
+    def _removed(self, part: ObjectPart, row: dict[str, Stored], *, delete: bool) -> RowChange:
+        schema = part.schema
+        named = schema.name_field
+        title = "" if named is None else str(row.get(named.name) or "")[:80]
+        change = RowChange(Kind.REMOVED, schema.name, str(row[ID]), title=title)
+        if not delete:
+            return change
+        why = self._why_not_delete(part, row)
+        if why:
+            return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(why),))
+        return replace(change, kind=Kind.DELETED, base=row)
+
+    def _why_not_delete(self, part: ObjectPart, row: dict[str, Stored]) -> str:
+        schema, base_stamp = part.schema, part.entry.base_stamp
+        if not schema.deletable:
+            return f"{schema.name} records cannot be deleted by the connected user."
+        stamp = row.get(schema.stamp) if schema.stamp else None
+        if not base_stamp or not stamp:
+            return "Its row is gone, and whether it has changed since the export is not known. Delete it by its row."
+        if str(stamp) > base_stamp:
+            return "Its row is gone, and the record has changed since the export, so it is not deleted."
+        return ""
+
+    # ── what can be said once every row is known ─────────────────────────────────────────────────────────────────
+
+    def _copies(self) -> None:
+        """A record with two rows of which one was edited: which is meant cannot be known."""
+        for number, change in self._ledger.copies():
+            first = self._ledger.rows_of(change.object_name, change.record_id)
+            other = f"row {first}" if first != change.row else "another row"
+            why = f"The record is in {other} too. To make a new record of a copied row, empty its Id (or write new in"
+            self._ledger.spoil(number, change, CellProblem(f"{why} Change); else delete one of the two rows."))
+
+    def _resolve_externals(self, parts: Sequence[ObjectPart]) -> None:
+        """Lookups that name a record by a field of its own."""
+        for number, change in self._ledger.looking():
+            schema = self._store.schema(change.object_name)
+            assert schema is not None
+            for cell in change.cells:
+                each = schema.field(cell.field)
+                if each.type is FieldType.REFERENCE and isinstance(cell.new, str) and "=" in cell.new:
+                    name, _, value = cell.new.partition("=")
+                    change = self._resolved(number, change, cell, External(name, value), each.reference_to)
+
+    def _resolved(
+        self, number: int, change: RowChange, cell: CellChange, external: External, targets: Sequence[str]
+    ) -> RowChange:
+        if change.kind is Kind.PROBLEM:
+            return change
+        try:
+            found = self._find(external, targets)
+        except Misuse as error:
+            problem = CellProblem(f"{error.message} {error.hint}".rstrip(), cell.field)
+            self._ledger.spoil(number, change, problem)
+            return replace(change, kind=Kind.PROBLEM)
+        if own_name(found) or found.startswith("row:"):
+            reference = Reference(cell.field, found)
+            self._ledger.refer(number, change, reference)
+            return replace(change, references=(*change.references, reference))
+        cells = tuple(replace(each, new=found) if each.field == cell.field else each for each in change.cells)
+        change = replace(change, cells=cells)
+        self._ledger.rewrite(number, change)
+        return change
+
+    def _find(self, external: External, targets: Sequence[str]) -> str:
+        """The id of the one record that has this value, or the name of the one new row."""
+        found: list[str] = []
+        fields = [(target, schema) for target in targets if (schema := self._store.schema(target)) is not None]
+        usable = [(target, schema) for target, schema in fields if schema.has(external.field)]
+        if not usable:
+            raise Misuse(
+                f"{external.field!r} is no field of {' or '.join(targets) or 'its object'} in this replica.",
+                hint="Write an id, new:NAME, or FIELD=VALUE with a field of the record that is looked up.",
+            )
+        for target, schema in usable:
+            each = schema.field(external.field)
+            if each.type is not FieldType.TEXT:
+                raise Misuse(f"{target}.{each.name} is no text, so no record can be named by it.")
+            rows = self._store.scan(target, (Filter(each.name, "eq", external.value),))
+            found += [str(row[0]) for row, _ in zip(rows, range(2), strict=False)]
+            found += self._ledger.offered(target, each.name, external.value)
+        if len(found) != 1:
+            many = "Several records have" if found else "No record has"
+            raise Misuse(f"{many} {external.field}={external.value!r}.", hint="Write the record's id.")
+        return found[0]
+
+    def _lacking(self) -> None:
+        """Rows that refer to a new row which is not there or has problems itself, or is of another object."""
+        for number, change in self._ledger.looking():
+            schema = self._store.schema(change.object_name)
+            assert schema is not None
+            for each in change.references:
+                target = self._ledger.object_of(each.name)
+                allowed = schema.field(each.field).reference_to
+                if target and allowed and target not in allowed:
+                    why = f"{each.name} is a new {target}, and the lookup takes {' or '.join(allowed)}."
+                    self._ledger.spoil(number, change, CellProblem(why, each.field))
+                    break
+        spoil_lacking(self._ledger, "which is not in the workbook, or has problems itself")
+
+    def _counts(self, parts: Sequence[ObjectPart]) -> tuple[Counts, ...]:
+        found = {part.schema.name: dict.fromkeys(Kind, 0) for part in parts}
+        edited: dict[str, int] = {}
+        for name, kind, rows, cells in self._ledger.counts():
+            found[name][kind] = rows
+            if kind is Kind.EDITED:
+                edited[name] = cells
+        return tuple(
+            Counts(
+                name,
+                self._tallies[name].unchanged,
+                kinds[Kind.NEW],
+                kinds[Kind.EDITED],
+                kinds[Kind.DELETED],
+                kinds[Kind.REMOVED],
+                kinds[Kind.PROBLEM],
+                kinds[Kind.KNOWN],
+                edited.get(name, 0),
+            )
+            for name, kinds in found.items()
+        )
+
+
+def spoil_lacking(ledger: Ledger, why: str) -> None:
+    """Rows that refer to a new row that cannot be taken in cannot be taken in either, and so on."""
+    while ledger.has_lacking():
+        for number, change, name in ledger.lacking():
+            reference = next((each.field for each in change.references if each.name == name), "")
+            ledger.spoil(number, change, CellProblem(f"It refers to {_called(name)}, {why}.", reference))
+
+
+def _called(name: str) -> str:
+    return name if own_name(name) else "a new row"
+
+
+def draft_name(export_id: str, name: str) -> str:
+    """What a new row's record is remembered by."""
+    return f"{export_id}/{name}"
+
+
+def _by_name(part: ObjectPart, row: Sequence[object]) -> dict[str, Stored]:
+    values: Any = row
+    return dict(zip((each.name for each in part.schema.columns), values, strict=True))
+
+
+def _record_id(cell: Cell) -> str:
+    if not isinstance(cell, str):
+        raise Misuse("is no id.", hint="Put the old one back, or empty it to make a new record.")
+    text = cell.strip()
+    return text if is_local(text) else to_18(text)
+
+
+def _plain(cell: Cell) -> str:
+    return str(cell or "").strip().casefold()
+
+
+def _plain_id(cell: Cell) -> str:
+    return cell.strip() if isinstance(cell, str) else ""

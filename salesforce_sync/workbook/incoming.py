@@ -1,0 +1,74 @@
+"""What a cell of a sheet may hold, and what it refers to in its workbook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from salesforce_sync.errors import WorkbookTooLarge
+from salesforce_sync.workbook.package import Package
+from salesforce_sync.workbook.strings import Strings
+
+ROWS_AT_MOST = 1_048_576
+COLUMNS_AT_MOST = 16_384
+
+
+class Dated(float):
+    """A number that the workbook shows as a date or a time: days since 1899-12-30, as Excel counts them."""
+
+    __slots__ = ()
+
+
+class CellError(str):
+    """What a formula came to when it failed: `#REF!`, `#N/A`."""
+
+    __slots__ = ()
+
+
+class Uncounted(str):
+    """A formula whose value the file does not have: the program that wrote it has not worked it out."""
+
+    __slots__ = ()
+
+
+Cell = str | float | bool
+Row = tuple[int, dict[int, Cell]]
+"""The row's number, as a spreadsheet shows it, and its cells by column, A being 0; empty ones are not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a sheet's cells refer to; `days` are added to dates where days are counted from 1904 on."""
+
+    package: Package
+    strings: Strings | Sequence[str] = ()
+    dates: frozenset[str] = frozenset()
+    days: int = 0
+
+    def dated(self, number: float) -> Dated:
+        """The number of a cell that shows a date or a time; a part of a day is a time of any day."""
+        return Dated(number + self.days if number >= 1 else number)
+
+
+class Columns(dict[str, int]):
+    """Column numbers by their letters, A being 0."""
+
+    def __missing__(self, letters: str) -> int:
+        number = 0
+        if not (letters.isascii() and letters.isalpha() and len(letters) <= 3):
+            raise WorkbookTooLarge(f"There is no column {letters[:20]!r} in a workbook.")
+        for letter in letters.upper():
+            number = number * 26 + ord(letter) - 64
+        if number > COLUMNS_AT_MOST:
+            raise WorkbookTooLarge(f"There is no column {letters!r}: a sheet has {COLUMNS_AT_MOST:,} columns.")
+        self[letters] = number - 1
+        return number - 1
+
+
+def column_letters(column: int) -> str:
+    """The letters of a column, A being 0."""
+    letters, rest = "", column + 1
+    while rest:
+        rest, letter = divmod(rest - 1, 26)
+        letters = chr(65 + letter) + letters
+    return letters

@@ -1,0 +1,186 @@
+"""A copy of a workbook with a message in the `Status` cell of some of its rows; all else is as it was, byte by byte."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Final
+from xml.parsers import expat
+from xml.sax.saxutils import escape as escape_xml
+
+from salesforce_sync.workbook.book import ObjectPart, find_places
+from salesforce_sync.workbook.cells import TEXT_UNITS, escape
+from salesforce_sync.workbook.incoming import Columns, column_letters
+from salesforce_sync.workbook.ledger import Ledger
+from salesforce_sync.workbook.locked import encrypt, is_locked
+from salesforce_sync.workbook.package import Package
+from salesforce_sync.workbook.reader import WorkbookReader
+
+_LEVEL: Final = 1
+"""Of compression: the copy is read once, by a person."""
+
+
+def result_path(path: Path) -> Path:
+    """Where the copy goes: beside the workbook."""
+    return path.with_name(f"{path.stem}.result{path.suffix}")
+
+
+def write_result(
+    path: Path, reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger, password: str | None = None
+) -> Path:
+    """Write the copy aside, for its owner's eyes only, and give it its name when it is whole.
+
+    The copy of a workbook with a password has the same one.
+    """
+    target = result_path(path)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if password is None or not is_locked(path):
+                _copy(file, reader, parts, ledger)
+            else:
+                with tempfile.TemporaryFile(dir=path.parent) as plain:  # has no name, so that nobody else can open it
+                    _copy(plain, reader, parts, ledger)
+                    encrypt(plain, password, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, target)
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink()
+        raise
+    return target
+
+
+def _copy(file: IO[bytes], reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger) -> None:
+    patches = {sheet.part.casefold(): (part, sheet) for part in parts for sheet in part.sheets}
+    with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as copy:
+        for name in reader.package.names():
+            with copy.open(name, "w", force_zip64=True) as out:
+                for block in _part(reader, patches.get(name.casefold()), ledger, name):
+                    out.write(block)
+
+
+def _part(reader: WorkbookReader, patch: Any, ledger: Ledger, name: str) -> Iterator[bytes]:
+    if patch is None:
+        return reader.package.read(name)
+    part, sheet = patch
+    places = find_places(part, sheet, next(reader.rows(sheet), None))
+    if places.status is None:
+        return reader.package.read(name)
+    return _patched(reader.package, name, places.status, ledger.messages(sheet.name))
+
+
+def _patched(package: Package, name: str, column: int, messages: Iterator[tuple[int, str]]) -> Iterator[bytes]:
+    """The sheet with these messages in a column; rows and messages are both in the order of the rows."""
+    patcher = _Patcher(column, messages)
+    feed = package.feed(name, patcher.parser)
+    for block in package.read(name):
+        patcher.take(block)
+        feed(block)
+        yield patcher.give()
+    feed.end()
+    yield patcher.rest()
+
+
+class _Patcher:
+    """Copies a sheet's bytes, and replaces the cells of one column where there is a message for their row."""
+
+    def __init__(self, column: int, messages: Iterator[tuple[int, str]]) -> None:
+        self.parser = expat.ParserCreate()
+        self.parser.ordered_attributes = True
+        self.parser.XmlDeclHandler = self._declared
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self._column, self._letters, self._columns = column, column_letters(column), Columns()
+        self._messages = messages
+        self._next = next(messages, None)
+        self._held = bytearray()
+        self._offset = 0  # of the first byte that is held
+        self._out: list[bytes] = []
+        self._row, self._place = 0, -1
+        self._message: str | None = None
+        self._replacing = False
+        self._prefix = ""
+
+    def take(self, block: bytes) -> None:
+        """The next bytes, before they are parsed."""
+        self._held += block
+
+    def give(self) -> bytes:
+        """What is decided of them by now. A cell that is to be replaced is held back."""
+        if not self._replacing:
+            self._copy_to(max(self.parser.CurrentByteIndex, self._offset))
+        out, self._out = b"".join(self._out), []
+        return out
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        self._out.append(bytes(self._held))
+        return b"".join(self._out)
+
+    def _copy_to(self, end: int) -> None:
+        self._out.append(bytes(self._held[: end - self._offset]))
+        self._drop_to(end)
+
+    def _drop_to(self, end: int) -> None:
+        del self._held[: end - self._offset]
+        self._offset = end
+
+    def _declared(self, _: str, encoding: str | None, __: int) -> None:
+        if encoding is not None and encoding.casefold() not in ("utf-8", "us-ascii"):
+            self._next = None  # what is written is UTF-8; such a copy is without messages
+
+    def _start(self, tag: str, attributes: list[str]) -> None:
+        prefix, colon, name = tag.rpartition(":")
+        if name == "row":
+            given = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("r")
+            self._row = int(given) if given is not None else self._row + 1
+            self._prefix, self._place = prefix + colon, -1
+            while self._next is not None and self._next[0] < self._row:
+                self._next = next(self._messages, None)
+            found = self._next is not None and self._next[0] == self._row
+            self._message = self._next[1] if found and self._next is not None else None
+        elif name == "c" and self._message is not None:
+            given = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("r")
+            self._place = self._place + 1 if given is None else self._columns[given.rstrip("0123456789")]
+            if self._place >= self._column:
+                self._copy_to(self.parser.CurrentByteIndex)
+                self._replacing = self._place == self._column
+                self._put(self._style(attributes) if self._replacing else "")
+
+    def _end(self, tag: str) -> None:
+        name = tag.rpartition(":")[2]
+        if name == "c" and self._replacing:
+            self._drop_to(self._end_of(tag))
+            self._replacing = False
+        elif name == "row" and self._message is not None:
+            self._copy_to(self.parser.CurrentByteIndex)
+            self._put("")
+
+    def _end_of(self, tag: str) -> int:
+        """Behind the cell that has just ended. The parser stands before its end tag, or, if it has none, behind it."""
+        at = self.parser.CurrentByteIndex - self._offset
+        closing = f"</{tag}".encode()
+        # A cell that is empty has no end tag, and what follows it may be </cols>.
+        if self._held.startswith(closing, at) and self._held[at + len(closing)] in b"> \t\r\n":
+            return self._offset + self._held.index(b">", at) + 1
+        return self._offset + at
+
+    def _style(self, attributes: list[str]) -> str:
+        style = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("s", "")
+        return f' s="{style}"' if style.isdecimal() else ""
+
+    def _put(self, style: str) -> None:
+        text = escape_xml(escape((self._message or "")[: TEXT_UNITS // 2]))
+        tag = self._prefix
+        self._out.append(
+            f'<{tag}c r="{self._letters}{self._row}"{style} t="inlineStr"><{tag}is><{tag}t xml:space="preserve">'
+            f"{text}</{tag}t></{tag}is></{tag}c>".encode()
+        )
+        self._message = None

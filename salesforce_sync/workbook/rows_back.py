@@ -1,0 +1,198 @@
+"""One row of a sheet against what was exported: edited, deleted, new, or not to be understood. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+import msgspec
+
+from salesforce_sync.errors import Misuse, SyncError
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.models.values import Stored, same
+from salesforce_sync.workbook.cells import Cell, is_cut, shows
+from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
+from salesforce_sync.workbook.layout import ID, Access, Places, access
+from salesforce_sync.workbook.typed import External, Named, own_name, read_typed
+
+Values = Mapping[str, Stored]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row of an object's sheet, and its cells by field; columns that are gone are not among them."""
+
+    schema: ObjectSchema
+    sheet: str
+    row: int
+    cells: Mapping[str, Cell]
+
+
+@dataclass(slots=True)
+class Read:
+    """What the cells of a row give, and what is wrong with them."""
+
+    cells: list[CellChange] = field(default_factory=list)
+    problems: list[CellProblem] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    externals: list[tuple[str, External]] = field(default_factory=list)
+
+    def wrong(self, error: SyncError, name: str = "") -> None:
+        """Note why a cell is not taken."""
+        self.problems.append(CellProblem(f"{error.message} {error.hint}".rstrip(), name))
+
+
+def field_cells(places: Places, cells: Mapping[int, Cell]) -> dict[str, Cell]:
+    """The cells of a row's fields; None for an empty one."""
+    return {name: cells.get(column) for name, column in places.fields.items()}
+
+
+# ── rows that were exported ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def edited_row(place: Place, fields: Sequence[Field], base: Values, here: Values) -> tuple[RowChange, Read] | None:
+    """What was edited in a row that was exported as `base` and is `here` now; None if nothing is left to be done."""
+    read = Read()
+    for each in fields:
+        if each.name in place.cells and not shows(each.type, base.get(each.name), place.cells[each.name]):
+            _read_edit(read, place, each, base, here)
+    if not (read.cells or read.problems or read.references or read.externals):
+        return None
+    change = _change(Kind.PROBLEM if read.problems else Kind.EDITED, place, str(base[ID]), read)
+    return replace(change, base=base), read
+
+
+def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values) -> None:
+    old, now = base.get(each.name), here.get(each.name)
+    try:
+        _check_editable(place.schema, each, old)
+        new = _taken(read, each, place.cells[each.name])
+        if new is None and not each.nillable:
+            raise Misuse("cannot be empty.")
+    except SyncError as error:
+        read.wrong(error, each.name)
+        return
+    if not same(each.type, new, now) or (isinstance(new, str) and _refers(read, each.name)):
+        read.cells.append(CellChange(each.name, old, new, now, moved=not same(each.type, old, now)))
+
+
+def _check_editable(schema: ObjectSchema, each: Field, old: Stored) -> None:
+    if each.name == ID:
+        raise Misuse("was changed.", hint="An Id cannot be: put the old one back, or empty it to make a new record.")
+    if is_cut(old):
+        raise Misuse("is longer than a cell can hold, and cannot be edited here.", hint="Use 'salesforce-sync edit'.")
+    match access(schema, each):
+        case Access.NEVER:
+            raise Misuse(f"is read-only{' (calculated)' if each.calculated else ''}.", hint="Put the old value back.")
+        case Access.CREATE:
+            raise Misuse("can only be set when the record is made.", hint="Put the old value back.")
+
+
+def _taken(read: Read, each: Field, cell: Cell) -> Stored:
+    """The value to write; for a lookup that names its record in another way, what it calls it."""
+    typed = read_typed(each, cell)
+    if isinstance(typed, Named):
+        read.references.append(Reference(each.name, typed.name))
+        return typed.name
+    if isinstance(typed, External):
+        read.externals.append((each.name, typed))
+        return f"{typed.field}={typed.value}"
+    return typed
+
+
+def _refers(read: Read, name: str) -> bool:
+    named = any(each.field == name for each in read.references)
+    return named or any(field_name == name for field_name, _ in read.externals)
+
+
+# ── new rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def new_row(place: Place, *, copied: bool) -> tuple[RowChange, Read] | None:
+    """A row without an id of the org; None if nothing stands in it. `copied`: it was an exported row once, and what
+    it has in columns that nobody can fill is not meant."""
+    read = Read()
+    given = {name: cell for name, cell in place.cells.items() if name != ID and cell is not None and cell != ""}
+    name = own_name(place.cells.get(ID))
+    if not given and not name:
+        return None
+    for each in place.schema.columns:
+        if each.name in given:
+            _read_new(read, place.schema, each, given[each.name], copied=copied)
+    _check_complete(read, place.schema)
+    change = _change(Kind.PROBLEM if read.problems else Kind.NEW, place, "", read, name=name)
+    return change, read
+
+
+def _read_new(read: Read, schema: ObjectSchema, each: Field, cell: Cell, *, copied: bool) -> None:
+    may = access(schema, each)
+    try:
+        if may in (Access.NEVER, Access.UPDATE):
+            if copied or (each.type is FieldType.BOOLEAN and cell is False):
+                return
+            later = "can only be set once the record is there" if may is Access.UPDATE else "is read-only"
+            raise Misuse(f"{later}.", hint="Empty the cell.")
+        value = _taken(read, each, cell)
+    except SyncError as error:
+        read.wrong(error, each.name)
+        return
+    read.cells.append(CellChange(each.name, None, value))
+
+
+def _check_complete(read: Read, schema: ObjectSchema) -> None:
+    if not schema.createable:
+        read.problems.append(CellProblem(f"{schema.name} records cannot be made by the connected user."))
+        return
+    known = {each.field for each in read.cells} | {each.field for each in read.problems}
+    for each in schema.columns:
+        if each.required and each.name not in known:
+            read.problems.append(CellProblem("is required.", each.name))
+
+
+def content_name(change: RowChange, times: int) -> str:
+    """What a new row is called that gives itself no name: what stands in it, and how often that stood there before."""
+    content = [change.object_name, [[each.field, each.new] for each in change.cells], times]
+    return f"row:{blake2b(msgspec.json.encode(content), digest_size=16).hexdigest()}"
+
+
+# ── both ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def problem_row(place: Place, record_id: str, message: str) -> RowChange:
+    """A row that cannot be understood."""
+    return RowChange(
+        Kind.PROBLEM,
+        place.schema.name,
+        record_id,
+        place.sheet,
+        place.row,
+        _title(place),
+        problems=(CellProblem(message),),
+    )
+
+
+def deleted_row(place: Place, record_id: str, base: Values) -> RowChange:
+    """A row whose record is to be deleted."""
+    return replace(_change(Kind.DELETED, place, record_id, Read()), base=base)
+
+
+def _change(kind: Kind, place: Place, record_id: str, read: Read, *, name: str = "") -> RowChange:
+    return RowChange(
+        kind,
+        place.schema.name,
+        record_id,
+        place.sheet,
+        place.row,
+        _title(place),
+        name,
+        tuple(read.cells),
+        tuple(read.problems),
+        tuple(read.references),
+    )
+
+
+def _title(place: Place) -> str:
+    named = place.schema.name_field
+    cell = None if named is None else place.cells.get(named.name)
+    return "" if cell is None else str(cell)[:80]

@@ -1,0 +1,61 @@
+"""The rows of a sheet, one at a time: what stands in its cells, whoever wrote the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.parsers import expat
+
+from salesforce_sync.workbook.incoming import Reading, Row
+from salesforce_sync.workbook.sheet_parser import SheetParser
+from salesforce_sync.workbook.sheet_pattern import RowPattern
+
+_ROW_ENDS = b"</row>"
+_LONGEST_ROW = 4 << 20
+
+
+def rows(reading: Reading, part: str) -> Iterator[Row]:
+    """The rows of a sheet that have any cell with a value, hidden ones too, in the order of the file.
+
+    Rows that are written as Excel, LibreOffice and we write them are taken apart by a pattern; an XML parser gets
+    everything else: without those rows the sheet is as well-formed as with them.
+    """
+    parser = expat.ParserCreate()
+    parser.buffer_text = parser.ordered_attributes = parser.specified_attributes = True
+    done: list[Row] = []
+    feed, parsed, pattern = (
+        reading.package.feed(part, parser),
+        SheetParser(parser, reading, done.append),
+        RowPattern(reading),
+    )
+    usual = True
+    for piece in _pieces(reading.package.read(part)):
+        row = pattern.row(piece) if usual and parsed.between_rows else None
+        if row is not None:
+            parsed.row = row[0]
+            if row[1]:
+                yield row
+            continue
+        feed(piece)
+        yield from done
+        done.clear()
+        # What looks like a row may be within a comment from here on.
+        usual = usual and not _may_hide_rows(piece)
+    feed.end()
+
+
+def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The sheet, cut behind its rows as far as they have an end that can be seen."""
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(_ROW_ENDS)
+        for piece in whole:
+            yield piece + _ROW_ENDS
+        if len(rest) > _LONGEST_ROW:
+            yield rest[: -len(_ROW_ENDS)]
+            rest = rest[-len(_ROW_ENDS) :]
+    yield rest
+
+
+def _may_hide_rows(piece: bytes) -> bool:
+    body = piece.rpartition(b"sheetData")[2]
+    return b"<!" in body or b"<?" in body or b"\0" in piece

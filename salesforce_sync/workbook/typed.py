@@ -1,0 +1,147 @@
+"""What a person typed into a cell, as a value that its field can hold; `Misuse` says what is wrong with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import Field, FieldType
+from salesforce_sync.models.values import Stored
+from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
+from salesforce_sync.workbook.incoming import CellError, Dated, Uncounted
+
+NEW = "new:"
+"""How the name begins that a new row gives itself."""
+
+_TIMES = (FieldType.DATE, FieldType.DATETIME, FieldType.TIME)
+_NUMBERS = (FieldType.INTEGER, FieldType.DECIMAL)
+_IDS = (FieldType.ID, FieldType.REFERENCE)
+_DAY_MONTH = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})\b", re.ASCII)
+_EXTERNAL = re.compile(r"([A-Za-z]\w*)\s*=\s*(.+)", re.ASCII | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A lookup's cell that names a new row of the workbook."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A lookup's cell that names a record by a field of its own: `External__c=ABC`."""
+
+    field: str
+    value: str
+
+
+def own_name(cell: Cell) -> str:
+    """The name that a new row gives itself in its Id cell, or that a lookup's cell calls it by; '' if it is none."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    return text.casefold() if text.casefold().startswith(NEW) and len(text) > len(NEW) else ""
+
+
+def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
+    """The value that the cell gives its field, checked by what describe says of the field."""
+    _check_readable(cell)
+    if cell is None or cell == "":
+        return None
+    if field.type in _IDS:
+        return _reference(field, cell)
+    if field.type in _TIMES:
+        _check_time(cell)
+    elif isinstance(cell, Dated):
+        raise Misuse("is a date here.", hint="Format the cell as text, or as a number, and write the value again.")
+    elif field.type is FieldType.TEXT:
+        return _text(field, cell)
+    elif field.type in _NUMBERS and isinstance(cell, str) and "," in cell:
+        raise Misuse(f"{cell!r} has a comma: it can be read two ways.", hint="Write it as 1234.5.")
+    value = from_cell(field.type, cell)
+    if field.type is FieldType.DECIMAL:
+        _check_size(field, value)
+    return value
+
+
+def _check_readable(cell: Cell) -> None:
+    if isinstance(cell, CellError):
+        raise Misuse(f"is the error {cell}.", hint="Mend the formula, or write the value.")
+    if isinstance(cell, Uncounted):
+        raise Misuse("is a formula without a value.", hint="Open the workbook in Excel or LibreOffice and save it.")
+
+
+# ── texts and picklists ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _text(field: Field, cell: Cell) -> Stored:
+    if isinstance(cell, bool):
+        raise Misuse("is a TRUE or FALSE here, and the field holds text.", hint="Format the cell as text.")
+    if isinstance(cell, int | float):
+        # The digits behind the 15th, and zeros before the first, were lost when it was typed.
+        if abs(cell) >= EXACT_BELOW:
+            raise Misuse("is a number of more than 15 digits here.", hint="Format the cell as text and write it again.")
+        cell = shown(cell)
+    text = str(cell)
+    if field.length and len(text) > field.length:
+        raise Misuse(f"has {len(text):,} characters, and {field.length:,} are the most.")
+    if field.restricted_picklist and field.picklist:
+        return _picked(field, text)
+    return text
+
+
+def _picked(field: Field, text: str) -> str:
+    several = field.salesforce_type == "multipicklist"
+    parts = [part.strip() for part in text.split(";") if part.strip()] if several else [text]
+    return ";".join(_one_picked(field, part) for part in parts)
+
+
+def _one_picked(field: Field, text: str) -> str:
+    active = {value.casefold(): value for value, is_active in field.picklist if is_active}
+    found = active.get(text.casefold())
+    if found is not None:
+        return found
+    if any(value.casefold() == text.casefold() for value, _ in field.picklist):
+        raise Misuse(f"{text!r} is an inactive value of the picklist.", hint=f"Choose one of: {_some(field)}.")
+    raise Misuse(f"{text!r} is no value of the picklist.", hint=f"Choose one of: {_some(field)}.")
+
+
+def _some(field: Field) -> str:
+    values = [value for value, active in field.picklist if active]
+    return ", ".join(values[:8]) + (", …" if len(values) > 8 else "")
+
+
+# ── numbers and times ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_size(field: Field, value: Stored) -> None:
+    whole = field.precision - field.scale
+    if field.precision and value is not None and abs(Decimal(str(value))) >= Decimal(10) ** whole:
+        raise Misuse(f"has more than {whole} digits before the decimal point.")
+
+
+def _check_time(cell: Cell) -> None:
+    if isinstance(cell, str):
+        found = _DAY_MONTH.match(cell)
+        if found and int(found[1]) <= 12 and int(found[2]) <= 12 and found[1] != found[2]:
+            raise Misuse(f"{cell!r} can be read two ways.", hint="Write the date as 2026-01-31.")
+        if found:
+            raise Misuse(f"{cell!r} is a text and not a date.", hint="Write the date as 2026-01-31.")
+    elif isinstance(cell, bool) or not isinstance(cell, Dated):
+        raise Misuse("is a number here, and not a date or time.", hint="Write dates as 2026-01-31, times as 14:30:00.")
+
+
+# ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _reference(field: Field, cell: Cell) -> Stored | Named | External:
+    if not isinstance(cell, str):
+        raise Misuse("is no id.", hint="An id has 15 or 18 letters and digits.")
+    text = cell.strip()
+    if name := own_name(text):
+        return Named(name)
+    if found := _EXTERNAL.fullmatch(text):
+        return External(found[1], found[2].strip())
+    return text if is_local(text) else to_18(text)

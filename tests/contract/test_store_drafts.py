@@ -1,0 +1,251 @@
+"""Store: edits that were made elsewhere, on values that may be older than those here."""
+
+from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.inbox import Conflict, Kind, Resolution, Side
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.resolve import Policies, Policy
+from tests.contract.edits import (
+    ACCOUNT,
+    ACME,
+    BOLT,
+    CONTACT,
+    JANE,
+    NEW,
+    ONE,
+    TWO,
+    acme,
+    arrive,
+    fill,
+    item,
+    only,
+    push,
+    row,
+    shown,
+)
+
+OLD = {"Id": ACME, "Name": "Acme", "Phone": "1", "Rating": None, "BillingStreet": None, "BillingCity": None}
+
+
+def update(base=OLD, record_id=ACME, **values):
+    return Draft("Account", Operation.UPDATE, record_id, values, base)
+
+
+def take_in(store, *drafts):
+    taken = store.take_in(drafts)
+    assert len(taken) == len(drafts)
+    return taken
+
+
+def bases(store):
+    return {each.field: (each.base, each.value) for each in only(store).edits}
+
+
+def test_a_draft_on_the_row_as_it_is_here_is_an_ordinary_edit(replica):
+    (taken,) = take_in(replica, update(Phone="2"))
+
+    assert taken == TakenIn(ACME)
+    assert bases(replica) == {"Phone": ("1", "2")}
+    assert shown(replica, ACME)["Phone"] == "2"
+    assert replica.inbox() == ()
+
+
+def test_a_draft_and_a_change_of_another_field_in_the_org_since_are_merged(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Rating="Hot"))
+
+    (taken,) = take_in(replica, update(Phone="2"))
+
+    assert taken == TakenIn(ACME)
+    assert bases(replica) == {"Phone": ("1", "2")}
+    assert shown(replica, ACME)["Rating"] == "Hot"
+
+
+def test_a_field_that_the_org_has_changed_since_waits_for_a_person(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    (taken,) = take_in(replica, update(Phone="2", Rating="Warm"))
+
+    assert taken == TakenIn(ACME, disputed=("Phone",))
+    assert item(replica).kind is Kind.CONFLICT
+    assert item(replica).conflicts == (Conflict("Phone", "1", "2", "3"),)
+    assert bases(replica) == {"Rating": (None, "Warm")}
+    assert shown(replica, ACME)["Phone"] == "2"
+
+
+def test_a_conflict_of_a_draft_is_settled_as_any_other(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+    take_in(replica, update(Phone="2"))
+
+    replica.resolve(item(replica).number, Resolution(Side.LOCAL))
+
+    assert bases(replica) == {"Phone": ("3", "2")}
+    assert replica.inbox() == ()
+
+
+def test_the_policies_hold_for_drafts_too(world):
+    store = world.restart(policies=Policies(Policy.ORG))
+    fill(store)
+    arrive(store, ACCOUNT, acme(ONE, Phone="3"))
+
+    (taken,) = take_in(store, update(Phone="2"))
+
+    assert taken == TakenIn(ACME, given_up=("Phone",))
+    assert shown(store, ACME)["Phone"] == "3"
+    assert store.changes() == ()
+
+
+def test_the_parts_of_an_address_merge_as_one(replica):
+    arrive(replica, ACCOUNT, acme(ONE, BillingCity="Ulm"))
+
+    (taken,) = take_in(replica, update(BillingStreet="Ring 1"))
+
+    assert taken.disputed == ("BillingStreet",)
+
+
+def test_what_has_the_value_already_needs_no_edit(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+
+    (taken,) = take_in(replica, update(Phone="2"))
+
+    assert taken == TakenIn(ACME)
+    assert replica.changes() == ()
+
+
+def test_a_draft_does_not_replace_what_was_edited_here_since(replica):
+    replica.update("Account", ACME, {"Phone": "4"})
+
+    (taken,) = take_in(replica, update(Phone="2"))
+
+    assert isinstance(taken, Refused)
+    assert taken.code == "EDITED_SINCE"
+    assert "Phone" in taken.message
+    assert bases(replica) == {"Phone": ("1", "4")}
+
+
+def test_a_draft_made_on_a_local_edit_goes_on_from_it(replica):
+    replica.update("Account", ACME, {"Phone": "4"})
+
+    (taken,) = take_in(replica, update(base={**OLD, "Phone": "4"}, Phone="2", Rating="Hot"))
+
+    assert taken == TakenIn(ACME)
+    assert bases(replica) == {"Phone": ("1", "2"), "Rating": (None, "Hot")}
+
+
+def test_what_was_pushed_since_is_no_change_of_anybody_else(replica):
+    replica.update("Account", ACME, {"Phone": "4"})
+    push(replica)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="4"))
+
+    (taken,) = take_in(replica, update(base={**OLD, "Phone": "4"}, Phone="2"))
+
+    assert taken == TakenIn(ACME)
+    assert bases(replica) == {"Phone": ("4", "2")}
+
+
+def test_one_refused_draft_hinders_no_other(replica):
+    taken = take_in(replica, update(Rating="Lukewarm"), update(record_id=BOLT, base={}, Phone="9"), update(Phone="2"))
+
+    assert [type(each) for each in taken] == [Refused, TakenIn, TakenIn]
+    assert "Rating" in taken[0].message
+    assert {each.record_id: each.values for each in replica.changes()} == {BOLT: {"Phone": "9"}, ACME: {"Phone": "2"}}
+
+
+def test_nothing_of_a_refused_draft_stays(replica):
+    (taken,) = take_in(replica, update(Phone="2", Rating="Lukewarm"))
+
+    assert isinstance(taken, Refused)
+    assert replica.changes() == ()
+    assert shown(replica, ACME)["Phone"] == "1"
+
+
+def test_a_record_that_is_gone_is_refused(replica):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+
+    (taken,) = take_in(replica, update(Phone="2"))
+
+    assert isinstance(taken, Refused)
+    assert taken.code == "NOT_FOUND"
+
+
+def test_a_named_create_makes_one_record_however_often_it_comes(replica, world):
+    new = Draft("Account", Operation.CREATE, values={"Name": "Nova"}, name="export-1/new:1")
+    (first,) = take_in(replica, new)
+    store = world.restart()
+
+    (second,) = take_in(store, new)
+
+    assert (second.record_id, second.known) == (first.record_id, True)
+    assert store.count("Account") == 3
+    assert store.drafted(["export-1/new:1", "export-1/new:2"]) == {"export-1/new:1": first.record_id}
+
+
+def test_a_named_create_is_known_by_the_orgs_id_once_it_is_there(replica):
+    new = Draft("Account", Operation.CREATE, values={"Name": "Nova"}, name="export-1/new:1")
+    take_in(replica, new)
+    push(replica, Account=NEW)
+
+    (again,) = take_in(replica, new)
+
+    assert again == TakenIn(NEW, known=True)
+
+
+def test_a_draft_may_refer_to_a_record_that_another_one_made(replica):
+    (made,) = take_in(replica, Draft("Account", Operation.CREATE, values={"Name": "Nova"}, name="n"))
+
+    (child,) = take_in(
+        replica, Draft("Contact", Operation.CREATE, values={"LastName": "Roe", "AccountId": made.record_id})
+    )
+
+    assert shown(replica, child.record_id, "Contact")["AccountId"] == made.record_id
+
+
+def test_a_refused_create_is_not_remembered(replica):
+    (refused,) = take_in(replica, Draft("Account", Operation.CREATE, values={"Phone": "1"}, name="n"))
+
+    assert isinstance(refused, Refused)
+    assert replica.drafted(["n"]) == {}
+    assert take_in(replica, Draft("Account", Operation.CREATE, values={"Name": "N"}, name="n"))[0].known is False
+
+
+def test_a_deletion_on_the_row_as_it_is_here_is_an_ordinary_one(replica):
+    (taken,) = take_in(replica, Draft("Account", Operation.DELETE, ACME, base=OLD))
+
+    assert taken == TakenIn(ACME)
+    assert only(replica).operation is Operation.DELETE
+
+
+def test_a_record_that_has_changed_since_is_not_deleted(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    (taken,) = take_in(replica, Draft("Account", Operation.DELETE, ACME, base=OLD))
+
+    assert isinstance(taken, Refused)
+    assert taken.code == "CHANGED_SINCE"
+    assert replica.changes() == ()
+
+
+# ── what is known of a record ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_known_values_are_the_one_here_the_orgs_and_older_ones(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+    arrive(replica, ACCOUNT, acme(TWO, Phone="3"))
+    replica.update("Account", ACME, {"Phone": "4"})
+
+    known = replica.known_values("Account", ACME)
+
+    assert known["Phone"] == ("4", "3", "2", "1")
+    assert known["Name"] == ("Acme",)
+
+
+def test_known_values_tell_both_sides_of_a_conflict(replica):
+    replica.update("Account", ACME, {"Phone": "4"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert replica.known_values("Account", ACME)["Phone"][:3] == ("4", "3", "1")
+
+
+def test_known_values_of_a_tombstone_are_there_and_of_nobody_are_not(replica):
+    arrive(replica, CONTACT, row(CONTACT, JANE, ONE, deleted=True, LastName="Doe"))
+
+    assert replica.known_values("Contact", JANE)["LastName"] == ("Doe",)
+    assert replica.known_values("Contact", "003000000000099AAA") == {}
