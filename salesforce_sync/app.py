@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -30,7 +31,8 @@ from salesforce_sync.models.usage import Forecast, Rhythm, Work
 from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
-from salesforce_sync.signals import Bus
+from salesforce_sync.signals import Bus, ExportProgress
+from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
+    from salesforce_sync.workbook.export import Exported
     from salesforce_sync.workbook.importing import Imported, Preview
 
 
@@ -364,7 +367,40 @@ class SFSync:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
         return self.objects[object_name].history(record_id)
 
-    # ── workbooks that come back ─────────────────────────────────────────────────────────────────────────────────
+    # ── the workbook ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def export(
+        self,
+        *objects: str,
+        path: str | Path | None = None,
+        ready_set: str | None = None,
+        password: str | None = None,
+    ) -> Exported:
+        """Write these objects, or all that are here, as an Excel workbook: to `path`, or where the settings say.
+
+        `ready_set` is "sales" or "revenue-cloud"; its objects that are not here are notes in the result. With a
+        `password` the file is encrypted. Asks the org nothing. The file appears whole or not at all, and only its owner
+        may read it.
+        """
+        from salesforce_sync.workbook.encrypt import check_password, encrypt
+        from salesforce_sync.workbook.export import Facts, Wanted, export
+
+        if password is not None:
+            check_password(password)
+        org = self._store.org()
+        facts = Facts("" if org is None else org[0], self.config.salesforce.api_version, self._clock.now())
+        wanted = Wanted(objects, ready_set)
+        file = self.config.workbook.path if path is None else Path(path).absolute()
+        with new_private(file) as out:
+            if password is None:
+                return export(self._store, wanted, facts, out, self._tell_export)
+            with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it
+                exported = export(self._store, wanted, facts, plain, self._tell_export)
+                encrypt(plain, password, out)
+                return exported
+
+    def _tell_export(self, object_name: str, rows: int, total: int) -> None:
+        self._bus.emit(ExportProgress(object_name, rows, total))
 
     def import_workbook(
         self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
@@ -375,9 +411,12 @@ class SFSync:
         its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
         """
         from salesforce_sync.workbook.importing import Wanted, preview
+        from salesforce_sync.workbook.package import MEGABYTE, Bounds
 
-        org = self._store.org()
-        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        org, most = self._store.org(), self.config.workbook
+        bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
+        org_id = "" if org is None else org[0]
+        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
         return preview(self._store, Path(path), wanted)
 
     def apply(self, preview: Preview) -> Imported:
@@ -388,7 +427,7 @@ class SFSync:
         """
         from salesforce_sync.workbook.importing import apply
 
-        return apply(self._store, preview)
+        return apply(self._store, preview, new_private)
 
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 

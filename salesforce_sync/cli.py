@@ -16,9 +16,9 @@ from salesforce_sync import __version__, demo, reports, reports_edits, reports_i
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_access import ACCESS
 from salesforce_sync.cli_connect import connect
-from salesforce_sync.cli_import import import_
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.cli_two_way import TWO_WAY
+from salesforce_sync.cli_workbook import WORKBOOK
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
@@ -264,9 +264,8 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in (connect, *TWO_WAY, *ACCESS):
+for command in (connect, *TWO_WAY, *WORKBOOK, *ACCESS):
     commands.add_command(command)
-commands.add_command(import_)
 
 
 # ── Trying ───────────────────────────────────────────────────────────────────────────────────────────────────────

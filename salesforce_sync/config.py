@@ -23,6 +23,7 @@ from salesforce_sync.settings import (
     SignalSettings,
     StorageSettings,
     SyncSettings,
+    WorkbookSettings,
     is_address,
 )
 
@@ -54,6 +55,7 @@ class Config:
     salesforce: SalesforceSettings = field(default_factory=SalesforceSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
+    workbook: WorkbookSettings = field(default_factory=WorkbookSettings)
     signals: SignalSettings = field(default_factory=SignalSettings)
     credentials: Credentials = field(default_factory=Credentials)
     file: Path | None = None
@@ -70,9 +72,9 @@ class Config:
         file = Path(path) if path is not None else DEFAULT_FILE
         if path is not None and not file.is_file():
             raise ConfigError(f"There is no config file {file}.", hint="Give --config the path of a config.yaml.")
-        path_setting = _BY_NAME["storage.path"]
+        paths = {"storage.path": StorageSettings().path, "workbook.path": WorkbookSettings().path}
         given = (
-            {path_setting: _Given(StorageSettings().path, path_setting.name, file.parent)}
+            {_BY_NAME[name]: _Given(path, name, file.parent) for name, path in paths.items()}
             | _from_yaml(file)
             | _from_dotenv(file)
             | _from_environment(os.environ if environ is None else environ)

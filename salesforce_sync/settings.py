@@ -84,6 +84,17 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkbookSettings:
+    """Where the workbook goes that `export` writes (`path` is absolute), and the most that one to import may be:
+    megabytes of the file, megabytes that it unpacks to, and how many times more one of its parts unpacks to."""
+
+    path: Path = Path("Revenue_Cloud_Data.xlsx")
+    max_mb: Annotated[int, Meta(ge=1)] = 200
+    max_expanded_mb: Annotated[int, Meta(ge=1)] = 4_000
+    max_ratio: Annotated[int, Meta(ge=1)] = 300
+
+
+@dataclass(frozen=True, slots=True)
 class SignalSettings:
     """Whether signals are told, and to whom their line is addressed."""
 
@@ -103,12 +114,14 @@ class Credentials:
     jwt_key_file: Path | None = None
     login_url: str | None = None
     sync_key: str | None = field(default=None, repr=False)
+    workbook_password: str | None = field(default=None, repr=False)
 
 
 SECTIONS: Final = {
     "salesforce": SalesforceSettings,
     "sync": SyncSettings,
     "storage": StorageSettings,
+    "workbook": WorkbookSettings,
     "signals": SignalSettings,
     "credentials": Credentials,
 }
@@ -153,6 +166,10 @@ SETTINGS: Final = (
     Setting("sync", "history_rows", "SF_SYNC_HISTORY_ROWS", "a whole number from 0 (none)"),
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
+    Setting("workbook", "path", "SF_WORKBOOK_PATH", "the path of a file"),
+    Setting("workbook", "max_mb", "SF_WORKBOOK_MAX_MB", "a whole number of megabytes from 1"),
+    Setting("workbook", "max_expanded_mb", "SF_WORKBOOK_MAX_EXPANDED_MB", "a whole number of megabytes from 1"),
+    Setting("workbook", "max_ratio", "SF_WORKBOOK_MAX_RATIO", "a whole number from 1"),
     Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),
     Setting("signals", "target", "SF_SIGNALS_TARGET", "one word of at most 40 characters"),
     Setting("credentials", "client_id", "SF_CLIENT_ID", "a text"),
@@ -163,4 +180,5 @@ SETTINGS: Final = (
     Setting("credentials", "jwt_key_file", "SF_JWT_KEY_FILE", "the path of a private key"),
     Setting("credentials", "login_url", "SF_LOGIN_URL", _ADDRESS),
     Setting("credentials", "sync_key", "SF_SYNC_KEY", "a text"),
+    Setting("credentials", "workbook_password", "SF_WORKBOOK_PASSWORD", "a text"),
 )

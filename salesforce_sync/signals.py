@@ -206,6 +206,21 @@ class Progress(Signal):
         return f"{self.object.lower()}={self.rows}/{'?' if self.total is None else self.total}"
 
 
+@dataclass(frozen=True, slots=True)
+class ExportProgress(Signal):
+    """How far one object's way into a workbook is: rows so far, of how many."""
+
+    object: str
+    rows: int
+    total: int
+
+    name: ClassVar[str] = "export_progress"
+    mark: ClassVar[str] = "📗"
+
+    def details(self) -> str:
+        return f"{self.object.lower()}={self.rows}/{self.total}"
+
+
 Listener = Callable[[Any], None]
 
 

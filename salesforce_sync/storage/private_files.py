@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
 
@@ -92,6 +93,44 @@ def replace_private(file: Path, content: bytes, *, reserved: bool = False) -> No
         _sync_folder(file.parent)
 
 
+@contextmanager
+def new_private(file: Path) -> Iterator[BinaryIO]:
+    """A stream to write the file's content into: it takes the file's place when the block ends, whole, and not at all
+    if the block fails. `StoreBusy` while somebody else writes the same file."""
+    with on_disk(file.parent):
+        stream = _claim_aside(file)
+    try:
+        with on_disk(file.parent):
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+            os.replace(_aside(file), file)
+            _sync_folder(file.parent)
+    except BaseException:
+        give_back(file)
+        raise
+    finally:
+        stream.close()
+
+
+def _claim_aside(file: Path) -> BinaryIO:
+    """Open the file aside, empty and for us alone: one that a killed process has left is taken over."""
+    while True:
+        stream = os.fdopen(os.open(_aside(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it until now may have renamed it: then it is the finished file, and not ours to write.
+            if _is_at(stream, file):
+                os.fchmod(stream.fileno(), 0o600)
+                stream.truncate(0)
+                return stream
+            stream.close()
+        except BlockingIOError as taken:
+            stream.close()
+            hint = "Wait for it, or give another file."
+            raise StoreBusy(f"{file} is being written by another process.", hint=hint) from taken
+
+
 def reserve(file: Path) -> None:
     """Take the room on the disk that the file's next content needs; `DiskFull` if there is none."""
     size = (file.stat().st_size if file.exists() else 0) + SLACK
@@ -124,6 +163,14 @@ def on_disk(folder: Path) -> Iterator[None]:
 
 def _aside(file: Path) -> Path:
     return file.with_name(f"{file.name}.new")
+
+
+def _is_at(stream: BinaryIO, file: Path) -> bool:
+    """Whether what is open is still what stands aside of the file."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), _aside(file).stat())
+    except FileNotFoundError:
+        return False
 
 
 def _create_aside(file: Path) -> int:

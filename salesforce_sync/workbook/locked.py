@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from salesforce_sync.errors import Misuse, NotAWorkbook, WorkbookEncrypted
+from salesforce_sync.errors import NotAWorkbook, WorkbookEncrypted
+from salesforce_sync.workbook.encrypt import check_password
 from salesforce_sync.workbook.package import OLE
 
 
@@ -39,9 +38,7 @@ def unlocked(path: Path, password: str | None, folder: Path) -> Iterator[Path]:
 
 
 def _decrypt(path: Path, password: str, plain: Path) -> None:
-    if importlib.util.find_spec("msoffcrypto") is None:
-        hint = "Install it: pip install 'salesforce-sync[password]'"
-        raise Misuse("A password needs the package msoffcrypto-tool, which is not installed.", hint=hint)
+    check_password(password)
     import msoffcrypto
     from msoffcrypto import exceptions
 
@@ -56,11 +53,3 @@ def _decrypt(path: Path, password: str, plain: Path) -> None:
             raise NotAWorkbook(f"{path.name} cannot be decrypted: {error}.", hint="Save it in Excel again.") from error
         except (OSError, ValueError, KeyError, IndexError, AttributeError, struct.error) as error:  # a damaged file
             raise NotAWorkbook(f"{path.name} is damaged.", hint="Save it in Excel again.") from error
-
-
-def encrypt(plain: IO[bytes], password: str, out: IO[bytes]) -> None:
-    """Write the workbook once more, encrypted."""
-    from msoffcrypto.format.ooxml import OOXMLFile
-
-    plain.seek(0)
-    OOXMLFile(plain).encrypt(password, out)

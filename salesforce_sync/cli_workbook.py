@@ -1,4 +1,4 @@
-"""The command that takes an edited workbook back: parse, call `SFSync`, print."""
+"""The commands of the workbook: parse, call `SFSync`, print."""
 
 from __future__ import annotations
 
@@ -8,20 +8,54 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from salesforce_sync import reports_import
+from salesforce_sync import reports_import, reports_workbook
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.errors import ConfigError
 from salesforce_sync.exits import Exit
 from salesforce_sync.models.run import RunState
 from salesforce_sync.reports_edits import Values
-from salesforce_sync.terminal import say_json
+from salesforce_sync.signals import ExportProgress, Progress
+from salesforce_sync.terminal import progress, say_json, silence
 
 if TYPE_CHECKING:
     from salesforce_sync.workbook.importing import Imported, Preview
 
 LIMIT: Final = 50
 JSON_LIMIT: Final = 1_000
+"""Rows that a preview shows, to a person and to a program, where nobody says how many."""
+
+
+@click.command()
+@shared
+@click.argument("objects", nargs=-1, metavar="[OBJECT]...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="[default: workbook.path]")
+@click.option("--set", "ready_set", metavar="NAME", help="The objects of a ready set: sales or revenue-cloud.")
+@click.option("--password", "encrypted", is_flag=True, help="Encrypt the file; the password is asked for.")
+@click.pass_obj
+def export(
+    options: Options, objects: tuple[str, ...], output: Path | None, ready_set: str | None, encrypted: bool
+) -> int:
+    """Write the replica as an Excel workbook, one sheet an object.
+
+    Of all objects that are here, or of those that are named. Asks the org nothing. The password is never taken from
+    the command line, where `ps` shows it to everybody: it comes from SF_WORKBOOK_PASSWORD, from a hidden prompt, or
+    from the first line of standard input.
+    """
+    with options.open() as sync, silence() if options.json else progress() as listener:
+
+        def show(signal: ExportProgress) -> None:
+            listener(Progress(signal.object, signal.rows, signal.total, 0))
+
+        sync.on(ExportProgress.name, show)
+        password = _password(sync, twice=True) if encrypted else None
+        exported = sync.export(*objects, path=output, ready_set=ready_set, password=password)
+        file = output or sync.config.workbook.path
+    if options.json:
+        say_json({"file": str(file), "encrypted": encrypted} | reports_workbook.export_document(exported))
+    else:
+        reports_workbook.say_export(exported, file)
+    return Exit.COMPLETE
 
 
 @click.command("import")
@@ -42,7 +76,7 @@ def import_(options: Options, file: Path, applied: bool, delete_missing: bool, l
     """
     most = limit if limit is not None else JSON_LIMIT if options.json else LIMIT
     with options.open() as sync:
-        password = _password() if locked else None
+        password = _password(sync) if locked else None
         with sync.import_workbook(file, delete_missing=delete_missing, password=password) as preview:
             document = reports_import.preview_document(preview, most) if options.json else {}
             if not options.json and not applied:
@@ -66,12 +100,20 @@ def _apply(options: Options, sync: SFSync, preview: Preview) -> Imported:
     return imported
 
 
-def _password() -> str:
-    """From a hidden prompt, or from standard input: a command line is shown to everybody."""
+def _password(sync: SFSync, *, twice: bool = False) -> str:
+    given = sync.config.credentials.workbook_password
+    if given is not None:
+        return given
     if sys.stdin.isatty():
-        asked: str = click.prompt("Password of the workbook", hide_input=True, err=True)
+        asked: str = click.prompt("Password of the workbook", hide_input=True, confirmation_prompt=twice, err=True)
         return asked
     line = sys.stdin.readline().rstrip("\r\n")
     if not line:
-        raise ConfigError("--password was given, and nobody said which.", hint="Send it to standard input.")
+        raise ConfigError(
+            "--password was given, and nobody said which.",
+            hint="Set SF_WORKBOOK_PASSWORD, or send it to standard input.",
+        )
     return line
+
+
+WORKBOOK: Final = (export, import_)
