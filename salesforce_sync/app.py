@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, Stopped, SyncError, WrongOrg
+from salesforce_sync.errors import (
+    Misuse,
+    NotConnected,
+    ProductionUnconfirmed,
+    RecordNotFound,
+    Stopped,
+    SyncError,
+    WrongOrg,
+)
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection, Session
 from salesforce_sync.models.contact import Contact
@@ -23,6 +31,7 @@ from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
+from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
@@ -36,6 +45,7 @@ from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from salesforce_sync.access import Access
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
@@ -144,6 +154,8 @@ class SFSync:
         )
         self._lock = threading.Lock()
         self._org: SalesforceOrg | None = None
+        self._about: OrgFacts | None = None
+        self._harmless = False
         self.contacts = Collection(self._store, "Contact", Contact)
         self.leads = Collection(self._store, "Lead", Lead)
         self.accounts = Collection(self._store, "Account", Account)
@@ -179,6 +191,7 @@ class SFSync:
             raise
         with self._lock:
             previous, self._org = self._org, org
+            self._about, self._harmless = None, False
         if previous is not None:
             previous.close()
         return session.instance_url
@@ -199,6 +212,12 @@ class SFSync:
         if given is not None and not (kept is not None and kept.succeeds(given)):
             return given
         return kept
+
+    @property
+    def connected_to(self) -> str | None:
+        """The address of the org that is connected; None without a connection."""
+        connection = self._connection()
+        return None if connection is None else connection.instance_url
 
     def _connected(self) -> SalesforceOrg:
         with self._lock:
@@ -258,6 +277,49 @@ class SFSync:
         pages.mkdir(mode=0o700, exist_ok=True)
         return pages
 
+    # ── a production org ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def unconfirmed(self) -> OrgFacts | None:
+        """The org, if a business runs on it and nobody has said yet that it may be written to; None: it may be.
+
+        The address of a sandbox, and of an org on this machine, says enough; any other org is asked, in one call.
+        """
+        if self.config.salesforce.production_writes or self._harmless:
+            return None
+        org = self._connected()
+        if org.kind() in (None, OrgKind.PRODUCTION):
+            if self._about is None:
+                self._about = org.about()
+            if self._about.kind is OrgKind.PRODUCTION:
+                # Looked up each time: somebody may have said it in another process meanwhile.
+                with self._access() as access:
+                    return None if access.production.is_confirmed(_key(self._about)) else self._about
+        self._harmless = True
+        return None
+
+    def confirm_production(self, who: str) -> None:
+        """Let this production org be written to, from now on and from every replica in the folder."""
+        from salesforce_sync.access import Deed
+
+        facts = self.unconfirmed()
+        if facts is not None:
+            with self._access() as access, access.audit.doing(Deed(who, "allow production writes", str(facts))):
+                access.production.confirm(_key(facts), who)
+
+    def _check_may_write(self) -> None:
+        facts = self.unconfirmed()
+        if facts is not None:
+            raise ProductionUnconfirmed(
+                f"{facts} is a production org, and nobody has said yet that it may be written to. Edits wait.",
+                hint="Say so once: 'salesforce-sync push' asks; in a script 'push --yes', or the setting "
+                "salesforce.production_writes: true.",
+            )
+
+    def _access(self) -> Access:
+        from salesforce_sync.access import Access
+
+        return Access(self.config, self._clock)
+
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def sync(self, *objects: str, accept_loss: Iterable[str] = (), stop: threading.Event | None = None) -> Run:
@@ -303,7 +365,7 @@ class SFSync:
         from salesforce_sync.sync.engine import SyncEngine
         from salesforce_sync.sync.stopping import StoppableOrg
 
-        org: Org = StoppableOrg(self._connected(), self._stop)
+        org: Org = StoppableOrg(self._connected(), self._stop, self._check_may_write)
         if stop is not None:
             org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
@@ -353,7 +415,12 @@ class SFSync:
 
         The dry run sends nothing and is the same as `diff`.
         """
-        return self.diff() if dry_run else self._engine().push()
+        if dry_run:
+            return self.diff()
+        engine = self._engine()
+        if self._store.changes():
+            self._check_may_write()
+        return engine.push()
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first."""
@@ -361,7 +428,9 @@ class SFSync:
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as far as nobody has changed them since."""
-        return self._engine().undo(push_id)
+        engine = self._engine()
+        self._check_may_write()
+        return engine.undo(push_id)
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
@@ -382,8 +451,8 @@ class SFSync:
         `password` the file is encrypted. Asks the org nothing. The file appears whole or not at all, and only its owner
         may read it.
         """
-        from salesforce_sync.workbook.encrypt import check_password, encrypt
         from salesforce_sync.workbook.export import Facts, Wanted, export
+        from salesforce_sync.workbook.locked import check_password, encrypt
 
         if password is not None:
             check_password(password)
@@ -401,6 +470,8 @@ class SFSync:
 
     def _tell_export(self, object_name: str, rows: int, total: int) -> None:
         self._bus.emit(ExportProgress(object_name, rows, total))
+
+    # ── workbooks that come back ─────────────────────────────────────────────────────────────────────────────────
 
     def import_workbook(
         self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
@@ -492,8 +563,6 @@ class SFSync:
 
     def status(self) -> Status:
         """What is here, how fresh it is, and how the last runs went. No API call."""
-        connection = self._connection()
-        connected_to = None if connection is None else connection.instance_url
         wanted = {name.casefold() for name in self.config.sync.objects}
         known = tuple(
             each
@@ -504,7 +573,7 @@ class SFSync:
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
         waiting = len(self._store.changes()), len(self._store.inbox())
-        return Status(self.config.storage.path, connected_to, shown, self.budget(), *waiting)
+        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""
@@ -588,6 +657,10 @@ class SFSync:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _key(facts: OrgFacts) -> str:
+    return facts.org_id or facts.host
 
 
 def _policies(config: Config) -> Policies:

@@ -12,13 +12,15 @@ from typing import Final, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, reports, reports_edits, reports_inbox
+from salesforce_sync import __version__, demo, production, reports, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
 from salesforce_sync.cli_access import ACCESS
 from salesforce_sync.cli_connect import connect
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_export import export
+from salesforce_sync.cli_import import import_
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
+from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
-from salesforce_sync.cli_workbook import WORKBOOK
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
@@ -100,11 +102,14 @@ def commands() -> None:
 
 @commands.command()
 @shared
+@saying_yes
 @click.pass_obj
-def init(options: Options) -> int:
+def init(options: Options, yes: bool) -> int:
     """Make the database; with credentials in .env or the environment, log in and keep the connection."""
     with options.acting("init") as (sync, _):
         status = sync.init()
+        if status.connected_to is not None:
+            production.after_login(sync, os_user(), yes=yes)
     if options.json:
         say_json(reports.status_document(status))
     else:
@@ -120,8 +125,9 @@ def init(options: Options) -> int:
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @accepting_losses
 @click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
+@saying_yes
 @click.pass_obj
-def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool) -> int:
+def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool, yes: bool) -> int:
     """Bring what has changed, send what was edited.
 
     Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
@@ -129,6 +135,8 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
     lines: list[str] = []
     told = options.acting("sync", " ".join(objects))
     with told as (sync, ending), silence() if options.json else progress() as listener:
+        if not no_push:
+            production.before_push(sync, os_user(), yes=yes)
         sync.on("sync_progress", listener)
         _tell_signals(sync, lines.append)
         if not options.json:
@@ -264,7 +272,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in (connect, *TWO_WAY, *WORKBOOK, *ACCESS):
+for command in (connect, *TWO_WAY, *ACCESS, export, import_, serve):
     commands.add_command(command)
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from salesforce_sync import login
+from salesforce_sync import login, production
 from salesforce_sync.app import SFSync, SystemClock
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
 from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, ConnectionNotFound
 from salesforce_sync.exits import Exit
@@ -70,6 +70,7 @@ class _Place:
 )
 @click.option("--no-browser", is_flag=True, help="Only show the address to open, for browser.")
 @click.option("--secret-stdin", is_flag=True, help="Read the secret, token or session from standard input.")
+@saying_yes
 @click.pass_obj
 def connect(
     options: Options,
@@ -82,6 +83,7 @@ def connect(
     make_key: bool,
     name: str | None,
     owner: str | None,
+    yes: bool,
     **settings: Any,
 ) -> int:
     """Log in to an org and keep the connection, encrypted.
@@ -101,6 +103,8 @@ def connect(
             told, connection, session = _log_in(options, way, place, given)
             ending.detail = told
             instance, config = _keep(options, access, place, given, connection, session)
+    with SFSync(config) as sync:
+        production.after_login(sync, os_user(), yes=yes)
     if options.json:
         say_json({"connected_to": instance, "method": told} | ({"connection": named} if named else {}))
     else:

@@ -84,6 +84,9 @@ def os_user() -> str:
         return f"os:{os.getuid()}"
 
 
+saying_yes = click.option("--yes", is_flag=True, help="Say yes to writing to a production org, from now on.")
+
+
 def shared(command: Command) -> Command:
     """Give a command the options that every command has."""
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
-from salesforce_sync import reports_edits, reports_inbox
+from salesforce_sync import production, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
 from salesforce_sync.exits import Exit, exit_of_push
 from salesforce_sync.interrupts import stop_on_interrupt
 from salesforce_sync.models.inbox import Side
@@ -141,8 +141,9 @@ def _show_diff(options: Options, sync: SFSync) -> int:
 @click.command()
 @shared
 @click.option("--dry-run", is_flag=True, help="Send nothing; show what would be sent. The same as `diff`.")
+@saying_yes
 @click.pass_obj
-def push(options: Options, dry_run: bool) -> int:
+def push(options: Options, dry_run: bool, yes: bool) -> int:
     """Send what was edited here.
 
     `sync` brings first, so that conflicts are met here; what the org has newer is never overwritten by either.
@@ -151,6 +152,7 @@ def push(options: Options, dry_run: bool) -> int:
         with options.open() as sync:
             return _show_diff(options, sync)
     with options.acting("push") as (sync, ending):
+        production.before_push(sync, os_user(), yes=yes)
         with stop_on_interrupt(sync.stop):
             done = sync.push()
         ending.outcome, ending.detail = done.state.value, f"push {done.push_id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from salesforce_sync.errors import Misuse, NotSynced
@@ -12,7 +13,7 @@ from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, encode, read_text
-from salesforce_sync.ports import OPERATORS, Filter, Store
+from salesforce_sync.ports import OPERATORS, Filter, Selection, Store
 
 R = TypeVar("R", bound=Record)
 
@@ -96,8 +97,24 @@ class Collection(Generic[R]):
         After two underscores a comparison may follow: contains, startswith, endswith, in, ne, gt, gte, lt, lte,
         isnull. Texts compare without regard to case, as in SOQL. `FieldNotFound` lists near names.
         """
-        schema = self.schema
-        return Records(self, tuple(_filter(self.store, schema, name, value) for name, value in conditions.items()))
+        return Records(self, self._filters(self.schema, conditions))
+
+    def page(self, selection: Selection, /, **conditions: Any) -> tuple[ObjectSchema, list[tuple[object, ...]]]:
+        """A page of a sorted answer as stored rows, and the schema that they are of; conditions as in `search`."""
+        while True:
+            schema = self.schema
+            filters = self._filters(schema, conditions)
+            rows = self.store.select(self.object_name, replace(selection, filters=filters))
+            # As in `_row`.
+            if self.schema is schema:
+                return schema, rows
+
+    def matching(self, /, **conditions: Any) -> int:
+        """How many records pass every condition, as in `search`."""
+        return self.store.count(self.object_name, self._filters(self.schema, conditions))
+
+    def _filters(self, schema: ObjectSchema, conditions: Mapping[str, Any]) -> tuple[Filter, ...]:
+        return tuple(_filter(self.store, schema, name, value) for name, value in conditions.items())
 
     def scan(self, filters: tuple[Filter, ...]) -> Iterator[R]:
         """The records that pass every filter."""
@@ -175,6 +192,11 @@ class Collection(Generic[R]):
         """Python values of what a person typed, by field: '' is null; true, 12.5, 2026-01-31 by the field's type."""
         schema = self.schema
         return {schema.field(name).name: _typed(schema.field(name), text) for name, text in texts.items()}
+
+    def parse_conditions(self, texts: Mapping[str, str]) -> dict[str, object]:
+        """Conditions of `search` as a person typed them: Amount__gte "1000", Name__in "a,b", Phone__isnull "true"."""
+        schema = self.schema
+        return {name: _condition(*_field_and_operator(schema, name), text) for name, text in texts.items()}
 
     def stored(self, values: Mapping[str, Any]) -> dict[str, Stored]:
         """Python values in the form in which the store keeps them, by API name."""
@@ -292,6 +314,14 @@ def _field_and_operator(schema: ObjectSchema, name: str) -> tuple[Field, str]:
     if separator and tail in OPERATORS:
         return schema.field(head), tail
     return schema.field(name), "eq"
+
+
+def _condition(field: Field, operator: str, text: str) -> object:
+    if operator == "isnull":
+        return read_text(FieldType.BOOLEAN, text)
+    if operator == "in":
+        return [_typed(field, each.strip()) for each in text.split(",")]
+    return text if operator in ("contains", "startswith", "endswith") else _typed(field, text)
 
 
 def _stored(store: Store, field: Field, value: Any) -> Stored:

@@ -50,7 +50,10 @@ _Layer = dict[Setting, _Given]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings. `file` is the config file that was read; None when there was none and the defaults hold."""
+    """All settings. `file` is the config file that was read; None when there was none and the defaults hold.
+
+    `home` is set where the replica is not the installation's own: the folder of the one that is.
+    """
 
     salesforce: SalesforceSettings = field(default_factory=SalesforceSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
@@ -59,6 +62,12 @@ class Config:
     signals: SignalSettings = field(default_factory=SignalSettings)
     credentials: Credentials = field(default_factory=Credentials)
     file: Path | None = None
+    home: Path | None = None
+
+    @property
+    def house(self) -> Path:
+        """The folder of what all replicas of an installation share: its users, connections and audit log."""
+        return self.home or self.storage.path.parent
 
     @classmethod
     def load(

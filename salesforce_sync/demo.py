@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from salesforce_sync import reports
+from salesforce_sync import doorman, reports
 from salesforce_sync.app import SFSync, Status
 from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SyncError
-from salesforce_sync.exits import exit_of_run
+from salesforce_sync.exits import Exit, exit_of_run
 from salesforce_sync.interrupts import cut_on_interrupt
 from salesforce_sync.models.run import Run
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence
@@ -41,7 +41,10 @@ START_SECONDS: Final = 600
 
 
 def run(records: int, folder: Path, *, as_json: bool) -> int:
-    """Run the demo and give the exit code. The simulated org has ended by then; the replica stays in `folder`."""
+    """Run the demo and give the exit code. The simulated org has ended by then; the replica stays in `folder`.
+
+    Where somebody sits at a terminal, it goes on to serve the API until Ctrl-C, and the simulated org with it.
+    """
     _clear(folder)
     tell = (lambda text: None) if as_json else say
     tell(f"Making a simulated Salesforce org with {records:,} contacts ...")
@@ -55,21 +58,44 @@ def run(records: int, folder: Path, *, as_json: bool) -> int:
                 sync.init()
                 run = sync.sync()
             status = sync.status()
+        if not as_json and sys.stdin.isatty():
+            _say_result(run, status)
+            say("Try next, in another terminal:")
+            _say_commands(folder)
+            say()
+            _serve(config, exit_of_run(run))
+            return exit_of_run(run)
     if as_json:
         say_json(reports.run_document(run) | {"database": str(config.storage.path)})
     else:
-        _say_result(run, status, folder)
+        _say_result(run, status)
+        say("Try next (the simulated org has ended; the replica answers by itself):")
+        _say_commands(folder)
     return exit_of_run(run)
 
 
-def _say_result(run: Run, status: Status, folder: Path) -> None:
+def _serve(config: Config, code: Exit) -> None:
+    """Serve the API at its usual port, or at a free one where that is taken."""
+    # Imported here: the web framework takes most of a second to load.
+    from salesforce_sync.web.serving import PORT, AddressInUse, Place, Running
+
+    try:
+        running = Running(config, Place(port=PORT))
+    except AddressInUse:
+        running = Running(config, Place(port=0))
+    doorman.serve(running, as_json=False, ended=code)
+
+
+def _say_result(run: Run, status: Status) -> None:
     say()
     say_table(("object", "rows"), [(each.object_name, each.rows) for each in status.objects])
     say()
     reports.say_run_briefly(run)
     say(f"The database: {status.database}")
     say()
-    say("Try next (the simulated org has ended; the replica answers by itself):")
+
+
+def _say_commands(folder: Path) -> None:
     for command in next_commands(folder):
         say(f"  {command}")
 

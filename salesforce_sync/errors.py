@@ -171,6 +171,12 @@ class WrongOrg(ConfigError):
     code = "WRONG_ORG"
 
 
+class ProductionUnconfirmed(NeedsPerson):
+    """A business runs on this org, and nobody has said yet that it may be written to from here. Edits wait."""
+
+    code = "PRODUCTION_UNCONFIRMED"
+
+
 class NotConnected(NeedsPerson):
     """No credentials are known for the org."""
 

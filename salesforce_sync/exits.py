@@ -11,6 +11,7 @@ from salesforce_sync.errors import (
     Misuse,
     NotConnected,
     ObjectTrouble,
+    ProductionUnconfirmed,
     RecordNotFound,
     SessionInvalid,
     Stopped,
@@ -32,6 +33,7 @@ class Exit(IntEnum):
     LOGIN = 4
     LIMIT = 5
     REFUSED = 6
+    UNCONFIRMED = 7
     INTERRUPTED = 130
 
 
@@ -46,11 +48,13 @@ MEANINGS = {
         "the object, record, query or workbook was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS,"
         " MALFORMED_QUERY, NOT_A_WORKBOOK)"
     ),
+    Exit.UNCONFIRMED: "edits for a production org wait until somebody says yes, once (PRODUCTION_UNCONFIRMED)",
     Exit.INTERRUPTED: "ended by Ctrl-C",
 }
 
 _BY_ERROR: tuple[tuple[type[SyncError], Exit], ...] = (
     (ConfigError, Exit.USAGE),
+    (ProductionUnconfirmed, Exit.UNCONFIRMED),
     (WorkbookRefused, Exit.REFUSED),
     (NotConnected, Exit.LOGIN),
     (SessionInvalid, Exit.LOGIN),
@@ -70,6 +74,7 @@ _BY_CODE = {
     "OBJECT_NOT_FOUND": Exit.REFUSED,
     "INSUFFICIENT_ACCESS": Exit.REFUSED,
     "MALFORMED_QUERY": Exit.REFUSED,
+    "PRODUCTION_UNCONFIRMED": Exit.UNCONFIRMED,
     "CONFIG_ERROR": Exit.USAGE,
     "BAD_REQUEST": Exit.USAGE,
 }

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from salesforce_sync.exits import Exit
 from salesforce_sync.terminal import is_terminal
@@ -60,6 +60,12 @@ def cut_on_interrupt(clean: Callable[[], None] = lambda: None) -> Iterator[None]
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def end_at_once(code: Exit) -> NoReturn:
+    """End the process, whatever its other threads are at."""
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def set_on_signals(stop: threading.Event) -> None:

@@ -47,10 +47,14 @@ DEFAULT: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class SalesforceSettings:
-    """Which org, and in which version of its API. `instance_url` has no slash at its end."""
+    """Which org, and in which version of its API. `instance_url` has no slash at its end.
+
+    `production_writes`: whether a production org may be written to without having been asked for.
+    """
 
     instance_url: str | None = None
     api_version: Version = "58.0"
+    production_writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ _CONFLICTS = "ask, org, local or newest, or these by name: default: ask, Contact
 SETTINGS: Final = (
     Setting("salesforce", "instance_url", "SF_INSTANCE_URL", _ADDRESS),
     Setting("salesforce", "api_version", "SF_API_VERSION", 'an API version from "47.0" on, such as "58.0"'),
+    Setting("salesforce", "production_writes", "SF_PRODUCTION_WRITES", "true or false"),
     Setting("sync", "interval_minutes", "SF_SYNC_INTERVAL_MINUTES", "a whole number of minutes from 1 to 10080"),
     Setting("sync", "batch_size", "SF_SYNC_BATCH_SIZE", "a whole number from 1 to 2000"),
     Setting("sync", "objects", "SF_SYNC_OBJECTS", "a list of at least one object's API name, such as Contact"),

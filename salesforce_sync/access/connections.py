@@ -150,6 +150,7 @@ class Connections:
             salesforce=replace(self._config.salesforce, instance_url=found.instance_url),
             storage=replace(self._config.storage, path=found.database),
             credentials=Credentials(sync_key=self._config.credentials.sync_key),
+            home=self._config.house,
         )
 
     def _default(self) -> KnownConnection:

@@ -18,7 +18,7 @@ class Access:
     """All that `access.db` keeps. Close it when done, or use it in a `with` block."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        self._database = AccessDatabase(config.storage.path.parent)
+        self._database = AccessDatabase(config.house)
         self.path = self._database.path
         self.users = Users(self._database, clock)
         self.logins = Logins(self._database, clock)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from salesforce_sync.api import rest, write_route
+from salesforce_sync.api.about import about, kind_without_asking
 from salesforce_sync.api.auth import Keys, Sessions
 from salesforce_sync.api.created import Creations
 from salesforce_sync.api.deletions import deletions
@@ -23,6 +24,7 @@ from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
 from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
+from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
@@ -84,6 +86,14 @@ class SalesforceOrg:
             return str(msgspec.json.decode(answer.body)["records"][0]["Id"])[:15]
         except (ObjectTrouble, msgspec.DecodeError, LookupError, TypeError):
             return ""
+
+    def kind(self) -> OrgKind | None:
+        """What the address tells of the org, production or not; None where it has to be asked. No API call."""
+        return kind_without_asking(self._sessions.current().instance_url)
+
+    def about(self) -> OrgFacts:
+        """What the org says of itself. One call."""
+        return about(self._transport)
 
     def objects(self) -> tuple[ObjectSummary, ...]:
         """Every object that the connected user may see. One call."""

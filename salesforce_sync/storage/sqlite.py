@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
@@ -43,6 +44,7 @@ from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.watch import drop_triggers, give_triggers
 
 KEEPING = Keeping()
+COUNTS_KEPT = 100
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
 
@@ -68,6 +70,7 @@ class SqliteStore:
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()
+        self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -315,8 +318,19 @@ class SqliteStore:
         schema = self._known(object_name)
         conditions, parameters = self._conditions(schema, filters)
         with translated(self.path):
-            counted: int = self._connections.reader().execute(sql.count_matching(schema, conditions), parameters).get
-        return counted
+            return self._counted(sql.count_matching(schema, conditions), parameters)
+
+    def _counted(self, statement: str, parameters: tuple[object, ...]) -> int:
+        """A count, kept as long as nothing in the file has changed: each page of a list tells how many there are."""
+        reader = self._connections.reader()
+        version = reader.pragma("data_version")
+        kept: tuple[object, dict[object, int]] | None = getattr(self._counts, "kept", None)
+        if kept is None or kept[0] != version or len(kept[1]) >= COUNTS_KEPT:
+            kept = self._counts.kept = version, {}
+        question = statement, parameters
+        if question not in kept[1]:
+            kept[1][question] = reader.execute(statement, parameters).get
+        return kept[1][question]
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         statement = self._schemas.statement(object_name, sql.get)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from datetime import datetime
 from threading import Event
@@ -17,12 +17,14 @@ from salesforce_sync.ports import Announce, Order, Org, Usage
 class StoppableOrg:
     """Another `Org` up to the moment when `stop` is set; then every question, and every pull, raises `Stopped`.
 
-    A pull goes on to its next durable page: what was paid for and is on its way is not thrown away.
+    A pull goes on to its next durable page: what was paid for and is on its way is not thrown away. `before_writing`
+    may raise what forbids to write to this org.
     """
 
-    def __init__(self, org: Org, stop: Event) -> None:
+    def __init__(self, org: Org, stop: Event, before_writing: Callable[[], None] = lambda: None) -> None:
         self._org = org
         self._stop = stop
+        self._before_writing = before_writing
 
     def objects(self) -> tuple[ObjectSummary, ...]:
         self._check()
@@ -63,6 +65,7 @@ class StoppableOrg:
     def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:
         """What was handed over is answered; nothing more is handed over."""
         self._check()
+        self._before_writing()
 
         def announced(changes: Sequence[Change], job: str | None) -> None:
             self._check()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Final
 
-from salesforce_sync.errors import NotAWorkbook, WorkbookEncrypted
-from salesforce_sync.workbook.encrypt import check_password
+from salesforce_sync.errors import Misuse, NotAWorkbook, WorkbookEncrypted
 from salesforce_sync.workbook.package import OLE
+
+LONGEST_PASSWORD: Final = 255
+"""Characters that Excel takes."""
 
 
 def is_locked(path: Path) -> bool:
@@ -53,3 +57,20 @@ def _decrypt(path: Path, password: str, plain: Path) -> None:
             raise NotAWorkbook(f"{path.name} cannot be decrypted: {error}.", hint="Save it in Excel again.") from error
         except (OSError, ValueError, KeyError, IndexError, AttributeError, struct.error) as error:  # a damaged file
             raise NotAWorkbook(f"{path.name} is damaged.", hint="Save it in Excel again.") from error
+
+
+def check_password(password: str) -> None:
+    """`Misuse` if it can be no workbook's password, or if this machine cannot encrypt."""
+    if not 0 < len(password) <= LONGEST_PASSWORD:
+        raise Misuse(f"A workbook's password has 1 to {LONGEST_PASSWORD} characters.", hint="Give another one.")
+    if importlib.util.find_spec("msoffcrypto") is None:
+        hint = "Install it: pip install 'salesforce-sync[password]'"
+        raise Misuse("A password needs the package msoffcrypto-tool, which is not installed.", hint=hint)
+
+
+def encrypt(plain: IO[bytes], password: str, out: IO[bytes]) -> None:
+    """Write the workbook once more, encrypted."""
+    from msoffcrypto.format.ooxml import OOXMLFile
+
+    plain.seek(0)
+    OOXMLFile(plain).encrypt(password, out)

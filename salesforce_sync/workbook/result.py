@@ -12,9 +12,9 @@ from xml.sax.saxutils import escape as escape_xml
 
 from salesforce_sync.workbook.book import ObjectPart, find_places
 from salesforce_sync.workbook.cells import TEXT_UNITS, escape
-from salesforce_sync.workbook.encrypt import encrypt
 from salesforce_sync.workbook.incoming import Columns, column_letters
 from salesforce_sync.workbook.ledger import Ledger
+from salesforce_sync.workbook.locked import encrypt
 from salesforce_sync.workbook.package import Package
 from salesforce_sync.workbook.reader import WorkbookReader
 

@@ -187,6 +187,17 @@ def test_sorting_by_what_has_no_column_is_refused(full):
         full.select("All__c", Selection(sort="Home__c"))
 
 
+def test_a_count_is_never_older_than_the_last_change(full):
+    counted = [full.count("All__c"), full.count("All__c")]
+
+    full.delete("All__c", id_of(1))
+    counted.append(full.count("All__c"))
+    full.undelete("All__c", id_of(1))
+    counted += [full.count("All__c"), full.count("All__c", [Filter("Count__c", "eq", 1)])]
+
+    assert counted == [5, 5, 4, 5, 1]
+
+
 def test_every_filter_has_to_pass(full):
     filters = (Filter("Text__c", "contains", "acme"), Filter("Count__c", "gt", 1), Filter("Yes__c", "eq", 0))
 

@@ -1,8 +1,13 @@
 """`demo`: a first look without an account, whose last words can be copied into a shell."""
 
+import json
 import os
+import pty
+import signal
 import stat
 import subprocess
+
+from tests.journey.test_daemon import read_until
 
 
 def test_without_a_terminal_it_ends_with_a_table_and_commands_that_work(cli):
@@ -97,3 +102,28 @@ def test_ctrl_c_ends_it_and_the_simulated_org(cli):
 
     assert running.returncode == 130
     assert [pid for pid in children if os.path.exists(f"/proc/{pid}")] == []
+
+
+def test_at_a_terminal_it_goes_on_to_serve_until_ctrl_c(cli):
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        cli.command("demo", "--records", "20"),
+        cwd=cli.folder,
+        env=cli.environment,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    told = read_until(running.stdout, "curl")
+    curl = next(line.strip() for line in told.splitlines() if line.strip().startswith("curl"))
+
+    done = subprocess.run(curl, shell=True, capture_output=True, text=True, timeout=60)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=20)
+    os.close(ours)
+    os.close(theirs)
+
+    assert json.loads(done.stdout)["recordCount"] == 20
+    assert "Serving at http://127.0.0.1:" in told
+    assert (running.returncode, "Traceback" in err) == (0, False)

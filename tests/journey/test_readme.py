@@ -66,8 +66,8 @@ def test_every_command_works_in_the_order_in_which_it_stands_there(clone, simorg
     jane = simorg.add("Contact", FirstName="Jane", LastName="Doe")
     failed = []
     for line in commands():
-        if "make " in line or line.endswith(" daemon"):
-            continue  # the next two tests
+        if "make " in line or line.endswith((" daemon", " serve")):
+            continue  # the next two tests, and tests/journey/test_serve.py
         done = in_a_shell(clone, line.replace("003...", jane))
         if done.returncode:
             failed.append((line, done.returncode, done.stderr))

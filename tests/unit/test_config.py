@@ -89,6 +89,7 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_SYNC_HISTORY_ROWS": "16",
         "SF_STORAGE_TYPE": "sqlite",
         "SF_STORAGE_PATH": "/x/y.db",
+        "SF_WORKBOOK_PATH": "/x/book.xlsx",
         "SF_SIGNALS_ENABLED": "false",
         "SF_SIGNALS_TARGET": "EDGE",
         "SF_CLIENT_ID": "id",
@@ -99,6 +100,7 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_JWT_KEY_FILE": "/x/key.pem",
         "SF_LOGIN_URL": "https://login.example",
         "SF_SYNC_KEY": "key",
+        "SF_WORKBOOK_PASSWORD": "pw",
     }
     config = Config.load(environ=values)
 
@@ -129,6 +131,7 @@ def test_without_a_path_the_database_is_beside_the_config_file(tmp_path):
     (tmp_path / "conf" / "c.yaml").write_text("")
 
     assert load("conf/c.yaml").storage.path == tmp_path / "conf/data/salesforce.db"
+    assert load("conf/c.yaml").workbook.path == tmp_path / "conf/Revenue_Cloud_Data.xlsx"
 
 
 def test_the_dotenv_file_beside_the_config_file_hides_the_one_in_this_folder(tmp_path):

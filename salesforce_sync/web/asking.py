@@ -1,0 +1,188 @@
+"""Who asks, and of which connection: what a route depends on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from fastapi import Depends, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from salesforce_sync.access import BrowserSession, Deed, Role, User, address_key
+from salesforce_sync.web.bodies import Body
+from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused
+from salesforce_sync.web.house import House
+from salesforce_sync.web.replicas import Replica
+
+COOKIE: Final = "sfsync"
+SAFE_COOKIE: Final = "__Host-sfsync"
+"""The name where the connection is encrypted: no other host, and no plain connection, can set it."""
+
+DEFAULT: Final = "default"
+_CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+B = TypeVar("B", bound=Body)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `browser` is set where a cookie said so, and not a token."""
+
+    user: User
+    address: str
+    browser: BrowserSession | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and the replica of the connection that is asked for."""
+
+    house: House
+    caller: Caller
+    replica: Replica
+
+    def deed(self, action: str, subject: str = "", detail: str = "") -> Deed:
+        """What the caller does, as the audit log names it."""
+        where = self.replica.id if not subject else f"{self.replica.id}/{subject}"
+        return self.house.deed(self.caller.user, self.caller.address, action, where, detail)
+
+
+def house_of(request: Request) -> House:
+    """What the server holds."""
+    house: House = request.app.state.house
+    return house
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from."""
+    return request.client.host if request.client else ""
+
+
+def cookie_name(request: Request) -> str:
+    """The session cookie's name on this connection."""
+    return SAFE_COOKIE if request.url.scheme == "https" else COOKIE
+
+
+# ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def caller_of(request: Request) -> Caller:
+    """Who asks: by a bearer token, or by a browser's cookie. `NotAuthenticated` if nobody says so."""
+    house, header = house_of(request), request.headers.get("authorization")
+    if header is not None:
+        caller = await run_in_threadpool(_by_token, house, header, address_of(request))
+    else:
+        caller = await run_in_threadpool(_by_cookie, house, request)
+    house.throttle(house.by_user, caller.user.name, "requests")
+    return caller
+
+
+def _by_token(house: House, header: str, address: str) -> Caller:
+    check_patience(house, address)
+    scheme, _, token = header.partition(" ")
+    user = house.access.users.by_token(token.strip()) if scheme.casefold() == "bearer" else None
+    if user is None:
+        raise failed_login(house, address)
+    return Caller(user, address)
+
+
+def _by_cookie(house: House, request: Request) -> Caller:
+    cookie, address = request.cookies.get(cookie_name(request)), address_of(request)
+    if cookie is None:
+        raise NotAuthenticated(
+            "Nobody is logged in.",
+            hint="Send 'Authorization: Bearer TOKEN'; `salesforce-sync user add NAME` prints a token.",
+        )
+    session = house.access.logins.session(cookie)
+    if session is None:
+        raise NotAuthenticated("This login has ended.", hint="Log in again.")
+    if request.method in _CHANGING and not session.takes(request.headers.get("x-csrf-token", "")):
+        raise Forbidden("The CSRF token is missing or wrong.", code="WRONG_CSRF_TOKEN", hint="See GET /api/me.")
+    return Caller(session.user, address, session)
+
+
+def check_patience(house: House, address: str) -> None:
+    """Whoever has sent many wrong tokens waits before another is looked at."""
+    wait = house.by_failures.look(address_key(address), time.monotonic())
+    if wait:
+        house.throttle(house.by_failures, address_key(address), "wrong tokens from this address")
+
+
+def failed_login(house: House, address: str) -> Refused:
+    """Count a wrong token, and write it down; gives what to raise."""
+    house.by_failures.take(address_key(address), time.monotonic())
+    house.access.audit.append(Deed("unknown", "login", "", f"web {address}"), "refused")
+    return NotAuthenticated("This token is nobody's.", hint="`salesforce-sync user add NAME` prints a new one.")
+
+
+class CallerWith:
+    """Who asks, if his role is enough."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = await caller_of(request)
+        if not caller.user.role.allows(self._role):
+            raise Forbidden(
+                f"This needs the role {self._role.value}; {caller.user.name} is {caller.user.role.value}.",
+                hint="An admin can give it.",
+            )
+        return caller
+
+
+ViewingCaller = Annotated[Caller, Depends(CallerWith(Role.VIEWER))]
+EditingCaller = Annotated[Caller, Depends(CallerWith(Role.EDITOR))]
+AdminCaller = Annotated[Caller, Depends(CallerWith(Role.ADMIN))]
+
+# ── of which connection ──────────────────────────────────────────────────────────────────────────────────────────
+
+ConnectionHeader = Annotated[
+    str | None, Header(alias="X-Connection-Id", description="The connection's id or name; without it `default`")
+]
+ConnectionQuery = Annotated[
+    str | None, Query(alias="connection", description="The same, for links, downloads and event streams")
+]
+
+
+class AskedWith:
+    """Who asks, if his role is enough, and of which connection, if it is his."""
+
+    def __init__(self, role: Role) -> None:
+        self._caller = CallerWith(role)
+
+    async def __call__(self, request: Request, header: ConnectionHeader = None, query: ConnectionQuery = None) -> Asked:
+        caller, house = await self._caller(request), house_of(request)
+        replica = await run_in_threadpool(house.replicas.get, header or query or DEFAULT, caller.user)
+        house.throttle(house.by_connection, replica.id, "requests for this connection")
+        return Asked(house, caller, replica)
+
+
+Viewing = Annotated[Asked, Depends(AskedWith(Role.VIEWER))]
+Editing = Annotated[Asked, Depends(AskedWith(Role.EDITOR))]
+Admin = Annotated[Asked, Depends(AskedWith(Role.ADMIN))]
+
+# ── with which body ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sent(kind: type[B], *, optional: bool = False) -> Callable[[Request], Awaitable[B]]:
+    """The request's JSON body as this type; an empty one has its defaults where it is optional."""
+    decoder = msgspec.json.Decoder(kind, float_hook=Decimal)
+
+    async def read(request: Request) -> B:
+        return decoded(decoder, await request.body() or (b"{}" if optional else b""))
+
+    return read
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """The body as the decoder's type; `Refused` says what of it is not."""
+    try:
+        return decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise Refused(f"The body is not as it should be: {error}."[:500], hint="See /docs.") from None

@@ -1,0 +1,36 @@
+"""Which group an object belongs to, for people who look for it in a list."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_GROUPS: Final = {
+    "Sales": (
+        "Account Contact Lead Opportunity OpportunityLineItem Campaign CampaignMember Contract Quote QuoteLineItem"
+    ),
+    "Products": (
+        "Product2 ProductCatalog ProductCategory ProductCategoryProduct ProductClassification"
+        " ProductClassificationAttr ProductAttributeDefinition ProductComponentGroup ProductRelatedComponent"
+        " ProductRelComponentOverride ProductSellingModel ProductSellingModelOption ProrationPolicy"
+        " AttributeDefinition AttributeCategory AttributeCategoryAttribute AttributePicklist AttributePicklistValue"
+        " UnitOfMeasure UnitOfMeasureClass"
+    ),
+    "Pricing": (
+        "Pricebook2 PricebookEntry PricebookEntryDerivedPrice PriceAdjustmentSchedule PriceAdjustmentTier"
+        " AttributeBasedAdjRule AttributeBasedAdjustment AttributeAdjustmentCondition BundleBasedAdjustment"
+        " CostBook CostBookEntry"
+    ),
+    "Billing and tax": "LegalEntity TaxEngine TaxPolicy TaxTreatment BillingPolicy BillingTreatment Invoice",
+    "Orders and assets": "Order OrderItem Asset AssetAction AssetActionSource",
+    "People and access": "User Group Profile UserRole RecordType",
+}
+
+_BY_NAME: Final = {name.casefold(): group for group, names in _GROUPS.items() for name in names.split()}
+
+
+def category(object_name: str, *, custom: bool = False) -> str:
+    """The object's group: `Custom` for the org's own, `Other` for what no group names."""
+    known = _BY_NAME.get(object_name.casefold())
+    if known is not None:
+        return known
+    return "Custom" if custom or object_name.endswith("__c") else "Other"

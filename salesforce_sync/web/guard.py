@@ -1,0 +1,195 @@
+"""What every request passes before anything of it is read: host, origin, size, time, and no secret in the URL.
+
+And what every answer carries: the headers that keep a browser from doing more with it than it should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from salesforce_sync.web.answers import failed
+from salesforce_sync.web.failures import Forbidden, Mistake, Refused, TooLarge, TooLong, TooSlow, WrongHost
+
+log = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+MOST_BYTES: Final = 1_000_000
+MOST_UPLOADED: Final = 100_000_000
+BODY_SECONDS: Final = 20.0
+"""How long the next part of a body may be on its way."""
+LONGEST_URL: Final = 8_000
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SECRETS: Final = frozenset(
+    {
+        *("token", "access_token", "refresh_token", "id_token", "api_key", "apikey", "authorization", "bearer"),
+        *("password", "passwd", "secret", "client_secret", "csrf", "sid"),
+    }
+)
+
+_CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = (
+    (b"content-security-policy", _CSP.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    # Not no-referrer: with that a browser sends `Origin: null` with forms.
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which names this server answers to, and how much it takes at once. `tls`: browsers are told to stay with it."""
+
+    hosts: frozenset[str] = LOOPBACK
+    most_bytes: int = MOST_BYTES
+    most_uploaded: int = MOST_UPLOADED
+    body_seconds: float = BODY_SECONDS
+    tls: bool = False
+
+
+class Guard:
+    """Stands before the application. Implements ASGI."""
+
+    def __init__(self, app: Asgi, bounds: Bounds) -> None:
+        self._app = app
+        self._bounds = bounds
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, scope, self._bounds.tls)
+        try:
+            self._check(scope)
+            body = _Body(receive, self._limit(scope), self._bounds.body_seconds)
+            await self._app(scope, body.receive, answer.send)
+        except Refused as refused:
+            await answer.refuse(refused, scope, receive)
+        except Exception:  # the outermost door of a request: the caller gets a sentence, the log the rest
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            await answer.refuse(Mistake(), scope, receive)
+
+    def _limit(self, scope: Message) -> int:
+        uploads = scope["path"].startswith("/api/workbook")
+        return self._bounds.most_uploaded if uploads else self._bounds.most_bytes
+
+    def _check(self, scope: Message) -> None:
+        headers = _first_values(scope)
+        host = headers.get("host", "")
+        if _name_of(host) not in self._bounds.hosts:
+            raise WrongHost(
+                "This server is not called that.", hint="Use the address that it printed, or --allow-host NAME."
+            )
+        if scope["method"] not in _SAFE:
+            _check_origin(headers, host)
+        _check_url(scope)
+        declared = headers.get("content-length", "0")
+        if not declared.isdigit() or int(declared) > self._limit(scope):
+            raise TooLarge(f"A body may have {self._limit(scope):,} bytes.", hint="Send less at once.")
+
+
+def _first_values(scope: Message) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1")
+        if key == "host" and key in found:
+            raise Refused("There are two Host headers.")
+        found.setdefault(key, value.decode("latin-1"))
+    return found
+
+
+def _name_of(host: str) -> str:
+    """The name of a Host header, without its port."""
+    name, bracket, _ = host.rpartition("]")
+    return (name + bracket if bracket else host.partition(":")[0]).casefold()
+
+
+def _check_origin(headers: dict[str, str], host: str) -> None:
+    """A page of another origin may not make a browser change anything here. Programs send no Origin."""
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
+        raise Forbidden("This request comes from a page of another origin.", code="WRONG_ORIGIN")
+    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise Forbidden("This request comes from a page of another site.", code="WRONG_ORIGIN")
+
+
+def _check_url(scope: Message) -> None:
+    query = scope["query_string"].decode("latin-1")
+    if len(scope["raw_path"]) + len(query) > LONGEST_URL:
+        raise TooLong("This address is too long.")
+    names = {name.casefold() for name, _ in parse_qsl(query, keep_blank_values=True)}
+    if names & _SECRETS or "sfsync_" in query:
+        raise Refused(
+            "A secret in a URL is written into logs and histories: it was not looked at.",
+            code="SECRET_IN_URL",
+            hint="Send it as 'Authorization: Bearer …', and make a new one: this one may have been seen.",
+        )
+
+
+class _Body:
+    """The request's body, within its bounds."""
+
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self._receive = receive
+        self._most = most
+        self._seconds = seconds
+        self._taken = 0
+        self._whole = False
+
+    async def receive(self) -> Message:
+        if self._whole:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), self._seconds)
+        except TimeoutError:
+            raise TooSlow("The body did not come in time.") from None
+        self._taken += len(message.get("body", b""))
+        if self._taken > self._most:
+            raise TooLarge(f"A body may have {self._most:,} bytes.", hint="Send less at once.")
+        self._whole = not message.get("more_body", False)
+        return message
+
+
+class _Answer:
+    """The answer, with the headers that all have."""
+
+    def __init__(self, send: Send, scope: Message, tls: bool) -> None:
+        self._send = send
+        self._begun = self._ended = False
+        api = scope["path"].startswith(("/api", "/metrics"))
+        self._more = [*_HEADERS, *([(b"cache-control", b"no-store")] if api else [])]
+        if tls:
+            self._more.append((b"strict-transport-security", b"max-age=31536000"))
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begun = True
+            given = {name.lower() for name, _ in message["headers"]}
+            more = [each for each in self._more if each[0] not in given]
+            message = {**message, "headers": [*message["headers"], *more]}
+        self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+        await self._send(message)
+
+    async def refuse(self, refused: Refused, scope: Message, receive: Receive) -> None:
+        """Say why not; an answer that has begun can only be broken off, and of a whole one nothing is left to say."""
+        if self._ended:
+            return
+        if self._begun:
+            raise refused
+        await failed(refused, close=True)(scope, receive, self.send)

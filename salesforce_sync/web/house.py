@@ -1,0 +1,108 @@
+"""`House`: what the server holds while it runs; every route finds it in the application's state."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from salesforce_sync.access import Access, Deed, Ending, Limit, Throttle, User
+from salesforce_sync.app import SystemClock
+from salesforce_sync.config import Config
+from salesforce_sync.web.failures import Throttled
+from salesforce_sync.web.guard import Bounds
+from salesforce_sync.web.replicas import Replica, Replicas
+from salesforce_sync.web.runs import Runs
+from salesforce_sync.web.sessions import Session, SessionState
+
+T = TypeVar("T")
+
+RUNS: Final = 4
+"""Runs of the engine at the same time, over all connections; each has threads of its own besides."""
+
+PATIENCE_SECONDS: Final = 0.5
+"""How long a run that was told to stop is waited for."""
+
+THREADS: Final = 8
+"""Requests that are worked on at the same time. Each thread has a reader of the database with its own cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often somebody may ask."""
+
+    user: Limit = field(default_factory=lambda: Limit(300, per_second=50))
+    connection: Limit = field(default_factory=lambda: Limit(600, per_second=100))
+    syncs: Limit = field(default_factory=lambda: Limit(60, per_second=1))
+    failures: Limit = field(default_factory=lambda: Limit(10, per_second=1 / 30))
+    """Wrong tokens from one address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server was started."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+    limits: Limits = field(default_factory=Limits)
+
+
+class House:
+    """The access database, the replicas that are open, the threads of the runs, and the throttles."""
+
+    def __init__(self, config: Config, settings: Settings) -> None:
+        self.config = config
+        self.settings = settings
+        self.access = Access(config, SystemClock())
+        self.runs = Runs(RUNS)
+        self.replicas = Replicas(self.access, self.runs)
+        limits = settings.limits
+        self.by_user, self.by_connection = Throttle(limits.user), Throttle(limits.connection)
+        self.by_syncs, self.by_failures = Throttle(limits.syncs), Throttle(limits.failures)
+
+    def throttle(self, throttle: Throttle, key: str, what: str) -> None:
+        """Let the caller wait if that was too much; `what` says of what there was too much."""
+        wait = throttle.take(key, time.monotonic())
+        if wait:
+            raise Throttled(f"Too many {what}.", hint=f"Try again in {wait:.0f} s.", wait=wait)
+
+    # ── the audit log ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def deed(self, user: User, address: str, action: str, subject: str = "", detail: str = "") -> Deed:
+        """What a user does, as the audit log names it."""
+        return Deed(f"user:{user.name}", action, subject, f"web {address}", detail)
+
+    @contextmanager
+    def doing(self, deed: Deed) -> Iterator[Ending]:
+        """Write into the log that it is begun, do it, and write how it ended."""
+        with self.access.audit.doing(deed) as ending:
+            yield ending
+
+    def begin(self, replica: Replica, names: Sequence[str], deed: Deed) -> Session:
+        """Begin a sync session; the log says that it is begun, and how it has ended."""
+        number = self.access.audit.append(deed, "begun")
+        return replica.sessions.begin(names, deed.who, lambda state: self._note_end(deed, number, state))
+
+    def _note_end(self, deed: Deed, begun: int, state: SessionState) -> None:
+        self.access.audit.append(deed, state.value, begun=begun)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something that may take long in a thread of the runs, and not in one that answers requests."""
+        return await asyncio.wrap_future(self.runs.submit(work))
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def stop(self) -> None:
+        """Begin nothing more, and end what goes on at its next whole page."""
+        self.replicas.stop()
+        self.runs.stop()
+
+    def close(self) -> bool:
+        """Close every file; not, and False, where a run goes on still: it may be left at any instant."""
+        if not self.runs.idle(PATIENCE_SECONDS):
+            return False
+        self.replicas.close()
+        self.access.close()
+        return True

@@ -1,0 +1,101 @@
+"""The FastAPI application: every route, over one `House`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from salesforce_sync import __version__
+from salesforce_sync.errors import SyncError
+from salesforce_sync.web import routes_house, routes_objects, routes_records, routes_sync, routes_two_way
+from salesforce_sync.web.answers import failed
+from salesforce_sync.web.describing import describe
+from salesforce_sync.web.failures import Mistake, Refused
+from salesforce_sync.web.house import THREADS, House
+from salesforce_sync.web.reference import reference
+
+DESCRIPTION = """\
+The replica of a Salesforce org over HTTP: sync it, read it, edit it. Programs send `Authorization: Bearer TOKEN`, and
+`X-Connection-Id` where another connection than `default` is meant. Whatever cannot be done is answered with
+`{"success": false, "error": CODE, "details": TEXT}` and a fitting status."""
+
+
+def application(house: House) -> FastAPI:
+    """The application. Whoever runs it puts `guard.Guard` before it, and closes the house afterwards."""
+    app = FastAPI(
+        title="salesforce-sync",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_few_threads,
+        redirect_slashes=False,
+    )
+    app.state.house = house
+    for routes in (routes_sync, routes_records, routes_objects, routes_two_way, routes_house):
+        app.include_router(routes.router)
+    app.add_exception_handler(SyncError, _told)
+    app.add_exception_handler(RequestValidationError, _told_of_form)
+    app.add_exception_handler(HTTPException, _told_of_http)
+    app.add_exception_handler(Exception, _told_of_mistake)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to change it
+    reference(app)
+    return app
+
+
+@asynccontextmanager
+async def _few_threads(app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = THREADS
+    yield
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        app.openapi_schema = describe(app)
+    return app.openapi_schema
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SyncError)
+    return failed(error, request.path_params.get("objectApiName"))
+
+
+async def _told_of_form(request: Request, error: Exception) -> Response:
+    """A query, path or header parameter that is not in its form. What was sent is not repeated."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(each) for each in first["loc"])
+    refused = Refused(f"{where}: {first['msg']}.", hint="See /docs.")
+    return failed(refused, request.path_params.get("objectApiName"))
+
+
+async def _told_of_mistake(request: Request, error: Exception) -> Response:
+    """Whoever runs the application logs it."""
+    return failed(Mistake(), request.path_params.get("objectApiName"))
+
+
+_HTTP = {
+    404: ("NOT_FOUND", "There is nothing at this address."),
+    405: ("METHOD_NOT_ALLOWED", "This cannot be done here."),
+}
+
+
+async def _told_of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code, message = _HTTP.get(error.status_code, ("BAD_REQUEST", str(error.detail)))
+    refused = Refused(message, code=code, hint="See /docs.")
+    refused.status = error.status_code
+    answer = failed(refused)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -1,0 +1,125 @@
+"""The replicas that this server has open, one for each connection that was asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from salesforce_sync.access import Access, User
+from salesforce_sync.app import SFSync
+from salesforce_sync.errors import ObjectNotFound, SyncError
+from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
+from salesforce_sync.web.documents import Shown
+from salesforce_sync.web.failures import InvalidObjectName
+from salesforce_sync.web.rows import RowForm
+from salesforce_sync.web.runs import Runs
+from salesforce_sync.web.sessions import Sessions
+
+LIST_SECONDS: Final = 600.0
+"""How long the org's list of objects is good for; an unknown name has it asked anew, once a minute at most."""
+
+UNKNOWN_SECONDS: Final = 60.0
+
+
+def object_name(name: str) -> str:
+    """The name, if it has the form of an object's API name."""
+    try:
+        return check_api_name(name)
+    except ObjectNotFound as error:
+        raise InvalidObjectName(error.message[:200], hint=error.hint) from error
+
+
+class OrgNames:
+    """The org's own list of objects, asked for when it is needed: one API call."""
+
+    def __init__(self, sync: SFSync) -> None:
+        self._sync = sync
+        self._lock = threading.Lock()
+        self._listed: tuple[ObjectSummary, ...] = ()
+        self._asked_at = 0.0
+
+    def listed(self, older_than: float = LIST_SECONDS) -> tuple[ObjectSummary, ...]:
+        """The list, not older than so many seconds."""
+        with self._lock:
+            if not self._asked_at or time.monotonic() - self._asked_at > older_than:
+                self._listed = self._sync.available()
+                self._asked_at = time.monotonic()
+            return self._listed
+
+    def refused(self, names: Sequence[str]) -> Mapping[str, SyncError]:
+        """Which of these are no objects of the org. What the replica has is one, and where nobody can say, none is."""
+        unknown = [name for name in names if name not in self._sync.objects]
+        if not unknown:
+            return {}
+        try:
+            for seconds in (LIST_SECONDS, UNKNOWN_SECONDS):
+                known = [each.name for each in self.listed(seconds)]
+                spelt = {each.casefold() for each in known}
+                missing = [name for name in unknown if name.casefold() not in spelt]
+                if not missing or not known:
+                    return {}
+        except SyncError:
+            return {}  # the run will meet the same, and tell it of each object
+        return {name: ObjectNotFound.named(name, known) for name in missing}
+
+
+class Replica:
+    """One connection's replica, its sync sessions, and the forms in which its rows are sent."""
+
+    def __init__(self, connection_id: str, sync: SFSync, runs: Runs) -> None:
+        self.id = connection_id
+        self.sync = sync
+        self.names = OrgNames(sync)
+        self.shown = Shown(sync)
+        self.sessions = Sessions(sync, runs, self.names.refused)
+        self._forms: dict[tuple[str, tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
+
+    def form(self, schema: ObjectSchema, names: tuple[str, ...] = ()) -> RowForm:
+        """How rows of this schema are sent, with these fields or with all."""
+        key = schema.name, names
+        known = self._forms.get(key)
+        if known is None or known[0] is not schema:
+            if len(self._forms) >= 500:
+                self._forms.clear()
+            known = self._forms[key] = schema, RowForm(schema, names)
+        return known[1]
+
+
+class Replicas:
+    """Opens replicas when they are first asked for, and keeps them open."""
+
+    def __init__(self, access: Access, runs: Runs) -> None:
+        self._access = access
+        self._runs = runs
+        self._lock = threading.Lock()
+        self._open: dict[str, Replica] = {}
+
+    def get(self, id_or_name: str, user: User) -> Replica:
+        """The replica of this connection, if the user may see it; `ConnectionNotFound` otherwise."""
+        found = self._access.connections.get(id_or_name, user)
+        with self._lock:
+            replica = self._open.get(found.id)
+            if replica is None:
+                config = self._access.connections.config_of(found.id, user)
+                replica = self._open[found.id] = Replica(found.id, SFSync(config), self._runs)
+            return replica
+
+    def opened(self) -> tuple[Replica, ...]:
+        """Those that are open."""
+        with self._lock:
+            return tuple(self._open.values())
+
+    def stop(self) -> None:
+        """End every run at its next whole page, and every session."""
+        for replica in self.opened():
+            replica.sync.stop()
+            replica.sessions.stop()
+
+    def close(self) -> None:
+        """Close them all."""
+        with self._lock:
+            for replica in self._open.values():
+                replica.sync.close()
+            self._open.clear()

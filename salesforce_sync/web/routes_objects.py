@@ -1,0 +1,148 @@
+"""Objects: what is here, how fresh it is, what is proved; and what the org has besides."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from salesforce_sync.models.run import ObjectStatus, Problem, RunState
+from salesforce_sync.models.schema import ObjectSummary
+from salesforce_sync.web import bodies, documents
+from salesforce_sync.web.answers import answered
+from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
+from salesforce_sync.web.catalog import category
+from salesforce_sync.web.describing import REMOTE, gives
+from salesforce_sync.web.replicas import Replica, object_name
+from salesforce_sync.web.routes_records import ObjectName
+from salesforce_sync.web.sessions import Status
+
+router = APIRouter(prefix="/api", tags=["objects"])
+
+NOT_SYNCED: Final = "not synced"
+
+
+@router.get("/objects", **gives(bodies.ObjectList, fails=REMOTE))
+def objects(
+    asked: Viewing,
+    available: Annotated[bool, Query(description="The org's other objects too; one API call in ten minutes")] = False,
+) -> Response:
+    """The objects of the replica and those that are configured, with counts, freshness and proof."""
+    found = known_objects(asked.replica, asked.replica.names.listed() if available else ())
+    states = [each.status for each in found]
+    body = bodies.ObjectList(
+        total=len(found),
+        synced=states.count("synced"),
+        pending=states.count("pending") + states.count("syncing"),
+        not_synced=states.count(NOT_SYNCED) + states.count("error"),
+        objects=found,
+    )
+    return answered(body)
+
+
+@router.get("/objects/{objectApiName}", **gives(bodies.ObjectBody))
+def one_object(asked: Viewing, objectApiName: ObjectName) -> Response:
+    """One object."""
+    name = object_name(objectApiName).casefold()
+    found = next((each for each in known_objects(asked.replica) if each.object_api_name.casefold() == name), None)
+    if found is None:
+        return answered(_body(asked.replica, _status_of(asked, objectApiName)))
+    return answered(found)
+
+
+def _status_of(asked: Asked, name: str) -> ObjectStatus:
+    """Of an object that is in no list: `NotSynced` where the replica does not have it."""
+    return ObjectStatus(asked.replica.sync.objects[name].object_name, 0, 0, None, None, None)
+
+
+@router.get("/objects/{objectApiName}/fields", **gives(bodies.FieldList))
+def fields(asked: Viewing, objectApiName: ObjectName) -> Response:
+    """The object's fields, as describe showed them."""
+    schema = asked.replica.sync.objects[object_name(objectApiName)].schema
+    return answered(
+        bodies.FieldList(object_api_name=schema.name, fields=[documents.field(each) for each in schema.fields])
+    )
+
+
+def known_objects(replica: Replica, listed: tuple[ObjectSummary, ...] = ()) -> list[bodies.ObjectBody]:
+    """Every object that is here or wanted, then those of the org's list."""
+    shown = [_body(replica, each) for each in replica.sync.status().objects]
+    known = {each.object_api_name.casefold() for each in shown}
+    for name in replica.sync.config.sync.objects:
+        if name.casefold() not in known:
+            shown.append(_body(replica, ObjectStatus(name, 0, 0, None, None, None)))
+            known.add(name.casefold())
+    for each in listed:
+        if each.queryable and each.name.casefold() not in known:
+            shown.append(_listed_body(replica, each))
+    return sorted(shown, key=lambda each: each.object_api_name)
+
+
+def _listed_body(replica: Replica, listed: ObjectSummary) -> bodies.ObjectBody:
+    body = _body(replica, ObjectStatus(listed.name, 0, 0, None, None, None))
+    return bodies.ObjectBody(
+        **{name: getattr(body, name) for name in body.__struct_fields__}
+        | {"label": listed.label, "category": category(listed.name, custom=listed.custom)}
+    )
+
+
+def _body(replica: Replica, status: ObjectStatus) -> bodies.ObjectBody:
+    name = status.object_name
+    schema = replica.sync.objects[name].schema if name in replica.sync.objects else None
+    configured = {each.casefold() for each in replica.sync.config.sync.objects}
+    state, met = _state(replica, status)
+    return bodies.ObjectBody(
+        object_api_name=name,
+        label=name if schema is None else schema.label,
+        category=category(name, custom=schema is not None and schema.custom),
+        status=state,
+        synced=status.last_complete is not None,
+        configured=name.casefold() in configured,
+        record_count=status.rows,
+        tombstones=status.tombstones,
+        last_synced=documents.stamp(status.last_complete),
+        checkpoint=documents.stamp(status.checkpoint),
+        changes_found_by=status.method,
+        createable=schema is not None and schema.createable,
+        updateable=schema is not None and schema.updateable,
+        deletable=schema is not None and schema.deletable,
+        proof=documents.proof(status.proof),
+        problem=documents.problem(met),
+    )
+
+
+def _state(replica: Replica, status: ObjectStatus) -> tuple[Any, Problem | None]:
+    """What is under way here, else how the last run of any process ended."""
+    under_way = replica.sessions.under_way(status.object_name)
+    if under_way is not None and under_way.status in (Status.PENDING, Status.SYNCING):
+        return under_way.status.value, None
+    last = status.last_run
+    if last is not None and last.state is not RunState.COMPLETE:
+        return "error", last.problem
+    return ("synced", None) if status.last_complete is not None else (NOT_SYNCED, None)
+
+
+@router.post("/verify", tags=["sync"], **gives(bodies.VerifyBody, takes=bodies.VerifyRequest, fails=REMOTE))
+async def verify(
+    asked: Editing, wanted: Annotated[bodies.VerifyRequest, Depends(sent(bodies.VerifyRequest, optional=True))]
+) -> Response:
+    """Compare every id and stamp of these objects, or of all that are here, with the org, and repair: some calls."""
+    names = tuple(map(object_name, wanted.objects or ()))
+
+    def compare() -> bodies.VerifyBody:
+        missing = [name for name in names if name not in asked.replica.sync.objects]
+        if missing:
+            asked.replica.sync.objects[missing[0]]
+        with asked.house.doing(asked.deed("verify", ",".join(names))) as ending:
+            run, proofs = asked.replica.sync.verify(*names)
+            ending.outcome = run.state.value
+        problems = {each.object_name: documents.problem(each.problem) for each in run.objects}
+        return bodies.VerifyBody(
+            success=run.state is RunState.COMPLETE,
+            calls=run.calls,
+            proofs={each.object_name: proof for each in proofs if (proof := documents.proof(each)) is not None},
+            problems={name: met for name, met in problems.items() if met is not None},
+        )
+
+    return answered(await asked.house.run(compare))

@@ -1,0 +1,216 @@
+"""Syncing: sessions, single objects, and the events that tell how far they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+from urllib.parse import quote
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from salesforce_sync.models.run import Problem
+from salesforce_sync.ports import Selection
+from salesforce_sync.web import bodies, documents
+from salesforce_sync.web.answers import answered, failed
+from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent
+from salesforce_sync.web.describing import REMOTE, gives
+from salesforce_sync.web.failures import SessionNotFound, Throttled, error_of
+from salesforce_sync.web.replicas import object_name
+from salesforce_sync.web.routes_records import ObjectName, page_of
+from salesforce_sync.web.sessions import Event, Session, SessionState, Status, Task
+
+router = APIRouter(prefix="/api/sync", tags=["sync"])
+
+PREVIEW: Final = 100
+MOST_RUNNING: Final = 50
+"""Sessions of one connection that go on at the same time."""
+
+STILL_HERE_SECONDS: Final = 15.0
+"""A stream that has nothing to tell says that much, so that nobody between takes it for dead."""
+
+
+# ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("", **gives(bodies.SessionBegun, takes=bodies.SyncRequest))
+def begin(
+    asked: Editing, wanted: Annotated[bodies.SyncRequest, Depends(sent(bodies.SyncRequest, optional=True))]
+) -> Response:
+    """Begin to sync these objects, or the configured ones; the answer comes at once.
+
+    An object that is under way already is joined. One that the org does not have is told of in the session; the others
+    go on.
+    """
+    names = wanted.objects or asked.replica.sync.config.sync.objects
+    session = _begun(asked, tuple(dict.fromkeys(map(object_name, names))))
+    status_url, events_url = _urls(asked, session)
+    begun = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
+    return answered(begun)
+
+
+def _begun(asked: Asked, names: tuple[str, ...]) -> Session:
+    asked.house.throttle(asked.house.by_syncs, asked.replica.id, "syncs of this connection")
+    going_on = sum(each.state is SessionState.RUNNING for each in asked.replica.sessions.all())
+    if going_on >= MOST_RUNNING:
+        raise Throttled(f"{going_on} sync sessions go on already.", hint="Wait for one to end.", wait=5)
+    return asked.house.begin(asked.replica, names, asked.deed("sync", ",".join(names)))
+
+
+def _urls(asked: Asked, session: Session) -> tuple[str, str]:
+    of = "" if asked.replica.id == DEFAULT else f"?connection={quote(asked.replica.id)}"
+    base = f"/api/sync/{session.session_id}"
+    return base + of, f"{base}/events{of}"
+
+
+@router.get("", **gives(bodies.SessionList))
+def sessions(asked: Viewing) -> Response:
+    """The sessions that this server knows, newest first."""
+    return answered(bodies.SessionList(sessions=[documents.session(each) for each in asked.replica.sessions.all()]))
+
+
+@router.get("/{sessionId}", **gives(bodies.SessionBody))
+def session(asked: Viewing, sessionId: str) -> Response:
+    """How far a session is, object by object."""
+    return answered(documents.session(_session(asked, sessionId)))
+
+
+@router.post("/{sessionId}/cancel", **gives(bodies.SessionBody))
+def cancel(asked: Editing, sessionId: str) -> Response:
+    """End a session. What is complete is kept; an object that another session wants too goes on."""
+    found = _session(asked, sessionId)
+    with asked.house.doing(asked.deed("cancel", sessionId)):
+        asked.replica.sessions.cancel(found)
+    return answered(documents.session(found))
+
+
+def _session(asked: Asked, session_id: str) -> Session:
+    found = asked.replica.sessions.find(session_id)
+    if found is None:
+        raise SessionNotFound("There is no such sync session.", hint="POST /api/sync begins one.")
+    return found
+
+
+# ── one object ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post(
+    "/{objectApiName}",
+    **gives(bodies.ObjectSynced, takes=bodies.ObjectSyncRequest, fails=REMOTE, more={202: bodies.ObjectBegun}),
+)
+async def sync_object(
+    asked: Editing,
+    objectApiName: ObjectName,
+    wanted: Annotated[bodies.ObjectSyncRequest, Depends(sent(bodies.ObjectSyncRequest, optional=True))],
+    prefer: Annotated[str | None, Header(description="`respond-async`: do not wait for the sync")] = None,
+) -> Response:
+    """Sync one object, and answer when it is synced, with its first 100 records.
+
+    With a `sessionId`, what that session brings of it is waited for, and not brought again. With `Prefer:
+    respond-async` the answer is 202 at once, and `statusUrl` tells how far it is. `nextRecordsUrl` goes on in the
+    local replica.
+    """
+    task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted.session_id)
+    if prefer is not None and "respond-async" in prefer.casefold():
+        return _answer_at_once(asked, session, objectApiName)
+    await asyncio.shield(asyncio.wrap_future(task.done))
+    return await run_in_threadpool(_answer_of, asked, task)
+
+
+def _joined(asked: Asked, name: str, session_id: str | None) -> tuple[Task, Session]:
+    name = object_name(name)
+    if session_id is not None:
+        session = _session(asked, session_id)
+        return asked.replica.sessions.join(session, name), session
+    session = _begun(asked, (name,))
+    return session.tasks[name.casefold()], session
+
+
+def _answer_at_once(asked: Asked, session: Session, name: str) -> Response:
+    status_url, events_url = _urls(asked, session)
+    begun = bodies.ObjectBegun(
+        session_id=session.session_id,
+        object_api_name=name,
+        message="Sync initiated",
+        status_url=status_url,
+        events_url=events_url,
+    )
+    return answered(begun, 202, {"Location": status_url, "Preference-Applied": "respond-async"})
+
+
+def _answer_of(asked: Asked, task: Task) -> Response:
+    done = task.progress
+    if done.status is not Status.SYNCED:
+        return failed(error_of(done.problem or Problem("INTERNAL_ERROR", "")), done.object_name)
+    page = page_of(asked, done.object_name, Selection(most=PREVIEW), {})
+    synced = bodies.ObjectSynced(
+        object_api_name=page.object_api_name,
+        record_count=page.total_size,
+        records=page.records,
+        has_more=page.has_more,
+        total_size=page.total_size,
+        done=True,
+        next_records_url=page.next_records_url,
+        synced_at=documents.stamp(done.synced_at) or "",
+    )
+    return answered(synced)
+
+
+# ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/{sessionId}/events", **gives(media="text/event-stream"))
+async def events(
+    request: Request,
+    asked: Viewing,
+    sessionId: str,
+    last: Annotated[str | None, Header(alias="Last-Event-ID", description="Go on behind this event")] = None,
+) -> Response:
+    """How far the session is, as server-sent events, until it ends.
+
+    `progress` events have an object's `status` (`pending` → `syncing` → `synced` or `error`), counts, percent, rows a
+    second and API calls; the last event is `session`. A listener that comes back with `Last-Event-ID` gets what it has
+    missed; after the end that is nothing (204), and an EventSource stays away.
+    """
+    found = _session(asked, sessionId)
+    after = int(last) if last is not None and last.isdecimal() and len(last) < 16 else 0
+    missed, over = found.events_after(after)
+    if over and not missed:
+        return Response(status_code=204)
+    return StreamingResponse(_told(request, found, after), media_type="text/event-stream", headers=_UNBUFFERED)
+
+
+_UNBUFFERED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+async def _told(request: Request, session: Session, after: int) -> AsyncIterator[bytes]:
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(woken.set)
+
+    with session.listening(wake):
+        yield b"retry: 2000\n\n"
+        while True:
+            woken.clear()
+            told, over = session.events_after(after)
+            for event in told:
+                after = event.number
+                yield _written(event, session)
+            if over:
+                return
+            try:
+                await asyncio.wait_for(woken.wait(), STILL_HERE_SECONDS)
+            except TimeoutError:
+                yield b": still here\n\n"
+
+
+def _written(event: Event, session: Session) -> bytes:
+    if event.progress is None:
+        name, body = b"session", msgspec.json.encode(documents.session(session))
+    else:
+        name, body = b"progress", msgspec.json.encode(documents.progress(event.progress))
+    return b"event: %s\nid: %d\ndata: %s\n\n" % (name, event.number, body)

@@ -1,0 +1,130 @@
+"""Edits on their way to the org, and what waits for a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from starlette.responses import Response
+
+from salesforce_sync.errors import Misuse, RecordNotFound
+from salesforce_sync.models.inbox import InboxItem, Side
+from salesforce_sync.web import bodies
+from salesforce_sync.web.answers import answered
+from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
+from salesforce_sync.web.describing import REMOTE, gives
+
+router = APIRouter(prefix="/api", tags=["two-way"])
+
+# ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/outbox", **gives(bodies.OutboxBody))
+def outbox(asked: Viewing) -> Response:
+    """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
+    return answered(
+        bodies.OutboxBody(changes=[asked.replica.shown.change(each) for each in asked.replica.sync.outbox()])
+    )
+
+
+@router.get("/diff", **gives(bodies.DiffBody))
+def diff(asked: Viewing) -> Response:
+    """What a push would send now, old and new, and at how many API calls; and what it would not. No API call."""
+    return answered(asked.replica.shown.diff(asked.replica.sync.diff()))
+
+
+@router.post("/push", **gives(bodies.PushBody, fails=REMOTE))
+async def push(asked: Editing) -> Response:
+    """Send every edit that can be sent; the answer says what became of each."""
+
+    def send() -> bodies.PushBody:
+        with asked.house.doing(asked.deed("push")) as ending:
+            done = asked.replica.sync.push()
+            ending.outcome, ending.detail = done.state.value, done.push_id
+        return asked.replica.shown.push(done)
+
+    return answered(await asked.house.run(send))
+
+
+@router.get("/pushes", **gives(bodies.PushList))
+def pushes(asked: Viewing, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> Response:
+    """The last pushes, newest first."""
+    found = asked.replica.sync.pushes(limit)
+    return answered(bodies.PushList(pushes=[asked.replica.shown.push(each) for each in found]))
+
+
+@router.post("/pushes/{pushId}/undo", **gives(bodies.PushBody, fails=REMOTE))
+async def undo(asked: Editing, pushId: str) -> Response:
+    """Send the values that this push replaced, as far as nobody has changed them since."""
+
+    def take_back() -> bodies.PushBody:
+        with asked.house.doing(asked.deed("undo", pushId)) as ending:
+            undone = asked.replica.sync.undo(pushId)
+            ending.outcome, ending.detail = undone.push.state.value, undone.push.push_id
+        return asked.replica.shown.push(undone.push, undone.left)
+
+    return answered(await asked.house.run(take_back))
+
+
+# ── the inbox ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ItemNumber = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+@router.get("/inbox", **gives(bodies.InboxBody))
+def inbox(asked: Viewing) -> Response:
+    """Conflicts, and changes that the org refused, oldest first."""
+    return answered(bodies.InboxBody(items=[asked.replica.shown.item(each) for each in asked.replica.sync.inbox()]))
+
+
+@router.post("/inbox/retry", **gives(bodies.Released, takes=bodies.Release))
+def retry_all(asked: Editing, wanted: Annotated[bodies.Release, Depends(sent(bodies.Release))]) -> Response:
+    """Let every change be sent again that the org refused with this code."""
+    with asked.house.doing(asked.deed("decision", f"retry {wanted.code}")):
+        return answered(bodies.Released(released=asked.replica.sync.retry_all(wanted.code)))
+
+
+@router.get("/inbox/{number}", **gives(bodies.ItemBody))
+def item(asked: Viewing, number: ItemNumber) -> Response:
+    """One item: before, here and in the org, and which decisions can be taken."""
+    return answered(asked.replica.shown.item(_item(asked, number)))
+
+
+@router.post("/inbox/{number}", **gives(bodies.Decided, takes=bodies.Decision))
+def decide(
+    asked: Editing, number: ItemNumber, wanted: Annotated[bodies.Decision, Depends(sent(bodies.Decision))]
+) -> Response:
+    """Decide an item. What that leaves to send goes with the next push."""
+    item = _item(asked, number)
+    what = f"{item.object_name}/{item.record_id}"
+    with asked.house.doing(asked.deed("decision", what, f"item {number}: {wanted.action} {wanted.side or ''}".strip())):
+        _carry_out(asked, item, wanted)
+    full = asked.replica.sync.objects[item.object_name].full_id(item.record_id)
+    return answered(bodies.Decided(number=number, pending=asked.replica.shown.pending(item.object_name, full)))
+
+
+def _item(asked: Asked, number: int) -> InboxItem:
+    try:
+        return asked.replica.sync.inbox_item(number)
+    except RecordNotFound as error:
+        raise RecordNotFound(error.message, hint="GET /api/inbox lists what waits.") from error
+
+
+def _carry_out(asked: Asked, item: InboxItem, wanted: bodies.Decision) -> None:
+    sync = asked.replica.sync
+    match wanted.action:
+        case "take":
+            sync.take(item.number, wanted.side, **_values(wanted.values))
+        case "drop":
+            sync.drop(item.number)
+        case "retry":
+            sync.retry(item.number, allow_duplicates=wanted.allow_duplicates)
+        case "link":
+            if wanted.record_id is None:
+                raise Misuse("Which record it is, is not said.", hint="Give recordId.")
+            sync.link(item.number, wanted.record_id, wanted.side or Side.ORG)
+
+
+def _values(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    return dict(given or {})

@@ -1,0 +1,260 @@
+"""A production org is named and asked for before the first write; nothing else is ever asked about.
+
+The org has the address of a real one: a proxy of our own leads there, with a certificate that these tests trust.
+"""
+
+import os
+import pty
+import select
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from salesforce_sync import SFSync
+
+HOST = "acme.my.salesforce.com"
+ORGANIZATION = {
+    "label": "Organization",
+    "plural": "Organizations",
+    "prefix": "00D",
+    "fields": {
+        "Name": "string 80 name",
+        "IsSandbox": "boolean",
+        "OrganizationType": "string 40",
+        "TrialExpirationDate": "datetime",
+    },
+}
+
+
+def certificate(folder, hosts):
+    """A self-signed certificate for these hosts, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in hosts]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "proxy.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+class Proxy:
+    """Takes CONNECT to any host, ends the TLS itself, and hands on to one port of this machine."""
+
+    def __init__(self, pem, port):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(pem)
+        self._to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                came, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(came,), daemon=True).start()
+
+    def _serve(self, came):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += came.recv(4096)
+        came.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        secured = self._context.wrap_socket(came, server_side=True)
+        with came, secured as secure, socket.create_connection(("127.0.0.1", self._to)) as behind:
+            back = threading.Thread(target=self._pump, args=(behind, secure), daemon=True)
+            back.start()
+            self._pump(secure, behind)
+            back.join()
+
+    @staticmethod
+    def _pump(source, target):
+        try:
+            while block := source.recv(65_536):
+                target.sendall(block)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self._listening.close()
+
+
+def at(cli, simorg, tmp_path, host):
+    """The command line of somebody whose org has this address."""
+    pem = certificate(tmp_path, [host])
+    proxy = Proxy(pem, int(simorg.url.rsplit(":", 1)[1]))
+    (cli.folder / "config.yaml").write_text(f"salesforce:\n  instance_url: https://{host}\nsync:\n  objects: [Lead]\n")
+    (cli.folder / ".env").write_text(f"SF_ACCESS_TOKEN={simorg.sessions.open(simorg.user_id).token}\n")
+    cli.environment |= {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(pem)}
+    return proxy
+
+
+@pytest.fixture
+def production(cli, simorg, tmp_path):
+    """The command line of somebody whose org is a production org, with a lead that was edited."""
+    simorg.add_object("Organization", ORGANIZATION)
+    simorg.add("Organization", Name="Acme Rockets", IsSandbox=False, OrganizationType="Enterprise Edition")
+    proxy = at(cli, simorg, tmp_path, HOST)
+    assert cli("sync").code == 0
+    edit_a_lead(cli)
+    yield cli
+    proxy.close()
+
+
+def edit_a_lead(cli):
+    lead = cli("query", "SELECT Id FROM Lead ORDER BY Id LIMIT 1", "--json").json["rows"][0]["Id"]
+    assert cli("edit", "Lead", lead, "Phone=555-9999").code == 0
+
+
+def edited(simorg):
+    return simorg.database.value("SELECT count(*) FROM Lead WHERE Phone = '555-9999'", ())
+
+
+def test_a_script_without_a_yes_sends_nothing_loses_nothing_and_says_so(production, simorg):
+    pushed = production("push")
+    synced = production("sync", "--json")
+
+    assert (pushed.code, synced.code) == (7, 3)
+    assert "PRODUCTION_UNCONFIRMED" in pushed.err and "Acme Rockets, Enterprise Edition" in pushed.err
+    assert "push --yes" in pushed.err
+    assert synced.json["objects"][0]["state"] == "complete"
+    assert synced.json["pushed"]["problem"]["code"] == "PRODUCTION_UNCONFIRMED"
+    assert edited(simorg) == 0
+    assert production("status", "--json").json["outbox"] == 1
+
+
+def test_a_yes_is_remembered(production, simorg):
+    assert production("push", "--yes").code == 0
+    assert edited(simorg) == 1
+
+    edit_a_lead(production)
+    lead = simorg.add("Lead", LastName="Other", Company="Acme")
+    assert production("sync").code == 0
+    assert production("edit", "Lead", lead, "Phone=555-9999").code == 0
+    later = production("sync")
+
+    assert later.code == 0
+    assert edited(simorg) == 2
+    allowed = [each for each in production("audit", "show", "--json").json["entries"] if "production" in each["action"]]
+    assert "Acme Rockets" in allowed[0]["subject"]
+
+
+def test_the_setting_says_yes_too(production, simorg, monkeypatch):
+    with opened(production, monkeypatch, SF_PRODUCTION_WRITES="true") as sync:
+        pushed = sync.push()
+
+    assert pushed.complete
+    assert edited(simorg) == 1
+
+
+def opened(cli, monkeypatch, **environment):
+    """The same replica in this process."""
+    for name, value in (cli.environment | environment).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(cli.folder)
+    return SFSync()
+
+
+def test_connect_says_beforehand_that_edits_will_wait_and_takes_a_yes(production, simorg):
+    told = production("connect")
+    said = production("connect", "--yes")
+
+    assert (told.code, said.code) == (0, 0)
+    assert "Acme Rockets" in told.err and "push --yes" in told.err
+    assert said.err == ""
+    assert production("push").code == 0
+    assert edited(simorg) == 1
+
+
+@pytest.mark.parametrize(("answer", "code", "sent"), [("y", 0, 1), ("n", 7, 0)])
+def test_a_person_is_asked_once(production, simorg, answer, code, sent):
+    shown, ended = typed(production, ["push"], "production org", answer)
+
+    assert ended == code
+    assert "Acme Rockets" in shown and HOST in shown
+    assert edited(simorg) == sent
+
+
+def typed(cli, arguments, question, answer):
+    """Run a command on a terminal of its own, and answer its question."""
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        cli.command(*arguments), cwd=cli.folder, env=cli.environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown, until, open_still = "", time.monotonic() + 60, True
+    while time.monotonic() < until:
+        if select.select([ours], [], [], 0.05)[0]:
+            try:
+                shown += os.read(ours, 4096).decode()
+            except OSError:  # the other side has gone
+                break
+        if open_still and question in shown:
+            os.write(ours, f"{answer}\n".encode())
+            open_still = False
+    os.close(ours)
+    return shown, running.wait(10)
+
+
+def test_a_daemon_goes_on_bringing_and_sends_once_somebody_has_said_yes(production, simorg):
+    daemon = production.start("daemon", "--json", SF_SYNC_INTERVAL_MINUTES="1")
+    first = daemon.stdout.readline()
+    waiting = edited(simorg)
+    yes = production("push", "--yes")
+    daemon.terminate()
+    daemon.communicate(timeout=30)
+
+    assert '"PRODUCTION_UNCONFIRMED"' in first
+    assert (waiting, yes.code, edited(simorg)) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("host", ["acme--uat.sandbox.my.salesforce.com", HOST])
+def test_a_sandbox_is_not_asked_about(cli, simorg, tmp_path, host, monkeypatch):
+    simorg.add_object("Organization", ORGANIZATION)
+    simorg.add("Organization", Name="Acme", IsSandbox=True, OrganizationType="Enterprise Edition")
+    proxy = at(cli, simorg, tmp_path, host)
+    with opened(cli, monkeypatch) as sync:
+        sync.sync()
+        sync.leads.update(sync.leads.all()[0].id, phone="555-9999")
+
+        pushed = sync.sync().pushed
+    proxy.close()
+
+    assert pushed.complete
+    assert edited(simorg) == 1
+
+
+def test_an_org_on_this_machine_costs_no_call_more(user, simorg):
+    user("sync", "Lead")
+    edit_a_lead(user)
+    before = simorg.usage.counters.copy()
+
+    assert user("push").code == 0
+    spent = {call: count - before.get(call, 0) for call, count in simorg.usage.counters.items()}
+
+    assert [call for call, count in spent.items() if count and "query" in call] == []
