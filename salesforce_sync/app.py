@@ -6,7 +6,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from salesforce_sync.api.client import SalesforceOrg
     from salesforce_sync.storage.vault import Vault
     from salesforce_sync.sync.engine import SyncEngine
+    from salesforce_sync.sync.follow import Follower, Pace
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
     from salesforce_sync.workbook.export import Exported
@@ -156,6 +157,7 @@ class SFSync:
         self._org: SalesforceOrg | None = None
         self._about: OrgFacts | None = None
         self._harmless = False
+        self._followers: list[Follower] = []
         self.contacts = Collection(self._store, "Contact", Contact)
         self.leads = Collection(self._store, "Lead", Lead)
         self.accounts = Collection(self._store, "Account", Account)
@@ -218,6 +220,10 @@ class SFSync:
         """The address of the org that is connected; None without a connection."""
         connection = self._connection()
         return None if connection is None else connection.instance_url
+
+    def connected_org(self) -> SalesforceOrg:
+        """The org itself, for what no other method asks of it. `NotConnected` without a login."""
+        return self._connected()
 
     def _connected(self) -> SalesforceOrg:
         with self._lock:
@@ -369,6 +375,37 @@ class SFSync:
         if stop is not None:
             org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
+
+    def follow(self, pace: Pace | None = None) -> Follower:
+        """What merges change events as they come; `start(*objects)` and `stop` it. Each object's first sync is made
+        first. Needs the extra `cdc`.
+
+        `sync.events` says which objects are meant to be followed: `followed_objects`.
+        """
+        from salesforce_sync.sync.follow import Follower
+        from salesforce_sync.sync.stopping import StoppableOrg
+
+        self._engine()  # is it the org of this replica?
+        connected = self._connected()
+        events = connected.events(self.config.salesforce.events_url, self._store.schema)
+        org = StoppableOrg(connected, self._stop)
+
+        def catch_up(names: Sequence[str]) -> set[str]:
+            return self._catch_up(names)
+
+        follower = Follower(events, org, self._store, self._clock, self._bus, catch_up, pace)
+        self._followers.append(follower)
+        return follower
+
+    def _catch_up(self, names: Sequence[str]) -> set[str]:
+        """Pull what change events have left unsure; gives the objects that are complete."""
+        return {each.object_name for each in self.pull(*names).objects if each.problem is None}
+
+    @property
+    def followed_objects(self) -> tuple[str, ...]:
+        """The objects whose change events are to be followed, by the settings."""
+        wanted = self.config.sync.events
+        return (self.config.sync.objects if wanted else ()) if isinstance(wanted, bool) else wanted
 
     def stop(self) -> None:
         """End the run that is under way at its next whole page, and begin no other. From any thread.
@@ -635,15 +672,20 @@ class SFSync:
         again_in = None if run.again_at is None else run.again_at - self._clock.now()
         return pause(budget.interval, share, again_in)
 
-    def query(self, sql: str, limit: int = 1000) -> Answer:
-        """Run a read-only SQL statement on the replica; at most `limit` rows. `MalformedQuery` says what is wrong."""
-        columns, rows = self._store.query(sql, limit + 1)
+    def query(self, sql: str, limit: int = 1000, seconds: float = 30.0) -> Answer:
+        """Run a read-only SQL statement on the replica; at most `limit` rows.
+
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
+        columns, rows = self._store.query(sql, limit + 1, seconds)
         return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def close(self) -> None:
         """Close connections to the org and the database."""
+        for follower in self._followers:
+            follower.stop()
         with self._lock:
             if self._org is not None:
                 self._org.close()

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -24,7 +24,7 @@ from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
-from salesforce_sync.signals import Signal
+from salesforce_sync.signals import Progress, Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
@@ -224,6 +224,40 @@ def daemon(options: Options) -> int:
     return Exit.COMPLETE
 
 
+@commands.command()
+@shared
+@click.argument("objects", nargs=-1, metavar="[OBJECT]...")
+@click.pass_obj
+def events(options: Options, objects: tuple[str, ...]) -> int:
+    """Follow change events: what changes in the org is here within moments. Until Ctrl-C or SIGTERM.
+
+    Of the objects that sync.events names, or of all of sync.objects; or of those named here. With --json, each signal
+    is one line.
+    """
+    stop = threading.Event()
+    set_on_signals(stop)
+    with options.open() as sync:
+        names = objects or sync.followed_objects or sync.config.sync.objects
+        sync.on("*", lambda signal: _tell_event(options, sync, signal))
+        follower = sync.follow()
+        follower.start(*names)
+        if not options.json:
+            say(f"Following {', '.join(names)}. Ctrl-C ends it.")
+        stop.wait()
+        sync.stop()
+        follower.stop()
+    return Exit.COMPLETE
+
+
+def _tell_event(options: Options, sync: SFSync, signal: Signal) -> None:
+    if isinstance(signal, Progress) or not sync.config.signals.enabled:
+        return
+    if options.json:
+        say_json(signal.to_json(datetime.now(UTC), sync.config.signals.target))
+    else:
+        say(signal.line(sync.config.signals.target))
+
+
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -246,11 +280,12 @@ def status(options: Options) -> int:
 @shared
 @click.argument("sql")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows at most.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds at most.")
 @click.pass_obj
-def query(options: Options, sql: str, limit: int) -> int:
+def query(options: Options, sql: str, limit: int, seconds: float) -> int:
     """Ask the local database a question in SQL. It can only read; the org is not asked."""
     with options.open() as sync:
-        answer = sync.query(sql, limit)
+        answer = sync.query(sql, limit, seconds)
     if options.json:
         say_json(reports.answer_document(answer))
     else:

@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
-from salesforce_sync import reports_access
+from salesforce_sync import doctor, reports_access
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.exits import Exit
-from salesforce_sync.terminal import say, say_json
+from salesforce_sync.terminal import clean, say, say_json
 
 _name = click.argument("name", metavar="NAME")
 _guest = click.argument("guest", metavar="USER")
@@ -195,4 +195,27 @@ def _noted(text: str) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
-ACCESS: Final = (user, connections, audit)
+# ── The doctor ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command("doctor")
+@shared
+@click.pass_obj
+def see_doctor(options: Options) -> int:
+    """Look for what stands in the way of a sync, here and in the org; a few API calls.
+
+    SQLite, disk, file modes, the audit log, the login, the org's edition, missing rights, the clock, API calls used.
+    """
+    findings: list[doctor.Finding] = []
+    with options.open() as sync:
+        for each in doctor.examine(sync):
+            findings.append(each)
+            if not options.json:
+                for line in doctor.readable([each]):
+                    say(clean(line))
+    if options.json:
+        say_json(doctor.document(findings))
+    return Exit.FAILED if doctor.worst(findings) is doctor.Level.FAIL else Exit.COMPLETE
+
+
+ACCESS: Final = (user, connections, audit, see_doctor)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -102,9 +102,10 @@ def connect(
         with Options(options.config, connection=named).recorded("login") as ending:
             told, connection, session = _log_in(options, way, place, given)
             ending.detail = told
-            instance, config = _keep(options, access, place, given, connection, session)
-    with SFSync(config) as sync:
-        production.after_login(sync, os_user(), yes=yes)
+            config = _config(options, access, place, {**given, "instance_url": connection.instance_url})
+            with _or_not_at_all(access, place, config), SFSync(config) as sync:
+                instance = sync.connect(connection, session)
+                production.after_login(sync, os_user(), yes=yes)
     if options.json:
         say_json({"connected_to": instance, "method": told} | ({"connection": named} if named else {}))
     else:
@@ -139,20 +140,13 @@ def _config(options: Options, access: Access, place: _Place, given: Mapping[str,
     return access.connections.config_of(place.name)
 
 
-def _keep(
-    options: Options,
-    access: Access,
-    place: _Place,
-    given: Mapping[str, Any],
-    connection: Connection,
-    session: Session | None,
-) -> tuple[str, Config]:
-    config = _config(options, access, place, {**given, "instance_url": connection.instance_url})
+@contextmanager
+def _or_not_at_all(access: Access, place: _Place, config: Config) -> Iterator[None]:
+    """A new connection that did not come to a login is not left behind."""
     try:
-        with SFSync(config) as sync:
-            return sync.connect(connection, session), config
+        yield
     except BaseException:
-        if place.is_new:  # what did not come to a login is not left behind as a connection
+        if place.is_new:
             access.connections.remove(config.storage.path.parent.name)
         raise
 

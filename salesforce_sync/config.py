@@ -297,6 +297,9 @@ def _only_paths(kind: type, value: object) -> object:
 _YES_AND_NO: Final = {"yes": True, "on": True, "y": True, "t": True, "no": False, "off": False, "n": False, "f": False}
 
 
+_TRUE_OR_FALSE: Final = {**_YES_AND_NO, "true": True, "false": False, "1": True, "0": False}
+
+
 def _tidied(setting: Setting, raw: _Given) -> object:
     """Take off what people write in good faith: a last slash, an unquoted version, commas between names."""
     value = raw.value
@@ -306,7 +309,7 @@ def _tidied(setting: Setting, raw: _Given) -> object:
         value = value.strip()
     if isinstance(value, str) and setting.section == "credentials":
         _refuse_unfit(raw.where, value, setting.key in _ASCII)
-    if setting.key in ("instance_url", "login_url"):
+    if setting.key in ("instance_url", "login_url", "events_url"):
         url = str(value).rstrip("/")
         if not is_address(url):
             raise _bad(setting, raw)
@@ -314,7 +317,9 @@ def _tidied(setting: Setting, raw: _Given) -> object:
     if setting.key == "api_version":
         text = str(value).removeprefix("v")
         return text if "." in text else f"{text}.0"
-    if setting.key in ("objects", "refresh_fields"):
+    if setting.key == "events" and str(value).lower() in _TRUE_OR_FALSE:
+        return _TRUE_OR_FALSE[str(value).lower()]
+    if setting.key in ("objects", "refresh_fields", "events"):
         return _names(setting, raw)
     if setting.key == "conflicts":
         return _policies(setting, raw)

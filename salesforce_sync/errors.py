@@ -66,6 +66,18 @@ class JobFailed(Transient):
     code = "JOB_FAILED"
 
 
+class ReplayRefused(Transient):
+    """The org does not know a replay id (any more): events are followed anew, and a poll brings what they missed."""
+
+    code = "REPLAY_ID_REFUSED"
+
+
+class EventsSpent(Transient):
+    """The org delivers no more change events now: its allocation of 24 hours, or of clients, is used up."""
+
+    code = "EVENT_LIMIT_EXCEEDED"
+
+
 class Stopped(SyncError):
     """Somebody wants the run to end. What is complete is kept, and the next run goes on from there."""
 

@@ -47,20 +47,23 @@ DEFAULT: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class SalesforceSettings:
-    """Which org, and in which version of its API. `instance_url` has no slash at its end.
+    """Which org, in which version of its API, and where it tells its change events (Pub/Sub API).
 
-    `production_writes`: whether a production org may be written to without having been asked for.
+    The addresses have no slash at their end. `production_writes`: whether a production org may be written to without
+    having been asked for.
     """
 
     instance_url: str | None = None
     api_version: Version = "58.0"
     production_writes: bool = False
+    events_url: str = "https://api.pubsub.salesforce.com:7443"
 
 
 @dataclass(frozen=True, slots=True)
 class SyncSettings:
     """What is synced, how often, within which bounds. An interval of 0 hours means never by itself.
 
+    `events`: whether change events are followed, of all objects that are synced or of those that are named here.
     `conflicts` says whose value holds where both sides have changed a field: `default`, `object` or `object.field` in
     lower case → policy.
     """
@@ -77,6 +80,7 @@ class SyncSettings:
     conflicts: Mapping[Disputed, PolicyName] = field(default_factory=lambda: {DEFAULT: "ask"})
     history_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     history_rows: Annotated[int, Meta(ge=0)] = 50_000
+    events: bool | tuple[ObjectName, ...] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ SETTINGS: Final = (
     Setting("salesforce", "instance_url", "SF_INSTANCE_URL", _ADDRESS),
     Setting("salesforce", "api_version", "SF_API_VERSION", 'an API version from "47.0" on, such as "58.0"'),
     Setting("salesforce", "production_writes", "SF_PRODUCTION_WRITES", "true or false"),
+    Setting("salesforce", "events_url", "SF_EVENTS_URL", _ADDRESS),
     Setting("sync", "interval_minutes", "SF_SYNC_INTERVAL_MINUTES", "a whole number of minutes from 1 to 10080"),
     Setting("sync", "batch_size", "SF_SYNC_BATCH_SIZE", "a whole number from 1 to 2000"),
     Setting("sync", "objects", "SF_SYNC_OBJECTS", "a list of at least one object's API name, such as Contact"),
@@ -169,6 +174,7 @@ SETTINGS: Final = (
     Setting("sync", "conflicts", "SF_SYNC_CONFLICTS", _CONFLICTS),
     Setting("sync", "history_days", "SF_SYNC_HISTORY_DAYS", "a whole number of days from 0 (none) to 36500"),
     Setting("sync", "history_rows", "SF_SYNC_HISTORY_ROWS", "a whole number from 0 (none)"),
+    Setting("sync", "events", "SF_SYNC_EVENTS", "true, false or a list of objects, such as Contact"),
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
     Setting("workbook", "path", "SF_WORKBOOK_PATH", "the path of a file"),

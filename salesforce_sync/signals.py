@@ -106,6 +106,21 @@ class RecordsUpdated(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class SfRealtime(Signal):
+    """A record is not as it was, by a change event: `action` is create, update, delete or undelete."""
+
+    object: str
+    action: str
+    id: str
+
+    name: ClassVar[str] = "sf_realtime"
+    mark: ClassVar[str] = "⚡"
+
+    def details(self) -> str:
+        return f"object={self.object}, action={self.action}, id={self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class SyncFailed(Signal):
     """A run was cut, skipped something, or failed: the first error's code, and the objects that are not complete."""
 

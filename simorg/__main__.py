@@ -16,6 +16,7 @@ from simorg.server import Server
 from simorg.times import parse_datetime
 
 WAKE_SECONDS = 0.5
+EVENTS_OF = "Account,Contact,Lead,Opportunity"
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -32,6 +33,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--client-secret", default=CLIENT_SECRET, help="secret of the connected app")
     parser.add_argument("--rotate-refresh-tokens", action="store_true", help="each refresh gives a new refresh token")
     parser.add_argument("--jwt-key", type=Path, help="PEM file with the public key for the JWT flow")
+    parser.add_argument("--events-port", type=int, help="also serve change events (gRPC) here; 0 takes a free port")
+    parser.add_argument(
+        "--events-of", default=EVENTS_OF, help=f"objects with change events, separated by commas (default: {EVENTS_OF})"
+    )
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when the process that started this one is gone"
     )
@@ -69,11 +74,18 @@ def _run(options: argparse.Namespace, start_ms: int | None) -> int:
         except OSError as problem:
             print(f"simorg: cannot listen on {options.host}:{options.port}: {problem.strerror}", file=sys.stderr)
             return 1
-        with server:
+        with server, _events(org, options):
             print(f"simorg: ready after {time.monotonic() - began:.1f} s", flush=True)
             _announce(org, server, options)
             while True:  # short sleeps: a signal that comes just before a sleep is noticed after it
                 time.sleep(WAKE_SECONDS)
+
+
+def _events(org: SimOrg, options: argparse.Namespace) -> contextlib.AbstractContextManager[object]:
+    if options.events_port is None:
+        return contextlib.nullcontext()
+    org.events.select(*(name.strip() for name in options.events_of.split(",") if name.strip()))
+    return org.serve_events(options.events_port, options.host)
 
 
 def _configure(org: SimOrg, options: argparse.Namespace) -> None:
@@ -88,6 +100,9 @@ def _announce(org: SimOrg, server: Server, options: argparse.Namespace) -> None:
     client = org.clients.first
     facts = {"url": server.url, "client_id": client.client_id, "client_secret": client.secret}
     print(f"simorg listening on {server.url}", flush=True)
+    if org.events.url:
+        facts["events_url"] = org.events.url
+        print(f"change events (Pub/Sub API) on {org.events.url}", flush=True)
     print(_hints(server.url, client.client_id, client.secret), flush=True)
     if options.ready_file:  # written whole or not at all: a watcher must never read half of it
         draft = options.ready_file.with_name(options.ready_file.name + f".{os.getpid()}")

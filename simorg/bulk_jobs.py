@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, proxy
 
-from simorg import ids
+from simorg import ids, origins
 from simorg.http import ApiError, Call, not_found
+from simorg.origins import INSIDE, Origin
 from simorg.soql import Plan
 from simorg.times import DAY_MS, rest_time
 
@@ -54,6 +55,7 @@ class Job:
     error: str | None = None
     plan: Plan | None = None
     files: set[Path] = field(default_factory=set)
+    origin: Origin = INSIDE
 
     @property
     def separator(self) -> str:
@@ -107,6 +109,7 @@ class BulkJobs:
                 ending,
                 state,
                 now,
+                origin=origins.here(),
             )
             self._jobs[made.id] = made
         return made
@@ -171,7 +174,8 @@ class BulkJobs:
                     return
                 job.state = RUNNING
             try:
-                work(job)
+                with origins.writing(job.origin):
+                    work(job)
             except Exception as problem:  # a thread has nobody above it: the job must not stay at work for ever
                 if not self.folder.exists():
                     return  # the org was closed meanwhile

@@ -282,6 +282,43 @@ class Rules(Body):
     clear: bool = False
 
 
+class Gap(Body):
+    """A GAP event about a row."""
+
+    id: Name
+    action: Literal["CREATE", "UPDATE", "DELETE", "UNDELETE"] = "UPDATE"
+
+
+class MishapsBody(Body):
+    """What goes wrong on the way to the subscribers of events; see Mishaps."""
+
+    silent: bool | UnsetType = UNSET
+    slow: Annotated[float, Meta(ge=0, le=600)] | UnsetType = UNSET
+    repeat: Annotated[int, Meta(ge=0, le=100)] | UnsetType = UNSET
+    refuse_replays: bool | UnsetType = UNSET
+    cut_after: Annotated[int, Meta(ge=1, le=10**9)] | UnsetType | None = UNSET
+    gaps: Annotated[int, Meta(ge=0, le=10**9)] | UnsetType = UNSET
+    reorder: bool | UnsetType = UNSET
+    page: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
+    limit: bool | UnsetType = UNSET
+
+
+class EventsBody(Body):
+    """`POST events`."""
+
+    select: list[Name] = msgspec.field(default_factory=list)
+    gap: Gap | UnsetType = UNSET
+    overflow: Name | UnsetType = UNSET
+    converted: Name | UnsetType = UNSET
+    cut: bool = False
+    ping_seconds: Annotated[float, Meta(gt=0, le=270)] | UnsetType = UNSET
+    overflow_after: Annotated[int, Meta(ge=0, le=10**9)] | UnsetType = UNSET
+    send_diffs: bool | UnsetType = UNSET
+    channels: dict[Name, list[Name]] = msgspec.field(default_factory=dict)
+    managed: dict[Name, Name] = msgspec.field(default_factory=dict)
+    mishaps: MishapsBody | UnsetType = UNSET
+
+
 Kind = TypeVar("Kind", bound=Body)
 
 # msgspec crashes when two threads meet a type at once that it has not seen before.

@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from simorg import decimals, folding
 from simorg.folder import PrivateFolder
 from simorg.schema import TEXT_TYPES, SField, SObject
+
+if TYPE_CHECKING:
+    from simorg.journal import Journal
 
 COLUMN_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "long": "INTEGER", "datetime": "INTEGER", "base64": "BLOB"}
 Value = str | int | bytes | None
@@ -58,6 +61,7 @@ class Database:
         decimals.register(self.connection)
         folding.register(self.connection)
         self._recording: list[Write] | None = None
+        self.journal: Journal | None = None  # told which rows are written, where somebody wants to know
         self.guard: Guard = _no_guard  # asked before a row is changed; raises when it is locked
         self.connection.execute("PRAGMA page_size = 16384; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY")
         self.connection.execute("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000")
@@ -134,8 +138,17 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All writes inside happen or, on an exception, none; may be nested."""
-        with self.lock, self.connection:
-            yield
+        with self.lock:
+            outermost = not self.connection.in_transaction
+            try:
+                with self.connection:
+                    yield
+            except BaseException:
+                if outermost and self.journal is not None:
+                    self.journal.forget()
+                raise
+            if outermost and self.journal is not None:
+                self.journal.committed()
 
     def rows(self, sql: str, bindings: Bindings = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -178,11 +191,23 @@ class Database:
         """Run a writing statement that is not about one row, and note it while recording."""
         self._do(Write(sql, bindings))
 
+    def do_again(self, write: Write, sql: str, bindings: Bindings) -> None:
+        """Do a recorded write at its time, which may need another statement by then."""
+        self._do(replace(write, sql=sql, bindings=bindings))
+
     def _do(self, write: Write) -> None:
         with self.lock:
-            self.connection.execute(write.sql, write.bindings)
-            if self._recording is not None:
-                self._recording.append(write)
+            if self.journal is None or write.table is None or self._recording is not None:
+                self._execute(write)
+            else:  # a write outside of a transaction is one of its own
+                with self.transaction():
+                    self.journal.note(write.table, str(write.record_id))
+                    self._execute(write)
+
+    def _execute(self, write: Write) -> None:
+        self.connection.execute(write.sql, write.bindings)
+        if self._recording is not None:
+            self._recording.append(write)
 
     @property
     def is_recording(self) -> bool:

@@ -12,6 +12,7 @@ from simorg import triggers
 from simorg.clients import Client
 from simorg.control_rows import user_of, write
 from simorg.drift import field_of, known
+from simorg.events import Events, Managed, Mishaps
 from simorg.http import ApiError, Call, Response, Route, json_response
 from simorg.render import rest_value
 from simorg.results import OrgError, Refused
@@ -39,6 +40,7 @@ def routes(org: "SimOrg") -> list[Route]:
         Route(f"{ROOT}/schema", {"POST": _checked(schema)}, auth=False),
         Route(f"{ROOT}/permissions", {"POST": _checked(permissions)}, auth=False),
         Route(f"{ROOT}/rules", {"POST": _checked(rules)}, auth=False),
+        Route(f"{ROOT}/events", {"GET": tell_events, "POST": _checked(change_events)}, auth=False),
         Route(f"{ROOT}/reset", {"POST": reset}, auth=False),
     ]
 
@@ -273,10 +275,50 @@ TRIGGERS: dict[type, Callable[..., object]] = {
 }
 
 
+def tell_events(call: Call) -> Response:
+    """Tell where events are served, of which objects, and what goes wrong with them."""
+    events = call.org.events
+    body = {"url": events.url, "selected": sorted(events.selected), "mishaps": asdict(events.mishaps)}
+    return json_response(body)
+
+
+def change_events(call: Call) -> Response:
+    """Let events be captured (`select`), GAP events happen, streams be `cut`, and `mishaps` begin or end."""
+    body, org, events = _read(call, bodies.EventsBody), call.org, call.org.events
+    members = {channel: tuple(known(org, name).name for name in names) for channel, names in body.channels.items()}
+    unknown = [topic for topic in body.managed.values() if events.objects_of(topic) is None and topic not in members]
+    if unknown:
+        raise LookupError(f"there is no topic {unknown[0]}")
+    if body.select:
+        events.select(*body.select)
+    events.channels |= members
+    events.managed |= {name: Managed(topic) for name, topic in body.managed.items()}
+    for name in ("ping_seconds", "overflow_after", "send_diffs"):
+        if getattr(body, name) is not UNSET:
+            setattr(events, name, getattr(body, name))
+    for name, value in bodies.sent(body.mishaps).items() if body.mishaps is not UNSET else ():
+        setattr(events.mishaps, name, value)
+    _happen(events, body)
+    return tell_events(call)
+
+
+def _happen(events: Events, body: bodies.EventsBody) -> None:
+    if body.gap is not UNSET:
+        events.gap(body.gap.id, body.gap.action)
+    if body.overflow is not UNSET:
+        events.overflow(body.overflow)
+    if body.converted is not UNSET:
+        events.converted(body.converted)
+    if body.cut:
+        events.cut()
+    events.wake()
+
+
 def reset(call: Call) -> Response:
     """Switch faults and rules off, give all permissions back and forget the API use; the rows stay."""
     call.org.faults.clear()
     call.org.rules.clear()
     call.org.permissions.reset()
     call.org.usage.reset()
+    call.org.events.mishaps = Mishaps()
     return json_response({})

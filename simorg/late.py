@@ -115,7 +115,7 @@ class LateCommits:
             for late in due:
                 with self._database.transaction():
                     for write in late.writes:
-                        self._database.write(*self._now(write))
+                        self._database.do_again(write, *self._now(write))
 
     def _now(self, write: Write) -> tuple[str, Sequence[Value] | Mapping[str, Value]]:
         """Return a recorded write as it is done at its commit: no stamp goes back, a deleted row stays as it is."""

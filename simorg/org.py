@@ -13,6 +13,7 @@ from simorg.clients import Clients
 from simorg.clock import OrgClock
 from simorg.database import Database, Row
 from simorg.dependencies import check_sql
+from simorg.events import Events
 from simorg.faults import Faults
 from simorg.grants import Code
 from simorg.id_tokens import SigningKey
@@ -28,6 +29,7 @@ from simorg.usage import Usage
 from simorg.writer import Writer, count_rows, for_each, split_id
 
 if TYPE_CHECKING:
+    from simorg.event_server import EventServer
     from simorg.router import Router
     from simorg.server import Server
 
@@ -77,6 +79,7 @@ class SimOrg(Metadata):
         self._views: tuple[int, dict[str, SObject | None]] = (0, {})
         self.numbering = Numbering()
         self.late = LateCommits(self.database, self.clock, self.schema)
+        self.events = Events(self)
         self._bin_emptied_ms = self.clock.now_ms()
         for one in self.objects.values():
             self.database.create_table(one)
@@ -99,6 +102,15 @@ class SimOrg(Metadata):
         from simorg.server import Server  # uvicorn is heavy
 
         return Server(self, port, host)
+
+    def serve_events(self, port: int = 0, host: str = "127.0.0.1") -> "EventServer":
+        """Return a server for this org's change events (the Pub/Sub API), to be used as a context manager.
+
+        Needs grpcio, protobuf and fastavro. What is captured, and what goes wrong, is said to `events`.
+        """
+        from simorg.event_server import EventServer
+
+        return EventServer(self, port, host)
 
     def _index_field(self, object_name: str, name: str) -> None:
         schema, one = drift.field_of(self, object_name, name)

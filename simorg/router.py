@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
-from simorg import ids
+from simorg import ids, origins
 from simorg.auth import Session
 from simorg.breaking import BrokenOff
 from simorg.http import ApiError, Body, Call, Response, Route, error_response, not_found
@@ -39,11 +39,13 @@ class Router:
     def _answer(self, call: Call, raw_path: str) -> Response:
         found = self.find(raw_path)
         if not _needs_login(found, raw_path):
-            return self._run(call, found)
+            with origins.writing(origins.of_call(raw_path, call.headers, None)):
+                return self._run(call, found)
         session = self._login(call.headers)
         self._count(call, found, raw_path)
         try:
-            response = self._run(replace(call, session=session), found)
+            with origins.writing(origins.of_call(raw_path, call.headers, session.user_id)):
+                response = self._run(replace(call, session=session), found)
         except ApiError as error:
             response = error_response(error)
         return response

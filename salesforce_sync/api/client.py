@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,8 +19,9 @@ from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.polling import Poller
 from salesforce_sync.api.pull import Pull
 from salesforce_sync.api.query import Query
+from salesforce_sync.api.rights import Rights, rights
 from salesforce_sync.api.together import describe_together, first_pages
-from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.api.transport import CALLER, Call, Transport
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
 from salesforce_sync.errors import ObjectTrouble
@@ -27,8 +29,12 @@ from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
+from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Announce, Clock, Order, Usage
+
+if TYPE_CHECKING:
+    from salesforce_sync.api.events import PubSub
 
 
 class SalesforceOrg:
@@ -57,6 +63,7 @@ class SalesforceOrg:
         self._sessions = Sessions(connection, self._wire, keys, clock)
         self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version)
         self._plan = plan
+        self._org_id = ""
         self._creations = Creations(self._transport)
         self._poller = Poller(self._transport, clock)
 
@@ -94,6 +101,15 @@ class SalesforceOrg:
     def about(self) -> OrgFacts:
         """What the org says of itself. One call."""
         return about(self._transport)
+
+    def rights(self) -> Rights | None:
+        """What the connected user may do in the org as a whole; None where the org does not tell. One call."""
+        return rights(self._transport)
+
+    @property
+    def address(self) -> str:
+        """Where the org answers."""
+        return self._sessions.current().instance_url
 
     def objects(self) -> tuple[ObjectSummary, ...]:
         """Every object that the connected user may see. One call."""
@@ -147,6 +163,18 @@ class SalesforceOrg:
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take. No call."""
         return write_route.cost(orders)
+
+    def events(self, endpoint: str, schemas: Callable[[str], ObjectSchema | None]) -> PubSub:
+        """The org's change events at this endpoint of the Pub/Sub API (`ports.Events`)."""
+        from salesforce_sync.api.events import Caller, PubSub  # an extra, and heavy
+
+        return PubSub(endpoint, Caller(self._sessions, self._whole_org_id, CALLER), schemas)
+
+    def _whole_org_id(self) -> str:
+        """The org's 18-character id; asked for once."""
+        if not self._org_id:
+            self._org_id = to_18(self.org_id() or self.ask_org_id())
+        return self._org_id
 
     def time(self) -> datetime | None:
         """The org's own time now (UTC). No API call."""

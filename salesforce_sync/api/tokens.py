@@ -181,8 +181,8 @@ _HINTS_BY_TEXT = (
     ("no client credentials user", "Set a 'Run As' user in the app's client credentials flow."),
     ("not supported on this domain", "Set salesforce.instance_url to the org's own My Domain address; "
      "client credentials do not work on login.salesforce.com or test.salesforce.com."),
-    ("expired access/refresh token", "The refresh token has ended or was used before; "
-     "authorise the app again and set the new SF_REFRESH_TOKEN."),
+    ("expired access/refresh token", "The refresh token has ended, or was used before (the answer to its last use may "
+     "have been lost). Authorise the app again: 'salesforce-sync connect', or a new SF_REFRESH_TOKEN."),
     ("hasn't approved this consumer", "Pre-authorise the app for the user ('Admin approved users')."),
     ("audience", "Set SF_LOGIN_URL to https://login.salesforce.com, or https://test.salesforce.com for a sandbox."),
     ("inactive user", "The user is not active in the org; use another one."),

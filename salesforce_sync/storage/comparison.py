@@ -74,6 +74,10 @@ class Comparer:
                 rows += self._set_aside_one(db, schema, record_id, cause, format_datetime(at))
         return rows
 
+    def take_out(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause) -> int:
+        """Take one row out, within a transaction that has begun."""
+        return self._set_aside_one(db, schema, record_id, cause, format_datetime(self._now()))
+
     def _set_aside_one(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause, at: str) -> int:
         if is_local(record_id) or not self._judge.gone(db, schema, record_id, cause):
             return 0

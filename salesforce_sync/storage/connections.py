@@ -16,6 +16,7 @@ import apsw.sqlite_extra
 
 from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
 from salesforce_sync.models.values import store_datetime, store_decimal
+from salesforce_sync.storage.guest import confine
 
 BUSY_MILLISECONDS = 30_000
 READER_CACHE_KIB = 8_192
@@ -67,8 +68,7 @@ class Connections:
         with translated(self.path):
             connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
             _make_strict(connection)
-            connection.pragma("query_only", True)
-            connection.authorizer = _read_only
+            confine(connection)
         return connection
 
     @contextmanager
@@ -188,22 +188,3 @@ def _bind_decimal(_cursor: apsw.Cursor, _number: int, value: Any) -> float | str
     if isinstance(value, Decimal):
         return store_decimal(value)
     raise TypeError(f"SQLite cannot hold {value!r}")
-
-
-_READING = {
-    apsw.SQLITE_SELECT,
-    apsw.SQLITE_READ,
-    apsw.SQLITE_FUNCTION,
-    apsw.SQLITE_RECURSIVE,
-    apsw.SQLITE_PRAGMA,
-}
-_SAFE_PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "user_version"}
-
-
-def _read_only(action: int, name: str | None, argument: str | None, _schema: str | None, _trigger: str | None) -> int:
-    allowed = action in _READING
-    if action == apsw.SQLITE_PRAGMA:
-        allowed = name in _SAFE_PRAGMAS
-    if action == apsw.SQLITE_FUNCTION and argument == "load_extension":
-        allowed = False
-    return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY

@@ -14,9 +14,10 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from salesforce_sync.errors import MalformedQuery, Misuse, NotSynced, StoreTrouble
+from salesforce_sync.errors import NotSynced, StoreTrouble
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
@@ -37,6 +38,8 @@ from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, 
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
+from salesforce_sync.storage.events import EventMerger
+from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
@@ -66,6 +69,7 @@ class SqliteStore:
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
+        self._events = EventMerger(self._connections, judge, self._history, self._comparer.take_out)
         self._claims = Claims(path.with_name(f"{path.name}-pages"))
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
@@ -256,6 +260,32 @@ class SqliteStore:
         with self._connections.writing() as db:
             db.execute(sql.DESCRIBED_AS, (described_as, format_datetime(self._clock.now()), object_name))
 
+    # ── change events ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def replay(self, object_name: str) -> bytes | None:
+        return self._events.replay(object_name)
+
+    def forget_replay(self, object_name: str) -> None:
+        self._events.forget_replay(object_name)
+
+    def merge_events(self, page: EventPage) -> EventsMerged:
+        return self._events.merge(self._known(page.object_name), page)
+
+    def to_read_again(self, object_name: str, most: int) -> tuple[tuple[str, Lack], ...]:
+        return self._events.to_read_again(object_name, most)
+
+    def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
+        return self._events.merge_again(self._known(page.schema.name), page, ids)
+
+    def unsure(self, object_name: str) -> int:
+        return self._events.unsure(object_name)
+
+    def note_unsure(self, object_name: str) -> None:
+        self._events.note_unsure(object_name)
+
+    def note_sure(self, object_name: str, times: int) -> None:
+        self._events.note_sure(object_name, times)
+
     # ── edits, outbox, inbox ─────────────────────────────────────────────────────────────────────────────────────
 
     def create(self, object_name: str, values: Mapping[str, Stored]) -> str:
@@ -423,20 +453,16 @@ class SqliteStore:
         finally:
             writer.set_busy_timeout(BUSY_MILLISECONDS)
 
-    def query(self, statement: str, limit: int) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """Run somebody's read-only SQL: column names and at most `limit` rows. `MalformedQuery` says what is wrong."""
-        import apsw.ext  # costs 8 ms, and only this needs it
+    def query(
+        self, statement: str, limit: int, seconds: float = SECONDS
+    ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Run somebody's read-only SQL: column names and at most `limit` rows.
 
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
         connection = self._connections.guest()
         try:
-            # Asked beforehand: a query without rows has no description to ask for later.
-            described = apsw.ext.query_info(connection, statement).description
-            names = tuple(name for name, _ in described)
-            return names, list(itertools.islice(connection.execute(statement), limit))
-        except apsw.AuthError as error:
-            raise Misuse("This query may only read.", hint="Use SELECT.") from error
-        except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError) as error:
-            raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+            return answered(connection, statement, limit, seconds)
         finally:
             connection.close()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
 KEY_VARIABLE = "SF_SYNC_KEY"
+CREDENTIAL = "sf_sync_key"
 _CONNECT_AGAIN = "Run `salesforce-sync connect` again."
 
 
@@ -37,9 +38,10 @@ _KEPT = msgspec.json.Decoder(_Kept)
 class Vault:
     """Keeps secrets for the database at `db_path`; several processes and threads may use one vault at once.
 
-    Files, all 0600 from their first byte: `<database>.connection`, and `<database>.key` unless `sync_key` or the
-    environment's SF_SYNC_KEY gives the key: one or more Fernet keys with commas between, of which the first encrypts
-    and all decrypt. A key file that is there decrypts too, so that SF_SYNC_KEY can take over at any time.
+    Files, all 0600 from their first byte: `<database>.connection`, and `<database>.key` unless `sync_key`, the
+    environment's SF_SYNC_KEY or systemd's credential `sf_sync_key` gives the key: one or more Fernet keys with commas
+    between, of which the first encrypts and all decrypt. A key file that is there decrypts too, so that the others can
+    take over at any time.
     """
 
     def __init__(self, db_path: Path, *, sync_key: str | None = None) -> None:
@@ -141,7 +143,7 @@ class Vault:
     # ── The key ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _keys(self) -> list[Fernet]:
-        given = self._sync_key or os.environ.get(KEY_VARIABLE) or ""
+        given = self._sync_key or os.environ.get(KEY_VARIABLE) or _credential() or ""
         keys = [_fernet(each.strip()) for each in given.split(",") if each.strip()]
         stored = read_private(self._key_file)
         try:
@@ -170,6 +172,20 @@ def _lineage(connection: Connection) -> str | None:
     return fingerprint(connection.refresh_token)
 
 
+def _credential() -> str | None:
+    """The key that systemd hands over (`LoadCredential=sf_sync_key:FILE`): a file in a folder that only we can read."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return None
+    try:
+        return (Path(folder) / CREDENTIAL).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as failed:
+        hint = "Check the unit's LoadCredential= line."
+        raise ConfigError(f"The credential {CREDENTIAL} cannot be read.", hint=hint) from failed
+
+
 def _fernet(key: str) -> Fernet:
     from cryptography.fernet import Fernet
 
@@ -177,4 +193,7 @@ def _fernet(key: str) -> Fernet:
         return Fernet(key)
     except ValueError as error:
         make = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-        raise ConfigError(f"{KEY_VARIABLE} does not hold a Fernet key.", hint=f"Make one with: {make}") from error
+        raise ConfigError(
+            f"{KEY_VARIABLE} does not hold a Fernet key, or the credential {CREDENTIAL} holds none.",
+            hint=f"Make one with: {make}",
+        ) from error

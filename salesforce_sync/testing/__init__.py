@@ -4,6 +4,7 @@ They keep the contracts of `ports.py`, as the real ones do: the same suite (`tes
 """
 
 from salesforce_sync.testing.clock import FrozenClock
+from salesforce_sync.testing.memory_events import MemoryEvents
 from salesforce_sync.testing.memory_org import MemoryOrg
 from salesforce_sync.testing.memory_store import MemoryStore
 from salesforce_sync.testing.schemas import make_field, make_schema
@@ -12,6 +13,7 @@ from salesforce_sync.testing.signals import CapturedSignals, capture_signals
 __all__ = [
     "CapturedSignals",
     "FrozenClock",
+    "MemoryEvents",
     "MemoryOrg",
     "MemoryStore",
     "capture_signals",

@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from salesforce_sync.errors import ObjectNotFound
@@ -18,6 +19,17 @@ Values = dict[str, object]
 Write = Callable[[datetime], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A record before (None: it was made) and after a write that has just been committed."""
+
+    schema: ObjectSchema
+    record_id: str
+    before: Values | None
+    after: Values
+    at: datetime
+
+
 class MemoryRecords:
     """Objects and their records. Values are Python's (`Decimal`, `datetime`, …).
 
@@ -27,6 +39,7 @@ class MemoryRecords:
     def __init__(self, *schemas: ObjectSchema) -> None:
         self.clock = FrozenClock()
         self.deletion_log = DeletionLog()
+        self.listeners: list[Callable[[Saved], None]] = []
         self._lock = threading.RLock()
         self._schemas: dict[str, ObjectSchema] = {}
         self._rows: dict[str, dict[str, Values]] = {}
@@ -139,8 +152,11 @@ class MemoryRecords:
         blank: Values = {each.name: None for each in schema.columns}
         born: Values = {"Id": key, "IsDeleted": False, "CreatedDate": moment}
         stamps: Values = {"LastModifiedDate": moment, "SystemModstamp": moment}
-        row = {**(table.get(key) or {**blank, **born}), **values, **stamps}
+        before = table.get(key)
+        row = {**(before or {**blank, **born}), **values, **stamps}
         table[key] = {name: value for name, value in row.items() if name in blank}
+        for tell in self.listeners:
+            tell(Saved(schema, key, before, table[key], self.clock.now()))
 
     def _oldest_open(self) -> datetime | None:
         """When the oldest transaction began whose writes are not seen yet."""

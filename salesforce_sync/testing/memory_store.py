@@ -21,6 +21,7 @@ from salesforce_sync.testing.clock import FrozenClock
 from salesforce_sync.testing.matching import check, ordered, passes
 from salesforce_sync.testing.memory_comparison import refuse_loss
 from salesforce_sync.testing.memory_drafts import Drafting
+from salesforce_sync.testing.memory_following import Following
 from salesforce_sync.testing.memory_tables import (
     Row,
     Staging,
@@ -36,7 +37,7 @@ from salesforce_sync.testing.memory_tables import (
 )
 
 
-class MemoryStore(Drafting):
+class MemoryStore(Drafting, Following):
     """A replica in memory. Implements `ports.Store`."""
 
     def __init__(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from salesforce_sync.models.change import Doubt
+from salesforce_sync.models.event import Lack, Position
 from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
@@ -59,6 +60,16 @@ class Staging:
 
 
 @dataclass
+class Follow:
+    """Where an object's events go on, what they have told, and what they have not."""
+
+    replay: bytes | None = None
+    unsure: int = 0
+    seen: dict[str, tuple[Position, ...]] = field(default_factory=dict)
+    again: dict[str, Lack] = field(default_factory=dict)
+
+
+@dataclass
 class Disk:
     """What a kill leaves: everything, as every call is all or nothing."""
 
@@ -74,6 +85,7 @@ class Disk:
     pushes: dict[str, PushLog] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     usage: DayUsage | None = None
+    follows: dict[str, Follow] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 

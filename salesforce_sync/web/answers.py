@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from starlette.responses import Response
@@ -11,7 +12,9 @@ from salesforce_sync.errors import SyncError
 from salesforce_sync.web.bodies import Body
 from salesforce_sync.web.failures import failure_of, status_of, wait_of
 
-JSON = "application/json"
+JSON: Final = "application/json"
+_UNREAD: Final = (408, 413, 414, 421)
+"""Statuses of requests that were not read to their end: what is left must not be taken for another request."""
 
 
 def answered(body: Body, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -19,13 +22,13 @@ def answered(body: Body, status: int = 200, headers: Mapping[str, str] | None = 
     return Response(msgspec.json.encode(body), status, headers, JSON)
 
 
-def failed(error: SyncError, object_name: str | None = None, *, close: bool = False) -> Response:
+def failed(error: SyncError, object_name: str | None = None) -> Response:
     """The answer that tells of an error."""
     status, wait, headers = status_of(error), wait_of(error), {}
     if wait is not None:
         headers["Retry-After"] = str(wait)
     if error.code == "NOT_AUTHENTICATED":
         headers["WWW-Authenticate"] = 'Bearer realm="salesforce-sync"'
-    if close:  # what of the request was not read must not be taken for the next one
+    if status in _UNREAD:
         headers["Connection"] = "close"
     return Response(msgspec.json.encode(failure_of(error, object_name)), status, headers, JSON)

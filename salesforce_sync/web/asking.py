@@ -184,5 +184,5 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """The body as the decoder's type; `Refused` says what of it is not."""
     try:
         return decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Refused(f"The body is not as it should be: {error}."[:500], hint="See /docs.") from None

@@ -33,6 +33,18 @@ LOCAL: Final = (400, 401, 403, 404, 408, 409, 413, 421, 429)
 REMOTE: Final = (*LOCAL, 422, 502, 503, 504)
 """How a route may fail that asks the org."""
 
+_MEDIA: Final[dict[str, dict[str, Any]]] = {
+    "text/event-stream": {
+        "type": "object",
+        "properties": {
+            "event": {"enum": ["progress", "session"]},
+            "id": {"type": "string"},
+            "data": {"type": "string", "description": "A ProgressBody, or at the end the SessionBody, as JSON"},
+        },
+    }
+}
+"""What one event, or the whole text, is."""
+
 _TYPES: dict[str, type[Body]] = {}
 
 
@@ -52,16 +64,20 @@ def gives(
     takes: type[Body] | None = None,
     fails: Sequence[int] = LOCAL,
     media: str = "application/json",
+    known: bool = True,
     more: Mapping[int, type[Body]] | None = None,
 ) -> dict[str, Any]:
-    """A route's keyword arguments: it gives this type (or this media type), takes that one, and may fail so."""
-    schema = {"type": "string"} if kind is None else _reference(kind)
+    """A route's keyword arguments: it gives this type (or this media type), takes that one, and may fail so.
+
+    `known`: whoever asks has to be known.
+    """
+    schema = _MEDIA.get(media, {"type": "string"}) if kind is None else _reference(kind)
     answers: dict[int | str, dict[str, Any]] = {
         status: {"description": "Done", "content": {media: {"schema": schema}}},
         **{each: {"description": "Begun", "content": _json(_reference(also))} for each, also in (more or {}).items()},
         **{each: {"description": _MEANINGS[each], "content": _json(_FAILURE)} for each in fails},
     }
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {"security": [{"token": []}] if known else []}
     if takes is not None:
         extra["requestBody"] = {"content": _json(_reference(takes)), "required": not _may_be_empty(takes)}
     return {"response_model": None, "status_code": status, "responses": answers, "openapi_extra": extra}
@@ -89,8 +105,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             if _is_fastapis(operation["responses"].get("422")):
                 del operation["responses"]["422"]  # what it cannot read is a 400 here
-            if "401" in operation["responses"]:
-                operation["security"] = [{"token": []}]
     return document
 
 

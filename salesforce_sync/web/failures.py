@@ -178,8 +178,9 @@ def failure_of(error: SyncError, object_name: str | None = None) -> Failure:
 
 
 _SECRET: Final = re.compile(
-    r"00D[A-Za-z0-9]{12,15}![A-Za-z0-9._]{20,}"  # a session of Salesforce
-    r"|5Aep861[A-Za-z0-9._]{20,}"  # a refresh token
+    r"00D[A-Za-z0-9]{12,15}![A-Za-z0-9._-]{20,}"  # a session of Salesforce
+    r"|5Aep861[A-Za-z0-9._-]{20,}"
+    r"|sfsync_[A-Za-z0-9_-]{20,}"  # a refresh token
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/=!-]{8,}"
     r"|(?i:(?:access_token|refresh_token|client_secret|assertion|password)\s*[=:]\s*)[^\s&\"']+"
 )

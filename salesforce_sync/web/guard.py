@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,10 +115,13 @@ def _first_values(scope: Message) -> dict[str, str]:
     return found
 
 
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
+
+
 def _name_of(host: str) -> str:
-    """The name of a Host header, without its port."""
-    name, bracket, _ = host.rpartition("]")
-    return (name + bracket if bracket else host.partition(":")[0]).casefold()
+    """The name of a Host header, without its port; empty for what is none."""
+    found = _HOST.fullmatch(host.casefold())
+    return "" if found is None else found[1]
 
 
 def _check_origin(headers: dict[str, str], host: str) -> None:
@@ -192,4 +196,4 @@ class _Answer:
             return
         if self._begun:
             raise refused
-        await failed(refused, close=True)(scope, receive, self.send)
+        await failed(refused)(scope, receive, self.send)

@@ -33,7 +33,7 @@ router = APIRouter(tags=["around"])
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.post("/api/login", **gives(bodies.Me, takes=bodies.Login))
+@router.post("/api/login", **gives(bodies.Me, takes=bodies.Login, known=False))
 def log_in(request: Request, wanted: Annotated[bodies.Login, Depends(sent(bodies.Login))]) -> Response:
     """Log a browser in, with a user's token or the token of a one-time link. The answer sets a cookie."""
     house, address = house_of(request), address_of(request)
@@ -158,7 +158,7 @@ def verify_audit(request: Request, caller: AdminCaller) -> Response:
 # ── is it well ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/healthz", **gives(bodies.Health, fails=()))
+@router.get("/healthz", **gives(bodies.Health, fails=(), known=False))
 async def health() -> Response:
     """The server answers. It tells nothing of what it holds, and asks nobody who they are."""
     return answered(bodies.Health(version=__version__))

@@ -212,7 +212,8 @@ _BODY: Final = {
 
 
 def _changes(status: int = 200) -> dict[str, Any]:
-    return gives(bodies.RecordBody, status=status) | {"openapi_extra": _BODY}
+    given = gives(bodies.RecordBody, status=status)
+    return given | {"openapi_extra": given["openapi_extra"] | _BODY}
 
 
 @router.post("/records", **_changes(201))

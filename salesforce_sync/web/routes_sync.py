@@ -162,7 +162,11 @@ def _answer_of(asked: Asked, task: Task) -> Response:
 # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/{sessionId}/events", **gives(media="text/event-stream"))
+_EVENTS: Final = gives(media="text/event-stream")
+_EVENTS["responses"][204] = {"description": "It has ended, and nothing was missed"}
+
+
+@router.get("/{sessionId}/events", **_EVENTS)
 async def events(
     request: Request,
     asked: Viewing,

@@ -75,6 +75,9 @@ def test_every_setting_has_an_environment_name_that_works():
     values = {
         "SF_INSTANCE_URL": "https://a.example",
         "SF_API_VERSION": "60.0",
+        "SF_PRODUCTION_WRITES": "false",
+        "SF_EVENTS_URL": "https://events.example:7443",
+        "SF_SYNC_EVENTS": "Contact,Lead",
         "SF_SYNC_INTERVAL_MINUTES": "7",
         "SF_SYNC_BATCH_SIZE": "8",
         "SF_SYNC_OBJECTS": "A,B",
@@ -90,6 +93,9 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_STORAGE_TYPE": "sqlite",
         "SF_STORAGE_PATH": "/x/y.db",
         "SF_WORKBOOK_PATH": "/x/book.xlsx",
+        "SF_WORKBOOK_MAX_MB": "17",
+        "SF_WORKBOOK_MAX_EXPANDED_MB": "18",
+        "SF_WORKBOOK_MAX_RATIO": "19",
         "SF_SIGNALS_ENABLED": "false",
         "SF_SIGNALS_TARGET": "EDGE",
         "SF_CLIENT_ID": "id",
@@ -110,6 +116,17 @@ def test_every_setting_has_an_environment_name_that_works():
         got = tuple(got.values()) if isinstance(got, dict) else got
         shown = ",".join(got) if isinstance(got, tuple) else str(got).removeprefix("False") or "false"
         assert shown == values[setting.env], setting
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("true", True), ("yes", True), ("false", False), ("no", False), ("[Contact]", ("Contact",))],
+)
+def test_change_events_are_followed_of_all_objects_or_of_some(tmp_path, written, meant):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"sync:\n  events: {written}\n")
+
+    assert load(file).sync.events == meant
 
 
 def test_a_relative_path_starts_where_it_was_written(tmp_path):

@@ -29,6 +29,7 @@ SESSION = Session(ORG, "00D!t0ken")
 @pytest.fixture(autouse=True)
 def no_key_in_the_environment(monkeypatch):
     monkeypatch.delenv("SF_SYNC_KEY", raising=False)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
 
 
 @pytest.fixture
@@ -152,6 +153,33 @@ def test_a_key_that_was_given_comes_before_the_environment(database, monkeypatch
 
     assert Vault(database, sync_key=given).load() == CONNECTION
     with pytest.raises(NotConnected):
+        Vault(database).load()
+
+
+def test_the_key_comes_from_systemd_and_no_key_file_is_made(database, tmp_path, monkeypatch):
+    (tmp_path / "sf_sync_key").write_bytes(Fernet.generate_key() + b"\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    Vault(database).save(CONNECTION)
+
+    again = Vault(database).load()
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+
+    assert again == CONNECTION
+    assert f"{database.name}.key" not in files(database)
+    with pytest.raises(NotConnected):
+        Vault(database).load()
+
+
+def test_the_environments_key_goes_before_systemds_and_a_credential_that_is_none_says_so(
+    database, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "sf_sync_key").write_text("no key")
+    monkeypatch.setenv("SF_SYNC_KEY", Fernet.generate_key().decode())
+    Vault(database).save(CONNECTION)
+    monkeypatch.delenv("SF_SYNC_KEY")
+
+    with pytest.raises(ConfigError, match="sf_sync_key"):
         Vault(database).load()
 
 

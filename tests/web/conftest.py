@@ -20,7 +20,7 @@ from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 
 OFTEN = Limit(100_000, per_second=100_000)
-PATIENT = Settings(limits=Limits(user=OFTEN, connection=OFTEN, syncs=OFTEN))
+PATIENT = Settings(limits=Limits(user=OFTEN, connection=OFTEN, syncs=OFTEN, failures=OFTEN))
 """Throttles that no test of something else meets."""
 
 

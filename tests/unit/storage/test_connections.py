@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from salesforce_sync.errors import MalformedQuery, Misuse, StoreTrouble
+from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout, StoreTrouble
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock, make_schema
 from tests.contract.stores import WIDGET, id_of, pull, widget
@@ -194,6 +194,21 @@ def test_a_query_without_rows_has_its_names(store):
         "SELECT load_extension('x')",
         "SELECT 1; DELETE FROM Widget__c",
         "WITH gone AS (SELECT 1) DELETE FROM Widget__c",
+        "SELECT readfile('/etc/passwd')",
+        "SELECT writefile('copy.db', 'x')",
+        "SELECT fts3_tokenizer('simple', x'00')",
+        "SELECT * FROM pragma_database_list",
+        "PRAGMA database_list",
+        "PRAGMA writable_schema = on",
+        "PRAGMA temp_store_directory = '/tmp'",
+        "PRAGMA wal_checkpoint(truncate)",
+        "SAVEPOINT mine",
+        "DETACH main",
+        "REINDEX",
+        "ANALYZE",
+        "CREATE VIRTUAL TABLE temp.mine USING csv(filename='/etc/passwd')",
+        "REPLACE INTO sqlite_schema VALUES ('table', 'x', 'x', 0, '')",
+        "EXPLAIN DELETE FROM Widget__c",
     ],
 )
 def test_a_query_cannot_change_anything(store, path, statement):
@@ -204,6 +219,35 @@ def test_a_query_cannot_change_anything(store, path, statement):
 
     assert store.get("Widget__c", id_of(1)) is not None
     assert not Path("other.db").exists() and not Path("copy.db").exists()
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
+
+
+@pytest.mark.parametrize("statement", [ENDLESS + "count(*) FROM n", ENDLESS + "i FROM n WHERE i < 0"])
+def test_a_query_ends_when_its_time_is_over(store, statement):
+    with pytest.raises(QueryTimeout, match=r"0\.3 s"):
+        store.query(statement, 10, 0.3)
+
+
+def test_a_query_whose_rows_are_not_all_wanted_ends_with_the_last_wanted_one(store):
+    assert store.query(ENDLESS + "i FROM n", 3)[1] == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT zeroblob(1000000000)",
+        "SELECT replace(hex(zeroblob(4000000)), '0', 'xxxx')",
+        "SELECT length(hex(zeroblob(16000000)))",
+        ENDLESS + "group_concat(hex(zeroblob(1000000))) FROM (SELECT i FROM n LIMIT 100)",
+        ENDLESS + "zeroblob(16000000) FROM n",
+        "SELECT 'a' LIKE '" + "%a" * 400 + "'",
+    ],
+)
+def test_a_query_does_not_fill_the_memory(store, statement):
+    with pytest.raises(MalformedQuery):
+        store.query(statement, 1_000_000, 20.0)
 
 
 @pytest.mark.parametrize("statement", ["SELEKT 1", "SELECT * FROM Nothing__c", "SELECT ?", "SELECT 'open"])

@@ -1,0 +1,334 @@
+"""Change events of the Pub/Sub API, decoded: Avro, bitmaps of changed fields, nested compound fields.
+
+Section 9 of the API facts. The values come out in the stored form, the same that REST and Bulk give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+
+import msgspec
+
+from salesforce_sync.errors import RequestRefused
+from salesforce_sync.models.event import Action, Lack, RecordEvent, composed_name
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.models.values import EXACT_DIGITS, Stored, store_datetime, store_decimal
+
+HEADER = "ChangeEventHeader"
+OVERFLOW = "GAP_OVERFLOW"
+_EPOCH = datetime(1970, 1, 1)
+_DAY_MS = 86_400_000
+_PERSONAL = frozenset({"LastViewedDate", "LastReferencedDate"})
+"""Another value for each user."""
+_ACTIONS = {each.value.upper(): each for each in Action if each is not Action.GAP}
+
+
+class Unfit(Exception):
+    """A value that is not the field's, or not with all its digits: the record has to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One value of an event: where it stands in the bitmaps, and the field that it belongs to (None: not ours)."""
+
+    name: str
+    bit: int
+    field: Field | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One field of the Avro schema; a compound one has `parts`."""
+
+    leaf: Leaf
+    parts: tuple[Leaf, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An event as records; `unsure`: it concerns more records than it names, or fields that we do not know."""
+
+    records: tuple[RecordEvent, ...]
+    unsure: bool = False
+
+
+class EventDecoder:
+    """Reads the events that were written with one Avro schema, for one object as we know it."""
+
+    def __init__(self, schema: ObjectSchema, avro: str, caller: str) -> None:
+        """`caller` is what stands in the changeOrigin of our own writes, `client=NAME`."""
+        from fastavro import parse_schema
+
+        self._schema = schema
+        self._caller = caller
+        try:
+            body = msgspec.json.decode(avro, type=dict[str, Any])
+            # A deep copy is kept by fastavro: what it gives back is quick to read with.
+            self._parsed = parse_schema(body, _write_hint=False)
+            self._slots = tuple(_slots(body["fields"], schema))
+        except Exception as bad:  # whatever a schema can be wrong in
+            raise RequestRefused(f"The events of {schema.name} cannot be read: {bad}.", code="BAD_SCHEMA") from bad
+        carried = {leaf.field.name for leaf in self._leaves() if leaf.field is not None}
+        composed = {composed_name(schema)}
+        missing = [each for each in schema.columns if each.name not in {"Id", "IsDeleted", "SystemModstamp"} | carried]
+        derived = [each for each in missing if each.name not in composed | _PERSONAL]
+        self._new_lacks = Lack.DERIVED if derived else Lack.NOTHING
+        self._old_lacks = Lack.DERIVED if any(each.calculated for each in derived) else Lack.NOTHING
+        self._by_bit = {slot.leaf.bit: slot for slot in self._slots}
+        # A field that somebody has made since the object was described. Told once: the user may not see it at all.
+        self._newer = any(leaf.field is None for leaf in self._leaves())
+
+    def _leaves(self) -> Iterator[Leaf]:
+        for slot in self._slots:
+            yield from slot.parts or (slot.leaf,)
+
+    def decode(self, payload: bytes) -> Decoded:
+        """The event; `RequestRefused` if it does not fit its schema."""
+        from fastavro import schemaless_reader
+
+        try:
+            record: Any = schemaless_reader(BytesIO(payload), self._parsed, None)
+            return self._decoded(record, record[HEADER])
+        except (ValueError, LookupError, TypeError, EOFError, ArithmeticError) as bad:
+            what = f"{type(bad).__name__}: {bad}"
+            raise RequestRefused(f"An event of {self._schema.name} cannot be read: {what}.", code="BAD_EVENT") from bad
+
+    def _decoded(self, record: Mapping[str, Any], header: Mapping[str, Any]) -> Decoded:
+        kind, ids = str(header["changeType"]), [str(each) for each in header["recordIds"]]
+        if kind == OVERFLOW or any("*" in each for each in ids):
+            return Decoded((), unsure=True)
+        action = _ACTIONS.get(kind, Action.GAP)
+        values, lacks = self._told(action, record, header)
+        committed = _datetime(header["commitTimestamp"])
+        position = int(header["commitNumber"]), int(header["sequenceNumber"])
+        own = self._caller in str(header["changeOrigin"]).split(";")
+        records = tuple(RecordEvent(to_18(each), action, values, committed, position, lacks, own) for each in ids)
+        newer, self._newer = self._newer, False
+        return Decoded(records, newer)
+
+    def _told(
+        self, action: Action, record: Mapping[str, Any], header: Mapping[str, Any]
+    ) -> tuple[dict[str, Stored], Lack]:
+        if action in (Action.DELETE, Action.GAP):
+            return {}, Lack.VALUES if action is Action.GAP else Lack.NOTHING
+        if action is not Action.UPDATE:
+            values, fit = _read(leaf_values(self._slots, record, None, _EMPTY))
+            return values, self._new_lacks if fit else Lack.VALUES
+        changed, nulled, differing = (
+            Bitmap.read(header[name]) for name in ("changedFields", "nulledFields", "diffFields")
+        )
+        touched = [self._by_bit[bit] for bit in (changed | nulled).places() if bit in self._by_bit]
+        values, fit = _read(leaf_values(touched, record, changed, nulled))
+        return values, self._old_lacks if fit and not differing else Lack.VALUES
+
+
+def leaf_values(
+    slots: Iterable[Slot], record: Mapping[str, Any], changed: Bitmap | None, nulled: Bitmap
+) -> Iterator[tuple[Leaf, Any]]:
+    """The leaves of these fields that have a new value (without `changed`: all), and the value."""
+    for slot in slots:
+        bit, given = slot.leaf.bit, record.get(slot.leaf.name)
+        # The Name of a business account is a text, that of a person is nested.
+        leaves = slot.parts if slot.parts and not isinstance(given, str) else (slot.leaf,)
+        inner = given if isinstance(given, Mapping) else {}
+        for leaf in leaves:
+            part = None if leaf is slot.leaf else leaf
+            if nulled.has(bit, part):
+                yield leaf, None
+            elif changed is None or changed.has(bit, part):
+                yield leaf, given if part is None else inner.get(leaf.name)
+
+
+def _read(leaves: Iterable[tuple[Leaf, Any]]) -> tuple[dict[str, Stored], bool]:
+    """The values in the stored form, and whether all of them are certain."""
+    values: dict[str, Stored] = {}
+    fit = True
+    for leaf, given in leaves:
+        if leaf.field is None:
+            continue
+        try:
+            values[leaf.field.name] = stored(leaf.field, given)
+        except Unfit:
+            fit = False
+    return values, fit
+
+
+@dataclass(frozen=True, slots=True)
+class Bitmap:
+    """Fields of an event: bits of the schema's fields, and for compound ones the bits of their parts."""
+
+    plain: int
+    nested: dict[int, int]
+
+    @classmethod
+    def read(cls, elements: Sequence[str]) -> Bitmap:
+        """`0x400800` has bits 11 and 22; `4-0x01` is part 0 of field 4."""
+        if not elements:
+            return _EMPTY
+        plain, nested = 0, dict[int, int]()
+        for element in elements:
+            place, dash, bits = element.partition("-")
+            if dash:
+                nested[int(place)] = nested.get(int(place), 0) | int(bits, 16)
+            else:
+                plain |= int(place, 16)
+        return cls(plain, nested)
+
+    def has(self, bit: int, part: Leaf | None) -> bool:
+        """Whether the field is among them; of a compound one, this part (or all of it)."""
+        if self.plain >> bit & 1:
+            return True
+        return part is not None and bool(self.nested.get(bit, 0) >> part.bit & 1)
+
+    def places(self) -> Iterator[int]:
+        """The fields of which anything is among them."""
+        rest = self.plain
+        while rest:
+            yield (rest & -rest).bit_length() - 1
+            rest &= rest - 1
+        yield from (place for place in self.nested if not self.plain >> place & 1)
+
+    def __or__(self, other: Bitmap) -> Bitmap:
+        nested = {place: self.nested.get(place, 0) | other.nested.get(place, 0) for place in self.nested | other.nested}
+        return Bitmap(self.plain | other.plain, nested)
+
+    def __bool__(self) -> bool:
+        return bool(self.plain or self.nested)
+
+
+_EMPTY = Bitmap(0, {})
+
+
+def _slots(fields: Sequence[Mapping[str, Any]], schema: ObjectSchema) -> Iterator[Slot]:
+    ours = {each.name: each for each in schema.columns}
+    known = {each.name for each in schema.fields}
+    for bit, entry in enumerate(fields):
+        name = str(entry["name"])
+        if name == HEADER:
+            continue
+        inner = _record_of(entry["type"], fields)
+        leaf = Leaf(name, bit, ours.get(name))
+        if inner is None:
+            if name in known and leaf.field is None:
+                continue  # we know it, and do not keep it
+            yield Slot(leaf)
+            continue
+        parts = [
+            Leaf(part, at, _part(name, part, schema)) for at, part in enumerate(str(each["name"]) for each in inner)
+        ]
+        # Parts that the org has not described (a country's code) belong to no column of ours.
+        ours_of_it = tuple(part for part in parts if part.field is not None)
+        if ours_of_it or leaf.field is not None or name not in known:
+            yield Slot(leaf, ours_of_it)
+
+
+def _record_of(kind: Any, fields: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]] | None:
+    """The inner fields of a nested record, which may have been declared by an earlier field."""
+    options = kind if isinstance(kind, list) else [kind]
+    for option in options:
+        if isinstance(option, Mapping) and option.get("type") == "record":
+            return list(option["fields"])
+        if isinstance(option, str):
+            found = _declared(option, fields)
+            if found is not None:
+                return found
+    return None
+
+
+def _declared(name: str, fields: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]] | None:
+    bare = name.rpartition(".")[2]
+    for entry in fields:
+        for option in entry["type"] if isinstance(entry["type"], list) else [entry["type"]]:
+            if isinstance(option, Mapping) and option.get("type") == "record" and option.get("name") == bare:
+                return list(option["fields"])
+    return None
+
+
+def _part(compound: str, part: str, schema: ObjectSchema) -> Field | None:
+    """The column of a compound field's part: Street of MailingAddress is MailingStreet."""
+    for each in schema.columns:
+        if each.compound_field_name != compound or each.name == compound:
+            continue
+        if each.name in (part, compound.removesuffix("Address") + part) or each.name.endswith(f"__{part}__s"):
+            return each
+    return None
+
+
+# ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stored(field: Field, value: Any) -> Stored:
+    """An event's value in the stored form; `Unfit` if it is not certain to be the org's."""
+    if value is None or value == "":
+        return None
+    convert = _CONVERT.get(field.type)
+    if convert is not None:
+        return convert(field, value)
+    if isinstance(value, str):
+        return value
+    raise Unfit(field.name)
+
+
+def _boolean(field: Field, value: Any) -> Stored:
+    if isinstance(value, bool):
+        return int(value)
+    raise Unfit(field.name)
+
+
+def _integer(field: Field, value: Any) -> Stored:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    raise Unfit(field.name)
+
+
+def _decimal(field: Field, value: Any) -> Stored:
+    """Avro's double keeps 15 digits. Where the field can hold more at this size, the number may be another."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Unfit(field.name)
+    kept = store_decimal(Decimal(repr(value)))
+    if isinstance(kept, str) or abs(value) >= 10.0 ** (EXACT_DIGITS - field.scale):
+        raise Unfit(field.name)
+    return kept
+
+
+def _date(field: Field, value: Any) -> Stored:
+    if isinstance(value, int) and value % _DAY_MS == 0:
+        return (_EPOCH + timedelta(milliseconds=value)).date().isoformat()
+    raise Unfit(field.name)
+
+
+def _moment(field: Field, value: Any) -> Stored:
+    if isinstance(value, str):
+        return store_datetime(value)
+    if isinstance(value, int):
+        return _datetime(value)
+    raise Unfit(field.name)
+
+
+def _time(field: Field, value: Any) -> Stored:
+    """Milliseconds of the day."""
+    if isinstance(value, int) and 0 <= value < _DAY_MS:
+        return (_EPOCH + timedelta(milliseconds=value)).time().isoformat(timespec="milliseconds") + "Z"
+    raise Unfit(field.name)
+
+
+def _datetime(ms: int) -> str:
+    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"
+
+
+_CONVERT: dict[FieldType, Callable[[Field, Any], Stored]] = {
+    FieldType.BOOLEAN: _boolean,
+    FieldType.INTEGER: _integer,
+    FieldType.DECIMAL: _decimal,
+    FieldType.DATE: _date,
+    FieldType.DATETIME: _moment,
+    FieldType.TIME: _time,
+}

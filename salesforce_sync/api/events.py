@@ -1,0 +1,266 @@
+"""The subscriber of Salesforce's Pub/Sub API: one object's change events as they come, over gRPC.
+
+Section 9.1 of the API facts. grpcio, protobuf and fastavro are an extra (`pip install 'salesforce-sync[cdc]'`).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from salesforce_sync.api.change_events import EventDecoder
+from salesforce_sync.errors import (
+    ConfigError,
+    EventsSpent,
+    NotSynced,
+    ReplayRefused,
+    RequestRefused,
+    SyncError,
+    Unreachable,
+)
+from salesforce_sync.models.connection import Session
+from salesforce_sync.models.event import EventPage, RecordEvent
+from salesforce_sync.models.schema import ObjectSchema
+
+log = logging.getLogger("salesforce_sync.api")
+
+AHEAD = 100
+"""Events that are asked for ahead; the org takes more as this."""
+MOST_BYTES = 32 * 1024 * 1024
+"""The largest answer that is taken: an event has at most 1 MB, and answers are some MB."""
+CALL_SECONDS = 30.0
+ASKED_AGAIN = 2
+"""How often a call is made again with another session."""
+
+_CODES = "sfdc.platform.eventbus.grpc."
+_REPLAY = (f"{_CODES}subscription.fetch.replayid.corrupted", f"{_CODES}subscription.fetch.replayid.validation.failed")
+
+
+def topic(object_name: str) -> str:
+    """The channel of an object's change events; its letter case counts."""
+    if object_name.endswith("__c"):
+        return f"/data/{object_name.removesuffix('c')}ChangeEvent"
+    return f"/data/{object_name}ChangeEvent"
+
+
+class Login(Protocol):
+    """Where the session comes from (`api.auth.Sessions`)."""
+
+    def current(self) -> Session: ...
+
+    def renew(self, stale: Session) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who subscribes: with which session, in which org (asked for when it is needed), and under which name."""
+
+    login: Login
+    org_id: Callable[[], str]
+    name: str
+
+
+class PubSub:
+    """The org's change events (`ports.Events`). `schemas` gives what the store has adopted."""
+
+    def __init__(self, endpoint: str, caller: Caller, schemas: Callable[[str], ObjectSchema | None]) -> None:
+        """`endpoint` is https://host:port; plain http only to this machine, as the settings see to."""
+        self._grpc, self._messages = _libraries()
+        self._caller = caller
+        self._schemas = schemas
+        self._avro: dict[str, str] = {}
+        self._open: set[GrpcSubscription] = set()
+        self._lock = threading.Lock()
+        self._channel = self._connected(endpoint)
+        name, messages = "/eventbus.v1.PubSub", self._messages
+        self._subscribe = self._channel.stream_stream(
+            f"{name}/Subscribe", messages.FetchRequest.SerializeToString, messages.FetchResponse.FromString
+        )
+        self._get_schema = self._channel.unary_unary(
+            f"{name}/GetSchema", messages.SchemaRequest.SerializeToString, messages.SchemaInfo.FromString
+        )
+
+    def _connected(self, endpoint: str) -> Any:
+        parts = urlsplit(endpoint)
+        host = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        options = [("grpc.max_receive_message_length", MOST_BYTES), ("grpc.use_local_subchannel_pool", 1)]
+        if parts.scheme == "https":
+            return self._grpc.secure_channel(host, self._grpc.ssl_channel_credentials(), options)
+        return self._grpc.insecure_channel(host, options)
+
+    def subscribe(self, object_name: str, after: bytes | None) -> GrpcSubscription:
+        """Follow one object (`ports.Events.subscribe`)."""
+        schema = self._schemas(object_name)
+        if schema is None:
+            raise NotSynced.named(object_name, ())
+        made = GrpcSubscription(self, schema.name, after)
+        with self._lock:
+            self._open.add(made)
+        return made
+
+    def close(self) -> None:
+        """End all subscriptions and the connection."""
+        with self._lock:
+            ending = list(self._open)
+        for each in ending:
+            each.close()
+        self._channel.close()
+
+    # ── what subscriptions need ──────────────────────────────────────────────────────────────────────────────────
+
+    def _ended(self, subscription: GrpcSubscription) -> None:
+        with self._lock:
+            self._open.discard(subscription)
+
+    def _call(self, requests: Iterator[Any]) -> tuple[Any, Session]:
+        session = self._caller.login.current()
+        return self._subscribe(requests, metadata=self._metadata(session), wait_for_ready=False), session
+
+    def _metadata(self, session: Session) -> tuple[tuple[str, str], ...]:
+        return (
+            ("accesstoken", session.access_token),
+            ("instanceurl", session.instance_url),
+            ("tenantid", self._caller.org_id()),
+        )
+
+    def _fetch(self, object_name: str, replay: bytes | None, wanted: int) -> Any:
+        custom, latest = self._messages.ReplayPreset.CUSTOM, self._messages.ReplayPreset.LATEST
+        return self._messages.FetchRequest(
+            topic_name=topic(object_name),
+            replay_preset=latest if replay is None else custom,
+            replay_id=replay or b"",
+            num_requested=wanted,
+        )
+
+    def _decoder(self, schema: ObjectSchema, schema_id: str) -> EventDecoder:
+        avro = self._avro.get(schema_id)
+        if avro is None:
+            avro = self._asked_schema(schema_id)
+            with self._lock:
+                if len(self._avro) > 200:  # each is another state of an object; they do not come in numbers
+                    self._avro.clear()
+                self._avro[schema_id] = avro
+        return EventDecoder(schema, avro, self._caller.name)
+
+    def _asked_schema(self, schema_id: str) -> str:
+        doing = f"read the schema {schema_id} of events"
+        for _ in range(ASKED_AGAIN + 1):
+            session = self._caller.login.current()
+            try:
+                request = self._messages.SchemaRequest(schema_id=schema_id)
+                info = self._get_schema(request, metadata=self._metadata(session), timeout=CALL_SECONDS)
+                return str(info.schema_json)
+            except self._grpc.RpcError as error:
+                problem = self._problem(error, session, doing)
+                if not isinstance(problem, SessionEnded):
+                    raise problem from error
+        raise problem
+
+    def _problem(self, error: Any, session: Session, doing: str) -> SyncError:
+        """What a status means. A session that has ended is renewed, so that the next call has another one."""
+        status, codes = error.code(), self._grpc.StatusCode
+        told = {str(key): str(value) for key, value in (error.trailing_metadata() or ())}
+        code = told.get("error-code", "")
+        text = f"To {doing}: {code or status.name}: {str(error.details() or '')[:300]}"
+        if code in _REPLAY:
+            return ReplayRefused(text, hint="The events are followed anew, after a sync.")
+        if status is codes.UNAUTHENTICATED:
+            self._caller.login.renew(session)
+            return SessionEnded(text)
+        if status is codes.RESOURCE_EXHAUSTED or code.endswith("limit.exceeded"):
+            return EventsSpent(text, hint="Until it is free again, syncs bring what changes.")
+        if status in (codes.NOT_FOUND, codes.PERMISSION_DENIED, codes.INVALID_ARGUMENT, codes.UNIMPLEMENTED):
+            hint = "Select the object in Salesforce's setup, under Change Data Capture; the user needs View All on it."
+            return RequestRefused(text, code=code or status.name, hint=hint)
+        return Unreachable(text, hint="It is tried again.")
+
+
+class SessionEnded(Unreachable):
+    """The session had ended; there is a new one by now."""
+
+
+class GrpcSubscription:
+    """One stream (`ports.Subscription`)."""
+
+    def __init__(self, hub: PubSub, object_name: str, after: bytes | None) -> None:
+        self._hub = hub
+        self._object = object_name
+        self._after = after
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._decoders: dict[str, tuple[ObjectSchema, EventDecoder]] = {}
+        self._call: Any = None
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """End the stream; whoever waits for a page gets none."""
+        self._closed.set()
+        self._requests.put(None)
+        call = self._call
+        if call is not None:
+            call.cancel()
+        self._hub._ended(self)
+
+    def __iter__(self) -> Iterator[EventPage]:
+        doing = f"follow the events of {self._object}"
+        self._requests.put(self._hub._fetch(self._object, self._after, AHEAD))
+        self._call, session = self._hub._call(iter(self._requests.get, None))
+        try:
+            if self._closed.is_set():
+                return
+            for response in self._call:
+                # Before this page is merged: the org can make the next one meanwhile.
+                if response.pending_num_requested <= AHEAD // 2:
+                    wanted = AHEAD - response.pending_num_requested
+                    self._requests.put(self._hub._fetch(self._object, None, wanted))
+                yield self._page(response)
+                if self._closed.is_set():
+                    return
+        except self._hub._grpc.RpcError as error:
+            if self._closed.is_set():
+                return
+            raise self._hub._problem(error, session, doing) from error
+        finally:
+            self.close()
+        if not self._closed.is_set():
+            raise Unreachable(f"To {doing}: the org has ended the stream.")
+
+    def _page(self, response: Any) -> EventPage:
+        schema = self._hub._schemas(self._object)
+        if schema is None:
+            raise NotSynced.named(self._object, ())
+        told: list[RecordEvent] = []
+        unsure = False
+        replay = bytes(response.latest_replay_id)
+        for each in response.events:
+            decoded = self._decoder(schema, each.event.schema_id).decode(each.event.payload)
+            told += decoded.records
+            unsure = unsure or decoded.unsure
+            replay = bytes(each.replay_id)
+        return EventPage(schema.name, tuple(told), replay, unsure)
+
+    def _decoder(self, schema: ObjectSchema, schema_id: str) -> EventDecoder:
+        known = self._decoders.get(schema_id)
+        if known is None or known[0] is not schema:
+            known = self._decoders[schema_id] = schema, self._hub._decoder(schema, schema_id)
+            if len(self._decoders) > 50:
+                self._decoders = {schema_id: known}
+        return known[1]
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import fastavro  # noqa: F401 -- missed here, and not by the first event
+        import grpc
+
+        from salesforce_sync.api.pubsub import pubsub_api_pb2
+    except ImportError as error:
+        raise ConfigError(
+            f"Change events need packages that are not installed ({error.name}).",
+            hint="pip install 'salesforce-sync[cdc]', or set sync.events to false.",
+        ) from error
+    return grpc, pubsub_api_pb2

@@ -1,0 +1,222 @@
+"""Change events as data, and what they make of a row: pure, so that every store does the same with them.
+
+An event tells neither the stamp of the row (SystemModstamp) nor what is derived. LastModifiedDate, which it tells, is
+never later than the stamp, so a row that an event has changed never keeps the org's own row out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.values import Stored
+
+MODIFIED = "LastModifiedDate"
+NAME_PARTS = ("FirstName", "MiddleName", "LastName", "Suffix")
+"""What a person's Name is made of, in this order (object reference, Contact)."""
+
+PLACES = 16
+"""Changes of a record that are remembered, to know them again."""
+
+Row = Mapping[str, Stored]
+Position = tuple[int, int]
+"""Where a change stands among all: its transaction's commit number, and its place in the transaction."""
+
+
+class Action(StrEnum):
+    """What happened to a record; GAP: something, and the event does not tell what."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    UNDELETE = "undelete"
+    GAP = "gap"
+
+
+class Lack(StrEnum):
+    """What an event does not tell, so that its record is read again."""
+
+    NOTHING = ""
+    DERIVED = "derived"
+    """Values that the org derives from others: formulas."""
+    VALUES = "values"
+    """Values that somebody has written."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEvent:
+    """One record's change. `values` are the new ones of the fields that changed, in the stored form (all: a create).
+
+    `committed` is the org's time of the commit, in the stored form. `own`: this program has written it.
+    """
+
+    record_id: str
+    action: Action
+    values: Row
+    committed: str
+    position: Position
+    lacks: Lack = Lack.NOTHING
+    own: bool = False
+
+    @property
+    def since(self) -> str:
+        """No row that shows this change has a stamp before this, in whole seconds as stamps are."""
+        told = self.values.get(MODIFIED) if self.action in (Action.CREATE, Action.UPDATE) else None
+        return str(told or f"{self.committed[:19]}.000Z")
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events of one object in the org's order; none, where the org only says that it is still there.
+
+    `replay` is where a later subscription goes on. `unsure`: more of the object has changed than is told.
+    """
+
+    object_name: str
+    events: tuple[RecordEvent, ...]
+    replay: bytes
+    unsure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event has changed here."""
+
+    record_id: str
+    action: Action
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventsMerged:
+    """What a page of events did to an object's table; `stale` events were known already."""
+
+    object_name: str
+    told: tuple[Told, ...] = ()
+    stale: int = 0
+
+
+class Standing(Enum):
+    """What an event is to what is here: news, known already, or told after a later change of its record."""
+
+    NEWS = "news"
+    KNOWN = "known"
+    LATE = "late"
+
+
+def standing(
+    event: RecordEvent, row: Row | None, schema: ObjectSchema, seen: Sequence[Position], read_at: str
+) -> Standing:
+    """What this event is to the row here. `seen` are the last changes of the record that were merged from events.
+
+    `read_at` is the org's time of the last reading, '' if there was none: what was committed before is in a row of the
+    same second. Where that is not sure it is news: merging a change twice does no harm. A late one may tell of fields
+    that the later one does not tell of, and which of them still hold, only the org can say.
+    """
+    if event.position in seen:
+        return Standing.KNOWN
+    if any(event.position < each for each in seen):
+        return Standing.LATE
+    here = None if row is None or schema.stamp is None else row.get(schema.stamp)
+    if here is None or event.since > str(here):
+        return Standing.NEWS
+    return Standing.NEWS if event.since == here and event.committed >= read_at else Standing.KNOWN
+
+
+def changed(event: RecordEvent, row: Row | None, schema: ObjectSchema) -> dict[str, Stored] | None:
+    """The row as the org has it after the event; None where that is not known without reading it."""
+    if event.action is Action.GAP or (row is None and event.action not in (Action.CREATE, Action.UNDELETE)):
+        return None
+    deletable = schema.has("IsDeleted")
+    if event.action is Action.DELETE:
+        return {**(row or {}), "IsDeleted": 1} if deletable else None
+    made: dict[str, Stored] = {each.name: None for each in schema.columns} | dict(row or {})
+    made |= {name: value for name, value in event.values.items() if name in made}
+    made["Id"] = event.record_id
+    if deletable:
+        made["IsDeleted"] = 0
+    stamp = schema.stamp
+    if stamp is not None and (row is None or event.since > str(made[stamp] or "")):
+        made[stamp] = event.values.get(MODIFIED) or made[stamp] or event.since
+    _compose_name(made, event, schema)
+    return made
+
+
+def _compose_name(made: dict[str, Stored], event: RecordEvent, schema: ObjectSchema) -> None:
+    """Events tell the parts of a person's name, and not the Name."""
+    named = composed_name(schema)
+    if named is None or named in event.values or event.values.keys().isdisjoint(NAME_PARTS):
+        return
+    text = " ".join(str(made[part]) for part in NAME_PARTS if made.get(part))
+    made[named] = text[: schema.field(named).length or None] or None
+
+
+def composed_name(schema: ObjectSchema) -> str | None:
+    """The field that is made of the parts of a person's name, where the object has one."""
+    names = {each.compound_field_name for each in schema.columns if each.name in NAME_PARTS}
+    name = next((each for each in names if each is not None), None)
+    return name if name is not None and schema.has(name) and schema.field(name).type is FieldType.TEXT else None
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a page of events makes of an object: rows that enter, ids whose record went for good, and what is left.
+
+    `again`: records to read. `seen`: the last changes of each record that came. `own`: nobody else has changed it.
+    """
+
+    rows: dict[str, dict[str, Stored]]
+    gone: list[str]
+    again: dict[str, Lack]
+    seen: dict[str, tuple[Position, ...]]
+    own: dict[str, bool]
+    stale: int = 0
+
+
+def fold(
+    events: Sequence[RecordEvent],
+    schema: ObjectSchema,
+    here: Mapping[str, Row],
+    seen: Mapping[str, Sequence[Position]],
+    read_at: str,
+) -> Folded:
+    """Apply events, in their order, to the rows `here`: as the org last showed them, tombstones too."""
+    folded = Folded({}, [], {}, {}, {})
+    for event in events:
+        key = event.record_id
+        row = folded.rows.get(key, here.get(key))
+        before = folded.seen.get(key, seen.get(key, ()))
+        stands = standing(event, row, schema, before, read_at)
+        if stands is Standing.KNOWN:
+            folded.stale += 1
+            continue
+        folded.seen[key] = (*before, event.position)[-PLACES:]
+        if stands is Standing.LATE:
+            folded.again[key] = Lack.VALUES
+            continue
+        folded.own[key] = event.own and folded.own.get(key, True)
+        made = changed(event, row, schema)
+        if made is not None:
+            folded.rows[key] = made
+        elif event.action is Action.DELETE and not schema.has("IsDeleted"):
+            folded.rows.pop(key, None)
+            folded.gone.append(key)
+            continue
+        lacks = Lack.VALUES if made is None else event.lacks
+        if lacks and folded.again.get(key) is not Lack.VALUES:
+            folded.again[key] = lacks
+    return folded
+
+
+def what_happened(before: Row | None, after: Row) -> Action | None:
+    """What became of a record, by the org's row before and after; None if it is as it was."""
+    was, is_ = before is not None and not before.get("IsDeleted"), not after.get("IsDeleted")
+    if before is not None and all(before.get(name) == value for name, value in after.items()):
+        return None
+    if was and not is_:
+        return Action.DELETE
+    if is_ and not was:
+        return Action.CREATE if before is None else Action.UNDELETE
+    return Action.UPDATE

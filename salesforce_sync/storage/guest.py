@@ -1,0 +1,97 @@
+"""Somebody else's SQL: it can only read, and neither run for ever nor fill the memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import apsw
+
+from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout
+
+SECONDS: Final = 30.0
+"""How long a query may run unless the caller says otherwise."""
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""What an answer may hold; a single value, a quarter of it."""
+
+_STEPS: Final = 20_000
+"""Instructions of SQLite's between two looks at the clock: some milliseconds at most."""
+
+_LIMITS: Final = (
+    (apsw.SQLITE_LIMIT_LENGTH, MOST_BYTES // 4),
+    (apsw.SQLITE_LIMIT_SQL_LENGTH, 200_000),
+    (apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 500),  # a match takes its square, and cannot be stopped
+    (apsw.SQLITE_LIMIT_COMPOUND_SELECT, 100),
+    (apsw.SQLITE_LIMIT_ATTACHED, 0),
+    (apsw.SQLITE_LIMIT_WORKER_THREADS, 0),
+)
+
+_READING: Final = {
+    apsw.SQLITE_SELECT,
+    apsw.SQLITE_READ,
+    apsw.SQLITE_RECURSIVE,
+}
+_SAFE_PRAGMAS: Final = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "user_version"}
+_UNSAFE_FUNCTIONS: Final = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
+
+
+def confine(connection: apsw.Connection) -> None:
+    """Let this connection read the tables of its database, and nothing else."""
+    connection.pragma("query_only", True)
+    for limit, most in _LIMITS:
+        connection.limit(limit, most)
+    connection.authorizer = _read_only
+
+
+def answered(
+    connection: apsw.Connection, statement: str, limit: int, seconds: float
+) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """The column names, and at most `limit` rows."""
+    import apsw.ext  # costs 8 ms, and only this needs it
+
+    until = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    with _told(seconds):
+        # Asked beforehand: a query without rows has no description to ask for later.
+        described = apsw.ext.query_info(connection, statement).description
+        rows: list[tuple[object, ...]] = []
+        size = 0
+        for row in connection.execute(statement):
+            rows.append(row)
+            size += sum(map(_size, row))
+            if size > MOST_BYTES:
+                hint = "Ask for fewer rows or columns."
+                raise MalformedQuery(f"The answer is larger than {MOST_BYTES // 2**20} MB.", hint=hint)
+            if len(rows) >= limit:
+                break
+        return tuple(name for name, _ in described), rows
+
+
+@contextmanager
+def _told(seconds: float) -> Iterator[None]:
+    try:
+        yield
+    except apsw.InterruptError as error:
+        hint = "Ask for less, or allow more time."
+        raise QueryTimeout(f"The query ran longer than {seconds:g} s.", hint=hint) from error
+    except apsw.AuthError as error:
+        raise Misuse("This query may only read.", hint="Use SELECT.") from error
+    except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError, apsw.TooBigError) as error:
+        raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+
+
+def _size(value: Any) -> int:
+    return len(value) + 50 if isinstance(value, str | bytes) else 30
+
+
+def _read_only(action: int, name: str | None, argument: str | None, _schema: str | None, _trigger: str | None) -> int:
+    if action == apsw.SQLITE_PRAGMA:
+        allowed = name in _SAFE_PRAGMAS
+    elif action == apsw.SQLITE_FUNCTION:
+        allowed = argument not in _UNSAFE_FUNCTIONS
+    else:
+        allowed = action in _READING
+    return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY

@@ -1,0 +1,361 @@
+"""`Follower`: change events merged as they come. Polling stays the truth; events only make it sooner.
+
+One thread an object follows its events; one polls what events have not told; one reads records again, and watches over
+streams that say nothing. Everything that must last is in the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from salesforce_sync.errors import (
+    BudgetSpent,
+    EventsSpent,
+    NeedsPerson,
+    ObjectTrouble,
+    ReplayRefused,
+    Stopped,
+    SyncError,
+)
+from salesforce_sync.models.event import EventPage, EventsMerged, Lack
+from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
+from salesforce_sync.ports import Clock, Events, Org, Store, Subscription
+from salesforce_sync.signals import Bus, RecordsUpdated, SfRealtime
+from salesforce_sync.sync.pusher import InboxNews
+
+log = logging.getLogger(__name__)
+
+READ_TOGETHER = 2000
+"""Records that are read again at once: what one call brings."""
+
+CatchUp = Callable[[Sequence[str]], Collection[str]]
+"""Poll these objects; gives the names of those that are complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things are waited for, in seconds.
+
+    A stream that has said nothing for `silence` is begun anew (the org says something every 270 s at least). Broken
+    streams are taken up after `first_wait`, then twice that, up to `longest_wait`. Records are read again at once as
+    long as `calls` are saved up, of which one comes back every `call_every`.
+    """
+
+    silence: float = 300.0
+    first_wait: float = 0.5
+    longest_wait: float = 300.0
+    calls: int = 10
+    call_every: float = 60.0
+    look_every: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How an object is followed: whether its stream is open, and what broke it last."""
+
+    object_name: str
+    connected: bool
+    problem: SyncError | None
+
+
+class Follower:
+    """Follows the events of some objects between `start` and `stop`."""
+
+    def __init__(
+        self,
+        events: Events,
+        org: Org,
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        catch_up: CatchUp,
+        pace: Pace | None = None,
+    ) -> None:
+        """`catch_up` polls; it is called from one thread only."""
+        self._events = events
+        self._org = org
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._catch_up = catch_up
+        self._pace = pace or Pace()
+        self._stop = threading.Event()
+        self._ask = threading.Event()
+        self._streams: list[_Stream] = []
+        self._threads: list[threading.Thread] = []
+
+    def start(self, *object_names: str) -> None:
+        """Begin to follow these objects. Returns at once."""
+        for name in dict.fromkeys(object_names):
+            stream = _Stream(name, self._events, self._store, self._clock, self._pace, self)
+            self._streams.append(stream)
+            self._begin(stream.run, f"events-{name}")
+        self._begin(self._poll, "events-poll")
+        self._begin(self._keep, "events-keep")
+
+    def _begin(self, work: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self, seconds: float = 3.0) -> None:
+        """Stop following, within so many seconds. What was merged is kept, and so is the place to go on from."""
+        self._stop.set()
+        self._ask.set()
+        self._events.close()
+        ends = self._clock.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, ends - self._clock.monotonic()))
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until `stop` is called; whether it was."""
+        return self._stop.wait(seconds)
+
+    def followed(self) -> tuple[Followed, ...]:
+        """How each object is followed just now."""
+        return tuple(Followed(each.name, each.connected, each.problem) for each in self._streams)
+
+    # ── what the streams say ─────────────────────────────────────────────────────────────────────────────────────
+
+    def unsure(self, name: str) -> None:
+        """Have the object polled."""
+        self._store.note_unsure(name)
+        self._ask.set()
+
+    def ask(self) -> None:
+        """Have what is unsure polled soon."""
+        self._ask.set()
+
+    def tell(self, merged: EventsMerged, news: InboxNews) -> None:
+        """Tell what has been changed here, after it is durable. Our own writes are no news."""
+        others = [each for each in merged.told if not each.own]
+        for each in others:
+            self._bus.emit(SfRealtime(merged.object_name, each.action.value, each.record_id))
+        if others:
+            self._bus.emit(RecordsUpdated(len(others), ((merged.object_name, len(others)),)))
+        news.tell()
+
+    def news(self) -> InboxNews:
+        """What waits for a person now, so that `tell` can say what has come to it."""
+        return InboxNews(self._store, self._bus)
+
+    # ── polls ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _poll(self) -> None:
+        """Poll what is unsure, together, as five objects share a call."""
+        failures = 0
+        while not self.stopping:
+            self._ask.wait(self._pace.longest_wait)
+            # Several objects become unsure at once when the connection breaks, or at the start.
+            if self.wait(self._pace.look_every):
+                return
+            self._ask.clear()
+            failures = 0 if self._polled() else failures + 1
+            if failures and not self.wait(_wait(self._pace, failures)):
+                self._ask.set()
+
+    def _polled(self) -> bool:
+        try:
+            unsure = {name: self._store.unsure(name) for name in [each.name for each in self._streams]}
+            wanted = [name for name, times in unsure.items() if times or self._store.checkpoint(name) is None]
+            done = {name.casefold() for name in self._catch_up(wanted)} if wanted else set()
+            for name in wanted:
+                if name.casefold() in done:
+                    self._store.note_sure(name, unsure[name])
+            return all(name.casefold() in done for name in wanted)
+        except Stopped:
+            return True
+        except SyncError as error:
+            log.warning("Objects that events have left unsure could not be polled: %s", error)
+        except Exception:  # the engine's loop: events go on, and the next poll may do better
+            log.exception("A poll failed")
+        return False
+
+    # ── reading again, and watching ──────────────────────────────────────────────────────────────────────────────
+
+    def _keep(self) -> None:
+        failures = 0
+        while not self.wait(_wait(self._pace, failures) if failures else self._pace.look_every):
+            for stream in self._streams:
+                stream.watch()
+            try:
+                for stream in self._streams:
+                    stream.read_again(self._org)
+                failures = 0
+            except Stopped:
+                return
+            except SyncError as error:
+                failures += 1
+                log.log(_level(error), "Records whose events did not tell everything are read later: %s", error)
+            except Exception:  # as above
+                failures += 1
+                log.exception("Reading records again failed")
+
+
+class _Stream:
+    """One object: its subscription, taken up again as often as it breaks."""
+
+    def __init__(self, name: str, events: Events, store: Store, clock: Clock, pace: Pace, follower: Follower) -> None:
+        self.name = name
+        self.connected = False
+        self.problem: SyncError | None = None
+        self._events = events
+        self._store = store
+        self._clock = clock
+        self._pace = pace
+        self._follower = follower
+        self._subscription: Subscription | None = None
+        self._heard = clock.monotonic()
+        self._merging = threading.Lock()
+        self._touched: set[str] | None = None
+        self._saved = float(pace.calls)
+        self._saved_at = clock.monotonic()
+        self._failures = 0
+
+    # ── following ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Follow until the follower stops."""
+        while not self._follower.stopping:
+            try:
+                if self._is_known():
+                    self._follow()
+                    self._failures += 1
+            except ReplayRefused as refused:
+                log.warning("%s: %s", self.name, refused)
+                self._store.forget_replay(self.name)
+                self._failures += 1
+            except SyncError as error:
+                self._failed(error)
+            except Exception:  # the engine's loop: one object's bug must not take the others down
+                log.exception("Following %s failed", self.name)
+                self._failures += 1
+            finally:
+                self.connected = False
+            if self._follower.wait(self._next_wait()):
+                return
+
+    def _is_known(self) -> bool:
+        """An object that was never pulled is pulled first: its events would say little."""
+        if self._store.checkpoint(self.name) is not None:
+            return True
+        self._follower.ask()
+        return False
+
+    def _failed(self, error: SyncError) -> None:
+        if self._follower.stopping:
+            return
+        told = self.problem is not None and self.problem.code == error.code
+        self.problem = error
+        self._failures += 1
+        lasting = isinstance(error, NeedsPerson | ObjectTrouble | EventsSpent)
+        log.log(logging.INFO if told else logging.WARNING, "%s: %s", self.name, error)
+        if lasting:
+            self._failures = 1000
+
+    def _next_wait(self) -> float:
+        return _wait(self._pace, self._failures)
+
+    def _follow(self) -> None:
+        after = self._store.replay(self.name)
+        fresh = after is None
+        if fresh:
+            # First the subscription, then the poll, so that nothing falls between.
+            self._follower.unsure(self.name)
+        elif self._store.unsure(self.name):
+            self._follower.ask()
+        self._heard = self._clock.monotonic()
+        self._subscription = self._events.subscribe(self.name, after)
+        self.connected = True
+        try:
+            for page in self._subscription:
+                self._heard = self._clock.monotonic()
+                self.problem, self._failures = None, 0
+                if fresh:
+                    # Only now it is sure that the org was listening: what came before this page is polled. Noted
+                    # before there is a place to go on from, as a kill may come between.
+                    fresh = False
+                    self._follower.unsure(self.name)
+                self._merge(page)
+                if self._follower.stopping:
+                    return
+        finally:
+            self._subscription.close()
+
+    def _merge(self, page: EventPage) -> None:
+        with self._merging:
+            if self._touched is not None:
+                self._touched.update(each.record_id for each in page.events)
+            news = self._follower.news() if page.events else None
+            merged = self._store.merge_events(page)
+        if page.unsure:
+            self._follower.ask()
+        if news is not None:
+            self._follower.tell(merged, news)
+
+    def watch(self) -> None:
+        """Begin the stream anew if it has said nothing for too long."""
+        subscription = self._subscription
+        if subscription is not None and self._clock.monotonic() - self._heard > self._pace.silence:
+            log.warning("%s: the stream of events has been silent; it is begun anew.", self.name)
+            self._heard = self._clock.monotonic()
+            subscription.close()
+
+    # ── reading again ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def read_again(self, org: Org) -> None:
+        """Read what events have not told, in one call, as far as calls are saved up."""
+        schema = self._store.schema(self.name)
+        if schema is None or not self._may_call():
+            return
+        wanted = self._store.to_read_again(schema.name, READ_TOGETHER)
+        if not wanted:
+            return
+        self._saved -= 1
+        ids = tuple(key for key, _ in wanted)
+        values = any(lacks is Lack.VALUES for _, lacks in wanted)
+        request = PullRequest(schema, ids=ids, priority=Priority.PULL if values else Priority.REFRESH)
+        self._touched = set()
+        try:
+            rows: list[tuple[object, ...]] = []
+            with closing(org.pull(request)) as pages:
+                for page in pages:
+                    assert isinstance(page.body, Rows)  # records by their ids come so
+                    rows += page.body.values
+            self._take(Page(schema, Rows(rows)), ids)
+        finally:
+            self._touched = None
+
+    def _take(self, page: Page, ids: Sequence[str]) -> None:
+        with self._merging:
+            # What an event has changed since it was read is read once more.
+            touched = self._touched or set()
+            body = page.body
+            assert isinstance(body, Rows)
+            rows = [row for row in body.values if row[0] not in touched]
+            news = self._follower.news()
+            merged = self._store.merge_again(Page(page.schema, Rows(rows)), [key for key in ids if key not in touched])
+        self._follower.tell(merged, news)
+
+    def _may_call(self) -> bool:
+        now = self._clock.monotonic()
+        earned = (now - self._saved_at) / self._pace.call_every
+        self._saved, self._saved_at = min(float(self._pace.calls), self._saved + earned), now
+        return self._saved >= 1
+
+
+def _level(error: SyncError) -> int:
+    return logging.INFO if isinstance(error, BudgetSpent) else logging.WARNING
+
+
+def _wait(pace: Pace, failures: int) -> float:
+    """How long to wait after so many failures in a row."""
+    return min(pace.longest_wait, pace.first_wait * 2.0 ** min(30, max(0, failures - 1)))

@@ -1,0 +1,74 @@
+"""Refresh tokens that are good once: refreshed by one process for all, durable before they are used."""
+
+import signal
+import time
+
+import pytest
+
+from simorg.clients import CLIENT_ID, CLIENT_SECRET
+
+
+@pytest.fixture
+def rotating(user, simorg):
+    """The command line of somebody whose refresh token the org replaces each time, and the list of what it gave."""
+    simorg.clients.first.rotate_refresh_tokens = True
+    given, grant = [], simorg.sessions.grant
+
+    def noted(*arguments):
+        given.append(grant(*arguments))
+        return given[-1]
+
+    simorg.sessions.grant = noted
+    (user.folder / ".env").unlink()
+    connect(user, simorg)
+    given.clear()
+    return user, given
+
+
+def connect(user, simorg):
+    token = simorg.sessions.grant(simorg.user_id, CLIENT_ID, "api refresh_token").token
+    done = user(
+        *("connect", "--method", "refresh-token", "--client-id", CLIENT_ID, "--secret-stdin"),
+        stdin=f"{token}\n",
+        SF_CLIENT_SECRET=CLIENT_SECRET,
+    )
+    assert done.code == 0
+
+
+def test_several_programs_at_once_refresh_once(rotating, simorg):
+    user, given = rotating
+    simorg.sessions.end_all()
+
+    programs = [user.start("sync", name, "--json") for name in ("Lead", "Contact", "Account")]
+    daemon = user.start("daemon", "--json", SF_SYNC_OBJECTS="Opportunity")
+    codes = [(each.communicate(timeout=120), each.returncode)[1] for each in programs]
+    first = daemon.stdout.readline()
+    daemon.terminate()
+    daemon.communicate(timeout=60)
+
+    assert codes == [0, 0, 0]
+    assert '"failed"' not in first
+    assert len(given) == 1
+    simorg.sessions.end_all()
+    assert user("sync", "Lead").code == 0  # and what was kept is the one that is good
+
+
+def test_one_that_is_killed_between_the_answer_and_the_store_has_to_log_in_again(rotating, simorg):
+    user, given = rotating
+    simorg.sessions.end_all()
+    fault = simorg.faults.add(path="/oauth2/token", done=True, delay=20.0)
+    killed = user.start("sync", "Lead")
+    until = time.monotonic() + 60
+    while not given and time.monotonic() < until:
+        time.sleep(0.02)
+
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    simorg.faults.remove(fault)
+    after = user("sync", "Lead")
+
+    assert len(given) == 1  # the org gave a new token, and nobody has it
+    assert after.code == 4
+    assert "salesforce-sync connect" in after.err
+    connect(user, simorg)
+    assert user("sync", "Lead").code == 0

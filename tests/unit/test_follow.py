@@ -1,0 +1,317 @@
+"""The follower: events merged as they come, polls where they do not tell, streams taken up again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from salesforce_sync.errors import EventsSpent, RequestRefused, StoreBusy
+from salesforce_sync.models.event import Action
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.signals import Bus
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.follow import Follower, Pace
+from salesforce_sync.testing import MemoryEvents, MemoryOrg, MemoryStore, capture_signals, make_field, make_schema
+
+WIDGET = make_schema("Widget__c", Name="string", Color__c="string")
+GADGET = make_schema("Gadget__c", Name="string")
+QUICK = Pace(silence=5.0, first_wait=0.02, longest_wait=0.3, call_every=3600.0, look_every=0.01)
+
+
+class RealTime:
+    """The machine's time, for what really waits."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class World:
+    """An org, its replica, and what follows the one for the other."""
+
+    def __init__(self, *schemas, pace=QUICK) -> None:
+        self.org = MemoryOrg(*(schemas or (WIDGET,)))
+        self.events = MemoryEvents(self.org)
+        self.store = MemoryStore(self.org.clock)
+        self.bus = Bus()
+        self.signals = capture_signals(self.bus)
+        self.engine = SyncEngine(self.org, self.store, self.org.clock, self.bus)
+        self.polls: list[tuple[str, ...]] = []
+        self.before_poll = lambda names: None
+        self.pace = pace
+        self.follower = self.follower_of(self.events)
+
+    def follower_of(self, events):
+        return Follower(events, self.org, self.store, RealTime(), self.bus, self.catch_up, self.pace)
+
+    def catch_up(self, names):
+        self.before_poll(names)
+        self.polls.append(tuple(names))
+        return [each.object_name for each in self.engine.pull(names).objects if each.problem is None]
+
+    def start(self, *names):
+        self.follower.start(*(names or ("Widget__c",)))
+        return self
+
+    def settled(self, *names):
+        """Start, and wait until the objects are followed and sure."""
+        self.start(*names)
+        names = names or ("Widget__c",)
+        wait(lambda: all(self.store.checkpoint(name) and self.store.replay(name) for name in names), self.events.ping)
+        wait(lambda: not any(self.store.unsure(name) for name in names))
+        return self
+
+    def equal(self, name="Widget__c"):
+        mine = {row[0]: row[5] for row in self.store.scan(name)}
+        return mine == {key: row["Name"] for key, row in self.org.live(name).items()}
+
+
+def wait(met, meanwhile=lambda: None, seconds=10.0):
+    until = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < until, "it never happened"
+        meanwhile()
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    made.follower.stop()
+
+
+def realtime(world):
+    return [(each.action, each.id) for each in world.signals if each.name == "sf_realtime"]
+
+
+def test_a_change_in_the_org_is_here_without_a_poll(world):
+    key = world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    polls = len(world.polls)
+
+    world.org.tick(5)
+    world.org.put("Widget__c", key, Name="Nut")
+    wait(world.equal)
+    new = world.org.put("Widget__c", Name="Screw")
+    wait(world.equal)
+    world.org.delete("Widget__c", key)
+    wait(world.equal)
+
+    assert len(world.polls) == polls
+    wait(lambda: len(realtime(world)) == 3)
+    assert realtime(world) == [("update", key), ("create", new), ("delete", key)]
+
+
+def test_an_object_that_was_never_pulled_is_pulled_first(world):
+    world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    assert world.equal()
+
+
+def test_what_comes_between_the_poll_and_the_first_page_is_polled_again(world):
+    """Nobody can tell when the org begins to listen: only that it does when it has said something."""
+    world.org.put("Widget__c", Name="Bolt")
+    world.start()
+    # the first load, and the poll at the beginning of the subscription
+    wait(lambda: len(world.polls) == 2 and world.store.unsure("Widget__c") == 0)
+
+    wait(lambda: world.store.replay("Widget__c"), world.events.ping)
+
+    wait(lambda: len(world.polls) == 3 and world.store.unsure("Widget__c") == 0)
+
+
+def test_a_gap_is_read_in_one_call_for_all_records(world):
+    keys = [world.org.put("Widget__c", Name=f"W{number}") for number in range(20)]
+    world.settled()
+    calls = world.org.usage.spent
+    hidden = world.org.listeners.pop()
+    world.org.tick(60)
+    for key in keys:
+        world.org.put("Widget__c", key, Name="New")
+    world.org.listeners.append(hidden)
+    with world.events._changed:
+        for key in keys:
+            world.events.happen("Widget__c", key, Action.GAP, {}, "2024-01-15T12:00:00.000Z")
+
+    wait(world.equal)
+    assert world.org.usage.spent - calls <= 2
+
+
+def test_an_event_about_an_unknown_record_is_read(world):
+    world.settled()
+    hidden = world.org.listeners.pop()
+    key = world.org.put("Widget__c", Name="Bolt")
+    world.org.listeners.append(hidden)
+    world.org.tick(5)
+    world.org.put("Widget__c", key, Color__c="red")
+
+    wait(world.equal)
+
+
+def test_reading_again_is_paced(world):
+    """Formulas would otherwise cost a call for each change, all day long."""
+    formula = make_schema("Widget__c", make_field("Total__c", calculated=True), Name="string")
+    paced = World(formula, pace=replace(QUICK, calls=2))
+    paced.settled()
+    calls = paced.org.usage.spent
+    for number in range(30):
+        paced.events.happen("Widget__c", to_18(f"a00{number:012d}"), Action.GAP, {}, "2024-01-15T12:00:00.000Z")
+        time.sleep(0.01)
+    time.sleep(0.2)
+    paced.follower.stop()
+
+    assert paced.org.usage.spent - calls <= 2
+    assert len(paced.store.to_read_again("Widget__c", 100)) >= 1
+
+
+def test_a_refused_replay_id_is_followed_anew_and_polled(world):
+    world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    world.follower.stop()
+    world.org.put("Widget__c", Name="Missed")
+    world.events.forget()
+    world.follower = world.follower_of(world.events)
+    polls = len(world.polls)
+
+    world.start()
+    wait(world.equal, world.events.ping)
+
+    assert len(world.polls) > polls
+    wait(lambda: world.store.unsure("Widget__c") == 0, world.events.ping)
+
+
+def test_what_happened_while_nobody_followed_is_told_without_a_poll(world):
+    world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    world.follower.stop()
+    world.org.put("Widget__c", Name="Missed")
+    world.follower = world.follower_of(world.events)
+    polls = len(world.polls)
+
+    world.start()
+    wait(world.equal)
+
+    assert len(world.polls) == polls
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_was(world):
+    world.settled()
+    for number in range(20):
+        world.org.put("Widget__c", Name=f"W{number}")
+        if number % 4 == 0:
+            world.events.cut()
+
+    wait(world.equal)
+    assert [action for action, _ in realtime(world)].count("create") == 20
+
+
+def test_a_silent_stream_is_begun_anew():
+    silent = World(pace=replace(QUICK, silence=0.1))
+    subscribed = []
+    subscribe = silent.events.subscribe
+    silent.events.subscribe = lambda name, after: subscribed.append(after) or subscribe(name, after)
+    silent.start()
+
+    wait(lambda: len(subscribed) >= 3)
+    silent.follower.stop()
+
+
+def test_a_poll_that_fails_is_made_again_and_the_object_stays_unsure(world):
+    world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    failures = []
+
+    def fail(names):
+        if len(failures) < 2:
+            failures.append(names)
+            raise StoreBusy("Somebody pulls it just now.")
+
+    world.before_poll = fail
+    polls = len(world.polls)
+    world.follower.unsure("Widget__c")
+
+    wait(lambda: len(failures) == 2)
+    wait(lambda: world.store.unsure("Widget__c") == 0)
+    assert len(world.polls) == polls + 1
+
+
+def test_objects_that_are_unsure_at_once_are_polled_together():
+    both = World(WIDGET, GADGET)
+    both.settled("Widget__c", "Gadget__c")
+    polls = len(both.polls)
+    both.follower.unsure("Widget__c")
+    both.follower.unsure("Gadget__c")
+
+    wait(lambda: not both.store.unsure("Widget__c") and not both.store.unsure("Gadget__c"))
+    both.follower.stop()
+
+    assert both.polls[polls:] == [("Widget__c", "Gadget__c")]
+
+
+@pytest.mark.parametrize("trouble", [RequestRefused("No events."), EventsSpent("Spent.")])
+def test_trouble_with_one_object_is_kept_from_the_others(trouble):
+    both = World(WIDGET, GADGET)
+    subscribe = both.events.subscribe
+
+    def refuse(name, after):
+        if name == "Gadget__c":
+            raise trouble
+        return subscribe(name, after)
+
+    both.events.subscribe = refuse
+    both.start("Widget__c", "Gadget__c")
+    wait(lambda: both.store.replay("Widget__c"), both.events.ping)
+    both.org.put("Widget__c", Name="Bolt")
+    wait(both.equal)
+    told = {each.object_name: each for each in both.follower.followed()}
+    both.follower.stop()
+
+    assert (told["Widget__c"].problem, told["Gadget__c"].problem) == (None, trouble)
+
+
+def test_a_conflict_is_told_when_an_event_brings_it(world):
+    key = world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    world.store.update("Widget__c", key, {"Name": "Mine"})
+    world.org.tick(5)
+    world.org.put("Widget__c", key, Name="Theirs")
+
+    wait(lambda: [each for each in world.signals if each.name == "conflict"])
+    assert world.store.inbox()[0].conflicts[0].org == "Theirs"
+
+
+def test_our_own_push_is_no_news(world):
+    key = world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    world.store.update("Widget__c", key, {"Name": "Mine"})
+    world.org.tick(5)
+    world.engine.push()
+    base = world.store.changes()
+    world.org.put("Widget__c", Name="After")
+    wait(world.equal)
+
+    assert base == () and world.store.inbox() == ()
+
+
+def test_stopping_takes_no_time_and_can_be_followed_by_another(world):
+    world.settled()
+    began = time.monotonic()
+    world.follower.stop()
+
+    assert time.monotonic() - began < 1
+    assert not [each for each in threading.enumerate() if each.name.startswith("events-")]
+
+
+def test_a_pull_by_another_thread_does_no_harm(world):
+    """Events are merged while rows of a pull are in staging."""
+    key = world.org.put("Widget__c", Name="Bolt")
+    world.settled()
+    with world.store.claim("Widget__c"):
+        world.store.begin(PullRequest(WIDGET))
+        world.org.tick(5)
+        world.org.put("Widget__c", key, Name="Nut")
+        wait(world.equal)
