@@ -55,10 +55,10 @@ def _part(reader: WorkbookReader, patch: Any, ledger: Ledger, name: str) -> Iter
     places = find_places(part, sheet, next(reader.rows(sheet), None))
     if places.status is None:
         return reader.package.read(name)
-    return _patched(reader.package, name, places.status, ledger.messages(sheet.name))
+    return patched(reader.package, name, places.status, ledger.messages(sheet.name))
 
 
-def _patched(package: Package, name: str, column: int, messages: Iterator[tuple[int, str]]) -> Iterator[bytes]:
+def patched(package: Package, name: str, column: int, messages: Iterator[tuple[int, str]]) -> Iterator[bytes]:
     """The sheet with these messages in a column; rows and messages are both in the order of the rows."""
     patcher = _Patcher(column, messages)
     feed = package.feed(name, patcher.parser)
@@ -93,6 +93,8 @@ class _Patcher:
     def take(self, block: bytes) -> None:
         """The next bytes, before they are parsed."""
         self._held += block
+        if not self._offset and self._held.startswith((b"\xff\xfe", b"\xfe\xff")):
+            self._next = None  # what is written is UTF-8; such a copy is without messages
 
     def give(self) -> bytes:
         """What is decided of them by now. A cell that is to be replaced is held back."""
@@ -116,7 +118,7 @@ class _Patcher:
 
     def _declared(self, _: str, encoding: str | None, __: int) -> None:
         if encoding is not None and encoding.casefold() not in ("utf-8", "us-ascii"):
-            self._next = None  # what is written is UTF-8; such a copy is without messages
+            self._next = None
 
     def _start(self, tag: str, attributes: list[str]) -> None:
         prefix, colon, name = tag.rpartition(":")
