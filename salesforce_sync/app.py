@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
 from salesforce_sync.errors import (
+    FieldNotFound,
     Misuse,
     NotConnected,
     ProductionUnconfirmed,
@@ -32,7 +33,7 @@ from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sen
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
-from salesforce_sync.models.outbox import Blocked, Change, Push, Rejected
+from salesforce_sync.models.outbox import Change, Preview, Push, Wanted
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
@@ -53,7 +54,8 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
     from salesforce_sync.workbook.export import Exported
-    from salesforce_sync.workbook.importing import Imported, Preview
+    from salesforce_sync.workbook.importing import Imported
+    from salesforce_sync.workbook.importing import Preview as ImportPreview
 
 
 log = logging.getLogger(__name__)
@@ -92,22 +94,8 @@ class Status:
     """Records with edits that the org does not have."""
     inbox: int = 0
     """What waits for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """What a push would do now, and what it would leave where it is.
-
-    `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
-    the org is asked first; `held` ones wait: for a person (parked), or for a later moment.
-    """
-
-    orders: tuple[Change, ...]
-    calls: int
-    blocked: tuple[Blocked, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    unknown: tuple[Change, ...] = ()
-    held: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Settings that say something of nothing that is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,21 +421,24 @@ class SFSync:
         """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
         return self._store.changes()
 
-    def diff(self) -> Diff:
+    def outbox_count(self) -> int:
+        """How many records have such edits."""
+        return self._store.count_changes()
+
+    def waiting(self, object_name: str, record_id: str) -> Change | None:
+        """What of this record the org has not taken yet."""
+        found = self._store.changes(Wanted(records=(record_id,)))
+        return next((each for each in found if each.object_name.casefold() == object_name.casefold()), None)
+
+    def diff(self) -> Preview:
         """What a push would send now, in its order, and what it would not. No API call."""
-        preview = self._offline_engine().dry_run()
-        plan = preview.plan
-        orders = tuple(order.change for wave in plan.waves for order in wave.orders)
-        told = {each.number for each in orders + preview.unknown}
-        told |= {each.change.number for each in plan.blocked} | {each.change.number for each in plan.rejected}
-        held = tuple(each for each in self._store.changes() if each.number not in told)
-        return Diff(orders, preview.calls, plan.blocked, plan.rejected, preview.unknown, held)
+        return self._offline_engine().dry_run()
 
     @overload
     def push(self, *, dry_run: Literal[False] = False) -> Push: ...
     @overload
-    def push(self, *, dry_run: Literal[True]) -> Diff: ...
-    def push(self, *, dry_run: bool = False) -> Push | Diff:
+    def push(self, *, dry_run: Literal[True]) -> Preview: ...
+    def push(self, *, dry_run: bool = False) -> Push | Preview:
         """Send every edit that can be sent, without a pull before; the result says what became of each.
 
         The dry run sends nothing and is the same as `diff`.
@@ -455,7 +446,7 @@ class SFSync:
         if dry_run:
             return self.diff()
         engine = self._engine()
-        if self._store.changes():
+        if self._store.count_changes():
             self._check_may_write()
         return engine.push()
 
@@ -512,7 +503,7 @@ class SFSync:
 
     def import_workbook(
         self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
-    ) -> Preview:
+    ) -> ImportPreview:
         """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
 
         Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
@@ -527,7 +518,7 @@ class SFSync:
         wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
         return preview(self._store, Path(path), wanted)
 
-    def apply(self, preview: Preview) -> Imported:
+    def apply(self, preview: ImportPreview) -> Imported:
         """Take the good rows of a preview in, as edits that the next push sends.
 
         They are held against what changed since the export, here and in the org, as a merge would have done. Rows
@@ -543,10 +534,14 @@ class SFSync:
         """Conflicts, and changes that the org refused, oldest first."""
         return self._store.inbox()
 
+    def inbox_count(self) -> int:
+        """How many items wait for a person."""
+        return self._store.count_inbox()
+
     def inbox_item(self, number: int) -> InboxItem:
         """The item of this number; `RecordNotFound` if there is none."""
-        found = next((each for each in self._store.inbox() if each.number == number), None)
-        if found is None:
+        found = next(iter(self._store.inbox(number - 1, 1)), None)
+        if found is None or found.number != number:
             raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
         return found
 
@@ -609,8 +604,24 @@ class SFSync:
         )
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
-        waiting = len(self._store.changes()), len(self._store.inbox())
-        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting)
+        waiting = self._store.count_changes(), self._store.count_inbox()
+        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting, self.warnings())
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the settings name and the replica does not know, as far as it can tell: it has no effect."""
+        wanted = {name.casefold() for name in self.config.sync.objects}
+        told = []
+        for name in self.config.sync.conflicts:
+            object_name, _, field = name.partition(".")
+            schema = self._store.schema(object_name)
+            if name == DEFAULT or (schema is None and object_name in wanted):
+                continue
+            if schema is None:
+                told.append(f"sync.conflicts names {name}: no object {object_name} is synced here.")
+            elif field and field not in {each.name.casefold() for each in schema.columns}:
+                known = [each.name for each in schema.columns]
+                told.append(f"sync.conflicts names {name}: {FieldNotFound.named(field, schema.name, known)}")
+        return tuple(told)
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""

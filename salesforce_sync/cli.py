@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -18,7 +17,7 @@ from salesforce_sync.cli_access import ACCESS
 from salesforce_sync.cli_connect import connect
 from salesforce_sync.cli_export import export
 from salesforce_sync.cli_import import import_
-from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
 from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
@@ -28,8 +27,6 @@ from salesforce_sync.signals import Progress, Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
-
-PROMISED_SIGNALS: Final = ("sync_complete", "records_updated", "sync_failed", "api_limit_warning")
 
 
 # ── The frame ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,20 +135,25 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
         if not no_push:
             production.before_push(sync, os_user(), yes=yes)
         sync.on("sync_progress", listener)
-        _tell_signals(sync, lines.append)
+        tell_signals(sync, lines.append)
         if not options.json:
             say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
         ending.outcome, ending.detail = run.state.value, f"{run.changed} records changed"
-        waiting = len(sync.inbox())
+        waiting, warnings = sync.inbox_count(), sync.warnings()
     if options.json:
-        say_json(reports.run_document(run) | reports_edits.pushed_document(run) | {"inbox": waiting})
+        say_json(
+            reports.run_document(run)
+            | reports_edits.pushed_document(run)
+            | {"inbox": waiting, "warnings": list(warnings)}
+        )
     else:
         reports.say_run(run)
         if run.pushed is not None:
             reports_edits.say_push_briefly(run.pushed)
         reports_inbox.say_waiting_for_a_person(waiting)
+        reports.say_warnings(warnings)
         for line in lines:
             say(line)
     return exit_of_run(run)
@@ -180,18 +182,6 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
     return exit_of_run(run)
 
 
-def _tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
-    """Hand on the promised signals' lines, if the settings want them."""
-    if not sync.config.signals.enabled:
-        return
-
-    def line(signal: Signal) -> None:
-        tell(signal.line(sync.config.signals.target))
-
-    for name in PROMISED_SIGNALS:
-        sync.on(name, line)
-
-
 @commands.command()
 @shared
 @click.pass_obj
@@ -206,7 +196,7 @@ def daemon(options: Options) -> int:
     with options.acting("daemon") as (sync, _):
         minutes = sync.config.sync.interval_minutes
         if not options.json:
-            _tell_signals(sync, say)
+            tell_signals(sync, say)
             say(f"Syncing every {minutes} minutes. Ctrl-C ends it.")
         while not stop.is_set():
             run = sync.sync()

@@ -15,6 +15,7 @@ from salesforce_sync.errors import ConfigError, near
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.settings import (
     DEFAULT,
+    POLICIES,
     SECTIONS,
     SETTINGS,
     Credentials,
@@ -366,7 +367,16 @@ def _policies(setting: Setting, raw: _Given) -> dict[str, str]:
         value = {name if equals else DEFAULT: policy if equals else name for name, equals, policy in parts}
     if not isinstance(value, Mapping) or not value:
         raise _bad(setting, raw)
-    return {str(name).strip().casefold(): str(policy).strip().casefold() for name, policy in value.items()}
+    policies = {str(name).strip(): str(policy).strip().casefold() for name, policy in value.items()}
+    for name, policy in policies.items():
+        if policy not in POLICIES and name == DEFAULT:
+            raise _bad(setting, raw)
+        if policy not in POLICIES:
+            raise ConfigError(
+                f"{raw.where}: the policy of {name} must be one of {', '.join(POLICIES)}, not {policy!r}.",
+                hint="See docs/config.md.",
+            )
+    return {name.casefold(): policy for name, policy in policies.items()}
 
 
 def _bad(setting: Setting, raw: _Given) -> ConfigError:

@@ -16,7 +16,7 @@ from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
+from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, PushedChange, Settled, Wanted
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
@@ -140,6 +140,18 @@ class Org(Protocol):
 
     def close(self) -> None:
         """Give up all connections."""
+
+
+MOST_LISTED = 10_000
+"""Changes of one push that are told one by one; of the others it is only counted how they ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A part of what became of a push's changes, the last first. `before`: where the next part ends; None: no more."""
+
+    changes: tuple[PushedChange, ...]
+    before: int | None
 
 
 class Store(Protocol):
@@ -365,11 +377,23 @@ class Store(Protocol):
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def changes(self) -> tuple[Change, ...]:
-        """Everything in the outbox, in order: waiting, sending and parked.
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        """What is wanted of the outbox, in order: waiting, sending and parked.
 
         A change that is sending has the edits as they were sent, and its operation; newer ones show when it is settled.
         Deletes and undeletes have none. An update of which every field is in conflict is parked, without edits.
+        """
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        """How many there are of these, whatever `wanted.most` says."""
+
+    def edited_objects(self) -> tuple[str, ...]:
+        """The objects that have changes in the outbox, by name."""
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Of these records: who refers to them no more once the outbox is sent, as (id, number of the change).
+
+        That is the deletion of a record that refers to one of them, and an edit whose base does.
         """
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
@@ -388,6 +412,7 @@ class Store(Protocol):
         a pull has brought it already, one row remains, and enters as by `merge`. So does `Applied.row`.
         `Applied.replaced` goes to the history, and to the inbox as REPLACED unless the field's policy is `local`.
         Rejected changes are parked, with an inbox item (unless they were edited since they were sent: then they wait).
+        Of one that is rejected for some fields only (`Rejected.apart`), these are disputed, and the rest waits.
         Deferred ones wait until a time that grows with their attempts, within bounds. Conflicted ones wait; their
         record must be read again. Lost ones stay as sending. Where the org did not take a change, a field that is back
         at its base is no edit, and a new record that was deleted meanwhile is gone.
@@ -398,16 +423,31 @@ class Store(Protocol):
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first, with what became of their changes: each record once, its last outcome.
 
-        A record that was made here is named by the org's id.
+        A record that was made here is named by the org's id. Of many changes the first `MOST_LISTED` are there.
         """
+
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        """What became of a push's changes, the last first; `before` is the place that another part has told."""
+
+    def knows_push(self, push_id: str) -> bool:
+        """Whether it is one of the pushes that are kept."""
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these ids of the org that records have which were made here."""
 
     def record_push(self, push: Push) -> None:
         """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled."""
 
     # ── the inbox and the history ────────────────────────────────────────────────────────────────────────────────
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        """What waits for a person, oldest first."""
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+        """What waits for a person, oldest first: items of a greater number than `after`, at most so many."""
+
+    def count_inbox(self) -> int:
+        """How many items wait."""
+
+    def newest_item(self) -> int:
+        """The greatest number that an item has or had; every later item gets a greater one."""
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         """Carry out a person's decision on an inbox item; `RecordNotFound` if there is no such item.

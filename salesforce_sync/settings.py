@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from msgspec import Meta
@@ -40,6 +40,7 @@ ObjectName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\Z")]
 FieldName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*\Z")]
 Disputed = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?\Z")]
 PolicyName = Literal["ask", "org", "local", "newest"]
+POLICIES: Final = get_args(PolicyName)
 
 DEFAULT: Final = "default"
 """Stands in `sync.conflicts` for every object and field that is not named there."""

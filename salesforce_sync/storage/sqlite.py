@@ -20,14 +20,14 @@ from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled, is_local
+from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, Settled, Wanted, is_local
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.ports import Clock, Filter, Selection
+from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
@@ -62,7 +62,7 @@ class SqliteStore:
         self._clock = clock
         self._connections = Connections(path)
         self._history = HistoryWriter(self._connections, keeping, clock.now)
-        judge = Judge(policies, self._history, clock.now)
+        judge = Judge(self.schema, policies, self._history, clock.now)
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
@@ -312,8 +312,17 @@ class SqliteStore:
     def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
         return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
 
-    def changes(self) -> tuple[Change, ...]:
-        return self._outbox.changes()
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        return self._outbox.changes(wanted)
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        return self._outbox.count_changes(wanted)
+
+    def edited_objects(self) -> tuple[str, ...]:
+        return self._outbox.edited_objects()
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        return self._outbox.leaving(ids)
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
         self._outbox.sending(changes, push_id, sent_at, job)
@@ -324,11 +333,26 @@ class SqliteStore:
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         return self._outbox.pushes(most)
 
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        return self._outbox.pushed(push_id, before, most)
+
+    def knows_push(self, push_id: str) -> bool:
+        return self._outbox.knows_push(push_id)
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        return self._outbox.made_here(ids)
+
     def record_push(self, push: Push) -> None:
         self._outbox.record_push(push)
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        return self._inbox.items()
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+        return self._inbox.items(after, most)
+
+    def count_inbox(self) -> int:
+        return self._inbox.count()
+
+    def newest_item(self) -> int:
+        return self._inbox.newest()
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         self._inbox.resolve(number, resolution)

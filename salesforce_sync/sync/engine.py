@@ -13,7 +13,7 @@ from enum import Enum
 from threading import Event
 
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.outbox import Preview, Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Described
@@ -32,7 +32,7 @@ from salesforce_sync.signals import (
     VerifyComplete,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
-from salesforce_sync.sync.pusher import InboxNews, Preview, Pusher
+from salesforce_sync.sync.pusher import InboxNews, Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.undo import Undone
 from salesforce_sync.sync.verify import Pages
@@ -52,7 +52,7 @@ class SyncEngine:
         self._clock = clock
         self._bus = bus
         self._rules = rules
-        self._pusher = Pusher(org, store, clock, bus)
+        self._pusher = Pusher(org, store, clock, bus, rules.window)
 
     def run(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, then push what is in the outbox.

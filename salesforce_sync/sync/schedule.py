@@ -20,7 +20,8 @@ class Rules:
 
     `overlap`: how far a pull goes back before its checkpoint; a transaction may run ten minutes before its rows can
     be seen. `refreshed`: fields, as `Object.Field`, that change without a stamp, beside those that describe calls
-    calculated. A schedule of None is never due by itself.
+    calculated. A schedule of None is never due by itself. `window`: changes that a push holds at once; what they depend
+    on may be as many again.
     """
 
     overlap: timedelta = timedelta(minutes=10)
@@ -28,6 +29,7 @@ class Rules:
     verify_every: timedelta | None = timedelta(days=1)
     refresh_every: timedelta | None = timedelta(hours=6)
     refreshed: tuple[str, ...] = ()
+    window: int = 10_000
 
 
 DEFAULTS = Rules()

@@ -104,8 +104,8 @@ def list_connections(house: House, caller: Caller) -> list[bodies.ConnectionBody
                 instance_url=url or each.instance_url,
                 connected=url is not None,
                 owner=each.owner or "",
-                outbox=len(sync.outbox()),
-                inbox=len(sync.inbox()),
+                outbox=sync.outbox_count(),
+                inbox=sync.inbox_count(),
             )
         )
     return found

@@ -286,7 +286,10 @@ def test_any_other_address_is_refused(url):
         ),
         ("salesforce: {api_version: [1]}", "config.yaml: salesforce.api_version must be"),
         ("sync: {conflicts: mine}", "config.yaml: sync.conflicts must be ask, org, local or newest, or these by name"),
-        ("sync: {conflicts: {Contact: mine}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
+        (
+            "sync: {conflicts: {Contact: mine, Lead: org}}",
+            "config.yaml: sync.conflicts: the policy of Contact must be one of ask, org, local, newest, not 'mine'.",
+        ),
         ("sync: {conflicts: {Con tact: org}}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
         ("sync: {conflicts: []}", "config.yaml: sync.conflicts must be ask, org, local or newest"),
         ("sync: {history_days: -1}", "config.yaml: sync.history_days must be a whole number of days from 0"),
