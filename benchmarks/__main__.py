@@ -8,7 +8,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from benchmarks import calls, clients, download, load, machine, proof, pushing, reads, rest, starting, workbook
+from benchmarks import (
+    calls,
+    clients,
+    download,
+    load,
+    machine,
+    proof,
+    pushing,
+    reads,
+    rest,
+    starting,
+    workbook,
+    workbook_back,
+)
 from benchmarks.table import Line, render
 from benchmarks.workplace import QUICK, Sizes, Workplace
 
@@ -25,6 +38,7 @@ BENCHES: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "merge": proof.merge,
     "push": pushing.costs,
     "workbook": workbook.writing,
+    "workbook-back": workbook_back.reading,
 }
 
 
