@@ -21,6 +21,7 @@ from benchmarks import (
     rest,
     starting,
     workbook,
+    workbook_back,
 )
 from benchmarks.table import Line, render
 from benchmarks.workplace import QUICK, Sizes, Workplace
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "push": pushing.costs,
     "workbook": workbook.writing,
     "events": following.costs,
+    "workbook-back": workbook_back.reading,
 }
 
 

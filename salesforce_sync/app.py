@@ -542,9 +542,12 @@ class SFSync:
         its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
         """
         from salesforce_sync.workbook.importing import Wanted, preview
+        from salesforce_sync.workbook.package import MEGABYTE, Bounds
 
-        org = self._store.org()
-        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        org, most = self._store.org(), self.config.workbook
+        bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
+        org_id = "" if org is None else org[0]
+        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
         return preview(self._store, Path(path), wanted)
 
     def apply(self, preview: Preview) -> Imported:
@@ -555,7 +558,7 @@ class SFSync:
         """
         from salesforce_sync.workbook.importing import apply
 
-        return apply(self._store, preview)
+        return apply(self._store, preview, new_private)
 
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 
