@@ -9,18 +9,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from salesforce_sync.app import SFSync, SystemClock
 from salesforce_sync.config import Config
 from salesforce_sync.errors import StoreTrouble
+from salesforce_sync.signals import Signal
 
 if TYPE_CHECKING:
     from salesforce_sync.access import Access, Ending
 
 log = logging.getLogger(__name__)
+
+TOLD_SIGNALS: Final = (
+    "sync_complete",
+    "records_updated",
+    "sync_failed",
+    "api_limit_warning",
+    "conflict",
+    "rejected",
+    "push_complete",
+)
+"""The promised ones, and those of the push."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,3 +111,16 @@ def shared(command: Command) -> Command:
     command = option("--json", is_flag=True, help="Print one JSON document, errors too, and nothing else.")(command)
     command = option("--connection", metavar="NAME", help="One of `connections`.  [default: config.yaml's]")(command)
     return option("--config", metavar="FILE", help="The settings.  [default: ./config.yaml]")(command)
+
+
+def tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
+    """Hand on the signals' lines, if the settings want them."""
+    settings = sync.config.signals
+    if not settings.enabled:
+        return
+
+    def line(signal: Signal) -> None:
+        tell(signal.line(settings.target, settings.source))
+
+    for name in TOLD_SIGNALS:
+        sync.on(name, line)

@@ -9,7 +9,7 @@ import click
 
 from salesforce_sync import production, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
+from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
 from salesforce_sync.exits import Exit, exit_of_push
 from salesforce_sync.interrupts import stop_on_interrupt
 from salesforce_sync.models.inbox import Side
@@ -106,7 +106,7 @@ def _edited(options: Options, sync: SFSync, object_name: str, record_id: str) ->
     collection, values = sync.objects[object_name], Values(sync.objects)
     full = collection.full_id(record_id)
     name = collection.object_name
-    change = next((each for each in sync.outbox() if (each.object_name, each.record_id) == (name, full)), None)
+    change = sync.waiting(name, full)
     if options.json:
         say_json(reports_edits.edited_document(change, name, full))
     else:
@@ -153,6 +153,8 @@ def push(options: Options, dry_run: bool, yes: bool) -> int:
             return _show_diff(options, sync)
     with options.acting("push") as (sync, ending):
         production.before_push(sync, os_user(), yes=yes)
+        lines: list[str] = []
+        tell_signals(sync, lines.append)
         with stop_on_interrupt(sync.stop):
             done = sync.push()
         ending.outcome, ending.detail = done.state.value, f"push {done.push_id}"
@@ -160,6 +162,8 @@ def push(options: Options, dry_run: bool, yes: bool) -> int:
             say_json(reports_edits.push_document(done))
         else:
             reports_edits.say_push(done, Values(sync.objects))
+            for line in lines:
+                say(line)
     return exit_of_push(done)
 
 
@@ -189,6 +193,8 @@ def undo(options: Options, push_id: str) -> int:
     deleted, what it deleted is brought back. `pushes` lists the last ones.
     """
     with options.acting("undo", f"push {push_id}") as (sync, ending):
+        lines: list[str] = []
+        tell_signals(sync, lines.append)
         with stop_on_interrupt(sync.stop):
             undone = sync.undo(push_id)
         ending.outcome, ending.detail = undone.push.state.value, f"push {undone.push.push_id}"
@@ -204,6 +210,8 @@ def undo(options: Options, push_id: str) -> int:
                 say("Not undone:")
                 rows = [(each.object_name, each.record_id, each.field, each.reason) for each in undone.left]
                 say_table(("object", "record", "field", "why"), rows)
+            for line in lines:
+                say(line)
     return exit_of_push(undone.push) or (Exit.PARTIAL if undone.left else Exit.COMPLETE)
 
 

@@ -114,7 +114,7 @@ def _audit(sync: SFSync) -> Iterator[Finding]:
 
 
 def _waiting(sync: SFSync) -> Iterator[Finding]:
-    items, edits = len(sync.inbox()), len(sync.outbox())
+    items, edits = sync.inbox_count(), sync.outbox_count()
     if items:
         yield Finding(Level.WARN, "inbox", f"{items} wait for a decision", "salesforce-sync inbox")
     else:

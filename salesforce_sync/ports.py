@@ -5,7 +5,7 @@ Every implementation of a port passes the same suite (`tests/contract`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,16 +13,19 @@ from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.duty import DaemonState, SyncRequest, Waiting
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import Change, Outcome, Push, Settled
+from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, PushedChange, Settled, Wanted
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
+from salesforce_sync.models.sinks import SinkState
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, same
+from salesforce_sync.signals import DeadLetter, Signal, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,18 @@ class Org(Protocol):
 
     def close(self) -> None:
         """Give up all connections."""
+
+
+MOST_LISTED = 10_000
+"""Changes of one push that are told one by one; of the others it is only counted how they ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A part of what became of a push's changes, the last first. `before`: where the next part ends; None: no more."""
+
+    changes: tuple[PushedChange, ...]
+    before: int | None
 
 
 class Store(Protocol):
@@ -365,11 +380,23 @@ class Store(Protocol):
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def changes(self) -> tuple[Change, ...]:
-        """Everything in the outbox, in order: waiting, sending and parked.
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        """What is wanted of the outbox, in order: waiting, sending and parked.
 
         A change that is sending has the edits as they were sent, and its operation; newer ones show when it is settled.
         Deletes and undeletes have none. An update of which every field is in conflict is parked, without edits.
+        """
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        """How many there are of these, whatever `wanted.most` says."""
+
+    def edited_objects(self) -> tuple[str, ...]:
+        """The objects that have changes in the outbox, by name."""
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Of these records: who refers to them no more once the outbox is sent, as (id, number of the change).
+
+        That is the deletion of a record that refers to one of them, and an edit whose base does.
         """
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
@@ -388,6 +415,7 @@ class Store(Protocol):
         a pull has brought it already, one row remains, and enters as by `merge`. So does `Applied.row`.
         `Applied.replaced` goes to the history, and to the inbox as REPLACED unless the field's policy is `local`.
         Rejected changes are parked, with an inbox item (unless they were edited since they were sent: then they wait).
+        Of one that is rejected for some fields only (`Rejected.apart`), these are disputed, and the rest waits.
         Deferred ones wait until a time that grows with their attempts, within bounds. Conflicted ones wait; their
         record must be read again. Lost ones stay as sending. Where the org did not take a change, a field that is back
         at its base is no edit, and a new record that was deleted meanwhile is gone.
@@ -398,16 +426,31 @@ class Store(Protocol):
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first, with what became of their changes: each record once, its last outcome.
 
-        A record that was made here is named by the org's id.
+        A record that was made here is named by the org's id. Of many changes the first `MOST_LISTED` are there.
         """
+
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        """What became of a push's changes, the last first; `before` is the place that another part has told."""
+
+    def knows_push(self, push_id: str) -> bool:
+        """Whether it is one of the pushes that are kept."""
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these ids of the org that records have which were made here."""
 
     def record_push(self, push: Push) -> None:
         """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled."""
 
     # ── the inbox and the history ────────────────────────────────────────────────────────────────────────────────
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        """What waits for a person, oldest first."""
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+        """What waits for a person, oldest first: items of a greater number than `after`, at most so many."""
+
+    def count_inbox(self) -> int:
+        """How many items wait."""
+
+    def newest_item(self) -> int:
+        """The greatest number that an item has or had; every later item gets a greater one."""
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         """Carry out a person's decision on an inbox item; `RecordNotFound` if there is no such item.
@@ -475,8 +518,100 @@ class Store(Protocol):
     def status(self) -> tuple[ObjectStatus, ...]:
         """What is here of each object, and how its last run went."""
 
+    # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, signals: Sequence[Signal]) -> None:
+        """Keep these signals, in this order, all or none. What a `RecordsUpdated` counts is told by it.
+
+        Others are kept in the transaction that causes them: a new item of the inbox (`news`), a proof
+        (`VerifyComplete`), and a schema that is not as the one before (`SchemaDrifted`).
+        """
+
+    def told(self, after: int, most: int = 1000) -> tuple[Told, ...]:
+        """The signals behind this number, in the order of the transactions that they happened in."""
+
+    def untold(self, objects: Iterable[str]) -> tuple[tuple[str, int], ...]:
+        """How many rows of these objects merges have changed, and removals, since that was last told, by name."""
+
     def close(self) -> None:
         """Close all connections; files stay."""
+
+
+class SinkLog(Protocol):
+    """The signals as the sinks read them. May be called from several threads at once."""
+
+    def told(self, after: int, most: int) -> tuple[Told, ...]:
+        """As `Store.told`."""
+
+    def newest(self) -> int:
+        """The number of the last signal, 0 before the first."""
+
+    def replica_id(self) -> str:
+        """A word that no other replica has."""
+
+    def join(self, names: Sequence[str]) -> None:
+        """Sinks that are new begin behind what has been told so far; the others go on where they are."""
+
+    def sinks(self) -> tuple[SinkState, ...]:
+        """Every sink that has ever joined, by name."""
+
+    def sink(self, name: str) -> SinkState:
+        """One that has joined."""
+
+    def delivered(self, sink: str, number: int) -> None:
+        """The sink has all up to this number."""
+
+    def failed(self, sink: str, problem: str, retry_at: datetime) -> None:
+        """The sink could not take the next signal; it stays the next."""
+
+    def bury(self, sink: str, told: Told, problem: str) -> None:
+        """The sink has refused this signal: it is a dead letter, and the one behind it is the next."""
+
+    def dead(self, sink: str | None = None) -> tuple[DeadLetter, ...]:
+        """What this sink, or any, has refused."""
+
+    def again(self, sink: str | None = None) -> int:
+        """Let the dead letters of this sink, or of all, be tried again; gives how many there are."""
+
+    def wanted_again(self, sink: str) -> tuple[DeadLetter, ...]:
+        """Those of them that this sink has not tried again yet."""
+
+    def revived(self, number: int) -> None:
+        """This dead letter has been taken."""
+
+
+class Desk(Protocol):
+    """What the daemon and the processes beside it tell each other. May be called from several threads at once."""
+
+    def version(self) -> int:
+        """Another number whenever somebody has committed since, in whatever process."""
+
+    def ask(self, who: str, objects: Sequence[str]) -> SyncRequest:
+        """Ask the daemon for a sync of these objects, of all that are configured if there are none; it is told."""
+
+    def asked(self) -> tuple[SyncRequest, ...]:
+        """What was asked for and is not done, oldest first; what a killed daemon had taken too."""
+
+    def request(self, number: int) -> SyncRequest | None:
+        """What became of one."""
+
+    def take(self, requests: Sequence[SyncRequest]) -> None:
+        """The daemon has begun with these."""
+
+    def done(self, requests: Sequence[SyncRequest], state: str) -> None:
+        """And has ended them so."""
+
+    def note(self, state: DaemonState) -> None:
+        """Keep what the daemon tells of itself."""
+
+    def state(self) -> DaemonState | None:
+        """What it told last."""
+
+    def waiting(self) -> Waiting:
+        """What of the outbox could be sent now, and later."""
+
+    def last_tries(self) -> Mapping[str, tuple[datetime, str]]:
+        """When the last pull of each object was begun and how it ended (`RunState`), by its name in lower case."""
 
 
 class Subscription(Protocol):

@@ -101,6 +101,12 @@ def _record_document(record: RunRecord) -> dict[str, Any]:
 # ── Status ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def say_warnings(warnings: Sequence[str]) -> None:
+    """Say, to standard error, which settings have no effect."""
+    for each in warnings:
+        warn(f"Warning: {each}")
+
+
 def say_status(status: Status) -> None:
     """Say where the replica is, what it holds, how fresh that is, and what was proved."""
     now = datetime.now(UTC)
@@ -108,6 +114,7 @@ def say_status(status: Status) -> None:
     say(f"connected to  {status.connected_to or 'nothing: fill in .env, or run `salesforce-sync connect`'}")
     for line in budget_lines(status.budget, now):
         say(line)
+    say_warnings(status.warnings)
     say()
     if not status.objects:
         say("No object has been synced yet. Run `salesforce-sync sync`.")
@@ -194,6 +201,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "api_calls": _budget_document(status.budget),
         "outbox": status.outbox,
         "inbox": status.inbox,
+        "warnings": list(status.warnings),
         "objects": [_object_document(each) for each in status.objects],
     }
 

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from salesforce_sync.app import Diff
 from salesforce_sync.collection import Objects
 from salesforce_sync.errors import FieldNotFound, NotSynced
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Operation, Push, PushedChange
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
+from salesforce_sync.ports import MOST_LISTED
 from salesforce_sync.terminal import ago, clean, counted, say, say_table, stamp, warn
 
 MOST_SHOWN: Final = 50
@@ -107,7 +107,7 @@ def say_diff(diff: Diff, values: Values) -> None:
     """Say what a push would send, in its order, then what it would not and why."""
     for change in diff.orders[:MOST_SHOWN]:
         _say_change(change, values)
-    _say_how_many_more(len(diff.orders))
+    _say_how_many_more(diff.total)
     if diff.orders:
         say()
     say(_diff_line(diff))
@@ -117,18 +117,19 @@ def say_diff(diff: Diff, values: Values) -> None:
         say("Not sent now:")
         for change, why in waiting[:MOST_SHOWN]:
             say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}: {why}")
-        _say_how_many_more(len(waiting))
+        _say_how_many_more(len(waiting) + sum(count for name, count in diff.beyond.items() if name != "orders"))
 
 
 def _say_how_many_more(number: int) -> None:
     if number > MOST_SHOWN:
-        say(f"… and {number - MOST_SHOWN:,} more; --json lists all.")
+        most = f"all, up to {MOST_LISTED:,} of a kind" if number > MOST_LISTED else "all"
+        say(f"… and {number - MOST_SHOWN:,} more; --json lists {most}.")
 
 
 def _diff_line(diff: Diff) -> str:
     if not diff.orders:
         return "Nothing to send."
-    return f"{counted(len(diff.orders), 'change')} to send: {counted(diff.calls, 'API call')}."
+    return f"{counted(diff.total, 'change')} to send: {counted(diff.calls, 'API call')}."
 
 
 def _waiting(diff: Diff) -> Iterable[tuple[Change, str]]:
@@ -156,6 +157,7 @@ def diff_document(diff: Diff) -> dict[str, Any]:
         ],
         "unknown": [change_document(each) for each in diff.unknown],
         "held": [change_document(each) | {"why": _why_held(each)} for each in diff.held],
+        "not_listed": {"changes" if name == "orders" else name: count for name, count in diff.beyond.items()},
     }
 
 
@@ -164,7 +166,7 @@ def diff_document(diff: Diff) -> dict[str, Any]:
 
 def say_push(push: Push, values: Values) -> None:
     """Say what became of each change of a small push, of a large one what was not taken; problems to standard error."""
-    shown = push.changes if len(push.changes) <= MOST_SHOWN else [each for each in push.changes if not _is_in(each)]
+    shown = push.changes if push.total <= MOST_SHOWN else [each for each in push.changes if not _is_in(each)]
     if shown:
         say_table(
             ("change", "object", "record", "name", "outcome"),
@@ -209,24 +211,27 @@ def _say_problem(problem: Problem, about: str = "") -> None:
 
 def push_line(push: Push) -> str:
     """A push in one line."""
-    if not push.changes and push.problem is None:
+    if not push.total and push.problem is None:
         return "complete: nothing to send"
-    count = counted(len(push.changes), "change")
+    count = counted(push.total, "change")
     taken = f"{count} in the org" if push.complete else f"{push.count('applied'):,} of {count} in the org"
     return f"{push.state}: {taken}, {push.seconds:.1f} s, {counted(push.calls, 'API call')} (push {push.push_id})"
 
 
 def push_document(push: Push) -> dict[str, Any]:
-    """A push as JSON."""
+    """A push as JSON. One that had nothing to send is not kept, and has no id."""
+    kept = push.total or push.problem is not None
     return {
-        "push_id": push.push_id,
+        "push_id": push.push_id if kept else None,
         "state": push.state.value,
         "at": stamp(push.at),
         "seconds": round(push.seconds, 3),
         "api_calls": push.calls,
         "applied": push.count("applied"),
         "problem": None if push.problem is None else asdict(push.problem),
+        "not_reached": push.count("left"),
         "changes": [_pushed_document(each) for each in push.changes],
+        "not_listed": dict(push.beyond),
     }
 
 
@@ -255,7 +260,7 @@ def say_pushes(pushes: Sequence[Push]) -> None:
     say_table(
         ("push", "when", "state", "changes", "in the org", "API calls"),
         [
-            (each.push_id, ago(each.at, now), each.state.value, len(each.changes), each.count("applied"), each.calls)
+            (each.push_id, ago(each.at, now), each.state.value, each.total, each.count("applied"), each.calls)
             for each in pushes
         ],
     )

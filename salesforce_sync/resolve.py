@@ -133,7 +133,7 @@ def _by_field(contested: Contested, schema: ObjectSchema, policies: Policies) ->
             fate = _fate(edit, contested, schema)
             if clash and fate is not _Fate.DONE:
                 fate = _by_policy(policy, edit, contested, schema)
-            elif edit.field in contested.disputed and edit.field not in (contested.org or {}):
+            elif edit.field in contested.disputed and fate is _Fate.KEEP and not _can_be_sent(edit, contested, schema):
                 fate = _Fate.CLASH
             shown = _shown(edit, contested)
             if fate is _Fate.KEEP:
@@ -143,6 +143,19 @@ def _by_field(contested: Contested, schema: ObjectSchema, policies: Policies) ->
             else:
                 conflicts.append(Conflict(edit.field, edit.base, edit.value, shown))
     return Verdict(tuple(keep), tuple(done), tuple(conflicts))
+
+
+def _can_be_sent(edit: Edit, contested: Contested, schema: ObjectSchema) -> bool:
+    """Whether the field came with the row, and may be written."""
+    return edit.field in (contested.org or {}) and writable(schema, edit.field, contested.operation)
+
+
+def writable(schema: ObjectSchema, name: str, operation: Operation) -> bool:
+    """Whether the field is there, and the connected user may write it."""
+    if not schema.has(name):
+        return False
+    field_ = schema.field(name)
+    return field_.createable if operation is Operation.CREATE else field_.updateable
 
 
 def _shown(edit: Edit, contested: Contested) -> Stored:

@@ -124,7 +124,7 @@ def gone(change: Change, error: RowError) -> Outcome:
         case Operation.DELETE:
             return Applied(change, change.record_id)
         case Operation.UPDATE:
-            return Conflicted(change)
+            return Conflicted(change, error.code, error.message)
     return Rejected(change, error.code, error.message, error.fields)
 
 

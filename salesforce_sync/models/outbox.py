@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -107,6 +107,48 @@ class Change:
         return is_local(self.record_id)
 
 
+def is_sendable(change: Change, now: datetime) -> bool:
+    """Whether it may be sent, as far as it tells itself."""
+    due = change.not_before is None or change.not_before <= now
+    # All fields of an update without edits are in conflict.
+    nothing = change.operation is Operation.UPDATE and not change.edits
+    return change.state is ChangeState.WAITING and due and not nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which changes of the outbox are asked for: those that meet everything that is given, the first `most` of them.
+
+    `after` and `until` are numbers (the second is within). `due`: what is sendable at that moment. `held`: what is
+    neither sendable at that moment nor on its way. `sending`: what is on its way. `numbers`, `records`: only these.
+    """
+
+    after: int = 0
+    until: int | None = None
+    most: int | None = None
+    due: datetime | None = None
+    held: datetime | None = None
+    sending: bool = False
+    numbers: Collection[int] | None = None
+    records: Collection[str] | None = None
+
+    def takes(self, change: Change) -> bool:
+        """Whether the change is one of these, `most` apart."""
+        is_sending = change.state is ChangeState.SENDING
+        return (
+            self.after < change.number
+            and (self.until is None or change.number <= self.until)
+            and (self.due is None or is_sendable(change, self.due))
+            and (self.held is None or not (is_sending or is_sendable(change, self.held)))
+            and (not self.sending or is_sending)
+            and (self.numbers is None or change.number in self.numbers)
+            and (self.records is None or change.record_id in self.records)
+        )
+
+
+EVERYTHING = Wanted()
+
+
 # ── outcomes: one row's failure is a value ───────────────────────────────────────────────────────────────────────
 
 
@@ -138,6 +180,7 @@ class Rejected:
     """The org refused this change and will refuse it again: Salesforce's code, message and fields.
 
     `kind` is REJECTED, DUPLICATE (`matches`: what the org's rule found) or UNCERTAIN (`matches`: what it may be).
+    `apart` are the fields that are refused whatever is in them: only they wait, and the other edits may be sent.
     """
 
     change: Change
@@ -146,6 +189,7 @@ class Rejected:
     fields: tuple[str, ...] = ()
     matches: tuple[Match, ...] = ()
     kind: Kind = Kind.REJECTED
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +203,14 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Conflicted:
-    """The org did not write: the record is no longer as it was when the edits were made (or is gone)."""
+    """The org did not write: the record is no longer as it was when the edits were made (or is gone).
+
+    `code` and `message` are the org's, where it said that something is gone: the record, or one that it refers to.
+    """
 
     change: Change
+    code: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +242,39 @@ class Blocked:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a push would do now, and what it would leave where it is.
+
+    `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
+    the org is asked first; `held` ones wait: for a person (parked), or for a later moment. Of very many of a kind only
+    some are told; `beyond` says how many there are besides, by the names of these fields.
+    """
+
+    orders: tuple[Change, ...]
+    calls: int
+    blocked: tuple[Blocked, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    unknown: tuple[Change, ...] = ()
+    held: tuple[Change, ...] = ()
+    beyond: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """How many changes would be sent, a create that goes in two parts twice."""
+        return len(self.orders) + self.beyond.get("orders", 0)
+
+
 # ── what a push did, for people ──────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class PushedChange:
-    """One change of a push. `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost` or `blocked`."""
+    """One change of a push.
+
+    `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`, or `left` where the push ended before
+    it came to it.
+    """
 
     object_name: str
     record_id: str
@@ -210,7 +286,10 @@ class PushedChange:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One push: its changes, and what it cost of the org's daily API calls."""
+    """One push: its changes, and what it cost of the org's daily API calls.
+
+    Of a very large push `changes` holds only a part; `beyond` says how many others ended in which way.
+    """
 
     push_id: str
     changes: tuple[PushedChange, ...]
@@ -220,20 +299,26 @@ class Push:
     """What stopped the push before its end, if anything did."""
     at: datetime | None = field(default=None, compare=False)
     """When it was kept, by this machine's clock; None until then."""
+    beyond: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, outcome: str) -> int:
         """How many changes ended so."""
-        return sum(each.outcome == outcome for each in self.changes)
+        return sum(each.outcome == outcome for each in self.changes) + self.beyond.get(outcome, 0)
+
+    @property
+    def total(self) -> int:
+        """How many changes there were."""
+        return len(self.changes) + sum(self.beyond.values())
 
     @property
     def complete(self) -> bool:
         """Whether everything that was to be sent is in the org now."""
-        return self.problem is None and all(each.outcome == "applied" for each in self.changes)
+        return self.problem is None and self.count("applied") == self.total
 
     @property
     def state(self) -> RunState:
         """Complete, partial, or failed: nothing was answered for good."""
         if self.complete:
             return RunState.COMPLETE
-        answered = any(each.outcome in ("applied", "rejected", "conflicted") for each in self.changes)
+        answered = any(self.count(each) for each in ("applied", "rejected", "conflicted"))
         return RunState.PARTIAL if answered else RunState.FAILED

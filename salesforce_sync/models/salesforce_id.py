@@ -6,10 +6,12 @@ Source: the id section of the API facts (checksum of upper-case letters, five by
 from __future__ import annotations
 
 import re
+from string import ascii_letters, ascii_uppercase, digits
 
 from salesforce_sync.errors import Misuse
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_UPPER = {ord(each): "1" if each in ascii_uppercase else "0" for each in ascii_letters + digits}
 _FORM = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
@@ -24,5 +26,6 @@ def to_18(record_id: str) -> str:
 
 
 def _checksum(id_15: str) -> str:
-    fives = (id_15[start : start + 5] for start in (0, 5, 10))
-    return "".join(_ALPHABET[sum(1 << bit for bit, char in enumerate(five) if char.isupper())] for five in fives)
+    # As binary digits, the first character last: every row of a push comes here several times.
+    bits = id_15[::-1].translate(_UPPER)
+    return _ALPHABET[int(bits[10:], 2)] + _ALPHABET[int(bits[5:10], 2)] + _ALPHABET[int(bits[:5], 2)]

@@ -49,6 +49,10 @@ _TYPES = {
 """Salesforce's field types (describe's `type`); every type that is not listed is kept as text."""
 
 
+_OWNERS = frozenset(("User", "Group", "Queue", "RecordType", "Profile", "UserRole"))
+"""What nearly every record refers to and no record is a child of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field as describe shows it; `precision` and `length` count digits and characters."""
@@ -88,6 +92,15 @@ class Field:
     def python_name(self) -> str:
         """The field's name as an attribute: `FirstName` is `first_name`, `Loyalty_Level__c` is `loyalty_level__c`."""
         return snake_case(self.name)
+
+    @property
+    def whole_digits(self) -> int | None:
+        """How many digits a number may have before its point; None where describe does not tell.
+
+        Salesforce refuses more; decimals beyond the scale it rounds away.
+        """
+        counts = self.type in (FieldType.INTEGER, FieldType.DECIMAL) and self.precision > self.scale
+        return self.precision - self.scale if counts else None
 
     @property
     def required(self) -> bool:
@@ -155,9 +168,24 @@ class ObjectSchema:
         by_python_name = {field.python_name.casefold(): field for field in self.fields}
         return by_python_name | {field.name.casefold(): field for field in self.fields}
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(field.name for field in self.columns)
+
     def has(self, name: str) -> bool:
         """Whether there is a synced field of exactly this API name."""
-        return any(field.name == name for field in self.columns)
+        return name in self._names
+
+    @cached_property
+    def references(self) -> Mapping[str, Field]:
+        """The synced fields that hold ids of other records, by API name."""
+        return {field.name: field for field in self.columns if field.type is FieldType.REFERENCE}
+
+    @cached_property
+    def parents(self) -> tuple[str, ...]:
+        """The names of the fields whose record this one may be a child of, a required one first."""
+        found = [each for each in self.references.values() if not _OWNERS.issuperset(each.reference_to or ("",))]
+        return tuple(each.name for each in sorted(found, key=lambda each: each.nillable))
 
     def field(self, name: str) -> Field:
         """The field of this API or Python name, whatever its case; `FieldNotFound` lists near names."""
@@ -236,12 +264,17 @@ class Described:
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
+def is_api_name(name: str) -> bool:
+    """Whether this has the form of an object's or field's API name."""
+    return bool(_API_NAME.fullmatch(name))
+
+
 def check_api_name(name: str) -> str:
     """The name, if it has the form of an object's or field's API name; `ObjectNotFound` otherwise.
 
     Checked before a name reaches a URL, a query, a path or a statement.
     """
-    if not _API_NAME.fullmatch(name):
+    if not is_api_name(name):
         raise ObjectNotFound(f"{name!r} is not an API name.", hint="API names look like Contact or Widget__c.")
     return name
 

@@ -53,8 +53,7 @@ def store_datetime(text: str) -> str:
 
 def format_datetime(moment: datetime) -> str:
     """An aware datetime in the stored form."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def from_rest(kind: FieldType, value: object) -> Stored:

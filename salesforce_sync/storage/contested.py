@@ -106,7 +106,14 @@ def _seen(before: Row | None, came: Row) -> Tally:
 class Judge:
     """Asks `resolve.judge` what becomes of local edits, and carries it out."""
 
-    def __init__(self, policies: Policies, history: HistoryWriter, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        schemas: Callable[[str], ObjectSchema | None],
+        policies: Policies,
+        history: HistoryWriter,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._schema = schemas
         self._policies = policies
         self._history = history
         self._now = now
@@ -206,6 +213,7 @@ class Judge:
         if operation == Operation.DELETE and org is not None:
             # What we have sent ourselves is no change of anybody's.
             base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}
+            base |= dict.fromkeys(self._emptied(db, schema, base, org))
         if "IsDeleted" in base and operation in (Operation.DELETE, Operation.UNDELETE):
             base["IsDeleted"] = int(operation == Operation.UNDELETE)
         if org is not None:  # only some columns may have come
@@ -215,6 +223,24 @@ class Judge:
         return Contested(
             schema.name, record_id, Operation(operation), edits, base, org, disputed, parse_datetime(edited_at)
         )
+
+    def _emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
+        """The references that the org has emptied because their record is deleted, as it is here."""
+        return [
+            field.name
+            for field in schema.references.values()
+            if field.name in org
+            and org[field.name] is None
+            and base.get(field.name) is not None
+            and any(self._is_deleted(db, target, base[field.name]) for target in field.reference_to)
+        ]
+
+    def _is_deleted(self, db: apsw.Connection, object_name: str, record_id: Stored) -> bool:
+        schema = self._schema(object_name)
+        if schema is None or not schema.has("IsDeleted"):
+            return False
+        there = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
+        return db.execute(there, (record_id,)).get is not None
 
     def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
         record = schema.name, contested.record_id

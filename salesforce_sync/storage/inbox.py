@@ -128,6 +128,9 @@ _BY_CODE = {
     "STRING_TOO_LONG": "Shorten the text and push again.",
     "INVALID_EMAIL_ADDRESS": "Correct the address and push again.",
     "INSUFFICIENT_ACCESS_OR_READONLY": "The connected user needs edit rights on the record; then send it again.",
+    "ENTITY_IS_DELETED": "A record that it refers to is deleted in the org: choose another, or clear the field.",
+    "INVALID_FIELD": "The org has no such field any more: drop the edit, or take it up once the field is back.",
+    "INVALID_FIELD_FOR_INSERT_UPDATE": "The connected user may not write the field: drop the edit, or have it allowed.",
     "INVALID_CROSS_REFERENCE_KEY": "The id that it refers to does not exist, or the user may not see it.",
     "LOCAL_REFERENCE_GONE": "It refers to a record that was made here and dropped: choose another, or clear the field.",
 }
@@ -148,10 +151,19 @@ class Inbox:
         self._history = history
         self._now = now
 
-    def items(self) -> tuple[InboxItem, ...]:
+    def items(self, after: int, most: int | None) -> tuple[InboxItem, ...]:
         with self._connections.looking() as db:
-            rows = [_Item(*row) for row in db.execute(f"{_ITEMS} ORDER BY i.number")]
+            asked = f"{_ITEMS} WHERE i.number > ? ORDER BY i.number LIMIT ?"
+            rows = [_Item(*row) for row in db.execute(asked, (after, -1 if most is None else most))]
             return tuple(_item(row, _edits(db, row)) for row in rows)
+
+    def count(self) -> int:
+        with self._connections.looking() as db:
+            return int(db.execute("SELECT count(*) FROM _sync_inbox").get)
+
+    def newest(self) -> int:
+        with self._connections.looking() as db:
+            return int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '_sync_inbox'").get)
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         with self._connections.writing() as db:

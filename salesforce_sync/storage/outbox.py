@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import NamedTuple
 
 import apsw
@@ -26,10 +25,12 @@ from salesforce_sync.models.outbox import (
     PushedChange,
     Rejected,
     Settled,
+    Wanted,
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, from_rest, parse_datetime
+from salesforce_sync.ports import MOST_LISTED, Pushed
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
@@ -39,19 +40,39 @@ from salesforce_sync.storage.inbox import put_item
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen
 
-FIRST_PAUSE = timedelta(seconds=10)
+FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=30)
 
 _ROWS = """
 SELECT number, object_name, record_id, operation, sending, state, edited_at, attempts, not_before, push_id, sent_at,
-    job, allow_duplicates FROM _sync_outbox
+    job, allow_duplicates FROM _sync_outbox o
 """
-_ALL = f"{_ROWS} ORDER BY number"
 _ONE = f"{_ROWS} WHERE object_name = ? AND record_id = ?"
+_DUE = """(state = 'waiting' AND sending IS NULL AND (not_before IS NULL OR not_before <= :{0})
+    AND (operation <> 'update' OR EXISTS (SELECT 1 FROM _sync_edit e
+        WHERE e.object_name = o.object_name AND e.record_id = o.record_id AND NOT e.contested)))"""
+_CONDITIONS = {
+    "after": "number > :after",
+    "until": "number <= :until",
+    "due": _DUE.format("due"),
+    "held": f"sending IS NULL AND NOT {_DUE.format('held')}",
+    "sending": "sending IS NOT NULL",
+    "numbers": "number IN (SELECT value FROM json_each(:numbers))",
+    "records": "record_id IN (SELECT value FROM json_each(:records))",
+}
+"""By the names of `Wanted`."""
 _EDITS = """
-SELECT e.object_name, e.record_id, e.field, e.base, e.value, e.in_flight, e.sent, e.contested, l.record_id
-FROM _sync_edit e LEFT JOIN _sync_local l ON l.local_id = e.value ORDER BY e.object_name, e.record_id, e.field
+SELECT o.number, e.object_name, e.field, e.base, e.value, e.in_flight, e.sent, e.contested, l.record_id
+FROM json_each(?) n CROSS JOIN _sync_outbox o ON o.number = n.value
+CROSS JOIN _sync_edit e ON e.object_name = o.object_name AND e.record_id = o.record_id
+LEFT JOIN _sync_local l ON l.local_id = e.value ORDER BY n.id, e.field
 """
+_EDITED_OBJECTS = "SELECT DISTINCT object_name FROM _sync_outbox ORDER BY object_name"
+_LEAVING_BY_EDIT = """
+SELECT e.base, o.number FROM _sync_edit e JOIN _sync_outbox o USING (object_name, record_id)
+WHERE e.base IN (SELECT value FROM json_each(?)) AND o.operation <> 'delete'
+"""
+_MADE_HERE = "SELECT record_id FROM _sync_local WHERE record_id IN (SELECT value FROM json_each(?))"
 _SENDING = """
 UPDATE _sync_outbox SET sending = ?, push_id = ?, sent_at = ?, job = NULL WHERE object_name = ? AND record_id = ?
 """
@@ -88,6 +109,7 @@ UPDATE _sync_outbox SET attempts = attempts + 1, not_before = ? WHERE object_nam
 _EDITED_SINCE = """
 SELECT EXISTS (SELECT 1 FROM _sync_edit WHERE object_name = ? AND record_id = ? AND in_flight = 1 AND value IS NOT sent)
 """
+_DISPUTE = "UPDATE _sync_edit SET contested = 1, org = base WHERE object_name = ? AND record_id = ? AND field = ?"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
 
 _NOTE_PUSH = "INSERT OR IGNORE INTO _sync_push (push_id, at) VALUES (?, ?)"
@@ -107,8 +129,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 _PUSHES = "SELECT push_id, calls, seconds, code, message, hint, at FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?"
 _PUSHED = """
 SELECT object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
-WHERE push_id = ? ORDER BY id
+WHERE push_id = ? ORDER BY id LIMIT ?
 """
+_NOT_LISTED = """
+SELECT outcome, count(*) FROM (SELECT outcome FROM _sync_pushed WHERE push_id = ? ORDER BY id LIMIT -1 OFFSET ?)
+GROUP BY outcome
+"""
+_PUSHED_BACKWARDS = """
+SELECT id, object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
+WHERE push_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+"""
+_KNOWS_PUSH = "SELECT EXISTS (SELECT 1 FROM _sync_push WHERE push_id = ?)"
 KEPT_PUSHES = 500
 _KEEP_PUSHES = f"""
 DELETE FROM _sync_push WHERE push_id IN (SELECT push_id FROM _sync_push ORDER BY at DESC LIMIT -1 OFFSET {KEPT_PUSHES});
@@ -135,10 +166,10 @@ class OutboxRow(NamedTuple):
 
 
 class EditRow(NamedTuple):
-    """A row of _sync_edit."""
+    """A row of _sync_edit, with the number of its change."""
 
+    number: int
     object_name: str
-    record_id: str
     field: str
     base: Stored
     value: Stored
@@ -169,22 +200,49 @@ class Outbox:
         self._history = history
         self._now = now
 
-    def changes(self) -> tuple[Change, ...]:
-        with self._connections.looking() as db:
-            rows = [OutboxRow(*row) for row in db.execute(_ALL)]
-            edits = self._edits(db) if rows else {}
+    def changes(self, wanted: Wanted) -> tuple[Change, ...]:
+        where, bindings = _conditions(wanted)
+        most = -1 if wanted.most is None else wanted.most
+        # One snapshot: a row, its edits and its stamp belong together.
+        with self._connections.looking() as db, db:
+            rows = [OutboxRow(*row) for row in db.execute(f"{_ROWS} {where} ORDER BY number LIMIT {most:d}", bindings)]
+            edits = self._edits(db, rows) if rows else {}
             stamps = self._stamps(db, rows)
-        return tuple(
-            _change(row, edits.get(_key(row.object_name, row.record_id), []), stamps.get(row.record_id)) for row in rows
-        )
+        return tuple(_change(row, edits.get(row.number, ()), stamps.get(row.record_id)) for row in rows)
 
-    def _edits(self, db: apsw.Connection) -> dict[tuple[str, str], list[EditRow]]:
-        """Every edit, by object and record; a reference to a record that the org has by now holds its real id."""
-        rows = [EditRow(*row) for row in db.execute(_EDITS)]
-        told = [
-            row if row.real_id is None or not self._refers(row) else row._replace(value=row.real_id) for row in rows
-        ]
-        return {key: list(each) for key, each in groupby(told, lambda row: _key(row.object_name, row.record_id))}
+    def count_changes(self, wanted: Wanted) -> int:
+        where, bindings = _conditions(wanted)
+        with self._connections.looking() as db:
+            return int(db.execute(f"SELECT count(*) FROM _sync_outbox o {where}", bindings).get)
+
+    def edited_objects(self) -> tuple[str, ...]:
+        with self._connections.looking() as db:
+            return tuple(str(name) for (name,) in db.execute(_EDITED_OBJECTS))
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        listed = _json(ids)
+        with self._connections.looking() as db, db:
+            found = {(str(key), int(number)) for key, number in db.execute(_LEAVING_BY_EDIT, (listed,))}
+            deleting = "SELECT DISTINCT object_name FROM _sync_outbox WHERE operation = 'delete'"
+            for (name,) in list(db.execute(deleting)):
+                schema = self._schema(str(name))
+                if schema is not None:
+                    found.update(_leaving_by_deletion(db, schema, listed))
+        return tuple(sorted(found, key=lambda each: each[1]))
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        with self._connections.looking() as db:
+            return frozenset(str(key) for (key,) in db.execute(_MADE_HERE, (_json(ids),)))
+
+    def _edits(self, db: apsw.Connection, changes: Sequence[OutboxRow]) -> dict[int, list[EditRow]]:
+        """The changes' edits; a reference to a record that the org has by now holds its real id."""
+        found: dict[int, list[EditRow]] = {}
+        for each in db.execute(_EDITS, (_json([row.number for row in changes]),)):
+            row = EditRow(*each)
+            if row.real_id is not None and self._refers(row):
+                row = row._replace(value=row.real_id)
+            found.setdefault(row.number, []).append(row)
+        return found
 
     def _refers(self, row: EditRow) -> bool:
         schema = self._schema(row.object_name)
@@ -196,11 +254,12 @@ class Outbox:
         for name in {row.object_name for row in rows}:
             schema = self._schema(name)
             if schema is not None and schema.stamp is not None:
-                table = f'_sync_outbox o JOIN {sql.quote(schema.name)} t ON t."Id" = o.record_id'
+                table = f'json_each(?) n CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = n.value'
+                ids = _json([row.record_id for row in rows if row.object_name == name])
                 found |= {
                     str(record_id): str(stamp)
                     for record_id, stamp in db.execute(
-                        f"SELECT o.record_id, t.{sql.quote(schema.stamp)} FROM {table} WHERE o.object_name = ?", (name,)
+                        f"SELECT n.value, t.{sql.quote(schema.stamp)} FROM {table}", (ids,)
                     )
                     if stamp is not None
                 }
@@ -295,6 +354,11 @@ class Outbox:
         problem = Problem(outcome.code, outcome.message)
         _note_pushed(db, push_id, change, change.record_id, "rejected", problem)
         newer = db.execute(_EDITED_SINCE, record).get or change.operation != row.operation
+        if outcome.apart:
+            db.executemany(_DISPUTE, [(*record, name) for name in outcome.apart])
+            put_item(db, change, row.record_id, Kind.CONFLICT, self._now(), replace(outcome, fields=outcome.apart))
+            self._stay(db, change, row)
+            return []
         self._stay(db, change, row)
         if newer or (change.edited_at is not None and row.edited_at != format_datetime(change.edited_at)):
             return []  # edited since: what was refused is not what is here
@@ -337,13 +401,66 @@ class Outbox:
             db.execute(_KEEP_PUSHES)
 
     def pushes(self, most: int) -> tuple[Push, ...]:
+        found: list[Push] = []
+        room = MOST_LISTED
+        with self._connections.looking() as db, db:
+            for row in list(db.execute(_PUSHES, (most,))):
+                changes = [_pushed(each) for each in db.execute(_PUSHED, (row[0], room))]
+                beyond = dict(db.execute(_NOT_LISTED, (row[0], room))) if len(changes) == room else {}
+                room -= len(changes)
+                found.append(_push(row, changes, beyond))
+        return tuple(found)
+
+    def pushed(self, push_id: str, before: int | None, most: int) -> Pushed:
+        last = _AFTER_ALL if before is None else before
         with self._connections.looking() as db:
-            rows = list(db.execute(_PUSHES, (most,)))
-            return tuple(_push(row, [_pushed(each) for each in db.execute(_PUSHED, (row[0],))]) for row in rows)
+            rows = list(db.execute(_PUSHED_BACKWARDS, (push_id, last, most)))
+        return Pushed(tuple(_pushed(row[1:]) for row in rows), int(str(rows[-1][0])) if len(rows) == most else None)
+
+    def knows_push(self, push_id: str) -> bool:
+        with self._connections.looking() as db:
+            return bool(db.execute(_KNOWS_PUSH, (push_id,)).get)
 
 
-def _key(object_name: str, record_id: str) -> tuple[str, str]:
-    return object_name.casefold(), record_id
+_AFTER_ALL = 2**63 - 1
+
+
+def _conditions(wanted: Wanted) -> tuple[str, dict[str, Stored]]:
+    """The WHERE clause, and its values by name."""
+    told: dict[str, Stored] = {"after": wanted.after}
+    if wanted.until is not None:
+        told["until"] = wanted.until
+    if wanted.due is not None:
+        told["due"] = format_datetime(wanted.due)
+    if wanted.held is not None:
+        told["held"] = format_datetime(wanted.held)
+    if wanted.numbers is not None:
+        told["numbers"] = _json(wanted.numbers)
+    if wanted.records is not None:
+        told["records"] = _json(wanted.records)
+    names = [*told, *(["sending"] if wanted.sending else [])]
+    return "WHERE " + " AND ".join(_CONDITIONS[name] for name in names), told
+
+
+def _json(values: Collection[object]) -> str:
+    return msgspec.json.encode(list(values)).decode()
+
+
+def _leaving_by_deletion(db: apsw.Connection, schema: ObjectSchema, listed: str) -> Iterator[tuple[str, int]]:
+    """The deletions of this object's rows that refer to one of these records."""
+    fields = [sql.quote(each.name) for each in schema.columns if each.type is FieldType.REFERENCE]
+    if not fields:
+        return
+    held = " OR ".join(f"t.{name} IN (SELECT value FROM json_each(:ids))" for name in fields)
+    rows = db.execute(
+        f"SELECT o.number, {', '.join(f't.{name}' for name in fields)} "
+        f'FROM _sync_outbox o CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = o.record_id '
+        f"WHERE o.object_name = :name AND o.operation = 'delete' AND ({held})",
+        {"ids": listed, "name": schema.name},
+    )
+    wanted = set(msgspec.json.decode(listed))
+    for number, *values in rows:
+        yield from ((str(value), int(str(number))) for value in values if value in wanted)
 
 
 def _row(db: apsw.Connection, object_name: str, record_id: str) -> OutboxRow | None:
@@ -423,10 +540,11 @@ def _pushed(row: tuple[object, ...]) -> PushedChange:
     )
 
 
-def _push(row: tuple[object, ...], changes: Sequence[PushedChange]) -> Push:
+def _push(row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int]) -> Push:
     push_id, calls, seconds, code, message, hint, at = row
     cost = int(str(calls)), float(str(seconds))
-    return Push(str(push_id), tuple(changes), *cost, _problem(code, message, hint), parse_datetime(str(at)))
+    problem = _problem(code, message, hint)
+    return Push(str(push_id), tuple(changes), *cost, problem, parse_datetime(str(at)), beyond)
 
 
 def _problem(code: object, message: object, hint: object) -> Problem | None:

@@ -123,8 +123,10 @@ def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
             yield f"{new} NOT IN (0, 1)", "is 0 or 1"
         case FieldType.INTEGER:
             yield f"typeof({new}) <> 'integer'", "is a whole number"
+            yield from _too_large(field, new)
         case FieldType.DECIMAL:
             yield f"({_not_a_number(new)} OR abs({new}) = 9e999)", "is a number, written like 1234.5"
+            yield from _too_large(field, new)
         case FieldType.DATE:
             # '+0 days' makes SQLite look at the day: without it, 2026-02-30 is given back as it is.
             yield f"date({new}, '+0 days') IS NOT {new}", "is a date, written like 2026-01-31"
@@ -142,6 +144,16 @@ def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
             yield f"{new} {_LOCAL} AND NOT {known}", "is the id of no record that was made here"
         case _:
             yield from _wrong_text(schema, field, new)
+
+
+def _too_large(field: Field, new: str) -> Iterator[tuple[str, str]]:
+    most = field.whole_digits
+    if most is not None:
+        # A text has more digits than a double can keep, so they are counted.
+        whole = f"substr({new} || '.', 1, instr({new} || '.', '.') - 1)"
+        as_text = f"typeof({new}) = 'text' AND length(ltrim({whole}, '-+0')) > {most}"
+        as_number = f"typeof({new}) <> 'text' AND abs({new}) >= 1e{most}"
+        yield f"({as_number} OR {as_text})", f"holds {most} digits before the point at most"
 
 
 def _not_a_number(new: str) -> str:

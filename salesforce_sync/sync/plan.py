@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from salesforce_sync.models.outbox import Blocked, Change, ChangeState, Edit, Operation, Rejected, is_local
-from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.outbox import Blocked, Change, Edit, Operation, Rejected, is_local, is_sendable
+from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Order
 
@@ -22,9 +22,6 @@ CIRCULAR_REFERENCE = "CIRCULAR_REFERENCE"
 
 References = Mapping[str, tuple[str, ...]]
 """Of records that are deleted or undeleted here: the ids that their rows refer to."""
-
-OWNERS = frozenset(("User", "Group", "Queue", "RecordType", "Profile", "UserRole"))
-"""What nearly every record refers to and no record is a child of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +49,18 @@ def plan(
     now: datetime,
     references: References | None = None,
     without: Collection[int] = (),
+    arrived: Collection[str] = (),
 ) -> Plan:
     """The waves of what is waiting and due, apart from the changes of the numbers in `without`.
+
+    The records of `arrived` are as good as created.
 
     Parents before children, children's deletions before their parents'. What waits for something that cannot be sent
     is blocked; what refers to a record that is nowhere is rejected.
     """
     outbox = _Outbox(changes, schemas, references or {})
     sendable = {each.number for each in changes if is_sendable(each, now) and each.number not in without}
-    lost = _lost_references(outbox, sendable)
+    lost = _lost_references(outbox, sendable, arrived)
     while True:
         rejected = {number: each for number, each in lost.items() if number in sendable}
         blocked = _blocked(outbox, sendable - rejected.keys())
@@ -77,23 +77,10 @@ def plan(
     )
 
 
-def is_sendable(change: Change, now: datetime) -> bool:
-    """Whether it may be sent, as far as it tells itself."""
-    due = change.not_before is None or change.not_before <= now
-    # All fields of an update without edits are in conflict.
-    nothing = change.operation is Operation.UPDATE and not change.edits
-    return change.state is ChangeState.WAITING and due and not nothing
-
-
 def parents(schema: ObjectSchema, values: Mapping[str, Stored]) -> tuple[str, ...]:
     """The ids that a row's reference fields hold, of records that it may be a child of; a required one comes first."""
-    fields = [each for each in schema.columns if _is_parent(each.type, each.reference_to)]
-    found = (values.get(each.name) for each in sorted(fields, key=lambda each: each.nillable))
+    found = (values.get(name) for name in schema.parents)
     return tuple(each for each in found if isinstance(each, str) and each)
-
-
-def _is_parent(kind: FieldType, targets: tuple[str, ...]) -> bool:
-    return kind is FieldType.REFERENCE and not (targets and OWNERS.issuperset(targets))
 
 
 # ── what waits for what ──────────────────────────────────────────────────────────────────────────────────────────
@@ -125,9 +112,8 @@ class _Outbox:
 
     def pointers(self, change: Change) -> Iterator[Edit]:
         """The edits of reference fields."""
-        schema = self.schema(change)
-        kinds = {each.name: each.type for each in schema.columns}
-        return (each for each in change.edits if kinds.get(each.field) is FieldType.REFERENCE)
+        references = self.schema(change).references
+        return (each for each in change.edits if each.field in references)
 
     def _who_leaves(self) -> Mapping[str, list[int]]:
         """By deleted record: the changes that have to be sent before it goes.
@@ -166,7 +152,7 @@ def _by_record(changes: Sequence[Change], operation: Operation) -> dict[str, int
     return {each.record_id: each.number for each in changes if each.operation is operation}
 
 
-def _lost_references(outbox: _Outbox, numbers: Collection[int]) -> dict[int, Rejected]:
+def _lost_references(outbox: _Outbox, numbers: Collection[int], arrived: Collection[str]) -> dict[int, Rejected]:
     """What refers to a record that was made here and is not waiting to be created any more."""
     lost: dict[int, Rejected] = {}
     for number in numbers:
@@ -174,7 +160,10 @@ def _lost_references(outbox: _Outbox, numbers: Collection[int]) -> dict[int, Rej
         gone = [
             edit
             for edit in outbox.pointers(change)
-            if isinstance(edit.value, str) and is_local(edit.value) and edit.value not in outbox.creates
+            if isinstance(edit.value, str)
+            and is_local(edit.value)
+            and edit.value not in outbox.creates
+            and edit.value not in arrived
         ]
         if gone:
             names = tuple(edit.field for edit in gone)

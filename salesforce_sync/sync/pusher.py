@@ -5,35 +5,35 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard, TypeVar
 
-from salesforce_sync.errors import RecordNotFound, StoreBusy, StoreTrouble, SyncError
-from salesforce_sync.models.inbox import InboxItem
+from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound, StoreBusy, StoreTrouble, SyncError
 from salesforce_sync.models.outbox import (
-    Applied,
     Blocked,
     Change,
-    ChangeState,
     Conflicted,
-    Deferred,
-    Kind,
-    Lost,
+    Diff,
     Operation,
     Outcome,
     Push,
-    PushedChange,
     Rejected,
+    Wanted,
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.ports import Clock, Order, Org, Store
-from salesforce_sync.signals import Bus, ChangeRejected, ConflictFound, PushComplete, RecordsUpdated
-from salesforce_sync.sync.plan import Plan, References, Wave, is_sendable, parents, plan
+from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
+from salesforce_sync.resolve import writable
+from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal, news
+from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import recover
-from salesforce_sync.sync.refetch import Refetch, written
+from salesforce_sync.sync.refetch import Refetch
+from salesforce_sync.sync.results import Results
 from salesforce_sync.sync.undo import Undone, take_back
+from salesforce_sync.sync.windows import Window, Windows
 
 log = logging.getLogger(__name__)
 
@@ -44,119 +44,106 @@ LOOK_AGAIN = 0.2
 MOST_SENDS = 4
 """How often one push sends a change: its parts, and again after the record was found to have moved."""
 
-MOST_PUSHES = 1000
-"""How far back a push is looked for; stores keep fewer."""
-
 ROWS_AT_ONCE = 2000
 """Rows that answers brought, before they are merged."""
 
+WAITS_FOR_LOCKS = 15.0
+"""Seconds that a push waits, in all, to send again what the org did not take for a moment."""
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a push would do now. `unknown`: changes whose last answer was lost; they are looked for first."""
+ITEMS_AT_ONCE = 1000
 
-    plan: Plan
-    calls: int
-    unknown: tuple[Change, ...] = ()
+FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", FieldNotFound.code))
+"""Refusals that concern a field, whatever its value."""
 
 
 @dataclass(slots=True)
 class _Course:
-    """One push while it goes on. `ended` holds what became of each change that is not applied.
+    """One push while it goes on. `sent` counts what was handed over; `sends` how often each change of the window.
 
-    `disputed` holds what was in conflict before it was sent again.
+    `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
     """
 
     push_id: str
     schemas: Mapping[str, ObjectSchema]
-    applied: list[PushedChange] = field(default_factory=list)
-    ended: dict[int, PushedChange] = field(default_factory=dict)
-    disputed: dict[int, PushedChange] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
     sends: Counter[int] = field(default_factory=Counter)
+    gone: set[int] = field(default_factory=set)
+    sent: int = 0
+    waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
+    claims: ExitStack = field(default_factory=ExitStack)
+    held: set[str] = field(default_factory=set)
     without: frozenset[str] = frozenset()
+    busy: Problem | None = None
     problem: Problem | None = None
 
 
 _Work = Callable[[_Course], None]
+_Told = TypeVar("_Told")
 
 
 class Pusher:
     """Sends what is in the outbox. Holds nothing between pushes: what must last is in the store."""
 
-    def __init__(self, org: Org, store: Store, clock: Clock, bus: Bus) -> None:
+    def __init__(self, org: Org, store: Store, clock: Clock, bus: Bus, window: int) -> None:
         self._org = org
         self._store = store
         self._clock = clock
         self._bus = bus
+        self._window = window
 
     def due(self) -> bool:
         """Whether a push has anything to do: something to send, or to look for. No call."""
-        now = self._clock.now()
-        return any(each.state is ChangeState.SENDING or is_sendable(each, now) for each in self._store.changes())
-
-    def dry_run(self) -> Preview:
-        """What `push` would send, wave by wave, and the calls that it would take. Nothing is sent."""
-        changes = self._store.changes()
-        planned = self._plan(changes, self._schemas(), frozenset())
-        calls = sum(self._org.cost(wave.orders) + _tombstone_calls(wave) for wave in planned.waves)
-        return Preview(planned, calls, tuple(each for each in changes if each.state is ChangeState.SENDING))
+        wanted = Wanted(due=self._clock.now(), most=1), Wanted(sending=True, most=1)
+        return any(self._store.changes(each) for each in wanted)
 
     def push(self) -> Push:
         """Send everything that can be sent. Never raises for trouble with the org: the result says what happened."""
         started, calls = self._clock.monotonic(), self._org.usage.spent
         course = _Course(secrets.token_hex(8), self._schemas())
         news = InboxNews(self._store, self._bus)
-        with ExitStack() as claims:
-            course.without = self._claim(claims, course)
+        with course.claims:
             self._guarded(course, self._everything)
-        ended = self._left(course)
+        if course.problem is not None:
+            self._leave(course)
+        changes, beyond = course.results.told(self._store)
         push = Push(
             course.push_id,
-            (*course.applied, *ended),
+            changes,
             self._org.usage.spent - calls,
             self._clock.monotonic() - started,
             course.problem,
+            beyond=beyond,
         )
-        if push.changes or push.problem:
+        if push.total or push.problem:
             self._store.record_push(push)
         news.tell()
         self._tell(course, push)
         return push
 
-    def _left(self, course: _Course) -> tuple[PushedChange, ...]:
-        """What is not in the org, in the order of the outbox."""
-        waiting = {each.number: each for each in self._store.changes()}
-        # A conflict that a policy decided for the org, or that was none (both sides made the same change), is over.
-        left = (
-            each for number, each in sorted(course.ended.items()) if each.outcome != "conflicted" or number in waiting
-        )
-        # What was not in dispute has been sent, and the rest waits: the change is in the org in part only.
-        in_part = (
-            each
-            for number, each in sorted(course.disputed.items())
-            if number in waiting and number not in course.ended and waiting[number].state is ChangeState.PARKED
-        )
-        return (*left, *in_part)
+    def _leave(self, course: _Course) -> None:
+        """Count what could go, and was not come to."""
+        now, after = self._clock.now(), 0
+        while some := self._store.changes(Wanted(after, due=now, most=MOST_LISTED)):
+            course.results.leave(some)
+            after = some[-1].number
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as a new push, as far as nobody has changed them since.
 
         `RecordNotFound` if no such push is known. A create is deleted, a deletion is taken back.
         """
-        found = next((each for each in self._store.pushes(MOST_PUSHES) if each.push_id == push_id), None)
-        if found is None:
+        if not self._store.knows_push(push_id):
             raise RecordNotFound(f"There is no push {push_id!r}.", hint="'salesforce-sync pushes' lists them.")
-        left = take_back(self._store, found)
+        left = take_back(self._store, push_id)
         return Undone(self.push(), left)
 
     def recover(self) -> Problem | None:
         """Only find out what became of changes whose answer was lost; a problem, if the org cannot be asked now."""
-        if not any(each.state is ChangeState.SENDING for each in self._store.changes()):
+        if not self._store.changes(Wanted(sending=True, most=1)):
             return None
         course = _Course(secrets.token_hex(8), self._schemas())
-        with ExitStack() as claims:
-            course.without = self._claim(claims, course)
+        with course.claims:
             self._guarded(course, self._recover)
         return course.problem
 
@@ -165,6 +152,7 @@ class Pusher:
 
     def _guarded(self, course: _Course, work: _Work) -> None:
         try:
+            self._claim(course)
             work(course)
         except StoreTrouble:
             raise
@@ -172,85 +160,178 @@ class Pusher:
             log.info("The push %s was stopped: %s", course.push_id, error)
             course.problem = Problem(error.code, error.message, error.hint)
 
-    def _claim(self, claims: ExitStack, course: _Course) -> frozenset[str]:
-        """Hold every object that may be written; gives those that somebody else goes on holding."""
+    def _claim(self, course: _Course) -> None:
+        """Hold every object that may be written; what somebody else goes on holding is left out."""
         until = self._clock.monotonic() + PATIENCE
-        busy: set[str] = set()
         # In the order of their names, whoever claims: two pushes cannot wait for each other.
-        for name in written(self._store.changes()):
-            while True:
-                try:
-                    claims.enter_context(self._store.claim(name))
-                    break
-                except StoreBusy as held:
-                    if self._clock.monotonic() >= until:
-                        busy.add(name)
-                        course.problem = Problem(held.code, held.message, held.hint)
-                        break
-                    self._clock.sleep(LOOK_AGAIN)
-        return frozenset(busy)
+        for name in self._store.edited_objects():
+            while not self._is_claimed(course, name) and self._clock.monotonic() < until:
+                self._clock.sleep(LOOK_AGAIN)
+        self._leave_out_busy(course, self._store.edited_objects())
+
+    def _is_claimed(self, course: _Course, name: str) -> bool:
+        if name not in course.held:
+            try:
+                course.claims.enter_context(self._store.claim(name))
+            except StoreBusy as held:
+                course.busy = Problem(held.code, held.message, held.hint)
+                return False
+            course.held.add(name)
+        return True
+
+    def _leave_out_busy(self, course: _Course, names: Iterable[str]) -> None:
+        """Claim these without waiting: whoever holds another object may wait for one of ours."""
+        for name in names:
+            if name not in course.without and not self._is_claimed(course, name):
+                course.without |= {name}
+                course.problem = course.busy
+
+    # ── a dry run ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def dry_run(self) -> Diff:
+        """What `push` would send, in its order, and the calls that it would take. Nothing is sent."""
+        now, sent = self._clock.now(), set[int]()
+        course, found = _Course("", self._schemas()), _Found()
+        room: int | None = 2 * self._window
+        while True:
+            before, put_off = len(sent), False
+            windows = Windows(self._store, course.schemas, self._window, room)
+            found.start_again()
+            while (window := windows.next(now, sent)) is not None:
+                planned = self._plan(window, course)
+                put_off = put_off or bool(window.put_off)
+                found.take(planned)
+                found.calls += sum(self._org.cost(wave.orders) + _tombstone_calls(wave) for wave in planned.waves)
+                sent |= {order.change.number for wave in planned.waves for order in wave.orders}
+            if not put_off:
+                break
+            room = room if len(sent) > before else None
+        unknown, held = Wanted(sending=True, most=MOST_LISTED), Wanted(held=now, most=MOST_LISTED)
+        return found.told(
+            self._store.changes(unknown),
+            self._store.changes(held),
+            {"unknown": self._store.count_changes(unknown), "held": self._store.count_changes(held)},
+        )
 
     # ── waves ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _everything(self, course: _Course) -> None:
         self._recover(course)
+        room: int | None = 2 * self._window
         while True:
-            planned = self._plan(self._store.changes(), course.schemas, course.without, course.sends)
-            if planned.rejected:
-                self._settle(course, planned.rejected)
-                continue
-            if not planned.waves:
+            sent = course.sent
+            if self._pass(course, room):
+                # What was put off can go by now; if nothing else went, all that it waits for is held at once.
+                room = room if course.sent > sent else None
+            elif not self._wait(course):
                 break
-            self._send(course, planned.waves[0].orders)
-        for blocked in planned.blocked:
-            course.ended[blocked.change.number] = _blocked(blocked)
 
-    def _plan(
-        self,
-        changes: Sequence[Change],
-        schemas: Mapping[str, ObjectSchema],
-        without: frozenset[str],
-        sends: Counter[int] | None = None,
-    ) -> Plan:
+    def _pass(self, course: _Course, room: int | None) -> bool:
+        """Send the outbox window by window; whether something was put off."""
+        windows, put_off = Windows(self._store, course.schemas, self._window, room), False
+        while (window := windows.next(self._clock.now())) is not None:
+            put_off = put_off or bool(window.put_off)
+            course.sends.clear()
+            self._exhaust(course, windows, window)
+        return put_off
+
+    def _exhaust(self, course: _Course, windows: Windows, window: Window | None) -> None:
+        """Send all of a window that can be sent."""
+        while window is not None:
+            # An object may have been edited for the first time since the push began.
+            self._leave_out_busy(course, sorted({each.object_name for each in window.changes} - course.held))
+            planned = self._plan(window, course)
+            if planned.rejected:
+                self._refuse(course, planned.rejected)
+            elif planned.waves:
+                self._send(course, planned.waves[0].orders)
+            else:
+                for blocked in planned.blocked:
+                    course.results.block(blocked)
+                return
+            window = windows.again(self._clock.now())
+
+    def _refuse(self, course: _Course, rejected: Sequence[Rejected]) -> None:
+        """Park what is not even sent. The store settles only what is on its way."""
+        self._store.sending([each.change for each in rejected], course.push_id, None, None)
+        self._settle(course, rejected)
+
+    def _plan(self, window: Window, course: _Course) -> Plan:
         left_out = {
             each.number
-            for each in changes
-            if each.object_name in without or (sends is not None and sends[each.number] >= MOST_SENDS)
+            for each in window.changes
+            if each.object_name in course.without or course.sends[each.number] >= MOST_SENDS
         }
-        return plan(changes, schemas, self._clock.now(), self._references(changes, schemas), left_out)
+        return plan(
+            window.changes,
+            course.schemas,
+            self._clock.now(),
+            window.references,
+            left_out | window.put_off,
+            window.arrived,
+        )
 
-    def _references(self, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema]) -> References:
-        """What the rows refer to that are deleted or brought back here."""
-        found: dict[str, tuple[str, ...]] = {}
-        for name in written(changes):
-            moved = (Operation.DELETE, Operation.UNDELETE)
-            ids = [each.record_id for each in changes if each.object_name == name and each.operation in moved]
-            names = [each.name for each in schemas[name].columns]
-            for key, row in (self._store.rows(name, ids) if ids else {}).items():
-                found[key] = parents(schemas[name], dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
-        return found
+    def _wait(self, course: _Course) -> bool:
+        """Wait until what the org did not take for a moment may be sent again; False where that is too long."""
+        soon = course.results.soon()
+        times = [each.not_before for each in self._store.changes(Wanted(numbers=soon))] if soon else []
+        known = [each for each in times if each is not None]
+        if not known:
+            return False
+        # A bit more: times are kept in milliseconds.
+        pause = max(0.0, (min(known) - self._clock.now()).total_seconds()) + 0.01
+        if course.waited + pause > WAITS_FOR_LOCKS:
+            return False
+        course.waited += pause
+        self._clock.sleep(pause)
+        return True
 
     def _send(self, course: _Course, orders: Sequence[Order]) -> None:
         course.sends.update(order.change.number for order in orders)
-        refetch = Refetch(self._org, self._store, course.schemas)
+        course.sent += len(orders)
+        refetch = Refetch(self._org, self._store)
+        announced: set[int] = set()
+        for_fields: list[Rejected] = []
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
             self._store.sending(changes, course.push_id, self._org.time(), job)
+            announced.update(each.number for each in changes)
 
         try:
             brought = 0
-            for outcomes in self._org.write(orders, announce):
-                self._settle(course, outcomes)
+            for answered in self._org.write(orders, announce):
+                outcomes = [_believed(each, course.gone) for each in answered]
+                unsent = [each for each in outcomes if _is_refused_here(each, announced)]
+                self._store.sending([each.change for each in unsent], course.push_id, None, None)
+                for_fields += [each for each in outcomes if _is_about_a_field(each)]
+                self._settle(course, [each for each in outcomes if not _is_about_a_field(each)])
                 refetch.note(outcomes)
                 brought += len(outcomes)
                 if brought >= ROWS_AT_ONCE:
-                    course.updated.update(dict(refetch.merge_brought()))
+                    course.updated.update(dict(refetch.merge_brought(course.schemas)))
                     brought = 0
         finally:
             # What the org has taken is shown here, whatever stopped the rest.
-            course.updated.update(dict(refetch.merge_brought()))
-        course.updated.update(dict(refetch.merge_wanted()))
+            course.updated.update(dict(refetch.merge_brought(course.schemas)))
+        if for_fields:
+            self._take_apart(course, for_fields)
+        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
+
+    def _take_apart(self, course: _Course, refused: Sequence[Rejected]) -> None:
+        """Settle what the org refused because of a field that it does not know, or that may not be written.
+
+        The objects are described anew: fields that were taken away, or closed, since the edit wait by themselves, and
+        the rest of their records goes on.
+        """
+        stale = {each.change.object_name for each in refused if not _apart(each, course.schemas)}
+        for name in sorted(stale):
+            try:
+                self._store.adopt(self._org.describe(name))
+            except ObjectTrouble as trouble:
+                log.info("%s could not be described anew: %s", name, trouble)
+        course.schemas = self._schemas()
+        self._settle(course, [replace(each, apart=_apart(each, course.schemas)) for each in refused])
 
     def _leave_out(self, course: _Course, refetch: Refetch) -> None:
         """An object that cannot be read again is left to a later push; the others go on."""
@@ -261,55 +342,112 @@ class Pusher:
 
     def _recover(self, course: _Course) -> None:
         """Settle what was on its way when the last push ended."""
-        changes = [each for each in self._store.changes() if each.object_name not in course.without]
-        if not any(each.state is ChangeState.SENDING for each in changes):
+        sending = self._store.changes(Wanted(sending=True))
+        changes = [each for each in sending if each.object_name not in course.without]
+        if not changes:
             return
-        refetch = Refetch(self._org, self._store, course.schemas)
-        for outcomes in recover(self._org, changes, course.schemas, self._made_here()):
+        refetch = Refetch(self._org, self._store)
+        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here):
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))
-            course.updated.update(dict(refetch.merge_wanted()))
+            course.updated.update(dict(refetch.merge_wanted(course.schemas)))
             # What could not be read stays on its way: nobody knows whether it has arrived.
             told = [each for each in outcomes if not _is_unread(each, refetch)]
             self._settle(course, told)
             refetch.note(each for each in told if not isinstance(each, Conflicted))
-        course.updated.update(dict(refetch.merge_brought()))
-        course.updated.update(dict(refetch.merge_wanted()))
+        course.updated.update(dict(refetch.merge_brought(course.schemas)))
+        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
-
-    def _made_here(self) -> set[str]:
-        """Ids of records that earlier creates of this replica have become."""
-        return {
-            each.record_id
-            for push in self._store.pushes()
-            for each in push.changes
-            if each.operation is Operation.CREATE and each.outcome == "applied"
-        }
 
     def _settle(self, course: _Course, outcomes: Sequence[Outcome]) -> None:
         self._store.settle(course.push_id, outcomes)
         for outcome in outcomes:
-            number = outcome.change.number
-            before = course.ended.pop(number, None)
-            if before is not None and before.outcome == "conflicted":
-                sent = {each.field for each in outcome.change.edits}
-                course.disputed[number] = replace(
-                    before, edits=tuple(each for each in before.edits if each.field not in sent)
-                )
-            if isinstance(outcome, Applied):
-                course.applied.append(_pushed(outcome))
-            else:
-                course.ended[number] = _pushed(outcome)
+            course.results.take(outcome)
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _tell(self, course: _Course, push: Push) -> None:
-        changed = tuple((name, count) for name, count in sorted(course.updated.items()) if count)
+        signals: list[Signal] = []
+        changed = self._store.untold([name for name, count in course.updated.items() if count])
         if changed:
-            self._bus.emit(RecordsUpdated(sum(count for _, count in changed), changed))
-        if push.changes or push.problem:
+            signals.append(RecordsUpdated(sum(count for _, count in changed), changed))
+        if push.total or push.problem:
             applied = push.count("applied")
-            self._bus.emit(PushComplete(applied, len(push.changes) - applied))
+            signals.append(PushComplete(applied, push.total - applied))
+        tell(self._store, self._bus, signals)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a dry run has found so far."""
+
+    calls: int = 0
+    _orders: list[Change] = field(default_factory=list)
+    _blocked: list[Blocked] = field(default_factory=list)
+    _rejected: list[Rejected] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def start_again(self) -> None:
+        """Another pass begins: what was blocked may go by now."""
+        self._blocked.clear()
+        self._rejected.clear()
+        self._counts["blocked"] = self._counts["rejected"] = 0
+
+    def take(self, planned: Plan) -> None:
+        """Add what was planned of a window."""
+        orders = [order.change for wave in planned.waves for order in wave.orders]
+        self._add("orders", self._orders, orders)
+        self._add("blocked", self._blocked, planned.blocked)
+        self._add("rejected", self._rejected, planned.rejected)
+
+    def _add(self, name: str, kept: list[_Told], new: Sequence[_Told]) -> None:
+        self._counts[name] += len(new)
+        kept += new[: MOST_LISTED - len(kept)]
+
+    def told(self, unknown: tuple[Change, ...], held: tuple[Change, ...], counts: Mapping[str, int]) -> Diff:
+        """All of it; `counts` says how many there are of the last two."""
+        listed = {
+            "orders": len(self._orders),
+            "blocked": len(self._blocked),
+            "rejected": len(self._rejected),
+            "unknown": len(unknown),
+            "held": len(held),
+        }
+        beyond = {
+            name: count - listed[name]
+            for name, count in (dict(self._counts) | dict(counts)).items()
+            if count > listed[name]
+        }
+        return Diff(tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond)
+
+
+def _believed(outcome: Outcome, gone: set[int]) -> Outcome:
+    """The outcome; a refusal, if the org says for the second time that something is gone.
+
+    The record itself was read again since, and is there: what it refers to is gone, and the same edit is never taken.
+    """
+    if not isinstance(outcome, Conflicted) or not outcome.code:
+        return outcome
+    if outcome.change.number in gone:
+        return Rejected(outcome.change, outcome.code, outcome.message)
+    gone.add(outcome.change.number)
+    return outcome
+
+
+def _is_refused_here(outcome: Outcome, announced: AbstractSet[int]) -> bool:
+    """Whether it was refused before anything was handed over: the store settles only what is on its way."""
+    return isinstance(outcome, Rejected) and outcome.change.number not in announced
+
+
+def _is_about_a_field(outcome: Outcome) -> TypeGuard[Rejected]:
+    return isinstance(outcome, Rejected) and outcome.code in FIELD_CODES
+
+
+def _apart(rejected: Rejected, schemas: Mapping[str, ObjectSchema]) -> tuple[str, ...]:
+    """The edited fields that cannot be written, as far as the schema knows."""
+    change = rejected.change
+    schema = schemas[change.object_name]
+    return tuple(each.field for each in change.edits if not writable(schema, each.field, change.operation))
 
 
 def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
@@ -323,46 +461,29 @@ def _tombstone_calls(wave: Wave) -> int:
     return len({each.schema.name for each in wave.orders if each.change.operation is Operation.DELETE})
 
 
+def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:
+    """Keep what happened, then tell it in this process."""
+    if not signals:
+        return
+    try:
+        store.tell(signals)
+    except StoreTrouble:
+        log.exception("Signals could not be kept")  # a full disk must not hide what happened from who listens here
+    for signal in signals:
+        bus.emit(signal)
+
+
 class InboxNews:
     """Tells what has come into the inbox since it was made."""
 
     def __init__(self, store: Store, bus: Bus) -> None:
         self._store = store
         self._bus = bus
-        self._known = {each.number for each in store.inbox()}
+        self._last = store.newest_item()
 
     def tell(self) -> None:
         """One signal for each item that is new."""
-        for item in self._store.inbox():
-            if item.number not in self._known:
-                self._known.add(item.number)
-                self._bus.emit(_news(item))
-
-
-def _news(item: InboxItem) -> ChangeRejected | ConflictFound:
-    if item.kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN):
-        return ChangeRejected(item.object_name, item.record_id, item.code)
-    return ConflictFound(item.object_name, item.record_id, item.kind.value)
-
-
-def _pushed(outcome: Outcome) -> PushedChange:
-    change = outcome.change
-    told = change.object_name, change.record_id, change.operation, change.edits
-    match outcome:
-        case Applied(record_id=record_id):
-            return PushedChange(change.object_name, record_id, change.operation, change.edits, "applied")
-        case Rejected(code=code, message=message):
-            return PushedChange(*told, "rejected", Problem(code, message))
-        case Deferred(code=code, message=message):
-            return PushedChange(*told, "deferred", Problem(code, message))
-        case Lost(message=message):
-            hint = "The next push finds out whether the org has it, before anything is sent again."
-            return PushedChange(*told, "lost", Problem("NO_ANSWER", message, hint))
-        case Conflicted():
-            return PushedChange(*told, "conflicted")
-
-
-def _blocked(blocked: Blocked) -> PushedChange:
-    change = blocked.change
-    problem = Problem("BLOCKED", f"It waits for {blocked.by}, which is not in the org yet.")
-    return PushedChange(change.object_name, change.record_id, change.operation, change.edits, "blocked", problem)
+        while items := self._store.inbox(self._last, ITEMS_AT_ONCE):
+            for item in items:
+                self._last = item.number
+                self._bus.emit(news(item))  # the store has kept it with the item

@@ -7,7 +7,8 @@ create is looked for among the records that the connected user has made since.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 
 from salesforce_sync.errors import ObjectTrouble
@@ -41,11 +42,14 @@ MOST_LIKE_IT = 50
 
 Row = Mapping[str, Stored]
 
+Known = Callable[[Sequence[str]], AbstractSet[str]]
+"""Gives those of these ids that records have which were made here."""
+
 
 def recover(
-    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Collection[str]
+    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Known
 ) -> Iterator[tuple[Outcome, ...]]:
-    """The outcomes of all changes that are `sending`, a part at a time. `known` are ids of records made here.
+    """The outcomes of all changes that are `sending`, a part at a time.
 
     Conflicted, of a create, says that the org has no such record: it is sent again.
     """
@@ -68,7 +72,7 @@ def recover(
         yield _look_for(org, schemas[name], some, known)
 
 
-def _look_for(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Collection[str]) -> tuple[Outcome, ...]:
+def _look_for(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> tuple[Outcome, ...]:
     try:
         rows = _created(org, schema, creates, known)
     except ObjectTrouble as trouble:
@@ -77,13 +81,14 @@ def _look_for(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: 
     return find(schema, creates, rows)
 
 
-def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Collection[str]) -> list[Row]:
+def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> list[Row]:
     """The records that the connected user has made since, and that are not known to be somebody else's."""
     names = sorted({edit.field for change in creates for edit in change.edits})
     asked = schema.only("CreatedDate", *names)
     since = min(BEFORE_ALL if each.sent_at is None else each.sent_at - MARGIN for each in creates)
-    rows = (stored_row(asked, row) for row in org.created(asked, since))
-    return [row for row in rows if row["Id"] not in known]
+    rows = [stored_row(asked, row) for row in org.created(asked, since)]
+    ours = known([str(row["Id"]) for row in rows])
+    return [row for row in rows if row["Id"] not in ours]
 
 
 def stored_row(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from salesforce_sync.errors import Incomplete, ObjectTrouble
-from salesforce_sync.models.outbox import Applied, Change, Conflicted, Outcome
+from salesforce_sync.models.outbox import Applied, Conflicted, Outcome
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
@@ -19,10 +19,9 @@ Row = tuple[object, ...]
 class Refetch:
     """Gathers what is to be read again of one wave, and merges it with as few calls as there can be."""
 
-    def __init__(self, org: Org, store: Store, schemas: Mapping[str, ObjectSchema]) -> None:
+    def __init__(self, org: Org, store: Store) -> None:
         self._org = org
         self._store = store
-        self._schemas = schemas
         self._brought: defaultdict[str, list[Row]] = defaultdict(list)
         self._wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.unread: dict[str, ObjectTrouble] = {}
@@ -40,22 +39,22 @@ class Refetch:
                 case Conflicted(change=change) if not change.local:
                     self._wanted[change.object_name][change.record_id] = None
 
-    def merge_brought(self) -> Iterator[tuple[str, int]]:
+    def merge_brought(self, schemas: Mapping[str, ObjectSchema]) -> Iterator[tuple[str, int]]:
         """Merge the rows that came with the answers; gives how many rows of each object changed."""
         brought, self._brought = self._brought, defaultdict(list)
         for name, rows in brought.items():
-            schema = self._schemas[name]
+            schema = schemas[name]
             request = PullRequest(schema, ids=tuple(str(row[0]) for row in rows), priority=Priority.PUSH)
             self._store.begin(request)
             self._store.stage(Page(schema, Rows(rows), "pushed", None, len(rows), last=True))
             yield name, self._store.merge(name, None).changed
 
-    def merge_wanted(self) -> Iterator[tuple[str, int]]:
+    def merge_wanted(self, schemas: Mapping[str, ObjectSchema]) -> Iterator[tuple[str, int]]:
         """Read and merge the rest; what the org does not show any more is taken out, or waits in the inbox."""
         wanted, self._wanted = self._wanted, defaultdict(dict)
         for name, ids in wanted.items():
             try:
-                yield name, self._read(self._schemas[name], tuple(ids))
+                yield name, self._read(schemas[name], tuple(ids))
             except ObjectTrouble as trouble:
                 self.unread[name] = trouble
 
@@ -76,8 +75,3 @@ class Refetch:
         changed = self._store.merge(schema.name, None).changed
         gone = [each for each in ids if each not in shown]
         return changed + (self._store.set_aside(schema.name, gone, Cause.HIDDEN) if gone else 0)
-
-
-def written(changes: Sequence[Change]) -> tuple[str, ...]:
-    """The objects of these changes, by name."""
-    return tuple(sorted({each.object_name for each in changes}))

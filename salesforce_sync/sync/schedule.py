@@ -20,7 +20,8 @@ class Rules:
 
     `overlap`: how far a pull goes back before its checkpoint; a transaction may run ten minutes before its rows can
     be seen. `refreshed`: fields, as `Object.Field`, that change without a stamp, beside those that describe calls
-    calculated. A schedule of None is never due by itself.
+    calculated. A schedule of None is never due by itself. `window`: changes that a push holds at once; what they depend
+    on may be as many again.
     """
 
     overlap: timedelta = timedelta(minutes=10)
@@ -28,6 +29,7 @@ class Rules:
     verify_every: timedelta | None = timedelta(days=1)
     refresh_every: timedelta | None = timedelta(hours=6)
     refreshed: tuple[str, ...] = ()
+    window: int = 10_000
 
 
 DEFAULTS = Rules()
@@ -67,13 +69,11 @@ def near_the_wall(used: int | None, wall: int | None) -> bool:
     return used is not None and bool(wall) and used >= WARN_AT * (wall or 0)
 
 
-def pause(interval: timedelta, share: float | None, again_in: timedelta | None = None) -> timedelta:
+def pause(interval: timedelta, share: float | None) -> timedelta:
     """How long to wait for the next sync, when this share of the day's API calls is used.
 
-    Longer before the wall, so that what is left lasts; `again_in` is when calls that were refused may be tried again.
+    Longer before the wall, so that what is left lasts.
     """
-    if again_in is not None:
-        return max(interval, again_in)
     times = next((times for from_, times in _SLOWER if share is not None and share >= from_), 1)
     return max(interval, min(interval * times, _SLOWEST))
 

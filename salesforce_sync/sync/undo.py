@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from salesforce_sync.errors import SyncError
@@ -32,19 +32,27 @@ class Undone:
     left: tuple[NotUndone, ...]
 
 
-def take_back(store: Store, push: Push) -> tuple[NotUndone, ...]:
+def take_back(store: Store, push_id: str) -> tuple[NotUndone, ...]:
     """Edit the replica back to before this push, the last change first; gives what was left as it is.
 
     A field is only put back if it still holds what the push left there.
     """
     left: list[NotUndone] = []
-    for change in reversed(push.changes):
+    for change in _backwards(store, push_id):
         if change.outcome == "applied":
             try:
                 left += _one(store, change)
             except SyncError as error:
                 left.append(_left(change, "", error.message))
     return tuple(left)
+
+
+def _backwards(store: Store, push_id: str) -> Iterator[PushedChange]:
+    part = store.pushed(push_id)
+    yield from part.changes
+    while part.before is not None:
+        part = store.pushed(push_id, part.before)
+        yield from part.changes
 
 
 def _one(store: Store, change: PushedChange) -> list[NotUndone]:

@@ -36,6 +36,7 @@ class Contesting(Editing):
                 else:
                     pending.absent = cause
                 self._tidy(table, pending)
+            self._disk.untold[table.schema.name] += len(here)
             return len(here)
 
     def merge_columns(self, object_name: str) -> int:
@@ -115,11 +116,17 @@ class Contesting(Editing):
         self._show(table, pending, row)
         self._tidy(table, pending)
 
+    def _emptied(self, table: Table, base: Row, row: Row) -> list[str]:
+        """The references that the org has emptied because their record is deleted, as it is here."""
+        gone = {key for each in self._disk.tables.values() for key, found in each.rows.items() if dead(found)}
+        return [name for name in table.schema.references if row.get(name, "") is None and base.get(name) in gone]
+
     def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
         key, slots = pending.record_id, pending.slots
         base = _shown_before(table, key) | {name: each.base for name, each in slots.items()}
         if row is not None and pending.operation is Operation.DELETE:
             base |= _taken(table.schema, slots, row)
+            base |= dict.fromkeys(self._emptied(table, base, row))
         contested = Contested(
             table.schema.name,
             key,

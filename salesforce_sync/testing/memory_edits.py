@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from salesforce_sync.errors import Misuse, RecordNotFound
-from salesforce_sync.models.outbox import LOCAL_PREFIX, Change, Kind, Operation, is_local
+from salesforce_sync.models.outbox import EVERYTHING, LOCAL_PREFIX, Change, Kind, Operation, Wanted, is_local
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
@@ -80,13 +80,34 @@ class Editing(Comparing):
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def changes(self) -> tuple[Change, ...]:
-        """Everything in the outbox, in order."""
+    def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        """What is wanted of the outbox, in order."""
         with self._disk.lock:
             found = [
                 _change(table, pending) for table in self._disk.tables.values() for pending in table.pending.values()
             ]
-            return tuple(sorted(found, key=lambda each: each.number))
+            return tuple(sorted(filter(wanted.takes, found), key=lambda each: each.number)[: wanted.most])
+
+    def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
+        """How many there are of these."""
+        return len(self.changes(replace(wanted, most=None)))
+
+    def edited_objects(self) -> tuple[str, ...]:
+        """The objects that have changes in the outbox, by name."""
+        with self._disk.lock:
+            return tuple(sorted(each.schema.name for each in self._disk.tables.values() if each.pending))
+
+    def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Who refers to these records no more once the outbox is sent."""
+        with self._disk.lock:
+            found = {
+                (each, pending.number)
+                for table in self._disk.tables.values()
+                for pending in table.pending.values()
+                for each in _left(table, pending)
+                if each in ids
+            }
+            return tuple(sorted(found, key=lambda each: each[1]))
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
         """Note that these changes are about to be handed to the org."""
@@ -232,6 +253,7 @@ class Editing(Comparing):
             message=message,
         )
         self._disk.items.append(item)
+        self._disk.tale.append((item.at, item))
         return item
 
     def _drop_items(self, table: Table, record_id: str, *kinds: Kind) -> None:
@@ -273,6 +295,16 @@ def _allow(schema: ObjectSchema, allowed: bool, done: str) -> None:
 def _new_row(schema: ObjectSchema, key: str) -> Row:
     row: Row = {each.name: None for each in schema.columns}
     return row | {"Id": key} | ({"IsDeleted": 0} if schema.has("IsDeleted") else {})
+
+
+def _left(table: Table, pending: Pending) -> Iterator[str]:
+    """The records that this one refers to no more once its change is sent."""
+    references = [each.name for each in table.schema.columns if each.type is FieldType.REFERENCE]
+    if pending.operation is Operation.DELETE:
+        row = table.rows.get(pending.record_id, {})
+        yield from (str(row.get(name)) for name in references)
+    else:
+        yield from (str(each.base) for name, each in pending.slots.items() if name in references)
 
 
 def _change(table: Table, pending: Pending) -> Change:

@@ -40,13 +40,20 @@ class _Case:
 class Deciding(Settling):
     """What `ports.Store` says of the inbox, over the tables in memory."""
 
-    def inbox(self) -> tuple[InboxItem, ...]:
+    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
         """What waits for a person, oldest first."""
         with self._disk.lock:
             tables = self._disk.tables
-            return tuple(
-                each.shown(tables[each.object_name.casefold()].pending.get(each.record_id)) for each in self._disk.items
-            )
+            items = [each for each in self._disk.items if each.number > after][:most]
+            return tuple(each.shown(tables[each.object_name.casefold()].pending.get(each.record_id)) for each in items)
+
+    def count_inbox(self) -> int:
+        """How many items wait."""
+        return len(self._disk.items)
+
+    def newest_item(self) -> int:
+        """A number that is greater than that of any item; every later item gets a greater one."""
+        return next(self._disk.numbers)
 
     def resolve(self, number: int, resolution: Resolution) -> None:
         """Carry out a person's decision."""

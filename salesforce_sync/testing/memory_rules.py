@@ -35,6 +35,7 @@ def _checked(schema: ObjectSchema, field: Field, value: Stored, creating: bool) 
             raise Misuse(f"{named} is required: it cannot be emptied.")
         return None
     why = _FORMS[field.type](value) if field.type in _FORMS else _wrong_text(field, value)
+    why = why or _too_large(field, value)
     if why:
         raise Misuse(f"{named} {why}, not {value!r}.")
     return value
@@ -78,6 +79,13 @@ def _wrong_decimal(value: Stored) -> str:
         return "" if Decimal(str(value)).is_finite() else "is a number"
     except InvalidOperation:
         return "is a number"
+
+
+def _too_large(field: Field, value: Stored) -> str:
+    most = field.whole_digits
+    if most is None or abs(Decimal(str(value))) < 10**most:
+        return ""
+    return f"holds {most} digits before the point at most"
 
 
 def _wrong_reference(value: Stored) -> str:

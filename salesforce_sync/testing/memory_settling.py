@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -25,13 +26,14 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
 from salesforce_sync.models.values import same as alike
+from salesforce_sync.ports import MOST_LISTED, Pushed
 from salesforce_sync.resolve import Policy
 from salesforce_sync.testing.forms import from_rest
 from salesforce_sync.testing.memory_contested import Contesting
 from salesforce_sync.testing.memory_outbox import Pending, PushLog, Sent
 from salesforce_sync.testing.memory_tables import LATEST, Row, Table, alive, dead, names
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(hours=1)
 
 
 class Settling(Contesting):
@@ -159,6 +161,9 @@ class Settling(Contesting):
         if isinstance(outcome, Deferred):
             wait = min(FIRST_WAIT * 2 ** min(pending.attempts - 1, 20), LONGEST_WAIT)
             pending.not_before = self._clock.now() + wait
+        if isinstance(outcome, Rejected) and outcome.apart:
+            self._dispute(table, pending, outcome)
+            return False
         parks = isinstance(outcome, Rejected) and not pending.touched and not pending.void
         if parks and isinstance(outcome, Rejected):
             pending.parked_for = outcome.kind
@@ -166,6 +171,16 @@ class Settling(Contesting):
             item.code, item.fields, item.matches = outcome.code, outcome.fields, outcome.matches
         self._tidy(table, pending)
         return parks
+
+    def _dispute(self, table: Table, pending: Pending, outcome: Rejected) -> None:
+        """Only some fields were refused: a person decides them."""
+        for name in outcome.apart:
+            if name in pending.slots:
+                pending.slots[name].disputed = True
+        self._tidy(table, pending)
+        if pending.conflicts():
+            item = self._tell(table, pending, Kind.CONFLICT, outcome.message)
+            item.code, item.fields = outcome.code, outcome.apart
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,9 +197,30 @@ class Settling(Contesting):
         """The last pushes, newest first."""
         with self._disk.lock:
             newest = list(self._disk.pushes.items())[::-1][:most]
-            return tuple(
-                Push(key, tuple(each.changes.values()), each.calls, each.seconds, each.problem) for key, each in newest
-            )
+            room = MOST_LISTED
+            found: list[Push] = []
+            for key, each in newest:
+                changes = tuple(each.changes.values())
+                beyond = Counter(change.outcome for change in changes[room:])
+                found.append(Push(key, changes[:room], each.calls, each.seconds, each.problem, None, beyond))
+                room -= len(changes[:room])
+            return tuple(found)
+
+    def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
+        """What became of a push's changes, the last first."""
+        with self._disk.lock:
+            log = self._disk.pushes.get(push_id, PushLog())
+            changes = list(log.changes.values())[:before]
+            left = len(changes) - most
+            return Pushed(tuple(changes[::-1][:most]), left if left > 0 else None)
+
+    def knows_push(self, push_id: str) -> bool:
+        """Whether it is one of the pushes that are kept."""
+        return push_id in self._disk.pushes
+
+    def made_here(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of these ids of the org that records have which were made here."""
+        return frozenset(ids) & frozenset(self._disk.ids.values())
 
     def record_push(self, push: Push) -> None:
         """Keep what a push cost and what stopped it."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from salesforce_sync.app import Budget, Diff, SFSync
+from salesforce_sync.app import Budget, SFSync
 from salesforce_sync.errors import FieldNotFound, NotSynced
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, can_be_sent_again
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Kind, Push, PushedChange
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -171,8 +171,7 @@ class Shown:
 
     def pending(self, object_name: str, record_id: str) -> bodies.ChangeBody | None:
         """What of this record waits to be sent."""
-        mine = (object_name, record_id)
-        found = next((each for each in self._sync.outbox() if (each.object_name, each.record_id) == mine), None)
+        found = self._sync.waiting(object_name, record_id)
         return None if found is None else self.change(found)
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────

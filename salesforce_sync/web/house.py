@@ -15,6 +15,7 @@ from salesforce_sync.config import Config
 from salesforce_sync.web.browser_logins import BrowserLogins
 from salesforce_sync.web.failures import Throttled
 from salesforce_sync.web.guard import Bounds
+from salesforce_sync.web.known import Known
 from salesforce_sync.web.logging_in import Begins
 from salesforce_sync.web.replicas import Replica, Replicas
 from salesforce_sync.web.runs import Runs
@@ -62,6 +63,7 @@ class House:
         self.replicas = Replicas(self.access, self.runs)
         self.browser_logins = BrowserLogins()
         self.logins = Begins()
+        self.known = Known(self.access.path)
         limits = settings.limits
         self.by_user, self.by_connection = Throttle(limits.user), Throttle(limits.connection)
         self.by_syncs, self.by_failures = Throttle(limits.syncs), Throttle(limits.failures)
@@ -119,6 +121,7 @@ class House:
         """Close every file; not, and False, where a run goes on still: it may be left at any instant."""
         if not self.runs.idle(PATIENCE_SECONDS):
             return False
+        self.known.close()
         self.replicas.close()
         self.access.close()
         return True

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/connections", tags=["connections"])
 CALLBACK = "/connect/callback"
 
 
-@router.post("", **gives(bodies.ConnectionBody, status=201, takes=bodies.NewConnection))
+@router.post("", **gives(bodies.ConnectionBody, connection=False, status=201, takes=bodies.NewConnection))
 def add(
     request: Request,
     caller: EditingCaller,
@@ -42,7 +42,7 @@ def add(
     return answered(connection_body(house, caller, made), 201)
 
 
-@router.delete("/{connectionId}", **gives(bodies.Done))
+@router.delete("/{connectionId}", **gives(bodies.Done, connection=False))
 def remove(request: Request, caller: EditingCaller, connectionId: str) -> Response:
     """Forget a connection of the caller's own. Its replica, and edits that were not sent, stay on the disk."""
     house = house_of(request)
@@ -64,7 +64,7 @@ def check_address(caller: Caller, url: str) -> None:
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.post("/complete", **gives(bodies.ConnectionBody, takes=bodies.CameBack, fails=REMOTE))
+@router.post("/complete", **gives(bodies.ConnectionBody, connection=False, takes=bodies.CameBack, fails=REMOTE))
 async def complete(
     request: Request, caller: EditingCaller, wanted: Annotated[bodies.CameBack, Depends(sent(bodies.CameBack))]
 ) -> Response:
@@ -84,7 +84,7 @@ async def complete(
     return answered(await house.run(finish))
 
 
-@router.post("/{connectionId}/login", **gives(bodies.LoginBegun, takes=bodies.BrowserLoginRequest))
+@router.post("/{connectionId}/login", **gives(bodies.LoginBegun, connection=False, takes=bodies.BrowserLoginRequest))
 def begin(
     request: Request,
     caller: EditingCaller,
@@ -106,7 +106,9 @@ def begin(
     return answered(bodies.LoginBegun(authorize_url=login.authorize_url, redirect_uri=redirect))
 
 
-@router.post("/{connectionId}/connect", **gives(bodies.ConnectionBody, takes=bodies.Credentials, fails=REMOTE))
+@router.post(
+    "/{connectionId}/connect", **gives(bodies.ConnectionBody, connection=False, takes=bodies.Credentials, fails=REMOTE)
+)
 async def connect(
     request: Request,
     caller: EditingCaller,

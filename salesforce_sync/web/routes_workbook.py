@@ -64,9 +64,8 @@ def _attachment() -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
 
 
-_TAKES: Final = {
-    "requestBody": {"required": True, "content": {MEDIA: {"schema": {"type": "string", "format": "binary"}}}}
-}
+_BINARY: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_TAKES: Final = {"requestBody": {"required": True, "content": _BINARY}}
 _UPLOAD: Final = gives(bodies.PreviewBody, fails=FAILS)
 _UPLOAD["openapi_extra"] |= _TAKES
 

@@ -6,7 +6,7 @@ import pytest
 
 from salesforce_sync.models.change import LossLimit, Merged
 from salesforce_sync.models.inbox import Conflict, Kind
-from salesforce_sync.models.outbox import ChangeState, Operation
+from salesforce_sync.models.outbox import Applied, ChangeState, Operation
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import to_18
@@ -19,6 +19,7 @@ from tests.contract.edits import (
     NEW,
     NOON,
     ONE,
+    SENT_AT,
     THREE,
     TWO,
     acme,
@@ -594,3 +595,27 @@ def test_a_row_made_here_is_never_set_aside(replica):
 
     assert shown(replica, local)["Name"] == "Nut"
     assert len(waiting(replica)) == 1
+
+
+def test_records_that_refer_to_each_other_are_deleted_without_a_question(replica):
+    arrive(replica, ACCOUNT, acme(ParentId=BOLT), row(ACCOUNT, BOLT, ONE, Name="Bolt", Active__c=False, ParentId=ACME))
+    replica.delete("Account", ACME)
+    replica.delete("Account", BOLT)
+    first = next(each for each in replica.changes() if each.record_id == ACME)
+    replica.sending([first], "push-1", SENT_AT, None)
+    replica.settle("push-1", [Applied(first, ACME)])
+
+    # The org empties what referred to the deleted record.
+    arrive(replica, ACCOUNT, row(ACCOUNT, BOLT, THREE, Name="Bolt", Active__c=False))
+
+    assert replica.inbox() == ()
+    assert [(each.record_id, each.operation) for each in waiting(replica)] == [(BOLT, Operation.DELETE)]
+
+
+def test_a_reference_that_somebody_else_emptied_is_asked_about(replica):
+    arrive(replica, ACCOUNT, acme(ONE, ParentId=BOLT))
+    replica.delete("Account", ACME)
+
+    arrive(replica, ACCOUNT, acme(THREE))
+
+    assert [each.kind for each in replica.inbox()] == [Kind.CHANGED_THERE]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from salesforce_sync.errors import FieldNotFound, Misuse, NotSynced
+from salesforce_sync.testing import make_field, make_schema
 from tests.contract.edits import ACCOUNT, ACME, JANE, arrive, only, row, send, shown
 
 WRONG = {
@@ -149,3 +150,50 @@ def test_a_value_of_the_org_that_breaks_a_rule_does_not_hinder_other_edits(repli
     replica.update("Account", ACME, {"Phone": "2"})
 
     assert only(replica).values == {"Phone": "2"}
+
+
+NUMBERS = make_schema(
+    "Number__c",
+    make_field("Price__c", "currency", precision=5, scale=2),
+    make_field("Count__c", "int", digits=3),
+    make_field("Long__c", "double", precision=18, scale=0),
+    make_field("Any__c", "double"),
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "most"),
+    [
+        ("Price__c", 1000, 3),
+        ("Price__c", -1234.5, 3),
+        ("Count__c", 1000, 3),
+        ("Long__c", "1234567890123456789", 18),
+        ("Long__c", 1e18, 18),
+    ],
+)
+def test_a_number_with_too_many_digits_is_refused(world, field, value, most):
+    world.store.adopt(NUMBERS)
+
+    with pytest.raises(Misuse, match=rf"Number__c\.{field} holds {most} digits before the point at most"):
+        world.store.create("Number__c", {field: value})
+    assert world.store.changes() == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Price__c", 999.99),
+        ("Price__c", -999),
+        ("Price__c", 1.23456),
+        ("Count__c", -999),
+        ("Long__c", "999999999999999999.5"),
+        ("Long__c", "-0000999999999999999999"),
+        ("Any__c", 1e30),
+    ],
+)
+def test_a_number_that_fits_is_taken_and_its_decimals_are_the_org_s_to_round(world, field, value):
+    world.store.adopt(NUMBERS)
+
+    world.store.create("Number__c", {field: value})
+
+    assert [each.values for each in world.store.changes()] == [{field: value}]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from salesforce_sync.models.inbox import Kind
+from salesforce_sync.models.inbox import Kind, Resolution, Side
 from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Edit, Match, Operation, Rejected
 from tests.contract.edits import (
     ACCOUNT,
@@ -346,3 +346,16 @@ def test_a_value_that_our_write_took_the_place_of_with_itself_is_nothing(replica
     replica.settle("push-1", [Applied(change, ACME, replaced={"Phone": "2"})])
 
     assert replica.inbox() == ()
+
+
+def test_a_field_that_is_refused_for_itself_waits_alone(replica):
+    replica.update("Account", ACME, {"Phone": "2", "Name": "Acme & Co"})
+    (change,) = send(replica)
+    replica.settle("push-1", [Rejected(change, "INVALID_FIELD", "No such column 'Phone'", apart=("Phone",))])
+
+    found = item(replica)
+    assert [(each.state, each.values) for each in replica.changes()] == [(ChangeState.WAITING, {"Name": "Acme & Co"})]
+    assert (found.kind, found.code, found.fields) == (Kind.CONFLICT, "INVALID_FIELD", ("Phone",))
+    assert [(each.field, each.base, each.local, each.org) for each in found.conflicts] == [("Phone", "1", "2", "1")]
+    replica.resolve(found.number, Resolution(Side.ORG))
+    assert (replica.inbox(), shown(replica, ACME)["Phone"]) == ((), "1")

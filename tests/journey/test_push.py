@@ -3,6 +3,7 @@
 import pytest
 
 from salesforce_sync.api.write_route import Way
+from salesforce_sync.errors import DiskFull
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.run import RunState
@@ -119,3 +120,58 @@ def test_somebody_else_s_edit_is_not_overwritten(rig):
 
     assert rig.there()[rig.ids[0]] == "theirs"
     assert [(each.record_id, each.kind) for each in rig.store.inbox()] == [(rig.ids[0], Kind.CONFLICT)]
+
+
+@pytest.mark.parametrize("taken", ["hidden", "read-only"])
+@pytest.mark.parametrize("told", ["by the refusal", "by a pull before"])
+def test_a_field_that_was_taken_away_waits_alone(rig, taken, told):
+    rig.store.update(WIDGET, rig.ids[0], {"Text__c": "edited", "Count__c": 5})
+    rig.store.update(WIDGET, rig.ids[1], {"Count__c": 6})
+    rig.store.update(WIDGET, rig.ids[2], {"Text__c": "edited too"})
+    (rig.world.sim.permissions.hide_field if taken == "hidden" else rig.world.sim.permissions.make_read_only)(
+        WIDGET, "Count__c"
+    )
+    if told == "by a pull before":
+        rig.clock.sleep(2 * 86400)
+        rig.engine().pull([WIDGET])
+
+    push = rig.push()
+    items = {each.record_id: each for each in rig.store.inbox()}
+    again = rig.push()
+
+    texts = rig.there()
+    assert [texts[key] for key in rig.ids[:3]] == ["edited", "first 1", "edited too"]
+    assert (push.state, again.changes) == (RunState.PARTIAL, ())
+    assert sorted(items) == sorted(rig.ids[:2])
+    assert {tuple(conflict.field for conflict in each.conflicts) for each in items.values()} == {("Count__c",)}
+    assert {each.kind for each in items.values()} == {Kind.CONFLICT}
+    assert sorted(each.values.get("Count__c") for each in rig.store.changes() if each.values) == []
+
+
+def test_a_disk_that_is_full_when_the_answers_come_loses_and_doubles_nothing(rig):
+    edit_everything(rig)
+    for number in range(2):
+        rig.store.update(WIDGET, rig.ids[3 + number], {"Long__c": f"{number}" * 30_000})
+    rig.store.settle = full_disk_at(rig.path, rig.store.settle)
+
+    with pytest.raises(DiskFull):
+        rig.push()
+    rig.restart()
+    for _ in range(3):
+        rig.clock.sleep(3600)
+        rig.sync()
+
+    assert sorted(rig.there().values()) == EXPECTED
+    assert (rig.store.changes(), rig.store.inbox()) == ((), ())
+    assert rig.here() == rig.there()
+
+
+def full_disk_at(path, settle):
+    """The first settling, while the database cannot grow by a page."""
+
+    def settled(push_id, outcomes):
+        writer = settle.__self__._connections.writer
+        writer.execute("PRAGMA max_page_count = 1")  # as many as there are
+        return settle(push_id, outcomes)
+
+    return settled

@@ -87,3 +87,16 @@ def test_an_object_without_a_stamp_is_read_whole_and_status_says_so(user, simorg
     assert user("query", f"SELECT Text__c FROM Widget__c WHERE Id = '{widget}'", "--json").json["rows"] == [
         {"Text__c": "another"}
     ]
+
+
+def test_a_policy_for_something_that_is_not_there_is_told(user, simorg):
+    user("sync", "Account", "Contact")
+    named = "{Contakt: org, Contact.Fone: local, Contact.Phone: org, Account: newest}"
+    user.settle(simorg.url, more=f"sync: {{conflicts: {named}}}\n")
+
+    synced, status = user("sync", "Account"), user("status", "--json")
+
+    assert synced.code == 0
+    assert "sync.conflicts names contakt: no object contakt is synced here." in synced.err
+    assert "sync.conflicts names contact.fone: Contact has no field 'fone'." in synced.err
+    assert [each.split()[2] for each in status.json["warnings"]] == ["contakt:", "contact.fone:"]

@@ -21,6 +21,7 @@ from salesforce_sync.models.outbox import Change, is_local
 from salesforce_sync.ports import Order
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import Rules
 from salesforce_sync.testing import MemoryOrg, MemoryStore, make_field, make_schema
 from tests.unit.orgs import replica
 
@@ -127,6 +128,7 @@ class History:
         self.chance = random.Random(self.seed)
         self.org = WatchedOrg()
         self.org.orders_a_call = self.chance.choice([1, 2, 5])
+        self.rules = Rules(window=self.chance.choice([1, 2, 10_000]))
         self.store = MemoryStore(self.org.clock)
         self.first = [self.org.put("Account", Name=f"first {number}") for number in range(4)]
         self.children = [self.org.put("Contact", LastName=f"child {each}", AccountId=self.first[0]) for each in (1, 2)]
@@ -134,7 +136,7 @@ class History:
         self.engine().run(["Account", "Contact"])
 
     def engine(self, store: Any = None) -> SyncEngine:
-        return SyncEngine(self.org, store or self.store, self.org.clock, Bus())
+        return SyncEngine(self.org, store or self.store, self.org.clock, Bus(), self.rules)
 
     def token(self) -> str:
         return f"t{len(self.steps)}-{self.chance.random():.6f}"

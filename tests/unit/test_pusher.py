@@ -1,5 +1,6 @@
 """The push: what reaches the org, what waits, and what is said of it."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from threading import Event
@@ -8,7 +9,7 @@ import pytest
 
 from salesforce_sync.errors import LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
 from salesforce_sync.models.inbox import Resolution, Side
-from salesforce_sync.models.outbox import ChangeState, Kind, Operation
+from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
@@ -82,6 +83,36 @@ class OrgThatStops:
         for outcomes in self._org.write(orders, announce):
             self._stop.set()
             yield outcomes
+
+
+class OrgMeanwhile:
+    """Another org, while whose first call is under way somebody does something here."""
+
+    def __init__(self, org, meanwhile):
+        self._org, self._meanwhile = org, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        for outcomes in self._org.write(orders, announce):
+            self._meanwhile()
+            yield outcomes
+
+
+class OrgWithoutSomething:
+    """Another org, which says of every update that something is deleted, and not what."""
+
+    def __init__(self, org):
+        self._org, self.calls = org, 0
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        self.calls += 1
+        announce([each.change for each in orders], None)
+        yield tuple(Conflicted(each.change, "ENTITY_IS_DELETED", "entity is deleted") for each in orders)
 
 
 @pytest.fixture
@@ -227,7 +258,7 @@ def test_the_dry_run_writes_nothing_and_says_what_the_push_then_does(rig):
     preview = rig.engine.dry_run()
 
     assert rig.org.written == []
-    foretold = [(o.change.object_name, o.change.operation) for wave in preview.plan.waves for o in wave.orders]
+    foretold = [(each.object_name, each.operation) for each in preview.orders]
     push = rig.push()
     assert [(each.object_name, each.operation) for each in push.changes] == foretold
     assert push.calls == preview.calls
@@ -265,8 +296,19 @@ def test_children_of_a_rejected_parent_wait_and_follow_when_it_is_mended(rig):
     assert rig.equal()
 
 
-def test_a_lock_is_tried_again_later(rig):
+def test_a_lock_that_is_soon_over_is_tried_again_within_the_push(rig):
     rig.org.lock_row(rig.acme)
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.bolt, Phone="3")
+
+    push = rig.push()
+
+    assert sorted(outcomes(push)) == [(rig.acme, "applied"), (rig.bolt, "applied")]
+    assert push.complete
+
+
+def test_a_lock_is_tried_again_later(rig):
+    rig.org.lock_row(rig.acme, times=4)
     rig.edit(rig.acme, Phone="2")
 
     first, at_once = rig.push(), rig.push()
@@ -278,6 +320,7 @@ def test_a_lock_is_tried_again_later(rig):
         (),
         [(rig.acme, "applied")],
     )
+    assert re.search(r"The first push after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", first.changes[0].problem.hint)
 
 
 def test_a_run_with_rejected_rows_is_partial(rig):
@@ -317,9 +360,32 @@ def test_a_held_object_waits_and_the_others_go(rig):
     with rig.store.claim("Account"):
         push = rig.push()
 
-    assert outcomes(push) == [(rig.jane, "applied")]
+    assert outcomes(push) == [(rig.jane, "applied"), (rig.acme, "left")]
     assert (push.problem.code, push.complete) == ("STORE_BUSY", False)
     assert outcomes(rig.push()) == [(rig.acme, "applied")]
+
+
+def test_an_object_that_is_first_edited_during_a_push_is_not_written_while_somebody_holds_it(rig):
+    rig.edit(rig.acme, Phone="2")
+
+    with rig.store.claim("Contact"):
+        org = OrgMeanwhile(rig.org, lambda: rig.edit(rig.jane, "Contact", LastName="Joan"))
+        push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.jane, "left")]
+    assert (push.problem.code, rig.there(rig.jane, "Contact")["LastName"]) == ("STORE_BUSY", "Jane")
+    assert outcomes(rig.push()) == [(rig.jane, "applied")]
+
+
+def test_an_object_that_is_first_edited_during_a_push_is_held_and_written(rig):
+    rig.edit(rig.acme, Phone="2")
+    org = OrgMeanwhile(rig.org, lambda: rig.edit(rig.jane, "Contact", LastName="Joan"))
+
+    push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.jane, "applied")]
+    with rig.store.claim("Account"), rig.store.claim("Contact"):
+        assert rig.store.changes() == ()
 
 
 # ── both sides ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -533,13 +599,40 @@ def test_a_push_that_is_stopped_sends_no_further_call_and_nothing_is_lost(rig):
 
     push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
 
-    assert outcomes(push) == [(rig.acme, "applied")]
-    assert push.problem.code == "STOPPED"
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.bolt, "left")]
+    assert (push.problem.code, push.state) == ("STOPPED", RunState.PARTIAL)
     assert [each.state for each in rig.store.changes()] == [ChangeState.WAITING]
     assert outcomes(rig.push()) == [(rig.bolt, "applied")]
 
 
+def test_an_edit_that_refers_to_something_deleted_waits_in_the_inbox_though_its_record_is_there(rig):
+    org = OrgWithoutSomething(rig.org)
+    engine = SyncEngine(org, rig.store, rig.world.clock, rig.bus)
+    rig.edit(rig.jane, "Contact", AccountId=rig.bolt)
+
+    first, second = engine.push(), engine.push()
+
+    assert (outcomes(first), second.changes, org.calls) == ([(rig.jane, "rejected")], (), 2)
+    assert [(each.kind, each.code) for each in rig.store.inbox()] == [(Kind.REJECTED, "ENTITY_IS_DELETED")]
+
+
 # ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_undo_overwrites_nobody(rig):
+    rig.edit(rig.acme, Phone="2", Name="Acme 2")
+    rig.edit(rig.bolt, Phone="3")
+    push = rig.push()
+    rig.org.tick()
+    rig.org.put("Account", rig.acme, Phone="theirs")
+    rig.org.tick()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("theirs", "Acme")
+    assert rig.there(rig.bolt)["Phone"] == "1"
+    assert undone.push.state is RunState.PARTIAL
+    assert rig.kinds() == [(rig.acme, Kind.CONFLICT)]
 
 
 def test_a_push_is_undone(rig):

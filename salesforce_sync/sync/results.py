@@ -1,0 +1,165 @@
+"""What became of a push's changes, while it goes on: so many one by one, of the others only how they ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from salesforce_sync.models.outbox import (
+    Applied,
+    Blocked,
+    Change,
+    ChangeState,
+    Conflicted,
+    Deferred,
+    Lost,
+    Outcome,
+    PushedChange,
+    Rejected,
+    Wanted,
+)
+from salesforce_sync.models.run import Problem
+from salesforce_sync.ports import MOST_LISTED, Store
+
+PASSING = frozenset(
+    (
+        "UNABLE_TO_LOCK_ROW",
+        "QUERY_TIMEOUT",
+        "PROCESSING_HALTED",
+        "BATCH_PROCESSING_HALTED",
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    )
+)
+"""Reasons of Salesforce's for which a row was not taken that are mostly over within seconds."""
+
+Told = tuple[tuple[PushedChange, ...], dict[str, int]]
+"""Changes one by one, and how many others ended how."""
+
+
+@dataclass(slots=True)
+class Results:
+    """`ended` holds, by number, how each change ended that is not applied; `disputed` those that went on without
+    what is in dispute. Of so many of each the whole change is known (`_known`, `_in_part`).
+    """
+
+    ended: dict[int, str] = field(default_factory=dict)
+    disputed: set[int] = field(default_factory=set)
+    _applied: list[PushedChange] = field(default_factory=list)
+    _applied_besides: int = 0
+    _known: dict[int, PushedChange] = field(default_factory=dict)
+    _in_part: dict[int, PushedChange] = field(default_factory=dict)
+
+    def take(self, outcome: Outcome) -> None:
+        """The org has answered."""
+        number = outcome.change.number
+        before, known = self.ended.pop(number, None), self._known.pop(number, None)
+        if before in ("conflicted", "rejected"):
+            self._dispute(number, known, outcome.change)
+        told = _pushed(outcome)
+        if not isinstance(outcome, Applied):
+            self._end(number, told)
+        elif len(self._applied) < MOST_LISTED:
+            self._applied.append(told)
+        else:
+            self._applied_besides += 1
+
+    def block(self, blocked: Blocked) -> None:
+        """It cannot be sent before another one."""
+        problem = Problem("BLOCKED", f"It waits for {blocked.by}, which is not in the org yet.")
+        self._end(blocked.change.number, _as_pushed(blocked.change, "blocked", problem))
+
+    def leave(self, changes: Iterable[Change]) -> None:
+        """The push ends before it comes to these."""
+        for each in changes:
+            if each.number not in self.ended:
+                self._end(each.number, _as_pushed(each, "left"))
+
+    def _end(self, number: int, told: PushedChange) -> None:
+        self.ended[number] = told.outcome
+        if len(self._known) < MOST_LISTED:
+            self._known[number] = told
+
+    def _dispute(self, number: int, known: PushedChange | None, sent: Change) -> None:
+        self.disputed.add(number)
+        if known is not None and len(self._in_part) < MOST_LISTED:
+            fields = {each.field for each in sent.edits}
+            left = tuple(each for each in known.edits if each.field not in fields)
+            self._in_part[number] = replace(known, edits=left)
+
+    def told(self, store: Store) -> Told:
+        """Everything, in the order of the outbox: what is applied, what is not, and what is only in part.
+
+        A conflict that a policy decided for the org, or that was none (both sides made the same change), is over.
+        """
+        self._forget(_gone(store, self.numbers("conflicted")))
+        self._say_when(store)
+        # What was not in dispute has been sent, and the rest waits: the change is in the org in part only.
+        in_part = sorted(_parked(store, sorted(self.disputed - self.ended.keys())))
+        beyond = Counter(outcome for number, outcome in self.ended.items() if number not in self._known)
+        beyond["applied"] += self._applied_besides
+        beyond["conflicted"] += sum(number not in self._in_part for number in in_part)
+        listed = (
+            *self._applied,
+            *(each for _, each in sorted(self._known.items(), key=lambda pair: pair[0])),
+            *(self._in_part[number] for number in in_part if number in self._in_part),
+        )
+        return listed, {outcome: count for outcome, count in beyond.items() if count}
+
+    def numbers(self, outcome: str) -> list[int]:
+        """Those that ended so, in the order of the outbox."""
+        return sorted(number for number, each in self.ended.items() if each == outcome)
+
+    def soon(self) -> list[int]:
+        """Those that the org was only kept from for a moment."""
+        problems = {number: self._known[number].problem for number in self.numbers("deferred") if number in self._known}
+        return [number for number, problem in problems.items() if problem is not None and problem.code in PASSING]
+
+    def _say_when(self, store: Store) -> None:
+        """Let those that the org did not take now tell when they are tried again."""
+        listed = [number for number in self.numbers("deferred") if number in self._known]
+        for change in store.changes(Wanted(numbers=listed)) if listed else ():
+            known = self._known[change.number]
+            if change.not_before is not None and known.problem is not None:
+                hint = f"The first push after {change.not_before:%Y-%m-%d %H:%M:%S} UTC sends it again."
+                self._known[change.number] = replace(known, problem=replace(known.problem, hint=hint))
+
+    def _forget(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            del self.ended[number]
+            self._known.pop(number, None)
+
+
+def _gone(store: Store, numbers: Sequence[int]) -> frozenset[int]:
+    """Those of them that are in the outbox no more."""
+    here = (each.number for some in _parts(numbers) for each in store.changes(Wanted(numbers=some)))
+    return frozenset(numbers) - frozenset(here)
+
+
+def _parked(store: Store, numbers: Sequence[int]) -> frozenset[int]:
+    found = (each for some in _parts(numbers) for each in store.changes(Wanted(numbers=some)))
+    return frozenset(each.number for each in found if each.state is ChangeState.PARKED)
+
+
+def _parts(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (numbers[start : start + MOST_LISTED] for start in range(0, len(numbers), MOST_LISTED))
+
+
+def _pushed(outcome: Outcome) -> PushedChange:
+    change = outcome.change
+    match outcome:
+        case Applied(record_id=record_id):
+            return replace(_as_pushed(change, "applied"), record_id=record_id)
+        case Rejected(code=code, message=message):
+            return _as_pushed(change, "rejected", Problem(code, message))
+        case Deferred(code=code, message=message):
+            return _as_pushed(change, "deferred", Problem(code, message))
+        case Lost(message=message):
+            hint = "The next push finds out whether the org has it, before anything is sent again."
+            return _as_pushed(change, "lost", Problem("NO_ANSWER", message, hint))
+        case Conflicted():
+            return _as_pushed(change, "conflicted")
+
+
+def _as_pushed(change: Change, outcome: str, problem: Problem | None = None) -> PushedChange:
+    return PushedChange(change.object_name, change.record_id, change.operation, change.edits, outcome, problem)

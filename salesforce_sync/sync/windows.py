@@ -1,0 +1,140 @@
+"""The outbox a part at a time, in its order: so many changes that may go now, with all that they have to wait for.
+
+A push of hundreds of thousands of changes holds no more of them at once. What is planned from a part must see what its
+changes depend on, wherever that stands in the outbox: the creates of parents, and what leaves a record that goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+
+from salesforce_sync.models.outbox import Change, Operation, Wanted
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.ports import Store
+from salesforce_sync.sync.plan import References, parents
+
+Schemas = Mapping[str, ObjectSchema]
+
+NOBODY: AbstractSet[int] = frozenset()
+_MOVED = (Operation.DELETE, Operation.UNDELETE)
+_BROUGHT = (Operation.CREATE, Operation.UNDELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the outbox, up to the number `last`.
+
+    `references`: what the rows refer to that are deleted or brought back. `arrived`: records made here that are as good
+    as in the org. `put_off`: deletions that have to wait for more than could be held at once.
+    """
+
+    changes: tuple[Change, ...]
+    last: int
+    references: References
+    arrived: AbstractSet[str]
+    put_off: AbstractSet[int]
+
+
+class Windows:
+    """The windows of one pass over the outbox, one after the other.
+
+    `most` changes are chosen at a time; with what they depend on there are no more than `room`, if one is given.
+    """
+
+    def __init__(self, store: Store, schemas: Schemas, most: int, room: int | None) -> None:
+        self._store = store
+        self._schemas = schemas
+        self._most = most
+        self._room = room
+        self._after = 0
+        self._last: int | None = None
+
+    def next(self, now: datetime, without: AbstractSet[int] = NOBODY) -> Window | None:
+        """The next one; None behind the last. `without` are numbers of changes that are as good as sent."""
+        if self._last is not None:
+            self._after = self._last
+        found = self._window(Wanted(self._after, most=self._most, due=now), without)
+        self._last = None if found is None else found.last
+        return found
+
+    def again(self, now: datetime) -> Window | None:
+        """The one that was given last, as it is by now."""
+        return self._window(Wanted(self._after, until=self._last, most=self._most, due=now), NOBODY)
+
+    def _window(self, wanted: Wanted, without: AbstractSet[int]) -> Window | None:
+        chosen = self._store.changes(wanted)
+        if not chosen:
+            return None
+        gathering = _Gathering(self._store, self._schemas, without, self._room)
+        gathering.complete(chosen)
+        ordered = sorted(gathering.found.values(), key=lambda each: each.number)
+        last = chosen[-1].number
+        return Window(tuple(ordered), last, gathering.references, gathering.arrived, gathering.put_off)
+
+
+class _Gathering:
+    """Changes, to which come the changes that they depend on."""
+
+    def __init__(self, store: Store, schemas: Schemas, without: AbstractSet[int], room: int | None) -> None:
+        self._store = store
+        self._schemas = schemas
+        self._without = without
+        self._room = room
+        self.found: dict[int, Change] = {}
+        self.references: dict[str, tuple[str, ...]] = {}
+        self.arrived: set[str] = set()
+        self.put_off: set[int] = set()
+
+    def complete(self, changes: Iterable[Change]) -> None:
+        """Take these, and all that they depend on."""
+        new = self._take(changes)
+        while new:
+            new = [*self._brought(new), *self._leaving(new)]
+
+    def _take(self, changes: Iterable[Change]) -> list[Change]:
+        """Those of them that are new here, and not as good as sent."""
+        new = [each for each in changes if each.number not in self.found and each.number not in self._without]
+        self.found.update((each.number, each) for each in new)
+        self.references |= _references(self._store, self._schemas, new)
+        return new
+
+    def _brought(self, changes: Sequence[Change]) -> list[Change]:
+        """The creates and undeletions of what these refer to."""
+        ids = {each for change in changes for each in self._pointed(change)}
+        if not ids:
+            return []
+        found = [each for each in self._store.changes(Wanted(records=ids)) if each.operation in _BROUGHT]
+        self.arrived |= {each.record_id for each in found if each.number in self._without}
+        return self._take(found)
+
+    def _pointed(self, change: Change) -> Iterable[str]:
+        if change.operation is Operation.UNDELETE:
+            return self.references.get(change.record_id, ())
+        references = self._schemas[change.object_name].references
+        values = (each.value for each in change.edits if each.field in references)
+        return (each for each in values if isinstance(each, str) and each)
+
+    def _leaving(self, changes: Sequence[Change]) -> list[Change]:
+        """What has to be sent before the deletions among these, as far as there is room; the others are put off."""
+        deleted = {each.record_id: each.number for each in changes if each.operation is Operation.DELETE}
+        leaving = self._store.leaving(tuple(deleted)) if deleted else ()
+        wanted = sorted({number for _, number in leaving} - self.found.keys() - self._without)
+        free = len(wanted) if self._room is None else max(0, self._room - len(self.found))
+        out = frozenset(wanted[free:])
+        self.put_off |= {deleted[record_id] for record_id, number in leaving if number in out}
+        return self._take(self._store.changes(Wanted(numbers=wanted[:free]))) if wanted[:free] else []
+
+
+def _references(store: Store, schemas: Schemas, changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
+    """What the rows refer to that are deleted or brought back here."""
+    found: dict[str, tuple[str, ...]] = {}
+    moved = [each for each in changes if each.operation in _MOVED]
+    for name in sorted({each.object_name for each in moved}):
+        ids = [each.record_id for each in moved if each.object_name == name]
+        names = [each.name for each in schemas[name].columns]
+        for key, row in store.rows(name, ids).items():
+            found[key] = parents(schemas[name], dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
+    return found
