@@ -1,4 +1,4 @@
-"""What this server has heard of one replica since it began: the signals, and how many API calls were used when."""
+"""What this server hears of one replica: that something has happened, and how many API calls were used when."""
 
 from __future__ import annotations
 
@@ -13,20 +13,10 @@ from typing import Final
 from salesforce_sync.app import SFSync
 from salesforce_sync.signals import Progress, PushComplete, Signal, SyncComplete, SyncFailed
 
-KEPT: Final = 500
 _DAY: Final = timedelta(hours=24)
 _SAMPLES: Final = 2_000
 _ENDS: Final = (SyncComplete, SyncFailed, PushComplete)
 """Signals after which the calls of something are all made."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeardSignal:
-    """A signal, and when it was heard (this machine's time)."""
-
-    number: int
-    at: datetime
-    signal: Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +28,12 @@ class Sample:
 
 
 class Heard:
-    """Listens to a replica's signals; keeps the last ones, and the calls of a day."""
+    """Listens to a replica's signals: wakes whoever waits for the next, and notes the calls of a day."""
 
     def __init__(self, sync: SFSync) -> None:
         self._sync = sync
         self._lock = threading.Lock()
-        self._signals: deque[HeardSignal] = deque(maxlen=KEPT)
         self._samples: deque[Sample] = deque(maxlen=_SAMPLES)
-        self._number = 0
         self._wakers: list[Callable[[], None]] = []
         self.stopped = False
         sync.on("*", self._hear)
@@ -53,27 +41,20 @@ class Heard:
     def _hear(self, signal: Signal) -> None:
         if isinstance(signal, Progress):
             return
-        with self._lock:
-            self._number += 1
-            self._signals.append(HeardSignal(self._number, datetime.now(UTC), signal))
-            wakers = tuple(self._wakers)
         if isinstance(signal, _ENDS):
             self.sample()
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            wakers = tuple(self._wakers)
         for wake in wakers:
             wake()
-
-    def after(self, number: int) -> list[HeardSignal]:
-        """The signals behind this one, oldest first."""
-        with self._lock:
-            return [each for each in self._signals if each.number > number]
 
     def stop(self) -> None:
         """Wake everybody who listens: nothing more will be heard."""
         self.stopped = True
-        with self._lock:
-            wakers = tuple(self._wakers)
-        for wake in wakers:
-            wake()
+        self._wake()
 
     @contextmanager
     def listening(self, wake: Callable[[], None]) -> Iterator[None]:

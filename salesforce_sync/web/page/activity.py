@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.access import Role
 from salesforce_sync.access.audit import Entry
+from salesforce_sync.signals import Told
 from salesforce_sync.web import documents
 from salesforce_sync.web.asking import Asked
-from salesforce_sync.web.heard import HeardSignal
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
 
 router = APIRouter(prefix="/org/{connection}/activity", route_class=PageRoute, include_in_schema=False)
@@ -27,7 +28,12 @@ FROM _sync_run ORDER BY id DESC
 """
 _MOST_RUNS: Final = 60
 _MOST_ENTRIES: Final = 100
-_STILL_HERE_SECONDS: Final = 15.0
+_MOST_SIGNALS: Final = 100
+_LOOK_EVERY: Final = 2.0
+"""Seconds between two looks for signals of other processes; those of this one come at once."""
+
+_STILL_HERE: Final = 8
+"""Looks without a signal after which the stream says that it is still there."""
 
 
 @router.get("")
@@ -38,7 +44,7 @@ def activity(request: Request, asked: Looking, before: Annotated[int | None, Que
         asked,
         "activity.html",
         "activity",
-        signals=list(reversed(asked.replica.heard.after(0)))[:100],
+        signals=[_document(asked, each) for each in reversed(_last_signals(asked))],
         runs=[dict(zip(_RUN, row, strict=True)) for row in asked.replica.sync.query(_RUNS, _MOST_RUNS).rows],
         entries=_entries(asked, before),
         sessions=[documents.session(each) for each in asked.replica.sessions.all()[:10]],
@@ -46,6 +52,16 @@ def activity(request: Request, asked: Looking, before: Annotated[int | None, Que
 
 
 _RUN: Final = ("object_name", "state", "finished", "seconds", "rows", "changed", "code", "message", "hint")
+
+
+def _last_signals(asked: Asked) -> Sequence[Told]:
+    sync = asked.replica.sync
+    return sync.signals(max(0, sync.newest_signal() - _MOST_SIGNALS), _MOST_SIGNALS)
+
+
+def _document(asked: Asked, told: Told) -> dict[str, Any]:
+    said = asked.replica.sync.signal_document(told)
+    return {"number": told.number, "at": said["ts"], "line": said["msg"]}
 
 
 def _entries(asked: Asked, before: int | None) -> tuple[Entry, ...]:
@@ -71,7 +87,7 @@ _UNBUFFERED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def _told(asked: Asked, after: int) -> AsyncIterator[bytes]:
-    loop, woken, heard = asyncio.get_running_loop(), asyncio.Event(), asked.replica.heard
+    loop, woken, heard, quiet = asyncio.get_running_loop(), asyncio.Event(), asked.replica.heard, 0
 
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
@@ -80,19 +96,12 @@ async def _told(asked: Asked, after: int) -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"
         while not heard.stopped:
             woken.clear()
-            for each in heard.after(after):
+            found = await run_in_threadpool(asked.replica.sync.signals, after, _MOST_SIGNALS)
+            for each in found:
                 after = each.number
-                yield _written(each)
-            try:
-                await asyncio.wait_for(woken.wait(), _STILL_HERE_SECONDS)
-            except TimeoutError:
+                yield b"event: signal\nid: %d\ndata: %s\n\n" % (after, msgspec.json.encode(_document(asked, each)))
+            quiet = 0 if found else quiet + 1
+            if quiet % _STILL_HERE == _STILL_HERE - 1:
                 yield b": still here\n\n"
-
-
-def _written(heard: HeardSignal) -> bytes:
-    body: dict[str, Any] = {"at": _stamp(heard.at), "line": heard.signal.line()}
-    return b"event: signal\nid: %d\ndata: %s\n\n" % (heard.number, msgspec.json.encode(body))
-
-
-def _stamp(moment: datetime) -> str:
-    return documents.stamp(moment) or ""
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), _LOOK_EVERY)
