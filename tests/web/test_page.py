@@ -18,7 +18,7 @@ from salesforce_sync.config import Config
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 from tests.web.browsing import NARROW, WIDE, Person, chromium
-from tests.web.conftest import Site, start
+from tests.web.conftest import Site, settle, start
 
 expect.set_options(timeout=20_000)  # the machine may be busy
 
@@ -70,6 +70,30 @@ def replica(site: Site) -> Any:
     sync = site.house.replicas.get("default", user).sync
     sync.sync("Contact", "Account")
     return sync
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server for all tests that only look; its replica is synced."""
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path_factory.mktemp("shared"), org.url), org):
+            site.client("ed", Role.EDITOR)
+            user = site.house.access.users.named("ed")
+            site.house.replicas.get("default", user).sync.sync("Contact", "Account")
+            yield site
+
+
+@pytest.fixture
+def looker(browser: Browser, shared: Site) -> Iterator[Person]:
+    """An editor at the shared server, who changes nothing there."""
+    for person in visiting(browser, shared):
+        person.page.request.post(f"{shared.url}/api/login", data={"token": shared.tokens["ed"]})
+        yield person
+
+
+def replica_of(site: Site) -> Any:
+    """The replica behind a server's page."""
+    return site.house.replicas.get("default", site.house.access.users.list()[0]).sync
 
 
 def a_contact(replica: Any) -> Any:
@@ -222,34 +246,35 @@ def pushes(person: Person) -> None:
 # ── what the browser keeps ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_was_synced_is_shown_before_the_server_answers(editor, replica):
+def test_what_was_synced_is_shown_before_the_server_answers(looker):
+    looker.goes("inbox")
     known = {"Product2": {"status": "synced", "lastSynced": "2024-01-15T10:30:00Z", "recordCount": 1234}}
-    editor.page.evaluate("known => localStorage.setItem('objectSyncStatus', JSON.stringify(known))", known)
+    looker.page.evaluate("known => localStorage.setItem('objectSyncStatus', JSON.stringify(known))", known)
     held: list[Any] = []
-    editor.page.route("**/objects/table", lambda route: held.append(route))
+    looker.page.route("**/objects/table", lambda route: held.append(route))
 
-    editor.goes("objects")
+    looker.goes("objects")
 
-    expect(editor.page.locator("#objects")).to_contain_text("Product2")
-    expect(editor.page.locator("#objects")).to_contain_text("1,234")
+    expect(looker.page.locator("#objects")).to_contain_text("Product2")
+    expect(looker.page.locator("#objects")).to_contain_text("1,234")
     assert len(held) == 1
     held[0].continue_()
-    expect(editor.page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
-    assert "Contact" in json.loads(editor.page.evaluate("localStorage.getItem('objectSyncStatus')"))
+    expect(looker.page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
+    assert "Contact" in json.loads(looker.page.evaluate("localStorage.getItem('objectSyncStatus')"))
 
 
-def test_signing_out_leaves_nothing_in_the_browser(editor, replica):
-    editor.goes("objects")
-    expect(editor.page.locator("tr[data-object=Contact]")).to_be_visible()
+def test_signing_out_leaves_nothing_in_the_browser(looker):
+    looker.goes("objects")
+    expect(looker.page.locator("tr[data-object=Contact]")).to_be_visible()
 
-    editor.page.get_by_text("ed", exact=True).first.click()
-    editor.page.get_by_role("button", name="Sign out").click()
-    editor.page.wait_for_url("**/login")
+    looker.page.get_by_text("ed", exact=True).first.click()
+    looker.page.get_by_role("button", name="Sign out").click()
+    looker.page.wait_for_url("**/login")
 
-    assert editor.page.evaluate("localStorage.getItem('objectSyncStatus')") is None
-    assert editor.page.context.cookies() == []
-    editor.goes("objects")
-    assert urlsplit(editor.page.url).path == "/login"
+    assert looker.page.evaluate("localStorage.getItem('objectSyncStatus')") is None
+    assert looker.page.context.cookies() == []
+    looker.goes("objects")
+    assert urlsplit(looker.page.url).path == "/login"
 
 
 # ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -309,8 +334,9 @@ def test_an_edit_is_taken_back(editor, replica):
     assert replica.contacts.get(str(contact.id)).phone == before
 
 
-def test_records_are_searched_filtered_sorted_and_paged(editor, replica):
-    page = editor.goes("records/Contact?sort=-CreatedDate&column=Name&column=Email")
+def test_records_are_searched_filtered_sorted_and_paged(looker, shared):
+    replica = replica_of(shared)
+    page = looker.goes("records/Contact?sort=-CreatedDate&column=Name&column=Email")
     assert page.locator("tr[data-id]").count() == min(50, replica.contacts.count())
     wanted = a_contact(replica)
 
@@ -324,8 +350,8 @@ def test_records_are_searched_filtered_sorted_and_paged(editor, replica):
     expect(page.locator("th[aria-sort=none]").first).to_be_visible()
 
 
-def test_the_grid_is_moved_through_by_arrows(editor, replica):
-    page = editor.goes("records/Contact?column=Name&column=Phone&column=Email&sort=Id")
+def test_the_grid_is_moved_through_by_arrows(looker):
+    page = looker.goes("records/Contact?column=Name&column=Phone&column=Email&sort=Id")
     first = page.locator("tr[data-id]").first
     first.locator("[data-field=Phone] .cell").focus()
 
@@ -381,22 +407,25 @@ def test_a_viewer_is_offered_no_change_and_is_refused_all(visitor, site, replica
         assert answer.status == 403, path
 
 
-def test_nothing_is_changed_without_the_csrf_token(editor, site, replica):
+def test_nothing_is_changed_without_the_csrf_token(looker, shared):
+    replica = replica_of(shared)
     contact = a_contact(replica)
     for path in CHANGES:
-        answer = editor.page.request.post(f"{site.url}/org/default/{path.format(id=contact.id)}", form={"value": "x"})
+        answer = looker.page.request.post(f"{shared.url}/org/default/{path.format(id=contact.id)}", form={"value": "x"})
         assert (answer.status, "earlier login" in answer.text()) == (403, True), path
     assert replica.outbox() == ()
 
 
-def test_a_connection_of_somebody_else_is_not_there(editor, site, replica, simorg):
-    other = site.house.access.users.add("olga", Role.EDITOR)[0]
-    made = site.house.access.connections.add("olgas-org", "https://olga.my.salesforce.com", other)
+def test_a_connection_of_somebody_else_is_not_there(looker, shared):
+    other = shared.house.access.users.add("olga", Role.EDITOR)[0]
+    made = shared.house.access.connections.add("olgas-org", "https://olga.my.salesforce.com", other)
 
-    answers = [editor.page.request.get(f"{site.url}/org/{each}/objects") for each in (made.id, "con_0123456789abcdef")]
+    answers = [
+        looker.page.request.get(f"{shared.url}/org/{each}/objects") for each in (made.id, "con_0123456789abcdef")
+    ]
 
     assert [each.status for each in answers] == [404, 404]
-    assert "olga" not in editor.goes("connections").content()
+    assert "olga" not in looker.goes("connections").content()
 
 
 def test_what_a_record_holds_never_becomes_markup(editor, replica, simorg):
@@ -456,8 +485,8 @@ def faults(page: Page, rules: list[str] | None) -> list[tuple[str, str]]:
     ]
 
 
-def test_light_and_dark_follow_the_system_until_somebody_chooses(editor):
-    page = editor.page
+def test_light_and_dark_follow_the_system_until_somebody_chooses(looker):
+    page = looker.goes("inbox")
     ground = "getComputedStyle(document.body).backgroundColor"
     page.emulate_media(color_scheme="light")
     light = page.evaluate(ground)
@@ -473,16 +502,17 @@ def test_light_and_dark_follow_the_system_until_somebody_chooses(editor):
     assert page.evaluate(ground) == light
 
 
-def test_the_first_key_skips_to_the_content(editor):
-    page = editor.goes("inbox")
+def test_the_first_key_skips_to_the_content(looker):
+    page = looker.goes("inbox")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
 
 
-def test_signals_are_shown_as_they_come(editor, replica):
-    page = editor.goes("activity")
+def test_signals_are_shown_as_they_come(looker, shared):
+    replica = replica_of(shared)
+    page = looker.goes("activity")
     expect(page.locator("#live")).to_have_text("live")
 
     replica.sync("Contact")
