@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from benchmarks import calls, clients, download, load, machine, proof, pushing, reads, rest, starting
+from benchmarks import calls, clients, download, load, machine, proof, pushing, reads, rest, serving, starting
 from benchmarks.table import Line, render
 from benchmarks.workplace import QUICK, Sizes, Workplace
 
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "download": download.speed,
     "rest": rest.speed,
     "reads": reads.speed,
+    "http": serving.speed,
     "import": starting.cost,
     "clients": clients.speed,
     "calls": calls.counted,
