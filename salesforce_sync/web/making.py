@@ -19,6 +19,7 @@ from salesforce_sync.web import (
     routes_house,
     routes_objects,
     routes_records,
+    routes_signals,
     routes_sync,
     routes_two_way,
     routes_workbook,
@@ -55,6 +56,7 @@ def application(house: House) -> FastAPI:
         routes_records,
         routes_objects,
         routes_two_way,
+        routes_signals,
         routes_workbook,
         routes_house,
     ):

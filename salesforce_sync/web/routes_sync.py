@@ -46,12 +46,16 @@ def begin(
     go on. When all are done, the workbook is made current, and the session ends.
     """
     names = wanted.objects or asked.replica.sync.config.sync.objects
-    _check_pace(asked)
-    names = tuple(dict.fromkeys(map(object_name, names)))
-    session = asked.house.begin_with_workbook(asked.replica, names, asked.deed("sync", ",".join(names)))
+    session = begun(asked, tuple(dict.fromkeys(map(object_name, names))))
     status_url, events_url = _urls(asked, session)
-    begun = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
-    return answered(begun)
+    told = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
+    return answered(told)
+
+
+def begun(asked: Asked, names: tuple[str, ...]) -> Session:
+    """Begin a session that ends with a current workbook, unless there are too many."""
+    _check_pace(asked)
+    return asked.house.begin_with_workbook(asked.replica, names, asked.deed("sync", ",".join(names)))
 
 
 def _check_pace(asked: Asked) -> None:
