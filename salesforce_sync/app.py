@@ -528,6 +528,13 @@ class SFSync:
                 encrypt(plain, password, out)
                 return exported
 
+    def ready_set(self, name: str) -> tuple[str, ...]:
+        """The objects of "sales" or "revenue-cloud" that the org has, in their order. One API call."""
+        from salesforce_sync.workbook.sets import ready_set
+
+        wanted, there = ready_set(name), {each.name for each in self.available() if each.queryable}
+        return tuple(each for each in wanted if each in there)
+
     def _tell_export(self, object_name: str, rows: int, total: int) -> None:
         self._bus.emit(ExportProgress(object_name, rows, total))
 
