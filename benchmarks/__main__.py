@@ -12,6 +12,7 @@ from benchmarks import (
     calls,
     clients,
     download,
+    following,
     load,
     machine,
     proof,
@@ -38,6 +39,7 @@ BENCHES: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "merge": proof.merge,
     "push": pushing.costs,
     "workbook": workbook.writing,
+    "events": following.costs,
     "workbook-back": workbook_back.reading,
 }
 

@@ -24,7 +24,7 @@ from salesforce_sync.errors import (
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.ports import Clock, Events, Org, Store, Subscription
-from salesforce_sync.signals import Bus, RecordsUpdated, SfRealtime
+from salesforce_sync.signals import Bus, news_of_events
 from salesforce_sync.sync.pusher import InboxNews
 
 log = logging.getLogger(__name__)
@@ -89,11 +89,11 @@ class Follower:
         self._threads: list[threading.Thread] = []
 
     def start(self, *object_names: str) -> None:
-        """Begin to follow these objects. Returns at once."""
-        for name in dict.fromkeys(object_names):
-            stream = _Stream(name, self._events, self._store, self._clock, self._pace, self)
-            self._streams.append(stream)
-            self._begin(stream.run, f"events-{name}")
+        """Begin to follow these objects, once. Returns at once."""
+        names = dict.fromkeys(object_names)
+        self._streams = [_Stream(name, self._events, self._store, self._clock, self._pace, self) for name in names]
+        for stream in self._streams:
+            self._begin(stream.run, f"events-{stream.name}")
         self._begin(self._poll, "events-poll")
         self._begin(self._keep, "events-keep")
 
@@ -136,11 +136,8 @@ class Follower:
 
     def tell(self, merged: EventsMerged, news: InboxNews) -> None:
         """Tell what has been changed here, after it is durable. Our own writes are no news."""
-        others = [each for each in merged.told if not each.own]
-        for each in others:
-            self._bus.emit(SfRealtime(merged.object_name, each.action.value, each.record_id))
-        if others:
-            self._bus.emit(RecordsUpdated(len(others), ((merged.object_name, len(others)),)))
+        for signal in news_of_events(merged):
+            self._bus.emit(signal)  # the store has kept it with the rows
         news.tell()
 
     def news(self) -> InboxNews:
@@ -226,22 +223,28 @@ class _Stream:
         """Follow until the follower stops."""
         while not self._follower.stopping:
             try:
-                if self._is_known():
-                    self._follow()
-                    self._failures += 1
-            except ReplayRefused as refused:
-                log.warning("%s: %s", self.name, refused)
-                self._store.forget_replay(self.name)
+                self._attempt()
                 self._failures += 1
             except SyncError as error:
                 self._failed(error)
             except Exception:  # the engine's loop: one object's bug must not take the others down
-                log.exception("Following %s failed", self.name)
+                if not self._follower.stopping:
+                    log.exception("Following %s failed", self.name)
                 self._failures += 1
             finally:
                 self.connected = False
             if self._follower.wait(self._next_wait()):
                 return
+
+    def _attempt(self) -> None:
+        if not self._is_known():
+            self._failures = 0
+            return
+        try:
+            self._follow()
+        except ReplayRefused as refused:
+            log.warning("%s: %s", self.name, refused)
+            self._store.forget_replay(self.name)
 
     def _is_known(self) -> bool:
         """An object that was never pulled is pulled first: its events would say little."""
@@ -304,7 +307,8 @@ class _Stream:
     def watch(self) -> None:
         """Begin the stream anew if it has said nothing for too long."""
         subscription = self._subscription
-        if subscription is not None and self._clock.monotonic() - self._heard > self._pace.silence:
+        silent = self._clock.monotonic() - self._heard > self._pace.silence
+        if subscription is not None and self.connected and silent:
             log.warning("%s: the stream of events has been silent; it is begun anew.", self.name)
             self._heard = self._clock.monotonic()
             subscription.close()
