@@ -48,7 +48,15 @@ from salesforce_sync.models.usage import Forecast, Rhythm, Work
 from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
-from salesforce_sync.signals import Bus, DeadLetter, ExportProgress, SignalRefused, SyncRequested, Told
+from salesforce_sync.signals import (
+    Bus,
+    DeadLetter,
+    ExportProgress,
+    ImportProgress,
+    SignalRefused,
+    SyncRequested,
+    Told,
+)
 from salesforce_sync.sinks.callbacks import Callbacks
 from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -555,7 +563,10 @@ class SFSync:
         bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
         org_id = "" if org is None else org[0]
         wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
-        return preview(self._store, Path(path), wanted)
+        return preview(self._store, Path(path), wanted, self._tell_import)
+
+    def _tell_import(self, object_name: str, rows: int, total: int) -> None:
+        self._bus.emit(ImportProgress(object_name, rows, total))
 
     def apply(self, preview: Preview) -> Imported:
         """Take the good rows of a preview in, as edits that the next push sends.
