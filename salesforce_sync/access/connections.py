@@ -147,6 +147,7 @@ class Connections:
             self._config,
             salesforce=replace(self._config.salesforce, instance_url=found.instance_url),
             storage=replace(self._config.storage, path=found.database),
+            workbook=replace(self._config.workbook, path=found.database.with_name(self._config.workbook.path.name)),
             credentials=Credentials(sync_key=self._config.credentials.sync_key),
             home=self._config.house,
         )

@@ -73,6 +73,7 @@ def session(of: Session) -> bodies.SessionBody:
         percent=round(done / len(objects), 1) if objects else 100.0,
         record_count=sum(each.record_count for each in objects),
         pushed=of.pushed,
+        workbook=of.workbook,
         objects=[progress(each) for each in objects],
     )
 
