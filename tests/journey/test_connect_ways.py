@@ -57,6 +57,7 @@ def test_a_browser_login(cli, simorg):
     assert json.loads(out) == {"connected_to": simorg.url, "method": "browser"}
     secret = parse_qs(urlsplit(str(page.url)).query)["code"][0]
     assert secret not in out + err
+    assert cli("connections", "--json").json["connections"][0]["instance_url"] == simorg.url
     asked = parse_qs(urlsplit(address).query)
     assert asked["code_challenge_method"] == ["S256"]
     assert set(asked["scope"][0].split()) == {"api", "refresh_token", "id"}
