@@ -10,7 +10,7 @@ from salesforce_sync.app import Budget, SFSync
 from salesforce_sync.errors import FieldNotFound, NotSynced
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, can_be_sent_again
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Preview, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Kind, Push, PushedChange
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -176,7 +176,7 @@ class Shown:
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def diff(self, of: Preview) -> bodies.DiffBody:
+    def diff(self, of: Diff) -> bodies.DiffBody:
         """What a push would do."""
         held = [
             *(self.change(each, "its last answer was lost; the org is asked first") for each in of.unknown),
