@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,12 @@ class Org:
     url: str
     client_id: str
     client_secret: str
+    events_url: str = ""
+
+    @property
+    def login(self) -> tuple[str, str, str]:
+        """The address and what lets us in."""
+        return self.url, self.client_id, self.client_secret
 
     def calls(self) -> int:
         """API calls that the org has counted so far."""
@@ -35,17 +41,21 @@ class Org:
         """Let somebody give these records other names."""
         for start in range(0, len(ids), _ROWS_A_CALL):
             rows = [{"Id": each, "LastName": "Renamed"} for each in ids[start : start + _ROWS_A_CALL]]
-            body = json.dumps({"operation": "update", "object": object_name, "rows": rows}).encode()
-            with urlopen(Request(f"{self.url}/_control/rows", body, {"Content-Type": "application/json"})) as answer:
-                answer.read()
+            self.write(object_name, rows)
+
+    def write(self, object_name: str, rows: Sequence[Mapping[str, str]]) -> None:
+        """Let somebody update these records, in one transaction."""
+        body = json.dumps({"operation": "update", "object": object_name, "rows": rows}).encode()
+        with urlopen(Request(f"{self.url}/_control/rows", body, {"Content-Type": "application/json"})) as answer:
+            answer.read()
 
 
 @contextmanager
-def running_org(folder: Path, records: int, seed: int) -> Iterator[Org]:
+def running_org(folder: Path, records: int, seed: int, *more: str) -> Iterator[Org]:
     """An org that runs until the block ends."""
     ready = folder / f"org{records}.ready"
     command = [sys.executable, "-m", "simorg", "--exit-with-parent", "--port", "0", "--api-limit", "1000000"]
-    command += ["--records", str(records), "--seed", str(seed), "--ready-file", str(ready)]
+    command += ["--records", str(records), "--seed", str(seed), "--ready-file", str(ready), *more]
     with running(command, ready) as told:
         yield Org(**json.loads(told))
 

@@ -37,7 +37,7 @@ from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sen
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
-from salesforce_sync.models.outbox import Change, Preview, Push, Wanted
+from salesforce_sync.models.outbox import Change, Diff, Push, Wanted
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
@@ -63,8 +63,7 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
     from salesforce_sync.workbook.export import Exported
-    from salesforce_sync.workbook.importing import Imported
-    from salesforce_sync.workbook.importing import Preview as ImportPreview
+    from salesforce_sync.workbook.importing import Imported, Preview
 
 
 log = logging.getLogger(__name__)
@@ -454,24 +453,20 @@ class SFSync:
         """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
         return self._store.changes()
 
-    def outbox_count(self) -> int:
-        """How many records have such edits."""
-        return self._store.count_changes()
-
     def waiting(self, object_name: str, record_id: str) -> Change | None:
         """What of this record the org has not taken yet."""
         found = self._store.changes(Wanted(records=(record_id,)))
         return next((each for each in found if each.object_name.casefold() == object_name.casefold()), None)
 
-    def diff(self) -> Preview:
+    def diff(self) -> Diff:
         """What a push would send now, in its order, and what it would not. No API call."""
         return self._offline_engine().dry_run()
 
     @overload
     def push(self, *, dry_run: Literal[False] = False) -> Push: ...
     @overload
-    def push(self, *, dry_run: Literal[True]) -> Preview: ...
-    def push(self, *, dry_run: bool = False) -> Push | Preview:
+    def push(self, *, dry_run: Literal[True]) -> Diff: ...
+    def push(self, *, dry_run: bool = False) -> Push | Diff:
         """Send every edit that can be sent, without a pull before; the result says what became of each.
 
         The dry run sends nothing and is the same as `diff`.
@@ -538,19 +533,22 @@ class SFSync:
 
     def import_workbook(
         self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
-    ) -> ImportPreview:
+    ) -> Preview:
         """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
 
         Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
         its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
         """
         from salesforce_sync.workbook.importing import Wanted, preview
+        from salesforce_sync.workbook.package import MEGABYTE, Bounds
 
-        org = self._store.org()
-        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        org, most = self._store.org(), self.config.workbook
+        bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
+        org_id = "" if org is None else org[0]
+        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
         return preview(self._store, Path(path), wanted)
 
-    def apply(self, preview: ImportPreview) -> Imported:
+    def apply(self, preview: Preview) -> Imported:
         """Take the good rows of a preview in, as edits that the next push sends.
 
         They are held against what changed since the export, here and in the org, as a merge would have done. Rows
@@ -558,13 +556,17 @@ class SFSync:
         """
         from salesforce_sync.workbook.importing import apply
 
-        return apply(self._store, preview)
+        return apply(self._store, preview, new_private)
 
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 
     def inbox(self) -> tuple[InboxItem, ...]:
         """Conflicts, and changes that the org refused, oldest first."""
         return self._store.inbox()
+
+    def outbox_count(self) -> int:
+        """How many records have edits that the org has not taken yet."""
+        return self._store.count_changes()
 
     def inbox_count(self) -> int:
         """How many items wait for a person."""
@@ -856,6 +858,10 @@ class SFSync:
         """
         columns, rows = self._store.query(sql, limit + 1, seconds)
         return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
+
+    def mark(self) -> int:
+        """A number that is another one once anything in the database has changed, by whatever process."""
+        return self._store.mark()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

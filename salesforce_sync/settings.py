@@ -108,9 +108,13 @@ class StorageSettings:
 
 @dataclass(frozen=True, slots=True)
 class WorkbookSettings:
-    """Where the workbook goes that `export` writes. `path` is absolute."""
+    """Where the workbook goes that `export` writes (`path` is absolute), and the most that one to import may be:
+    megabytes of the file, megabytes that it unpacks to, and how many times more one of its parts unpacks to."""
 
     path: Path = Path("Revenue_Cloud_Data.xlsx")
+    max_mb: Annotated[int, Meta(ge=1)] = 200
+    max_expanded_mb: Annotated[int, Meta(ge=1)] = 4_000
+    max_ratio: Annotated[int, Meta(ge=1)] = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,9 @@ SETTINGS: Final = (
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
     Setting("workbook", "path", "SF_WORKBOOK_PATH", "the path of a file"),
+    Setting("workbook", "max_mb", "SF_WORKBOOK_MAX_MB", "a whole number of megabytes from 1"),
+    Setting("workbook", "max_expanded_mb", "SF_WORKBOOK_MAX_EXPANDED_MB", "a whole number of megabytes from 1"),
+    Setting("workbook", "max_ratio", "SF_WORKBOOK_MAX_RATIO", "a whole number from 1"),
     Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),
     Setting("signals", "source", "SF_SIGNALS_SOURCE", "one word of at most 40 characters"),
     Setting("signals", "target", "SF_SIGNALS_TARGET", "one word of at most 40 characters"),

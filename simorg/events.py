@@ -117,6 +117,7 @@ class Events:
     _forgotten: int = 0
     _marks: list[_Mark] = field(default_factory=list)
     _schemas: dict[str, EventSchema] = field(default_factory=dict)
+    _current: dict[str, EventSchema] = field(default_factory=dict)
     _random: Random = field(default_factory=lambda: Random(7))
     _commits: "itertools.count[int]" = field(default_factory=lambda: itertools.count(10_000_000_000))
     _journal: Journal | None = None
@@ -158,8 +159,11 @@ class Events:
         view = self.org.object(object_name)
         if view is None:
             raise LookupError(object_name)
-        made = EventSchema(view)
-        return self._schemas.setdefault(made.id, made)
+        known = self._current.get(object_name)
+        if known is None or known.view is not view:
+            made = EventSchema(view)
+            known = self._current[object_name] = self._schemas.setdefault(made.id, made)
+        return known
 
     def schema(self, schema_id: str) -> EventSchema | None:
         """Return a schema that some event has, or had, or None."""
@@ -400,7 +404,7 @@ def _binary(schema: EventSchema, record: Mapping[str, Any]) -> bytes:
 
     parsed = _PARSED.get(schema.id)
     if parsed is None:
-        parsed = _PARSED[schema.id] = parse_schema(json.loads(schema.json), _write_hint=False)
+        parsed = _PARSED[schema.id] = parse_schema(json.loads(schema.json))
     out = BytesIO()
     schemaless_writer(out, parsed, record)
     return out.getvalue()

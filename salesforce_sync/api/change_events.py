@@ -69,8 +69,7 @@ class EventDecoder:
         self._caller = caller
         try:
             body = msgspec.json.decode(avro, type=dict[str, Any])
-            # A deep copy is kept by fastavro: what it gives back is quick to read with.
-            self._parsed = parse_schema(body, _write_hint=False)
+            self._parsed = parse_schema(body)
             self._slots = tuple(_slots(body["fields"], schema))
         except Exception as bad:  # whatever a schema can be wrong in
             raise RequestRefused(f"The events of {schema.name} cannot be read: {bad}.", code="BAD_SCHEMA") from bad
@@ -108,7 +107,7 @@ class EventDecoder:
         committed = _datetime(header["commitTimestamp"])
         position = int(header["commitNumber"]), int(header["sequenceNumber"])
         own = self._caller in str(header["changeOrigin"]).split(";")
-        records = tuple(RecordEvent(to_18(each), action, values, committed, position, lacks, own) for each in ids)
+        records = tuple(RecordEvent(_key(each), action, values, committed, position, lacks, own) for each in ids)
         newer, self._newer = self._newer, False
         return Decoded(records, newer)
 
@@ -123,9 +122,14 @@ class EventDecoder:
         changed, nulled, differing = (
             Bitmap.read(header[name]) for name in ("changedFields", "nulledFields", "diffFields")
         )
-        touched = [self._by_bit[bit] for bit in (changed | nulled).places() if bit in self._by_bit]
+        told = changed | nulled if nulled else changed
+        touched = [self._by_bit[bit] for bit in told.places() if bit in self._by_bit]
         values, fit = _read(leaf_values(touched, record, changed, nulled))
         return values, self._old_lacks if fit and not differing else Lack.VALUES
+
+
+def _key(record_id: str) -> str:
+    return record_id if len(record_id) == 18 else to_18(record_id)
 
 
 def leaf_values(

@@ -24,7 +24,7 @@ from salesforce_sync.api.together import describe_together, first_pages
 from salesforce_sync.api.transport import CALLER, Call, Transport
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
-from salesforce_sync.errors import ObjectTrouble
+from salesforce_sync.errors import ObjectTrouble, RequestRefused
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
@@ -173,7 +173,10 @@ class SalesforceOrg:
     def _whole_org_id(self) -> str:
         """The org's 18-character id; asked for once."""
         if not self._org_id:
-            self._org_id = to_18(self.org_id() or self.ask_org_id())
+            told = self.org_id() or self.ask_org_id()
+            if not told:
+                raise RequestRefused("The org does not say its id, without which it tells no change events.")
+            self._org_id = to_18(told)
         return self._org_id
 
     def time(self) -> datetime | None:

@@ -213,7 +213,7 @@ def fold(
 def what_happened(before: Row | None, after: Row) -> Action | None:
     """What became of a record, by the org's row before and after; None if it is as it was."""
     was, is_ = before is not None and not before.get("IsDeleted"), not after.get("IsDeleted")
-    if before is not None and all(before.get(name) == value for name, value in after.items()):
+    if before is not None and after.items() <= before.items():
         return None
     if was and not is_:
         return Action.DELETE

@@ -8,19 +8,18 @@ import apsw
 import msgspec
 
 from salesforce_sync.models.event import EventPage, EventsMerged, Folded, Lack, Position, Row, Told, fold, what_happened
-from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.page import Page, Rows
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.models.values import from_rest
+from salesforce_sync.models.values import Stored, from_rest
 from salesforce_sync.signals import news_of_events
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge, Met
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.signal_log import SignalLog
-from salesforce_sync.storage.watch import unseen
+from salesforce_sync.storage.watch import unseen_rows
 
 SEEN_KEPT = 50_000
 """Records of an object whose last change is remembered: only changes of one and the same second need it."""
@@ -85,6 +84,7 @@ class EventMerger:
         self._take_out = take_out
         self._signals = signals
         self._merges = 0
+        self._texts: dict[str, _Texts] = {}
 
     # ── where events go on ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,7 +123,7 @@ class EventMerger:
             told: tuple[Told, ...] = ()
             stale = 0
             if ids:
-                entering = _Entering(db, schema, ids)
+                entering = _Entering(db, self._texts_of(schema), ids)
                 read_at = str(db.execute(_READ_AT, (name,)).get or "")
                 folded = fold(page.events, schema, entering.known, _seen(db, name, ids), read_at)
                 told, stale = self._enter(db, entering, folded), folded.stale
@@ -142,7 +142,7 @@ class EventMerger:
         if not told and not folded.gone:
             return ()
         schema = entering.schema
-        with unseen(db, [schema.name]):
+        with unseen_rows(db, schema.name):
             self._put(db, entering, [folded.rows[each.record_id] for each in told])
             for key in folded.gone:
                 self._take_out(db, schema, key, Cause.DELETED)
@@ -151,26 +151,19 @@ class EventMerger:
     def _put(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
         """Write rows as the org has them; local edits are held against them, what is replaced goes to the history."""
         schema = entering.schema
-        columns = [each.name for each in schema.columns]
-        db.executemany(_upsert(schema), (tuple(map(row.get, columns)) for row in rows))
-        met = []
+        db.executemany(entering.texts.upsert, (tuple(map(row.get, entering.texts.columns)) for row in rows))
+        met, replaced = [], {}
         for row in rows:
             key = str(row["Id"])
             before = entering.shown.get(key)
             if key in entering.contested:
                 met.append(Met(key, before, row))
             elif before is not None:
-                replaced = {
-                    name: (before[name], value)
-                    for name, value in row.items()
-                    # of what was made here, and never read, the nulls were no values
-                    if before[name] != value and (before[name] is not None or key in entering.known)
-                }
-                who = str(row.get("LastModifiedById") or "")
-                self._history.note(db, schema.name, key, Origin.PULL, replaced, who=who)
+                replaced[key] = _replaced(before, row, made_here=key not in entering.known)
+        self._history.merged_rows(db, schema.name, replaced, {str(row["Id"]): row for row in rows})
         self._judge.settle(db, schema, met)
         if any(not row.get("IsDeleted") for row in rows):
-            db.execute(sql.come_back(schema), (schema.name,))
+            db.execute(entering.texts.come_back, (schema.name,))
 
     def merge_again(self, schema: ObjectSchema, page: Page, ids: Sequence[str]) -> EventsMerged:
         assert isinstance(page.body, Rows)  # records that were asked for by id come so
@@ -180,16 +173,23 @@ class EventMerger:
             row = {each.name: from_rest(each.type, value) for each, value in zip(columns, values, strict=True)}
             came[str(row["Id"])] = row
         with self._connections.writing() as db:
-            entering = _Entering(db, schema, list(came))
+            entering = _Entering(db, self._texts_of(schema), list(came))
             newer = {key: row for key, row in came.items() if entering.takes(row)}
             told = entering.changes(newer, {})
             if told:
-                with unseen(db, [schema.name]):
+                with unseen_rows(db, schema.name):
                     self._put(db, entering, [newer[each.record_id] for each in told])
             db.executemany(_READ, ((schema.name, key) for key in ids))
             merged = EventsMerged(schema.name, told)
             self._signals.write_all(db, news_of_events(merged))
         return merged
+
+    def _texts_of(self, schema: ObjectSchema) -> _Texts:
+        """The statements; writing them anew takes as long as running them for one row."""
+        known = self._texts.get(schema.name)
+        if known is None or known.schema is not schema:
+            known = self._texts[schema.name] = _Texts(schema)
+        return known
 
     def _prune(self, db: apsw.Connection, name: str) -> None:
         self._merges += 1
@@ -199,14 +199,30 @@ class EventMerger:
             self._history.trim(db, name)
 
 
+class _Texts:
+    """An object's statements."""
+
+    def __init__(self, schema: ObjectSchema) -> None:
+        self.schema = schema
+        self.columns = tuple(each.name for each in schema.columns)
+        self.select = sql.select_ids(schema)
+        self.come_back = sql.come_back(schema)
+        names = [sql.quote(name) for name in self.columns]
+        assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
+        marks = ", ".join("?" * len(names))
+        put = f"INSERT INTO {sql.quote(schema.name)} ({', '.join(names)}) VALUES ({marks})"
+        self.upsert = f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}'
+
+
 class _Entering:
     """Records that events are about: `shown` rows as they are here, `known` ones as the org last showed them."""
 
-    def __init__(self, db: apsw.Connection, schema: ObjectSchema, ids: Sequence[str]) -> None:
-        self.schema = schema
-        columns = [each.name for each in schema.columns]
+    def __init__(self, db: apsw.Connection, texts: _Texts, ids: Sequence[str]) -> None:
+        self.texts = texts
+        self.schema = schema = texts.schema
+        columns = texts.columns
         wanted = msgspec.json.encode(ids).decode()
-        rows = list(db.execute(sql.select_ids(schema), (wanted,)))
+        rows = list(db.execute(texts.select, (wanted,)))
         self.shown: dict[str, Row] = {str(row[0]): dict(zip(columns, row, strict=True)) for row in rows}
         self.contested: set[str] = set()
         self.known = dict(self.shown)
@@ -232,6 +248,12 @@ class _Entering:
         return tuple(Told(key, action, own.get(key, False)) for key, action in found if action is not None)  # type: ignore[arg-type]
 
 
+def _replaced(before: Row, row: Row, *, made_here: bool) -> dict[str, tuple[Stored, Stored]]:
+    """The values that differ, old and new; of what was made here, and never read, the nulls were no values."""
+    differing = row.items() - before.items()
+    return {name: (before[name], value) for name, value in differing if not made_here or before[name] is not None}
+
+
 def _as_the_org_has_it(
     schema: ObjectSchema, row: Row, operation: str, bases: Mapping[str | None, object], deleted_there: bool
 ) -> Row:
@@ -252,11 +274,3 @@ def _seen(db: apsw.Connection, object_name: str, ids: Sequence[str]) -> dict[str
 
 def _noted(object_name: str, record_id: str, places: Sequence[Position]) -> tuple[str, str, str, int]:
     return object_name, record_id, msgspec.json.encode(places).decode(), max(places)[0]
-
-
-def _upsert(schema: ObjectSchema) -> str:
-    names = [sql.quote(each.name) for each in schema.columns]
-    assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
-    marks = ", ".join("?" * len(names))
-    put = f"INSERT INTO {sql.quote(schema.name)} ({', '.join(names)}) VALUES ({marks})"
-    return f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}'

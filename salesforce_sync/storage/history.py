@@ -97,6 +97,26 @@ class HistoryWriter:
             at = format_datetime(self._now())
             db.execute(_NOTE, (object_name, record_id, at, origin, who, push_id, text))
 
+    def merged_rows(
+        self,
+        db: apsw.Connection,
+        object_name: str,
+        replaced: Mapping[str, Mapping[str, tuple[Stored, Stored]]],
+        rows: Mapping[str, Mapping[str, Stored]],
+    ) -> None:
+        """Keep what rows that came by themselves have replaced: record → field → (old, new)."""
+        if not self._kept:
+            return
+        at = format_datetime(self._now())
+        entries = []
+        for key, pairs in replaced.items():
+            told = {name: pair for name, pair in pairs.items() if name not in UNTOLD}
+            if told:
+                who = str(rows[key].get("LastModifiedById") or "")
+                text = msgspec.json.encode(told).decode()
+                entries.append((object_name, key, at, Origin.PULL.value, who, None, text))
+        db.executemany(_NOTE, entries)
+
     def trim(self, db: apsw.Connection, object_name: str) -> None:
         """Hold the object's history to its bounds."""
         oldest = self._now() - timedelta(days=self._keeping.days)

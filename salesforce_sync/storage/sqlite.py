@@ -508,6 +508,11 @@ class SqliteStore:
         finally:
             connection.close()
 
+    def mark(self) -> int:
+        """A number that is another one once anything in the file has changed, by whatever process."""
+        with self._connections.looking() as db:
+            return int(db.pragma("data_version"))
+
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def record_run(self, run: RunRecord) -> None:

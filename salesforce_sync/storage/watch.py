@@ -19,6 +19,10 @@ _OURS = """
 SELECT name, sql FROM sqlite_master
 WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE AND name GLOB '_sync_on_*' ORDER BY rowid
 """
+_OTHERS = """
+SELECT 1 FROM sqlite_master
+WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE AND name NOT GLOB '_sync_on_*' LIMIT 1
+"""
 _IN_OUTBOX = "SELECT DISTINCT object_name FROM _sync_outbox"
 
 
@@ -56,6 +60,23 @@ def unseen(db: apsw.Connection, object_names: Iterable[str]) -> Iterator[None]:
     # If the block raises, the transaction is rolled back, and with it the dropping.
     for statement in dropped:
         db.execute(statement)
+
+
+@contextmanager
+def unseen_rows(db: apsw.Connection, object_name: str) -> Iterator[None]:
+    """The same for few rows of one object, where dropping and making triggers would be most of the work.
+
+    The connection runs no trigger at all within, which is the same where the table has none but ours.
+    """
+    if db.execute(_OTHERS, (object_name,)).fetchone() is not None:
+        with unseen(db, [object_name]):
+            yield
+        return
+    db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    try:
+        yield
+    finally:
+        db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
 
 
 def in_outbox(db: apsw.Connection) -> list[str]:

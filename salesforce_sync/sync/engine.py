@@ -13,7 +13,7 @@ from enum import Enum
 from threading import Event
 
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
-from salesforce_sync.models.outbox import Preview, Push
+from salesforce_sync.models.outbox import Diff, Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Described
@@ -98,7 +98,7 @@ class SyncEngine:
         finally:
             self._note_usage()
 
-    def dry_run(self) -> Preview:
+    def dry_run(self) -> Diff:
         """What a push would send now, and what it would cost. Nothing is sent."""
         return self._pusher.dry_run()
 

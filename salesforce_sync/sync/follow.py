@@ -89,11 +89,11 @@ class Follower:
         self._threads: list[threading.Thread] = []
 
     def start(self, *object_names: str) -> None:
-        """Begin to follow these objects. Returns at once."""
-        for name in dict.fromkeys(object_names):
-            stream = _Stream(name, self._events, self._store, self._clock, self._pace, self)
-            self._streams.append(stream)
-            self._begin(stream.run, f"events-{name}")
+        """Begin to follow these objects, once. Returns at once."""
+        names = dict.fromkeys(object_names)
+        self._streams = [_Stream(name, self._events, self._store, self._clock, self._pace, self) for name in names]
+        for stream in self._streams:
+            self._begin(stream.run, f"events-{stream.name}")
         self._begin(self._poll, "events-poll")
         self._begin(self._keep, "events-keep")
 
@@ -223,22 +223,28 @@ class _Stream:
         """Follow until the follower stops."""
         while not self._follower.stopping:
             try:
-                if self._is_known():
-                    self._follow()
-                    self._failures += 1
-            except ReplayRefused as refused:
-                log.warning("%s: %s", self.name, refused)
-                self._store.forget_replay(self.name)
+                self._attempt()
                 self._failures += 1
             except SyncError as error:
                 self._failed(error)
             except Exception:  # the engine's loop: one object's bug must not take the others down
-                log.exception("Following %s failed", self.name)
+                if not self._follower.stopping:
+                    log.exception("Following %s failed", self.name)
                 self._failures += 1
             finally:
                 self.connected = False
             if self._follower.wait(self._next_wait()):
                 return
+
+    def _attempt(self) -> None:
+        if not self._is_known():
+            self._failures = 0
+            return
+        try:
+            self._follow()
+        except ReplayRefused as refused:
+            log.warning("%s: %s", self.name, refused)
+            self._store.forget_replay(self.name)
 
     def _is_known(self) -> bool:
         """An object that was never pulled is pulled first: its events would say little."""
@@ -301,7 +307,8 @@ class _Stream:
     def watch(self) -> None:
         """Begin the stream anew if it has said nothing for too long."""
         subscription = self._subscription
-        if subscription is not None and self._clock.monotonic() - self._heard > self._pace.silence:
+        silent = self._clock.monotonic() - self._heard > self._pace.silence
+        if subscription is not None and self.connected and silent:
             log.warning("%s: the stream of events has been silent; it is begun anew.", self.name)
             self._heard = self._clock.monotonic()
             subscription.close()

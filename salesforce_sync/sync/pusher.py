@@ -16,9 +16,9 @@ from salesforce_sync.models.outbox import (
     Blocked,
     Change,
     Conflicted,
+    Diff,
     Operation,
     Outcome,
-    Preview,
     Push,
     Rejected,
     Wanted,
@@ -188,7 +188,7 @@ class Pusher:
 
     # ── a dry run ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def dry_run(self) -> Preview:
+    def dry_run(self) -> Diff:
         """What `push` would send, in its order, and the calls that it would take. Nothing is sent."""
         now, sent = self._clock.now(), set[int]()
         course, found = _Course("", self._schemas()), _Found()
@@ -404,7 +404,7 @@ class _Found:
         self._counts[name] += len(new)
         kept += new[: MOST_LISTED - len(kept)]
 
-    def told(self, unknown: tuple[Change, ...], held: tuple[Change, ...], counts: Mapping[str, int]) -> Preview:
+    def told(self, unknown: tuple[Change, ...], held: tuple[Change, ...], counts: Mapping[str, int]) -> Diff:
         """All of it; `counts` says how many there are of the last two."""
         listed = {
             "orders": len(self._orders),
@@ -418,9 +418,7 @@ class _Found:
             for name, count in (dict(self._counts) | dict(counts)).items()
             if count > listed[name]
         }
-        return Preview(
-            tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond
-        )
+        return Diff(tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond)
 
 
 def _believed(outcome: Outcome, gone: set[int]) -> Outcome:

@@ -61,11 +61,8 @@ class MemoryWorld:
 class SocketWorld:
     """A simulated org's Pub/Sub API."""
 
-    def __init__(self, folder: Path) -> None:
-        self.sim = SimOrg(0)
-        self._http, self._grpc = self.sim.serve().start(), self.sim.serve_events().start()
-        self.sim.events.select(PRODUCT)
-        self.sim.events.ping_seconds = 0.2
+    def __init__(self, folder: Path, sim: SimOrg) -> None:
+        self.sim = sim
         connection = Connection(
             LoginMethod.CLIENT_CREDENTIALS, self.sim.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET
         )
@@ -74,7 +71,7 @@ class SocketWorld:
         self.org: Org = self._org
         schema = self._org.describe(PRODUCT)
         self.schemas: dict[str, ObjectSchema] = {PRODUCT: schema}
-        self.events: Events = self._org.events(self._grpc.url, self.schemas.get)
+        self.events: Events = self._org.events(sim.events.url, self.schemas.get)
 
     def add(self, name: str) -> str:
         return self.sim.add(PRODUCT, Name=name)
@@ -89,36 +86,46 @@ class SocketWorld:
         self.sim.undelete([record_id])
 
     def ping(self) -> None:
-        """One comes every 0.2 s."""
+        """One comes every 0.1 s."""
 
     def cut(self) -> None:
         self.sim.events.cut()
 
     def forget(self) -> None:
-        self.sim.sessions.idle_seconds = 1e9
         self.sim.clock.advance(73 * 3600)
 
     def close(self) -> None:
         self.events.close()
         self.org.close()
-        self._grpc.stop()
-        self._http.stop()
-        self.sim.close()
 
 
 World = MemoryWorld | SocketWorld
 
 
-@pytest.fixture(params=[MemoryWorld, SocketWorld], ids=["memory", "socket"])
-def world(request, tmp_path):
-    made = request.param(tmp_path)
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def sim():
+    with SimOrg(0) as made, made.serve(), made.serve_events():
+        made.events.select(PRODUCT)
+        made.events.ping_seconds = 0.1
+        made.sessions.idle_seconds = 1e9
+        yield made
 
 
 @pytest.fixture
-def socket(tmp_path):
-    made = SocketWorld(tmp_path)
+def socket(tmp_path, sim):
+    secret = sim.clients.first.secret
+    made = SocketWorld(tmp_path, sim)
+    yield made
+    made.close()
+    sim.clients.first.secret = secret
+
+
+@pytest.fixture(params=["memory", "socket"])
+def world(request, tmp_path):
+    if request.param == "socket":
+        yield request.getfixturevalue("socket")
+        return
+    made = MemoryWorld(tmp_path)
     yield made
     made.close()
 

@@ -77,6 +77,7 @@ def test_every_setting_has_an_environment_name_that_works():
     values = {
         "SF_INSTANCE_URL": "https://a.example",
         "SF_API_VERSION": "60.0",
+        "SF_PRODUCTION_WRITES": "true",
         "SF_EVENTS_URL": "https://events.example:7443",
         "SF_SYNC_EVENTS": "Contact,Lead",
         "SF_SYNC_INTERVAL_MINUTES": "7",
@@ -95,6 +96,9 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_STORAGE_TYPE": "sqlite",
         "SF_STORAGE_PATH": "/x/y.db",
         "SF_WORKBOOK_PATH": "/x/book.xlsx",
+        "SF_WORKBOOK_MAX_MB": "17",
+        "SF_WORKBOOK_MAX_EXPANDED_MB": "18",
+        "SF_WORKBOOK_MAX_RATIO": "19",
         "SF_SIGNALS_ENABLED": "false",
         "SF_SIGNALS_SOURCE": "HUB",
         "SF_SIGNALS_TARGET": "EDGE",
@@ -121,7 +125,8 @@ def test_every_setting_has_an_environment_name_that_works():
     for setting in (each for each in SETTINGS if each.key not in ("intervals", "sinks")):
         got = getattr(getattr(config, setting.section), setting.key)
         got = tuple(got.values()) if isinstance(got, dict) else got
-        shown = ",".join(got) if isinstance(got, tuple) else str(got).removeprefix("False") or "false"
+        got = str(got).lower() if isinstance(got, bool) else got
+        shown = ",".join(got) if isinstance(got, tuple) else str(got)
         assert shown == values[setting.env], setting
 
 

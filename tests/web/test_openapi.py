@@ -45,7 +45,7 @@ def name_what_is_there(case, site):
 # A stream of signals has no end that could be waited for; tests/journey/test_daemon.py reads one.
 @schema.exclude(path="/api/signals/stream").parametrize()
 @settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
