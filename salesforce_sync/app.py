@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
-import socket
 import tempfile
 import threading
 import time
@@ -909,6 +907,9 @@ class SFSync:
 
 def _owner() -> str:
     """Who runs this process, for a person."""
+    import getpass  # with socket, a tenth of the time that this package takes to load
+    import socket
+
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

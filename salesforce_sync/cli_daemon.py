@@ -45,6 +45,7 @@ class _Watcher:
         tell_run: Callable[[Run], None],
         tell_push: Callable[[Push], None],
     ) -> None:
+        """`note` writes into the audit log: what was done, how it ended, and more of it."""
         self._notifier = notifier
         self._note = note
         self._tell_run = tell_run
@@ -62,7 +63,8 @@ class _Watcher:
         self._tell_run(run)
 
     def pushed(self, push: Push) -> None:
-        self._note("push", push.state.value, f"push {push.push_id}")
+        if push.total:
+            self._note("push", push.state.value, push.push_id)
         self._tell_push(push)
 
 
