@@ -8,7 +8,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from benchmarks import calls, clients, download, following, load, machine, proof, pushing, reads, rest, starting
+from benchmarks import (
+    calls,
+    clients,
+    download,
+    following,
+    load,
+    machine,
+    proof,
+    pushing,
+    reads,
+    rest,
+    starting,
+    workbook,
+    workbook_back,
+)
 from benchmarks.table import Line, render
 from benchmarks.workplace import QUICK, Sizes, Workplace
 
@@ -24,7 +38,9 @@ BENCHES: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "proof": proof.costs,
     "merge": proof.merge,
     "push": pushing.costs,
+    "workbook": workbook.writing,
     "events": following.costs,
+    "workbook-back": workbook_back.reading,
 }
 
 

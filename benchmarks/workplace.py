@@ -30,11 +30,15 @@ class Sizes:
     """Contacts for the comparison with simple-salesforce."""
     call_rows: tuple[int, ...] = (200_000, 1_000_000)
     """Contacts at which API calls are counted."""
+    workbook_rows: int = 200_000
+    """Rows of the workbook's one sheet."""
     rounds: int = 3
     seed: int = 1
 
 
-QUICK = Sizes(rows=200_000, small_rows=50_000, rest_pages=25, client_rows=50_000, call_rows=(200_000,))
+QUICK = Sizes(
+    rows=200_000, small_rows=50_000, rest_pages=25, client_rows=50_000, call_rows=(200_000,), workbook_rows=20_000
+)
 
 
 class Workplace:
@@ -114,6 +118,16 @@ class Workplace:
         folder.mkdir()
         run(task("load", segments, folder))
         return folder / "replica.db"
+
+    def wide(self) -> Path:
+        """The folder of a replica with the object of 60 columns."""
+        return self._once(("wide",), self._load_wide)
+
+    def _load_wide(self) -> Path:
+        self.say(f"making a replica of {self.sizes.workbook_rows:,} rows of 60 columns")
+        folder = self._new_folder()
+        run(task("make_wide", folder, self.sizes.workbook_rows, self.sizes.seed))
+        return folder
 
     def org(self, records: int) -> Org:
         """A simulated org of so many contacts, in a process of its own."""

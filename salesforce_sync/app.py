@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
+import os
+import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
 from salesforce_sync.errors import (
+    ConfigError,
     FieldNotFound,
     Misuse,
     NotConnected,
@@ -28,37 +33,48 @@ from salesforce_sync.errors import (
 from salesforce_sync.models.account import Account
 from salesforce_sync.models.connection import Connection, Session
 from salesforce_sync.models.contact import Contact
+from salesforce_sync.models.duty import DaemonState, SyncRequest
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
-from salesforce_sync.models.outbox import Change, Preview, Push, Wanted
+from salesforce_sync.models.outbox import Change, Diff, Push, Wanted
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
+from salesforce_sync.models.sinks import Keep, SinkState
 from salesforce_sync.models.usage import Forecast, Rhythm, Work
 from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
-from salesforce_sync.signals import Bus, ExportProgress
+from salesforce_sync.signals import Bus, DeadLetter, ExportProgress, SignalRefused, SyncRequested, Told
+from salesforce_sync.sinks.callbacks import Callbacks
 from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from salesforce_sync.access import Access
     from salesforce_sync.api.client import SalesforceOrg
+    from salesforce_sync.sinks.delivery import Delivery
+    from salesforce_sync.sinks.inbound import NotUnderstood, Reply, Wish
     from salesforce_sync.storage.vault import Vault
+    from salesforce_sync.sync.daemon import Duty, Onlooker
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.follow import Follower, Pace
     from salesforce_sync.sync.schedule import Rules
     from salesforce_sync.sync.undo import Undone
     from salesforce_sync.workbook.export import Exported
-    from salesforce_sync.workbook.importing import Imported
-    from salesforce_sync.workbook.importing import Preview as ImportPreview
+    from salesforce_sync.workbook.importing import Imported, Preview
 
 
 log = logging.getLogger(__name__)
+
+LISTENERS = 1.0
+"""Seconds that a sync waits at its end for functions that want to hear its signals."""
+
+SINKS = 5.0
+"""Seconds that sinks get when all is closed. What they have not then, they get from whoever comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,10 @@ class Status:
     """What waits for a person."""
     warnings: tuple[str, ...] = ()
     """Settings that say something of nothing that is here."""
+    daemon: DaemonState | None = None
+    """What the daemon last told of itself; None if there never was one."""
+    sinks: tuple[SinkState, ...] = ()
+    """How far the sinks for signals have got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +158,14 @@ class SFSync:
         self._stop = threading.Event()
         self._clock = clock or SystemClock(self._stop)
         self._bus = Bus()
+        self._callbacks = Callbacks(self._bus)
+        self._delivery: Delivery | None = None
         self._store = SqliteStore(
-            self.config.storage.path, self._clock, policies=_policies(self.config), keeping=_keeping(self.config)
+            self.config.storage.path,
+            self._clock,
+            policies=_policies(self.config),
+            keeping=_keeping(self.config),
+            keep=Keep(self.config.signals.keep_days, self.config.signals.keep_rows),
         )
         self._lock = threading.Lock()
         self._org: SalesforceOrg | None = None
@@ -322,11 +348,13 @@ class SFSync:
         The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
         more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page.
         """
-        return self._engine(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
+        with self._told():
+            return self._engine(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
         """Pull as `sync` does, and push nothing."""
-        return self._engine().pull(objects or self.config.sync.objects, frozenset(accept_loss))
+        with self._told():
+            return self._engine().pull(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
         """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
@@ -334,7 +362,8 @@ class SFSync:
         Gives the run and the proofs of the objects that could be compared.
         """
         names = objects or tuple(self.objects) or self.config.sync.objects
-        run = self._engine().verify(names, frozenset(accept_loss))
+        with self._told():
+            run = self._engine().verify(names, frozenset(accept_loss))
         proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
         return run, tuple(proof for proof in proofs if proof is not None)
 
@@ -395,6 +424,11 @@ class SFSync:
         wanted = self.config.sync.events
         return (self.config.sync.objects if wanted else ()) if isinstance(wanted, bool) else wanted
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """End the run that is under way at its next whole page, and begin no other. From any thread.
 
@@ -421,24 +455,20 @@ class SFSync:
         """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
         return self._store.changes()
 
-    def outbox_count(self) -> int:
-        """How many records have such edits."""
-        return self._store.count_changes()
-
     def waiting(self, object_name: str, record_id: str) -> Change | None:
         """What of this record the org has not taken yet."""
         found = self._store.changes(Wanted(records=(record_id,)))
         return next((each for each in found if each.object_name.casefold() == object_name.casefold()), None)
 
-    def diff(self) -> Preview:
+    def diff(self) -> Diff:
         """What a push would send now, in its order, and what it would not. No API call."""
         return self._offline_engine().dry_run()
 
     @overload
     def push(self, *, dry_run: Literal[False] = False) -> Push: ...
     @overload
-    def push(self, *, dry_run: Literal[True]) -> Preview: ...
-    def push(self, *, dry_run: bool = False) -> Push | Preview:
+    def push(self, *, dry_run: Literal[True]) -> Diff: ...
+    def push(self, *, dry_run: bool = False) -> Push | Diff:
         """Send every edit that can be sent, without a pull before; the result says what became of each.
 
         The dry run sends nothing and is the same as `diff`.
@@ -448,7 +478,8 @@ class SFSync:
         engine = self._engine()
         if self._store.count_changes():
             self._check_may_write()
-        return engine.push()
+        with self._told():
+            return engine.push()
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first."""
@@ -458,7 +489,8 @@ class SFSync:
         """Send the values that this push replaced, as far as nobody has changed them since."""
         engine = self._engine()
         self._check_may_write()
-        return engine.undo(push_id)
+        with self._told():
+            return engine.undo(push_id)
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced by a pull, a push or a decision, newest first."""
@@ -503,19 +535,22 @@ class SFSync:
 
     def import_workbook(
         self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
-    ) -> ImportPreview:
+    ) -> Preview:
         """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
 
         Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
         its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
         """
         from salesforce_sync.workbook.importing import Wanted, preview
+        from salesforce_sync.workbook.package import MEGABYTE, Bounds
 
-        org = self._store.org()
-        wanted = Wanted(self._pages_dir(), "" if org is None else org[0], password, delete_missing=delete_missing)
+        org, most = self._store.org(), self.config.workbook
+        bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
+        org_id = "" if org is None else org[0]
+        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
         return preview(self._store, Path(path), wanted)
 
-    def apply(self, preview: ImportPreview) -> Imported:
+    def apply(self, preview: Preview) -> Imported:
         """Take the good rows of a preview in, as edits that the next push sends.
 
         They are held against what changed since the export, here and in the org, as a merge would have done. Rows
@@ -523,13 +558,17 @@ class SFSync:
         """
         from salesforce_sync.workbook.importing import apply
 
-        return apply(self._store, preview)
+        return apply(self._store, preview, new_private)
 
     # ── what waits for a person ──────────────────────────────────────────────────────────────────────────────────
 
     def inbox(self) -> tuple[InboxItem, ...]:
         """Conflicts, and changes that the org refused, oldest first."""
         return self._store.inbox()
+
+    def outbox_count(self) -> int:
+        """How many records have edits that the org has not taken yet."""
+        return self._store.count_changes()
 
     def inbox_count(self) -> int:
         """How many items wait for a person."""
@@ -576,8 +615,144 @@ class SFSync:
     # ── signals and usage ────────────────────────────────────────────────────────────────────────────────────────
 
     def on(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end."""
-        return self._bus.on(signal, listener)
+        """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end.
+
+        It is called in a thread of its own, where it may take its time; a sync that returns has waited a second for it
+        at most. It hears what this object does; `signals` has what every process has told.
+        """
+        return self._callbacks.on(signal, listener)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Within the block, what happens goes to the sinks; behind it the listeners have heard it."""
+        self._begin_delivery()
+        try:
+            yield
+        finally:
+            self._callbacks.settle(LISTENERS)
+
+    def _begin_delivery(self) -> None:
+        with self._lock:
+            if self._delivery is None and self.config.signals.enabled and self.config.signals.sinks:
+                self._delivery = delivery = self._make_delivery()
+                self._bus.on("*", lambda _: delivery.wake())
+                delivery.start()
+
+    def _make_delivery(self) -> Delivery:
+        from salesforce_sync.sinks.build import build
+        from salesforce_sync.sinks.delivery import Delivery
+
+        log = self._store.log
+        posts = build(self.config, log.replica_id(), self.receive)
+        return Delivery(log, posts, lambda: self._store.claims.duty("delivery", _me()), self._clock.now)
+
+    def signals(self, after: int = 0, most: int = 1000) -> tuple[Told, ...]:
+        """What has happened behind this number, in whatever process, oldest first: go on behind the last one's."""
+        return self._store.told(after, most)
+
+    def newest_signal(self) -> int:
+        """The number of the last signal, 0 before the first."""
+        return self._store.log.newest()
+
+    def signal_document(self, told: Told) -> dict[str, Any]:
+        """A signal as JSON: `ts`, `signal`, `from`, `to`, `msg`, `data`."""
+        return told.signal.to_json(told.at, self.config.signals.target, self.config.signals.source)
+
+    def receive(self, text: bytes | str) -> Reply:
+        """Take a signal that came in: `🔄 OS → FND` asks the daemon for a sync; what is not understood is answered.
+
+        As a line or as JSON; `msg` of the answer is a line too.
+        """
+        from salesforce_sync.sinks.inbound import NotUnderstood, Reply
+
+        names = self.config.signals.source, self.config.signals.target
+        wish = self.understand(text)
+        if isinstance(wish, NotUnderstood):
+            refused = SignalRefused(wish.why)
+            return Reply(False, refused.name, refused.line(names[1], names[0]))
+        asked = self._store.desk.ask(names[1], wish.objects)
+        told = SyncRequested(asked.number, asked.who, asked.objects)
+        return Reply(True, told.name, told.line(names[1], names[0]), asked.number)
+
+    def understand(self, text: bytes | str) -> Wish | NotUnderstood:
+        """What somebody wants who sends this, or why that is not clear. Nothing follows from it."""
+        from salesforce_sync.sinks.inbound import understood
+
+        names = self.config.signals.source, self.config.signals.target
+        return understood(text.encode() if isinstance(text, str) else text, *names)
+
+    def dead_letters(self, sink: str | None = None) -> tuple[DeadLetter, ...]:
+        """Signals that this sink, or any, has refused."""
+        return self._store.log.dead(sink)
+
+    def retry_dead_letters(self, sink: str | None = None) -> int:
+        """Let them be tried again, by whoever delivers; gives how many there are."""
+        return self._store.log.again(sink)
+
+    def sinks(self) -> tuple[SinkState, ...]:
+        """How far each sink of the settings has got."""
+        named = {each.name for each in self.config.signals.sinks}
+        return tuple(each for each in self._store.log.sinks() if each.name in named)
+
+    # ── the daemon ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run_daemon(self, onlooker: Onlooker, *, tick: float = 0.5) -> None:
+        """Sync and push until `stop`; `Taken` tells who does so already.
+
+        Every `tick` seconds it looks whether something was edited, or asked for.
+        """
+        from salesforce_sync.sync.daemon import Daemon
+
+        self._connected()  # or it would say only after a while that it has nobody to log in as
+        with self._store.claims.duty("daemon", _me()):
+            self._begin_delivery()
+            self._follow_events()
+            Daemon(self._duty(tick), self._engine, self._store, self._store.desk, self._clock, self._stop).run(onlooker)
+
+    def _follow_events(self) -> None:
+        """Follow the change events that the settings name; polling goes on without them."""
+        if not self.followed_objects:
+            return
+        try:
+            self.follow().start(*self.followed_objects)
+        except (Misuse, ConfigError):
+            raise
+        except SyncError as error:
+            log.warning("Change events are not followed: %s", error)
+
+    def _duty(self, tick: float) -> Duty:
+        from salesforce_sync.sync.daemon import Duty
+
+        settings = self.config.sync
+        return Duty(
+            {name: timedelta(minutes=settings.minutes(name)) for name in settings.objects},
+            self._rules(),
+            settings.api_calls_per_day,
+            owner=_owner(),
+            pid=os.getpid(),
+            seed=self._store.log.replica_id(),
+            tick=tick,
+        )
+
+    def ask_daemon(self, *objects: str) -> SyncRequest:
+        """Ask the daemon for a sync of these objects, or of the configured ones; `Misuse` if none is running."""
+        if not self.daemon_runs:
+            raise Misuse("No daemon is running for this replica.", hint="Start one: salesforce-sync daemon")
+        return self._store.desk.ask(_owner(), objects)
+
+    def asked_of_daemon(self, number: int) -> SyncRequest | None:
+        """What has become of a request."""
+        return self._store.desk.request(number)
+
+    def daemon_state(self) -> DaemonState | None:
+        """What the daemon last told of itself; `running` is whether it lives."""
+        state = self._store.desk.state()
+        return None if state is None else replace(state, running=self.daemon_runs)
+
+    @property
+    def daemon_runs(self) -> bool:
+        """Whether a daemon of this replica is alive, in whatever process."""
+        return self._store.claims.is_held("daemon")
 
     def available(self) -> tuple[ObjectSummary, ...]:
         """Every object that the org shows to the connected user. One API call."""
@@ -602,7 +777,8 @@ class SFSync:
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
         waiting = self._store.count_changes(), self._store.count_inbox()
-        return Status(self.config.storage.path, self.connected_to, shown, self.budget(), *waiting, self.warnings())
+        told = self.config.storage.path, self.connected_to, shown, self.budget(), *waiting
+        return Status(*told, self.warnings(), self.daemon_state(), self.sinks())
 
     def warnings(self) -> tuple[str, ...]:
         """What the settings name and the replica does not know, as far as it can tell: it has no effect."""
@@ -647,7 +823,7 @@ class SFSync:
             told_at,
             near_the_wall(used, ceiling),
             budget.forecast(works),
-            budget.day(works, Rhythm(interval, rules.verify_every, rules.refresh_every)),
+            budget.day(works, self._rhythm(works)),
             interval,
         )
 
@@ -671,14 +847,11 @@ class SFSync:
             proof_is_due=verify_is_due(ages, rules, now),
         )
 
-    def pause_after(self, run: Run) -> timedelta:
-        """How long to wait for the next sync: longer than the settings say when the day's API calls run short."""
-        from salesforce_sync.sync.schedule import pause
-
-        budget = self.budget()
-        share = None if budget.used is None else budget.used / budget.ceiling
-        again_in = None if run.again_at is None else run.again_at - self._clock.now()
-        return pause(budget.interval, share, again_in)
+    def _rhythm(self, works: Iterable[Work]) -> Rhythm:
+        settings, rules = self.config.sync, self._rules()
+        intervals = {each.object_name: timedelta(minutes=settings.minutes(each.object_name)) for each in works}
+        default = timedelta(minutes=settings.interval_minutes)
+        return Rhythm(default, rules.verify_every, rules.refresh_every, intervals)
 
     def query(self, sql: str, limit: int = 1000, seconds: float = 30.0) -> Answer:
         """Run a read-only SQL statement on the replica; at most `limit` rows.
@@ -688,12 +861,19 @@ class SFSync:
         columns, rows = self._store.query(sql, limit + 1, seconds)
         return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
 
+    def mark(self) -> int:
+        """A number that is another one once anything in the database has changed, by whatever process."""
+        return self._store.mark()
+
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def close(self) -> None:
-        """Close connections to the org and the database."""
+        """Close connections to the org and the database; sinks that take signals get some seconds to have them all."""
         for follower in self._followers:
             follower.stop()
+        self._callbacks.end(LISTENERS)
+        if self._delivery is not None:
+            self._delivery.finish(0.0 if self._stop.is_set() else SINKS)
         with self._lock:
             if self._org is not None:
                 self._org.close()
@@ -707,6 +887,19 @@ class SFSync:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _owner() -> str:
+    """Who runs this process, for a person."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name} at {socket.gethostname()}"
+
+
+def _me() -> str:
+    return f"process {os.getpid()} of {_owner()}"
 
 
 def _key(facts: OrgFacts) -> str:

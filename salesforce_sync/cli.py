@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, production, reports, reports_edits, reports_inbox
-from salesforce_sync.app import SFSync
+from salesforce_sync import __version__, demo, production, reports, reports_daemon, reports_edits, reports_inbox
+from salesforce_sync.app import SFSync, Status
 from salesforce_sync.cli_access import ACCESS
 from salesforce_sync.cli_connect import connect
+from salesforce_sync.cli_daemon import COMMANDS as AROUND_THE_DAEMON
 from salesforce_sync.cli_export import export
 from salesforce_sync.cli_import import import_
 from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
@@ -22,7 +23,7 @@ from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.interrupts import MESSAGE, set_on_signals, stop_on_interrupt
+from salesforce_sync.interrupts import MESSAGE, stop_on_interrupt, stop_on_signals
 from salesforce_sync.signals import Progress, Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
@@ -122,13 +123,23 @@ def init(options: Options, yes: bool) -> int:
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @accepting_losses
 @click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
+@click.option("--daemon", "by_daemon", is_flag=True, help="Let the running daemon do it, now; returns at once.")
 @saying_yes
 @click.pass_obj
-def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...], no_push: bool, yes: bool) -> int:
+def sync(
+    options: Options,
+    objects: tuple[str, ...],
+    accept_loss: tuple[str, ...],
+    no_push: bool,
+    by_daemon: bool,
+    yes: bool,
+) -> int:
     """Bring what has changed, send what was edited.
 
     Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
     """
+    if by_daemon:
+        return _ask_daemon(options, objects)
     lines: list[str] = []
     told = options.acting("sync", " ".join(objects))
     with told as (sync, ending), silence() if options.json else progress() as listener:
@@ -159,6 +170,16 @@ def sync(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, ...
     return exit_of_run(run)
 
 
+def _ask_daemon(options: Options, objects: tuple[str, ...]) -> int:
+    with options.open() as sync:
+        request = sync.ask_daemon(*objects)
+    if options.json:
+        say_json(reports_daemon.requested_document(request))
+    else:
+        say(f"The daemon is asked for it (request {request.number}); `status` shows what it does.")
+    return Exit.COMPLETE
+
+
 @commands.command()
 @shared
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
@@ -184,38 +205,6 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
 
 @commands.command()
 @shared
-@click.pass_obj
-def daemon(options: Options) -> int:
-    """Sync, wait, and sync again, until Ctrl-C or SIGTERM; sync.interval_minutes says how long to wait.
-
-    A sync that has begun is brought to its end; a second Ctrl-C or SIGTERM cuts it. With --json, each run is one
-    line.
-    """
-    stop = threading.Event()
-    set_on_signals(stop)
-    with options.acting("daemon") as (sync, _):
-        minutes = sync.config.sync.interval_minutes
-        if not options.json:
-            tell_signals(sync, say)
-            say(f"Syncing every {minutes} minutes. Ctrl-C ends it.")
-        while not stop.is_set():
-            run = sync.sync()
-            options.note("sync", run.state.value, f"{run.changed} records changed")
-            if options.json:
-                say_json(reports.run_document(run) | reports_edits.pushed_document(run))
-            else:
-                reports.say_run_briefly(run)
-                if run.pushed is not None:
-                    reports_edits.say_push_briefly(run.pushed)
-            pause = sync.pause_after(run)
-            if not options.json and pause > timedelta(minutes=minutes):
-                say(f"The day's API calls run short: the next sync is in {pause.total_seconds() / 60:.0f} minutes.")
-            stop.wait(pause.total_seconds())
-    return Exit.COMPLETE
-
-
-@commands.command()
-@shared
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @click.pass_obj
 def events(options: Options, objects: tuple[str, ...]) -> int:
@@ -225,7 +214,7 @@ def events(options: Options, objects: tuple[str, ...]) -> int:
     is one line.
     """
     stop = threading.Event()
-    set_on_signals(stop)
+    stop_on_signals(stop.set)
     with options.open() as sync:
         names = objects or sync.followed_objects or sync.config.sync.objects
         sync.on("*", lambda signal: _tell_event(options, sync, signal))
@@ -240,12 +229,13 @@ def events(options: Options, objects: tuple[str, ...]) -> int:
 
 
 def _tell_event(options: Options, sync: SFSync, signal: Signal) -> None:
-    if isinstance(signal, Progress) or not sync.config.signals.enabled:
+    settings = sync.config.signals
+    if isinstance(signal, Progress) or not settings.enabled:
         return
     if options.json:
-        say_json(signal.to_json(datetime.now(UTC), sync.config.signals.target))
+        say_json(signal.to_json(datetime.now(UTC), settings.target, settings.source))
     else:
-        say(signal.line(sync.config.signals.target))
+        say(signal.line(settings.target, settings.source))
 
 
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,11 +249,17 @@ def status(options: Options) -> int:
     with options.open() as sync:
         status = sync.status()
     if options.json:
-        say_json(reports.status_document(status))
+        say_json(_status_document(status))
     else:
         reports.say_status(status)
+        reports_daemon.say_daemon(status)
         reports_inbox.say_waiting(status)
     return Exit.COMPLETE
+
+
+def _status_document(status: Status) -> dict[str, Any]:
+    sinks = [reports_daemon.sink_document(each) for each in status.sinks]
+    return reports.status_document(status) | {"daemon": reports_daemon.daemon_document(status.daemon), "sinks": sinks}
 
 
 @commands.command()
@@ -297,7 +293,7 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in (connect, *TWO_WAY, *ACCESS, export, import_, serve):
+for command in (connect, *TWO_WAY, *ACCESS, *AROUND_THE_DAEMON, export, import_, serve):
     commands.add_command(command)
 
 

@@ -14,17 +14,14 @@ from salesforce_sync import login, production
 from salesforce_sync.app import SFSync, SystemClock
 from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
 from salesforce_sync.config import Config
+from salesforce_sync.connecting import added
 from salesforce_sync.errors import ConfigError, ConnectionNotFound
 from salesforce_sync.exits import Exit
-from salesforce_sync.redirect import PORT, landing, open_browser
 from salesforce_sync.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
     from salesforce_sync.access import Access, User
     from salesforce_sync.models.connection import Connection, Session
-
-BROWSER: Final = "browser"
-SF: Final = "sf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class _Place:
 
 @click.command()
 @shared
-@click.option("--method", type=click.Choice([*login.METHODS, BROWSER, SF]), help="How. Asked for if it is not clear.")
+@click.option("--method", type=click.Choice(login.WAYS), help="How. Asked for if it is not clear.")
 @click.option("--name", metavar="NAME", help="Another org beside config.yaml's, with a replica of its own.")
 @click.option("--owner", metavar="USER", help="Whose it is, for --name.  [default: this machine's]")
 @click.option("--instance-url", metavar="URL", help="The org's My Domain address.")
@@ -64,7 +61,7 @@ class _Place:
 @click.option(
     "--redirect-port",
     type=click.IntRange(0, 65535),
-    default=PORT,
+    default=login.REDIRECT_PORT,
     show_default=True,
     help="For browser; 0: a free one.",
 )
@@ -102,14 +99,13 @@ def connect(
         with Options(options.config, connection=named).recorded("login") as ending:
             told, connection, session = _log_in(options, way, place, given)
             ending.detail = told
-            config = _config(options, access, place, {**given, "instance_url": connection.instance_url})
-            with _or_not_at_all(access, place, config), SFSync(config) as sync:
-                instance = sync.connect(connection, session)
+            with _kept(options, access, place, given, connection, session) as sync:
                 production.after_login(sync, os_user(), yes=yes)
+                instance, kept_beside = sync.connected_org().address, sync.config.storage.path
     if options.json:
         say_json({"connected_to": instance, "method": told} | ({"connection": named} if named else {}))
     else:
-        say(f"Connected to {instance}. The connection is kept, encrypted, beside {config.storage.path}.")
+        say(f"Connected to {instance}. The connection is kept, encrypted, beside {kept_beside}.")
     return Exit.COMPLETE
 
 
@@ -117,6 +113,8 @@ def connect(
 
 
 def _place(access: Access, name: str | None, owner: str | None) -> _Place:
+    from salesforce_sync.access.connections import check_name
+
     if name is None or name == "default":
         if owner is not None:
             raise ConfigError("--owner goes with --name.", hint="config.yaml's connection is everybody's.")
@@ -125,6 +123,7 @@ def _place(access: Access, name: str | None, owner: str | None) -> _Place:
     try:
         found = access.connections.get(name, user)
     except ConnectionNotFound:
+        check_name(name)  # before a person goes through a whole login
         return _Place(name, user, is_new=True)
     return _Place(found.id, user, found.instance_url, found.database)
 
@@ -141,14 +140,22 @@ def _config(options: Options, access: Access, place: _Place, given: Mapping[str,
 
 
 @contextmanager
-def _or_not_at_all(access: Access, place: _Place, config: Config) -> Iterator[None]:
-    """A new connection that did not come to a login is not left behind."""
-    try:
-        yield
-    except BaseException:
-        if place.is_new:
-            access.connections.remove(config.storage.path.parent.name)
-        raise
+def _kept(
+    options: Options,
+    access: Access,
+    place: _Place,
+    given: Mapping[str, Any],
+    connection: Connection,
+    session: Session | None,
+) -> Iterator[SFSync]:
+    """Keep the login in its place, and open the replica."""
+    if place.name is not None and place.is_new:
+        with added(access, place.name, place.owner, connection, session) as (_, sync):
+            yield sync
+        return
+    with SFSync(_config(options, access, place, {**given, "instance_url": connection.instance_url})) as sync:
+        sync.connect(connection, session)
+        yield sync
 
 
 # ── How to log in ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,18 +164,19 @@ def _or_not_at_all(access: Access, place: _Place, config: Config) -> Iterator[No
 def _log_in(
     options: Options, way: _Way, place: _Place, given: Mapping[str, Any]
 ) -> tuple[str, Connection, Session | None]:
-    if way.method == SF:
+    known = Config.load(options.config, **given)
+    name = login.choose_way(known, way.method)
+    if name == login.SF:
         from salesforce_sync.api.sf_login import take_over
 
-        return SF, *take_over(way.target_org)
-    known = Config.load(options.config, **given)
+        return name, *take_over(way.target_org)
     if place.is_new and given["instance_url"] is None:
         # Never config.yaml's: that would be a second replica of the org that is there already.
         given = {**given, "instance_url": login.ask_for_address()}
         known = Config.load(options.config, **given)
-    if way.method == BROWSER:
-        return BROWSER, *_by_browser(known, way)
-    method = login.choose_method(known, way.method)
+    if name == login.BROWSER:
+        return name, *_by_browser(Config.load(options.config, **{**given, **login.ask_for_app(known)}), way)
+    method = login.METHODS[name]
     given = {**given, **login.made_key(known, method, place.database or known.storage.path)}
     answers = login.ask_for_missing(Config.load(options.config, **given), method, secret_stdin=way.secret_stdin)
     return method.value, Config.load(options.config, **{**given, **answers}).connection_by(method), None
@@ -177,6 +185,7 @@ def _log_in(
 def _by_browser(config: Config, way: _Way) -> tuple[Connection, Session]:
     from salesforce_sync.api.browser_login import app_for, begin, complete
     from salesforce_sync.api.wire import Wire
+    from salesforce_sync.redirect import landing, open_browser  # brings an HTTP server
 
     if way.secret_stdin:
         raise ConfigError("--secret-stdin does not go with a browser login.", hint="Give SF_CLIENT_SECRET in .env.")

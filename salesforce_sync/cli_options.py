@@ -115,11 +115,12 @@ def shared(command: Command) -> Command:
 
 def tell_signals(sync: SFSync, tell: Callable[[str], None]) -> None:
     """Hand on the signals' lines, if the settings want them."""
-    if not sync.config.signals.enabled:
+    settings = sync.config.signals
+    if not settings.enabled:
         return
 
     def line(signal: Signal) -> None:
-        tell(signal.line(sync.config.signals.target))
+        tell(signal.line(settings.target, settings.source))
 
     for name in TOLD_SIGNALS:
         sync.on(name, line)

@@ -27,6 +27,7 @@ from salesforce_sync.settings import (
     WorkbookSettings,
     is_address,
 )
+from salesforce_sync.sink_settings import BadSink, SinkSettings, sinks
 
 DEFAULT_FILE: Final = Path("config.yaml")
 EXAMPLE_HOST: Final = "yourinstance.salesforce.com"
@@ -324,12 +325,18 @@ def _tidied(setting: Setting, raw: _Given) -> object:
         return _names(setting, raw)
     if setting.key == "conflicts":
         return _policies(setting, raw)
+    if setting.key == "intervals":
+        return _intervals(setting, raw)
+    if setting.key == "sinks":
+        return _sinks(setting, raw)
     if setting.key in ("path", "jwt_key_file"):
         return Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
     return value
 
 
-_ASCII: Final = frozenset({"client_id", "client_secret", "access_token", "refresh_token", "sync_key"})
+_ASCII: Final = frozenset(
+    {"client_id", "client_secret", "access_token", "refresh_token", "sync_key", "webhook_secrets"}
+)
 """Credentials that go into headers and forms as they are."""
 
 
@@ -363,7 +370,7 @@ def _policies(setting: Setting, raw: _Given) -> dict[str, str]:
     """One policy for all, or policies by name; in the environment as `ask, Contact=org, Contact.Phone=newest`."""
     value = raw.value
     if isinstance(value, str):
-        parts = [each.partition("=") for each in value.split(",") if each.strip()]
+        parts = [each.partition("=") for each in _parts(value)]
         value = {name if equals else DEFAULT: policy if equals else name for name, equals, policy in parts}
     if not isinstance(value, Mapping) or not value:
         raise _bad(setting, raw)
@@ -377,6 +384,31 @@ def _policies(setting: Setting, raw: _Given) -> dict[str, str]:
                 hint="See docs/config.md.",
             )
     return {name.casefold(): policy for name, policy in policies.items()}
+
+
+def _intervals(setting: Setting, raw: _Given) -> dict[str, object]:
+    """Minutes by object; in the environment as `Account=60, Contact=5`."""
+    value = raw.value
+    if isinstance(value, str):
+        value = {name.strip(): minutes.strip() for name, _, minutes in (each.partition("=") for each in _parts(value))}
+    if not isinstance(value, Mapping):
+        raise _bad(setting, raw)
+    return {str(name).casefold(): minutes for name, minutes in value.items()}
+
+
+def _parts(text: str) -> list[str]:
+    return [each for each in text.split(",") if each.strip()]
+
+
+def _sinks(setting: Setting, raw: _Given) -> tuple[SinkSettings, ...]:
+    """The sinks; in the environment as JSON."""
+    try:
+        value = msgspec.json.decode(raw.value) if isinstance(raw.value, str) else raw.value
+        return sinks(value, raw.folder)
+    except BadSink as error:
+        raise ConfigError(f"{raw.where} {error}.", hint="See docs/signals.md.") from error
+    except msgspec.DecodeError:
+        raise _bad(setting, raw) from None
 
 
 def _bad(setting: Setting, raw: _Given) -> ConfigError:

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 def serve(running: Running, *, as_json: bool, ended: Exit = Exit.COMPLETE) -> None:
     """Serve until Ctrl-C or SIGTERM. Ends the process, with this exit code, if a run cannot be ended in time."""
-    if not running.run(lambda: _welcome(running, as_json=as_json)):
+    if not running.run(lambda: welcome(running, as_json=as_json)):
         end_at_once(ended)
 
 
-def _welcome(running: Running, *, as_json: bool) -> None:
+def welcome(running: Running, *, as_json: bool) -> None:
+    """Say where the server is."""
     told = running.welcome()
     if as_json:
         say_json({"url": told.url, "token": told.token, "link": told.link})

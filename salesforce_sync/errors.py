@@ -66,6 +66,22 @@ class JobFailed(Transient):
     code = "JOB_FAILED"
 
 
+class SinkDown(Transient):
+    """A sink for signals could not take one now; it is tried again, not before `retry_after` seconds if it said so."""
+
+    code = "SINK_DOWN"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SinkRefused(SyncError):
+    """A sink has refused a signal, and would do so again."""
+
+    code = "SINK_REFUSED"
+
+
 class ReplayRefused(Transient):
     """The org does not know a replay id (any more): events are followed anew, and a poll brings what they missed."""
 
@@ -252,6 +268,12 @@ class StoreBusy(StoreTrouble):
     """Another program holds the database's write lock."""
 
     code = "STORE_BUSY"
+
+
+class Taken(StoreBusy):
+    """Somebody else has a duty of which a replica has one."""
+
+    code = "RUNS_ALREADY"
 
 
 class DiskFull(StoreTrouble):

@@ -6,7 +6,7 @@ import _thread
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -68,8 +68,15 @@ def end_at_once(code: Exit) -> NoReturn:
     os._exit(code)
 
 
-def set_on_signals(stop: threading.Event) -> None:
-    """Let Ctrl-C and SIGTERM set `stop`; a second one ends the process at once."""
+GRACE: Final = 2.0
+"""Seconds that a service has to come to its end after it was told to stop."""
+
+
+def stop_on_signals(stop: Callable[[], None], grace: float = GRACE) -> None:
+    """Let Ctrl-C and SIGTERM call `stop`; a second one ends the process at once, as does the end of `grace`.
+
+    What is under way then waits for the org's answer; the database is made to be left at any instant.
+    """
 
     asked = False
 
@@ -78,7 +85,12 @@ def set_on_signals(stop: threading.Event) -> None:
         if asked:
             os._exit(Exit.INTERRUPTED)
         asked = True
-        _elsewhere(stop.set)
+        _elsewhere(stop_and_leave)
+
+    def stop_and_leave() -> None:
+        stop()
+        time.sleep(grace)
+        os._exit(Exit.COMPLETE)
 
     signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGINT, ended)

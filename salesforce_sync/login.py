@@ -20,6 +20,13 @@ METHODS: Final = {
     "session": LoginMethod.PASTED_SESSION,
 }
 
+BROWSER: Final = "browser"
+SF: Final = "sf"
+WAYS: Final = (BROWSER, *METHODS, SF)
+
+REDIRECT_PORT: Final = 1717
+"""Where a browser comes back to, unless --redirect-port says otherwise; sf uses it too, so administrators know it."""
+
 _QUESTIONS: Final = {
     "client_id": "Client id (the app's consumer key)",
     "username": "Username",
@@ -37,22 +44,30 @@ _SECRETS: Final = {
 }
 
 
-def choose_method(config: Config, name: str | None) -> LoginMethod:
+def choose_way(config: Config, name: str | None) -> str:
     """The way that was named, else the one that the credentials make up, else the one that a person picks."""
     if name is not None:
-        return METHODS[name]
-    if not _somebody_there():
-        given = config.connection()
-        if given is None:
-            raise NotConnected(
-                "There are no credentials, and nobody to ask for them.",
-                hint="Fill in .env (see .env.example), or give --method and --secret-stdin.",
-            )
-        return given.method
+        return name
     complete = config.complete_method()
-    if complete is not None:
-        return complete
-    return METHODS[click.prompt("How to log in", type=click.Choice(list(METHODS)), err=True)]
+    if complete is None and _somebody_there():
+        return str(click.prompt("How to log in", type=click.Choice(WAYS), default=BROWSER, err=True))
+    given = config.connection()
+    if given is None:
+        raise NotConnected(
+            "There are no credentials, and nobody to ask for them.",
+            hint="Fill in .env (see .env.example), or give --method and --secret-stdin.",
+        )
+    return next(name for name, method in METHODS.items() if method is given.method)
+
+
+def ask_for_app(config: Config) -> dict[str, str]:
+    """What a browser login lacks, from a person; nothing where there is nobody to ask."""
+    if not _somebody_there():
+        return {}
+    answers = {} if config.org_is_known or config.credentials.login_url else {"instance_url": ask_for_address()}
+    if config.credentials.client_id is None:
+        answers["client_id"] = click.prompt(_QUESTIONS["client_id"], err=True)
+    return answers
 
 
 def ask_for_missing(config: Config, method: LoginMethod, *, secret_stdin: bool) -> dict[str, str]:

@@ -5,7 +5,7 @@ Every implementation of a port passes the same suite (`tests/contract`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.duty import DaemonState, SyncRequest, Waiting
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
@@ -21,8 +22,10 @@ from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullReque
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import ObjectStatus, RunRecord
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
+from salesforce_sync.models.sinks import SinkState
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, same
+from salesforce_sync.signals import DeadLetter, Signal, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,8 +518,100 @@ class Store(Protocol):
     def status(self) -> tuple[ObjectStatus, ...]:
         """What is here of each object, and how its last run went."""
 
+    # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, signals: Sequence[Signal]) -> None:
+        """Keep these signals, in this order, all or none. What a `RecordsUpdated` counts is told by it.
+
+        Others are kept in the transaction that causes them: a new item of the inbox (`news`), a proof
+        (`VerifyComplete`), and a schema that is not as the one before (`SchemaDrifted`).
+        """
+
+    def told(self, after: int, most: int = 1000) -> tuple[Told, ...]:
+        """The signals behind this number, in the order of the transactions that they happened in."""
+
+    def untold(self, objects: Iterable[str]) -> tuple[tuple[str, int], ...]:
+        """How many rows of these objects merges have changed, and removals, since that was last told, by name."""
+
     def close(self) -> None:
         """Close all connections; files stay."""
+
+
+class SinkLog(Protocol):
+    """The signals as the sinks read them. May be called from several threads at once."""
+
+    def told(self, after: int, most: int) -> tuple[Told, ...]:
+        """As `Store.told`."""
+
+    def newest(self) -> int:
+        """The number of the last signal, 0 before the first."""
+
+    def replica_id(self) -> str:
+        """A word that no other replica has."""
+
+    def join(self, names: Sequence[str]) -> None:
+        """Sinks that are new begin behind what has been told so far; the others go on where they are."""
+
+    def sinks(self) -> tuple[SinkState, ...]:
+        """Every sink that has ever joined, by name."""
+
+    def sink(self, name: str) -> SinkState:
+        """One that has joined."""
+
+    def delivered(self, sink: str, number: int) -> None:
+        """The sink has all up to this number."""
+
+    def failed(self, sink: str, problem: str, retry_at: datetime) -> None:
+        """The sink could not take the next signal; it stays the next."""
+
+    def bury(self, sink: str, told: Told, problem: str) -> None:
+        """The sink has refused this signal: it is a dead letter, and the one behind it is the next."""
+
+    def dead(self, sink: str | None = None) -> tuple[DeadLetter, ...]:
+        """What this sink, or any, has refused."""
+
+    def again(self, sink: str | None = None) -> int:
+        """Let the dead letters of this sink, or of all, be tried again; gives how many there are."""
+
+    def wanted_again(self, sink: str) -> tuple[DeadLetter, ...]:
+        """Those of them that this sink has not tried again yet."""
+
+    def revived(self, number: int) -> None:
+        """This dead letter has been taken."""
+
+
+class Desk(Protocol):
+    """What the daemon and the processes beside it tell each other. May be called from several threads at once."""
+
+    def version(self) -> int:
+        """Another number whenever somebody has committed since, in whatever process."""
+
+    def ask(self, who: str, objects: Sequence[str]) -> SyncRequest:
+        """Ask the daemon for a sync of these objects, of all that are configured if there are none; it is told."""
+
+    def asked(self) -> tuple[SyncRequest, ...]:
+        """What was asked for and is not done, oldest first; what a killed daemon had taken too."""
+
+    def request(self, number: int) -> SyncRequest | None:
+        """What became of one."""
+
+    def take(self, requests: Sequence[SyncRequest]) -> None:
+        """The daemon has begun with these."""
+
+    def done(self, requests: Sequence[SyncRequest], state: str) -> None:
+        """And has ended them so."""
+
+    def note(self, state: DaemonState) -> None:
+        """Keep what the daemon tells of itself."""
+
+    def state(self) -> DaemonState | None:
+        """What it told last."""
+
+    def waiting(self) -> Waiting:
+        """What of the outbox could be sent now, and later."""
+
+    def last_tries(self) -> Mapping[str, tuple[datetime, str]]:
+        """When the last pull of each object was begun and how it ended (`RunState`), by its name in lower case."""
 
 
 class Subscription(Protocol):

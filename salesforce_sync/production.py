@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def before_push(sync: SFSync, who: str, *, yes: bool) -> None:
     """Ask, if something is to be sent. Without a yes nothing is sent: the push says why, and edits wait."""
     count = sync.outbox_count()
-    if count:
+    if count or yes:
         _settle(
             sync, who, yes, f"Write the {count} edited {'record' if count == 1 else 'records'} that wait here to it?"
         )

@@ -19,7 +19,6 @@ from salesforce_sync.terminal import warn
 if TYPE_CHECKING:
     from salesforce_sync.api.browser_login import BrowserLogin
 
-PORT: Final = 1717
 PATH: Final = "/OauthRedirect"
 WAIT_SECONDS: Final = 600.0
 _LOOK_EVERY: Final = 0.1

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from salesforce_sync.collection import Objects
 from salesforce_sync.errors import FieldNotFound, NotSynced
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, Preview, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Operation, Push, PushedChange
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
@@ -103,7 +103,7 @@ def edits_document(edits: Iterable[Edit]) -> dict[str, Any]:
 # ── What a push would do ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def say_diff(diff: Preview, values: Values) -> None:
+def say_diff(diff: Diff, values: Values) -> None:
     """Say what a push would send, in its order, then what it would not and why."""
     for change in diff.orders[:MOST_SHOWN]:
         _say_change(change, values)
@@ -126,13 +126,13 @@ def _say_how_many_more(number: int) -> None:
         say(f"… and {number - MOST_SHOWN:,} more; --json lists {most}.")
 
 
-def _diff_line(diff: Preview) -> str:
+def _diff_line(diff: Diff) -> str:
     if not diff.orders:
         return "Nothing to send."
     return f"{counted(diff.total, 'change')} to send: {counted(diff.calls, 'API call')}."
 
 
-def _waiting(diff: Preview) -> Iterable[tuple[Change, str]]:
+def _waiting(diff: Diff) -> Iterable[tuple[Change, str]]:
     """What would not be sent now, and why."""
     yield from ((each, "its last answer was lost; the org is asked first whether it has it") for each in diff.unknown)
     yield from ((each.change, f"blocked, it waits for {each.by}") for each in diff.blocked)
@@ -146,7 +146,7 @@ def _why_held(change: Change) -> str:
     return f"the org did not take it; it is tried again after {stamp(change.not_before)}"
 
 
-def diff_document(diff: Preview) -> dict[str, Any]:
+def diff_document(diff: Diff) -> dict[str, Any]:
     """What a push would do, as JSON."""
     return {
         "api_calls": diff.calls,
@@ -229,7 +229,7 @@ def push_document(push: Push) -> dict[str, Any]:
         "api_calls": push.calls,
         "applied": push.count("applied"),
         "problem": None if push.problem is None else asdict(push.problem),
-        "left": push.count("left"),
+        "not_reached": push.count("left"),
         "changes": [_pushed_document(each) for each in push.changes],
         "not_listed": dict(push.beyond),
     }

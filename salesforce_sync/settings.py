@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from salesforce_sync.sink_settings import SinkSettings
+
 
 def is_address(text: str) -> bool:
     """Whether this is a bare https address; plain http is good only to this machine, where nobody listens in."""
@@ -39,6 +41,7 @@ Version = Annotated[str, Meta(pattern=r"\A(4[7-9]|[5-9]\d|[1-9]\d\d)\.0\Z")]
 ObjectName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\Z")]
 FieldName = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*\Z")]
 Disputed = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?\Z")]
+Minutes = Annotated[int, Meta(ge=1, le=10_080)]
 PolicyName = Literal["ask", "org", "local", "newest"]
 POLICIES: Final = get_args(PolicyName)
 
@@ -66,10 +69,11 @@ class SyncSettings:
 
     `events`: whether change events are followed, of all objects that are synced or of those that are named here.
     `conflicts` says whose value holds where both sides have changed a field: `default`, `object` or `object.field` in
-    lower case → policy.
+    lower case → policy. `intervals` are the daemon's, `object` in lower case → minutes.
     """
 
-    interval_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 15
+    interval_minutes: Minutes = 15
+    intervals: Mapping[ObjectName, Minutes] = field(default_factory=dict)
     batch_size: Annotated[int, Meta(ge=1, le=2_000)] = 200
     objects: Annotated[tuple[ObjectName, ...], Meta(min_length=1)] = ("Contact", "Lead", "Account", "Opportunity")
     overlap_minutes: Annotated[int, Meta(ge=0, le=1_440)] = 10
@@ -83,6 +87,16 @@ class SyncSettings:
     history_rows: Annotated[int, Meta(ge=0)] = 50_000
     events: bool | tuple[ObjectName, ...] = False
 
+    def minutes(self, object_name: str) -> int:
+        """How often the daemon syncs this object; an account, which changes seldom, not more often than hourly."""
+        named = self.intervals.get(object_name.casefold())
+        if named is not None:
+            return named
+        return max(self.interval_minutes, ACCOUNT_MINUTES if object_name.casefold() == "account" else 0)
+
+
+ACCOUNT_MINUTES: Final = 60
+
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
@@ -94,22 +108,30 @@ class StorageSettings:
 
 @dataclass(frozen=True, slots=True)
 class WorkbookSettings:
-    """Where the workbook goes that `export` writes. `path` is absolute."""
+    """Where the workbook goes that `export` writes (`path` is absolute), and the most that one to import may be:
+    megabytes of the file, megabytes that it unpacks to, and how many times more one of its parts unpacks to."""
 
     path: Path = Path("Revenue_Cloud_Data.xlsx")
+    max_mb: Annotated[int, Meta(ge=1)] = 200
+    max_expanded_mb: Annotated[int, Meta(ge=1)] = 4_000
+    max_ratio: Annotated[int, Meta(ge=1)] = 300
 
 
 @dataclass(frozen=True, slots=True)
 class SignalSettings:
-    """Whether signals are told, and to whom their line is addressed."""
+    """Whether signals are told, from whom to whom their line is, where they go, and how long they wait for that."""
 
     enabled: bool = True
+    source: Annotated[str, Meta(pattern=r"\A\S{1,40}\Z")] = "FND"
     target: Annotated[str, Meta(pattern=r"\A\S{1,40}\Z")] = "OS"
+    sinks: tuple[SinkSettings, ...] = ()
+    keep_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    keep_rows: Annotated[int, Meta(ge=1_000)] = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What was given to log in with; never from config.yaml. Secrets do not show in `repr`."""
+    """What was given to log in with, and to sign with; never from config.yaml. Secrets do not show in `repr`."""
 
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
@@ -119,6 +141,8 @@ class Credentials:
     jwt_key_file: Path | None = None
     login_url: str | None = None
     sync_key: str | None = field(default=None, repr=False)
+    webhook_secrets: str | None = field(default=None, repr=False)
+    mqtt_password: str | None = field(default=None, repr=False)
     workbook_password: str | None = field(default=None, repr=False)
 
 
@@ -154,12 +178,16 @@ class Setting:
 _ADDRESS = "an https address without a path, such as https://yourdomain.my.salesforce.com (http only to this machine)"
 _CONFLICTS = "ask, org, local or newest, or these by name: default: ask, Contact: org, Contact.Phone: newest"
 
+_INTERVALS = "minutes by object, such as Account: 60, Contact: 5"
+_SINKS = "a list of sinks, each with a type: log, jsonl, webhook or mqtt"
+
 SETTINGS: Final = (
     Setting("salesforce", "instance_url", "SF_INSTANCE_URL", _ADDRESS),
     Setting("salesforce", "api_version", "SF_API_VERSION", 'an API version from "47.0" on, such as "58.0"'),
     Setting("salesforce", "production_writes", "SF_PRODUCTION_WRITES", "true or false"),
     Setting("salesforce", "events_url", "SF_EVENTS_URL", _ADDRESS),
     Setting("sync", "interval_minutes", "SF_SYNC_INTERVAL_MINUTES", "a whole number of minutes from 1 to 10080"),
+    Setting("sync", "intervals", "SF_SYNC_INTERVALS", _INTERVALS),
     Setting("sync", "batch_size", "SF_SYNC_BATCH_SIZE", "a whole number from 1 to 2000"),
     Setting("sync", "objects", "SF_SYNC_OBJECTS", "a list of at least one object's API name, such as Contact"),
     Setting("sync", "overlap_minutes", "SF_SYNC_OVERLAP_MINUTES", "a whole number of minutes from 0 to 1440"),
@@ -175,8 +203,15 @@ SETTINGS: Final = (
     Setting("storage", "type", "SF_STORAGE_TYPE", "sqlite"),
     Setting("storage", "path", "SF_STORAGE_PATH", "the path of a file"),
     Setting("workbook", "path", "SF_WORKBOOK_PATH", "the path of a file"),
+    Setting("workbook", "max_mb", "SF_WORKBOOK_MAX_MB", "a whole number of megabytes from 1"),
+    Setting("workbook", "max_expanded_mb", "SF_WORKBOOK_MAX_EXPANDED_MB", "a whole number of megabytes from 1"),
+    Setting("workbook", "max_ratio", "SF_WORKBOOK_MAX_RATIO", "a whole number from 1"),
     Setting("signals", "enabled", "SF_SIGNALS_ENABLED", "true or false"),
+    Setting("signals", "source", "SF_SIGNALS_SOURCE", "one word of at most 40 characters"),
     Setting("signals", "target", "SF_SIGNALS_TARGET", "one word of at most 40 characters"),
+    Setting("signals", "sinks", "SF_SIGNALS_SINKS", _SINKS),
+    Setting("signals", "keep_days", "SF_SIGNALS_KEEP_DAYS", "a whole number of days from 1 to 3650"),
+    Setting("signals", "keep_rows", "SF_SIGNALS_KEEP_ROWS", "a whole number of at least 1000"),
     Setting("credentials", "client_id", "SF_CLIENT_ID", "a text"),
     Setting("credentials", "client_secret", "SF_CLIENT_SECRET", "a text"),
     Setting("credentials", "access_token", "SF_ACCESS_TOKEN", "a text"),
@@ -185,5 +220,7 @@ SETTINGS: Final = (
     Setting("credentials", "jwt_key_file", "SF_JWT_KEY_FILE", "the path of a private key"),
     Setting("credentials", "login_url", "SF_LOGIN_URL", _ADDRESS),
     Setting("credentials", "sync_key", "SF_SYNC_KEY", "a text"),
+    Setting("credentials", "webhook_secrets", "SF_WEBHOOK_SECRETS", "secrets, as whsec_... or sink:whsec_..."),
+    Setting("credentials", "mqtt_password", "SF_MQTT_PASSWORD", "a text"),
     Setting("credentials", "workbook_password", "SF_WORKBOOK_PASSWORD", "a text"),
 )

@@ -9,6 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+import msgspec
+
+from salesforce_sync.models.event import EventsMerged
+from salesforce_sync.models.inbox import InboxItem
+from salesforce_sync.models.outbox import Kind
+from salesforce_sync.models.schema import ObjectSchema
+
 log = logging.getLogger("salesforce_sync.signals")
 
 SOURCE = "FND"
@@ -26,16 +33,34 @@ class Signal:
         """What follows the name in the line, as `key=value` pairs."""
         return ""
 
-    def line(self, target: str = TARGET) -> str:
-        """The signal as the one line that was promised, e.g. `✔️ FND → OS : sync_complete`."""
-        details = self.details()
-        return f"{self.mark} {SOURCE} → {target} : {self.name}" + (f", {details}" if details else "")
+    def all_details(self) -> str:
+        """What follows the name in the line of a log, which may tell more."""
+        return self.details()
 
-    def to_json(self, at: datetime, target: str = TARGET) -> dict[str, Any]:
+    def line(self, target: str = TARGET, source: str = SOURCE) -> str:
+        """The signal as the one line that was promised, e.g. `✔️ FND → OS : sync_complete`."""
+        return self._line(self.details(), target, source)
+
+    def log_line(self, at: datetime, target: str = TARGET, source: str = SOURCE) -> str:
+        """The line with the time in front and all details behind."""
+        return f"{stamp(at)} {self._line(self.all_details(), target, source)}"
+
+    def _line(self, details: str, target: str, source: str) -> str:
+        return f"{self.mark} {source} → {target} : {self.name}" + (f", {details}" if details else "")
+
+    def data(self) -> dict[str, Any]:
+        """The typed values."""
+        return asdict(self)
+
+    def to_json(self, at: datetime, target: str = TARGET, source: str = SOURCE) -> dict[str, Any]:
         """The signal as a JSON object: `ts`, `signal`, `from`, `to`, `msg` and the typed `data`."""
-        stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        data = asdict(self)
-        return {"ts": stamp, "signal": self.name, "from": SOURCE, "to": target, "msg": self.line(target), "data": data}
+        names = {"signal": self.name, "from": source, "to": target}
+        return {"ts": stamp(at), **names, "msg": self.line(target, source), "data": self.data()}
+
+
+def stamp(at: datetime) -> str:
+    """A time as the signals tell it: UTC, whole seconds."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +110,21 @@ class ObjectFinished(Signal):
 
 @dataclass(frozen=True, slots=True)
 class SyncComplete(Signal):
-    """A run ended and nothing was skipped."""
+    """A run ended and nothing was skipped: the rows that came of each object, and how long it took."""
+
+    objects: tuple[tuple[str, int], ...] = ()
+    seconds: float = 0.0
 
     name: ClassVar[str] = "sync_complete"
     mark: ClassVar[str] = "✔️"
+
+    def all_details(self) -> str:
+        if not self.objects:
+            return ""
+        names = "+".join(name for name, _ in self.objects)
+        records = sum(rows for _, rows in self.objects)
+        word = "object" if len(self.objects) == 1 else "objects"
+        return f"{word}={names}, records={records}, duration={self.seconds:.1f}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +165,9 @@ class SyncFailed(Signal):
 
     name: ClassVar[str] = "sync_failed"
     mark: ClassVar[str] = "❌"
+
+    def all_details(self) -> str:
+        return f"error={self.error}" + (f", objects={'+'.join(self.objects)}" if any(self.objects) else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +224,9 @@ class ApiLimitWarning(Signal):
     name: ClassVar[str] = "api_limit_warning"
     mark: ClassVar[str] = "⚠️"
 
+    def all_details(self) -> str:
+        return f"used={self.used}, limit={self.limit}"
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyComplete(Signal):
@@ -218,7 +260,137 @@ class Progress(Signal):
     mark: ClassVar[str] = "⏳"
 
     def details(self) -> str:
-        return f"{self.object.lower()}={self.rows}/{'?' if self.total is None else self.total}"
+        return f"{_many(self.object)}={self.rows}/{'?' if self.total is None else self.total}"
+
+
+def _many(object_name: str) -> str:
+    """The name of several: Contact → contacts, Opportunity → opportunities; custom objects as they are."""
+    name = object_name.lower()
+    if name.endswith(("s", "__c", "__x", "__mdt", "2")):
+        return name
+    return f"{name[:-1]}ies" if name.endswith("y") and name[-2:-1] not in "aeiou" else f"{name}s"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDrifted(Signal):
+    """An object's fields are not as they were: `added`, `removed`, and of another type (`retyped`)."""
+
+    object: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
+
+    name: ClassVar[str] = "schema_changed"
+    mark: ClassVar[str] = "🧩"
+
+    def details(self) -> str:
+        kinds = (("added", self.added), ("removed", self.removed), ("retyped", self.retyped))
+        return ", ".join((f"object={self.object}", *(f"{kind}={'+'.join(each)}" for kind, each in kinds if each)))
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequested(Signal):
+    """Somebody asked for a sync of these objects (none named: all), which begins at once."""
+
+    number: int
+    who: str
+    objects: tuple[str, ...] = ()
+
+    name: ClassVar[str] = "sync_requested"
+    mark: ClassVar[str] = "🔄"
+
+    def details(self) -> str:
+        return ", ".join((f"number={self.number}", *([f"objects={'+'.join(self.objects)}"] if self.objects else [])))
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRefused(Signal):
+    """A signal that came in was not understood, or was not for us: why."""
+
+    why: str
+
+    name: ClassVar[str] = "signal_refused"
+    mark: ClassVar[str] = "❓"
+
+    def details(self) -> str:
+        return f"why={self.why}"
+
+
+# ── kept, and read again ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A signal as the store keeps it: its place in the order of what happened, and when that was."""
+
+    number: int
+    at: datetime
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A signal that a sink has refused for good, unless somebody wants it to be tried again."""
+
+    number: int
+    sink: str
+    told: Told
+    problem: str
+    died_at: datetime
+
+
+KINDS: dict[str, type[Signal]] = {
+    each.name: each
+    for each in (
+        *(SyncStarted, SyncComplete, RecordsUpdated, SyncFailed, ConflictFound, ChangeRejected, PushComplete),
+        *(ApiLimitWarning, VerifyComplete, Progress, SfRealtime, SchemaDrifted, SyncRequested, SignalRefused),
+    )
+}
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in KINDS.items()}
+
+
+def encoded(signal: Signal) -> str:
+    """The signal's typed values as JSON text."""
+    return msgspec.json.encode(signal.data()).decode()
+
+
+def decoded(name: str, data: str) -> Signal | None:
+    """The signal of this name with these values; None for a name that a newer version has left in the store."""
+    decoder = _DECODERS.get(name)
+    return None if decoder is None else decoder.decode(data)
+
+
+def news(item: InboxItem) -> ChangeRejected | ConflictFound:
+    """What is told of a new item of the inbox."""
+    return news_of(item.object_name, item.record_id, item.kind, item.code)
+
+
+def news_of(object_name: str, record_id: str, kind: Kind, code: str) -> ChangeRejected | ConflictFound:
+    """The same from its parts."""
+    if kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN):
+        return ChangeRejected(object_name, record_id, code)
+    return ConflictFound(object_name, record_id, kind.value)
+
+
+def news_of_events(merged: EventsMerged) -> tuple[Signal, ...]:
+    """What is told of change events that were merged; our own writes are no news."""
+    others = [each for each in merged.told if not each.own]
+    if not others:
+        return ()
+    each_one = (SfRealtime(merged.object_name, each.action.value, each.record_id) for each in others)
+    return (*each_one, RecordsUpdated(len(others), ((merged.object_name, len(others)),)))
+
+
+def drift(before: ObjectSchema | None, now: ObjectSchema) -> SchemaDrifted | None:
+    """How an object's fields (name and type) have changed; None where they have not, and for an object that is new."""
+    if before is None:
+        return None
+    was, types = ({field.name: field.type for field in each.columns} for each in (before, now))
+    added = tuple(name for name in types if name not in was)
+    removed = tuple(name for name in was if name not in types)
+    retyped = tuple(name for name, kind in types.items() if was.get(name, kind) != kind)
+    return SchemaDrifted(now.name, added, removed, retyped) if added or removed or retyped else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 ROOT = Path(__file__).parents[1]
+Answer = str | Callable[[str], str]
 
 
 @pytest.fixture
@@ -91,6 +95,31 @@ class CommandLine:
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
+    def typed(self, arguments: Sequence[str], dialogue: Sequence[tuple[str, Answer]]) -> tuple[str, int]:
+        """Run a command on a terminal of its own, and answer each question when it is asked.
+
+        An answer is a text, or makes one of what is shown by then.
+        """
+        ours, theirs = pty.openpty()
+        running = subprocess.Popen(
+            self.command(*arguments), cwd=self.folder, env=self.environment, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        shown = ""
+        waiting = list(dialogue)
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if select.select([ours], [], [], 0.05)[0]:
+                try:
+                    shown += os.read(ours, 4096).decode()
+                except OSError:  # the other side has gone
+                    break
+            if waiting and waiting[0][0] in shown:
+                _, answer = waiting.pop(0)
+                os.write(ours, f"{answer if isinstance(answer, str) else answer(shown)}\n".encode())
+        os.close(ours)
+        return shown, running.wait(10)
+
 
 @pytest.fixture
 def cli(tmp_path: Path) -> CommandLine:
@@ -103,3 +132,21 @@ def user(cli: CommandLine, simorg: SimOrg) -> CommandLine:
     """The command line of somebody whose settings name the simulated org."""
     cli.settle(simorg.url)
     return cli
+
+
+@pytest.fixture
+def organization(simorg: SimOrg) -> Callable[..., str]:
+    """Lets the simulated org say of itself what it is: `organization(Name="Acme", IsSandbox=True)`."""
+
+    def say(**values: object) -> str:
+        fields = {
+            "Name": "string 80 name",
+            "IsSandbox": "boolean",
+            "OrganizationType": "string 40",
+            "TrialExpirationDate": "datetime",
+        }
+        declaration = {"label": "Organization", "plural": "Organizations", "prefix": "00D", "fields": fields}
+        simorg.add_object("Organization", declaration)
+        return simorg.add("Organization", **values)
+
+    return say

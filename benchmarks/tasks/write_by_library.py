@@ -86,15 +86,18 @@ def by_openpyxl() -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.comments import Comment
-    from openpyxl.styles import NamedStyle, Protection
+    from openpyxl.styles import Protection
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet.datavalidation import DataValidation
 
     book = Workbook(write_only=True)
     page = book.create_sheet(OBJECT)
-    for at, each in enumerate(WIDE):
-        lock = Protection(locked=is_locked(each.name))
-        book.add_named_style(NamedStyle(f"c{at}", number_format=FORMATS.get(each.type, "@"), protection=lock))
+    styles = []
+    for each in WIDE:
+        pattern = WriteOnlyCell(page)
+        pattern.number_format = FORMATS.get(each.type, "@")
+        pattern.protection = Protection(locked=is_locked(each.name))
+        styles.append(pattern._style)  # setting a cell's style by its parts takes three times as long as all the rest
     page.freeze_panes = "D2"
     page.protection.sheet = True
     for at, column in enumerate(WIDE, 3):
@@ -110,7 +113,7 @@ def by_openpyxl() -> None:
         cell.comment = Comment(name, "")
         head.append(cell)
     page.append(head)
-    styled = [(column, f"c{at}") for at, column in enumerate(WIDE)]
+    styled = list(zip(WIDE, styles, strict=True))
     for row in values():
         cells: list[Any] = [None, None]
         for (column, style), value in zip(styled, row[:-1], strict=True):
@@ -124,7 +127,7 @@ def by_openpyxl() -> None:
             cell = WriteOnlyCell(page, value)
             if isinstance(value, str):
                 cell.data_type = "s"
-            cell.style = style
+            cell._style = style
             cells.append(cell)
         page.append([*cells, row[-1]])
     book.save(FILE)

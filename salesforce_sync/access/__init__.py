@@ -18,6 +18,8 @@
     access.audit.verify()                         # → Verdict: how many are sound, the first broken one, and why
     Throttle(Limit(60, per_second=20)).take(key, now) # → seconds to wait, 0.0: go on (in memory; `look` takes nothing)
 
+A login by the page: `salesforce_sync.connecting`. A production org: `SFSync.unconfirmed`, `SFSync.confirm_production`.
+
 Everything here may be used from several threads and several processes at once. A call takes well under a millisecond,
 but for those that write (a commit on the disk).
 """

@@ -134,6 +134,9 @@ class Audit:
 
     def verify(self, noted: tuple[int, str] | None = None) -> Verdict:
         """Go through the whole chain. `noted`: a number and hash from an earlier verdict, kept elsewhere."""
+        # Asked first: what another process appends meanwhile must not look like an end that was cut off.
+        ever = self._database.rows("SELECT seq FROM sqlite_sequence WHERE name = 'audit'")
+        should = max([int(row[0]) for row in ever] + ([] if noted is None else [noted[0]]), default=0)
         number, before = 0, _FIRST
         for row in self._database.each(f"SELECT {_COLUMNS} FROM audit ORDER BY number"):
             *fields, kept = row
@@ -144,8 +147,6 @@ class Audit:
             if noted is not None and noted[0] == fields[0] and noted[1] != kept:
                 return Verdict(number, fields[0], _REWRITTEN, number, before)
             number, before = fields[0], kept
-        ever = self._database.rows("SELECT seq FROM sqlite_sequence WHERE name = 'audit'")
-        should = max([int(row[0]) for row in ever] + ([] if noted is None else [noted[0]]), default=0)
         if should > number:
             return Verdict(number, number + 1, _CUT, number, before)
         return Verdict(number, None, "", number, before)

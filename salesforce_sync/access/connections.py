@@ -88,9 +88,7 @@ class Connections:
 
         It has no login yet: `SFSync(connections.config_of(it.id, owner)).connect(...)` gives it one.
         """
-        if not _NAME.fullmatch(name) or _ID.fullmatch(name) or name == DEFAULT:
-            hint = "Up to 40 lower-case letters, digits, _ and -, beginning with a letter or digit; not 'default'."
-            raise Misuse(f"{name[:40]!r} cannot be a connection's name.", hint=hint)
+        check_name(name)
         if not is_address(instance_url):
             hint = "Such as https://yourdomain.my.salesforce.com."
             raise Misuse("A connection needs the org's address: https, without a path.", hint=hint)
@@ -149,6 +147,7 @@ class Connections:
             self._config,
             salesforce=replace(self._config.salesforce, instance_url=found.instance_url),
             storage=replace(self._config.storage, path=found.database),
+            workbook=replace(self._config.workbook, path=found.database.with_name(self._config.workbook.path.name)),
             credentials=Credentials(sync_key=self._config.credentials.sync_key),
             home=self._config.house,
         )
@@ -180,6 +179,13 @@ class Connections:
         return frozenset(
             each for (each,) in self._database.rows("SELECT connection_id FROM share WHERE user_id = ?", (user.id,))
         )
+
+
+def check_name(name: str) -> None:
+    """`Misuse` if this cannot be the name of a connection that is added."""
+    if not _NAME.fullmatch(name) or _ID.fullmatch(name) or name == DEFAULT:
+        hint = "Up to 40 lower-case letters, digits, _ and -, beginning with a letter or digit; not 'default'."
+        raise Misuse(f"{name[:40]!r} cannot be a connection's name.", hint=hint)
 
 
 def _is_seen(connection: KnownConnection, user: User | None, shared: frozenset[str]) -> bool:

@@ -6,6 +6,7 @@ tells the count on every answer (`Sforce-Limit-Info`).
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -90,7 +91,7 @@ def day(works: Sequence[Work], rhythm: Rhythm) -> int:
         replace(each, rows=each.rows or 0, polled=not each.reads_all, refresh_is_due=False, proof_is_due=False)
         for each in works
     ]
-    calls = _times(rhythm.interval) * forecast(loaded).calls
+    calls = sum(times * forecast(some).calls for some, times in _rounds(loaded, rhythm).items())
     for every, due in (
         (rhythm.verify_every, [replace(each, polled=False, reads_all=False, proof_is_due=True) for each in loaded]),
         (
@@ -101,6 +102,16 @@ def day(works: Sequence[Work], rhythm: Rhythm) -> int:
         if every is not None:
             calls += _times(every) * forecast(due).calls
     return calls
+
+
+def _rounds(works: Sequence[Work], rhythm: Rhythm) -> Counter[tuple[Work, ...]]:
+    """Which objects are synced together, how often in a day: those that are due at one time share calls."""
+    together: defaultdict[timedelta, list[Work]] = defaultdict(list)
+    for work in works:
+        interval = rhythm.intervals.get(work.object_name, rhythm.interval)
+        for turn in range(_times(interval)):
+            together[turn * interval].append(work)
+    return Counter(map(tuple, together.values()))
 
 
 def _times(every: timedelta) -> int:

@@ -243,7 +243,7 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class Diff:
     """What a push would do now, and what it would leave where it is.
 
     `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and

@@ -264,12 +264,17 @@ class Described:
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
+def is_api_name(name: str) -> bool:
+    """Whether this has the form of an object's or field's API name."""
+    return bool(_API_NAME.fullmatch(name))
+
+
 def check_api_name(name: str) -> str:
     """The name, if it has the form of an object's or field's API name; `ObjectNotFound` otherwise.
 
     Checked before a name reaches a URL, a query, a path or a statement.
     """
-    if not _API_NAME.fullmatch(name):
+    if not is_api_name(name):
         raise ObjectNotFound(f"{name!r} is not an API name.", hint="API names look like Contact or Widget__c.")
     return name
 

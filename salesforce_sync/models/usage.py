@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 
@@ -33,11 +34,12 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often what happens by itself. None: never."""
+    """How often what happens by itself. None: never. `intervals` are those of single objects, by name."""
 
     interval: timedelta
     verify_every: timedelta | None
     refresh_every: timedelta | None
+    intervals: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 MANY_UNKNOWN = 6

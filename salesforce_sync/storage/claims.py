@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from salesforce_sync.errors import StoreBusy
+from salesforce_sync.errors import StoreBusy, Taken
 from salesforce_sync.models.schema import check_api_name
 
 
@@ -37,6 +37,41 @@ class Claims:
             yield
         finally:
             os.close(handle)
+
+    @contextmanager
+    def duty(self, name: str, owner: str) -> Iterator[None]:
+        """Hold a duty of which a replica has one, until the block ends; `Taken` tells who holds it otherwise."""
+        handle = os.open(self._duty_file(name), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = os.pread(handle, 1000, 0).decode(errors="replace").strip()
+                raise Taken(f"The {name} of this replica runs already: {holder}.") from error
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{owner}\n".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def is_held(self, name: str) -> bool:
+        """Whether somebody alive has this duty."""
+        try:
+            handle = os.open(self._duty_file(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            # Shared: two that look at once do not take each other for its holder.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def _duty_file(self, name: str) -> Path:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._folder / f"_{name}.lock"  # no object's name begins so
 
     def _clear(self, object_name: str) -> None:
         """Remove pages that a killed process left: whoever holds the claim is the only one who brings any."""

@@ -16,6 +16,7 @@ from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.signal_log import count_changed
 from salesforce_sync.storage.watch import unseen
 
 _GONE = "INSERT OR REPLACE INTO _sync_gone (object_name, id, reason, at, row) VALUES (?, ?, ?, ?, ?)"
@@ -72,6 +73,7 @@ class Comparer:
         with self._connections.writing() as db, unseen(db, [schema.name]):
             for record_id in ids:
                 rows += self._set_aside_one(db, schema, record_id, cause, format_datetime(at))
+            count_changed(db, schema.name, rows)
         return rows
 
     def take_out(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause) -> int:

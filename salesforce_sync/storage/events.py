@@ -13,10 +13,12 @@ from salesforce_sync.models.page import Page, Rows
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, from_rest
+from salesforce_sync.signals import news_of_events
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge, Met
 from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.watch import unseen_rows
 
 SEEN_KEPT = 50_000
@@ -73,11 +75,14 @@ TakeOut = Callable[[apsw.Connection, ObjectSchema, str, Cause], int]
 class EventMerger:
     """The events part of the SQLite store; `ports.Store` says what each call promises."""
 
-    def __init__(self, connections: Connections, judge: Judge, history: HistoryWriter, take_out: TakeOut) -> None:
+    def __init__(
+        self, connections: Connections, judge: Judge, history: HistoryWriter, take_out: TakeOut, signals: SignalLog
+    ) -> None:
         self._connections = connections
         self._judge = judge
         self._history = history
         self._take_out = take_out
+        self._signals = signals
         self._merges = 0
         self._texts: dict[str, _Texts] = {}
 
@@ -128,7 +133,9 @@ class EventMerger:
             if page.unsure:
                 db.execute(_NOTE_UNSURE, (name,))
             db.execute(_MOVE, (name, page.replay))
-        return EventsMerged(name, told, stale)
+            merged = EventsMerged(name, told, stale)
+            self._signals.write_all(db, news_of_events(merged))
+        return merged
 
     def _enter(self, db: apsw.Connection, entering: _Entering, folded: Folded) -> tuple[Told, ...]:
         told = entering.changes(folded.rows, folded.own)
@@ -173,7 +180,9 @@ class EventMerger:
                 with unseen_rows(db, schema.name):
                     self._put(db, entering, [newer[each.record_id] for each in told])
             db.executemany(_READ, ((schema.name, key) for key in ids))
-        return EventsMerged(schema.name, told)
+            merged = EventsMerged(schema.name, told)
+            self._signals.write_all(db, news_of_events(merged))
+        return merged
 
     def _texts_of(self, schema: ObjectSchema) -> _Texts:
         """The statements; writing them anew takes as long as running them for one row."""
@@ -186,6 +195,7 @@ class EventMerger:
         self._merges += 1
         if self._merges % PRUNED_EVERY == 0:
             db.execute(_PRUNE, (name, SEEN_KEPT))
+            self._signals.trim(db)
             self._history.trim(db, name)
 
 

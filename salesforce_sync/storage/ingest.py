@@ -17,6 +17,7 @@ from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections, translated
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.signal_log import count_changed
 from salesforce_sync.storage.watch import give_triggers, unseen
 
 LATEST = "~"
@@ -159,6 +160,7 @@ class Ingest:
                 until = format_datetime(checkpoint_limit)
             self._move_checkpoint(db, adopted, since, until)
             db.execute(sql.END_STAGING, (schema.name,))
+            count_changed(db, schema.name, merged.changed)
             if merged.inserted:
                 db.execute(sql.come_back(schema), (schema.name,))
         return merged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
 from datetime import datetime
@@ -25,10 +25,12 @@ from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.sinks import Keep
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
+from salesforce_sync.signals import Signal, Told, drift
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
@@ -36,6 +38,7 @@ from salesforce_sync.storage.comparison import Comparer
 from salesforce_sync.storage.conditions import behind, condition, may_use_index, sort_key
 from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.desk import Desk
 from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.events import EventMerger
@@ -44,9 +47,11 @@ from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
 from salesforce_sync.storage.outbox import Outbox
+from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.watch import drop_triggers, give_triggers
 
 KEEPING = Keeping()
+KEEP = Keep()
 COUNTS_KEPT = 100
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
@@ -56,7 +61,13 @@ class SqliteStore:
     """The replica in one file. Implements `ports.Store`."""
 
     def __init__(
-        self, path: Path, clock: Clock, *, policies: Policies = ASK_ALWAYS, keeping: Keeping = KEEPING
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        policies: Policies = ASK_ALWAYS,
+        keeping: Keeping = KEEPING,
+        keep: Keep = KEEP,
     ) -> None:
         self.path = path
         self._clock = clock
@@ -69,8 +80,11 @@ class SqliteStore:
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
-        self._events = EventMerger(self._connections, judge, self._history, self._comparer.take_out)
-        self._claims = Claims(path.with_name(f"{path.name}-pages"))
+        self.claims = Claims(path.with_name(f"{path.name}-pages"))
+        self.log = SignalLog(self._connections, clock.now, keep)
+        self.desk = Desk(self._connections, clock.now, self.log)
+        take_out = self._comparer.take_out
+        self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
         self._migrate()
         self._schemas = SchemaCache(self._read_schemas)
         self._indexed: set[tuple[str, str]] = set()
@@ -80,7 +94,11 @@ class SqliteStore:
 
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         with self._connections.writing() as db:
+            before = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
             gained = self._widen(db, schema)
+            moved = drift(None if before is None else decode_schema(before[1]), schema)
+            if moved is not None:
+                self.log.write(db, moved)
             give_triggers(db, schema)
             db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
             if gained:
@@ -166,7 +184,7 @@ class SqliteStore:
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def claim(self, object_name: str) -> AbstractContextManager[None]:
-        return self._claims.claim(object_name)
+        return self.claims.claim(object_name)
 
     def staged(self, object_name: str) -> Staged | None:
         return self._ingest.staged(self._known(object_name))
@@ -490,6 +508,11 @@ class SqliteStore:
         finally:
             connection.close()
 
+    def mark(self) -> int:
+        """A number that is another one once anything in the file has changed, by whatever process."""
+        with self._connections.looking() as db:
+            return int(db.pragma("data_version"))
+
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def record_run(self, run: RunRecord) -> None:
@@ -537,6 +560,17 @@ class SqliteStore:
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if schema is None else schema.stamp or READS_ALL,
         )
+
+    # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, signals: Sequence[Signal]) -> None:
+        self.log.tell(signals)
+
+    def told(self, after: int, most: int = 1000) -> tuple[Told, ...]:
+        return self.log.told(after, most)
+
+    def untold(self, objects: Iterable[str]) -> tuple[tuple[str, int], ...]:
+        return self.log.untold(objects)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

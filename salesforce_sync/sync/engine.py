@@ -13,7 +13,7 @@ from enum import Enum
 from threading import Event
 
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
-from salesforce_sync.models.outbox import Preview, Push
+from salesforce_sync.models.outbox import Diff, Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Described
@@ -26,13 +26,14 @@ from salesforce_sync.signals import (
     ObjectStarted,
     Progress,
     RecordsUpdated,
+    Signal,
     SyncComplete,
     SyncFailed,
     SyncStarted,
     VerifyComplete,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
-from salesforce_sync.sync.pusher import InboxNews, Pusher
+from salesforce_sync.sync.pusher import InboxNews, Pusher, tell
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.undo import Undone
 from salesforce_sync.sync.verify import Pages
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4
 NOT_BEGUN = "NOT_BEGUN"
+
+KEEP_PROGRESS = 1.0
+"""Seconds between two steps of one object that are kept for the sinks, beside its first."""
 
 
 class SyncEngine:
@@ -53,6 +57,7 @@ class SyncEngine:
         self._bus = bus
         self._rules = rules
         self._pusher = Pusher(org, store, clock, bus, rules.window)
+        self._progress = _ProgressNews(store, clock, bus)
 
     def run(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, then push what is in the outbox.
@@ -78,7 +83,7 @@ class SyncEngine:
         return run
 
     def _pull_all(self, course: _Course) -> Run:
-        self._bus.emit(SyncStarted(course.names))
+        tell(self._store, self._bus, [SyncStarted(course.names)])
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
         self._pusher.recover()
@@ -93,7 +98,7 @@ class SyncEngine:
         finally:
             self._note_usage()
 
-    def dry_run(self) -> Preview:
+    def dry_run(self) -> Diff:
         """What a push would send now, and what it would cost. Nothing is sent."""
         return self._pusher.dry_run()
 
@@ -107,17 +112,13 @@ class SyncEngine:
     def verify(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, compare every id and stamp with the org, and repair; `store.proof` has the results."""
         run = self._carry_out(self._course(objects, accepted, Proofs.NOW))
-        for record in run.objects:
-            proof = self._store.proof(record.object_name)
-            if record.problem is None and proof is not None:
-                self._bus.emit(VerifyComplete(proof.object_name, proof.rows, sum(each for _, each in proof.repaired)))
         self._tell(run)
         return run
 
     def _course(self, objects: Sequence[str], accepted: frozenset[str], proofs: Proofs) -> _Course:
         if not objects:
             raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
-        puller = Puller(self._org, self._store, self._clock, self._rules, accepted)
+        puller = Puller(self._org, self._store, self._clock, self._rules, accepted, self._bus)
         started = self._clock.monotonic(), self._org.usage.spent
         return _Course(secrets.token_hex(8), _distinct(objects), puller, proofs, *started)
 
@@ -236,7 +237,7 @@ class SyncEngine:
 
         def report(rows: int, total: int | None, waits_for: str) -> None:
             calls = self._org.usage.spent - course.calls_before
-            self._bus.emit(Progress(task.name, rows, total, calls, waits_for))
+            self._progress.tell(Progress(task.name, rows, total, calls, waits_for))
 
         task.pulled = self._bring(task, course.puller, report)
         name = task.pulled.merged.object_name
@@ -262,6 +263,8 @@ class SyncEngine:
         def prove() -> None:
             nonlocal repaired
             proof = puller.prove(schema, task.listing)
+            # Kept with the proof.
+            self._bus.emit(VerifyComplete(proof.object_name, proof.rows, sum(each for _, each in proof.repaired)))
             repaired = sum(number for _, number in proof.repaired)
 
         if course.proofs is Proofs.NOW:
@@ -294,20 +297,42 @@ class SyncEngine:
         return record
 
     def _tell(self, run: Run) -> None:
-        if run.changed:
-            changed = tuple((each.object_name, each.counts.changed) for each in run.objects if each.counts.changed)
-            self._bus.emit(RecordsUpdated(run.changed, changed))
+        signals: list[Signal] = []
+        changed = self._store.untold([each.object_name for each in run.objects])
+        if changed:
+            signals.append(RecordsUpdated(sum(count for _, count in changed), changed))
         problems = {each.object_name: each.problem.code for each in run.objects if each.problem is not None}
         unsent = _unsent(run)
         if problems or unsent:
             cause = next((code for code in (*problems.values(), *unsent.values()) if code != NOT_BEGUN), NOT_BEGUN)
-            self._bus.emit(SyncFailed(cause, tuple(dict.fromkeys((*problems, *unsent)))))
+            signals.append(SyncFailed(cause, tuple(dict.fromkeys((*problems, *unsent)))))
         else:
-            self._bus.emit(SyncComplete())
+            rows = tuple((each.object_name, each.counts.rows) for each in run.objects)
+            signals.append(SyncComplete(rows, round(run.seconds, 3)))
         usage = self._org.usage
         wall = usage.ceiling or usage.limit
         if near_the_wall(usage.used, wall):
-            self._bus.emit(ApiLimitWarning(usage.used or 0, wall or 0))
+            signals.append(ApiLimitWarning(usage.used or 0, wall or 0))
+        tell(self._store, self._bus, signals)
+
+
+class _ProgressNews:
+    """Tells every step in this process, and keeps one of an object in a while: a page comes every few milliseconds."""
+
+    def __init__(self, store: Store, clock: Clock, bus: Bus) -> None:
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._kept: dict[str, float] = {}
+
+    def tell(self, progress: Progress) -> None:
+        now = self._clock.monotonic()
+        last = self._kept.get(progress.object)
+        if not progress.rows or (last is not None and now - last < KEEP_PROGRESS):
+            self._bus.emit(progress)
+            return
+        self._kept[progress.object] = now
+        tell(self._store, self._bus, [progress])
 
 
 class Proofs(Enum):

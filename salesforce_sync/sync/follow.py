@@ -24,7 +24,7 @@ from salesforce_sync.errors import (
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.ports import Clock, Events, Org, Store, Subscription
-from salesforce_sync.signals import Bus, RecordsUpdated, SfRealtime
+from salesforce_sync.signals import Bus, news_of_events
 from salesforce_sync.sync.pusher import InboxNews
 
 log = logging.getLogger(__name__)
@@ -136,11 +136,8 @@ class Follower:
 
     def tell(self, merged: EventsMerged, news: InboxNews) -> None:
         """Tell what has been changed here, after it is durable. Our own writes are no news."""
-        others = [each for each in merged.told if not each.own]
-        for each in others:
-            self._bus.emit(SfRealtime(merged.object_name, each.action.value, each.record_id))
-        if others:
-            self._bus.emit(RecordsUpdated(len(others), ((merged.object_name, len(others)),)))
+        for signal in news_of_events(merged):
+            self._bus.emit(signal)  # the store has kept it with the rows
         news.tell()
 
     def news(self) -> InboxNews:

@@ -15,6 +15,7 @@ from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import Described, ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
+from salesforce_sync.signals import Bus, drift
 from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
 from salesforce_sync.sync.verify import Pages, Verifier
@@ -51,9 +52,16 @@ class Puller:
     """Pulls objects. Holds nothing between pulls: what must last is in the store."""
 
     def __init__(
-        self, org: Org, store: Store, clock: Clock, rules: Rules = DEFAULTS, accepted: frozenset[str] = frozenset()
+        self,
+        org: Org,
+        store: Store,
+        clock: Clock,
+        rules: Rules = DEFAULTS,
+        accepted: frozenset[str] = frozenset(),
+        bus: Bus | None = None,
     ) -> None:
-        """`accepted` names the objects that may lose any number of rows."""
+        """`accepted` names the objects that may lose any number of rows; what drifts is told on `bus`."""
+        self._bus = bus or Bus()
         self._org = org
         self._store = store
         self._clock = clock
@@ -208,7 +216,11 @@ class Puller:
         return self._adopt(schema)
 
     def _adopt(self, schema: ObjectSchema) -> ObjectSchema:
+        before = self._store.schema(schema.name)
         gained = self._store.adopt(schema)
+        moved = drift(before, schema)
+        if moved is not None:
+            self._bus.emit(moved)  # the store has kept it with the schema
         if gained:
             log.info("%s has new fields: %s", schema.name, ", ".join(gained))
             if self._store.checkpoint(schema.name) is not None:

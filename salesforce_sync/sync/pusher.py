@@ -12,15 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeGuard, TypeVar
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound, StoreBusy, StoreTrouble, SyncError
-from salesforce_sync.models.inbox import InboxItem
 from salesforce_sync.models.outbox import (
     Blocked,
     Change,
     Conflicted,
-    Kind,
+    Diff,
     Operation,
     Outcome,
-    Preview,
     Push,
     Rejected,
     Wanted,
@@ -29,7 +27,7 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
-from salesforce_sync.signals import Bus, ChangeRejected, ConflictFound, PushComplete, RecordsUpdated
+from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal, news
 from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import recover
 from salesforce_sync.sync.refetch import Refetch
@@ -190,7 +188,7 @@ class Pusher:
 
     # ── a dry run ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def dry_run(self) -> Preview:
+    def dry_run(self) -> Diff:
         """What `push` would send, in its order, and the calls that it would take. Nothing is sent."""
         now, sent = self._clock.now(), set[int]()
         course, found = _Course("", self._schemas()), _Found()
@@ -369,12 +367,14 @@ class Pusher:
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _tell(self, course: _Course, push: Push) -> None:
-        changed = tuple((name, count) for name, count in sorted(course.updated.items()) if count)
+        signals: list[Signal] = []
+        changed = self._store.untold([name for name, count in course.updated.items() if count])
         if changed:
-            self._bus.emit(RecordsUpdated(sum(count for _, count in changed), changed))
+            signals.append(RecordsUpdated(sum(count for _, count in changed), changed))
         if push.total or push.problem:
             applied = push.count("applied")
-            self._bus.emit(PushComplete(applied, push.total - applied))
+            signals.append(PushComplete(applied, push.total - applied))
+        tell(self._store, self._bus, signals)
 
 
 @dataclass(slots=True)
@@ -404,7 +404,7 @@ class _Found:
         self._counts[name] += len(new)
         kept += new[: MOST_LISTED - len(kept)]
 
-    def told(self, unknown: tuple[Change, ...], held: tuple[Change, ...], counts: Mapping[str, int]) -> Preview:
+    def told(self, unknown: tuple[Change, ...], held: tuple[Change, ...], counts: Mapping[str, int]) -> Diff:
         """All of it; `counts` says how many there are of the last two."""
         listed = {
             "orders": len(self._orders),
@@ -418,9 +418,7 @@ class _Found:
             for name, count in (dict(self._counts) | dict(counts)).items()
             if count > listed[name]
         }
-        return Preview(
-            tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond
-        )
+        return Diff(tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond)
 
 
 def _believed(outcome: Outcome, gone: set[int]) -> Outcome:
@@ -463,6 +461,18 @@ def _tombstone_calls(wave: Wave) -> int:
     return len({each.schema.name for each in wave.orders if each.change.operation is Operation.DELETE})
 
 
+def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:
+    """Keep what happened, then tell it in this process."""
+    if not signals:
+        return
+    try:
+        store.tell(signals)
+    except StoreTrouble:
+        log.exception("Signals could not be kept")  # a full disk must not hide what happened from who listens here
+    for signal in signals:
+        bus.emit(signal)
+
+
 class InboxNews:
     """Tells what has come into the inbox since it was made."""
 
@@ -476,10 +486,4 @@ class InboxNews:
         while items := self._store.inbox(self._last, ITEMS_AT_ONCE):
             for item in items:
                 self._last = item.number
-                self._bus.emit(_news(item))
-
-
-def _news(item: InboxItem) -> ChangeRejected | ConflictFound:
-    if item.kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN):
-        return ChangeRejected(item.object_name, item.record_id, item.code)
-    return ConflictFound(item.object_name, item.record_id, item.kind.value)
+                self._bus.emit(news(item))  # the store has kept it with the item

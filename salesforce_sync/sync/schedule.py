@@ -69,13 +69,11 @@ def near_the_wall(used: int | None, wall: int | None) -> bool:
     return used is not None and bool(wall) and used >= WARN_AT * (wall or 0)
 
 
-def pause(interval: timedelta, share: float | None, again_in: timedelta | None = None) -> timedelta:
+def pause(interval: timedelta, share: float | None) -> timedelta:
     """How long to wait for the next sync, when this share of the day's API calls is used.
 
-    Longer before the wall, so that what is left lasts; `again_in` is when calls that were refused may be tried again.
+    Longer before the wall, so that what is left lasts.
     """
-    if again_in is not None:
-        return max(interval, again_in)
     times = next((times for from_, times in _SLOWER if share is not None and share >= from_), 1)
     return max(interval, min(interval * times, _SLOWEST))
 

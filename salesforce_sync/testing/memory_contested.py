@@ -36,6 +36,7 @@ class Contesting(Editing):
                 else:
                     pending.absent = cause
                 self._tidy(table, pending)
+            self._disk.untold[table.schema.name] += len(here)
             return len(here)
 
     def merge_columns(self, object_name: str) -> int:

@@ -253,6 +253,7 @@ class Editing(Comparing):
             message=message,
         )
         self._disk.items.append(item)
+        self._disk.tale.append((item.at, item))
         return item
 
     def _drop_items(self, table: Table, record_id: str, *kinds: Kind) -> None:

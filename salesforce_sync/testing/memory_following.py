@@ -8,6 +8,7 @@ from salesforce_sync.models.event import EventPage, EventsMerged, Lack, Told, fo
 from salesforce_sync.models.page import Page
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.values import format_datetime
+from salesforce_sync.signals import news_of_events
 from salesforce_sync.testing.memory_inbox import Deciding
 from salesforce_sync.testing.memory_tables import LATEST, Follow, Row, Table, org_view, stored_rows
 
@@ -44,14 +45,15 @@ class Following(Deciding):
             folded = fold(page.events, table.schema, here, follow.seen, read_at)
             told = tuple(each for key, row in folded.rows.items() for each in self._told(table, row, folded.own[key]))
             if folded.gone:
-                self.set_aside(table.schema.name, folded.gone, Cause.DELETED)
+                taken = self.set_aside(table.schema.name, folded.gone, Cause.DELETED)
+                self._disk.untold[table.schema.name] -= taken  # the events tell it
             follow.seen |= folded.seen
             for key, lacks in folded.again.items():
                 if follow.again.get(key) is not Lack.VALUES:
                     follow.again[key] = lacks
             follow.replay = page.replay
             follow.unsure += page.unsure
-            return EventsMerged(table.schema.name, told, folded.stale)
+            return self._kept(EventsMerged(table.schema.name, told, folded.stale))
 
     def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
         with self._disk.lock:
@@ -59,7 +61,11 @@ class Following(Deciding):
             told = tuple(each for row in stored_rows(page) for each in self._told(table, row, own=False))
             for key in ids:
                 self._follow(page.schema.name).again.pop(key, None)
-            return EventsMerged(table.schema.name, told)
+            return self._kept(EventsMerged(table.schema.name, told))
+
+    def _kept(self, merged: EventsMerged) -> EventsMerged:
+        self._disk.tale += [(self._clock.now(), signal) for signal in news_of_events(merged)]
+        return merged
 
     def _told(self, table: Table, row: Row, own: bool) -> Iterator[Told]:
         key, stamp = str(row["Id"]), table.schema.stamp

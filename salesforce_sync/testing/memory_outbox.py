@@ -10,6 +10,7 @@ from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Match
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored
+from salesforce_sync.signals import Signal, news_of
 
 RELEASED_BY_AN_EDIT = (Kind.REJECTED, Kind.DUPLICATE)
 """What waits for one of the other reasons must not be sent because somebody went on typing."""
@@ -163,6 +164,10 @@ class Item:
     fields: tuple[str, ...] = ()
     matches: tuple[Match, ...] = ()
     replaced: tuple[Conflict, ...] = ()
+
+    def news(self) -> Signal:
+        """What is told of it."""
+        return news_of(self.object_name, self.record_id, self.kind, self.code)
 
     def shown(self, pending: Pending | None) -> InboxItem:
         """As others see it."""

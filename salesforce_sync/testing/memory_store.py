@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +17,7 @@ from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
+from salesforce_sync.signals import RecordsUpdated, Signal, Told, drift
 from salesforce_sync.testing.clock import FrozenClock
 from salesforce_sync.testing.matching import check, ordered, passes
 from salesforce_sync.testing.memory_comparison import refuse_loss
@@ -60,6 +61,9 @@ class MemoryStore(Drafting, Following):
             if table is None:
                 self._disk.tables[schema.name.casefold()] = Table(schema, self._clock.now())
                 return ()
+            moved = drift(table.schema, schema)
+            if moved is not None:
+                self._disk.tale.append((self._clock.now(), moved))
             known = {each.name.casefold(): each.type for each in table.schema.columns}
             gained = tuple(each.name for each in schema.columns if known.get(each.name.casefold()) is not each.type)
             for row in table.rows.values():
@@ -163,6 +167,7 @@ class MemoryStore(Drafting, Following):
                 key: cause for key, cause in table.gone.items() if key not in table.rows or not shown(table, key)
             }
             self._move_checkpoint(table, staging, checkpoint_limit)
+            self._disk.untold[schema.name] += merged.changed
             return merged
 
     def _move_checkpoint(self, table: Table, staging: Staging, limit: datetime | None) -> None:
@@ -286,6 +291,28 @@ class MemoryStore(Drafting, Following):
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if table is None else table.schema.stamp or READS_ALL,
         )
+
+    # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, signals: Sequence[Signal]) -> None:
+        with self._disk.lock:
+            for signal in signals:
+                self._disk.tale.append((self._clock.now(), signal))
+                if isinstance(signal, RecordsUpdated):
+                    self._disk.untold.subtract(dict(signal.objects))
+
+    def told(self, after: int, most: int = 1000) -> tuple[Told, ...]:
+        with self._disk.lock:
+            tale = list(enumerate(self._disk.tale, 1))[after : after + most]
+            return tuple(
+                Told(number, at, what if isinstance(what, Signal) else what.news()) for number, (at, what) in tale
+            )
+
+    def untold(self, objects: Iterable[str]) -> tuple[tuple[str, int], ...]:
+        wanted = {name.casefold() for name in objects}
+        with self._disk.lock:
+            counts = sorted(self._disk.untold.items())
+            return tuple((name, count) for name, count in counts if count > 0 and name.casefold() in wanted)
 
     def close(self) -> None:
         """Nothing to close."""

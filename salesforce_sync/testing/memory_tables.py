@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime
+from salesforce_sync.signals import Signal
 from salesforce_sync.testing.forms import from_rest, read_csv
 from salesforce_sync.testing.memory_history import History
 from salesforce_sync.testing.memory_outbox import Item, Pending, PushLog
@@ -85,6 +87,8 @@ class Disk:
     pushes: dict[str, PushLog] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     usage: DayUsage | None = None
+    tale: list[tuple[datetime, Signal | Item]] = field(default_factory=list)
+    untold: Counter[str] = field(default_factory=Counter)
     follows: dict[str, Follow] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 

@@ -114,7 +114,10 @@ class ProgressBody(Body, frozen=True, kw_only=True):
 
 
 class SessionBody(Body, frozen=True, kw_only=True):
-    """A sync session. `pushed` counts the local edits that it sent; `percent` is of all its objects."""
+    """A sync session. `pushed` counts the local edits that it sent; `percent` is of all its objects.
+
+    `workbook` is where the workbook can be had that it made current, null as long as it has not.
+    """
 
     success: bool = True
     session_id: str
@@ -124,6 +127,7 @@ class SessionBody(Body, frozen=True, kw_only=True):
     percent: float
     record_count: int
     pushed: int | None
+    workbook: str | None
     objects: list[ProgressBody]
 
 
@@ -277,6 +281,51 @@ class HistoryBody(Body, frozen=True, kw_only=True):
     object_api_name: str
     id: str
     history: list[ReplacedBody]
+
+
+# ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class SignalIn(Body, frozen=True, kw_only=True):
+    """A signal that somebody sends: its name, or its whole line in `msg`."""
+
+    signal: str | None = None
+    msg: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    objects: list[ApiName] | None = None
+    data: dict[str, Any] | None = None
+
+
+class SignalTaken(Body, frozen=True, kw_only=True):
+    """What became of it: the daemon's request of this number, or a session of this server."""
+
+    success: bool = True
+    accepted: bool
+    signal: str
+    msg: str
+    number: int | None = None
+    session_id: str | None = None
+
+
+class SignalBody(Body, frozen=True, kw_only=True):
+    """Something that happened."""
+
+    number: int
+    ts: str
+    signal: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    msg: str
+    data: dict[str, Any]
+
+
+class SignalList(Body, frozen=True, kw_only=True):
+    """Signals, oldest first; `newest` is the number of the last one that there is."""
+
+    success: bool = True
+    signals: list[SignalBody]
+    newest: int
 
 
 # ── two-way ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -497,3 +546,129 @@ class AuditVerdict(Body, frozen=True, kw_only=True):
     broken: int | None
     why: str
     head: str
+
+
+# ── the workbook ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class PreviewCounts(Body, frozen=True, kw_only=True):
+    """How many rows of an object are what. `known`: new rows that an earlier import has made already."""
+
+    object_api_name: str
+    unchanged: int
+    new: int
+    edited: int
+    deleted: int
+    removed: int
+    problems: int
+    known: int
+    cells: int
+
+
+class PreviewCell(Body, frozen=True, kw_only=True):
+    """One cell, old and new. `moved`: the replica has another value since the export, `now`; both are merged."""
+
+    field: str
+    old: Any
+    new: Any
+    moved: bool
+    now: Any
+
+
+class CellProblemBody(Body, frozen=True, kw_only=True):
+    """Why a row is not taken in; without a field it is the row as a whole."""
+
+    field: str | None
+    message: str
+
+
+class PreviewRow(Body, frozen=True, kw_only=True):
+    """One row that is not as it was exported."""
+
+    kind: Literal["new", "edited", "deleted", "removed", "problem", "known"]
+    object_api_name: str
+    id: str | None
+    name: str | None
+    title: str
+    sheet: str | None
+    row: int | None
+    cells: list[PreviewCell]
+    problems: list[CellProblemBody]
+
+
+class PreviewBody(Body, frozen=True, kw_only=True):
+    """What is different in a workbook that was sent; `more` rows are not shown."""
+
+    success: bool = True
+    upload_id: str
+    exported_at: str
+    objects: list[PreviewCounts]
+    good: int
+    problems: int
+    rows: list[PreviewRow]
+    more: int
+    applied: bool
+
+
+class ImportedBody(Body, frozen=True, kw_only=True):
+    """What became of a workbook's rows. `success` says whether none was refused."""
+
+    success: bool
+    upload_id: str
+    created: int
+    updated: int
+    deleted: int
+    known: int
+    conflicts: int
+    refused: int
+    result_url: str | None
+
+
+class PushRequest(Body, frozen=True, kw_only=True):
+    """`confirmProduction`: yes, this production org may be written to, from now on."""
+
+    confirm_production: bool = False
+
+
+# ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class NewConnection(Body, frozen=True, kw_only=True):
+    """A connection to add."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    instance_url: Annotated[str, Meta(max_length=300)]
+
+
+class BrowserLoginRequest(Body, frozen=True, kw_only=True):
+    """The app in the org that asks for access. `loginUrl` where that is not the org's own address."""
+
+    client_id: Annotated[str, Meta(min_length=1, max_length=400)]
+    client_secret: str | None = None
+    login_url: str | None = None
+
+
+class LoginBegun(Body, frozen=True, kw_only=True):
+    """Where the browser is to go, and where it will come back to."""
+
+    success: bool = True
+    authorize_url: str
+    redirect_uri: str
+
+
+class CameBack(Body, frozen=True, kw_only=True):
+    """The address that the browser was sent back to, with its code and state."""
+
+    came_back: Annotated[str, Meta(min_length=1, max_length=4000)]
+
+
+class Credentials(Body, frozen=True, kw_only=True):
+    """Credentials: clientId and clientSecret; clientId and refreshToken; or accessToken (a session)."""
+
+    method: Literal["client_credentials", "refresh_token", "session"]
+    instance_url: str | None = None
+    login_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    refresh_token: str | None = None
+    access_token: str | None = None

@@ -48,6 +48,17 @@ _MEDIA: Final[dict[str, dict[str, Any]]] = {
 _TYPES: dict[str, type[Body]] = {}
 
 
+def parameter(name: str, means: str, schema: Mapping[str, Any] | None = None, where: str = "query") -> dict[str, Any]:
+    """A parameter that is read by hand, as OpenAPI describes it; none of them has to be given."""
+    return {"name": name, "in": where, "required": False, "description": means, "schema": schema or {"type": "string"}}
+
+
+_CONNECTION: Final = (
+    parameter("X-Connection-Id", "The connection's id or name; without it `default`", where="header"),
+    parameter("connection", "The same, for links, downloads and event streams"),
+)
+
+
 def _reference(kind: type[Body]) -> dict[str, Any]:
     _TYPES[kind.__name__] = kind
     return {"$ref": _REF.format(name=kind.__name__)}
@@ -65,11 +76,13 @@ def gives(
     fails: Sequence[int] = LOCAL,
     media: str = "application/json",
     known: bool = True,
+    connection: bool = True,
+    query: Sequence[dict[str, Any]] = (),
     more: Mapping[int, type[Body]] | None = None,
 ) -> dict[str, Any]:
     """A route's keyword arguments: it gives this type (or this media type), takes that one, and may fail so.
 
-    `known`: whoever asks has to be known.
+    `known`: whoever asks has to be known; `connection`: he may say which connection he means.
     """
     schema = _MEDIA.get(media, {"type": "string"}) if kind is None else _reference(kind)
     answers: dict[int | str, dict[str, Any]] = {
@@ -77,7 +90,10 @@ def gives(
         **{each: {"description": "Begun", "content": _json(_reference(also))} for each, also in (more or {}).items()},
         **{each: {"description": _MEANINGS[each], "content": _json(_FAILURE)} for each in fails},
     }
-    extra: dict[str, Any] = {"security": [{"token": []}] if known else []}
+    extra: dict[str, Any] = {
+        "security": [{"token": []}] if known else [],
+        "parameters": [*query, *(_CONNECTION if connection else ())],
+    }
     if takes is not None:
         extra["requestBody"] = {"content": _json(_reference(takes)), "required": not _may_be_empty(takes)}
     return {"response_model": None, "status_code": status, "responses": answers, "openapi_extra": extra}

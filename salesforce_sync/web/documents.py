@@ -10,7 +10,7 @@ from salesforce_sync.app import Budget, SFSync
 from salesforce_sync.errors import FieldNotFound, NotSynced
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, can_be_sent_again
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Preview, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Kind, Push, PushedChange
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -73,6 +73,7 @@ def session(of: Session) -> bodies.SessionBody:
         percent=round(done / len(objects), 1) if objects else 100.0,
         record_count=sum(each.record_count for each in objects),
         pushed=of.pushed,
+        workbook=of.workbook,
         objects=[progress(each) for each in objects],
     )
 
@@ -175,7 +176,7 @@ class Shown:
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def diff(self, of: Preview) -> bodies.DiffBody:
+    def diff(self, of: Diff) -> bodies.DiffBody:
         """What a push would do."""
         held = [
             *(self.change(each, "its last answer was lost; the org is asked first") for each in of.unknown),

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from salesforce_sync.errors import LimitExceeded, ObjectTrouble, RequestRefused, SyncError, Transient
+from salesforce_sync.errors import LimitExceeded, ObjectTrouble, RequestRefused, SyncError, Transient, WorkbookRefused
 from salesforce_sync.models.run import Problem
 
 
@@ -125,6 +125,7 @@ _BY_CODE: Final = {
     "NOT_BEGUN": 409,
     "NOT_CONNECTED": 409,
     "WRONG_ORG": 409,
+    "PRODUCTION_UNCONFIRMED": 409,
     "INVALID_FIELD": 409,
     "UNREACHABLE": 502,
     "INCOMPLETE_RESULT": 502,
@@ -149,7 +150,7 @@ def status_of(error: SyncError) -> int:
         return known
     if isinstance(error, Transient):
         return 503
-    return 422 if isinstance(error, ObjectTrouble) else 500
+    return 422 if isinstance(error, ObjectTrouble | WorkbookRefused) else 500
 
 
 def wait_of(error: SyncError, now: datetime | None = None) -> int | None:

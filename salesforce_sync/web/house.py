@@ -14,13 +14,15 @@ from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
 from salesforce_sync.web.failures import Throttled
 from salesforce_sync.web.guard import Bounds
+from salesforce_sync.web.known import Known
+from salesforce_sync.web.logging_in import Begins
 from salesforce_sync.web.replicas import Replica, Replicas
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.sessions import Session, SessionState
 
 T = TypeVar("T")
 
-RUNS: Final = 4
+RUNS: Final = 6
 """Runs of the engine at the same time, over all connections; each has threads of its own besides."""
 
 PATIENCE_SECONDS: Final = 0.5
@@ -58,6 +60,8 @@ class House:
         self.access = Access(config, SystemClock())
         self.runs = Runs(RUNS)
         self.replicas = Replicas(self.access, self.runs)
+        self.logins = Begins()
+        self.known = Known(self.access.path)
         limits = settings.limits
         self.by_user, self.by_connection = Throttle(limits.user), Throttle(limits.connection)
         self.by_syncs, self.by_failures = Throttle(limits.syncs), Throttle(limits.failures)
@@ -83,7 +87,19 @@ class House:
     def begin(self, replica: Replica, names: Sequence[str], deed: Deed) -> Session:
         """Begin a sync session; the log says that it is begun, and how it has ended."""
         number = self.access.audit.append(deed, "begun")
-        return replica.sessions.begin(names, deed.who, lambda state: self._note_end(deed, number, state))
+        return replica.sessions.begin(names, deed.who, lambda session, state: self._note_end(deed, number, state))
+
+    def begin_with_workbook(self, replica: Replica, names: Sequence[str], deed: Deed) -> Session:
+        """The same; before it ends, the workbook is made current, once."""
+        number = self.access.audit.append(deed, "begun")
+
+        def after(session: Session, state: SessionState) -> None:
+            self._note_end(deed, number, state)
+            if state in (SessionState.COMPLETE, SessionState.PARTIAL):
+                replica.workbook.current()
+                session.workbook = "/api/workbook"
+
+        return replica.sessions.begin(names, deed.who, after)
 
     def _note_end(self, deed: Deed, begun: int, state: SessionState) -> None:
         self.access.audit.append(deed, state.value, begun=begun)
@@ -103,6 +119,7 @@ class House:
         """Close every file; not, and False, where a run goes on still: it may be left at any instant."""
         if not self.runs.idle(PATIENCE_SECONDS):
             return False
+        self.known.close()
         self.replicas.close()
         self.access.close()
         return True

@@ -1,4 +1,4 @@
-"""The page on which a browser logs in: a form for a token, or for what stands behind the # of a one-time link."""
+"""The page on which a browser logs in, with a token or a one-time link; and the one that an org sends it back to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _FILES: Final = {
     "/login": ("login.html", "text/html"),
     "/login/login.js": ("login.js", "text/javascript"),
     "/login/login.css": ("reference.css", "text/css"),
+    "/connect/callback": ("callback.html", "text/html"),
+    "/connect/callback.js": ("callback.js", "text/javascript"),
 }
 
 

@@ -14,7 +14,16 @@ from starlette.responses import Response
 
 from salesforce_sync import __version__
 from salesforce_sync.errors import SyncError
-from salesforce_sync.web import routes_house, routes_objects, routes_records, routes_sync, routes_two_way
+from salesforce_sync.web import (
+    routes_connections,
+    routes_house,
+    routes_objects,
+    routes_records,
+    routes_signals,
+    routes_sync,
+    routes_two_way,
+    routes_workbook,
+)
 from salesforce_sync.web.answers import failed
 from salesforce_sync.web.describing import describe
 from salesforce_sync.web.failures import Mistake, Refused
@@ -41,7 +50,16 @@ def application(house: House) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.house = house
-    for routes in (routes_sync, routes_records, routes_objects, routes_two_way, routes_house):
+    for routes in (
+        routes_connections,
+        routes_sync,
+        routes_records,
+        routes_objects,
+        routes_two_way,
+        routes_signals,
+        routes_workbook,
+        routes_house,
+    ):
         app.include_router(routes.router)
     app.add_exception_handler(SyncError, _told)
     app.add_exception_handler(RequestValidationError, _told_of_form)

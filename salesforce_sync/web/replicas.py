@@ -11,6 +11,7 @@ from salesforce_sync.access import Access, User
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import ObjectNotFound, SyncError
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
+from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
 from salesforce_sync.web.rows import RowForm
@@ -73,6 +74,8 @@ class Replica:
         self.sync = sync
         self.names = OrgNames(sync)
         self.shown = Shown(sync)
+        self.workbook = Workbook(sync)
+        self.uploads = Uploads(sync)
         self.sessions = Sessions(sync, runs, self.names.refused)
         self._forms: dict[tuple[str, tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
@@ -106,6 +109,14 @@ class Replicas:
                 replica = self._open[found.id] = Replica(found.id, SFSync(config), self._runs)
             return replica
 
+    def forget(self, connection_id: str) -> None:
+        """Close a replica whose connection is gone, when nothing goes on there any more."""
+        with self._lock:
+            replica = self._open.pop(connection_id, None)
+        if replica is not None:
+            replica.sync.stop()
+            replica.sessions.stop()
+
     def opened(self) -> tuple[Replica, ...]:
         """Those that are open."""
         with self._lock:
@@ -121,5 +132,6 @@ class Replicas:
         """Close them all."""
         with self._lock:
             for replica in self._open.values():
+                replica.uploads.close()
                 replica.sync.close()
             self._open.clear()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from salesforce_sync import __version__
-from salesforce_sync.access import Deed, User, address_key
+from salesforce_sync.access import Deed, KnownConnection, User, address_key
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import (
@@ -33,7 +33,7 @@ router = APIRouter(tags=["around"])
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.post("/api/login", **gives(bodies.Me, takes=bodies.Login, known=False))
+@router.post("/api/login", **gives(bodies.Me, connection=False, takes=bodies.Login, known=False))
 def log_in(request: Request, wanted: Annotated[bodies.Login, Depends(sent(bodies.Login))]) -> Response:
     """Log a browser in, with a user's token or the token of a one-time link. The answer sets a cookie."""
     house, address = house_of(request), address_of(request)
@@ -61,7 +61,7 @@ def give_cookie(request: Request, answer: Response, cookie: str) -> None:
     answer.set_cookie(cookie_name(request), cookie, path="/", secure=safe, httponly=True, samesite="strict")
 
 
-@router.post("/api/logout", **gives(bodies.Done))
+@router.post("/api/logout", **gives(bodies.Done, connection=False))
 def log_out(request: Request, caller: ViewingCaller) -> Response:
     """End the browser's login."""
     cookie = request.cookies.get(cookie_name(request))
@@ -72,7 +72,7 @@ def log_out(request: Request, caller: ViewingCaller) -> Response:
     return answer
 
 
-@router.get("/api/me", **gives(bodies.Me))
+@router.get("/api/me", **gives(bodies.Me, connection=False))
 def me(caller: ViewingCaller) -> Response:
     """Who is asking."""
     return answered(_me(caller.user, None if caller.browser is None else caller.browser.csrf))
@@ -85,7 +85,7 @@ def _me(user: User, csrf: str | None) -> bodies.Me:
 # ── connections and calls ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/api/connections", **gives(bodies.ConnectionList))
+@router.get("/api/connections", **gives(bodies.ConnectionList, connection=False))
 def connections(request: Request, caller: ViewingCaller) -> Response:
     """The connections that the caller may use, the default one first."""
     return answered(bodies.ConnectionList(connections=list_connections(house_of(request), caller)))
@@ -93,22 +93,22 @@ def connections(request: Request, caller: ViewingCaller) -> Response:
 
 def list_connections(house: House, caller: Caller) -> list[bodies.ConnectionBody]:
     """What the caller may use."""
-    found = []
-    for each in house.access.connections.list(caller.user):
-        sync = house.replicas.get(each.id, caller.user).sync
-        url = sync.connected_to
-        found.append(
-            bodies.ConnectionBody(
-                id=each.id,
-                name=each.name,
-                instance_url=url or each.instance_url,
-                connected=url is not None,
-                owner=each.owner or "",
-                outbox=sync.outbox_count(),
-                inbox=sync.inbox_count(),
-            )
-        )
-    return found
+    return [connection_body(house, caller, each) for each in house.access.connections.list(caller.user)]
+
+
+def connection_body(house: House, caller: Caller, of: KnownConnection) -> bodies.ConnectionBody:
+    """One connection, and what waits there."""
+    sync = house.replicas.get(of.id, caller.user).sync
+    url = sync.connected_to
+    return bodies.ConnectionBody(
+        id=of.id,
+        name=of.name,
+        instance_url=url or of.instance_url,
+        connected=url is not None,
+        owner=of.owner or "",
+        outbox=sync.outbox_count(),
+        inbox=sync.inbox_count(),
+    )
 
 
 @router.get("/api/budget", **gives(bodies.BudgetBody))
@@ -120,7 +120,7 @@ def budget(asked: Viewing) -> Response:
 # ── the audit log ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/api/audit", **gives(bodies.AuditBody))
+@router.get("/api/audit", **gives(bodies.AuditBody, connection=False))
 def audit(
     request: Request,
     caller: AdminCaller,
@@ -145,7 +145,7 @@ def audit(
     return answered(bodies.AuditBody(entries=entries))
 
 
-@router.get("/api/audit/verify", **gives(bodies.AuditVerdict))
+@router.get("/api/audit/verify", **gives(bodies.AuditVerdict, connection=False))
 def verify_audit(request: Request, caller: AdminCaller) -> Response:
     """Go through the whole chain of the log; for admins."""
     found = house_of(request).access.audit.verify()
@@ -158,13 +158,13 @@ def verify_audit(request: Request, caller: AdminCaller) -> Response:
 # ── is it well ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/healthz", **gives(bodies.Health, fails=(), known=False))
+@router.get("/healthz", **gives(bodies.Health, connection=False, fails=(), known=False))
 async def health() -> Response:
     """The server answers. It tells nothing of what it holds, and asks nobody who they are."""
     return answered(bodies.Health(version=__version__))
 
 
-@router.get("/metrics", **gives(media="text/plain"))
+@router.get("/metrics", **gives(connection=False, media="text/plain"))
 def metrics(request: Request, caller: ViewingCaller) -> Response:
     """Numbers for Prometheus, of the connections that the caller may use."""
     house = house_of(request)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
@@ -19,7 +19,7 @@ from salesforce_sync.ports import Place, Selection
 from salesforce_sync.web import bodies, places
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, decoded
-from salesforce_sync.web.describing import gives
+from salesforce_sync.web.describing import gives, parameter
 from salesforce_sync.web.replicas import object_name
 
 router = APIRouter(prefix="/api/objects/{objectApiName}", tags=["records"])
@@ -44,20 +44,36 @@ _OWN: Final = frozenset({"limit", "after", "sort", "search", "fields", "connecti
 # ── which records ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wanted_of(
-    request: Request,
-    limit: Annotated[int, Query(ge=1, le=MOST, description="Records of a page")] = 100,
-    after: Annotated[str | None, Query(description="Where the page begins; `nextRecordsUrl` has it")] = None,
-    sort: Annotated[str, Query(description="A field; with a minus before it from the last to the first")] = "Id",
-    search: Annotated[str | None, Query(description="A part of the record's name")] = None,
-    fields: Annotated[str | None, Query(description="The fields to give, with commas; all without it")] = None,
-) -> Wanted:
+async def wanted_of(request: Request) -> Wanted:
     """Which records are wanted, and what of them."""
+    given = request.query_params
+    after, sort = given.get("after"), given.get("sort") or "Id"
     place = None if after is None else places.read(after)
-    selection = Selection(sort=sort.removeprefix("-"), descending=sort.startswith("-"), after=place, most=limit)
-    conditions = {name: value for name, value in request.query_params.items() if name not in _OWN}
-    chosen = tuple(each.strip() for each in (fields or "").split(",") if each.strip())
-    return Wanted(selection, conditions, search or "", chosen)
+    selection = Selection(
+        sort=sort.removeprefix("-"), descending=sort.startswith("-"), after=place, most=_limit(given.get("limit"))
+    )
+    conditions = {name: value for name, value in given.items() if name not in _OWN}
+    chosen = tuple(each.strip() for each in (given.get("fields") or "").split(",") if each.strip())
+    return Wanted(selection, conditions, given.get("search") or "", chosen)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return 100
+    if not (text.isdecimal() and text.isascii() and len(text) < 5 and 1 <= int(text) <= MOST):
+        raise Misuse(f"limit is a number from 1 to {MOST}.")
+    return int(text)
+
+
+_QUERY: Final = (
+    parameter("limit", "Records of a page", {"type": "integer", "minimum": 1, "maximum": MOST, "default": 100}),
+    parameter("after", "Where the page begins; `nextRecordsUrl` has it"),
+    parameter(
+        "sort", "A field; with a minus before it from the last to the first", {"type": "string", "default": "Id"}
+    ),
+    parameter("search", "A part of the record's name"),
+    parameter("fields", "The fields to give, with commas; all without it"),
+)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -123,7 +139,7 @@ def _next_url(
     return f"/api/objects/{quote(schema.name)}/records?{urlencode(query)}"
 
 
-@router.get("/records", **gives(bodies.RecordPage))
+@router.get("/records", **gives(bodies.RecordPage, query=_QUERY))
 def records(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> Response:
     """A page of the object's live records. Further query parameters are conditions: `Name__contains=acme`.
 
@@ -133,7 +149,7 @@ def records(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) ->
     return answered(page_of(asked, object_name(objectApiName), wanted.selection, wanted.texts(), wanted))
 
 
-@router.get("/records.ndjson", **gives(media="application/x-ndjson"))
+@router.get("/records.ndjson", **gives(media="application/x-ndjson", query=_QUERY))
 def stream(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> Response:
     """Every record that passes the conditions, one JSON object a line; `limit` and `after` say nothing here."""
     collection = asked.replica.sync.objects[object_name(objectApiName)]

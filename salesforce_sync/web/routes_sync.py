@@ -43,21 +43,26 @@ def begin(
     """Begin to sync these objects, or the configured ones; the answer comes at once.
 
     An object that is under way already is joined. One that the org does not have is told of in the session; the others
-    go on.
+    go on. When all are done, the workbook is made current, and the session ends.
     """
     names = wanted.objects or asked.replica.sync.config.sync.objects
-    session = _begun(asked, tuple(dict.fromkeys(map(object_name, names))))
+    session = begun(asked, tuple(dict.fromkeys(map(object_name, names))))
     status_url, events_url = _urls(asked, session)
-    begun = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
-    return answered(begun)
+    told = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
+    return answered(told)
 
 
-def _begun(asked: Asked, names: tuple[str, ...]) -> Session:
+def begun(asked: Asked, names: tuple[str, ...]) -> Session:
+    """Begin a session that ends with a current workbook, unless there are too many."""
+    _check_pace(asked)
+    return asked.house.begin_with_workbook(asked.replica, names, asked.deed("sync", ",".join(names)))
+
+
+def _check_pace(asked: Asked) -> None:
     asked.house.throttle(asked.house.by_syncs, asked.replica.id, "syncs of this connection")
     going_on = sum(each.state is SessionState.RUNNING for each in asked.replica.sessions.all())
     if going_on >= MOST_RUNNING:
         raise Throttled(f"{going_on} sync sessions go on already.", hint="Wait for one to end.", wait=5)
-    return asked.house.begin(asked.replica, names, asked.deed("sync", ",".join(names)))
 
 
 def _urls(asked: Asked, session: Session) -> tuple[str, str]:
@@ -125,7 +130,8 @@ def _joined(asked: Asked, name: str, session_id: str | None) -> tuple[Task, Sess
     if session_id is not None:
         session = _session(asked, session_id)
         return asked.replica.sessions.join(session, name), session
-    session = _begun(asked, (name,))
+    _check_pace(asked)
+    session = asked.house.begin(asked.replica, (name,), asked.deed("sync", name))
     return session.tasks[name.casefold()], session
 
 

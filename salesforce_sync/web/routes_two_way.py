@@ -34,11 +34,19 @@ def diff(asked: Viewing) -> Response:
     return answered(asked.replica.shown.diff(asked.replica.sync.diff()))
 
 
-@router.post("/push", **gives(bodies.PushBody, fails=REMOTE))
-async def push(asked: Editing) -> Response:
-    """Send every edit that can be sent; the answer says what became of each."""
+@router.post("/push", **gives(bodies.PushBody, takes=bodies.PushRequest, fails=REMOTE))
+async def push(
+    asked: Editing, wanted: Annotated[bodies.PushRequest, Depends(sent(bodies.PushRequest, optional=True))]
+) -> Response:
+    """Send every edit that can be sent; the answer says what became of each.
+
+    The first push to a production org is refused with PRODUCTION_UNCONFIRMED, which names it, until somebody says
+    `confirmProduction`; it holds from then on.
+    """
 
     def send() -> bodies.PushBody:
+        if wanted.confirm_production:
+            asked.replica.sync.confirm_production(f"user:{asked.caller.user.name}")
         with asked.house.doing(asked.deed("push")) as ending:
             done = asked.replica.sync.push()
             ending.outcome, ending.detail = done.state.value, done.push_id

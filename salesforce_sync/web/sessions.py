@@ -32,7 +32,7 @@ KEPT: Final = 100
 
 
 Check = Callable[[Sequence[str]], Mapping[str, SyncError]]
-After = Callable[["SessionState"], None]
+After = Callable[["Session", "SessionState"], None]
 
 
 class Status(StrEnum):
@@ -109,6 +109,7 @@ class Session:
         self.finished: datetime | None = None
         self.state = SessionState.RUNNING
         self.pushed: int | None = None
+        self.workbook: str | None = None
         self.tasks: dict[str, Task] = {}
         self.answered: set[str] = set()
         self._events: list[Event] = []
@@ -198,7 +199,7 @@ class Sessions:
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, names: Sequence[str], owner: str, after: After = lambda state: None) -> Session:
+    def begin(self, names: Sequence[str], owner: str, after: After = lambda session, state: None) -> Session:
         """Sync these objects, in a session of their own; those that are under way are joined."""
         session = Session(owner, after)
         with self._lock:
@@ -241,7 +242,7 @@ class Sessions:
                     work.stop.set()
         if session.state is SessionState.RUNNING:
             session.end(SessionState.CANCELLED)
-            session.after(SessionState.CANCELLED)
+            session.after(session, SessionState.CANCELLED)
 
     def stop(self) -> None:
         """End every run at its next whole page, and every session."""
@@ -320,7 +321,7 @@ class Sessions:
             return
         state = _state_of(session)
         try:
-            session.after(state)
+            session.after(session, state)
         except Exception:  # what follows a sync must not undo it
             log.exception("What follows session %s failed", session.session_id)
         session.end(state)

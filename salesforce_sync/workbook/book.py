@@ -61,13 +61,15 @@ def read_facts(reader: WorkbookReader, org_id: str) -> Metadata:
 
 
 def _dense(rows: Iterator[Row]) -> list[list[Cell]]:
-    """The rows as lists, the empty ones between them too."""
+    """The rows as lists as long as the first one, the empty ones between them too."""
     found: list[list[Cell]] = []
+    width = 0
     for number, cells in rows:
         if number > METADATA_ROWS:
             break
         found += [[] for _ in range(number - 1 - len(found))]
-        found.append([cells.get(column) for column in range(max(cells) + 1)])
+        width = width or max(cells) + 1
+        found.append([cells.get(column) for column in range(width)])
     return found
 
 

@@ -17,7 +17,7 @@ from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns
 from salesforce_sync.workbook.cells import Cell, read_row_mark
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Counts, Kind, Reference, RowChange
 from salesforce_sync.workbook.incoming import Row
-from salesforce_sync.workbook.layout import DELETE, ID, Metadata, Places
+from salesforce_sync.workbook.layout import CHANGES, DELETE, ID, NEW, SKIP, Metadata, Places
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.quick import QuickLook
 from salesforce_sync.workbook.reader import Sheet, WorkbookReader
@@ -35,11 +35,6 @@ from salesforce_sync.workbook.typed import External, own_name
 
 BATCH: Final = 200
 SEEN_BATCH: Final = 1_000
-
-NEW: Final = "new"
-SKIP: Final = "skip"
-WORDS: Final = (DELETE, NEW, SKIP)
-"""What a person may write into `Change`: delete the record, make a new one of this row, or leave the row alone."""
 
 Tell = Callable[[str, int, int], None]
 """Told of an object: rows compared so far, of how many."""
@@ -126,8 +121,8 @@ class Comparison:
         id_cell = place.cells[ID]
         if word == SKIP:
             self._ledger.saw(part.schema.name, sheet.name, [(_plain_id(id_cell), number)])
-        elif word and word not in WORDS:
-            problem = f"Change says {word[:40]!r}. Write {', '.join(WORDS[:-1])} or {WORDS[-1]}, or empty it."
+        elif word and word not in CHANGES:
+            problem = f"Change says {word[:40]!r}. Write {', '.join(CHANGES[:-1])} or {CHANGES[-1]}, or empty it."
             self._wrong(place, _plain_id(id_cell), problem)
         elif word == NEW or id_cell is None or id_cell == "" or own_name(id_cell):
             self._new(place, copied=mark is not None, as_new=word == NEW)

@@ -57,7 +57,7 @@ def width(column: Column, samples: Sequence[Any]) -> int:
 # ── comments ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _OWN_COMMENTS: Final = {
-    Role.CHANGE: f"Write {' or '.join(CHANGES)} here to have the record deleted by the import.",
+    Role.CHANGE: "Write delete here to delete the record, new to make another one of this row, skip to leave it alone.",
     Role.STATUS: "What an import has to say about the row. Yours to read.",
     Role.ROW: "How the row was when it was exported. Leave it as it is.",
 }

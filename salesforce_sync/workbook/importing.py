@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from salesforce_sync.errors import Misuse, WorkbookRefused
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
@@ -19,10 +19,10 @@ from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChang
 from salesforce_sync.workbook.compare import Comparison, Tell, draft_name, spoil_lacking
 from salesforce_sync.workbook.layout import Metadata
 from salesforce_sync.workbook.ledger import Ledger
-from salesforce_sync.workbook.locked import unlocked
+from salesforce_sync.workbook.locked import is_locked, unlocked
 from salesforce_sync.workbook.package import USUAL_BOUNDS, Bounds
 from salesforce_sync.workbook.reader import WorkbookReader
-from salesforce_sync.workbook.result import write_result
+from salesforce_sync.workbook.result import result_path, write_result
 
 BATCH: Final = 500
 """Rows that go into the outbox in one transaction."""
@@ -139,16 +139,21 @@ def _opened(path: Path, wanted: Wanted) -> Iterator[WorkbookReader]:
         yield reader
 
 
-def apply(store: Store, seen: Preview) -> Imported:
+Open = Callable[[Path], AbstractContextManager[BinaryIO]]
+"""Opens a file to be written, for its owner's eyes only; it is there once it is whole."""
+
+
+def apply(store: Store, seen: Preview, open_result: Open) -> Imported:
     """Put the good rows of a preview into the outbox; bad ones come back in a copy of the workbook, beside it."""
     application = Application(store, seen)
-    ledger = application.run()
-    if application.imported.refused:
-        with _opened(seen.path, seen.wanted) as reader:
+    ledger, imported = application.run(), application.imported
+    if imported.refused:
+        password = seen.wanted.password if is_locked(seen.path) else None
+        with _opened(seen.path, seen.wanted) as reader, open_result(result_path(seen.path)) as out:
             parts = parts_of(reader, read_facts(reader, seen.wanted.org_id), store)
-            result = write_result(seen.path, reader, parts, ledger, seen.wanted.password)
-            application.imported.result = result
-    return application.imported
+            write_result(out, reader, parts, ledger, password)
+        imported.result = result_path(seen.path)
+    return imported
 
 
 # ── into the outbox ──────────────────────────────────────────────────────────────────────────────────────────────

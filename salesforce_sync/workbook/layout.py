@@ -24,8 +24,10 @@ STATUS: Final = "Status"
 ROW: Final = "_Row"
 ID: Final = "Id"
 DELETE: Final = "delete"
-CHANGES: Final = (DELETE,)
-"""What a person may write into the `Change` column."""
+NEW: Final = "new"
+SKIP: Final = "skip"
+CHANGES: Final = (DELETE, NEW, SKIP)
+"""What a person may write into the `Change` column: delete the record, make a new one of this row, leave it alone."""
 
 DATA_ROWS: Final = 1_048_575
 """Rows of a sheet, without its header."""

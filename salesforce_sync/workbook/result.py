@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, BinaryIO, Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape as escape_xml
 
@@ -16,7 +14,7 @@ from salesforce_sync.workbook.book import ObjectPart, find_places
 from salesforce_sync.workbook.cells import TEXT_UNITS, escape
 from salesforce_sync.workbook.incoming import Columns, column_letters
 from salesforce_sync.workbook.ledger import Ledger
-from salesforce_sync.workbook.locked import encrypt, is_locked
+from salesforce_sync.workbook.locked import encrypt
 from salesforce_sync.workbook.package import Package
 from salesforce_sync.workbook.reader import WorkbookReader
 
@@ -30,34 +28,18 @@ def result_path(path: Path) -> Path:
 
 
 def write_result(
-    path: Path, reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger, password: str | None = None
-) -> Path:
-    """Write the copy aside, for its owner's eyes only, and give it its name when it is whole.
-
-    The copy of a workbook with a password has the same one.
-    """
-    target = result_path(path)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if password is None or not is_locked(path):
-                _copy(file, reader, parts, ledger)
-            else:
-                with tempfile.TemporaryFile(dir=path.parent) as plain:  # has no name, so that nobody else can open it
-                    _copy(plain, reader, parts, ledger)
-                    encrypt(plain, password, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, target)
-    except BaseException:
-        with suppress(OSError):
-            aside.unlink()
-        raise
-    return target
+    out: BinaryIO, reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger, password: str | None
+) -> None:
+    """Write the copy; with a password if the workbook has one."""
+    if password is None:
+        _copy(out, reader, parts, ledger)
+        return
+    with tempfile.TemporaryFile(dir=reader.package.path.parent) as plain:  # has no name, so nobody else can open it
+        _copy(plain, reader, parts, ledger)
+        encrypt(plain, password, out)
 
 
-def _copy(file: IO[bytes], reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger) -> None:
+def _copy(file: BinaryIO, reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger) -> None:
     patches = {sheet.part.casefold(): (part, sheet) for part in parts for sheet in part.sheets}
     with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as copy:
         for name in reader.package.names():
@@ -73,10 +55,10 @@ def _part(reader: WorkbookReader, patch: Any, ledger: Ledger, name: str) -> Iter
     places = find_places(part, sheet, next(reader.rows(sheet), None))
     if places.status is None:
         return reader.package.read(name)
-    return _patched(reader.package, name, places.status, ledger.messages(sheet.name))
+    return patched(reader.package, name, places.status, ledger.messages(sheet.name))
 
 
-def _patched(package: Package, name: str, column: int, messages: Iterator[tuple[int, str]]) -> Iterator[bytes]:
+def patched(package: Package, name: str, column: int, messages: Iterator[tuple[int, str]]) -> Iterator[bytes]:
     """The sheet with these messages in a column; rows and messages are both in the order of the rows."""
     patcher = _Patcher(column, messages)
     feed = package.feed(name, patcher.parser)
@@ -111,6 +93,8 @@ class _Patcher:
     def take(self, block: bytes) -> None:
         """The next bytes, before they are parsed."""
         self._held += block
+        if not self._offset and self._held.startswith((b"\xff\xfe", b"\xfe\xff")):
+            self._next = None  # what is written is UTF-8; such a copy is without messages
 
     def give(self) -> bytes:
         """What is decided of them by now. A cell that is to be replaced is held back."""
@@ -134,7 +118,7 @@ class _Patcher:
 
     def _declared(self, _: str, encoding: str | None, __: int) -> None:
         if encoding is not None and encoding.casefold() not in ("utf-8", "us-ascii"):
-            self._next = None  # what is written is UTF-8; such a copy is without messages
+            self._next = None
 
     def _start(self, tag: str, attributes: list[str]) -> None:
         prefix, colon, name = tag.rpartition(":")

@@ -1,11 +1,5 @@
 """Logging in: each way, with secrets that never stand on the command line."""
 
-import os
-import pty
-import select
-import subprocess
-import time
-
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -86,8 +80,7 @@ def test_jwt(cli, simorg):
 
 
 def test_what_is_missing_is_asked_for_and_the_secret_is_not_shown(cli, simorg):
-    shown, code = typed(
-        cli,
+    shown, code = cli.typed(
         ["connect"],
         [
             ("How to log in", "client-credentials"),
@@ -102,28 +95,6 @@ def test_what_is_missing_is_asked_for_and_the_secret_is_not_shown(cli, simorg):
     assert f"Connected to {simorg.url}" in shown
     assert CLIENT_SECRET not in shown
     assert cli("sync", "Lead").code == 0
-
-
-def typed(cli, arguments, dialogue):
-    """Run a command on a terminal of its own, and answer each question when it is asked."""
-    ours, theirs = pty.openpty()
-    running = subprocess.Popen(
-        cli.command(*arguments), cwd=cli.folder, env=cli.environment, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    shown = ""
-    waiting = list(dialogue)
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        if select.select([ours], [], [], 0.05)[0]:
-            try:
-                shown += os.read(ours, 4096).decode()
-            except OSError:  # the other side has gone
-                break
-        if waiting and waiting[0][0] in shown:
-            os.write(ours, f"{waiting.pop(0)[1]}\n".encode())
-    os.close(ours)
-    return shown, running.wait(10)
 
 
 def test_nobody_to_ask(cli, simorg):

@@ -87,6 +87,20 @@ def test_a_browser_on_another_machine_and_the_address_pasted(cli, simorg):
     assert simorg.url in out
 
 
+def test_a_person_at_a_terminal_is_asked_for_all_that_a_browser_login_needs(cli, simorg):
+    def approve(shown):
+        return approved(next(word for word in shown.split() if "/services/oauth2/authorize" in word))
+
+    shown, code = cli.typed(
+        ["connect", "--no-browser", "--redirect-port", "0"],
+        [("How to log in", ""), ("Address of the org", simorg.url), ("Client id", CLIENT_ID), ("paste here", approve)],
+    )
+
+    assert code == 0
+    assert f"Connected to {simorg.url}" in shown
+    assert cli("sync", "Lead").code == 0
+
+
 def test_a_bare_code_pasted(cli, simorg):
     process, address = begun(cli, simorg, stdin=subprocess.PIPE)
 

@@ -9,17 +9,6 @@ from salesforce_sync.config import Config
 from salesforce_sync.doctor import Level, examine
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 
-ORGANIZATION = {
-    "label": "Organization",
-    "plural": "Organizations",
-    "prefix": "00D",
-    "fields": {
-        "Name": "string 80 name",
-        "IsSandbox": "boolean",
-        "OrganizationType": "string 40",
-        "TrialExpirationDate": "datetime",
-    },
-}
 ACCESS = {
     "label": "User Permission Access",
     "plural": "User Permission Access",
@@ -46,9 +35,8 @@ def found(sync):
     return {each.check: each for each in examine(sync)}
 
 
-def test_a_healthy_installation_is_ok_and_costs_few_calls(sync, simorg):
-    simorg.add_object("Organization", ORGANIZATION)
-    simorg.add("Organization", Name="Acme", IsSandbox=True, OrganizationType="Enterprise Edition")
+def test_a_healthy_installation_is_ok_and_costs_few_calls(sync, simorg, organization):
+    organization(Name="Acme", IsSandbox=True, OrganizationType="Enterprise Edition")
     simorg.add_object("UserPermissionAccess", ACCESS)
     simorg.add("UserPermissionAccess", Name="me", PermissionsViewAllData=True, PermissionsModifyAllData=True)
 

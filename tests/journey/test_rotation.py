@@ -1,8 +1,10 @@
 """Refresh tokens that are good once: refreshed by one process for all, durable before they are used."""
 
+import json
 import signal
 import time
 
+import httpx2
 import pytest
 
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
@@ -37,16 +39,22 @@ def connect(user, simorg):
 
 def test_several_programs_at_once_refresh_once(rotating, simorg):
     user, given = rotating
+    server = user.start("serve", "--port", "0", "--json")
+    came = json.loads(server.stdout.readline())
     simorg.sessions.end_all()
 
-    programs = [user.start("sync", name, "--json") for name in ("Lead", "Contact", "Account")]
+    programs = [user.start("sync", name, "--json") for name in ("Lead", "Contact")]
     daemon = user.start("daemon", "--json", SF_SYNC_OBJECTS="Opportunity")
+    header = {"Authorization": f"Bearer {came['token']}"}
+    served = httpx2.post(f"{came['url']}/api/sync/Account", headers=header, timeout=120)
     codes = [(each.communicate(timeout=120), each.returncode)[1] for each in programs]
     first = daemon.stdout.readline()
-    daemon.terminate()
-    daemon.communicate(timeout=60)
+    for each in (daemon, server):
+        each.terminate()
+        each.communicate(timeout=60)
 
-    assert codes == [0, 0, 0]
+    assert codes == [0, 0]
+    assert served.json()["success"] is True
     assert '"failed"' not in first
     assert len(given) == 1
     simorg.sessions.end_all()

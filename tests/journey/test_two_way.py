@@ -371,3 +371,38 @@ def test_python_has_the_same_decisions(sync, simorg, jane):
     assert (newest.field, newest.old, newest.new) == ("Phone", "555-9999", "555-3333")
     assert sync.undo(pushed.push_id).push.complete
     assert simorg.row(jane)["Phone"] == "555-9999"
+
+
+def test_an_address_is_in_dispute_as_one(replica, simorg, jane):
+    meanwhile(simorg, jane, MailingCity="Rome", Title="Dr")
+    replica("edit", "Contact", jane, "MailingStreet=Main St 1", "Phone=555-1111")
+
+    replica("sync")
+    (item,) = replica("inbox", "--json").json["items"]
+    replica("inbox", "take", str(item["item"]), "local")
+    pushed = replica("push")
+
+    there = simorg.row(jane)
+    assert pushed.code == 0
+    assert [each["field"] for each in item["conflicts"]] == ["MailingStreet"]
+    assert (there["MailingStreet"], there["MailingCity"], there["Phone"], there["Title"]) == (
+        "Main St 1",
+        "Rome",
+        "555-1111",
+        "Dr",
+    )
+
+
+def test_policies_decide_by_object_and_field(replica, simorg, jane):
+    more = "sync: {conflicts: {Contact: org, Contact.Phone: local, Contact.Title: ask}}\n"
+    replica.settle(simorg.url, objects="Contact, Account", more=more)
+    meanwhile(simorg, jane, Phone="555-9999", Department="theirs", Title="theirs")
+    replica("edit", "Contact", jane, "Phone=555-1111", "Department=ours", "Title=ours")
+
+    synced = replica("sync")
+
+    there = simorg.row(jane)
+    (item,) = replica("inbox", "--json").json["items"]
+    assert (there["Phone"], there["Department"], there["Title"]) == ("555-1111", "theirs", "theirs")
+    assert [each["field"] for each in item["conflicts"]] == ["Title"]
+    assert "conflict" in synced.out

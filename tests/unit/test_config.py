@@ -1,5 +1,6 @@
 """Settings: where each comes from, which one holds, and what a wrong one says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.settings import SETTINGS
+from salesforce_sync.sink_settings import SinkSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,9 +77,11 @@ def test_every_setting_has_an_environment_name_that_works():
     values = {
         "SF_INSTANCE_URL": "https://a.example",
         "SF_API_VERSION": "60.0",
+        "SF_PRODUCTION_WRITES": "true",
         "SF_EVENTS_URL": "https://events.example:7443",
         "SF_SYNC_EVENTS": "Contact,Lead",
         "SF_SYNC_INTERVAL_MINUTES": "7",
+        "SF_SYNC_INTERVALS": "Account=9",
         "SF_SYNC_BATCH_SIZE": "8",
         "SF_SYNC_OBJECTS": "A,B",
         "SF_SYNC_OVERLAP_MINUTES": "11",
@@ -92,8 +96,15 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_STORAGE_TYPE": "sqlite",
         "SF_STORAGE_PATH": "/x/y.db",
         "SF_WORKBOOK_PATH": "/x/book.xlsx",
+        "SF_WORKBOOK_MAX_MB": "17",
+        "SF_WORKBOOK_MAX_EXPANDED_MB": "18",
+        "SF_WORKBOOK_MAX_RATIO": "19",
         "SF_SIGNALS_ENABLED": "false",
+        "SF_SIGNALS_SOURCE": "HUB",
         "SF_SIGNALS_TARGET": "EDGE",
+        "SF_SIGNALS_SINKS": '[{"type": "log"}]',
+        "SF_SIGNALS_KEEP_DAYS": "17",
+        "SF_SIGNALS_KEEP_ROWS": "1800",
         "SF_CLIENT_ID": "id",
         "SF_CLIENT_SECRET": "cs",
         "SF_ACCESS_TOKEN": "at",
@@ -102,15 +113,20 @@ def test_every_setting_has_an_environment_name_that_works():
         "SF_JWT_KEY_FILE": "/x/key.pem",
         "SF_LOGIN_URL": "https://login.example",
         "SF_SYNC_KEY": "key",
+        "SF_WEBHOOK_SECRETS": "whsec_1",
+        "SF_MQTT_PASSWORD": "pass",
         "SF_WORKBOOK_PASSWORD": "pw",
     }
     config = Config.load(environ=values)
 
     assert set(values) == {each.env for each in SETTINGS}
-    for setting in SETTINGS:
+    assert config.sync.intervals == {"account": 9}
+    assert config.signals.sinks == (SinkSettings("log", "log"),)
+    for setting in (each for each in SETTINGS if each.key not in ("intervals", "sinks")):
         got = getattr(getattr(config, setting.section), setting.key)
         got = tuple(got.values()) if isinstance(got, dict) else got
-        shown = ",".join(got) if isinstance(got, tuple) else str(got).removeprefix("False") or "false"
+        got = str(got).lower() if isinstance(got, bool) else got
+        shown = ",".join(got) if isinstance(got, tuple) else str(got)
         assert shown == values[setting.env], setting
 
 
@@ -480,3 +496,62 @@ def test_a_wrapped_token_in_the_env_file_is_named_with_its_file():
 
 def test_a_user_name_may_have_any_letters():
     assert load(username="zoë@example.org").credentials.username == "zoë@example.org"
+
+
+# ── the daemon's intervals, and sinks ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("written", "object_name", "minutes"),
+    [
+        ("", "Contact", 15),
+        ("", "Account", 60),
+        ("interval_minutes: 5", "Contact", 5),
+        ("interval_minutes: 5", "Account", 60),
+        ("interval_minutes: 120", "Account", 120),
+        ("intervals: {account: 5}", "Account", 5),
+        ("intervals: {Widget__c: 1440}", "widget__C", 1440),
+    ],
+)
+def test_an_object_has_its_own_interval_or_the_one_of_all(tmp_path, written, object_name, minutes):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"sync:\n  {written}\n" if written else "")
+
+    assert load(file).sync.minutes(object_name) == minutes
+
+
+@pytest.mark.parametrize(
+    ("sinks", "told"),
+    [
+        ("[{type: pigeon}]", "a sink of type 'pigeon'; there are log, jsonl, webhook, mqtt"),
+        ("[{type: log}, {type: log}]", "two sinks named 'log'"),
+        ("[{type: webhook}]", "a webhook without a url"),
+        ("[{type: webhook, url: 'https://user:pass@a.example/'}]", "a webhook whose url is no https address"),
+        ("[{type: webhook, url: 'http://a.example/'}]", "over plain http"),
+        ("[{type: webhook, url: 'ftp://a.example/'}]", "a webhook whose url is no https address"),
+        ("[{type: webhook, url: 'https://a.example/', secret: x}]", "Secrets belong in .env: SF_WEBHOOK_SECRETS"),
+        ("[{type: webhook, url: 'https://a.example/', timeout_seconds: 0}]", "whole number of seconds from 1 to 60"),
+        ("[{type: mqtt, topic: 'a/#'}]", "a topic without # and +"),
+        ("[{type: jsonl, name: ../x}]", "whose name must be letters"),
+        ("{type: log}", "must be a list of sinks"),
+        ("[log]", "must be a list of sinks"),
+    ],
+)
+def test_a_wrong_sink_is_refused_in_words_and_without_its_secrets(tmp_path, sinks, told):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"signals:\n  sinks: {sinks}\n")
+
+    with pytest.raises(ConfigError, match=re.escape(told)) as refused:
+        load(file)
+
+    assert "pass" not in str(refused.value).replace("password in it", "")
+
+
+def test_the_file_of_a_sink_starts_where_it_was_written(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("signals:\n  sinks: [{type: jsonl}, {type: jsonl, name: b, path: x/y.jsonl}]\n")
+
+    assert [each.path for each in load(file).signals.sinks] == [
+        tmp_path / "data/signals.jsonl",
+        tmp_path / "x/y.jsonl",
+    ]

@@ -7,10 +7,10 @@ import pytest
 
 DAEMON = """
 import signal, threading
-from salesforce_sync.interrupts import set_on_signals
+from salesforce_sync.interrupts import stop_on_signals
 
 stop = threading.Event()
-set_on_signals(stop)
+stop_on_signals(stop.set)
 with stop._cond:  # as `wait` has it for a moment
     signal.raise_signal(signal.SIGTERM)
 print("ended" if stop.wait(10) else "went on")
@@ -29,9 +29,9 @@ with stop_on_interrupt(stop.set):
 
 SECOND_SIGNAL = """
 import signal, threading
-from salesforce_sync.interrupts import set_on_signals
+from salesforce_sync.interrupts import stop_on_signals
 
-set_on_signals(threading.Event())
+stop_on_signals(threading.Event().set)
 signal.raise_signal(signal.SIGTERM)
 signal.raise_signal(signal.SIGTERM)
 print("still here")

@@ -40,8 +40,3 @@ def test_before_the_wall_syncs_come_at_longer_intervals(share, minutes):
 @pytest.mark.parametrize(("hours", "slower"), [(1, 4), (2, 4), (4, 4), (24, 24)])
 def test_a_longer_interval_is_never_more_than_four_hours_unless_a_person_set_it(hours, slower):
     assert pause(timedelta(hours=hours), 0.95) == timedelta(hours=slower)
-
-
-@pytest.mark.parametrize(("again_in", "waits"), [(40, 40), (5, 15), (-3, 15)])
-def test_at_the_wall_the_next_sync_is_when_calls_may_be_free(again_in, waits):
-    assert pause(QUARTER, 1.0, timedelta(minutes=again_in)) == timedelta(minutes=waits)

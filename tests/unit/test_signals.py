@@ -28,8 +28,8 @@ AT = datetime(2024, 1, 15, 12, 30, tzinfo=timezone(timedelta(hours=2)))
         (SyncFailed("INVALID_SESSION_ID", ("Contact",)), "❌ FND → OS : sync_failed"),
         (ApiLimitWarning(12_000, 15_000), "⚠️ FND → OS : api_limit_warning"),
         (SyncStarted(("Contact",)), "🔄 FND → OS : sync_started"),
-        (Progress("Contact", 2_000, 10_000, 3), "⏳ FND → OS : sync_progress, contact=2000/10000"),
-        (Progress("Contact", 2_000, None, 3), "⏳ FND → OS : sync_progress, contact=2000/?"),
+        (Progress("Contact", 2_000, 10_000, 3), "⏳ FND → OS : sync_progress, contacts=2000/10000"),
+        (Progress("Contact", 2_000, None, 3), "⏳ FND → OS : sync_progress, contacts=2000/?"),
     ],
 )
 def test_a_signal_is_the_line_that_was_promised(signal, line):

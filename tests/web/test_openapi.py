@@ -42,9 +42,10 @@ def name_what_is_there(case, site):
     case.path_parameters.update({name: there[name] for name in case.path_parameters if name in there})
 
 
-@schema.parametrize()
+# A stream of signals has no end that could be waited for; tests/journey/test_daemon.py reads one.
+@schema.exclude(path="/api/signals/stream").parametrize()
 @settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

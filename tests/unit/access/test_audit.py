@@ -146,6 +146,21 @@ def test_an_end_that_was_cut_off_with_its_counter_is_found_by_what_was_noted(acc
     assert access.audit.verify((noted.last, noted.head)).broken == 3
 
 
+def test_what_is_appended_during_a_verify_is_no_end_that_was_cut_off(access, config, clock):
+    for _ in range(3):
+        access.audit.append(DEED)
+    reading = access._database.rows
+
+    def slow(*arguments):
+        found = reading(*arguments)
+        access.audit.append(DEED)
+        return found
+
+    access._database.rows = slow
+
+    assert access.audit.verify().broken is None
+
+
 APPENDING = """
 import sys
 from pathlib import Path

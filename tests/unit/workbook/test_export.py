@@ -226,7 +226,7 @@ def test_fields_with_values_to_choose_from_have_drop_downs(store):
 
     assert set(found) == {"Change", "Active", "Status (Status)", "Long__c"}
     assert found["Active"].formula1 == '"TRUE,FALSE"'
-    assert found["Change"].formula1 == '"delete"'
+    assert found["Change"].formula1 == '"delete,new,skip"'
     assert (found["Status (Status)"].formula1, found["Status (Status)"].errorStyle) == ('"Open,Done"', None)
     assert (found["Long__c"].formula1, found["Long__c"].errorStyle) == ("_Lists!$A$1:$A$30", "warning")
     assert tuple(cell.value for cell in book["_Lists"]["A"]) == LONG_LIST

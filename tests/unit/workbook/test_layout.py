@@ -30,7 +30,7 @@ WIDGET = make_schema(
 )
 
 
-@given(st.lists(st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,50}", fullmatch=True), max_size=20), st.integers(1, 120))
+@given(st.lists(st.text("aAbB_", min_size=1, max_size=40), max_size=20), st.integers(1, 120))
 def test_sheets_have_names_that_excel_takes_and_no_two_have_one(names, part):
     taken = []
     for name in names:
@@ -104,7 +104,7 @@ def test_a_field_can_be_filled_in_when_the_org_would_take_it():
     assert access(WIDGET, WIDGET.field("Id")) is Access.CREATE
 
 
-names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,30}", fullmatch=True)
+names = st.text("ABz09_", min_size=1, max_size=30)
 labels = st.text(st.characters(blacklist_categories=("C", "Z")), min_size=1, max_size=30)
 pairs = st.lists(st.tuples(names, labels), max_size=5)
 

@@ -1,0 +1,33 @@
+"""A login that has just succeeded, kept as a connection beside the others: for the command line and for the page.
+
+begun = browser_login.begin(browser_login.app_for(client_id, login_url), redirect_uri)    # → begun.authorize_url
+connection, session = browser_login.complete(begun, came_back, wire, clock)
+with added(access, "sales", user, connection, session) as (known, sync): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from salesforce_sync.access import Access, KnownConnection, User
+from salesforce_sync.app import SFSync
+from salesforce_sync.models.connection import Connection, Session
+
+
+@contextmanager
+def added(
+    access: Access, name: str, owner: User | None, connection: Connection, session: Session | None = None
+) -> Iterator[tuple[KnownConnection, SFSync]]:
+    """Add a connection of this name and owner, log in, and open its replica for the block.
+
+    If the login, or the block, fails, there is no such connection afterwards.
+    """
+    known = access.connections.add(name, connection.instance_url, owner)
+    try:
+        with SFSync(access.connections.config_of(known.id, owner)) as sync:
+            sync.connect(connection, session)
+            yield known, sync
+    except BaseException:
+        access.connections.remove(known.id, owner)
+        raise

@@ -1,0 +1,32 @@
+"""Where signals go, as data: how far each sink has got, and what it has refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """One sink: the number of the last signal that it took, and what keeps it from taking the next.
+
+    `waiting` are the signals behind that; `dropped` were too old before they could go; `dead` were refused for good.
+    """
+
+    name: str
+    number: int
+    failures: int = 0
+    retry_at: datetime | None = None
+    problem: str = ""
+    delivered_at: datetime | None = None
+    dropped: int = 0
+    waiting: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long signals are kept for sinks that are down: so many days, and at most so many of them."""
+
+    days: int = 30
+    rows: int = 100_000

@@ -1,0 +1,122 @@
+"""Signals on their way in: `🔄 OS → FND` asks for a sync; what is not understood is answered. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from salesforce_sync.models.schema import is_api_name
+from salesforce_sync.signals import SOURCE, TARGET
+
+MOST_BYTES: Final = 16 * 1024
+SYNC_NAMES: Final = frozenset({"", "sync", "sync_now", "sync_request", "sync_requested", "force_sync"})
+
+# 2026-01-27T14:30:00Z 🔄 OS → FND : sync, object=Contact
+_LINE = re.compile(
+    r"(?:\d{4}-\d\d-\d\dT\S+\s+)?(?P<mark>\S+)\s+(?P<from>\S+)\s*(?:→|->)\s*(?P<to>\S+)(?:\s*:\s*(?P<rest>.*))?\Z",
+    re.DOTALL,
+)
+_MARK: Final = "🔄"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A sync of these objects; of all that are configured if there are none."""
+
+    objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Why nothing follows from what came in."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of a signal that came in: `number` is that of the request that the daemon has now."""
+
+    accepted: bool
+    signal: str
+    msg: str
+    number: int | None = None
+
+
+def understood(text: bytes, source: str = SOURCE, target: str = TARGET) -> Wish | NotUnderstood:
+    """What somebody wants who sent this line, or JSON with a line in `msg` or a name in `signal`.
+
+    `source` and `target` are ours: what comes in goes the other way.
+    """
+    if len(text) > MOST_BYTES:
+        return NotUnderstood(f"it is longer than {MOST_BYTES} bytes")
+    try:
+        told = text.decode().strip()
+    except UnicodeDecodeError:
+        return NotUnderstood("it is not UTF-8")
+    if told.startswith(("{", "[", '"')):
+        return _of_json(told, source, target)
+    return _of_line(told, source, target)
+
+
+def _of_line(line: str, source: str, target: str) -> Wish | NotUnderstood:
+    found = _LINE.fullmatch(line.strip())
+    if found is None:
+        return NotUnderstood(f"it is no signal; a sync is asked for by: {_MARK} {target} → {source}")
+    wrong = _wrong_way(found["from"], found["to"], source, target)
+    if wrong is not None:
+        return wrong
+    name, *details = [each.strip() for each in (found["rest"] or "").split(",")]
+    if "=" in name:
+        name, details = "", [name, *details]
+    if found["mark"].rstrip("\ufe0f") != _MARK or name not in SYNC_NAMES:
+        return NotUnderstood(f"there is no signal {found['mark']} {name}".rstrip())
+    pairs: dict[str, str] = {key.strip(): value for key, _, value in (each.partition("=") for each in details)}
+    return _wish((pairs.get("objects") or pairs.get("object") or "").replace("+", " ").split())
+
+
+def _of_json(text: str, source: str, target: str) -> Wish | NotUnderstood:
+    try:
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return NotUnderstood("it is not JSON")
+    if not isinstance(document, dict):
+        return NotUnderstood("it is not a JSON object")
+    name = document.get("signal")
+    if name is None and isinstance(document.get("msg"), str):
+        return _of_line(document["msg"], source, target)
+    wrong = _wrong_way(document.get("from", target), document.get("to", source), source, target)
+    if wrong is not None:
+        return wrong
+    if not isinstance(name, str) or name not in SYNC_NAMES - {""}:
+        return NotUnderstood(f"there is no signal {str(name)[:100]!r}")
+    return _wish(_named(document))
+
+
+def _named(document: dict[str, Any]) -> object:
+    data = document.get("data")
+    places = (document, data) if isinstance(data, dict) else (document,)
+    for place in places:
+        for key in ("objects", "object"):
+            if key in place:
+                return place[key]
+    return []
+
+
+def _wrong_way(sender: object, receiver: object, source: str, target: str) -> NotUnderstood | None:
+    if (sender, receiver) == (target, source):
+        return None
+    return NotUnderstood(f"it is not from {target} to {source}")
+
+
+def _wish(names: object) -> Wish | NotUnderstood:
+    listed = [names] if isinstance(names, str) else names
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        return NotUnderstood("its objects are no names")
+    bad = next((each for each in listed if not is_api_name(each)), None)
+    if bad is not None:
+        return NotUnderstood(f"{bad[:100]!r} is no object's name")
+    return Wish(tuple(listed))

@@ -1,0 +1,319 @@
+"""`Daemon`: syncs each object at its interval, pushes what is edited, until it is told to stop.
+
+What is next is decided by `agenda`; what it needs to know for that is in the store, so that a daemon that was killed
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from threading import Event
+from typing import Protocol
+
+from salesforce_sync.errors import Stopped, StoreTrouble, SyncError
+from salesforce_sync.models.duty import DaemonState, SyncRequest
+from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.run import Run, RunRecord, RunState
+from salesforce_sync.ports import Clock, Desk, Store
+from salesforce_sync.sync.agenda import Budget, Item, Pushes, Step, next_step, timetable
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import Rules, stampless_fields
+
+log = logging.getLogger("salesforce_sync.daemon")
+
+LOOK_ANYWAY = timedelta(seconds=30)
+"""How often everything is decided anew, whatever has happened: a machine that slept does not know for how long."""
+
+TELL_ANYWAY = timedelta(minutes=5)
+
+FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
+"""How long nothing is tried after an error that came before any object was begun (a login that fails)."""
+
+
+class Onlooker(Protocol):
+    """Who looks on: the command line, the service manager."""
+
+    def beat(self) -> None:
+        """It lives. Called at least every second while nothing is under way."""
+
+    def doing(self, what: str) -> None:
+        """What it does now, in words."""
+
+    def ran(self, run: Run) -> None:
+        """A sync has ended."""
+
+    def pushed(self, push: Push) -> None:
+        """A push between two syncs has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a daemon is to do: keep these objects at these intervals, within so many calls a day."""
+
+    intervals: Mapping[str, timedelta]
+    rules: Rules
+    calls_a_day: int
+    owner: str
+    pid: int
+    seed: str
+    tick: float
+    """Seconds between two looks whether somebody has edited something."""
+
+
+@dataclass(slots=True)
+class _Course:
+    """What it knows of the syncs and pushes that it has made itself; the rest is in the store."""
+
+    tried: dict[str, datetime] = field(default_factory=dict)
+    left: str = ""
+    pushed_at: datetime | None = None
+    push_failures: int = 0
+    failures: int = 0
+    rests_until: datetime | None = None
+    not_before: datetime | None = None
+    problem: str = ""
+    problem_at: datetime | None = None
+
+
+class Daemon:
+    """One daemon; `run` returns once `stop` is set."""
+
+    def __init__(
+        self, duty: Duty, engine: Callable[[], SyncEngine], store: Store, desk: Desk, clock: Clock, stop: Event
+    ) -> None:
+        """`engine` gives one for each run; a `SyncError` says why it cannot."""
+        self._duty = duty
+        self._engine = engine
+        self._store = store
+        self._desk = desk
+        self._clock = clock
+        self._stop = stop
+        self._course = _Course()
+        self._told: DaemonState | None = None
+        self._known: _Known | None = None
+        self._started = clock.now()
+
+    def run(self, onlooker: Onlooker) -> None:
+        """Do what is due, wait, and do what is due then."""
+        before = self._desk.state()
+        if before is not None:
+            self._course.not_before = before.not_before
+        self._tell(onlooker, "starting", {})
+        while not self._stop.is_set():
+            onlooker.beat()
+            seen, again_at = self._desk.version(), None
+            try:
+                task = self._next(seen, onlooker)
+                self._do(task, onlooker)
+                again_at = task.step.at or self._clock.now()
+            except StoreTrouble as trouble:
+                log.error("%s", trouble)
+                self._note_problem(trouble)
+            except Stopped:
+                break
+            self._rest(seen, again_at, onlooker)
+        self._tell(onlooker, "stopped", {})
+
+    # ── what is next ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _next(self, version: int, onlooker: Onlooker) -> _Task:
+        now = self._clock.now()
+        if self._known is None or self._known.version != version:
+            self._known = _Known(version, self._items(), self._desk.asked(), self._share())
+        items, requests = self._known.items, self._known.requests
+        budget = Budget(self._known.share, self._course.not_before)
+        course = self._course
+        pushes = Pushes(self._desk.waiting(), course.left, course.pushed_at, course.push_failures)
+        step = next_step(items, self._wanted(requests), pushes, budget, self._duty.seed, now)
+        rests_until = self._rests_until(now)
+        if rests_until is not None:
+            step = Step(at=rests_until)
+        if not step.objects and not step.push:
+            times = timetable(items, budget, self._duty.seed, now).items()
+            self._tell(onlooker, "waiting", {name: max(at, rests_until or at) for name, at in times})
+        return _Task(step, requests)
+
+    def _rests_until(self, now: datetime) -> datetime | None:
+        """Until when nothing is tried; never for longer than it ever rests, whatever the clock says."""
+        until = self._course.rests_until
+        return until if until is not None and timedelta(0) < until - now <= LONGEST_REST else None
+
+    def _wanted(self, requests: Sequence[SyncRequest]) -> tuple[str, ...]:
+        names = (each.objects or tuple(self._duty.intervals) for each in requests)
+        return tuple(name for some in names for name in some)
+
+    def _items(self) -> tuple[Item, ...]:
+        tries = self._desk.last_tries()
+        return tuple(self._item(name, interval, tries) for name, interval in self._duty.intervals.items())
+
+    def _item(self, name: str, interval: timedelta, tries: Mapping[str, tuple[datetime, str]]) -> Item:
+        last, state = tries.get(name.casefold(), (None, ""))
+        mine = self._course.tried.get(name.casefold())
+        last = max((each for each in (last, mine) if each is not None), default=None)
+        return Item(name, interval, last, state == RunState.FAILED, self._also(name))
+
+    def _also(self, name: str) -> tuple[datetime | None, ...]:
+        """When the object is to be compared, and when its formulas are to be read."""
+        schema, rules = self._store.schema(name), self._duty.rules
+        if schema is None:
+            return ()
+        ages = self._store.ages(schema.name)
+        refreshes = rules.refresh_every if stampless_fields(schema, rules) else None
+        return (
+            _after(ages.proved_at or ages.first_merged_at, rules.verify_every),
+            _after(ages.refreshed_at or ages.first_merged_at, refreshes),
+        )
+
+    def _share(self) -> float | None:
+        """How much of the day's API calls is used."""
+        usage = self._store.usage()
+        ceiling = self._duty.calls_a_day if usage is None else min(usage.limit, self._duty.calls_a_day)
+        return None if usage is None or not ceiling else usage.used / ceiling
+
+    # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _do(self, task: _Task, onlooker: Onlooker) -> None:
+        if not task.step.objects and not task.step.push:
+            return
+        try:
+            if task.step.objects:
+                self._sync(task, onlooker)
+            else:
+                self._push(onlooker)
+            self._course.failures = 0
+        except (Stopped, StoreTrouble):
+            raise
+        except SyncError as error:
+            # Nothing was begun, so nothing in the store says that it was tried.
+            log.error("%s: %s", error.code, error)
+            self._note_problem(error)
+            self._desk.done(task.requests, RunState.FAILED)
+
+    def _sync(self, task: _Task, onlooker: Onlooker) -> None:
+        names, started = task.step.objects, self._clock.now()
+        self._tell(onlooker, f"syncing {', '.join(names)}", {})
+        self._desk.take(task.requests)
+        edited = self._desk.waiting().edited
+        run = self._engine().run(names)
+        self._course.tried |= {name.casefold(): started for name in names}
+        self._course.not_before = run.again_at
+        self._desk.done(task.requests, run.state.value)
+        self._after_push(run.pushed, edited)
+        self._note_run(run)
+        onlooker.ran(run)
+
+    def _push(self, onlooker: Onlooker) -> None:
+        self._tell(onlooker, "pushing", {})
+        edited = self._desk.waiting().edited
+        push = self._engine().push()
+        self._after_push(push, edited)
+        log.info("push %s %s: %s", push.push_id, push.state.value, _push_line(push))
+        if push.problem is not None:
+            self._course.problem = f"{push.problem.code}: {push.problem.message}"
+            self._course.problem_at = self._clock.now()
+        onlooker.pushed(push)
+
+    def _after_push(self, push: Push | None, edited: str) -> None:
+        """What is still there has a reason to; what was edited meanwhile has none."""
+        waiting = self._desk.waiting()
+        course = self._course
+        course.left = waiting.mark if waiting.edited == edited else ""
+        course.pushed_at = self._clock.now()
+        course.push_failures = course.push_failures + 1 if push is not None and push.problem is not None else 0
+
+    def _note_run(self, run: Run) -> None:
+        problem = next((each for each in run.objects if each.problem is not None), None)
+        log.info("run %s %s: %s", run.run_id, run.state.value, _run_line(run))
+        if problem is not None and problem.problem is not None:
+            what = problem.problem
+            self._course.problem = f"{problem.object_name}: {what.code}: {what.message}"
+            self._course.problem_at = self._clock.now()
+
+    def _note_problem(self, error: SyncError) -> None:
+        course, now = self._course, self._clock.now()
+        course.problem, course.problem_at = f"{error.code}: {error.message}", now
+        course.rests_until = now + min(FIRST_REST * 2 ** min(course.failures, 10), LONGEST_REST)
+        course.failures += 1
+
+    # ── waiting, and telling ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _rest(self, seen: int, again_at: datetime | None, onlooker: Onlooker) -> None:
+        """Wait until somebody has written something, it is time for what is next, or time to look anyway."""
+        until = self._clock.monotonic() + LOOK_ANYWAY.total_seconds()
+        try:
+            while self._clock.monotonic() < until and self._desk.version() == seen:
+                if again_at is not None and self._clock.now() >= again_at:
+                    return
+                self._clock.sleep(self._duty.tick)
+                onlooker.beat()
+        except Stopped:
+            return
+
+    def _tell(self, onlooker: Onlooker, doing: str, upcoming: Mapping[str, datetime]) -> None:
+        """Keep, for `status`, what is going on; and now and then also when nothing has changed."""
+        now, course = self._clock.now(), self._course
+        state = DaemonState(
+            self._duty.owner,
+            self._duty.pid,
+            self._started,
+            now,
+            doing,
+            upcoming,
+            course.not_before,
+            course.problem,
+            course.problem_at,
+        )
+        told = self._told
+        if told is not None and replace(state, told_at=told.told_at) == told and now - told.told_at < TELL_ANYWAY:
+            return
+        if told is None or told.doing != doing:
+            onlooker.doing(doing)
+        self._told = state
+        try:
+            self._desk.note(state)
+        except StoreTrouble as trouble:
+            log.warning("What the daemon does could not be noted: %s", trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the store said when it had this version: as long as nobody writes, it says the same."""
+
+    version: int
+    items: tuple[Item, ...]
+    requests: tuple[SyncRequest, ...]
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A step, and the requests that it answers."""
+
+    step: Step
+    requests: tuple[SyncRequest, ...]
+
+
+def _after(last: datetime | None, every: timedelta | None) -> datetime | None:
+    return None if last is None or every is None else last + every
+
+
+def _run_line(run: Run) -> str:
+    parts = [
+        f"{each.object_name} {each.counts.changed} changed" if each.problem is None else _problem_line(each)
+        for each in run.objects
+    ]
+    sent = [] if run.pushed is None else [_push_line(run.pushed)]
+    return ", ".join((*parts, *sent, f"{run.seconds:.1f} s", f"{run.calls} API calls"))
+
+
+def _problem_line(record: RunRecord) -> str:
+    return f"{record.object_name} {record.state.value} ({'' if record.problem is None else record.problem.code})"
+
+
+def _push_line(push: Push) -> str:
+    applied = push.count("applied")
+    stopped = "" if push.problem is None else f", stopped by {push.problem.code}"
+    return f"{applied} of {len(push.changes)} edits sent{stopped}"

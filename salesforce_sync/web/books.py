@@ -1,0 +1,123 @@
+"""The workbook of one replica, kept current; and edited ones that were sent back, until they are taken in."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from salesforce_sync.app import SFSync
+from salesforce_sync.errors import RecordNotFound
+from salesforce_sync.workbook.importing import Imported, Preview
+
+FILE_NAME: Final = "Revenue_Cloud_Data.xlsx"
+MOST_UPLOADS: Final = 10
+"""Workbooks of one replica that wait to be applied; the oldest goes first."""
+
+
+class Workbook:
+    """The file that `export` writes: made anew when something has changed since, and only then."""
+
+    def __init__(self, sync: SFSync) -> None:
+        self._sync = sync
+        self._lock = threading.Lock()
+        self._mark: int | None = None
+
+    def current(self) -> Path:
+        """The file, as the replica is now. Whoever comes while it is written waits."""
+        path = self._sync.config.workbook.path
+        with self._lock:
+            mark = self._sync.mark()
+            if mark != self._mark or not path.is_file():
+                self._sync.export()
+                self._mark = mark
+        return path
+
+    @contextmanager
+    def of_set(self, ready_set: str) -> Iterator[Path]:
+        """A file of a ready set, for one download."""
+        with tempfile.TemporaryDirectory(dir=self._sync.config.storage.path.parent) as folder:
+            path = Path(folder) / FILE_NAME
+            self._sync.export(path=path, ready_set=ready_set)
+            yield path
+
+
+@dataclass(slots=True)
+class Upload:
+    """A workbook that was sent back: what is different in it, and what became of that."""
+
+    upload_id: str
+    folder: tempfile.TemporaryDirectory[str]
+    preview: Preview
+    imported: Imported | None = None
+
+    def close(self) -> None:
+        """Forget it, and its files."""
+        self.preview.close()
+        self.folder.cleanup()
+
+
+class Uploads:
+    """Workbooks that were sent to one replica. Each has a private folder of its own, named by nobody."""
+
+    def __init__(self, sync: SFSync) -> None:
+        self._sync = sync
+        self._lock = threading.Lock()
+        self._known: dict[str, Upload] = {}
+
+    def place(self) -> tempfile.TemporaryDirectory[str]:
+        """A private folder for a workbook on its way in."""
+        return tempfile.TemporaryDirectory(prefix="workbook-", dir=self._sync.config.storage.path.parent)
+
+    def file(self, folder: tempfile.TemporaryDirectory[str]) -> BinaryIO:
+        """The file in it, to be written."""
+        path = Path(folder.name) / FILE_NAME
+        return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+    def take_in(
+        self, folder: tempfile.TemporaryDirectory[str], *, delete_missing: bool, password: str | None
+    ) -> Upload:
+        """Compare what was written there with the replica. The folder goes with the upload, or at once if it fails."""
+        try:
+            path = Path(folder.name) / FILE_NAME
+            preview = self._sync.import_workbook(path, delete_missing=delete_missing, password=password)
+        except BaseException:
+            folder.cleanup()
+            raise
+        upload = Upload(f"book_{secrets.token_hex(12)}", folder, preview)
+        with self._lock:
+            self._known[upload.upload_id] = upload
+            for old in list(self._known)[:-MOST_UPLOADS]:
+                self._known.pop(old).close()
+        return upload
+
+    def find(self, upload_id: str) -> Upload:
+        """The upload of this id."""
+        found = self._known.get(upload_id)
+        if found is None:
+            raise RecordNotFound("There is no such workbook here.", hint="Send it again: POST /api/workbook.")
+        return found
+
+    def apply(self, upload: Upload) -> Imported:
+        """Take the good rows in, as edits that the next push sends."""
+        upload.imported = self._sync.apply(upload.preview)
+        return upload.imported
+
+    def forget(self, upload: Upload) -> None:
+        """Forget it, and its files."""
+        with self._lock:
+            self._known.pop(upload.upload_id, None)
+        upload.close()
+
+    def close(self) -> None:
+        """Forget them all."""
+        with self._lock:
+            for upload in self._known.values():
+                upload.close()
+            self._known.clear()

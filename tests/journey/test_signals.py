@@ -1,0 +1,328 @@
+"""Signals on their way out of a running daemon, whatever becomes of those who are to get them; and on their way in."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from standardwebhooks import Webhook
+
+SECRET, OLD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+
+def wait_until(happened, seconds=30):
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def names_in(path):
+    return [json.loads(line)["signal"] for line in path.read_text().splitlines()]
+
+
+@contextmanager
+def running(user, *arguments):
+    """The daemon, after its first sync, until the block ends."""
+    daemon = user.start("daemon", *arguments)
+    for line in daemon.stdout:
+        if "complete: " in line:
+            break
+    try:
+        yield daemon
+    finally:
+        daemon.terminate()
+        daemon.communicate(timeout=10)
+
+
+def sinks(user, url, *listed):
+    """Settings with these sinks."""
+    user.settle(url, more="signals:\n  sinks:\n" + "".join(f"    - {json.dumps(each)}\n" for each in listed))
+
+
+# ── a file ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_sync_leaves_its_signals_in_a_file_of_json_lines(user, simorg):
+    sinks(user, simorg.url, {"type": "jsonl", "path": "out/signals.jsonl"}, {"type": "log"})
+    done = user("sync", "Contact", "-v")
+
+    path = user.folder / "out/signals.jsonl"
+    told = [json.loads(line) for line in path.read_text().splitlines()]
+    complete = next(each for each in told if each["signal"] == "sync_complete")
+    assert [each["signal"] for each in told] == ["sync_started", "records_updated", "sync_complete"]
+    assert list(complete) == ["ts", "signal", "from", "to", "msg", "data"]
+    assert (complete["from"], complete["to"], complete["msg"]) == ("FND", "OS", "✔️ FND → OS : sync_complete")
+    assert complete["data"]["objects"] == [["Contact", simorg.count("Contact")]]
+    assert path.stat().st_mode & 0o777 == 0o600
+    line = next(line for line in done.err.splitlines() if "sync_complete" in line)
+    assert "Z ✔️ FND → OS : sync_complete, object=Contact, records=40, duration=" in line
+
+
+def test_what_a_killed_daemon_had_not_delivered_is_delivered_by_the_next(user, simorg):
+    blocked = user.folder / "out"
+    blocked.write_text("no folder")
+    sinks(user, simorg.url, {"type": "jsonl", "path": "out/signals.jsonl"})
+    with running(user) as daemon:
+        daemon.kill()
+    blocked.unlink()
+    assert user("signals", "sinks", "--json").json["sinks"][0]["failures"] >= 1
+
+    user("sync", "Lead")
+    wait = user("signals", "sinks", "--json").json["sinks"][0]
+    if wait["waiting"]:  # it was in a pause after its failures
+        time.sleep(2)
+        user("sync", "Lead")
+
+    assert names_in(blocked / "signals.jsonl")[:3] == ["sync_started", "records_updated", "sync_complete"]
+
+
+# ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers as it is told to, and keeps what it has taken; `tried` counts every request."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status, self.delay, self.tried, self.taken = 200, 0.0, 0, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/hook?k=1"
+
+    @property
+    def names(self):
+        return [json.loads(body)["signal"] for _, body in self.taken]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.tried += 1
+        time.sleep(self.server.delay)
+        if self.server.status == 200:
+            self.server.taken.append((dict(self.headers), body))
+        self.send_response(self.server.status)
+        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as made:
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def hooked(user, simorg, receiver):
+    """Somebody whose daemon tells the receiver everything."""
+    sinks(user, simorg.url, {"type": "webhook", "name": "ops", "url": receiver.url, "allow_private": True})
+    user.environment["SF_WEBHOOK_SECRETS"] = f"ops:{SECRET},ops:{OLD_SECRET}"
+    return user
+
+
+def test_a_webhook_that_fails_for_a_while_gets_everything_in_order_and_delays_no_sync(hooked, receiver):
+    receiver.status, receiver.delay = 503, 0.5
+    with running(hooked):
+        wait_until(lambda: receiver.tried >= 2)
+        beside = hooked("sync", "--daemon", "Lead", "--json")
+        wait_until(lambda: names_of_runs(hooked) >= 5)
+        receiver.status, receiver.delay = 200, 0.0
+        wait_until(lambda: receiver.names.count("sync_complete") >= 2)
+
+    assert beside.code == 0
+    told = hooked("signals", "list", "--limit", "1000", "--json").json["signals"]
+    expected = [each["signal"] for each in told if each["signal"] != "sync_progress"]
+    assert receiver.names == expected[: len(receiver.names)]
+
+
+def names_of_runs(user):
+    return user("query", "SELECT count(*) AS runs FROM _sync_run", "--json").json["rows"][0]["runs"]
+
+
+def test_each_webhook_is_signed_with_both_secrets_while_one_is_replaced(hooked, receiver):
+    hooked("sync", "Lead")
+
+    headers, body = receiver.taken[-1]
+    for secret in (SECRET, OLD_SECRET):
+        assert Webhook(secret).verify(body, headers)["signal"] == "sync_complete"
+    ids = [each["webhook-id"] for each, _ in receiver.taken]
+    assert len(set(ids)) == len(ids)
+
+
+def test_what_is_refused_for_good_is_a_dead_letter_and_can_be_sent_again(hooked, receiver):
+    receiver.status = 400
+    with running(hooked):
+        wait_until(lambda: hooked("signals", "dead", "--json").json["dead"], 60)
+        letter = hooked("signals", "dead", "ops", "--json").json["dead"][0]
+        receiver.status = 200
+        wait_until(lambda: "sync_complete" in receiver.names)
+        retried = hooked("signals", "retry", "ops", "--json").json["retried"]
+        wait_until(lambda: "sync_started" in receiver.names)
+
+    assert (letter["sink"], letter["signal"]["signal"]) == ("ops", "sync_started")
+    assert letter["problem"] == "127.0.0.1 answered 400."
+    assert retried == 1
+    assert hooked("signals", "dead", "--json").json["dead"] == []
+
+
+def test_a_redirect_is_not_followed(hooked, receiver):
+    receiver.status = 302
+    hooked("sync", "Lead")
+    sink = hooked("signals", "sinks", "--json").json["sinks"][0]
+
+    assert sink["problem"] == "127.0.0.1 answered 302."
+
+
+def test_a_private_address_is_not_connected_to_unless_it_is_allowed(user, simorg, receiver):
+    url = receiver.url.replace("http://127.0.0.1", "https://localhost")
+    sinks(user, simorg.url, {"type": "webhook", "url": url})
+    user.environment["SF_WEBHOOK_SECRETS"] = SECRET
+    user("sync", "Lead")
+
+    assert "which is not public: allow_private is not set" in user("signals", "sinks").out
+    assert receiver.tried == 0
+
+
+def test_a_webhook_without_a_secret_is_a_mistake_in_the_settings(user, simorg, receiver):
+    sinks(user, simorg.url, {"type": "webhook", "url": receiver.url, "allow_private": True})
+    done = user("sync", "Lead")
+
+    assert done.code == 2
+    assert "SF_WEBHOOK_SECRETS has no secret" in done.err
+
+
+# ── MQTT ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Broker:
+    """mosquitto on a free port, with its retained messages and sessions in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._config = folder / "mosquitto.conf"
+        kept = f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
+        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{kept}")
+        self._process = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([self._program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+
+class Listener:
+    """Somebody else at the broker: what came by topic, and what is retained there."""
+
+    def __init__(self, port: int) -> None:
+        self.heard, self.retained = [], {}
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
+        self._client.on_connect = lambda client, *_: client.subscribe("salesforce-sync/#", qos=1)
+        self._client.on_message = self._hear
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _hear(self, _client, _data, message):
+        topic = message.topic.removeprefix("salesforce-sync/")
+        if topic == "status":
+            self.retained[topic] = message.payload.decode()
+        self.heard.append((topic, message.payload.decode()))
+
+    def of(self, topic):
+        return [payload for at, payload in self.heard if at == topic]
+
+    def say(self, text):
+        self._client.publish("salesforce-sync/in", text, qos=1).wait_for_publish(5)
+
+    def close(self):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def broker(tmp_path_factory):
+    made = Broker(tmp_path_factory.mktemp("mosquitto"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def listener(broker):
+    made = Listener(broker.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def meshed(user, simorg, broker):
+    """Somebody whose daemon is at the broker."""
+    sinks(user, simorg.url, {"type": "mqtt", "host": "127.0.0.1", "port": broker.port})
+    return user
+
+
+def test_signals_come_by_mqtt_and_a_last_will_tells_that_nobody_is_there(meshed, listener):
+    with running(meshed) as daemon:
+        wait_until(lambda: listener.of("signals/sync_complete"))
+        online = listener.retained["status"]
+        daemon.kill()
+        wait_until(lambda: listener.retained["status"] == "offline")
+
+    assert online == "online"
+    assert json.loads(listener.of("signals/sync_complete")[0])["msg"] == "✔️ FND → OS : sync_complete"
+
+
+def test_a_signal_that_comes_in_forces_a_sync_and_an_unknown_one_is_answered(meshed, listener):
+    with running(meshed):
+        wait_until(lambda: listener.retained.get("status") == "online")
+        listener.say("🔄 OS → FND : sync, object=Lead")
+        wait_until(lambda: len(listener.of("signals/sync_complete")) >= 2)
+        listener.say("🔥 OS → FND : burn")
+        wait_until(lambda: len(listener.of("answers")) >= 2)
+    accepted, refused = map(json.loads, listener.of("answers"))
+
+    assert (accepted["accepted"], accepted["msg"]) == (True, "🔄 FND → OS : sync_requested, number=1, objects=Lead")
+    assert refused["accepted"] is False
+    assert "there is no signal 🔥 burn" in refused["msg"]
+    assert json.loads(listener.of("signals/sync_complete")[1])["data"]["objects"][0][0] == "Lead"
+    assert listener.retained["status"] == "offline"
+
+
+def test_a_broker_that_was_away_gets_what_happened_meanwhile(meshed, broker, listener):
+    with running(meshed):
+        wait_until(lambda: listener.of("signals/sync_complete"))
+        broker.stop()
+        meshed("sync", "Lead")
+        meshed("sync", "Account")
+        broker.start()
+        wait_until(lambda: len(set(listener.of("signals/sync_complete"))) >= 3, 60)
+    told = [json.loads(each)["data"]["objects"] for each in dict.fromkeys(listener.of("signals/sync_complete"))]
+
+    assert [[name for name, _ in each] for each in told[1:]] == [["Lead"], ["Account"]]

@@ -1,0 +1,220 @@
+"""Delivery: each sink has everything, in order, whatever becomes of it; and nobody waits for it."""
+
+import threading
+import time
+from contextlib import nullcontext
+from datetime import timedelta
+
+import pytest
+
+from salesforce_sync.errors import SinkDown, SinkRefused, Taken
+from salesforce_sync.models.sinks import Keep
+from salesforce_sync.signals import Progress, PushComplete, SyncComplete
+from salesforce_sync.sinks.backoff import LONGEST, pause
+from salesforce_sync.sinks.delivery import Delivery, Post
+from salesforce_sync.sinks.sink import Wanted
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
+
+
+class Shelf:
+    """A sink that keeps what it takes. `trouble` is raised instead, as often as it is given."""
+
+    most = 3
+
+    def __init__(self, *trouble, blocks=False):
+        self.taken, self.trouble, self.closed = [], list(trouble), False
+        self.gate = threading.Event()
+        if not blocks:
+            self.gate.set()
+
+    def take(self, signals):
+        self.gate.wait(10)
+        if self.trouble:
+            raise self.trouble.pop(0)
+        self.taken += [each.signal for each in signals]
+
+    def look(self):
+        pass
+
+    def close(self):
+        self.closed = True
+
+    @property
+    def counts(self):
+        return [each.count for each in self.taken if isinstance(each, PushComplete)]
+
+
+class QuickClock(FrozenClock):
+    """Every look at it takes ten minutes, so that pauses pass."""
+
+    def now(self):
+        self.advance(timedelta(minutes=10))
+        return super().now()
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = SqliteStore(tmp_path / "replica.db", QuickClock(), keep=Keep(days=30, rows=1000))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def deliver(store):
+    """Delivers to these sinks until the test is over."""
+    begun = []
+
+    def begin(*names, wanted=(), duty=nullcontext, **shelves):
+        posts = [Post(name, shelf, Wanted(wanted)) for name, shelf in shelves.items()]
+        delivery = Delivery(store.log, posts, duty, store._clock.now)
+        delivery.start()
+        begun.append(delivery)
+        return delivery
+
+    yield begin
+    for each in begun:
+        each.finish(0)
+
+
+def pushes(*numbers):
+    return [PushComplete(number, 0) for number in numbers]
+
+
+def wait_until(happened):
+    until = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_sink_has_what_happens_from_its_beginning_on_in_order(store, deliver):
+    store.tell(pushes(1, 2))
+    shelf = Shelf()
+    delivery = deliver(shelf=shelf)
+    store.tell(pushes(3, 4, 5, 6, 7))
+    delivery.finish(10)
+
+    assert shelf.counts == [3, 4, 5, 6, 7]
+    assert shelf.closed
+
+
+def test_a_sink_goes_on_where_the_last_process_was(store, deliver):
+    deliver(shelf=Shelf()).finish(10)
+    store.tell(pushes(1, 2))
+    shelf = Shelf()
+    deliver(shelf=shelf).finish(10)
+
+    assert shelf.counts == [1, 2]
+
+
+def test_a_sink_that_is_down_loses_nothing_and_another_does_not_wait_for_it(store, deliver):
+    down, well = Shelf(*[SinkDown("It is down.")] * 6), Shelf()
+    delivery = deliver(down=down, well=well)
+    store.tell(pushes(1, 2, 3, 4))
+    delivery.wake()
+    wait_until(lambda: well.counts == [1, 2, 3, 4])
+    wait_until(lambda: down.counts == [1, 2, 3, 4])
+
+    assert store.log.sink("down").problem == ""
+
+
+def test_a_sink_that_hangs_delays_nobody_who_tells(store, deliver):
+    shelf = Shelf(blocks=True)
+    delivery = deliver(shelf=shelf)
+    started = time.monotonic()
+    for number in range(50):
+        store.tell(pushes(number))
+        delivery.wake()
+
+    assert time.monotonic() - started < 5
+    shelf.gate.set()
+    wait_until(lambda: shelf.counts == list(range(50)))
+
+
+def test_a_signal_that_is_refused_again_and_again_is_a_dead_letter_and_holds_up_no_other(store, deliver):
+    shelf = Shelf(*[SinkRefused("Not this one.")] * 5)
+    shelf.most = 1
+    deliver(shelf=shelf)
+    store.tell(pushes(1, 2))
+    wait_until(lambda: shelf.counts == [2])
+
+    (letter,) = store.log.dead("shelf")
+    assert (letter.told.signal, letter.problem) == (PushComplete(1, 0), "Not this one.")
+
+
+def test_a_dead_letter_is_tried_again_when_somebody_says_so(store, deliver):
+    shelf = Shelf(*[SinkRefused("Not now.")] * 5)
+    shelf.most = 1
+    delivery = deliver(shelf=shelf)
+    store.tell(pushes(1))
+    wait_until(lambda: store.log.dead("shelf"))
+    assert store.log.again("shelf") == 1
+    delivery.wake()
+    wait_until(lambda: shelf.counts == [1])
+    wait_until(lambda: store.log.dead() == ())
+
+    assert store.log.sink("shelf").dead == 0
+
+
+def test_a_mistake_in_a_sink_ends_nothing(store, deliver):
+    shelf = Shelf(ZeroDivisionError("oops"))
+    deliver(shelf=shelf)
+    store.tell(pushes(1))
+
+    wait_until(lambda: shelf.counts == [1])
+
+
+def test_progress_goes_to_whoever_wants_it_and_to_nobody_else(store, deliver):
+    everything, usual = Shelf(), Shelf()
+    one = deliver(wanted=("sync_progress",), everything=everything)
+    store.tell([Progress("Contact", 1, 2, 1), SyncComplete()])
+    one.finish(10)
+    other = deliver(usual=usual)
+    store.tell([Progress("Contact", 1, 2, 1), SyncComplete()])
+    other.finish(10)
+
+    assert everything.taken == [Progress("Contact", 1, 2, 1)]
+    assert usual.taken == [SyncComplete()]
+
+
+def test_of_two_processes_one_delivers_and_the_other_follows(store, deliver):
+    held = threading.Lock()
+
+    class Duty:
+        def __enter__(self):
+            if not held.acquire(blocking=False):
+                raise Taken("Somebody else does it.")
+
+        def __exit__(self, *_):
+            held.release()
+
+    first, second = Shelf(), Shelf()
+    one = deliver(shelf=first, duty=Duty)
+    wait_until(held.locked)
+    deliver(shelf=second, duty=Duty)
+    store.tell(pushes(1))
+    one.finish(10)
+    store.tell(pushes(2))
+    wait_until(lambda: second.counts == [2])
+
+    assert first.counts == [1]
+
+
+def test_what_is_too_old_before_it_could_go_is_counted(store, deliver):
+    shelf = Shelf(blocks=True)
+    deliver(shelf=shelf)
+    for start in range(0, 1500, 500):
+        store.tell(pushes(*range(start, start + 500)))
+
+    state = store.log.sink("shelf")
+    assert (state.dropped, state.waiting) == (500, 1000)
+    shelf.gate.set()
+
+
+@pytest.mark.parametrize(
+    ("failures", "retry_after", "least", "most"),
+    [(0, None, 0.75, 1.25), (3, None, 6, 10), (60, None, 0.75 * LONGEST, 1.25 * LONGEST), (0, 60.0, 60, 60)],
+)
+def test_pauses_grow_within_bounds(failures, retry_after, least, most):
+    assert [pause(failures, retry_after, share) for share in (0.0, 1.0)] == [least, most]

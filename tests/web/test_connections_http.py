@@ -1,0 +1,121 @@
+"""Connections over HTTP: added, logged in to, used, forgotten; each user's own."""
+
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from salesforce_sync.access import Role
+from simorg.clients import CLIENT_ID, CLIENT_SECRET
+from simorg.org import SimOrg
+
+
+@pytest.fixture
+def other():
+    """Another org."""
+    with SimOrg(records=5, seed=8) as org, org.serve():
+        yield org
+
+
+def added(client, org, name="second"):
+    answer = client.post("/api/connections", json={"name": name, "instanceUrl": org.url})
+    assert answer.status_code == 201
+    return answer.json()["id"]
+
+
+def test_another_org_is_added_connected_and_synced_beside_the_first(site, api, other):
+    made = added(api, other)
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+
+    connected = api.post(f"/api/connections/{made}/connect", json=keys).json()
+    synced = api.post("/api/sync/Contact", headers={"X-Connection-Id": "second"}).json()
+    first = api.post("/api/sync/Contact").json()
+
+    assert (connected["connected"], connected["instanceUrl"]) == (True, other.url)
+    assert (synced["recordCount"], first["recordCount"]) == (5, 40)
+    listed = api.get("/api/connections").json()["connections"]
+    assert [(each["name"], each["connected"]) for each in listed] == [("default", True), ("second", True)]
+    assert CLIENT_SECRET not in api.get("/api/audit").text
+
+
+def test_the_next_page_of_another_connection_is_of_that_connection(site, api, other):
+    made = added(api, other)
+    other.create("Contact", [{"LastName": f"Further {number}"} for number in range(120)])
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+    api.post(f"/api/connections/{made}/connect", json=keys)
+
+    answer = api.post("/api/sync/Contact", headers={"X-Connection-Id": made}).json()
+    rest = api.get(answer["nextRecordsUrl"]).json()
+
+    assert (answer["totalSize"], len(answer["records"]), len(rest["records"])) == (125, 100, 25)
+
+
+def test_a_browser_login_comes_back_to_the_page_that_completes_it(site, api, other):
+    made = added(api, other)
+
+    begun = api.post(
+        f"/api/connections/{made}/login", json={"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+    ).json()
+    came_back = httpx2.get(begun["authorizeUrl"]).headers["location"]
+    page = site.bare().get(came_back)
+    connected = api.post("/api/connections/complete", json={"cameBack": f"?{urlsplit(came_back).query}"}).json()
+    again = api.post("/api/connections/complete", json={"cameBack": came_back})
+
+    assert came_back.startswith(begun["redirectUri"])
+    assert (page.status_code, "/connect/callback.js" in page.text) == (200, True)
+    assert (connected["connected"], connected["instanceUrl"]) == (True, other.url)
+    assert again.status_code == 401
+
+
+def test_a_login_that_another_user_has_begun_is_not_completed(site, api, other):
+    made = added(api, other)
+    begun = api.post(f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}).json()
+    came_back = httpx2.get(begun["authorizeUrl"]).headers["location"]
+
+    answer = site.client("eve", Role.ADMIN).post("/api/connections/complete", json={"cameBack": came_back})
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "INVALID_SESSION_ID")
+
+
+def test_wrong_credentials_are_told_and_not_kept(api, other):
+    made = added(api, other)
+    wrong = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": "wrong-secret-of-mine"}
+
+    answer = api.post(f"/api/connections/{made}/connect", json=wrong)
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "INVALID_SESSION_ID")
+    assert "wrong-secret-of-mine" not in answer.text
+    assert [each["connected"] for each in api.get("/api/connections").json()["connections"]] == [True, False]
+
+
+@pytest.mark.parametrize("path", ["login", "connect"])
+def test_an_editor_does_not_log_the_houses_connection_in(site, path):
+    body = {"clientId": CLIENT_ID} if path == "login" else {"method": "session", "accessToken": "x"}
+
+    answer = site.client("ed", Role.EDITOR).post(f"/api/connections/default/{path}", json=body)
+
+    assert answer.status_code in (400, 403)
+
+
+def test_an_editor_does_not_make_the_server_talk_to_this_machine(site, other):
+    answer = site.client("ed", Role.EDITOR).post("/api/connections", json={"name": "inside", "instanceUrl": other.url})
+
+    assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
+
+
+def test_a_connection_is_forgotten(api, other):
+    made = added(api, other)
+
+    done = api.delete(f"/api/connections/{made}").json()
+
+    assert done == {"success": True}
+    assert api.get("/api/inbox", headers={"X-Connection-Id": made}).status_code == 404
+    assert api.delete("/api/connections/default").status_code == 400
+
+
+def test_a_connection_without_a_login_says_so(api, other):
+    made = added(api, other)
+
+    answer = api.post("/api/sync/Contact", headers={"X-Connection-Id": made})
+
+    assert (answer.status_code, answer.json()["error"]) == (409, "NOT_CONNECTED")

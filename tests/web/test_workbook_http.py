@@ -1,0 +1,128 @@
+"""The workbook over HTTP: down, edited, back up, looked at, taken in."""
+
+import io
+import stat
+import time
+
+import pytest
+from openpyxl import load_workbook
+
+from salesforce_sync.access import Role
+
+MEDIA = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@pytest.fixture
+def synced(site):
+    """A program of an editor, over a replica with the org's accounts and contacts."""
+    client = site.client("ed", Role.EDITOR)
+    for name in ("Account", "Contact"):
+        assert client.post(f"/api/sync/{name}").json()["success"]
+    return client
+
+
+def cells_of(sheet):
+    """The sheet's cells by row's Id and column's header."""
+    heads = {str(cell.value): cell.column for cell in sheet[1]}
+    ids = {str(sheet.cell(row, heads["Id"]).value): row for row in range(2, sheet.max_row + 1)}
+    return lambda record_id, head: sheet.cell(ids[record_id], heads[head])
+
+
+def sent(client, book):
+    body = io.BytesIO()
+    book.save(body)
+    return client.post("/api/workbook", content=body.getvalue(), headers={"Content-Type": MEDIA})
+
+
+def test_an_edited_workbook_is_looked_at_taken_in_and_pushed(site, synced):
+    answer = synced.get("/api/workbook")
+    book = load_workbook(io.BytesIO(answer.content))
+    contact = synced.get("/api/objects/Contact/records?limit=1").json()["records"][0]
+    cells_of(book["Contact"])(contact["Id"], "Business Phone").value = "555-1234"
+
+    preview = sent(synced, book).json()
+    applied = synced.post(f"/api/workbook/{preview['uploadId']}/apply").json()
+    synced.post("/api/push")
+
+    assert answer.headers["Content-Type"] == MEDIA
+    assert "Revenue_Cloud_Data.xlsx" in answer.headers["Content-Disposition"]
+    assert book.sheetnames[:2] == ["Account", "Contact"]
+    assert (preview["good"], preview["problems"], preview["more"]) == (1, 0, 0)
+    assert preview["rows"][0]["cells"] == [
+        {"field": "Phone", "old": contact["Phone"], "new": "555-1234", "moved": False, "now": None}
+    ]
+    assert (applied["success"], applied["updated"], applied["resultUrl"]) == (True, 1, None)
+    assert site.org.row(contact["Id"])["Phone"] == "555-1234"
+
+
+def test_what_is_wrong_comes_back_with_the_reason_beside_it(synced):
+    book = load_workbook(io.BytesIO(synced.get("/api/workbook").content))
+    contact = synced.get("/api/objects/Contact/records?limit=1").json()["records"][0]
+    cells_of(book["Contact"])(contact["Id"], "Birthdate").value = "some day"
+
+    preview = sent(synced, book).json()
+    before = synced.get(f"/api/workbook/{preview['uploadId']}/result")
+    applied = synced.post(f"/api/workbook/{preview['uploadId']}/apply").json()
+    result = load_workbook(io.BytesIO(synced.get(applied["resultUrl"]).content))
+    forgotten = synced.delete(f"/api/workbook/{preview['uploadId']}").json()
+
+    assert (preview["problems"], applied["refused"], applied["success"]) == (1, 1, False)
+    assert before.status_code == 400
+    assert cells_of(result["Contact"])(contact["Id"], "Status").value
+    assert forgotten == {"success": True}
+    assert synced.get(f"/api/workbook/{preview['uploadId']}").status_code == 404
+
+
+def test_after_a_session_the_workbook_is_current_and_made_once(site, synced, tmp_path):
+    begun = synced.post("/api/sync", json={"objects": ["Account", "Contact", "Lead"]}).json()
+    while (session := synced.get(begun["statusUrl"]).json())["state"] == "running":
+        time.sleep(0.05)
+    file = tmp_path / "Revenue_Cloud_Data.xlsx"
+    made = file.stat()
+
+    book = load_workbook(io.BytesIO(synced.get(session["workbook"]).content))
+
+    assert (session["state"], session["workbook"]) == ("complete", "/api/workbook")
+    assert {"Account", "Contact", "Lead"} < set(book.sheetnames)
+    assert (file.stat().st_mtime_ns, stat.S_IMODE(made.st_mode)) == (made.st_mtime_ns, 0o600)
+
+
+def test_a_workbook_follows_what_was_edited_since(synced):
+    synced.get("/api/workbook")
+    contact = synced.get("/api/objects/Contact/records?limit=1").json()["records"][0]
+    synced.patch(f"/api/objects/Contact/records/{contact['Id']}", json={"Phone": "555-4321"})
+
+    book = load_workbook(io.BytesIO(synced.get("/api/workbook").content))
+
+    assert cells_of(book["Contact"])(contact["Id"], "Business Phone").value == "555-4321"
+
+
+def test_a_ready_set_can_be_had(synced):
+    book = load_workbook(io.BytesIO(synced.get("/api/workbook", params={"set": "sales"}).content))
+
+    assert {"Account", "Contact"} <= set(book.sheetnames)
+    assert synced.get("/api/workbook", params={"set": "everything"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "NOT_A_WORKBOOK"),
+        (b"PK\x03\x04 and nothing more", "NOT_A_WORKBOOK"),
+        (b"<html></html>", "NOT_A_WORKBOOK"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, None),
+    ],
+)
+def test_what_is_no_workbook_is_refused_and_leaves_nothing(site, synced, tmp_path, body, code):
+    answer = synced.post("/api/workbook", content=body, headers={"Content-Type": MEDIA})
+
+    assert answer.status_code == 422
+    assert answer.json()["error"] == (code or answer.json()["error"])
+    assert list((tmp_path / "data").glob("workbook-*")) == []
+
+
+def test_a_viewer_downloads_and_sends_nothing(site, synced):
+    viewer = site.client("vic", Role.VIEWER)
+
+    assert viewer.get("/api/workbook").status_code == 200
+    assert viewer.post("/api/workbook", content=b"x").status_code == 403

@@ -1,0 +1,88 @@
+"""A workbook that nobody has edited says nothing new, whatever program has saved it."""
+
+import openpyxl
+import pytest
+
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
+from tests.workbook.books import OFFICE, column, edit, export_to, fill_nasty, preview_of, save_in_libreoffice
+
+
+@pytest.fixture(scope="module")
+def replica(tmp_path_factory):
+    store = SqliteStore(tmp_path_factory.mktemp("replica") / "replica.db", FrozenClock())
+    store.rows_there = fill_nasty(store)
+    yield store
+    store.close()
+
+
+def assert_unchanged(store, path):
+    with preview_of(store, path) as preview:
+        told = [(each.row, each.kind, each.cells, each.problems) for each in preview.changes()]
+        assert told == []
+        assert preview.empty
+        assert [each.unchanged for each in preview.counts] == [store.rows_there]
+
+
+def test_as_it_was_written(replica, tmp_path):
+    export_to(replica, tmp_path / "book.xlsx")
+
+    assert_unchanged(replica, tmp_path / "book.xlsx")
+
+
+def test_opened_and_saved_by_openpyxl(replica, tmp_path):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+    openpyxl.load_workbook(path).save(path)
+
+    assert_unchanged(replica, path)
+
+
+@pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not installed")
+@pytest.mark.parametrize("locale", ["en-US", "de-DE"])
+def test_opened_and_saved_by_libreoffice(replica, tmp_path, locale):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+
+    saved = save_in_libreoffice(path, tmp_path, locale)
+
+    assert_unchanged(replica, saved)
+
+
+def test_sorted_the_other_way_round_with_columns_moved_and_inserted(replica, tmp_path):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+
+    edit(path, _turned, "Nasty__c")
+
+    assert_unchanged(replica, path)
+
+
+def _turned(sheet):
+    """Every row and every column in the other order, and a column of a person's own before them."""
+    kept = [[(cell.value, cell.data_type, cell.number_format) for cell in row] for row in sheet.iter_rows()]
+    for at, row in enumerate([kept[0], *reversed(kept[1:])], 1):
+        for to, (value, kind, number_format) in enumerate(reversed(row), 2):
+            cell = sheet.cell(at, to)
+            # Past openpyxl, which takes a text that begins with = for a formula, and cuts what it counts as too long.
+            cell._value, cell.data_type, cell.number_format = value, kind, number_format
+        sheet.cell(at, 1).value = f"My remark {at}"
+
+
+def test_with_columns_taken_out(replica, tmp_path):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+
+    edit(path, lambda sheet: [sheet.delete_cols(column(sheet, name)) for name in ("Text__c", "Moment__c")], "Nasty__c")
+
+    assert_unchanged(replica, path)
+
+
+def test_saved_with_days_counted_from_1904(replica, tmp_path):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+    book = openpyxl.load_workbook(path)
+    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    book.save(path)
+
+    assert_unchanged(replica, path)
