@@ -638,6 +638,10 @@ class SFSync:
         """
         return self._callbacks.on(signal, listener)
 
+    def watch(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """As `on`, but in the thread of the run, which waits for it: for what must not come late, and is quick."""
+        return self._bus.on(signal, listener)
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Within the block, what happens goes to the sinks; behind it the listeners have heard it."""
