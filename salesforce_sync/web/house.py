@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from salesforce_sync.access import Access, Deed, Ending, Limit, Throttle, User
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
+from salesforce_sync.web.browser_logins import BrowserLogins
 from salesforce_sync.web.failures import Throttled
 from salesforce_sync.web.guard import Bounds
 from salesforce_sync.web.known import Known
@@ -68,6 +69,7 @@ class House:
         self.access = Access(config, SystemClock())
         self.runs = Runs(RUNS)
         self.replicas = Replicas(self.access, self.runs)
+        self.browser_logins = BrowserLogins()
         self.logins = Begins()
         self.known = Known(self.access.path)
         limits = settings.limits
