@@ -19,7 +19,7 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge, Met
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.signal_log import SignalLog
-from salesforce_sync.storage.watch import unseen_rows
+from salesforce_sync.storage.watch import unseen, unseen_rows
 
 SEEN_KEPT = 50_000
 """Records of an object whose last change is remembered: only changes of one and the same second need it."""
@@ -139,31 +139,43 @@ class EventMerger:
 
     def _enter(self, db: apsw.Connection, entering: _Entering, folded: Folded) -> tuple[Told, ...]:
         told = entering.changes(folded.rows, folded.own)
-        if not told and not folded.gone:
-            return ()
-        schema = entering.schema
-        with unseen_rows(db, schema.name):
-            self._put(db, entering, [folded.rows[each.record_id] for each in told])
-            for key in folded.gone:
-                self._take_out(db, schema, key, Cause.DELETED)
+        self._put(db, entering, [folded.rows[each.record_id] for each in told])
+        if folded.gone:
+            with unseen(db, [entering.schema.name]):
+                for key in folded.gone:
+                    self._take_out(db, entering.schema, key, Cause.DELETED)
         return told
 
     def _put(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
         """Write rows as the org has them; local edits are held against them, what is replaced goes to the history."""
         schema = entering.schema
-        db.executemany(entering.texts.upsert, (tuple(map(row.get, entering.texts.columns)) for row in rows))
-        met, replaced = [], {}
-        for row in rows:
-            key = str(row["Id"])
-            before = entering.shown.get(key)
-            if key in entering.contested:
-                met.append(Met(key, before, row))
-            elif before is not None:
-                replaced[key] = _replaced(before, row, made_here=key not in entering.known)
-        self._history.merged_rows(db, schema.name, replaced, {str(row["Id"]): row for row in rows})
-        self._judge.settle(db, schema, met)
+        edited = [row for row in rows if row["Id"] in entering.contested]
+        plain = [row for row in rows if row["Id"] not in entering.contested]
+        if plain:
+            with unseen_rows(db, schema.name):
+                self._write(db, entering, plain)
+            self._keep_replaced(db, entering, plain)
+        if edited:
+            # Not without any trigger: what comes into the inbox by this is told by one.
+            with unseen(db, [schema.name]):
+                self._write(db, entering, edited)
+                shown = entering.shown
+                met = [Met(key, shown.get(key), row) for key, row in ((str(row["Id"]), row) for row in edited)]
+                self._judge.settle(db, schema, met)
         if any(not row.get("IsDeleted") for row in rows):
             db.execute(entering.texts.come_back, (schema.name,))
+
+    def _write(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
+        db.executemany(entering.texts.upsert, (tuple(map(row.get, entering.texts.columns)) for row in rows))
+
+    def _keep_replaced(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
+        came = {str(row["Id"]): row for row in rows}
+        replaced = {
+            key: _replaced(entering.shown[key], row, made_here=key not in entering.known)
+            for key, row in came.items()
+            if key in entering.shown
+        }
+        self._history.merged_rows(db, entering.schema.name, replaced, came)
 
     def merge_again(self, schema: ObjectSchema, page: Page, ids: Sequence[str]) -> EventsMerged:
         assert isinstance(page.body, Rows)  # records that were asked for by id come so
@@ -176,9 +188,7 @@ class EventMerger:
             entering = _Entering(db, self._texts_of(schema), list(came))
             newer = {key: row for key, row in came.items() if entering.takes(row)}
             told = entering.changes(newer, {})
-            if told:
-                with unseen_rows(db, schema.name):
-                    self._put(db, entering, [newer[each.record_id] for each in told])
+            self._put(db, entering, [newer[each.record_id] for each in told])
             db.executemany(_READ, ((schema.name, key) for key in ids))
             merged = EventsMerged(schema.name, told)
             self._signals.write_all(db, news_of_events(merged))

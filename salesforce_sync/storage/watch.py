@@ -66,7 +66,8 @@ def unseen(db: apsw.Connection, object_names: Iterable[str]) -> Iterator[None]:
 def unseen_rows(db: apsw.Connection, object_name: str) -> Iterator[None]:
     """The same for few rows of one object, where dropping and making triggers would be most of the work.
 
-    The connection runs no trigger at all within, which is the same where the table has none but ours.
+    The connection runs no trigger at all within, which is the same where the table has none but ours; so nothing but
+    the object's rows may be written within.
     """
     if db.execute(_OTHERS, (object_name,)).fetchone() is not None:
         with unseen(db, [object_name]):

@@ -37,9 +37,12 @@ _MEDIA: Final[dict[str, dict[str, Any]]] = {
     "text/event-stream": {
         "type": "object",
         "properties": {
-            "event": {"enum": ["progress", "session"]},
+            "event": {"type": "string", "description": "`progress` or `session`; of signals the name of one"},
             "id": {"type": "string"},
-            "data": {"type": "string", "description": "A ProgressBody, or at the end the SessionBody, as JSON"},
+            "data": {
+                "type": "string",
+                "description": "A ProgressBody, at the end the SessionBody, or a signal: as JSON",
+            },
         },
     }
 }

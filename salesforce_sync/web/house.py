@@ -29,6 +29,9 @@ RUNS: Final = 6
 PATIENCE_SECONDS: Final = 0.5
 """How long a run that was told to stop is waited for."""
 
+RATE: Final = 100
+"""Requests a second of one user, and a connection's half; five times as many at once."""
+
 THREADS: Final = 8
 """Requests that are worked on at the same time. Each thread has a reader of the database with its own cache."""
 
@@ -37,11 +40,16 @@ THREADS: Final = 8
 class Limits:
     """How often somebody may ask."""
 
-    user: Limit = field(default_factory=lambda: Limit(300, per_second=50))
-    connection: Limit = field(default_factory=lambda: Limit(600, per_second=100))
+    user: Limit = field(default_factory=lambda: Limit(5 * RATE, per_second=RATE))
+    connection: Limit = field(default_factory=lambda: Limit(10 * RATE, per_second=2 * RATE))
     syncs: Limit = field(default_factory=lambda: Limit(60, per_second=1))
     failures: Limit = field(default_factory=lambda: Limit(10, per_second=1 / 30))
     """Wrong tokens from one address."""
+
+
+def limits_at(rate: int) -> Limits:
+    """The limits where a user may ask so often a second."""
+    return Limits(user=Limit(5 * rate, per_second=rate), connection=Limit(10 * rate, per_second=2 * rate))
 
 
 @dataclass(frozen=True, slots=True)

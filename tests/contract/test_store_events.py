@@ -13,6 +13,7 @@ from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.edits import ACCOUNT, ACME, BOLT, JANE, NEW, NOON, ONE, acme, arrive, item, only, row, send, shown
 from tests.contract.stores import page, pull
+from tests.contract.test_store_signals import signals
 
 STAMP_NOON, STAMP_ONE, STAMP_TWO = (f"2024-01-15T{hour}:00:00.000Z" for hour in (12, 13, 14))
 _NUMBERS = itertools.count(1)
@@ -286,6 +287,15 @@ def test_both_sides_of_one_field_are_a_conflict(replica):
     assert [(each.field, each.base, each.local, each.org) for each in item(replica).conflicts] == [
         ("Phone", "1", "2", "3")
     ]
+
+
+def test_a_conflict_is_told_by_the_merge_of_the_event_that_brought_it(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    come(replica, event(Phone="3"))
+
+    told = [each.name for each in signals(replica)]
+    assert sorted(told) == ["conflict", "records_updated", "sf_realtime"]
 
 
 def test_an_event_that_does_not_tell_the_edited_field_is_no_conflict_with_it(replica):
