@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
-import socket
 import tempfile
 import threading
 import time
@@ -48,7 +46,15 @@ from salesforce_sync.models.usage import Forecast, Rhythm, Work
 from salesforce_sync.ports import Clock, Org, Usage
 from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.settings import DEFAULT
-from salesforce_sync.signals import Bus, DeadLetter, ExportProgress, SignalRefused, SyncRequested, Told
+from salesforce_sync.signals import (
+    Bus,
+    DeadLetter,
+    ExportProgress,
+    ImportProgress,
+    SignalRefused,
+    SyncRequested,
+    Told,
+)
 from salesforce_sync.sinks.callbacks import Callbacks
 from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -528,6 +534,13 @@ class SFSync:
                 encrypt(plain, password, out)
                 return exported
 
+    def ready_set(self, name: str) -> tuple[str, ...]:
+        """The objects of "sales" or "revenue-cloud" that the org has, in their order. One API call."""
+        from salesforce_sync.workbook.sets import ready_set
+
+        wanted, there = ready_set(name), {each.name for each in self.available() if each.queryable}
+        return tuple(each for each in wanted if each in there)
+
     def _tell_export(self, object_name: str, rows: int, total: int) -> None:
         self._bus.emit(ExportProgress(object_name, rows, total))
 
@@ -548,7 +561,10 @@ class SFSync:
         bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
         org_id = "" if org is None else org[0]
         wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
-        return preview(self._store, Path(path), wanted)
+        return preview(self._store, Path(path), wanted, self._tell_import)
+
+    def _tell_import(self, object_name: str, rows: int, total: int) -> None:
+        self._bus.emit(ImportProgress(object_name, rows, total))
 
     def apply(self, preview: Preview) -> Imported:
         """Take the good rows of a preview in, as edits that the next push sends.
@@ -621,6 +637,10 @@ class SFSync:
         at most. It hears what this object does; `signals` has what every process has told.
         """
         return self._callbacks.on(signal, listener)
+
+    def watch(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """As `on`, but in the thread of the run, which waits for it: for what must not come late, and is quick."""
+        return self._bus.on(signal, listener)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -891,6 +911,9 @@ class SFSync:
 
 def _owner() -> str:
     """Who runs this process, for a person."""
+    import getpass  # with socket, a tenth of the time that this package takes to load
+    import socket
+
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

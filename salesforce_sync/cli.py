@@ -123,6 +123,9 @@ def init(options: Options, yes: bool) -> int:
 @click.argument("objects", nargs=-1, metavar="[OBJECT]...")
 @accepting_losses
 @click.option("--no-push", is_flag=True, help="Only bring; what was edited here waits.")
+@click.option(
+    "--set", "ready_set", metavar="NAME", help="The objects of a ready set that the org has: sales, revenue-cloud."
+)
 @click.option("--daemon", "by_daemon", is_flag=True, help="Let the running daemon do it, now; returns at once.")
 @saying_yes
 @click.pass_obj
@@ -131,6 +134,7 @@ def sync(
     objects: tuple[str, ...],
     accept_loss: tuple[str, ...],
     no_push: bool,
+    ready_set: str | None,
     by_daemon: bool,
     yes: bool,
 ) -> int:
@@ -138,6 +142,9 @@ def sync(
 
     Of the configured objects, or of those named here (Widget__c); edits of every object are sent.
     """
+    if ready_set is not None:
+        with options.open() as sync:
+            objects = (*objects, *sync.ready_set(ready_set))
     if by_daemon:
         return _ask_daemon(options, objects)
     lines: list[str] = []

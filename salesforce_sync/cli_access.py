@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 import click
 
 from salesforce_sync import doctor, reports_access
 from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import Exit
 from salesforce_sync.terminal import clean, say, say_json
 
@@ -96,12 +98,22 @@ def connections(context: click.Context) -> int:
     if context.invoked_subcommand is None:
         options: Options = context.obj
         with options.access() as access:
-            found = access.connections.list()
+            default, *others = access.connections.list()
+        found = [replace(default, instance_url=default.instance_url or _address(options)), *others]
         if options.json:
             say_json({"connections": [reports_access.connection_document(each) for each in found]})
         else:
             reports_access.say_connections(found)
     return Exit.COMPLETE
+
+
+def _address(options: Options) -> str | None:
+    """Where the default connection leads if the settings do not say it: to where somebody has logged in."""
+    try:
+        with Options(options.config).open() as sync:
+            return sync.connected_to
+    except SyncError:  # a login that cannot be read is told by whatever needs it
+        return None
 
 
 @connections.command("share")

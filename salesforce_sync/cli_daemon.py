@@ -36,10 +36,18 @@ GOODBYE: Final = 1.5
 
 
 class _Watcher:
-    """Tells the service manager how the daemon is, and the reader of standard output what it has done."""
+    """Tells the service manager how the daemon is; the audit log, and the reader of standard output, what it did."""
 
-    def __init__(self, notifier: Notifier, tell_run: Callable[[Run], None], tell_push: Callable[[Push], None]) -> None:
+    def __init__(
+        self,
+        notifier: Notifier,
+        note: Callable[[str, str, str], None],
+        tell_run: Callable[[Run], None],
+        tell_push: Callable[[Push], None],
+    ) -> None:
+        """`note` writes into the audit log: what was done, how it ended, and more of it."""
         self._notifier = notifier
+        self._note = note
         self._tell_run = tell_run
         self._tell_push = tell_push
 
@@ -51,9 +59,12 @@ class _Watcher:
         self._notifier.status(what)
 
     def ran(self, run: Run) -> None:
+        self._note("sync", run.state.value, f"{run.changed} records changed")
         self._tell_run(run)
 
     def pushed(self, push: Push) -> None:
+        if push.total:
+            self._note("push", push.state.value, push.push_id)
         self._tell_push(push)
 
 
@@ -79,13 +90,15 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
         stop_on_signals(lambda: _stop(sync, server))
         sync.on("*", lambda _: notifier.beat())
         if options.json:
-            watcher = _Watcher(notifier, lambda run: say_json(_run(run)), lambda push: say_json(_push(push)))
+            watcher = _Watcher(
+                notifier, options.note, lambda run: say_json(_run(run)), lambda push: say_json(_push(push))
+            )
         elif log_format is not None:
-            watcher = _Watcher(notifier, lambda _: None, lambda _: None)
+            watcher = _Watcher(notifier, options.note, lambda _: None, lambda _: None)
         else:
             tell_signals(sync, say)
             say(f"Syncing {_intervals(sync.config)}. Ctrl-C ends it.")
-            watcher = _Watcher(notifier, _say_run, reports_edits.say_push_briefly)
+            watcher = _Watcher(notifier, options.note, _say_run, reports_edits.say_push_briefly)
         with nullcontext() if server is None else _serving(server, quiet=log_format is not None, json=options.json):
             sync.run_daemon(watcher)
         notifier.stopping()

@@ -14,7 +14,8 @@ from salesforce_sync.exits import Exit
 from salesforce_sync.models.run import RunState
 from salesforce_sync.passwords import workbook_password
 from salesforce_sync.reports_edits import Values
-from salesforce_sync.terminal import say_json
+from salesforce_sync.signals import ImportProgress, Progress
+from salesforce_sync.terminal import progress, say_json, silence
 
 if TYPE_CHECKING:
     from salesforce_sync.workbook.importing import Imported, Preview
@@ -42,7 +43,7 @@ def import_(options: Options, file: Path, applied: bool, delete_missing: bool, l
     most = limit if limit is not None else JSON_LIMIT if options.json else LIMIT
     with options.open() as sync:
         password = workbook_password(sync.config, new=False) if locked else None
-        with sync.import_workbook(file, delete_missing=delete_missing, password=password) as preview:
+        with _preview(options, sync, file, delete_missing, password) as preview:
             document = reports_import.preview_document(preview, most) if options.json else {}
             if not options.json and not applied:
                 reports_import.say_preview(preview, Values(sync.objects), most)
@@ -55,6 +56,17 @@ def import_(options: Options, file: Path, applied: bool, delete_missing: bool, l
     if options.json:
         say_json(document)
     return Exit.PARTIAL if problems else Exit.COMPLETE
+
+
+def _preview(options: Options, sync: SFSync, file: Path, delete_missing: bool, password: str | None) -> Preview:
+    """Compare, with a bar as it goes."""
+    with silence() if options.json else progress() as listener:
+
+        def show(signal: ImportProgress) -> None:
+            listener(Progress(signal.object, signal.rows, signal.total, 0))
+
+        sync.on(ImportProgress.name, show)
+        return sync.import_workbook(file, delete_missing=delete_missing, password=password)
 
 
 def _apply(options: Options, sync: SFSync, preview: Preview) -> Imported:

@@ -10,6 +10,8 @@ from salesforce_sync.terminal import counted, say, say_table
 if TYPE_CHECKING:
     from salesforce_sync.workbook.export import Exported
 
+MOST_NOTES = 3
+
 
 def export_document(exported: Exported) -> dict[str, object]:
     """The JSON document of an export."""
@@ -35,8 +37,12 @@ def say_export(exported: Exported, file: Path) -> None:
         [(name, rows, ", ".join(exported.sheets[name])) for name, rows in exported.rows.items()],
     )
     say(f"{counted(sum(exported.rows.values()), 'row')} written to {file}.")
-    for name, note in exported.notes.items():
-        say(f"{name}: {note}")
+    if len(exported.notes) > MOST_NOTES:
+        say(f"Not in it, as they are not here: {', '.join(exported.notes)}. `_Metadata` says why.")
+        say("`salesforce-sync sync --set NAME` brings those of a ready set that the org has.")
+    else:
+        for name, note in exported.notes.items():
+            say(f"{name}: {note}")
     if exported.cut_count:
         first = exported.cut[0]
         texts, where = counted(exported.cut_count, "text"), f"{first.object_name} {first.record_id} {first.field}"

@@ -408,6 +408,21 @@ class ExportProgress(Signal):
         return f"{self.object.lower()}={self.rows}/{self.total}"
 
 
+@dataclass(frozen=True, slots=True)
+class ImportProgress(Signal):
+    """How far the rows of one object of a workbook have been compared with the replica."""
+
+    object: str
+    rows: int
+    total: int
+
+    name: ClassVar[str] = "import_progress"
+    mark: ClassVar[str] = "📗"
+
+    def details(self) -> str:
+        return f"{self.object.lower()}={self.rows}/{self.total}"
+
+
 Listener = Callable[[Any], None]
 
 

@@ -20,6 +20,8 @@ _AUTH_URL: Final = re.compile(
     r"force://(?P<client>[^:@/]+):(?P<secret>[^:@/]*):(?P<refresh>[^@]+)@(?P<host>[^/@\s]+)/?"
 )
 
+_TOKEN: Final = re.compile(r"[!-~]{15,}")
+
 
 class _Shown(msgspec.Struct, rename="camel"):
     access_token: str | None = None
@@ -39,8 +41,8 @@ _REPLY = msgspec.json.Decoder(_Reply)
 def take_over(target: str | None = None) -> tuple[Connection, Session | None]:
     """What `sf org display` tells of this org (an alias or user name), or of the default one.
 
-    With its refresh token where it shows one (as `--verbose` does for browser logins), else with its session, which
-    cannot be renewed here. `NotConnected` without sf, `LoginRefused` if sf is not logged in there.
+    With its refresh token where it shows one (for browser logins), else with its session, which cannot be renewed here.
+    `NotConnected` without sf, `LoginRefused` if sf is not logged in there.
     """
     program = shutil.which("sf")
     if program is None:
@@ -48,12 +50,28 @@ def take_over(target: str | None = None) -> tuple[Connection, Session | None]:
         raise NotConnected("Salesforce's command line, sf, is not installed here.", hint=hint)
     if target is not None and not _TARGET.fullmatch(target):  # nothing that sf would take for an option
         raise ConfigError("The target org is an alias or a user name.", hint="'sf org list' shows them.")
-    reply = _asked([program, "org", "display", "--json", "--verbose", *(["--target-org", target] if target else [])])
+    to = ["--json", *(["--target-org", target] if target else [])]
+    reply = _asked([program, "org", "display", "--verbose", *to])
     shown = reply.result
     if shown is None or not shown.instance_url or not is_address(origin(shown.instance_url)):
         said = (reply.message or "it told no org")[:300]
         raise LoginRefused(f"sf has no login to take over: {said}", reason=reply.name or "sf", hint=_LOG_IN)
-    return _connection(shown, origin(shown.instance_url))
+    # Since May 2026 `org display` says "[REDACTED] …" instead (CLI guide, "View Org Authentication Secrets").
+    url = _AUTH_URL.fullmatch(shown.sfdx_auth_url or "") or _auth_url([program, "org", "auth"], to)
+    token = shown.access_token if _TOKEN.fullmatch(shown.access_token or "") else _token([program, "org", "auth"], to)
+    return _connection(origin(shown.instance_url), url, token)
+
+
+def _auth_url(auth: list[str], to: list[str]) -> re.Match[str] | None:
+    """A login by JWT has none."""
+    told = _asked([*auth, "show-sfdx-auth-url", *to]).result
+    return None if told is None else _AUTH_URL.fullmatch(told.sfdx_auth_url or "")
+
+
+def _token(auth: list[str], to: list[str]) -> str | None:
+    told = _asked([*auth, "show-access-token", *to]).result
+    found = None if told is None else _TOKEN.fullmatch(told.access_token or "")
+    return None if found is None else found[0]
 
 
 _LOG_IN: Final = "Log in with 'sf org login web' and name the org with --target-org, or connect another way."
@@ -72,17 +90,15 @@ def _asked(command: list[str]) -> _Reply:
         raise LoginRefused("What sf answered is not understood.", reason="sf", hint=_LOG_IN) from None
 
 
-def _connection(shown: _Shown, instance: str) -> tuple[Connection, Session | None]:
-    token = shown.access_token
+def _connection(instance: str, url: re.Match[str] | None, token: str | None) -> tuple[Connection, Session | None]:
     session = Session(instance, token) if token else None
-    found = _AUTH_URL.fullmatch(shown.sfdx_auth_url or "")
-    if found is not None:
+    if url is not None:
         connection = Connection(
             LoginMethod.REFRESH_TOKEN,
             instance,
-            client_id=found["client"],
-            client_secret=found["secret"] or None,
-            refresh_token=found["refresh"],
+            client_id=url["client"],
+            client_secret=url["secret"] or None,
+            refresh_token=url["refresh"],
         )
         return connection, session
     if token is None:

@@ -25,6 +25,9 @@ _GROUPS: Final = {
     "People and access": "User Group Profile UserRole RecordType",
 }
 
+CATEGORIES: Final = (*_GROUPS, "Custom", "Other")
+"""In the order in which people look for them."""
+
 _BY_NAME: Final = {name.casefold(): group for group, names in _GROUPS.items() for name in names.split()}
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from salesforce_sync.access import Access, Deed, Ending, Limit, Throttle, User
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
+from salesforce_sync.web.browser_logins import BrowserLogins
 from salesforce_sync.web.failures import Throttled
 from salesforce_sync.web.guard import Bounds
 from salesforce_sync.web.known import Known
@@ -28,6 +29,9 @@ RUNS: Final = 6
 PATIENCE_SECONDS: Final = 0.5
 """How long a run that was told to stop is waited for."""
 
+RATE: Final = 100
+"""Requests a second of one user, and a connection's half; five times as many at once."""
+
 THREADS: Final = 8
 """Requests that are worked on at the same time. Each thread has a reader of the database with its own cache."""
 
@@ -36,11 +40,16 @@ THREADS: Final = 8
 class Limits:
     """How often somebody may ask."""
 
-    user: Limit = field(default_factory=lambda: Limit(300, per_second=50))
-    connection: Limit = field(default_factory=lambda: Limit(600, per_second=100))
+    user: Limit = field(default_factory=lambda: Limit(5 * RATE, per_second=RATE))
+    connection: Limit = field(default_factory=lambda: Limit(10 * RATE, per_second=2 * RATE))
     syncs: Limit = field(default_factory=lambda: Limit(60, per_second=1))
     failures: Limit = field(default_factory=lambda: Limit(10, per_second=1 / 30))
     """Wrong tokens from one address."""
+
+
+def limits_at(rate: int) -> Limits:
+    """The limits where a user may ask so often a second."""
+    return Limits(user=Limit(5 * rate, per_second=rate), connection=Limit(10 * rate, per_second=2 * rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class House:
         self.access = Access(config, SystemClock())
         self.runs = Runs(RUNS)
         self.replicas = Replicas(self.access, self.runs)
+        self.browser_logins = BrowserLogins()
         self.logins = Begins()
         self.known = Known(self.access.path)
         limits = settings.limits

@@ -28,7 +28,7 @@ from salesforce_sync.web.answers import failed
 from salesforce_sync.web.describing import describe
 from salesforce_sync.web.failures import Mistake, Refused
 from salesforce_sync.web.house import THREADS, House
-from salesforce_sync.web.login_page import login_page
+from salesforce_sync.web.page.making import pages
 from salesforce_sync.web.reference import reference
 
 DESCRIPTION = """\
@@ -67,7 +67,7 @@ def application(house: House) -> FastAPI:
     app.add_exception_handler(Exception, _told_of_mistake)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     reference(app)
-    login_page(app)
+    pages(app)
     return app
 
 

@@ -14,6 +14,7 @@ from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api
 from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
+from salesforce_sync.web.heard import Heard
 from salesforce_sync.web.rows import RowForm
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.sessions import Sessions
@@ -74,6 +75,7 @@ class Replica:
         self.sync = sync
         self.names = OrgNames(sync)
         self.shown = Shown(sync)
+        self.heard = Heard(sync)
         self.workbook = Workbook(sync)
         self.uploads = Uploads(sync)
         self.sessions = Sessions(sync, runs, self.names.refused)
@@ -116,6 +118,7 @@ class Replicas:
         if replica is not None:
             replica.sync.stop()
             replica.sessions.stop()
+            replica.heard.stop()
 
     def opened(self) -> tuple[Replica, ...]:
         """Those that are open."""
@@ -127,6 +130,7 @@ class Replicas:
         for replica in self.opened():
             replica.sync.stop()
             replica.sessions.stop()
+            replica.heard.stop()
 
     def close(self) -> None:
         """Close them all."""

@@ -36,7 +36,7 @@ def add(
 ) -> Response:
     """Add a connection of the caller's own, with a replica of its own. It has no login yet."""
     house = house_of(request)
-    _check_address(caller, wanted.instance_url)
+    check_address(caller, wanted.instance_url)
     with house.doing(house.deed(caller.user, caller.address, "connection add", wanted.name)):
         made = house.access.connections.add(wanted.name, wanted.instance_url, caller.user)
     return answered(connection_body(house, caller, made), 201)
@@ -53,7 +53,7 @@ def remove(request: Request, caller: EditingCaller, connectionId: str) -> Respon
     return answered(bodies.Done())
 
 
-def _check_address(caller: Caller, url: str) -> None:
+def check_address(caller: Caller, url: str) -> None:
     """A plain http address is one of this machine: what else listens there is an admin's business."""
     if urlsplit(url).scheme != "https" and caller.user.role is not Role.ADMIN:
         raise Forbidden(
@@ -99,7 +99,7 @@ def begin(
     replica = _own(house, connectionId, caller.user)
     url = wanted.login_url or replica.sync.config.salesforce.instance_url
     if url is not None:
-        _check_address(caller, url)
+        check_address(caller, url)
     redirect = f"{request.url.scheme}://{request.headers['host']}{CALLBACK}"
     login = begin(app_for(wanted.client_id, url, wanted.client_secret), redirect)
     house.logins.keep(login, replica.id, caller.user.id)
@@ -137,7 +137,7 @@ def _connection(caller: Caller, replica: Replica, wanted: bodies.Credentials) ->
     instance = wanted.instance_url or replica.sync.config.salesforce.instance_url
     if instance is None or not is_address(instance):
         raise Misuse("Which org it is, is not said.", hint="Give instanceUrl: https://yourdomain.my.salesforce.com.")
-    _check_address(caller, instance)
+    check_address(caller, instance)
     method = LoginMethod(wanted.method)
     needed = {
         LoginMethod.CLIENT_CREDENTIALS: (wanted.client_id, wanted.client_secret),

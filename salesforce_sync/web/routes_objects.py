@@ -29,16 +29,19 @@ def objects(
     available: Annotated[bool, Query(description="The org's other objects too; one API call in ten minutes")] = False,
 ) -> Response:
     """The objects of the replica and those that are configured, with counts, freshness and proof."""
-    found = known_objects(asked.replica, asked.replica.names.listed() if available else ())
+    return answered(object_list(known_objects(asked.replica, asked.replica.names.listed() if available else ())))
+
+
+def object_list(found: list[bodies.ObjectBody]) -> bodies.ObjectList:
+    """The objects, and how many of them are how far."""
     states = [each.status for each in found]
-    body = bodies.ObjectList(
+    return bodies.ObjectList(
         total=len(found),
         synced=states.count("synced"),
         pending=states.count("pending") + states.count("syncing"),
         not_synced=states.count(NOT_SYNCED) + states.count("error"),
         objects=found,
     )
-    return answered(body)
 
 
 @router.get("/objects/{objectApiName}", **gives(bodies.ObjectBody))
@@ -71,7 +74,7 @@ def known_objects(replica: Replica, listed: tuple[ObjectSummary, ...] = ()) -> l
     known = {each.object_api_name.casefold() for each in shown}
     for name in replica.sync.config.sync.objects:
         if name.casefold() not in known:
-            shown.append(_body(replica, ObjectStatus(name, 0, 0, None, None, None)))
+            shown.append(unsynced_object(replica, name))
             known.add(name.casefold())
     for each in listed:
         if each.queryable and each.name.casefold() not in known:
@@ -79,8 +82,13 @@ def known_objects(replica: Replica, listed: tuple[ObjectSummary, ...] = ()) -> l
     return sorted(shown, key=lambda each: each.object_api_name)
 
 
+def unsynced_object(replica: Replica, name: str) -> bodies.ObjectBody:
+    """An object of which nothing is here."""
+    return _body(replica, ObjectStatus(name, 0, 0, None, None, None))
+
+
 def _listed_body(replica: Replica, listed: ObjectSummary) -> bodies.ObjectBody:
-    body = _body(replica, ObjectStatus(listed.name, 0, 0, None, None, None))
+    body = unsynced_object(replica, listed.name)
     return bodies.ObjectBody(
         **{name: getattr(body, name) for name in body.__struct_fields__}
         | {"label": listed.label, "category": category(listed.name, custom=listed.custom)}

@@ -43,16 +43,17 @@ async def push(
     The first push to a production org is refused with PRODUCTION_UNCONFIRMED, which names it, until somebody says
     `confirmProduction`; it holds from then on.
     """
+    return answered(await asked.house.run(lambda: send(asked, wanted)))
 
-    def send() -> bodies.PushBody:
-        if wanted.confirm_production:
-            asked.replica.sync.confirm_production(f"user:{asked.caller.user.name}")
-        with asked.house.doing(asked.deed("push")) as ending:
-            done = asked.replica.sync.push()
-            ending.outcome, ending.detail = done.state.value, done.push_id
-        return asked.replica.shown.push(done)
 
-    return answered(await asked.house.run(send))
+def send(asked: Asked, wanted: bodies.PushRequest) -> bodies.PushBody:
+    """A push, and what became of it."""
+    if wanted.confirm_production:
+        asked.replica.sync.confirm_production(f"user:{asked.caller.user.name}")
+    with asked.house.doing(asked.deed("push")) as ending:
+        done = asked.replica.sync.push()
+        ending.outcome, ending.detail = done.state.value, done.push_id
+    return asked.replica.shown.push(done)
 
 
 @router.get("/pushes", **gives(bodies.PushList))
@@ -65,14 +66,15 @@ def pushes(asked: Viewing, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> R
 @router.post("/pushes/{pushId}/undo", **gives(bodies.PushBody, fails=REMOTE))
 async def undo(asked: Editing, pushId: str) -> Response:
     """Send the values that this push replaced, as far as nobody has changed them since."""
+    return answered(await asked.house.run(lambda: send_back(asked, pushId)))
 
-    def take_back() -> bodies.PushBody:
-        with asked.house.doing(asked.deed("undo", pushId)) as ending:
-            undone = asked.replica.sync.undo(pushId)
-            ending.outcome, ending.detail = undone.push.state.value, undone.push.push_id
-        return asked.replica.shown.push(undone.push, undone.left)
 
-    return answered(await asked.house.run(take_back))
+def send_back(asked: Asked, push_id: str) -> bodies.PushBody:
+    """An undo, and what became of it."""
+    with asked.house.doing(asked.deed("undo", push_id)) as ending:
+        undone = asked.replica.sync.undo(push_id)
+        ending.outcome, ending.detail = undone.push.state.value, undone.push.push_id
+    return asked.replica.shown.push(undone.push, undone.left)
 
 
 # ── the inbox ────────────────────────────────────────────────────────────────────────────────────────────────────

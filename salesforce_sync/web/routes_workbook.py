@@ -95,7 +95,7 @@ async def upload(
         with asked.house.doing(asked.deed("upload")) as ending:
             taken = uploads.take_in(folder, delete_missing=delete_missing, password=password)
             ending.detail = taken.upload_id
-        return _preview(asked, taken, limit)
+        return preview_of(asked, taken, limit)
 
     return answered(await asked.house.run(compare))
 
@@ -103,7 +103,7 @@ async def upload(
 @router.get("/{uploadId}", **gives(bodies.PreviewBody, fails=FAILS))
 def preview(asked: Editing, uploadId: str, limit: Shown = 200) -> Response:
     """What is different in a workbook that was sent."""
-    return answered(_preview(asked, asked.replica.uploads.find(uploadId), limit))
+    return answered(preview_of(asked, asked.replica.uploads.find(uploadId), limit))
 
 
 @router.post("/{uploadId}/apply", **gives(bodies.ImportedBody, fails=FAILS))
@@ -111,14 +111,16 @@ async def apply(asked: Editing, uploadId: str) -> Response:
     """Take the good rows in, as edits that the next push sends. The others come back at `resultUrl`, with reasons."""
     found = asked.replica.uploads.find(uploadId)
 
-    def take_in() -> bodies.ImportedBody:
-        with asked.house.doing(asked.deed("import", uploadId)) as ending:
-            imported = asked.replica.uploads.apply(found)
-            ending.outcome = RunState.PARTIAL.value if imported.refused else RunState.COMPLETE.value
-            ending.detail = f"{imported.taken} rows of {found.preview.export_id}, {imported.refused} not"
-        return _imported(found, imported)
+    return answered(await asked.house.run(lambda: take_in(asked, found)))
 
-    return answered(await asked.house.run(take_in))
+
+def take_in(asked: Asked, found: Upload) -> bodies.ImportedBody:
+    """Take the good rows of a workbook in."""
+    with asked.house.doing(asked.deed("import", found.upload_id)) as ending:
+        imported = asked.replica.uploads.apply(found)
+        ending.outcome = RunState.PARTIAL.value if imported.refused else RunState.COMPLETE.value
+        ending.detail = f"{imported.taken} rows of {found.preview.export_id}, {imported.refused} not"
+    return imported_of(found, imported)
 
 
 @router.get("/{uploadId}/result", **gives(media=MEDIA, fails=FAILS))
@@ -142,7 +144,8 @@ def forget(asked: Editing, uploadId: str) -> Response:
 # ── as it is shown ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _preview(asked: Asked, upload: Upload, limit: int) -> bodies.PreviewBody:
+def preview_of(asked: Asked, upload: Upload, limit: int) -> bodies.PreviewBody:
+    """What is different in a workbook that was sent; at most so many rows of it."""
     seen = upload.preview
     rows = [_row(asked, each) for each in islice(seen.changes(), limit)]
     total = sum(each.good + each.problems + each.removed + each.known for each in seen.counts)
@@ -196,7 +199,8 @@ def _row(asked: Asked, of: RowChange) -> bodies.PreviewRow:
     )
 
 
-def _imported(upload: Upload, of: Imported) -> bodies.ImportedBody:
+def imported_of(upload: Upload, of: Imported) -> bodies.ImportedBody:
+    """What became of its rows."""
     return bodies.ImportedBody(
         success=not of.refused,
         upload_id=upload.upload_id,

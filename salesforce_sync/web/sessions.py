@@ -193,9 +193,10 @@ class Sessions:
         self._lock = threading.RLock()
         self._running: dict[str, tuple[Task, _Work]] = {}
         self._sessions: dict[str, Session] = {}
-        sync.on(ObjectStarted.name, self._started)
-        sync.on(Progress.name, self._moved)
-        sync.on(ObjectFinished.name, self._ended)
+        # Not `on`, whose listeners may hear of an object after its run has ended, and another has begun.
+        sync.watch(ObjectStarted.name, self._started)
+        sync.watch(Progress.name, self._moved)
+        sync.watch(ObjectFinished.name, self._ended)
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -122,11 +122,8 @@ def _chosen(
             notes[name] = _why_missing(name, statuses.get(name))
     if not wanted.objects and not wanted.ready_set:
         found = here
-    if not found:
-        raise NotSynced(
-            "There is nothing to export: none of the objects is here.",
-            hint=f"Run '{' '.join(['salesforce-sync sync', *notes])}' first.",
-        )
+    if not found and not notes:
+        raise NotSynced("There is nothing to export: no object is here.", hint="Run 'salesforce-sync sync' first.")
     return parents_first(list(found.values())), notes
 
 

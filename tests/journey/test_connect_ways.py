@@ -57,6 +57,7 @@ def test_a_browser_login(cli, simorg):
     assert json.loads(out) == {"connected_to": simorg.url, "method": "browser"}
     secret = parse_qs(urlsplit(str(page.url)).query)["code"][0]
     assert secret not in out + err
+    assert cli("connections", "--json").json["connections"][0]["instance_url"] == simorg.url
     asked = parse_qs(urlsplit(address).query)
     assert asked["code_challenge_method"] == ["S256"]
     assert set(asked["scope"][0].split()) == {"api", "refresh_token", "id"}
@@ -183,36 +184,59 @@ def test_a_key_made_here_logs_in_once_its_certificate_is_at_the_org(cli, simorg)
 # ── sf ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def sf(cli, answer, code=0):
-    """A program `sf` that answers so, and notes what it was asked."""
+def sf(cli, code=0, **answers):
+    """A program `sf` that answers so to `display`, `show-access-token` …, and notes what it was asked."""
     folder = cli.folder / "bin"
     folder.mkdir(exist_ok=True)
-    (folder / "answer.json").write_text(answer if isinstance(answer, str) else json.dumps(answer))
+    for command, answer in answers.items():
+        file = folder / f"{command.replace('_', '-')}.json"
+        file.write_text(answer if isinstance(answer, str) else json.dumps(answer))
     program = folder / "sf"
-    program.write_text(f'#!/bin/sh\necho "$@" > {folder}/asked\ncat {folder}/answer.json\nexit {code}\n')
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {folder}/asked\n'
+        f'case "$2" in auth) of="$3";; *) of="$2";; esac\n'
+        f'cat {folder}/$of.json || echo \'{{"name": "Unknown", "message": "no such command"}}\'\nexit {code}\n'
+    )
     program.chmod(0o755)
     return {"PATH": f"{folder}{os.pathsep}{cli.environment['PATH']}"}
 
 
-def test_the_login_of_sf_is_taken_over_with_its_refresh_token(cli, simorg):
+def its_login(simorg):
+    """What sf knows of the org: its refresh token in a URL, and its session."""
     refresh = simorg.sessions.grant(simorg.user_id, CLIENT_ID, "api refresh_token").token
     token = simorg.sessions.open(simorg.user_id, CLIENT_ID, "api").token
-    host = simorg.url.removeprefix("http://")
-    shown = {"accessToken": token, "instanceUrl": simorg.url, "sfdxAuthUrl": f"force://{CLIENT_ID}::{refresh}@{host}"}
+    return f"force://{CLIENT_ID}::{refresh}@{simorg.url.removeprefix('http://')}", token
 
-    done = cli("connect", "--method", "sf", "--target-org", "my-org", "--json", **sf(cli, {"result": shown}))
+
+@pytest.mark.parametrize("redacted", [False, True], ids=["before May 2026", "since then"])
+def test_the_login_of_sf_is_taken_over_with_its_refresh_token(cli, simorg, redacted):
+    url, token = its_login(simorg)
+    hidden = "[REDACTED] Use 'sf org auth show-access-token' to view"
+    shown = {"instanceUrl": simorg.url}
+    shown |= {"accessToken": hidden, "sfdxAuthUrl": hidden} if redacted else {"accessToken": token, "sfdxAuthUrl": url}
+    answers = {
+        "display": {"status": 0, "result": shown},
+        "show_sfdx_auth_url": {"status": 0, "result": {"sfdxAuthUrl": url}},
+        "show_access_token": {"status": 0, "result": {"accessToken": token}},
+    }
+
+    done = cli("connect", "--method", "sf", "--target-org", "my-org", "--json", **sf(cli, **answers))
     simorg.sessions.end_all()
 
     assert done.json == {"connected_to": simorg.url, "method": "sf"}
-    assert (cli.folder / "bin/asked").read_text().strip() == "org display --json --verbose --target-org my-org"
-    assert not [secret for secret in (refresh, token) if secret in done.out + done.err]
+    asked = (cli.folder / "bin/asked").read_text().splitlines()
+    assert asked[0] == "org display --verbose --json --target-org my-org"
+    assert len(asked) == (3 if redacted else 1)
+    assert not [secret for secret in (url, token) if secret in done.out + done.err]
     assert cli("sync", "Lead").code == 0
 
 
 def test_the_session_of_sf_is_taken_where_it_shows_no_refresh_token(cli, simorg):
     token = simorg.sessions.open(simorg.user_id).token
 
-    done = cli("connect", "--method", "sf", **sf(cli, {"result": {"accessToken": token, "instanceUrl": simorg.url}}))
+    done = cli(
+        "connect", "--method", "sf", **sf(cli, display={"result": {"accessToken": token, "instanceUrl": simorg.url}})
+    )
 
     assert done.code == 0
     assert cli("sync", "Lead").code == 0
@@ -235,14 +259,14 @@ def test_without_sf_it_says_what_to_do(cli):
     ],
 )
 def test_an_sf_that_is_not_logged_in_says_so_and_shows_no_secret(cli, answer):
-    done = cli("connect", "--method", "sf", **sf(cli, answer, code=1))
+    done = cli("connect", "--method", "sf", **sf(cli, code=1, display=answer))
 
     assert done.code in (2, 4)
     assert "s3cr3t" not in done.out + done.err
 
 
 def test_no_target_is_an_option_of_sf(cli):
-    done = cli("connect", "--method", "sf", "--target-org=--help", **sf(cli, {}))
+    done = cli("connect", "--method", "sf", "--target-org=--help", **sf(cli, display={}))
 
     assert done.code == 2
     assert not (cli.folder / "bin/asked").exists()

@@ -305,3 +305,13 @@ def test_it_serves_too_and_takes_signals_by_http(user):
     assert heard[0] == "event: sync_started\n"
     assert running.returncode == 0
     assert time.monotonic() - asked_at < 5.0  # two seconds of grace, and a machine that has other things to do
+
+
+def test_a_service_is_written_for_these_settings(user):
+    written = user("service", "install", "--user", "--json")
+    shown = user("service", "install", "--user", "--print")
+
+    path = user.folder / ".config/systemd/user/salesforce-sync.service"
+    assert written.json == {"unit": str(path)}
+    assert path.read_text() == shown.out
+    assert f'"--config" "{user.folder}/config.yaml" "daemon" "--log-format" "lines"' in shown.out

@@ -188,9 +188,11 @@ def test_a_daemon_goes_on_bringing_and_sends_once_somebody_has_said_yes(producti
     yes = production("push", "--yes")
     daemon.terminate()
     daemon.communicate(timeout=30)
+    told = {(each["action"], each["outcome"]) for each in production("audit", "show", "--json").json["entries"]}
 
     assert '"PRODUCTION_UNCONFIRMED"' in first
     assert (waiting, yes.code, edited(simorg)) == (0, 0, 1)
+    assert {("daemon", "begun"), ("daemon", "done"), ("push", "failed"), ("push", "complete")} <= told
 
 
 @pytest.mark.parametrize("host", ["acme--uat.sandbox.my.salesforce.com", HOST])

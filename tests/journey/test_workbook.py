@@ -88,6 +88,28 @@ def test_without_a_terminal_export_tells_its_progress_in_lines_and_its_result_in
     assert f"{org.count('Contact')} rows written to contacts.xlsx." in done.out
 
 
+def test_a_ready_set_is_synced_as_far_as_the_org_has_it(user, simorg):
+    simorg.permissions.deny("AssetAction", "read")
+
+    synced = user("sync", "--set", "revenue-cloud", "--json")
+    done = user("export", "--set", "revenue-cloud", "--json")
+
+    brought = {each["object"] for each in synced.json["objects"]}
+    assert synced.code == done.code == 0
+    assert brought == set(SETS["revenue-cloud"]) - {"AssetAction"}
+    assert [each["object"] for each in done.json["notes"]] == ["AssetAction"]
+
+
+def test_many_objects_that_are_not_here_are_told_together(user):
+    user("sync", "Product2")
+
+    done = user("export", "--set", "revenue-cloud")
+
+    assert done.code == 0
+    assert "Not in it, as they are not here: LegalEntity, TaxEngine" in done.out
+    assert len(done.out.splitlines()) < 10
+
+
 def test_an_object_of_a_set_that_is_not_here_is_a_note_and_no_failure(user):
     user("sync", "Account")
 

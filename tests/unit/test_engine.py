@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,10 +27,12 @@ from salesforce_sync.signals import (
     ObjectStarted,
     Progress,
     RecordsUpdated,
+    SchemaDrifted,
     SyncFailed,
     SyncStarted,
 )
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.puller import Puller
 from salesforce_sync.sync.schedule import near_the_wall
 from salesforce_sync.testing import capture_signals, make_schema
 from tests.unit.orgs import FORMS, fill, replica
@@ -96,6 +99,42 @@ def test_records_updated_names_the_objects_that_changed(rig):
     rig.run("Account", "Contact")
 
     assert rig.signals.of(RecordsUpdated) == [RecordsUpdated(3, (("Account", 3),))]
+
+
+def test_what_a_killed_run_has_changed_is_told_by_the_next(rig):
+    fill(rig.org, 3)
+    Puller(rig.org, rig.store, rig.world.clock).pull("Account", lambda *_: None)
+    rig.world.restart()
+
+    run = rig.run("Account")
+
+    assert run.changed == 0
+    assert rig.signals.of(RecordsUpdated) == [RecordsUpdated(3, (("Account", 3),))]
+
+
+def test_what_is_told_is_kept_for_whoever_reads_it_later(rig):
+    fill(rig.org, 3)
+
+    rig.run("Account")
+
+    kept = [each.signal for each in rig.store.told(0) if not isinstance(each.signal, Progress)]
+    assert all(each in rig.signals for each in kept)
+    assert [each.name for each in kept] == ["sync_started", "records_updated", "sync_complete"]
+
+
+def test_a_field_that_is_new_is_told(rig):
+    fill(rig.org, 3)
+    rig.run("Account")
+    before = rig.store.schema("Account")
+    rig.store.adopt(replace(before, fields=before.fields[:-1]))
+    rig.signals.clear()
+    Puller(rig.org, rig.store, rig.world.clock, bus=rig.bus).pull("Account", lambda *_: None)
+    rig.world.clock.advance(timedelta(hours=2))
+
+    rig.run("Account")
+
+    (told,) = rig.signals.of(SchemaDrifted)
+    assert told == SchemaDrifted("Account", added=(before.fields[-1].name,))
 
 
 def test_a_run_without_changes_tells_of_none(rig):

@@ -62,7 +62,7 @@ def test_a_browser_login_comes_back_to_the_page_that_completes_it(site, api, oth
     again = api.post("/api/connections/complete", json={"cameBack": came_back})
 
     assert came_back.startswith(begun["redirectUri"])
-    assert (page.status_code, "/connect/callback.js" in page.text) == (200, True)
+    assert (page.status_code, "/static/callback.js" in page.text) == (200, True)
     assert (connected["connected"], connected["instanceUrl"]) == (True, other.url)
     assert again.status_code == 401
 

@@ -86,10 +86,11 @@ def test_a_list_that_makes_no_sense_says_why(synced, query):
 
 
 def test_values_keep_their_types_and_digits(site, api):
-    site.org.add("Widget__c", Name="Exact", Price__c="1234567890123456.78", Active__c=True)
+    account = site.org.add("Account", Name="Exact")
+    site.org.add("Widget__c", Account__c=account, Price__c="1234567890123456.78", Active__c=True)
     fields = {each["name"]: each["type"] for each in _fields(api, "Widget__c")}
 
-    text = api.get("/api/objects/Widget__c/records", params={"Name": "Exact"}).text
+    text = api.get("/api/objects/Widget__c/records", params={"Price__c": "1234567890123456.78"}).text
 
     assert fields["Price__c"] == "currency"
     assert '"Price__c":1234567890123456.78,' in text

@@ -61,6 +61,6 @@ def test_looking_has_an_end():
     fields = [make_field(f"F{at}__c") for at in range(60)]
     known = {each.name: tuple("abcdefghij") for each in fields}
 
-    began = time.monotonic()
+    began = time.process_time()
     assert find_base(fields, known, {each.name: "typed" for each in fields}, "0" * 16) is None
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10

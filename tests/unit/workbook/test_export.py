@@ -322,6 +322,14 @@ def test_a_ready_set_notes_what_is_not_here(store):
     assert list(exported.rows) == ["Account"]
 
 
+def test_a_ready_set_of_which_nothing_is_here_is_a_workbook_of_notes():
+    exported, out = written(MemoryStore(), ready_set="sales")
+
+    told = read_metadata(list(openpyxl.load_workbook(out)["_Metadata"].iter_rows(values_only=True)))
+    assert [each.object_name for each in told.entries if "not synced" in each.note] == list(exported.notes)
+    assert (len(exported.notes), exported.rows) == (4, {})
+
+
 def test_an_object_that_was_named_has_to_be_here(store):
     with pytest.raises(NotSynced, match="Account"):
         written(store, "Acount")

@@ -1,0 +1,1 @@
+"""The page: every screen as HTML that the server renders. `making.pages` puts it into the application."""

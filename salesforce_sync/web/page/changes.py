@@ -1,0 +1,104 @@
+"""The screen of what was edited here and is not in the org yet: what a push would do, the push, and taking it back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from salesforce_sync.errors import ProductionUnconfirmed, RecordNotFound
+from salesforce_sync.models.outbox import Change, ChangeState, Operation
+from salesforce_sync.web import bodies, routes_two_way
+from salesforce_sync.web.asking import Asked
+from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show
+from salesforce_sync.web.page.words import plural
+
+router = APIRouter(prefix="/org/{connection}/changes", route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("")
+def changes(request: Request, asked: Looking) -> Response:
+    """What a push would send, what it would not, and the last pushes. No API call."""
+    return _shown(request, asked)
+
+
+def _shown(
+    request: Request,
+    asked: Asked,
+    notice: tuple[str, str] | None = None,
+    done: bodies.PushBody | None = None,
+    production: str = "",
+) -> Response:
+    sync, shown = asked.replica.sync, asked.replica.shown
+    return show(
+        request,
+        asked,
+        "changes.html",
+        "changes",
+        diff=shown.diff(sync.diff()),
+        pushes=[shown.push(each) for each in sync.pushes(10)],
+        can_take_back={each.number for each in sync.outbox() if each.state is ChangeState.WAITING},
+        done=done,
+        production=production,
+        notice=notice,
+    )
+
+
+@router.post("/push")
+async def push(request: Request, asked: Changing, confirm_production: Annotated[bool, Form()] = False) -> Response:
+    """Send what can be sent, and show what became of each change. A production org is asked for before the first."""
+    wanted = bodies.PushRequest(confirm_production=confirm_production)
+
+    def send() -> Response:
+        try:
+            done = routes_two_way.send(asked, wanted)
+        except ProductionUnconfirmed as error:
+            return _shown(request, asked, production=error.message)
+        return _shown(request, asked, _told_of(done), done)
+
+    return await asked.house.run(send)
+
+
+def _told_of(done: bodies.PushBody) -> tuple[str, str]:
+    if done.success:
+        return "good", f"{plural(done.applied, 'change is', 'changes are')} in the org now."
+    if done.problem is not None:
+        return "bad", f"{done.problem.error}: {done.problem.details}"
+    left = len(done.changes) - done.applied
+    return "warn", f"{plural(done.applied, 'change is', 'changes are')} in the org now; {left:,} not. See below."
+
+
+@router.post("/undo/{push_id}")
+async def undo(request: Request, asked: Changing, push_id: str) -> Response:
+    """Send what a push replaced, as far as nobody has changed it since."""
+
+    def take_back() -> Response:
+        done = routes_two_way.send_back(asked, push_id)
+        return _shown(request, asked, _told_of(done), done)
+
+    return await asked.house.run(take_back)
+
+
+@router.post("/{number}/take-back")
+def take_back(request: Request, asked: Changing, number: int) -> Response:
+    """Give up edits that were not sent yet: the record is again as the org has it."""
+    change = next((each for each in asked.replica.sync.outbox() if each.number == number), None)
+    if change is None:
+        raise RecordNotFound("This change is not waiting any more.", hint="Load the screen again.")
+    deed = asked.deed("take back", f"{change.object_name}/{change.record_id}", change.operation.value)
+    with asked.house.doing(deed):
+        _take_back(asked, change)
+    return _shown(request, asked, ("good", "Taken back: nothing of it is sent."))
+
+
+def _take_back(asked: Asked, change: Change) -> None:
+    collection = asked.replica.sync.objects[change.object_name]
+    match change.operation:
+        case Operation.CREATE | Operation.UNDELETE:
+            collection.delete(change.record_id)
+        case Operation.DELETE:
+            collection.undelete(change.record_id)
+        case Operation.UPDATE:  # a field that is back at its base is no edit any more
+            bases = {each.field: each.base for each in change.edits}
+            collection.store.update(change.object_name, change.record_id, bases)

@@ -1,0 +1,289 @@
+"""The screen of connections: which orgs there are, and logging in to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.responses import HTMLResponse, Response
+
+from salesforce_sync.access import KnownConnection, Role
+from salesforce_sync.app import SystemClock
+from salesforce_sync.config import Config
+from salesforce_sync.errors import Misuse, NotConnected, SyncError
+from salesforce_sync.models.connection import Connection, LoginMethod, Session
+from salesforce_sync.settings import is_address
+from salesforce_sync.web.asking import DEFAULT, Asked, house_of
+from salesforce_sync.web.browser_logins import Begun, Target
+from salesforce_sync.web.failures import Forbidden, without_secrets
+from salesforce_sync.web.house import House
+from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, rendered, show
+from salesforce_sync.web.routes_connections import CALLBACK, check_address
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_PATH: Final = "/org/{connection}/connections"
+
+METHODS: Final = {
+    "client-credentials": LoginMethod.CLIENT_CREDENTIALS,
+    "jwt": LoginMethod.JWT_BEARER,
+    "refresh-token": LoginMethod.REFRESH_TOKEN,
+    "session": LoginMethod.PASTED_SESSION,
+}
+_FIELDS: Final = ("client_id", "client_secret", "username", "refresh_token", "access_token", "login_url")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownConnection:
+    """A connection in the list."""
+
+    known: KnownConnection
+    connected_to: str | None
+    outbox: int
+    inbox: int
+    may_connect: bool
+    may_remove: bool
+
+
+@router.get(_PATH)
+def connections(request: Request, asked: Looking) -> Response:
+    """The screen."""
+    return _shown(request, asked)
+
+
+def _shown(request: Request, asked: Asked, notice: tuple[str, str] | None = None, **more: Any) -> Response:
+    user = asked.caller.user
+    listed = [_listed(asked, each) for each in asked.house.access.connections.list(user)]
+    values = {"listed": listed, "callback": _callback(request), "why": "", "given": {}, "notice": notice} | more
+    return show(request, asked, "connections.html", "connections", **values)
+
+
+def _listed(asked: Asked, known: KnownConnection) -> ShownConnection:
+    sync = asked.house.replicas.get(known.id, asked.caller.user).sync
+    may = _may_connect(asked, known)
+    return ShownConnection(
+        known, sync.connected_to, len(sync.outbox()), len(sync.inbox()), may, may and known.id != DEFAULT
+    )
+
+
+def _may_connect(asked: Asked, known: KnownConnection) -> bool:
+    """The default connection is everybody's: an admin logs it in. The others are their owners'."""
+    user = asked.caller.user
+    return user.role is Role.ADMIN or (user.role.allows(Role.EDITOR) and known.owner_id == user.id)
+
+
+def _callback(request: Request) -> str:
+    """Where the org's login comes back to. Salesforce takes plain http for `localhost` only."""
+    url = request.url
+    if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1"):
+        return f"http://localhost:{url.port}{CALLBACK}"
+    return f"{url.scheme}://{url.netloc}{CALLBACK}"
+
+
+# ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post(_PATH)
+async def connect(request: Request, asked: Changing) -> Response:
+    """Log in to an org, and keep the connection if that works."""
+    form = await request.form()
+    return await asked.house.run(lambda: _connect(request, asked, form))
+
+
+def _connect(request: Request, asked: Asked, form: FormData) -> Response:
+    given = {name: str(value).strip() for name, value in form.items() if str(value).strip()}
+    target: Target | None = None
+    try:
+        target = _target(asked, given)
+        config = _settings(asked, target, given)
+        if given.get("method") == "browser":
+            return _begin(request, asked, target, config)
+        connection, session = _login(asked, given, config)
+        address = keep(asked.house, target, given["method"], connection, session)
+    except SyncError as error:
+        if target is not None:
+            give_up(asked.house, target)
+        shown = {name: value for name, value in given.items() if name in ("method", "where", "name", *_PLAIN)}
+        return _shown(request, asked, why=without_secrets(str(error)), given=shown)
+    return _went(target, address)
+
+
+_PLAIN: Final = ("instance_url", "client_id", "username", "login_url")
+
+
+def _went(target: Target, address: str) -> Response:
+    return Response(status_code=204, headers={"HX-Redirect": f"/org/{target.connection_id}/objects"})
+
+
+def _target(asked: Asked, given: Mapping[str, str]) -> Target:
+    """The connection that is meant: one that is here, or a new one of the caller's."""
+    user, known = asked.caller.user, asked.house.access.connections
+    if given.get("where", DEFAULT) == "new":
+        if "instance_url" not in given:
+            raise Misuse("A new connection needs the org's address.", hint="https://yourdomain.my.salesforce.com")
+        made = known.add(given.get("name", ""), given["instance_url"], user)
+        return Target(made.id, user, asked.caller.address, is_new=True)
+    found = known.get(given.get("where", DEFAULT), user)
+    if not _may_connect(asked, found):
+        raise Forbidden("This connection is not yours to log in.", hint="Its owner or an admin can do it.")
+    return Target(found.id, user, asked.caller.address)
+
+
+def _settings(asked: Asked, target: Target, given: Mapping[str, str]) -> Config:
+    """The connection's settings, with what was typed; secrets that were typed are kept with the login only."""
+    config = asked.house.access.connections.config_of(target.connection_id, target.user)
+    address = given.get("instance_url", "").rstrip("/") or config.salesforce.instance_url
+    for each in (address, given.get("login_url")):
+        if each is not None:
+            _check(asked, each)
+    typed: dict[str, Any] = {name: given[name] for name in _FIELDS if name in given}
+    return replace(
+        config,
+        salesforce=replace(config.salesforce, instance_url=address),
+        credentials=replace(config.credentials, **typed),
+    )
+
+
+def _check(asked: Asked, address: str) -> None:
+    if not is_address(address):
+        raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
+    check_address(asked.caller, address)
+
+
+def _login(asked: Asked, given: Mapping[str, str], config: Config) -> tuple[Connection, Session | None]:
+    method = given.get("method", "")
+    if method == "sf":
+        from salesforce_sync.api.sf_login import take_over
+
+        if asked.caller.user.role is not Role.ADMIN:
+            raise Forbidden("sf's login is that of this machine's account.", hint="An admin can take it over.")
+        return take_over(given.get("target_org"))
+    if method not in METHODS:
+        raise Misuse("How to log in is not said.", hint="Choose one of the ways.")
+    if method == "jwt":
+        from salesforce_sync.api.jwt_key import files_beside
+
+        keys = replace(config.credentials, jwt_key_file=files_beside(config.storage.path).key_file)
+        config = replace(config, credentials=keys)
+    return config.connection_by(METHODS[method]), None
+
+
+def keep(house: House, target: Target, method: str, connection: Connection, session: Session | None) -> str:
+    """Log in, and keep the connection if that works; gives the org's address."""
+    deed = house.deed(target.user, target.address, "login", target.connection_id, f"org by {method}")
+    with house.doing(deed) as ending:
+        sync = house.replicas.get(target.connection_id, target.user).sync
+        address = sync.connect(connection, session)
+        ending.detail = address
+    return address
+
+
+def give_up(house: House, target: Target) -> None:
+    """What did not come to a login is not left behind as a connection."""
+    if target.is_new:
+        house.replicas.forget(target.connection_id)
+        house.access.connections.remove(target.connection_id, target.user)
+
+
+@router.post(_PATH + "/{other}/remove")
+def remove(request: Request, asked: Changing, other: str) -> Response:
+    """Forget a connection. Its replica stays on the disk."""
+    owned = asked.house.access.connections.owned(other, asked.caller.user)
+    with asked.house.doing(asked.deed("remove connection", owned.name)):
+        asked.house.replicas.forget(owned.id)
+        asked.house.access.connections.remove(owned.id, asked.caller.user)
+    if owned.id == asked.replica.id:
+        return Response(status_code=204, headers={"HX-Redirect": f"/org/{DEFAULT}/connections"})
+    return _shown(request, asked, ("good", f"{owned.name} is forgotten. Its replica stays on the disk."))
+
+
+@router.post(_PATH + "/{other}/key")
+def key(request: Request, asked: Changing, other: str) -> Response:
+    """Make the key pair for a JWT login, if there is none, and show the certificate."""
+    from salesforce_sync.api.jwt_key import files_beside, make
+
+    target = _target(asked, {"where": other})
+    config = asked.house.access.connections.config_of(target.connection_id, target.user)
+    pair = make(files_beside(config.storage.path), SystemClock().now())
+    certificate = pair.certificate_file.read_text(encoding="ascii")
+    return HTMLResponse(rendered("certificate.html", certificate=certificate), headers={"Cache-Control": "no-store"})
+
+
+# ── by the browser ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _begin(request: Request, asked: Asked, target: Target, config: Config) -> Response:
+    from salesforce_sync.api.browser_login import app_for, begin
+
+    keys, instance = config.credentials, config.salesforce.instance_url
+    app = app_for(keys.client_id, keys.login_url or instance, keys.client_secret)
+    begun = asked.house.browser_logins.begin(begin(app, _callback(request)), target)
+    return show(request, asked, "connecting.html", "connections", begun=begun)
+
+
+@router.get(_PATH + "/login/{number}")
+def progress(request: Request, asked: Changing, number: str) -> Response:
+    """Whether the browser has come back: asked now and then by the page that waits."""
+    begun = _mine(asked, number)
+    if begun.connected_to:
+        return _went(begun.target, begun.connected_to)
+    if begun.failed:
+        return _shown(request, asked, why=begun.failed)
+    return Response(status_code=204)
+
+
+@router.post(_PATH + "/login/{number}")
+async def pasted(request: Request, asked: Changing, number: str) -> Response:
+    """The address by which a browser on another machine has come back, as a person pasted it."""
+    form, begun = await request.form(), _mine(asked, number)
+    came_back = str(form.get("address", ""))
+
+    def go_on() -> Response:
+        if begun.is_open:
+            complete(asked.house, begun, came_back)
+        if begun.failed:
+            return _shown(request, asked, why=begun.failed)
+        return _went(begun.target, begun.connected_to)
+
+    return await asked.house.run(go_on)
+
+
+def _mine(asked: Asked, number: str) -> Begun:
+    begun = asked.house.browser_logins.find(number, asked.caller.user)
+    if begun is None:
+        raise NotConnected("This login is not waiting any more.", hint="Start the login again.")
+    return begun
+
+
+@router.get(CALLBACK)
+async def came_back(request: Request) -> Response:
+    """Where the org sends the browser after its login.
+
+    No cookie comes with it, as another site has sent the browser here; the state says whose login it is, and only
+    whoever began it knows that.
+    """
+    house, query = house_of(request), request.url.query
+    begun = house.browser_logins.take(parse_qs(query).get("state", [""])[-1])
+    if begun is None:  # one that the HTTP API has begun: the browser completes it, with its cookie
+        return HTMLResponse(rendered("callback.html"), headers={"Cache-Control": "no-store"})
+    await house.run(lambda: complete(house, begun, f"?{query}"))
+    status = 400 if begun.failed else 200
+    return HTMLResponse(rendered("came_back.html", begun=begun), status, {"Cache-Control": "no-store"})
+
+
+def complete(house: House, begun: Begun, came_back: str) -> None:
+    """Exchange the code that came back, and keep the connection; the login knows how it ended."""
+    from salesforce_sync.api.browser_login import complete as exchange
+    from salesforce_sync.api.wire import Wire
+
+    try:
+        with closing(Wire()) as wire:
+            connection, session = exchange(begun.login, came_back, wire, SystemClock())
+        begun.connected_to = keep(house, begun.target, "browser", connection, session)
+    except SyncError as error:
+        begun.failed = without_secrets(str(error))
+        give_up(house, begun.target)

@@ -1,0 +1,83 @@
+"""The screen of what waits for a person: before, here and in the org side by side, and one click each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.web import bodies, routes_two_way
+from salesforce_sync.web.asking import Asked
+from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show
+
+router = APIRouter(prefix="/org/{connection}/inbox", route_class=PageRoute, include_in_schema=False)
+
+_SAID = {
+    "org": "The org's values hold.",
+    "local": "Your values hold, and go with the next push.",
+    "base": "The value from before goes with the next push.",
+}
+
+
+@router.get("")
+def inbox(request: Request, asked: Looking) -> Response:
+    """What waits, oldest first."""
+    return _shown(request, asked)
+
+
+def _shown(request: Request, asked: Asked, said: str = "") -> Response:
+    items = [asked.replica.shown.item(each) for each in asked.replica.sync.inbox()]
+    notice = ("good", said) if said else None
+    return show(request, asked, "inbox.html", "inbox", items=items, labels=_Labels(asked), notice=notice)
+
+
+class _Labels:
+    """Fields by what the org calls them."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._objects = asked.replica.sync.objects
+
+    def of(self, object_name: str, field: str) -> str:
+        """The field's label; its name where it is not known any more."""
+        schema = self._objects[object_name].schema if object_name in self._objects else None
+        return schema.field(field).label if schema is not None and schema.has(field) else field
+
+
+@router.post("/{number}")
+def decide(
+    request: Request,
+    asked: Changing,
+    number: int,
+    action: Annotated[Literal["take", "drop", "retry", "link"], Form()],
+    side: Annotated[Literal["org", "local"] | None, Form()] = None,
+    record_id: Annotated[str | None, Form()] = None,
+    allow_duplicates: Annotated[bool, Form()] = False,
+) -> Response:
+    """Decide an item as a whole."""
+    wanted = bodies.Decision(action=action, side=side, record_id=record_id, allow_duplicates=allow_duplicates)
+    routes_two_way.decide(asked, number, wanted)
+    said = {"drop": "The local edit is given up.", "retry": "It is sent again with the next push."}
+    return _shown(request, asked, said.get(action) or _SAID[side or "org"])
+
+
+@router.post("/{number}/{field}")
+def decide_field(
+    request: Request, asked: Changing, number: int, field: str, side: Annotated[Literal["org", "local", "base"], Form()]
+) -> Response:
+    """Decide one field of a conflict; the others go on waiting."""
+    item = asked.replica.sync.inbox_item(number)
+    conflict = next((each for each in item.conflicts if each.field == field), None)
+    if conflict is None:
+        raise Misuse(f"{field} is in no conflict any more.", hint="Load the inbox again.")
+    value: Any = getattr(conflict, side)
+    routes_two_way.decide(asked, number, bodies.Decision(action="take", values={field: value}))
+    return _shown(request, asked, f"{field}: {_SAID[side]}")
+
+
+@router.post("")
+def retry_all(request: Request, asked: Changing, code: Annotated[str, Form()]) -> Response:
+    """Let every change be sent again that the org refused with this code."""
+    routes_two_way.retry_all(asked, bodies.Release(code=code))
+    return _shown(request, asked, f"Everything that was refused with {code} is sent again with the next push.")

@@ -1,0 +1,64 @@
+"""How values are said to a person: numbers, times, what a field holds. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+_STEPS: Final = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
+_SHORT: Final = 80
+
+
+def number(value: int | float | None) -> str:
+    """1234567 → 1,234,567; an en dash where there is none."""
+    return "–" if value is None else f"{value:,}"
+
+
+def ago(moment: str | None, now: datetime) -> str:
+    """How long a moment (ISO 8601) is behind, in one unit: `just now`, `3 min ago`, `2 days ago`."""
+    if not moment:
+        return "never"
+    seconds = (now - datetime.fromisoformat(moment)).total_seconds()
+    if seconds < 10:
+        return "just now"
+    for below, unit, name in _STEPS:
+        if seconds < below:
+            return f"{int(seconds // unit)} {name} ago"
+    days = int(seconds // 86_400)
+    return "1 day ago" if days == 1 else f"{days:,} days ago"
+
+
+def said(moment: str | None) -> str:
+    """A moment as a person reads it: 2026-01-31 14:30:00 UTC."""
+    if not moment:
+        return ""
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def text(value: Any) -> str:
+    """A field's value as a text; nothing where it has none."""
+    if value is None:
+        return ""
+    if value is True or value is False:
+        return "Yes" if value else "No"
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode()
+    return str(value)
+
+
+def typed(value: Any) -> str:
+    """A field's value as a person would type it."""
+    return ("true" if value else "false") if isinstance(value, bool) else text(value)
+
+
+def short(value: Any, most: int = _SHORT) -> str:
+    """The same on one line, and not longer than that."""
+    line = " ".join(text(value).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 record`, `1,234 records`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,51 @@
+// The day's API calls as a chart: what was used, what is to be expected, and the wall.
+"use strict";
+
+const holder = document.getElementById("chart");
+
+/** A colour of the style sheet as it is now, light or dark. */
+function colour(name) {
+  const probe = document.createElement("i");
+  probe.style.color = `var(${name})`;
+  holder.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+function draw() {
+  const { times, used, expected, wall } = JSON.parse(holder.dataset.curve);
+  holder.replaceChildren();
+  const ink = colour("--ink-soft");
+  const line = colour("--line");
+  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const number = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-US"));
+  const says = (_, value) => number(value);
+  const points = { show: true, size: 5 };
+  const series = [
+    { value: (_, at) => (at ? new Date(at * 1000).toLocaleString() : "–") },
+    { label: "Used", stroke: colour("--bar"), width: 2.5, value: says, points, fill: colour("--brand-soft") },
+    { label: "Expected", stroke: colour("--bar"), width: 2, dash: [6, 5], value: says, points: { show: false } },
+    { label: "Wall", stroke: colour("--chart-wall"), width: 2, value: says, points: { show: false } },
+  ];
+  const highest = Math.max(...used, ...expected, wall) * 1.06;
+  const options = {
+    width: holder.clientWidth,
+    height: 300,
+    scales: { y: { range: [0, highest] } },
+    axes: [axis, { ...axis, size: 62, values: (_, values) => values.map(number) }],
+    series,
+  };
+  new uPlot(options, [times, used, expected, times.map(() => wall)], holder);
+}
+
+if (holder) {
+  draw();
+  let waiting;
+  addEventListener("resize", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(draw, 120);
+  });
+  document.addEventListener("theme", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+}

@@ -1,0 +1,38 @@
+// Signing in, with a token or by a one-time link. What stands behind the # of a link never leaves the browser by itself.
+"use strict";
+
+const told = document.getElementById("told");
+
+async function enter(token) {
+  const answer = await fetch("/api/login", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ token }),
+  });
+  if (answer.ok) {
+    location.replace("/");
+    return;
+  }
+  const body = await answer.json();
+  const notice = document.createElement("p");
+  notice.className = "notice bad";
+  notice.textContent = body.details;
+  told.replaceChildren(notice);
+}
+
+document.getElementById("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  enter(document.getElementById("token").value.trim());
+});
+
+function followLink() {
+  const link = location.hash.slice(1);
+  if (!link) return;
+  history.replaceState(null, "", location.pathname);
+  enter(link);
+}
+
+// A link that is opened where this screen is already shown does not load it again.
+addEventListener("hashchange", followLink);
+document.getElementById("token").focus();
+followLink();

@@ -1,0 +1,195 @@
+// The screen of objects: what this browser last saw comes at once, then the server's word, then progress as it happens.
+"use strict";
+
+const NOT_SYNCED = "not synced";
+const holder = document.getElementById("objects");
+const chosen = new Set();
+const streams = new Map();
+
+// ── what this browser keeps ──────────────────────────────────────────────────────────────────────────────────────
+
+function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem(page.kept)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function remember(name, status, lastSynced, recordCount) {
+  localStorage.setItem(page.kept, JSON.stringify({ ...remembered(), [name]: { status, lastSynced, recordCount } }));
+}
+
+function rememberTable() {
+  const known = {};
+  for (const row of rows()) {
+    const { object, status, synced, count } = row.dataset;
+    if (status === NOT_SYNCED) continue;
+    known[object] = { status, lastSynced: synced || null, recordCount: Number(count) };
+  }
+  localStorage.setItem(page.kept, JSON.stringify(known));
+}
+
+function showRemembered() {
+  const known = Object.entries(remembered());
+  if (!known.length || rows().length) return;
+  const shown = document.getElementById("remembered").content.cloneNode(true);
+  const states = known.map(([, each]) => each.status);
+  const figures = {
+    total: known.length,
+    synced: states.filter((each) => each === "synced").length,
+    pending: states.filter((each) => each === "pending" || each === "syncing").length,
+  };
+  figures["not-synced"] = figures.total - figures.synced - figures.pending;
+  for (const [name, value] of Object.entries(figures)) {
+    shown.querySelector(`[data-figure="${name}"]`).textContent = page.number(value);
+  }
+  shown.querySelector("tbody").append(...known.map(rememberedRow));
+  holder.replaceChildren(shown);
+}
+
+function rememberedRow([name, each]) {
+  const row = document.createElement("tr");
+  row.className = `is-${each.status}`;
+  const title = document.createElement("th");
+  title.scope = "row";
+  title.textContent = name;
+  const badge = document.createElement("span");
+  badge.className = `badge ${each.status}`;
+  badge.textContent = each.status;
+  const bar = document.createElement("progress");
+  bar.max = 100;
+  bar.value = each.status === "synced" ? 100 : 0;
+  bar.setAttribute("aria-label", `${name}, percent synced`);
+  const count = document.createTextNode(page.number(each.recordCount ?? 0));
+  const when = each.lastSynced ? page.moment(each.lastSynced) : document.createTextNode("never");
+  const cells = [["Status", badge], ["Progress", bar], ["Records", count], ["Synced", when]].map(([label, what]) => {
+    const cell = document.createElement("td");
+    cell.dataset.label = label;
+    cell.className = label === "Records" ? "number" : "";
+    cell.append(what);
+    return cell;
+  });
+  row.append(title, ...cells);
+  return row;
+}
+
+// ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const rows = () => [...holder.querySelectorAll("tr[data-object]")];
+const rowOf = (name) => rows().find((each) => each.dataset.object.toLowerCase() === name.toLowerCase());
+const part = (row, name) => row.querySelector(`[data-part="${name}"]`);
+
+function showFigures() {
+  const states = rows().map((each) => each.dataset.status);
+  const pending = states.filter((each) => each === "pending" || each === "syncing").length;
+  const synced = states.filter((each) => each === "synced").length;
+  const figures = { total: states.length, synced, pending, "not-synced": states.length - synced - pending };
+  for (const [name, value] of Object.entries(figures)) {
+    holder.querySelector(`[data-figure="${name}"]`).textContent = page.number(value);
+  }
+}
+
+function showProgress(told) {
+  const row = rowOf(told.objectApiName);
+  if (!row) return;
+  const before = row.dataset.status;
+  row.dataset.status = told.status;
+  row.className = `is-${told.status}`;
+  const badge = part(row, "status");
+  badge.className = `badge ${told.status}`;
+  badge.textContent = told.status;
+  const percent = told.status === "synced" ? 100 : told.percent;
+  row.querySelector("progress").value = percent;
+  part(row, "percent").textContent = told.status === "pending" ? "" : `${Math.round(percent)} %`;
+  if (told.status !== "pending") part(row, "count").textContent = page.number(told.recordCount);
+  part(row, "trouble").textContent = told.error ? `${told.error}: ${told.details}` : "";
+  if (told.syncedAt) part(row, "synced").replaceChildren(page.moment(told.syncedAt));
+  const lastSynced = told.syncedAt ?? (row.dataset.synced || null);
+  remember(told.objectApiName, told.status, lastSynced, told.recordCount);
+  if (before !== told.status) {
+    showFigures();
+    say(told);
+  }
+}
+
+// Only beginnings and ends are said aloud: every step of a bar would drown all else.
+function say(told) {
+  const words = { pending: "waits", syncing: "is syncing", synced: `is synced, ${page.number(told.recordCount)} records`, error: `failed: ${told.details}` };
+  document.getElementById("told").textContent = `${told.objectApiName} ${words[told.status]}`;
+}
+
+// ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function showChosen() {
+  const button = document.getElementById("sync");
+  if (!button) return;
+  for (const box of holder.querySelectorAll("input[name=objects]")) box.checked = chosen.has(box.value);
+  document.getElementById("chosen").textContent = chosen.size ? `${page.number(chosen.size)} selected` : "Nothing selected";
+  button.disabled = chosen.size === 0;
+}
+
+holder.addEventListener("change", (event) => {
+  if (event.target.name !== "objects") return;
+  chosen[event.target.checked ? "add" : "delete"](event.target.value);
+  showChosen();
+});
+
+holder.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.id === "none") chosen.clear();
+  else if (button.dataset.set) for (const name of JSON.parse(button.dataset.set)) if (rowOf(name)) chosen.add(rowOf(name).dataset.object);
+  showChosen();
+});
+
+holder.addEventListener("input", (event) => {
+  if (event.target.id !== "find") return;
+  const wanted = event.target.value.trim().toLowerCase();
+  for (const row of rows()) row.hidden = !row.querySelector("th").textContent.toLowerCase().includes(wanted);
+  for (const shelf of holder.querySelectorAll("tbody")) shelf.hidden = !shelf.querySelector("tr[data-object]:not([hidden])");
+});
+
+// ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+document.getElementById("sync")?.addEventListener("click", async (event) => {
+  event.target.disabled = true;
+  try {
+    const begun = await page.ask("POST", "/api/sync", { objects: [...chosen] });
+    for (const name of chosen) {
+      const row = rowOf(name);
+      showProgress({ objectApiName: name, status: "pending", percent: 0, recordCount: Number(row?.dataset.count ?? 0) });
+    }
+    chosen.clear();
+    follow(begun.eventsUrl);
+  } catch (error) {
+    page.tell("bad", error.message);
+  }
+  showChosen();
+});
+
+function follow(url) {
+  if (streams.has(url)) return;
+  const stream = new EventSource(url);
+  streams.set(url, stream);
+  stream.addEventListener("progress", (event) => showProgress(JSON.parse(event.data)));
+  stream.addEventListener("session", (event) => {
+    stream.close();
+    const session = JSON.parse(event.data);
+    const failed = session.objects.filter((each) => each.status === "error");
+    if (session.state === "cancelled") page.tell("warn", "The sync was cancelled. What is complete is kept.");
+    else if (failed.length) page.tell("bad", `${failed.map((each) => each.objectApiName).join(", ")} could not be synced: ${failed[0].details}`);
+    else page.tell("good", `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`);
+    htmx.trigger(holder, "refresh");
+  });
+}
+
+document.addEventListener("htmx:after:swap", () => {
+  const table = document.getElementById("table");
+  if (!table) return;
+  rememberTable();
+  showChosen();
+  for (const url of JSON.parse(table.dataset.events)) follow(url);
+});
+
+showRemembered();

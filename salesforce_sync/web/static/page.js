@@ -1,0 +1,207 @@
+// What every screen needs: theme, sign out, menus, notices, ages that go on, and moving through the grid by keys.
+"use strict";
+
+const page = {
+  connection: document.body.dataset.connection,
+  csrf: document.body.dataset.csrf,
+
+  /** Ask the HTTP API; gives the body, or throws what it says is wrong. */
+  async ask(method, path, body) {
+    const headers = { "X-Connection-Id": page.connection, "X-CSRF-Token": page.csrf };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    if (answer.status === 401) location.href = "/login";
+    const given = await answer.json();
+    if (!answer.ok) throw new Error(given.details);
+    return given;
+  },
+
+  /** Tell something beside the content. */
+  tell(kind, text) {
+    const notice = document.createElement("div");
+    notice.className = `notice ${kind}`;
+    notice.setAttribute("role", kind === "bad" ? "alert" : "status");
+    const what = document.createElement("div");
+    what.textContent = text;
+    const dismiss = document.createElement("button");
+    dismiss.type = "button";
+    dismiss.className = "button small bare";
+    dismiss.dataset.dismiss = "";
+    dismiss.setAttribute("aria-label", "Dismiss");
+    dismiss.textContent = "✕";
+    notice.append(what, dismiss);
+    document.getElementById("notices").replaceChildren(notice);
+  },
+
+  /** 1234567 → 1,234,567 */
+  number: (value) => value.toLocaleString("en-US"),
+
+  /** The same words as the server's. */
+  ago(moment) {
+    const seconds = Math.max(0, (Date.now() - Date.parse(moment)) / 1000);
+    if (seconds < 10) return "just now";
+    for (const [below, unit, name] of [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"]]) {
+      if (seconds < below) return `${Math.floor(seconds / unit)} ${name} ago`;
+    }
+    const days = Math.floor(seconds / 86400);
+    return days === 1 ? "1 day ago" : `${page.number(days)} days ago`;
+  },
+
+  /** A moment as an element. */
+  moment(at) {
+    const time = document.createElement("time");
+    time.dateTime = at;
+    time.title = at;
+    time.dataset.ago = "";
+    time.textContent = page.ago(at);
+    return time;
+  },
+
+  /** Under which name this browser keeps what it last saw of the objects. */
+  get kept() {
+    return page.connection === "default" ? "objectSyncStatus" : `objectSyncStatus:${page.connection}`;
+  },
+};
+
+document.getElementById("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+  document.dispatchEvent(new Event("theme"));
+});
+
+document.getElementById("logout").addEventListener("click", async () => {
+  for (const name of Object.keys(localStorage)) if (name.startsWith("objectSyncStatus")) localStorage.removeItem(name);
+  await page.ask("POST", "/api/logout");
+  location.href = "/login";
+});
+
+// ── menus and notices ────────────────────────────────────────────────────────────────────────────────────────────
+
+function closeMenus(but) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== but) menu.open = false;
+}
+
+document.addEventListener("click", (event) => {
+  closeMenus(event.target.closest("details.menu"));
+  if (event.target.closest("[data-dismiss]")) event.target.closest(".notice").remove();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  closeMenus();
+  menu?.querySelector("summary").focus();
+  const form = event.target.closest("form[data-escape]");
+  if (form) form.querySelector("[data-cancel]").click();
+});
+
+// The address of a screen that was lost: the server says where to go instead of an answer.
+document.addEventListener("htmx:error", (event) => {
+  page.tell("bad", `The server does not answer: ${event.detail?.error?.message ?? "is it still running?"}`);
+});
+
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.response?.status >= 400 && !ctx.hx?.retarget) {
+    event.preventDefault();
+    page.tell("bad", "The server made a mistake. Its log tells more.");
+  }
+});
+
+// ── ages go on while a screen is looked at ───────────────────────────────────────────────────────────────────────
+
+setInterval(() => {
+  for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = page.ago(time.dateTime);
+}, 20_000);
+
+// ── the grid by keys: arrows move, Enter edits; one stop for the tab key ─────────────────────────────────────────
+
+function place(cell) {
+  const row = cell.closest("tr");
+  return [[...row.parentElement.rows].indexOf(row), cell.closest("td, th").cellIndex];
+}
+
+function step(grid, cell, down, right) {
+  const [row, column] = place(cell);
+  const rows = cell.closest("tbody").rows;
+  for (let at = column + right, line = row + down; ; at += right) {
+    const found = rows[line]?.cells[at];
+    if (!found) return;
+    const next = found.querySelector(".cell, a");
+    if (next || !right) {
+      if (!next) return;
+      for (const each of grid.querySelectorAll("[tabindex='0']")) each.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+      return;
+    }
+  }
+}
+
+const MOVES = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
+
+document.addEventListener("keydown", (event) => {
+  const grid = event.target.closest(".grid");
+  const move = MOVES[event.key];
+  if (!grid || !move || !event.target.matches(".cell, a")) return;
+  event.preventDefault();
+  step(grid, event.target, ...move);
+});
+
+// In a text of several lines Enter is a new line; with Ctrl it saves.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches("form[data-escape] textarea")) return;
+  event.preventDefault();
+  event.target.form.requestSubmit();
+});
+
+// An editor that comes takes the focus; when it goes, its cell has it.
+document.addEventListener("htmx:after:swap", () => {
+  document.querySelector("form[data-escape]:not([data-met]) :is(input, select, textarea):not([type=hidden])")?.focus();
+  document.querySelector("form[data-escape]:not([data-met])")?.setAttribute("data-met", "");
+  const shown = document.querySelector("[data-focus]");
+  if (shown) {
+    shown.removeAttribute("data-focus");
+    shown.focus();
+  }
+});
+
+// ── a file that is dropped ───────────────────────────────────────────────────────────────────────────────────────
+
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    const drop = event.target.closest?.(".drop");
+    if (!drop) return;
+    event.preventDefault();
+    drop.classList.toggle("over", kind === "dragover");
+    if (kind !== "drop" || !event.dataTransfer.files.length) return;
+    const field = drop.querySelector("input[type=file]");
+    field.files = event.dataTransfer.files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+}
+
+// ── forms of which a choice shows only its own fields ────────────────────────────────────────────────────────────
+
+function showChosen(form) {
+  const chosen = form.querySelector("[data-chooses]:checked, select[data-chooses]")?.value;
+  for (const part of form.querySelectorAll("[data-for]")) {
+    const wanted = part.dataset.for.split(" ").includes(chosen);
+    part.hidden = !wanted;
+    for (const field of part.querySelectorAll("input, select, textarea")) field.disabled = !wanted;
+  }
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-chooses]")) showChosen(event.target.form);
+  if (event.target.matches("select[data-goes]")) location.href = event.target.value;
+});
+
+function showAllChosen() {
+  for (const form of document.querySelectorAll("form:has([data-chooses])")) showChosen(form);
+}
+
+document.addEventListener("htmx:after:swap", showAllChosen);
+showAllChosen();

@@ -1,0 +1,24 @@
+// An edited workbook goes to the server as it is; the server says what is different in it.
+"use strict";
+
+document.addEventListener("change", async (event) => {
+  if (event.target.id !== "file" || !event.target.files.length) return;
+  const form = event.target.form;
+  const sending = document.getElementById("sending");
+  const file = event.target.files[0];
+  const query = new URLSearchParams({ limit: "0", deleteMissing: document.getElementById("delete-missing").checked });
+  const headers = { "X-Connection-Id": page.connection, "X-CSRF-Token": page.csrf };
+  const password = document.getElementById("password").value;
+  if (password) headers["X-Workbook-Password"] = password;
+  sending.textContent = `Comparing ${file.name} with the replica …`;
+  try {
+    const answer = await fetch(`/api/workbook?${query}`, { method: "POST", headers, body: file });
+    const given = await answer.json();
+    if (!answer.ok) throw new Error(given.details);
+    location.href = `${form.dataset.base}/workbook?upload=${encodeURIComponent(given.uploadId)}#preview`;
+  } catch (error) {
+    sending.textContent = "";
+    event.target.value = "";
+    page.tell("bad", error.message);
+  }
+});
