@@ -288,13 +288,18 @@ class _Stream:
                 yield response
                 continue
             if not found:
-                place = self._events.latest()
+                place = self._quiet_place(place, names)
                 yield page([], place, self._wanted)
                 continue
             fresh = [event for event in found if event.position > place]
             place = max(place, found[-1].position)
             self._sent += len(fresh)
             yield page(found, place, self._wanted)
+
+    def _quiet_place(self, place: int, names: frozenset[str]) -> int:
+        """The newest place, unless there are events before it that were not asked for yet, or have come just now."""
+        with self._events.changed:
+            return place if self._events.after(place, names, 1) else self._events.latest()
 
     def _next(self, place: int, names: frozenset[str]) -> list[Event]:
         """Wait for events that may be sent; none after the time of a keep-alive, or when there is something to say."""

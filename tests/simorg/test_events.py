@@ -308,6 +308,18 @@ def test_a_keep_alive_has_no_events_and_a_newer_replay_id(org, client):
     assert event["Name"]["LastName"] == "After"
 
 
+def test_a_keep_alive_does_not_pass_over_events_that_were_not_asked_for(org, client):
+    org.events.ping_seconds = 0.05
+    stream = listening(org, client, wanted=1)
+    org.create("Contact", [{"LastName": "One"}, {"LastName": "Two"}])
+    stream.events(1)
+
+    page = stream.page()
+    (event,) = client.subscribe(CONTACTS, after=page.latest_replay_id).events(1)
+
+    assert not page.events and event["Name"]["LastName"] == "Two"
+
+
 @pytest.mark.parametrize("replay", [b"nonsense", b"\x00" * 10, b"\x7f" + b"\x00" * 9])
 def test_a_replay_id_that_was_never_given_is_refused(org, client, replay):
     assert refusal(client.subscribe(CONTACTS, after=replay).page) == (
