@@ -401,6 +401,46 @@ def test_a_conflict_is_decided_field_by_field(editor, replica, simorg):
     assert [each.values for each in replica.outbox()] == [{"Phone": "555-LOCAL"}]
 
 
+# ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_another_org_is_connected_and_a_login_that_fails_leaves_nothing(visitor, site, simorg):
+    visitor.signs_in(site.house.access.users.add("ann", Role.ADMIN)[1])
+    page = visitor.goes("connections")
+    page.get_by_label("For", exact=True).select_option("new")
+    page.get_by_label("Name, for another org").fill("sandbox")
+    page.get_by_label("Address of the org").fill(simorg.url)
+    page.get_by_label("Client credentials").check()
+    page.get_by_label("Consumer key").fill(CLIENT_ID)
+
+    page.get_by_label("Consumer secret").fill("wrong")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.locator("form").get_by_role("alert")).to_be_visible()
+    after_failure = [each.name for each in site.house.access.connections.list()]
+    page.get_by_label("Consumer secret").fill(CLIENT_SECRET)
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.wait_for_url(re.compile("/org/con_[0-9a-f]+/objects"))
+
+    assert after_failure == ["default"]
+    assert "wrong" not in page.content()
+    assert [(each.name, each.owner) for each in site.house.access.connections.list()][1:] == [("sandbox", "ann")]
+    expect(page.locator(".foot")).to_contain_text(simorg.url)
+
+
+def test_an_editor_connects_no_address_of_this_machine_and_not_the_default_org(editor, site, simorg):
+    token = editor.page.evaluate("document.body.dataset.csrf")
+    form = {"method": "session", "access_token": "x", "instance_url": simorg.url, "name": "inner"}
+
+    for where, word in (("new", "admin"), ("default", "not yours")):
+        answer = editor.page.request.post(
+            f"{site.url}/org/default/connections",
+            headers={"X-CSRF-Token": token, "HX-Request": "true"},
+            form={**form, "where": where},
+        )
+        assert word in answer.text(), where
+    assert [each.name for each in site.house.access.connections.list()] == ["default"]
+
+
 # ── who may do what ──────────────────────────────────────────────────────────────────────────────────────────────
 
 CHANGES = (
