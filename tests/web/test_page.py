@@ -361,6 +361,29 @@ def test_the_grid_is_moved_through_by_arrows(looker):
     expect(page.locator("tr[data-id]").nth(1).locator("[data-field=Email] .cell")).to_be_focused()
 
 
+def test_f2_edits_beside_a_link_and_escape_gives_up(looker):
+    page = looker.goes("records/Contact?column=Name&column=AccountId&sort=-AccountId")
+    slot = page.locator("tr[data-id]").first.locator("[data-field=AccountId]")
+    slot.get_by_role("link").focus()
+
+    page.keyboard.press("F2")
+    expect(slot.get_by_role("textbox")).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(slot.get_by_role("textbox")).to_have_count(0)
+    assert page.locator(".grid tbody [tabindex='0']").count() == 1
+
+
+def test_a_verify_shows_its_proof(looker):
+    page = looker.goes("objects")
+    page.get_by_label("Select Account", exact=True).check()
+
+    page.get_by_role("button", name="Verify").click()
+
+    expect(page.locator("#notices")).to_contain_text("Proved")
+    expect(page.locator("tr[data-object=Account]")).to_contain_text("equal")
+
+
 # ── the inbox ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -127,6 +127,8 @@ function showChosen() {
   for (const box of holder.querySelectorAll("input[name=objects]")) box.checked = chosen.has(box.value);
   document.getElementById("chosen").textContent = chosen.size ? `${page.number(chosen.size)} selected` : "Nothing selected";
   button.disabled = chosen.size === 0;
+  const all = [...chosen].every((name) => rowOf(name)?.dataset.synced);
+  document.getElementById("verify").disabled = chosen.size === 0 || !all;
 }
 
 holder.addEventListener("change", (event) => {
@@ -163,6 +165,23 @@ document.getElementById("sync")?.addEventListener("click", async (event) => {
     chosen.clear();
     const of = page.connection === "default" ? "" : `?connection=${encodeURIComponent(page.connection)}`;
     follow(`/api/sync/${begun.sessionId}/events${of}`);
+  } catch (error) {
+    page.tell("bad", error.message);
+  }
+  showChosen();
+});
+
+document.getElementById("verify")?.addEventListener("click", async (event) => {
+  event.target.disabled = true;
+  page.tell("run", "Comparing every id and stamp with the org …");
+  try {
+    const done = await page.ask("POST", "/api/verify", { objects: [...chosen] });
+    const problems = Object.entries(done.problems).map(([name, each]) => `${name}: ${each.details}`);
+    const repaired = Object.values(done.proofs).flatMap((each) => Object.values(each.repaired)).reduce((sum, each) => sum + each, 0);
+    if (done.success) page.tell("good", repaired ? `Proved, after ${page.number(repaired)} rows were mended.` : "Proved: here and in the org it is the same.");
+    else page.tell("bad", problems.join(" "));
+    chosen.clear();
+    htmx.trigger(holder, "refresh");
   } catch (error) {
     page.tell("bad", error.message);
   }

@@ -116,27 +116,34 @@ setInterval(() => {
   for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = page.ago(time.dateTime);
 }, 20_000);
 
-// ── the grid by keys: arrows move, Enter edits; one stop for the tab key ─────────────────────────────────────────
+// ── the grid by keys: arrows move, Enter edits, F2 edits beside a link; one stop for the tab key ─────────────────
 
 function place(cell) {
   const row = cell.closest("tr");
   return [[...row.parentElement.rows].indexOf(row), cell.closest("td, th").cellIndex];
 }
 
+function stopAt(grid, kept) {
+  for (const each of grid.querySelectorAll("tbody :is(.cell, a, .pencil)")) each.tabIndex = each === kept ? 0 : -1;
+}
+
+function stopOnce() {
+  for (const grid of document.querySelectorAll(".grid")) {
+    const focused = grid.querySelector("tbody :is(.cell, a, .pencil):focus");
+    stopAt(grid, focused ?? grid.querySelector("tbody [tabindex='0']") ?? grid.querySelector("tbody :is(.cell, a)"));
+  }
+}
+
 function step(grid, cell, down, right) {
   const [row, column] = place(cell);
-  const rows = cell.closest("tbody").rows;
-  for (let at = column + right, line = row + down; ; at += right) {
-    const found = rows[line]?.cells[at];
-    if (!found) return;
-    const next = found.querySelector(".cell, a");
-    if (next || !right) {
-      if (!next) return;
-      for (const each of grid.querySelectorAll("[tabindex='0']")) each.tabIndex = -1;
-      next.tabIndex = 0;
+  const line = cell.closest("tbody").rows[row + down];
+  for (let at = column + right; line?.cells[at]; at += right) {
+    const next = line.cells[at].querySelector(".cell, a");
+    if (next) {
+      stopAt(grid, next);
       next.focus();
-      return;
     }
+    if (next || !right) return;
   }
 }
 
@@ -145,6 +152,7 @@ const MOVES = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLe
 document.addEventListener("keydown", (event) => {
   const grid = event.target.closest(".grid");
   const move = MOVES[event.key];
+  if (grid && event.key === "F2") event.target.closest("td")?.querySelector(".pencil, .cell")?.click();
   if (!grid || !move || !event.target.matches(".cell, a")) return;
   event.preventDefault();
   step(grid, event.target, ...move);
@@ -204,4 +212,6 @@ function showAllChosen() {
 }
 
 document.addEventListener("htmx:after:swap", showAllChosen);
+document.addEventListener("htmx:after:swap", stopOnce);
 showAllChosen();
+stopOnce();
