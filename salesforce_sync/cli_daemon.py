@@ -109,7 +109,8 @@ def _server(options: Options, host: str, port: int) -> Running:
     # Imported here: the web framework takes most of a second to load.
     from salesforce_sync.web.serving import Place, Running
 
-    return Running(options.settings(), Place(host=host, port=port))
+    # The settings of the house: the server opens every connection from them, the one that is served here too.
+    return Running(Config.load(options.config), Place(host=host, port=port))
 
 
 @contextmanager

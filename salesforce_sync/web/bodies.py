@@ -67,19 +67,19 @@ class VerifyRequest(Body, frozen=True, kw_only=True):
 
 
 class SessionBegun(Body, frozen=True, kw_only=True):
-    """A session was begun; `statusUrl` and `eventsUrl` tell how far it is."""
+    """A session was begun; the headers `Location` and `Link` (rel="events") say where to look how far it is."""
 
     success: bool = True
     session_id: str
     message: str = "Sync session initiated"
-    status_url: str
-    events_url: str
 
 
 class ObjectBegun(SessionBegun, frozen=True, kw_only=True):
-    """The same for one object, whose answer was not waited for."""
+    """The same for one object, whose answer was not waited for; `statusUrl` tells how far it is."""
 
     object_api_name: str
+    status_url: str
+    events_url: str
 
 
 class ObjectSynced(Body, frozen=True, kw_only=True):

@@ -47,9 +47,7 @@ def begin(
     """
     names = wanted.objects or asked.replica.sync.config.sync.objects
     session = begun(asked, tuple(dict.fromkeys(map(object_name, names))))
-    status_url, events_url = _urls(asked, session)
-    told = bodies.SessionBegun(session_id=session.session_id, status_url=status_url, events_url=events_url)
-    return answered(told)
+    return answered(bodies.SessionBegun(session_id=session.session_id), headers=_places(asked, session))
 
 
 def begun(asked: Asked, names: tuple[str, ...]) -> Session:
@@ -69,6 +67,12 @@ def _urls(asked: Asked, session: Session) -> tuple[str, str]:
     of = "" if asked.replica.id == DEFAULT else f"?connection={quote(asked.replica.id)}"
     base = f"/api/sync/{session.session_id}"
     return base + of, f"{base}/events{of}"
+
+
+def _places(asked: Asked, session: Session) -> dict[str, str]:
+    """Where to look how far it is, in headers: the body is as it was promised, key by key."""
+    status_url, events_url = _urls(asked, session)
+    return {"Location": status_url, "Link": f'<{events_url}>; rel="events"'}
 
 
 @router.get("", **gives(bodies.SessionList))
@@ -144,7 +148,7 @@ def _answer_at_once(asked: Asked, session: Session, name: str) -> Response:
         status_url=status_url,
         events_url=events_url,
     )
-    return answered(begun, 202, {"Location": status_url, "Preference-Applied": "respond-async"})
+    return answered(begun, 202, {**_places(asked, session), "Preference-Applied": "respond-async"})
 
 
 def _answer_of(asked: Asked, task: Task) -> Response:

@@ -67,7 +67,7 @@ def test_it_ends_within_three_seconds_with_a_stream_that_is_open_and_a_sync_that
     headers = {"Authorization": f"Bearer {first['token']}"}
     with httpx2.Client(base_url=first["url"], headers=headers, trust_env=False, timeout=10) as client:
         begun = client.post("/api/sync", json={"objects": ["Lead"]}).json()
-        with client.stream("GET", begun["eventsUrl"]) as stream:
+        with client.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
             lines = stream.iter_lines()
             next(line for line in lines if "syncing" in line)
             seconds, said = end(running, number)

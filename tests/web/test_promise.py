@@ -26,8 +26,10 @@ def test_a_session_is_initiated(api):
 
     body = answer.json()
     assert answer.status_code == 200
-    assert body["success"] is True
-    assert body["message"] == "Sync session initiated"
+    assert list(body) == ["success", "sessionId", "message"]
+    assert (body["success"], body["message"]) == (True, "Sync session initiated")
+    assert answer.headers["Location"] == f"/api/sync/{body['sessionId']}"
+    assert answer.headers["Link"] == f'</api/sync/{body["sessionId"]}/events>; rel="events"'
     assert body["sessionId"].startswith("sync_")
     assert [each["status"] for each in ended(api, body["sessionId"])["objects"]] == ["synced"] * 3
 
@@ -218,7 +220,7 @@ def test_progress_goes_from_pending_through_syncing_to_synced(site, api):
     site.org.create("Contact", [{"LastName": f"Further {number}"} for number in range(4500)])
     begun = api.post("/api/sync", json={"objects": ["Contact", "Produkt3"]}).json()
 
-    with api.stream("GET", begun["eventsUrl"]) as stream:
+    with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
         told = list(events_of(stream))
 
     contact = [each.data for each in told if each.event == "progress" and each.data["objectApiName"] == "Contact"]
@@ -238,12 +240,14 @@ def test_progress_goes_from_pending_through_syncing_to_synced(site, api):
 def test_a_listener_that_comes_back_gets_only_what_it_has_missed(api):
     begun = api.post("/api/sync", json={"objects": ["Contact", "Lead"]}).json()
     ended(api, begun["sessionId"])
-    with api.stream("GET", begun["eventsUrl"]) as stream:
+    with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
         told = list(events_of(stream))
 
-    with api.stream("GET", begun["eventsUrl"], headers={"Last-Event-ID": str(told[-3].id)}) as stream:
+    with api.stream(
+        "GET", f"/api/sync/{begun['sessionId']}/events", headers={"Last-Event-ID": str(told[-3].id)}
+    ) as stream:
         missed = list(events_of(stream))
-    nothing = api.get(begun["eventsUrl"], headers={"Last-Event-ID": str(told[-1].id)})
+    nothing = api.get(f"/api/sync/{begun['sessionId']}/events", headers={"Last-Event-ID": str(told[-1].id)})
 
     assert missed == told[-2:]
     assert nothing.status_code == 204
@@ -256,5 +260,5 @@ def test_a_session_that_is_cancelled_ends_and_keeps_what_is_complete(site, api):
     cancelled = api.post(f"/api/sync/{begun['sessionId']}/cancel").json()
 
     assert cancelled["state"] == "cancelled"
-    with api.stream("GET", begun["eventsUrl"]) as stream:
+    with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
         assert list(events_of(stream))[-1].data["state"] == "cancelled"

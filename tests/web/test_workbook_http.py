@@ -75,7 +75,7 @@ def test_what_is_wrong_comes_back_with_the_reason_beside_it(synced):
 
 def test_after_a_session_the_workbook_is_current_and_made_once(site, synced, tmp_path):
     begun = synced.post("/api/sync", json={"objects": ["Account", "Contact", "Lead"]}).json()
-    while (session := synced.get(begun["statusUrl"]).json())["state"] == "running":
+    while (session := synced.get(f"/api/sync/{begun['sessionId']}").json())["state"] == "running":
         time.sleep(0.05)
     file = tmp_path / "Revenue_Cloud_Data.xlsx"
     made = file.stat()

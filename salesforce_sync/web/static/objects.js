@@ -163,7 +163,8 @@ document.getElementById("sync")?.addEventListener("click", async (event) => {
       showProgress({ objectApiName: name, status: "pending", percent: 0, recordCount: Number(row?.dataset.count ?? 0) });
     }
     chosen.clear();
-    follow(begun.eventsUrl);
+    const of = page.connection === "default" ? "" : `?connection=${encodeURIComponent(page.connection)}`;
+    follow(`/api/sync/${begun.sessionId}/events${of}`);
   } catch (error) {
     page.tell("bad", error.message);
   }
