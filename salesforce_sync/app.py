@@ -37,7 +37,7 @@ from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sen
 from salesforce_sync.models.lead import Lead
 from salesforce_sync.models.opportunity import Opportunity
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
-from salesforce_sync.models.outbox import Change, Diff, Push, Wanted
+from salesforce_sync.models.outbox import EVERYTHING, Change, Diff, Push, Wanted
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Run
 from salesforce_sync.models.schema import ObjectSummary
@@ -457,9 +457,12 @@ class SFSync:
 
     # ── edits on their way ───────────────────────────────────────────────────────────────────────────────────────
 
-    def outbox(self) -> tuple[Change, ...]:
-        """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
-        return self._store.changes()
+    def outbox(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
+        """Every edit that the org has not taken yet, one change a record, in the order in which they were begun.
+
+        Or only those that are `wanted`.
+        """
+        return self._store.changes(wanted)
 
     def waiting(self, object_name: str, record_id: str) -> Change | None:
         """What of this record the org has not taken yet."""

@@ -332,9 +332,10 @@ class SignalList(Body, frozen=True, kw_only=True):
 
 
 class OutboxBody(Body, frozen=True, kw_only=True):
-    """Every edit that the org has not taken yet."""
+    """The edits that the org has not taken yet: the first 10,000 of `total`."""
 
     success: bool = True
+    total: int
     changes: list[ChangeBody]
 
 

@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.inbox import InboxItem, Side
+from salesforce_sync.models.outbox import Wanted
+from salesforce_sync.ports import MOST_LISTED
 from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
@@ -23,9 +25,9 @@ router = APIRouter(prefix="/api", tags=["two-way"])
 @router.get("/outbox", **gives(bodies.OutboxBody))
 def outbox(asked: Viewing) -> Response:
     """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
-    return answered(
-        bodies.OutboxBody(changes=[asked.replica.shown.change(each) for each in asked.replica.sync.outbox()])
-    )
+    sync, shown = asked.replica.sync, asked.replica.shown
+    first = sync.outbox(Wanted(most=MOST_LISTED))
+    return answered(bodies.OutboxBody(total=sync.outbox_count(), changes=[shown.change(each) for each in first]))
 
 
 @router.get("/diff", **gives(bodies.DiffBody))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from salesforce_sync.errors import ProductionUnconfirmed, RecordNotFound
-from salesforce_sync.models.outbox import Change, ChangeState, Operation
+from salesforce_sync.models.outbox import Change, ChangeState, Diff, Operation, Wanted
 from salesforce_sync.web import bodies, routes_two_way
 from salesforce_sync.web.asking import Asked
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show
@@ -31,18 +31,25 @@ def _shown(
     production: str = "",
 ) -> Response:
     sync, shown = asked.replica.sync, asked.replica.shown
+    waiting = sync.diff()
     return show(
         request,
         asked,
         "changes.html",
         "changes",
-        diff=shown.diff(sync.diff()),
+        diff=shown.diff(waiting),
         pushes=[shown.push(each) for each in sync.pushes(10)],
-        can_take_back={each.number for each in sync.outbox() if each.state is ChangeState.WAITING},
+        can_take_back={each.number for each in _all_of(waiting) if each.state is ChangeState.WAITING},
         done=done,
         production=production,
         notice=notice,
     )
+
+
+def _all_of(waiting: Diff) -> tuple[Change, ...]:
+    blocked = (each.change for each in waiting.blocked)
+    rejected = (each.change for each in waiting.rejected)
+    return (*waiting.orders, *blocked, *rejected, *waiting.held)
 
 
 @router.post("/push")
@@ -83,7 +90,7 @@ async def undo(request: Request, asked: Changing, push_id: str) -> Response:
 @router.post("/{number}/take-back")
 def take_back(request: Request, asked: Changing, number: int) -> Response:
     """Give up edits that were not sent yet: the record is again as the org has it."""
-    change = next((each for each in asked.replica.sync.outbox() if each.number == number), None)
+    change = next(iter(asked.replica.sync.outbox(Wanted(numbers=(number,)))), None)
     if change is None:
         raise RecordNotFound("This change is not waiting any more.", hint="Load the screen again.")
     deed = asked.deed("take back", f"{change.object_name}/{change.record_id}", change.operation.value)

@@ -66,7 +66,7 @@ def _listed(asked: Asked, known: KnownConnection) -> ShownConnection:
     sync = asked.house.replicas.get(known.id, asked.caller.user).sync
     may = _may_connect(asked, known)
     return ShownConnection(
-        known, sync.connected_to, len(sync.outbox()), len(sync.inbox()), may, may and known.id != DEFAULT
+        known, sync.connected_to, sync.outbox_count(), sync.inbox_count(), may, may and known.id != DEFAULT
     )
 
 

@@ -74,7 +74,7 @@ def _mark(text: str) -> str:
 def _slot(asked: Asked, name: str, record_id: str, field: str) -> Slot:
     sync = asked.replica.sync
     schema, row = row_of(sync, object_name(name), record_id)
-    rows = Rows(sync, schema, Marks(sync, schema.name), may_change=schema.updateable)
+    rows = Rows(sync, schema, Marks(sync, schema.name, [str(row[0])]), may_change=schema.updateable)
     return rows.slots(row, [schema.field(field)])[0]
 
 

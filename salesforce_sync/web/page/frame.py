@@ -111,8 +111,8 @@ def show(request: Request, asked: Asked, name: str, tab: str, /, **values: Any) 
         "org_url": sync.connected_to,
         "known": known,
         "base": f"/org/{quote(here.id, safe='')}",
-        "outbox_count": len(sync.outbox()),
-        "inbox_count": len(sync.inbox()),
+        "outbox_count": sync.outbox_count(),
+        "inbox_count": sync.inbox_count(),
         "notice": None,
     } | values
     return framed(name, caller, **values)

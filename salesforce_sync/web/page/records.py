@@ -43,7 +43,7 @@ def grid(request: Request, asked: Looking, objectApiName: str) -> Response:
     conditions = _conditions(collection, look)
     schema, found = collection.page(look.selection, **conditions)
     columns, shown = columns_of(look, schema), found[:ROWS]
-    marks = Marks(asked.replica.sync, schema.name)
+    marks = Marks(asked.replica.sync, schema.name, [str(row[0]) for row in shown])
     rows = Rows(asked.replica.sync, schema, marks, may_change=may_change(asked.caller) and schema.updateable)
     return show(
         request,
@@ -85,7 +85,7 @@ def record(request: Request, asked: Looking, objectApiName: str, recordId: str) 
     """One record: its fields, what waits of it, its history."""
     schema, row = row_of(asked.replica.sync, object_name(objectApiName), recordId)
     sync, record_id = asked.replica.sync, str(row[0])
-    marks = Marks(sync, schema.name)
+    marks = Marks(sync, schema.name, [record_id])
     rows = Rows(sync, schema, marks, may_change=may_change(asked.caller) and schema.updateable)
     slots = rows.slots(row, schema.columns)
     change = marks.changes.get(record_id)
@@ -141,6 +141,7 @@ def _relatives(asked: Asked, name: str, field: Field, record_id: str) -> Relativ
     if not found:
         return None
     columns = tuple(each for each in usual_columns(schema) if each != field)[:3]
-    rows = Rows(asked.replica.sync, schema, Marks(asked.replica.sync, name), may_change=False)
+    ids = [str(row[0]) for row in found[:RELATIVES]]
+    rows = Rows(asked.replica.sync, schema, Marks(asked.replica.sync, name, ids), may_change=False)
     slots = [rows.slots(row, columns) for row in found[:RELATIVES]]
     return Relatives(name, schema.label_plural or schema.label, field, columns, slots, len(found) > RELATIVES)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import NotSynced, RecordNotFound
 from salesforce_sync.models.inbox import InboxItem
-from salesforce_sync.models.outbox import Change
+from salesforce_sync.models.outbox import Change, Wanted
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.ports import Selection
 from salesforce_sync.web.rows import form
@@ -45,11 +45,12 @@ class Slot:
 
 
 class Marks:
-    """What of an object's records waits to be sent, or to be decided."""
+    """What of these records of an object waits to be sent, or to be decided."""
 
-    def __init__(self, sync: SFSync, object_name: str) -> None:
+    def __init__(self, sync: SFSync, object_name: str, record_ids: Sequence[str]) -> None:
+        waiting = sync.outbox(Wanted(records=record_ids)) if record_ids else ()
         self.changes: Mapping[str, Change] = {
-            each.record_id: each for each in sync.outbox() if each.object_name == object_name
+            each.record_id: each for each in waiting if each.object_name == object_name
         }
         self.items: Mapping[str, InboxItem] = {
             each.record_id: each for each in sync.inbox() if each.object_name == object_name
