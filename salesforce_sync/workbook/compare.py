@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final
 
 from salesforce_sync.errors import Misuse
@@ -65,6 +66,8 @@ class Comparison:
         self._store, self._ledger, self._metadata, self._tell = store, ledger, metadata, tell
         self._externals: list[tuple[str, str]] = []
         self._tallies: dict[str, Tally] = {}
+        self.notes: list[str] = []
+        """What a person should know of the sheets, beyond their rows."""
 
     def run(self, reader: WorkbookReader, parts: Sequence[ObjectPart], *, delete_missing: bool) -> tuple[Counts, ...]:
         """Compare every row; gives the counts of each object."""
@@ -83,6 +86,8 @@ class Comparison:
     def _sheet(self, reader: WorkbookReader, part: ObjectPart, sheet: Sheet) -> None:
         rows = reader.rows(sheet)
         places = find_places(part, sheet, next(rows, None))
+        if gone := [header for name, header in part.entry.header_of.items() if name not in places.fields]:
+            self.notes.append(f"{sheet.name} has no column {', '.join(map(repr, gone))}: nothing of it is read.")
         name, tally = part.schema.name, self._tallies[part.schema.name]
         quick = QuickLook(part.fields, quick_columns(part.fields, places.fields))
         id_column, row_column = places.fields[ID], places.row
@@ -253,8 +258,11 @@ class Comparison:
         gone = (part.entry.record_count or 0) - self._ledger.seen(name)
         if gone <= 0:
             return
+        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
+        certain = not delete or sum(1 for _ in islice(self._candidates(part), gone + 1)) <= gone
         for row in self._candidates(part):
-            self._ledger.put(self._removed(part, row, delete=delete))
+            change = self._removed(part, row, delete=delete and certain)
+            self._ledger.put(change if certain else _spoilt(change))
 
     def _candidates(self, part: ObjectPart) -> Iterator[dict[str, Stored]]:
         """Records that have no row, and were here at the export as far as their times tell."""
@@ -387,6 +395,11 @@ class Comparison:
             )
             for name, kinds in found.items()
         )
+
+
+def _spoilt(change: RowChange) -> RowChange:
+    why = "More records have no row than rows are gone, so which were exported is not known. Delete it by its row."
+    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(why),))
 
 
 def spoil_lacking(ledger: Ledger, why: str) -> None:

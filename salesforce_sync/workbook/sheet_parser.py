@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite, nan
 from typing import Any
 
 from salesforce_sync.errors import NotAWorkbook, WorkbookTooLarge
@@ -176,7 +177,7 @@ class SheetParser:
         if self._kind == "inlineStr":
             return unescaped("".join(self._runs or ())) or None
         if not text and not (text == "" and self._kind == "str"):
-            return Uncounted() if self._formula else None
+            return Uncounted("=") if self._formula else None
         match self._kind:
             case "s":
                 return self._shared(text)
@@ -198,7 +199,9 @@ class SheetParser:
         try:
             number = float(text)
         except ValueError:
-            raise self._malformed(f"a cell has {text[:20]!r} for a number") from None
+            number = nan
+        if not isfinite(number):
+            raise self._malformed(f"a cell has {text[:20]!r} for a number")
         return self._reading.dated(number) if self._style in self._reading.dates else number
 
     def _malformed(self, why: str) -> NotAWorkbook:

@@ -231,8 +231,9 @@ def test_values_and_dates_come_back_from_openpyxl(tmp_path):
 
     ((_, found),) = read(tmp_path / "book.xlsx")
 
-    assert found == {0: "text", 1: 12.5, 2: True, 3: 45306.4375, 5: ""}
+    assert found == {0: "text", 1: 12.5, 2: True, 3: 45306.4375, 5: "="}
     assert isinstance(found[3], Dated)
+    assert isinstance(found[5], Uncounted)
 
 
 def test_many_shared_strings_wait_on_disk(tmp_path, monkeypatch):
