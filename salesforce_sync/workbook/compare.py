@@ -172,6 +172,7 @@ class Comparison:
 
     def _note(self, change: RowChange, read: Read) -> None:
         """Into the ledger, with what is to be looked up once every row is known."""
+        change = self._of_right_objects(change)
         known = self._known(change)
         self._ledger.put(change if known is None else known, looks=bool(read.references or read.externals))
         if change.kind is Kind.NEW:
@@ -180,6 +181,25 @@ class Comparison:
             for cell in change.cells:
                 if schema.field(cell.field).external_id and cell.new is not None:
                     self._ledger.offer(change.object_name, cell.field, str(cell.new), change.name)
+
+    def _of_right_objects(self, change: RowChange) -> RowChange:
+        """The same, with a problem for each lookup whose id begins as those of no object that it takes."""
+        schema = self._store.schema(change.object_name)
+        assert schema is not None
+        problems = []
+        for cell in change.cells if change.kind in (Kind.NEW, Kind.EDITED) else ():
+            each = schema.field(cell.field)
+            if each.type is FieldType.REFERENCE and _is_id(cell.new):
+                begins = self._prefixes(each.reference_to)
+                if begins and str(cell.new)[:3] not in begins:
+                    why = f"{cell.new} is no id of {' or '.join(each.reference_to)}: those begin with"
+                    problems.append(CellProblem(f"{why} {' or '.join(sorted(begins))}.", cell.field))
+        return replace(change, kind=Kind.PROBLEM, problems=tuple(problems)) if problems else change
+
+    def _prefixes(self, objects: Sequence[str]) -> set[str]:
+        """How the ids of these objects begin; nothing if that is not known of one of them."""
+        found = [None if (schema := self._store.schema(name)) is None else schema.key_prefix for name in objects]
+        return {each for each in found if each} if all(found) else set()
 
     def _known(self, change: RowChange) -> RowChange | None:
         """The same, if an import before this one has made its record."""
@@ -429,6 +449,10 @@ def _record_id(cell: Cell) -> str:
         raise Misuse("is no id.", hint="Put the old one back, or empty it to make a new record.")
     text = cell.strip()
     return text if is_local(text) else to_18(text)
+
+
+def _is_id(value: Stored) -> bool:
+    return isinstance(value, str) and len(value) == 18 and value.isalnum()
 
 
 def _plain(cell: Cell) -> str:

@@ -1,6 +1,7 @@
 """What a person does in a workbook, and what an import makes of it."""
 
 import shutil
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -198,6 +199,17 @@ def test_a_cell_that_cannot_be_taken_says_why(store, book, field, cell, why):
     assert [each.field for each in found.problems] == [field]
     assert why in found.message
     assert store.changes() == ()
+
+
+def test_an_id_of_another_object_is_told(store, book):
+    store.adopt(replace(ACCOUNT, key_prefix="001"))
+    typed(book, ParentId=JANE)
+    typed(book, record_id=BOLT, ParentId=ACME)
+
+    found = changes(store, book)
+
+    assert [(each.record_id, each.kind) for each in found] == [(ACME, Kind.PROBLEM), (BOLT, Kind.EDITED)]
+    assert found[0].message == f"ParentId: {JANE} is no id of Account: those begin with 001."
 
 
 def test_an_error_of_a_formula_is_no_value(store, book):
