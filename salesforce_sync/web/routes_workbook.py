@@ -166,6 +166,7 @@ def _preview(asked: Asked, upload: Upload, limit: int) -> bodies.PreviewBody:
         objects=counts,
         good=seen.good,
         problems=seen.problems,
+        notes=list(seen.notes),
         rows=rows,
         more=total - len(rows),
         applied=upload.imported is not None,
