@@ -29,6 +29,7 @@ def preview_document(preview: Preview, limit: int) -> dict[str, Any]:
         "objects": [asdict(each) | {"object": each.object_name} for each in preview.counts],
         "good": preview.good,
         "problems": preview.problems,
+        "notes": list(preview.notes),
         "changes": rows,
         "more": total - len(rows),
     }
@@ -59,11 +60,13 @@ def _changed(counts: Counts) -> int:
 
 def say_preview(preview: Preview, values: Values, limit: int) -> None:
     """Show what is new, edited and gone, and what is wrong; then what to do next."""
+    for note in preview.notes:
+        say(clean(note))
     if preview.empty:
         say("The workbook shows what was exported: nothing to import.")
         return
     heads = ("object", "unchanged", "new", "edited", "cells", "deleted", "removed", "problems", "known")
-    say_table(heads, [_line(each) for each in preview.counts])
+    say_table(heads, [_line(each) for each in preview.counts if _changed(each)])
     say()
     shown = 0
     for change in islice(preview.changes(), limit):

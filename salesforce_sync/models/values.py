@@ -195,6 +195,9 @@ def read_text(kind: FieldType, text: str) -> object:
                 raise Misuse(f"{text!r} is neither true nor false.")
             return plain.casefold() in _YES
         case FieldType.INTEGER:
+            # int() would take 1_000, and digits of any script.
+            if not _WHOLE.fullmatch(plain):
+                raise Misuse(f"{text!r} is not a whole number, such as 1200.")
             return _read(int, plain, "a whole number, such as 1200")
         case FieldType.DECIMAL:
             # Decimal() would take 1_000 and NaN: what a person meant by them is not clear.
@@ -213,6 +216,7 @@ def read_text(kind: FieldType, text: str) -> object:
     return text
 
 
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 

@@ -98,6 +98,7 @@ def new_private(file: Path) -> Iterator[BinaryIO]:
     """A stream to write the file's content into: it takes the file's place when the block ends, whole, and not at all
     if the block fails. `StoreBusy` while somebody else writes the same file."""
     with on_disk(file.parent):
+        _check_replaceable(file)
         stream = _claim_aside(file)
     try:
         with on_disk(file.parent):
@@ -111,6 +112,14 @@ def new_private(file: Path) -> Iterator[BinaryIO]:
         raise
     finally:
         stream.close()
+
+
+def _check_replaceable(file: Path) -> None:
+    """Renaming takes the place of a device such as /dev/null too: for everybody, and until the next start."""
+    if file.is_dir():
+        raise StoreTrouble(f"{file} is a folder.", hint="Give the name of a file.")
+    if file.exists() and not file.is_file():
+        raise StoreTrouble(f"{file} is no file that can be replaced.", hint="Give the name of another file.")
 
 
 def _claim_aside(file: Path) -> BinaryIO:

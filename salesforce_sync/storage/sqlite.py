@@ -442,9 +442,11 @@ class SqliteStore:
         with translated(self.path):
             reader = self._connections.reader()
             reader.execute("BEGIN")
-            try:
-                yield
-            finally:
+        # What fails in the block is its own: a file that it cannot write is not this one.
+        try:
+            yield
+        finally:
+            with translated(self.path):
                 reader.execute("END")
 
     def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:

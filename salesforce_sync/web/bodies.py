@@ -606,6 +606,8 @@ class PreviewBody(Body, frozen=True, kw_only=True):
     objects: list[PreviewCounts]
     good: int
     problems: int
+    notes: list[str]
+    """Columns that are not read, because their header is gone."""
     rows: list[PreviewRow]
     more: int
     applied: bool

@@ -169,6 +169,7 @@ def preview_of(asked: Asked, upload: Upload, limit: int) -> bodies.PreviewBody:
         objects=counts,
         good=seen.good,
         problems=seen.problems,
+        notes=list(seen.notes),
         rows=rows,
         more=total - len(rows),
         applied=upload.imported is not None,

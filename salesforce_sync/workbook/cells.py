@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -160,11 +161,14 @@ _MEANT = {
 
 def _from_text(kind: FieldType, text: str) -> Stored:
     if kind is FieldType.DATETIME and _NO_ZONE.fullmatch(text.strip()):
-        text = f"{text.strip()}Z"  # the column's header says that its times are UTC
-    return encode(kind, read_text(kind, text))
+        text = f"{text.strip()}{'' if ':' in text else 'T00:00'}Z"  # the column's header says that its times are UTC
+    value = encode(kind, read_text(kind, text))
+    if isinstance(value, float) and not isfinite(value):
+        raise Misuse(f"{text[:20]!r} is larger than a number can be.")
+    return value
 
 
-_NO_ZONE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
+_NO_ZONE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?", re.ASCII)
 
 
 def _from_number(kind: FieldType, number: int | float) -> Stored:
@@ -181,8 +185,8 @@ def _from_number(kind: FieldType, number: int | float) -> Stored:
             return moment_of(number)[:10]
         case FieldType.DATETIME:
             return moment_of(number)
-    milliseconds = round(number * DAY_MILLISECONDS)
-    if not 0 <= milliseconds < DAY_MILLISECONDS:
+    milliseconds = round(number * DAY_MILLISECONDS) if 0 <= number < 1 else DAY_MILLISECONDS
+    if milliseconds >= DAY_MILLISECONDS:
         raise Misuse(f"{shown(number)} is not a time of day.", hint="Write it as 14:30:00.")
     return f"{(datetime(1970, 1, 1) + timedelta(milliseconds=milliseconds)).isoformat(timespec='milliseconds')[11:]}Z"
 

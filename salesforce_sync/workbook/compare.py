@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final
 
 from salesforce_sync.errors import Misuse
@@ -65,6 +66,8 @@ class Comparison:
         self._store, self._ledger, self._metadata, self._tell = store, ledger, metadata, tell
         self._externals: list[tuple[str, str]] = []
         self._tallies: dict[str, Tally] = {}
+        self.notes: list[str] = []
+        """What a person should know of the sheets, beyond their rows."""
 
     def run(self, reader: WorkbookReader, parts: Sequence[ObjectPart], *, delete_missing: bool) -> tuple[Counts, ...]:
         """Compare every row; gives the counts of each object."""
@@ -83,6 +86,8 @@ class Comparison:
     def _sheet(self, reader: WorkbookReader, part: ObjectPart, sheet: Sheet) -> None:
         rows = reader.rows(sheet)
         places = find_places(part, sheet, next(rows, None))
+        if gone := [header for name, header in part.entry.header_of.items() if name not in places.fields]:
+            self.notes.append(f"{sheet.name} has no column {', '.join(map(repr, gone))}: nothing of it is read.")
         name, tally = part.schema.name, self._tallies[part.schema.name]
         quick = QuickLook(part.fields, quick_columns(part.fields, places.fields))
         id_column, row_column = places.fields[ID], places.row
@@ -167,6 +172,7 @@ class Comparison:
 
     def _note(self, change: RowChange, read: Read) -> None:
         """Into the ledger, with what is to be looked up once every row is known."""
+        change = self._of_right_objects(change)
         known = self._known(change)
         self._ledger.put(change if known is None else known, looks=bool(read.references or read.externals))
         if change.kind is Kind.NEW:
@@ -175,6 +181,25 @@ class Comparison:
             for cell in change.cells:
                 if schema.field(cell.field).external_id and cell.new is not None:
                     self._ledger.offer(change.object_name, cell.field, str(cell.new), change.name)
+
+    def _of_right_objects(self, change: RowChange) -> RowChange:
+        """The same, with a problem for each lookup whose id begins as those of no object that it takes."""
+        schema = self._store.schema(change.object_name)
+        assert schema is not None
+        problems = []
+        for cell in change.cells if change.kind in (Kind.NEW, Kind.EDITED) else ():
+            each = schema.field(cell.field)
+            if each.type is FieldType.REFERENCE and _is_id(cell.new):
+                begins = self._prefixes(each.reference_to)
+                if begins and str(cell.new)[:3] not in begins:
+                    why = f"{cell.new} is no id of {' or '.join(each.reference_to)}: those begin with"
+                    problems.append(CellProblem(f"{why} {' or '.join(sorted(begins))}.", cell.field))
+        return replace(change, kind=Kind.PROBLEM, problems=tuple(problems)) if problems else change
+
+    def _prefixes(self, objects: Sequence[str]) -> set[str]:
+        """How the ids of these objects begin; nothing if that is not known of one of them."""
+        found = [None if (schema := self._store.schema(name)) is None else schema.key_prefix for name in objects]
+        return {each for each in found if each} if all(found) else set()
 
     def _known(self, change: RowChange) -> RowChange | None:
         """The same, if an import before this one has made its record."""
@@ -253,8 +278,11 @@ class Comparison:
         gone = (part.entry.record_count or 0) - self._ledger.seen(name)
         if gone <= 0:
             return
+        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
+        certain = not delete or sum(1 for _ in islice(self._candidates(part), gone + 1)) <= gone
         for row in self._candidates(part):
-            self._ledger.put(self._removed(part, row, delete=delete))
+            change = self._removed(part, row, delete=delete and certain)
+            self._ledger.put(change if certain else _spoilt(change))
 
     def _candidates(self, part: ObjectPart) -> Iterator[dict[str, Stored]]:
         """Records that have no row, and were here at the export as far as their times tell."""
@@ -389,6 +417,11 @@ class Comparison:
         )
 
 
+def _spoilt(change: RowChange) -> RowChange:
+    why = "More records have no row than rows are gone, so which were exported is not known. Delete it by its row."
+    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(why),))
+
+
 def spoil_lacking(ledger: Ledger, why: str) -> None:
     """Rows that refer to a new row that cannot be taken in cannot be taken in either, and so on."""
     while ledger.has_lacking():
@@ -416,6 +449,10 @@ def _record_id(cell: Cell) -> str:
         raise Misuse("is no id.", hint="Put the old one back, or empty it to make a new record.")
     text = cell.strip()
     return text if is_local(text) else to_18(text)
+
+
+def _is_id(value: Stored) -> bool:
+    return isinstance(value, str) and len(value) == 18 and value.isalnum()
 
 
 def _plain(cell: Cell) -> str:

@@ -60,11 +60,12 @@ class Preview:
         counts: tuple[Counts, ...],
         ledger: Ledger,
         digest: bytes,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.path, self.wanted = path, wanted
         self.export_id = metadata.export_id
         self.exported_at = metadata.exported_at
-        self.counts = counts
+        self.counts, self.notes = counts, notes
         self._ledger, self._digest = ledger, digest
         self._applied = False
 
@@ -127,7 +128,7 @@ def preview(store: Store, path: Path, wanted: Wanted, tell: Tell = _quiet) -> Pr
             comparison = Comparison(store, ledger, metadata, tell)
             parts = parts_of(reader, metadata, store)
             counts = comparison.run(reader, parts, delete_missing=wanted.delete_missing)
-        return Preview(path, wanted, metadata, counts, ledger, digest)
+        return Preview(path, wanted, metadata, counts, ledger, digest, tuple(comparison.notes))
     except BaseException:
         ledger.close()
         raise
@@ -149,10 +150,11 @@ def apply(store: Store, seen: Preview, open_result: Open) -> Imported:
     ledger, imported = application.run(), application.imported
     if imported.refused:
         password = seen.wanted.password if is_locked(seen.path) else None
-        with _opened(seen.path, seen.wanted) as reader, open_result(result_path(seen.path)) as out:
+        result = result_path(seen.path)
+        with _opened(seen.path, seen.wanted) as reader, open_result(result) as out:
             parts = parts_of(reader, read_facts(reader, seen.wanted.org_id), store)
             write_result(out, reader, parts, ledger, password)
-        imported.result = result_path(seen.path)
+        imported.result = result
     return imported
 
 

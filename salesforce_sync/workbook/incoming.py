@@ -26,7 +26,10 @@ class CellError(str):
 
 
 class Uncounted(str):
-    """A formula whose value the file does not have: the program that wrote it has not worked it out."""
+    """A formula whose value the file does not have: the program that wrote it has not worked it out.
+
+    It is no empty text: an empty cell shows a null, and nobody would hear of the formula.
+    """
 
     __slots__ = ()
 

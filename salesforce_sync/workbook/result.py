@@ -23,8 +23,12 @@ _LEVEL: Final = 1
 
 
 def result_path(path: Path) -> Path:
-    """Where the copy goes: beside the workbook."""
-    return path.with_name(f"{path.stem}.result{path.suffix}")
+    """Where the copy goes: beside the workbook, and never over another copy, in which somebody may be mending rows."""
+    found, number = path.with_name(f"{path.stem}.result{path.suffix}"), 2
+    while found.exists():
+        found = path.with_name(f"{path.stem}.result-{number}{path.suffix}")
+        number += 1
+    return found
 
 
 def write_result(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from math import isfinite, nan
 from typing import Any
 
 from salesforce_sync.errors import NotAWorkbook, WorkbookTooLarge
@@ -12,6 +14,7 @@ from salesforce_sync.workbook.incoming import (
     Cell,
     CellError,
     Columns,
+    Dated,
     Reading,
     Row,
     Uncounted,
@@ -20,6 +23,7 @@ from salesforce_sync.workbook.package import damaged
 from salesforce_sync.workbook.strings import TEXT_AT_MOST, too_long, unescaped
 
 DEEPEST = 64
+_DAY_ZERO = datetime(1899, 12, 30)
 _TAGS = ("worksheet", "sheetData", "row", "c", "v", "is", "t", "f", "rPh")
 
 
@@ -176,7 +180,7 @@ class SheetParser:
         if self._kind == "inlineStr":
             return unescaped("".join(self._runs or ())) or None
         if not text and not (text == "" and self._kind == "str"):
-            return Uncounted() if self._formula else None
+            return Uncounted("=") if self._formula else None
         match self._kind:
             case "s":
                 return self._shared(text)
@@ -184,6 +188,8 @@ class SheetParser:
                 return self._numeric(text)
             case "b":
                 return text.strip() in ("1", "true")
+            case "d":
+                return self._moment(text)
             case "e":
                 return CellError(text)
         return unescaped(text)
@@ -198,8 +204,18 @@ class SheetParser:
         try:
             number = float(text)
         except ValueError:
-            raise self._malformed(f"a cell has {text[:20]!r} for a number") from None
+            number = nan
+        if not isfinite(number):
+            raise self._malformed(f"a cell has {text[:20]!r} for a number")
         return self._reading.dated(number) if self._style in self._reading.dates else number
+
+    def _moment(self, text: str) -> Cell:
+        """A date or time as Strict Open XML has it, in ISO's form and not as a number."""
+        try:
+            moment = datetime.fromisoformat(f"1899-12-30{text}" if text.startswith("T") else text).replace(tzinfo=None)
+        except ValueError:
+            raise self._malformed(f"a cell has {text[:20]!r} for a date") from None
+        return Dated((moment - _DAY_ZERO) / timedelta(days=1))
 
     def _malformed(self, why: str) -> NotAWorkbook:
         return damaged(self._path, f"row {self.row}: {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from salesforce_sync.workbook.incoming import Cell, Columns, Reading, Row
 from salesforce_sync.workbook.strings import unescaped, without_entities
@@ -67,10 +68,10 @@ class RowPattern:
                     value = number == "1"
                     if not value and number != "0":
                         return 0
-                elif style in dates:
-                    value = dated(float(number))
                 else:
-                    value = float(number)
+                    value = dated(float(number)) if style in dates else float(number)
+                    if not isfinite(value):
+                        return 0
             except (ValueError, LookupError):
                 return 0
             cells[columns[letters]] = value

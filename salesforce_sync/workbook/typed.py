@@ -61,8 +61,7 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
     elif field.type in _NUMBERS and isinstance(cell, str) and "," in cell:
         raise Misuse(f"{cell!r} has a comma: it can be read two ways.", hint="Write it as 1234.5.")
     value = from_cell(field.type, cell)
-    if field.type is FieldType.DECIMAL:
-        _check_size(field, value)
+    _check_range(field, value)
     return value
 
 
@@ -95,10 +94,11 @@ def _text(field: Field, cell: Cell) -> Stored:
 def _picked(field: Field, text: str) -> str:
     several = field.salesforce_type == "multipicklist"
     parts = [part.strip() for part in text.split(";") if part.strip()] if several else [text]
-    return ";".join(_one_picked(field, part) for part in parts)
+    return ";".join(dict.fromkeys(_one_picked(field, part) for part in parts))
 
 
 def _one_picked(field: Field, text: str) -> str:
+    text = text.strip()
     active = {value.casefold(): value for value, is_active in field.picklist if is_active}
     found = active.get(text.casefold())
     if found is not None:
@@ -114,6 +114,16 @@ def _some(field: Field) -> str:
 
 
 # ── numbers and times ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_range(field: Field, value: Stored) -> None:
+    """`Misuse` for what no org takes: it would wait in the inbox, long after whoever typed it has gone."""
+    if field.type is FieldType.DECIMAL:
+        _check_size(field, value)
+    elif field.type is FieldType.INTEGER and not -(2**31) <= int(value or 0) < 2**31:
+        raise Misuse("is larger than a whole number can be in Salesforce (2,147,483,647).")
+    elif field.type in (FieldType.DATE, FieldType.DATETIME) and not "1700" <= str(value)[:4] <= "4000":
+        raise Misuse("is no day that Salesforce knows (1700-01-01 to 4000-12-31).")
 
 
 def _check_size(field: Field, value: Stored) -> None:

@@ -1,6 +1,7 @@
 """The replica as a workbook: from the command line to what other programs make of the file."""
 
 import io
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -127,16 +128,22 @@ def test_an_object_of_a_set_that_is_not_here_is_a_note_and_no_failure(user):
         (["Contakt"], 6, "Contact"),
         (["--set", "revenue-clod"], 2, "revenue-cloud"),
         (["-o", "nowhere/book.xlsx"], 1, "nowhere"),
+        (["-o", "data"], 1, "is a folder"),
+        (["-o", "pipe"], 1, "is no file that can be replaced"),
         (["--password"], 2, "SF_WORKBOOK_PASSWORD"),
     ],
 )
 def test_what_cannot_be_exported_is_said_and_leaves_no_file(replica, arguments, code, says):
     cli, _ = replica
+    pipe = cli.folder / "pipe"
+    if not pipe.exists():
+        os.mkfifo(pipe)
     there = set(cli.folder.iterdir())
 
     done = cli("export", *arguments)
 
     assert done.code == code
+    assert pipe.is_fifo()
     assert says in done.err
     assert set(cli.folder.iterdir()) == there
 

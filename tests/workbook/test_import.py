@@ -1,6 +1,7 @@
 """What a person does in a workbook, and what an import makes of it."""
 
 import shutil
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -119,7 +120,9 @@ def test_an_edited_cell_is_told_old_and_new(store, book):
         ("Phone", "=1+1", None),
         ("Name", " x ", " x "),
         ("Rating", "hot", "Hot"),
+        ("Rating", " hot ", "Hot"),
         ("Tags__c", "red; blue", "red;blue"),
+        ("Tags__c", "red;Red", "red"),
         ("Active__c", False, 0),
         ("Active__c", "false", 0),
         ("Employees__c", "12", 12),
@@ -128,6 +131,7 @@ def test_an_edited_cell_is_told_old_and_new(store, book):
         ("Founded__c", date(2026, 4, 3), "2026-04-03"),
         ("Founded__c", "2026-04-03", "2026-04-03"),
         ("Seen__c", datetime(2026, 4, 3, 14, 30, 1), "2026-04-03T14:30:01.000Z"),
+        ("Seen__c", "2026-04-03", "2026-04-03T00:00:00.000Z"),
         ("Seen__c", "2026-04-03 14:30", "2026-04-03T14:30:00.000Z"),
         ("Seen__c", "2026-04-03T14:30:00+02:00", "2026-04-03T12:30:00.000Z"),
         ("Opens__c", "08:15", "08:15:00.000Z"),
@@ -152,6 +156,10 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
     [
         ("Employees__c", "many", "whole number"),
         ("Employees__c", 1.5, "whole number"),
+        ("Employees__c", "1_000", "whole number"),
+        ("Employees__c", "\uff11\uff12", "whole number"),
+        ("Employees__c", 2**31, "larger"),
+        ("Revenue__c", "1e999", "larger"),
         ("Revenue__c", "1,234.50", "comma"),
         ("Revenue__c", "1,5", "comma"),
         ("Revenue__c", date(2026, 1, 1), "is a date"),
@@ -165,6 +173,9 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Founded__c", "03/04/2026", "two ways"),
         ("Founded__c", "13.04.2026", "2026-01-31"),
         ("Founded__c", 2026, "not a date"),
+        ("Founded__c", "1699-12-31", "1700-01-01"),
+        ("Founded__c", date(4001, 1, 1), "4000-12-31"),
+        ("Founded__c", "=TODAY()", "formula"),
         ("Founded__c", datetime(2026, 1, 1, 12), "time of day"),
         ("Active__c", "perhaps", "true nor false"),
         ("Active__c", None, "empty"),
@@ -188,6 +199,17 @@ def test_a_cell_that_cannot_be_taken_says_why(store, book, field, cell, why):
     assert [each.field for each in found.problems] == [field]
     assert why in found.message
     assert store.changes() == ()
+
+
+def test_an_id_of_another_object_is_told(store, book):
+    store.adopt(replace(ACCOUNT, key_prefix="001"))
+    typed(book, ParentId=JANE)
+    typed(book, record_id=BOLT, ParentId=ACME)
+
+    found = changes(store, book)
+
+    assert [(each.record_id, each.kind) for each in found] == [(ACME, Kind.PROBLEM), (BOLT, Kind.EDITED)]
+    assert found[0].message == f"ParentId: {JANE} is no id of Account: those begin with 001."
 
 
 def test_an_error_of_a_formula_is_no_value(store, book):
@@ -497,6 +519,16 @@ def test_a_missing_row_deletes_no_record_that_has_changed_or_come_since(store, b
     assert "changed since the export" in found[0].message
 
 
+def test_a_missing_row_deletes_nothing_once_old_records_have_come_into_sight(store, book):
+    edit(book, lambda page: page.delete_rows(row_of(page, BOLT)), "Account")
+    arrive(store, ACCOUNT, row(ACCOUNT, NEW, Name="Shared with us since, and as old as the others"))
+
+    found = changes(store, book, delete_missing=True)
+
+    assert {(each.kind, each.record_id) for each in found} == {(Kind.PROBLEM, BOLT), (Kind.PROBLEM, NEW)}
+    assert "which were exported is not known" in found[0].message
+
+
 def test_the_word_delete_deletes_the_record(store, book):
     typed(book, Change="DELETE")
 
@@ -544,6 +576,18 @@ def refusal(store, path, **more):
     with pytest.raises(WorkbookRefused) as caught:
         preview_of(store, path, **more)
     return caught.value
+
+
+def test_a_header_that_was_renamed_is_told(store, book):
+    def rename(page):
+        put(page, row_of(page, ACME), Phone="2")
+        page.cell(1, column(page, "Phone")).value = "Telephone"
+
+    edit(book, rename, "Account")
+
+    with preview_of(store, book) as preview:
+        assert preview.notes == ("Account has no column 'Phone': nothing of it is read.",)
+        assert preview.empty
 
 
 def test_a_workbook_of_another_org_is_refused(store, book):
@@ -645,6 +689,18 @@ def test_bad_rows_come_back_in_a_copy_with_the_reason_beside_them(store, book):
     assert page.cell(row_of(page, ACME), column(page, "Phone")).value == "2"
     assert back["Contact"].cell(2, column(back["Contact"], "Status")).value == "LastName: cannot be empty."
     assert back.sheetnames == openpyxl.load_workbook(book).sheetnames
+
+
+def test_a_copy_in_which_rows_are_being_mended_is_kept(store, book):
+    typed(book, Employees__c="many")
+    first = apply_to(store, book).result
+    typed(first, Employees__c=12)
+    mended = first.read_bytes()
+
+    second = apply_to(store, book).result
+
+    assert second.name == "book.result-2.xlsx"
+    assert first.read_bytes() == mended
 
 
 def test_the_copy_can_be_mended_and_imported(store, book):

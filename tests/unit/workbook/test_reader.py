@@ -60,6 +60,16 @@ def test_each_kind_of_cell_is_read(read_cells):
     assert [type(found[at]) for at in (2, 3)] == [bool, bool]
 
 
+def test_a_date_of_strict_open_xml_is_a_date(read_cells):
+    found = read_cells(
+        '<c r="A1" t="d"><v>2024-01-15</v></c><c r="B1" t="d"><v>2024-01-15T10:30:00.000Z</v></c>'
+        '<c r="C1" t="d"><v>T10:30:00</v></c>'
+    )
+
+    assert found == {0: 45306.0, 1: 45306.4375, 2: 0.4375}
+    assert {type(each) for each in found.values()} == {Dated}
+
+
 def test_a_formula_counts_by_the_value_that_the_file_has(read_cells):
     found = read_cells('<c r="A1"><f>1+1</f><v>2</v></c><c r="B1" t="str"><f>"a"&amp;"b"</f><v>ab</v></c>')
 
@@ -231,8 +241,9 @@ def test_values_and_dates_come_back_from_openpyxl(tmp_path):
 
     ((_, found),) = read(tmp_path / "book.xlsx")
 
-    assert found == {0: "text", 1: 12.5, 2: True, 3: 45306.4375, 5: ""}
+    assert found == {0: "text", 1: 12.5, 2: True, 3: 45306.4375, 5: "="}
     assert isinstance(found[3], Dated)
+    assert isinstance(found[5], Uncounted)
 
 
 def test_many_shared_strings_wait_on_disk(tmp_path, monkeypatch):
