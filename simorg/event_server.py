@@ -148,6 +148,7 @@ class _Door:
         self.names(first.topic_name, context)
         place = self._place(first, context)
         stream = _Stream(self, context, token, first.topic_name)
+        context.send_initial_metadata(())  # who waits for it knows that what comes from now on is told
         stream.listen(first, requests)
         yield from stream.pages(place, first.replay_preset != pb.LATEST, _page)
 
@@ -184,6 +185,7 @@ class _Door:
         self.names(found.topic, context)
         place = self.org.events.latest() if found.replay is None else self.place(found.replay, context)
         stream = _Stream(self, context, token, found.topic, found)
+        context.send_initial_metadata(())
         stream.listen(first, requests)
         yield from stream.pages(place, found.replay is not None, _managed_page)
 
