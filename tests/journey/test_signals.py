@@ -1,5 +1,6 @@
 """Signals on their way out of a running daemon, whatever becomes of those who are to get them; and on their way in."""
 
+import getpass
 import json
 import shutil
 import socket
@@ -219,6 +220,8 @@ class Broker:
             self.port = free.getsockname()[1]
         self._config = folder / "mosquitto.conf"
         kept = f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
+        # As root it would become a user who may not write here, and forget the sessions with each stop.
+        kept += f"user {getpass.getuser()}\n"
         self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{kept}")
         self._process = None
 
