@@ -192,7 +192,7 @@ class Follower:
             except SyncError as error:
                 failures += 1
                 log.log(_level(error), "Records whose events did not tell everything are read later: %s", error)
-            except Exception:  # as above
+            except Exception:  # without this thread nothing would be read again, and no silent stream be noticed
                 failures += 1
                 log.exception("Reading records again failed")
 
