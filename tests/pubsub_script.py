@@ -105,6 +105,12 @@ class Call:
         self.asked = [first.num_requested]
         self.more = threading.Condition()
 
+    def wait_for(self, count: int) -> int:
+        """Wait until so many events have been asked for in all; gives how many have."""
+        with self.more:
+            assert self.more.wait_for(lambda: sum(self.asked) >= count, 10)
+            return sum(self.asked)
+
     def stay(self) -> Iterator[Any]:
         """Say nothing more until the subscriber goes, or the server."""
         while self.context.is_active() and not self.server.ended.wait(0.02):

@@ -22,6 +22,8 @@ from salesforce_sync.models.values import EXACT_DIGITS, Stored, store_datetime, 
 
 HEADER = "ChangeEventHeader"
 OVERFLOW = "GAP_OVERFLOW"
+BAD_EVENT = "BAD_EVENT"
+"""The code of an event that does not fit its schema."""
 PLANS = 1000
 """Combinations of changed fields that are remembered."""
 _EPOCH = datetime(1970, 1, 1)
@@ -113,7 +115,7 @@ class EventDecoder:
             return self._decoded(record, record[HEADER])
         except (ValueError, LookupError, TypeError, EOFError, ArithmeticError) as bad:
             what = f"{type(bad).__name__}: {bad}"
-            raise RequestRefused(f"An event of {self._schema.name} cannot be read: {what}.", code="BAD_EVENT") from bad
+            raise RequestRefused(f"An event of {self._schema.name} cannot be read: {what}.", code=BAD_EVENT) from bad
 
     def _decoded(self, record: Mapping[str, Any], header: Mapping[str, Any]) -> Decoded:
         if str(header["entityName"]).casefold() != self._schema.name.casefold():

@@ -71,7 +71,8 @@ class RecordEvent:
 class EventPage:
     """Events of one object in the org's order; none, where the org only says that it is still there.
 
-    `replay` is where a later subscription goes on. `unsure`: more of the object has changed than is told.
+    `replay` is where a later subscription goes on; empty, if the org has not said. `unsure`: more of the object has
+    changed than is told.
     """
 
     object_name: str

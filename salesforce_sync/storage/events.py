@@ -132,7 +132,8 @@ class EventMerger:
                 self._prune(db, name)
             if page.unsure:
                 db.execute(_NOTE_UNSURE, (name,))
-            db.execute(_MOVE, (name, page.replay))
+            if page.replay:
+                db.execute(_MOVE, (name, page.replay))
             merged = EventsMerged(name, told, stale)
             self._signals.write_all(db, news_of_events(merged))
         return merged

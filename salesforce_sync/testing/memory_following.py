@@ -51,7 +51,7 @@ class Following(Deciding):
             for key, lacks in folded.again.items():
                 if follow.again.get(key) is not Lack.VALUES:
                     follow.again[key] = lacks
-            follow.replay = page.replay
+            follow.replay = page.replay or follow.replay
             follow.unsure += page.unsure
             return self._kept(EventsMerged(table.schema.name, told, folded.stale))
 
