@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from salesforce_sync.errors import RequestRefused
-from salesforce_sync.models.event import Action, Lack, RecordEvent, composed_name
+from salesforce_sync.models.event import Action, Lack, RecordEvent
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import EXACT_DIGITS, Stored, store_datetime, store_decimal
@@ -91,7 +91,7 @@ class EventDecoder:
         except Exception as bad:  # whatever a schema can be wrong in
             raise RequestRefused(f"The events of {schema.name} cannot be read: {bad}.", code="BAD_SCHEMA") from bad
         carried = {field.name for field in self._fields() if field is not None}
-        composed = {composed_name(schema)}
+        composed = {schema.composed_name}
         missing = [each for each in schema.columns if each.name not in {"Id", "IsDeleted", "SystemModstamp"} | carried]
         derived = [each for each in missing if each.name not in composed | _PERSONAL]
         self._old_lacks = Lack.DERIVED if any(each.calculated for each in derived) else Lack.NOTHING

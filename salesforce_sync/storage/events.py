@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import itemgetter, ne
 
 import apsw
 import msgspec
@@ -58,6 +60,9 @@ SELECT record_id, lacks FROM _sync_read_again WHERE object_name = ? ORDER BY lac
 """
 _READ = "DELETE FROM _sync_read_again WHERE object_name = ? AND record_id = ?"
 _READ_AT = "SELECT read_at FROM _sync_object WHERE name = ?"
+_COME_BACK = """
+DELETE FROM _sync_gone WHERE object_name = ? AND id IN (SELECT value FROM json_each(?))
+"""
 _CONTESTED = """
 SELECT o.record_id, o.operation, e.field, CASE WHEN e.contested THEN e.org ELSE e.base END,
     EXISTS (SELECT 1 FROM _sync_inbox i
@@ -163,11 +168,12 @@ class EventMerger:
                 shown = entering.shown
                 met = [Met(key, shown.get(key), row) for key, row in ((str(row["Id"]), row) for row in edited)]
                 self._judge.settle(db, schema, met)
-        if any(not row.get("IsDeleted") for row in rows):
-            db.execute(entering.texts.come_back, (schema.name,))
+        back = [row["Id"] for row in rows if not row.get("IsDeleted") and entering.lacked(str(row["Id"]))]
+        if back:
+            db.execute(_COME_BACK, (schema.name, msgspec.json.encode(back).decode()))
 
     def _write(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
-        db.executemany(entering.texts.upsert, (tuple(map(row.get, entering.texts.columns)) for row in rows))
+        db.executemany(entering.texts.upsert, map(entering.texts.values, rows))
 
     def _keep_replaced(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
         came = {str(row["Id"]): row for row in rows}
@@ -216,8 +222,8 @@ class _Texts:
     def __init__(self, schema: ObjectSchema) -> None:
         self.schema = schema
         self.columns = tuple(each.name for each in schema.columns)
+        self.values: Callable[[Row], tuple[Stored, ...]] = itemgetter(*self.columns)
         self.select = sql.select_ids(schema)
-        self.come_back = sql.come_back(schema)
         names = [sql.quote(name) for name in self.columns]
         assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
         marks = ", ".join("?" * len(names))
@@ -246,6 +252,11 @@ class _Entering:
         if stamp is not None:  # what was made here, and never read, is not known
             self.known = {key: row for key, row in self.known.items() if row[stamp] is not None}
 
+    def lacked(self, record_id: str) -> bool:
+        """Whether there was no living row here."""
+        row = self.shown.get(record_id)
+        return row is None or bool(row.get("IsDeleted"))
+
     def takes(self, row: Row) -> bool:
         """Whether a row is not older than the one here."""
         here, stamp = self.known.get(str(row["Id"])), self.schema.stamp
@@ -261,8 +272,8 @@ class _Entering:
 
 def _replaced(before: Row, row: Row, *, made_here: bool) -> dict[str, tuple[Stored, Stored]]:
     """The values that differ, old and new; of what was made here, and never read, the nulls were no values."""
-    differing = row.items() - before.items()
-    return {name: (before[name], value) for name, value in differing if not made_here or before[name] is not None}
+    differing = compress(row, map(ne, row.values(), map(before.__getitem__, row)))
+    return {name: (before[name], row[name]) for name in differing if not made_here or before[name] is not None}
 
 
 def _as_the_org_has_it(

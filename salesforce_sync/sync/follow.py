@@ -193,22 +193,10 @@ class Follower:
     # ── reading again, and watching ──────────────────────────────────────────────────────────────────────────────
 
     def _keep(self) -> None:
-        failures = 0
-        while not self.wait(_wait(self._pace, failures) if failures else self._pace.look_every):
+        while not self.wait(self._pace.look_every):
             for stream in self._streams:
                 stream.watch()
-            try:
-                for stream in self._streams:
-                    stream.read_again(self._org)
-                failures = 0
-            except Stopped:
-                return
-            except SyncError as error:
-                failures += 1
-                log.log(_level(error), "Records whose events did not tell everything are read later: %s", error)
-            except Exception:  # without this thread nothing would be read again, and no silent stream be noticed
-                failures += 1
-                log.exception("Reading records again failed")
+                stream.keep(self._org)
 
 
 class _Stream:
@@ -229,6 +217,8 @@ class _Stream:
         self._touched: set[str] | None = None
         self._calls = Savings(pace.calls, pace.call_every, clock.monotonic)
         self._failures = 0
+        self._read_failures = 0
+        self._reads_after = clock.monotonic()
 
     # ── following ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -333,7 +323,31 @@ class _Stream:
 
     # ── reading again ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def read_again(self, org: Org) -> None:
+    def keep(self, org: Org) -> None:
+        """Read again what is to be read, unless that has failed just now. One object's trouble is no other's."""
+        if self._clock.monotonic() < self._reads_after:
+            return
+        try:
+            self._read_again(org)
+            self._read_failures = 0
+        except Stopped:
+            return
+        except SyncError as error:
+            self._put_off()
+            log.log(
+                _level(error), "%s: records whose events did not tell everything are read later: %s", self.name, error
+            )
+            if isinstance(error, ObjectTrouble):
+                self._follower.unsure(self.name)  # its fields may be others by now: a poll describes it anew
+        except Exception:  # without this thread nothing would be read again, and no silent stream be noticed
+            self._put_off()
+            log.exception("%s: reading records again failed", self.name)
+
+    def _put_off(self) -> None:
+        self._read_failures += 1
+        self._reads_after = self._clock.monotonic() + _wait(self._pace, self._read_failures)
+
+    def _read_again(self, org: Org) -> None:
         """Read what events have not told, in one call, as far as calls are saved up."""
         schema = self._store.schema(self.name)
         if schema is None or self._calls.wait():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from salesforce_sync.errors import EventsSpent, RequestRefused, StoreBusy, Unreachable
+from salesforce_sync.errors import EventsSpent, RequestRefused, SchemaChanged, StoreBusy, Unreachable
 from salesforce_sync.models.event import Action, EventPage
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.salesforce_id import to_18
@@ -150,6 +150,28 @@ def test_an_event_about_an_unknown_record_is_read(world):
     world.org.put("Widget__c", key, Color__c="red")
 
     wait(world.equal)
+
+
+def test_records_that_cannot_be_read_again_do_not_keep_those_of_other_objects_waiting():
+    """As when a field has gone that we still ask for: a poll describes the object anew."""
+    both = World(GADGET, WIDGET)
+    pull = both.org.pull
+
+    def refuse(request):
+        if request.ids and request.schema.name == "Gadget__c":
+            raise SchemaChanged("No such column.")
+        return pull(request)
+
+    both.org.pull = refuse
+    both.settled("Gadget__c", "Widget__c")
+    polls = len(both.polls)
+    for name, key in (("Gadget__c", both.org.put("Gadget__c")), ("Widget__c", both.org.put("Widget__c"))):
+        both.events.happen(name, key, Action.GAP, {}, "2024-01-15T12:00:00.000Z")
+
+    wait(lambda: both.store.to_read_again("Gadget__c", 1) and not both.store.to_read_again("Widget__c", 1))
+    wait(lambda: both.equal("Widget__c"))
+    wait(lambda: [each for each in both.polls[polls:] if "Gadget__c" in each])
+    both.follower.stop()
 
 
 def test_reading_again_is_paced(world):
