@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from io import BytesIO
 from typing import Any
 
 import msgspec
 
+from salesforce_sync.api.avro import RecordReader
 from salesforce_sync.errors import RequestRefused
 from salesforce_sync.models.event import Action, Lack, RecordEvent
 from salesforce_sync.models.salesforce_id import to_18
@@ -80,13 +80,11 @@ class EventDecoder:
 
     def __init__(self, schema: ObjectSchema, avro: str, caller: str) -> None:
         """`caller` is what stands in the changeOrigin of our own writes, `client=NAME`."""
-        from fastavro import parse_schema
-
         self._schema = schema
         self._caller = caller
         try:
-            body = _plain(msgspec.json.decode(avro, type=dict[str, Any]))
-            self._parsed = parse_schema(body)
+            body = msgspec.json.decode(avro, type=dict[str, Any])
+            self._reader = RecordReader(body)
             self._slots = tuple(_slots(body["fields"], schema))
         except Exception as bad:  # whatever a schema can be wrong in
             raise RequestRefused(f"The events of {schema.name} cannot be read: {bad}.", code="BAD_SCHEMA") from bad
@@ -108,10 +106,8 @@ class EventDecoder:
 
     def decode(self, payload: bytes) -> Decoded:
         """The event; `RequestRefused` if it does not fit its schema."""
-        from fastavro import schemaless_reader
-
         try:
-            record: Any = schemaless_reader(BytesIO(payload), self._parsed, None)
+            record = self._reader.read(payload)
             return self._decoded(record, record[HEADER])
         except (ValueError, LookupError, TypeError, EOFError, ArithmeticError) as bad:
             what = f"{type(bad).__name__}: {bad}"
@@ -247,15 +243,6 @@ class Bitmap:
 
 
 _EMPTY = Bitmap(0, {})
-
-
-def _plain(kind: Any) -> Any:
-    """A schema without logical types: numbers are wanted as they are written."""
-    if isinstance(kind, list):
-        return [_plain(each) for each in kind]
-    if isinstance(kind, dict):
-        return {name: _plain(each) for name, each in kind.items() if name != "logicalType"}
-    return kind
 
 
 def _slots(fields: Sequence[Mapping[str, Any]], schema: ObjectSchema) -> Iterator[Slot]:

@@ -1,6 +1,6 @@
 """The subscriber of Salesforce's Pub/Sub API: one object's change events as they come, over gRPC.
 
-Section 9.1 of the API facts. grpcio, protobuf and fastavro are an extra (`pip install 'salesforce-sync[cdc]'`).
+Section 9.1 of the API facts. grpcio and protobuf are an extra (`pip install 'salesforce-sync[cdc]'`).
 """
 
 from __future__ import annotations
@@ -287,7 +287,6 @@ class GrpcSubscription:
 
 def _libraries() -> tuple[Any, Any]:
     try:
-        import fastavro  # noqa: F401 -- missed here, and not by the first event
         import grpc
 
         from salesforce_sync.api.pubsub import pubsub_api_pb2
