@@ -90,11 +90,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class EventsMerged:
-    """What a page of events did to an object's table; `stale` events were known already."""
+    """What a page of events did to an object's table.
+
+    `stale` events were known already; so many records are to be read `again`.
+    """
 
     object_name: str
     told: tuple[Told, ...] = ()
     stale: int = 0
+    again: int = 0
 
 
 class Standing(Enum):

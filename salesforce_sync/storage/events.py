@@ -126,12 +126,12 @@ class EventMerger:
         ids = list(dict.fromkeys(each.record_id for each in page.events))
         with self._connections.writing() as db:
             told: tuple[Told, ...] = ()
-            stale = 0
+            stale = again = 0
             if ids:
                 entering = _Entering(db, self._texts_of(schema), ids)
                 read_at = str(db.execute(_READ_AT, (name,)).get or "")
                 folded = fold(page.events, schema, entering.known, _seen(db, name, ids), read_at)
-                told, stale = self._enter(db, entering, folded), folded.stale
+                told, stale, again = self._enter(db, entering, folded), folded.stale, len(folded.again)
                 db.executemany(_NOTE_SEEN, (_noted(name, key, places) for key, places in folded.seen.items()))
                 db.executemany(_READ_AGAIN, ((name, key, lacks) for key, lacks in folded.again.items()))
                 self._prune(db, name)
@@ -139,7 +139,7 @@ class EventMerger:
                 db.execute(_NOTE_UNSURE, (name,))
             if page.replay:
                 db.execute(_MOVE, (name, page.replay))
-            merged = EventsMerged(name, told, stale)
+            merged = EventsMerged(name, told, stale, again)
             self._signals.write_all(db, news_of_events(merged))
         return merged
 

@@ -217,6 +217,7 @@ class _Stream:
         self._touched: set[str] | None = None
         self._calls = Savings(pace.calls, pace.call_every, clock.monotonic)
         self._failures = 0
+        self._may_lack = True  # it may have been so when this process began
         self._read_failures = 0
         self._reads_after = clock.monotonic()
 
@@ -306,6 +307,7 @@ class _Stream:
                 self._touched.update(each.record_id for each in page.events)
             news = self._follower.news() if page.events else None
             merged = self._store.merge_events(page)
+            self._may_lack = self._may_lack or merged.again > 0
         if page.unsure:
             self._follower.ask()
         if news is not None:
@@ -325,7 +327,7 @@ class _Stream:
 
     def keep(self, org: Org) -> None:
         """Read again what is to be read, unless that has failed just now. One object's trouble is no other's."""
-        if self._clock.monotonic() < self._reads_after:
+        if not self._may_lack or self._clock.monotonic() < self._reads_after:
             return
         try:
             self._read_again(org)
@@ -352,7 +354,9 @@ class _Stream:
         schema = self._store.schema(self.name)
         if schema is None or self._calls.wait():
             return
-        wanted = self._store.to_read_again(schema.name, READ_TOGETHER)
+        with self._merging:
+            wanted = self._store.to_read_again(schema.name, READ_TOGETHER)
+            self._may_lack = bool(wanted)
         if not wanted:
             return
         self._calls.spend()

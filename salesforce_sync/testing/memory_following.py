@@ -53,7 +53,7 @@ class Following(Deciding):
                     follow.again[key] = lacks
             follow.replay = page.replay or follow.replay
             follow.unsure += page.unsure
-            return self._kept(EventsMerged(table.schema.name, told, folded.stale))
+            return self._kept(EventsMerged(table.schema.name, told, folded.stale, len(folded.again)))
 
     def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
         with self._disk.lock:

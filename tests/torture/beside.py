@@ -12,7 +12,7 @@ from salesforce_sync.sync.follow import Follower, Pace
 from salesforce_sync.sync.following import Following
 from simorg.org import SimOrg
 
-PACE = Pace(first_wait=0.01, longest_wait=0.1, calls=1000, look_every=0.01)
+PACE = Pace(first_wait=0.01, longest_wait=0.1, calls=1000, look_every=0.05)
 
 
 class Beside:

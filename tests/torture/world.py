@@ -90,7 +90,7 @@ class World:
 
     def _events_begin(self) -> EventServer:
         self.org.events.select(*self.setup.objects)
-        self.org.events.ping_seconds = 0.1
+        self.org.events.ping_seconds = 0.3
         return self.org.serve_events().start()
 
     def close(self) -> None:
