@@ -119,8 +119,14 @@ def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _string(data: bytes, at: int) -> tuple[str, int]:
-    size, at = _long(data, at)
-    end = _end(data, at, size)
+    size = data[at]
+    if size < 0x80 and not size & 1:  # most are short: a call less for each
+        at, size = at + 1, size >> 1
+    else:
+        size, at = _long(data, at)
+    end = at + size
+    if size < 0 or end > len(data):
+        raise EOFError(f"{size} bytes from {at} on, of {len(data)}")
     return data[at:end].decode(), end
 
 
@@ -183,6 +189,8 @@ def _count(data: bytes, at: int) -> tuple[int, int]:
 def _array(item: Read) -> Read:
     def read(data: bytes, at: int) -> tuple[list[Any], int]:
         values: list[Any] = []
+        if data[at] == 0:
+            return values, at + 1
         count, at = _count(data, at)
         while count:
             for _ in range(count):
