@@ -67,7 +67,7 @@ class Schema:
     ) -> pb.ConsumerEvent:
         """One event; `given` are header fields (changedFields as bitmaps, commitTimestamp) and values."""
         header = {
-            "entityName": self.object_name.replace("__Change", "__c"),
+            "entityName": self.object_name,
             "recordIds": list(ids),
             "changeType": kind,
             "changeOrigin": "",
