@@ -242,6 +242,10 @@ def test_a_record_id_is_no_sql_and_no_path(site, record_id):
         "",
         "[::1].evil.example.com",
         "localhost@evil.example.com",
+        "localhost.",
+        "127.1",
+        "::1",
+        "localhost, evil.example.com",
     ],
 )
 def test_a_name_that_somebody_else_gave_this_machine_is_not_answered(site, host):
@@ -281,6 +285,9 @@ def test_a_cookie_alone_changes_nothing(site):
         {"Origin": "http://evil.example.com"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
+        {"Origin": ""},
+        {"Origin": "http://["},
+        {"Origin": "//127.0.0.1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],

@@ -103,6 +103,43 @@ def test_an_editor_does_not_make_the_server_talk_to_this_machine(site, other):
     assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
 
 
+@pytest.mark.parametrize("path", ["connect", "login"])
+def test_an_editor_does_not_make_the_server_log_in_at_this_machine(site, other, path):
+    editor = site.client("ed", Role.EDITOR)
+    editor.post("/api/connections", json={"name": "mine", "instanceUrl": "https://acme.example"})
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+
+    answer = editor.post(f"/api/connections/mine/{path}", json=keys | {"loginUrl": other.url})
+
+    assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://acme\0.example", "http://", "", "https://a:b@c.example", "//x"])
+def test_what_is_no_address_is_no_connection(api, other, url):
+    made = added(api, other)
+
+    answers = [
+        api.post("/api/connections", json={"name": "third", "instanceUrl": url}),
+        api.post(
+            f"/api/connections/{made}/connect", json={"method": "session", "accessToken": "x", "loginUrl": url or "x"}
+        ),
+        api.post(f"/api/connections/{made}/login", json={"clientId": "x", "loginUrl": url or "x"}),
+    ]
+
+    assert {(each.status_code, each.json()["error"]) for each in answers} == {(400, "BAD_REQUEST")}
+
+
+def test_a_browser_comes_back_to_the_one_name_that_salesforce_takes_without_tls(site, api, other):
+    made, port = added(api, other), urlsplit(site.url).port
+
+    by_number = api.post(f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}).json()
+    by_name = api.post(
+        f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}, headers={"Host": f"localhost:{port}"}
+    ).json()
+
+    assert by_number["redirectUri"] == by_name["redirectUri"] == f"http://localhost:{port}/connect/callback"
+
+
 def test_a_connection_is_forgotten(api, other):
     made = added(api, other)
 

@@ -17,13 +17,12 @@ from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
 from salesforce_sync.errors import Misuse, NotConnected, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
-from salesforce_sync.settings import is_address
 from salesforce_sync.web.asking import DEFAULT, Asked, house_of
 from salesforce_sync.web.browser_logins import Begun, Target
 from salesforce_sync.web.failures import Forbidden, without_secrets
 from salesforce_sync.web.house import House
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, rendered, show
-from salesforce_sync.web.routes_connections import CALLBACK, check_address
+from salesforce_sync.web.routes_connections import CALLBACK, callback_of, check_address
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PATH: Final = "/org/{connection}/connections"
@@ -58,7 +57,7 @@ def connections(request: Request, asked: Looking) -> Response:
 def _shown(request: Request, asked: Asked, notice: tuple[str, str] | None = None, **more: Any) -> Response:
     user = asked.caller.user
     listed = [_listed(asked, each) for each in asked.house.access.connections.list(user)]
-    values = {"listed": listed, "callback": _callback(request), "why": "", "given": {}, "notice": notice} | more
+    values = {"listed": listed, "callback": callback_of(request), "why": "", "given": {}, "notice": notice} | more
     return show(request, asked, "connections.html", "connections", **values)
 
 
@@ -74,14 +73,6 @@ def _may_connect(asked: Asked, known: KnownConnection) -> bool:
     """The default connection is everybody's: an admin logs it in. The others are their owners'."""
     user = asked.caller.user
     return user.role is Role.ADMIN or (user.role.allows(Role.EDITOR) and known.owner_id == user.id)
-
-
-def _callback(request: Request) -> str:
-    """Where the org's login comes back to. Salesforce takes plain http for `localhost` only."""
-    url = request.url
-    if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1"):
-        return f"http://localhost:{url.port}{CALLBACK}"
-    return f"{url.scheme}://{url.netloc}{CALLBACK}"
 
 
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,19 +130,13 @@ def _settings(asked: Asked, target: Target, given: Mapping[str, str]) -> Config:
     address = given.get("instance_url", "").rstrip("/") or config.salesforce.instance_url
     for each in (address, given.get("login_url")):
         if each is not None:
-            _check(asked, each)
+            check_address(asked.caller, each)
     typed: dict[str, Any] = {name: given[name] for name in _FIELDS if name in given}
     return replace(
         config,
         salesforce=replace(config.salesforce, instance_url=address),
         credentials=replace(config.credentials, **typed),
     )
-
-
-def _check(asked: Asked, address: str) -> None:
-    if not is_address(address):
-        raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
-    check_address(asked.caller, address)
 
 
 def _login(asked: Asked, given: Mapping[str, str], config: Config) -> tuple[Connection, Session | None]:
@@ -221,7 +206,7 @@ def _begin(request: Request, asked: Asked, target: Target, config: Config) -> Re
 
     keys, instance = config.credentials, config.salesforce.instance_url
     app = app_for(keys.client_id, keys.login_url or instance, keys.client_secret)
-    begun = asked.house.browser_logins.begin(begin(app, _callback(request)), target)
+    begun = asked.house.browser_logins.begin(begin(app, callback_of(request)), target)
     return show(request, asked, "connecting.html", "connections", begun=begun)
 
 
