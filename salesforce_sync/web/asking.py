@@ -170,7 +170,8 @@ class AskedWith:
         return Asked(house, caller, replica)
 
 
-Viewing = Annotated[Asked, Depends(AskedWith(Role.VIEWER))]
+asked_by_viewer = AskedWith(Role.VIEWER)
+Viewing = Annotated[Asked, Depends(asked_by_viewer)]
 Editing = Annotated[Asked, Depends(AskedWith(Role.EDITOR))]
 Admin = Annotated[Asked, Depends(AskedWith(Role.ADMIN))]
 
