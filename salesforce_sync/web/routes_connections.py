@@ -63,6 +63,11 @@ def check_address(caller: Caller, url: str) -> None:
         )
 
 
+def home_of(request: Request) -> str:
+    """This server as whoever asks calls it: a browser keeps its cookie for that name alone."""
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
 def callback_of(request: Request) -> str:
     """Where the org's login comes back to. Salesforce takes plain http for `localhost` only."""
     url = request.url
@@ -112,7 +117,7 @@ def begin(
         check_address(caller, url)
     redirect = callback_of(request)
     login = begin(app_for(wanted.client_id, url, wanted.client_secret), redirect)
-    house.logins.keep(login, replica.id, caller.user.id)
+    house.logins.keep(login, replica.id, caller.user.id, home_of(request))
     return answered(bodies.LoginBegun(authorize_url=login.authorize_url, redirect_uri=redirect))
 
 

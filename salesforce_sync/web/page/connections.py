@@ -10,19 +10,19 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from salesforce_sync.access import KnownConnection, Role
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
 from salesforce_sync.errors import Misuse, NotConnected, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
-from salesforce_sync.web.asking import DEFAULT, Asked, house_of
-from salesforce_sync.web.browser_logins import Begun, Target
+from salesforce_sync.web.asking import COOKIE, DEFAULT, Asked, house_of
+from salesforce_sync.web.browser_logins import LIFE_SECONDS, Begun, Target
 from salesforce_sync.web.failures import Forbidden, without_secrets
 from salesforce_sync.web.house import House
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, rendered, show
-from salesforce_sync.web.routes_connections import CALLBACK, callback_of, check_address
+from salesforce_sync.web.routes_connections import CALLBACK, callback_of, check_address, home_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PATH: Final = "/org/{connection}/connections"
@@ -195,7 +195,7 @@ def key(request: Request, asked: Changing, other: str) -> Response:
     config = asked.house.access.connections.config_of(target.connection_id, target.user)
     pair = make(files_beside(config.storage.path), SystemClock().now())
     certificate = pair.certificate_file.read_text(encoding="ascii")
-    return HTMLResponse(rendered("certificate.html", certificate=certificate), headers={"Cache-Control": "no-store"})
+    return HTMLResponse(rendered("certificate.html", certificate=certificate), headers=_NO_STORE)
 
 
 # ── by the browser ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -206,8 +206,16 @@ def _begin(request: Request, asked: Asked, target: Target, config: Config) -> Re
 
     keys, instance = config.credentials, config.salesforce.instance_url
     app = app_for(keys.client_id, keys.login_url or instance, keys.client_secret)
-    begun = asked.house.browser_logins.begin(begin(app, callback_of(request)), target)
-    return show(request, asked, "connecting.html", "connections", begun=begun)
+    begun = asked.house.browser_logins.begin(begin(app, callback_of(request)), target, home_of(request))
+    answer = show(request, asked, "connecting.html", "connections", begun=begun)
+    safe = request.url.scheme == "https"
+    # Lax, and not Strict as the session's: it has to come along when the org sends the browser back.
+    answer.set_cookie(_cookie_of(begun), "1", LIFE_SECONDS, path=CALLBACK, secure=safe, httponly=True, samesite="lax")
+    return answer
+
+
+def _cookie_of(begun: Begun) -> str:
+    return f"{COOKIE}_login_{begun.number}"
 
 
 @router.get(_PATH + "/login/{number}")
@@ -246,18 +254,32 @@ def _mine(asked: Asked, number: str) -> Begun:
 
 @router.get(CALLBACK)
 async def came_back(request: Request) -> Response:
-    """Where the org sends the browser after its login.
+    """Where the org sends the browser after its login: to `localhost`, and from there to the name that has its cookies.
 
-    No cookie comes with it, as another site has sent the browser here; the state says whose login it is, and only
-    whoever began it knows that.
+    Only the browser that has begun a login completes it. Somebody else, who was only sent through the org by whoever
+    began it, would give him his own access.
     """
     house, query = house_of(request), request.url.query
-    begun = house.browser_logins.take(parse_qs(query).get("state", [""])[-1])
-    if begun is None:  # one that the HTTP API has begun: the browser completes it, with its cookie
-        return HTMLResponse(rendered("callback.html"), headers={"Cache-Control": "no-store"})
-    await house.run(lambda: complete(house, begun, f"?{query}"))
-    status = 400 if begun.failed else 200
-    return HTMLResponse(rendered("came_back.html", begun=begun), status, {"Cache-Control": "no-store"})
+    state = parse_qs(query).get("state", [""])[-1]
+    begun = house.browser_logins.waiting(state)
+    home = house.logins.home_of(state) if begun is None else begun.home
+    if home is not None and home != home_of(request):
+        return RedirectResponse(f"{home}{CALLBACK}?{query}", 303, _NO_STORE)
+    if begun is None:  # one that the HTTP API has begun: the browser completes it, with the cookie of its session
+        return HTMLResponse(rendered("callback.html"), headers=_NO_STORE)
+    failed = _FOREIGN
+    if _cookie_of(begun) in request.cookies and house.browser_logins.take(state) is begun:
+        await house.run(lambda: complete(house, begun, f"?{query}"))
+        failed = begun.failed
+    told = rendered("came_back.html", failed=failed, connected_to=begun.connected_to)
+    return HTMLResponse(told, 400 if failed else 200, _NO_STORE)
+
+
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_FOREIGN: Final = (
+    "This browser has not begun the login. If you have, elsewhere: paste this page's address there. If somebody sent"
+    " you here: do not, it would give him your access to the org."
+)
 
 
 def complete(house: House, begun: Begun, came_back: str) -> None:
