@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from starlette.requests import ClientDisconnect
+
 from salesforce_sync.web.answers import failed
 from salesforce_sync.web.failures import Forbidden, Mistake, Refused, TooLarge, TooLong, TooSlow, WrongHost
 
@@ -82,6 +84,8 @@ class Guard:
             await self._app(scope, body.receive, answer.send)
         except Refused as refused:
             await answer.refuse(refused, scope, receive)
+        except ClientDisconnect:
+            return  # nobody is there any more
         except Exception:  # the outermost door of a request: the caller gets a sentence, the log the rest
             log.exception("%s %s failed", scope["method"], scope["path"])
             await answer.refuse(Mistake(), scope, receive)

@@ -77,6 +77,7 @@ async def stream(
 ) -> Response:
     """Signals as server-sent events, named as the signal; without a number, those that happen from now on."""
     resumed = int(last) if last is not None and last.isdecimal() and len(last) < 19 else after
+    asked.house.check_streams(asked.caller.user)
     newest = asked.replica.sync.newest_signal()
     # A number that was never told is of a replica that was made anew since: all of this one's are new to the listener.
     start = newest if resumed is None else resumed if resumed <= newest else 0
@@ -88,7 +89,13 @@ async def stream(
 
 
 async def _events(request: Request, asked: Asked, after: int) -> AsyncIterator[bytes]:
-    yield b"retry: 2000\n\n"
+    with asked.house.following(asked.caller.user):
+        yield b"retry: 2000\n\n"
+        async for piece in _told(request, asked, after):
+            yield piece
+
+
+async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[bytes]:
     looks = 0
     while not asked.replica.sync.stopping:
         found = await run_in_threadpool(asked.replica.sync.signals, after, AT_ONCE)

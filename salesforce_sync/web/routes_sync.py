@@ -191,6 +191,7 @@ async def events(
     """
     found = _session(asked, sessionId)
     after = int(last) if last is not None and last.isdecimal() and len(last) < 16 else 0
+    asked.house.check_streams(asked.caller.user)
     missed, over = found.events_after(after)
     if over and not missed:
         return Response(status_code=204)
@@ -206,7 +207,7 @@ async def _told(request: Request, asked: Asked, session: Session, after: int) ->
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
-    with session.listening(wake):
+    with session.listening(wake), asked.house.following(asked.caller.user):
         yield b"retry: 2000\n\n"
         while True:
             woken.clear()

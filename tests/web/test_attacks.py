@@ -3,14 +3,17 @@
 import json
 import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import httpx2
 import pytest
 
 from salesforce_sync.access import Limit, Role
+from salesforce_sync.web import house
 from salesforce_sync.web.guard import Bounds
 from salesforce_sync.web.house import Limits, Settings
+from salesforce_sync.web.incoming import Incoming
 from simorg.org import SimOrg
 from tests.web.conftest import OFTEN, settle, start
 
@@ -491,6 +494,65 @@ def test_a_body_that_does_not_come_is_not_waited_for(hasty):
 
     assert b" 408 " in answer.splitlines()[0]
     assert time.monotonic() - began < 5
+
+
+def connected(site):
+    host, port = site.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTT"])
+def test_a_head_that_does_not_come_is_not_waited_for(site, monkeypatch, begun):
+    monkeypatch.setattr(Incoming, "head_seconds", 0.3)
+    with connected(site) as connection:
+        connection.sendall(begun)
+        assert connection.recv(4096) == b""
+
+
+def test_a_later_head_that_does_not_come_is_not_waited_for(site, monkeypatch):
+    monkeypatch.setattr(Incoming, "head_seconds", 0.5)
+    with connected(site) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = connection.recv(4096)
+        connection.sendall(b"GET /")
+        rest = b"".join(iter(lambda: connection.recv(4096), b""))
+
+    assert first.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1" not in rest
+
+
+@pytest.mark.parametrize("piece", [b"X: y\r\n", b"z"], ids=["many headers", "a long one"])
+def test_a_head_without_end_is_not_read_to_its_end(site, piece):
+    with connected(site) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: y\r\nX: ")
+        with suppress(OSError):
+            for _ in range(200):
+                connection.sendall(piece * (10_000 // len(piece)))
+        with suppress(OSError):
+            assert b" 431 " in connection.recv(4096).splitlines()[0]
+    assert site.client().get("/healthz").status_code == 200
+
+
+def test_a_large_body_before_the_next_request_is_no_head(site):
+    client = site.client()
+
+    answers = [client.post("/api/objects/Contact/records", content=b"x" * 900_000) for _ in range(3)]
+
+    assert {error_of(each) for each in answers} == {(400, "BAD_REQUEST")}
+
+
+def test_a_user_follows_a_hundred_streams_and_no_more(site, monkeypatch):
+    monkeypatch.setattr(house, "MOST_STREAMS", 2)
+    client, other = site.client(), site.client("listener", Role.VIEWER)
+
+    with client.stream("GET", "/api/signals/stream") as one, client.stream("GET", "/api/signals/stream") as two:
+        open_ones = one.iter_raw(), two.iter_raw()  # kept: one that is dropped closes its stream
+        assert [next(each) for each in open_ones] == [b"retry: 2000\n\n"] * 2
+        third = client.get("/api/signals/stream")
+        with other.stream("GET", "/api/signals/stream") as theirs:
+            assert theirs.status_code == 200
+
+    assert error_of(third) == (429, "THROTTLED")
 
 
 def test_an_address_that_is_too_long_is_refused(site):

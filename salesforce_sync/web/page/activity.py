@@ -79,6 +79,7 @@ async def events(
     request: Request, asked: Looking, last: Annotated[str | None, Header(alias="Last-Event-ID")] = None, after: int = 0
 ) -> Response:
     """The signals behind a number, as server-sent events, for as long as somebody listens."""
+    asked.house.check_streams(asked.caller.user)
     begin = int(last) if last is not None and last.isdecimal() and len(last) < 16 else after
     return StreamingResponse(_told(request, asked, begin), media_type="text/event-stream", headers=_UNBUFFERED)
 
@@ -92,7 +93,7 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
-    with heard.listening(wake):
+    with heard.listening(wake), asked.house.following(asked.caller.user):
         yield b"retry: 2000\n\n"
         while not heard.stopped:
             woken.clear()
