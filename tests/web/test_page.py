@@ -581,3 +581,7 @@ def test_signals_are_shown_as_they_come(looker, shared):
     replica.sync("Contact")
 
     expect(page.locator("#signals li").first).to_contain_text("sync_complete")
+    expect(page.locator("#signals")).not_to_contain_text("sync_progress")
+    looker.goes("activity")
+    expect(page.locator("#signals li").first).to_contain_text("sync_complete")
+    expect(page.locator("#signals")).not_to_contain_text("sync_progress")

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.access import Role
 from salesforce_sync.access.audit import Entry
-from salesforce_sync.signals import Told
+from salesforce_sync.signals import Progress, Told
 from salesforce_sync.web import documents
 from salesforce_sync.web.asking import Asked, still_may
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
@@ -29,6 +29,7 @@ FROM _sync_run ORDER BY id DESC
 _MOST_RUNS: Final = 60
 _MOST_ENTRIES: Final = 100
 _MOST_SIGNALS: Final = 100
+_MOST_LOOKED_AT: Final = 500
 _LOOK_EVERY: Final = 2.0
 """Seconds between two looks for signals of other processes; those of this one come at once."""
 
@@ -56,7 +57,13 @@ _RUN: Final = ("object_name", "state", "finished", "seconds", "rows", "changed",
 
 def _last_signals(asked: Asked) -> Sequence[Told]:
     sync = asked.replica.sync
-    return sync.signals(max(0, sync.newest_signal() - _MOST_SIGNALS), _MOST_SIGNALS)
+    found = sync.signals(max(0, sync.newest_signal() - _MOST_LOOKED_AT), _MOST_LOOKED_AT)
+    return [each for each in found if _is_shown(each)][-_MOST_SIGNALS:]
+
+
+def _is_shown(told: Told) -> bool:
+    """Not how far a sync is: the bars show that, and of a long one it would push everything else off the list."""
+    return not isinstance(told.signal, Progress)
 
 
 def _document(asked: Asked, told: Told) -> dict[str, Any]:
@@ -102,6 +109,8 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
                 return
             for each in found:
                 after = each.number
+                if not _is_shown(each):
+                    continue
                 yield b"event: signal\nid: %d\ndata: %s\n\n" % (after, msgspec.json.encode(_document(asked, each)))
             quiet = 0 if found else quiet + 1
             if quiet % _STILL_HERE == _STILL_HERE - 1:
