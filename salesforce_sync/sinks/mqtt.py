@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from salesforce_sync.errors import ConfigError, SinkDown
-from salesforce_sync.signals import Told
+from salesforce_sync.errors import ConfigError, SinkDown, SyncError
+from salesforce_sync.signals import SignalRefused, Told
 from salesforce_sync.sink_settings import SinkSettings
 from salesforce_sync.sinks.envelope import Envelope
 from salesforce_sync.sinks.inbound import MOST_BYTES, Reply
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
+
+log = logging.getLogger(__name__)
 
 Ask = Callable[[bytes], Reply]
 """Takes what came in, and says what became of it."""
@@ -125,8 +128,20 @@ class Mqtt:
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
         if self._ask is None:
             return
-        answer = self._ask(bytes(message.payload[: MOST_BYTES + 1]))
+        answer = self._asked(self._ask, bytes(message.payload[: MOST_BYTES + 1]))
         client.publish(self._topic("answers"), msgspec.json.encode(answer), qos=1)
+
+    def _asked(self, ask: Ask, text: bytes) -> Reply:
+        """What became of it. Never raises: the client's thread would end, and nothing would go or come any more."""
+        try:
+            return ask(text)
+        except SyncError as error:
+            why = error.message
+        except Exception:  # a mistake in taking one must not end the connection
+            log.exception("A signal that came by MQTT could not be taken")
+            why = "it could not be taken; the log says why"
+        refused = SignalRefused(why)
+        return Reply(False, refused.name, refused.line(self._envelope.target, self._envelope.source))
 
     def _topic(self, name: str) -> str:
         return f"{self._settings.topic}/{name}"

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,6 +16,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from standardwebhooks import Webhook
+
+from salesforce_sync.errors import StoreBusy
+from salesforce_sync.signals import PushComplete, Told
+from salesforce_sync.sink_settings import SinkSettings
+from salesforce_sync.sinks.envelope import Envelope
+from salesforce_sync.sinks.mqtt import Mqtt
 
 SECRET, OLD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
@@ -316,6 +323,30 @@ def test_a_signal_that_comes_in_forces_a_sync_and_an_unknown_one_is_answered(mes
     assert "there is no signal 🔥 burn" in refused["msg"]
     assert json.loads(listener.of("signals/sync_complete")[1])["data"]["objects"][0][0] == "Lead"
     assert listener.retained["status"] == "offline"
+
+
+def test_a_signal_that_cannot_be_taken_is_answered_and_the_connection_lives(broker, listener, tmp_path):
+    settings = SinkSettings("mqtt", "mesh", host="127.0.0.1", port=broker.port)
+
+    def ask(text):
+        if text == b"busy":
+            raise StoreBusy("Another program has held the database locked for 30 s.")
+        raise ZeroDivisionError
+
+    sink = Mqtt(settings, None, Envelope("abc"), ask)
+    sink.look()
+    wait_until(lambda: listener.retained.get("status") == "online")
+    listener.say("busy")
+    listener.say("a mistake of ours")
+    wait_until(lambda: len(listener.of("answers")) == 2)
+    sink.take((Told(1, datetime(2026, 1, 27, tzinfo=UTC), PushComplete(1, 0)),))
+    wait_until(lambda: listener.of("signals/push_complete"))
+    sink.close()
+    busy, mistake = map(json.loads, listener.of("answers"))
+
+    assert (busy["accepted"], busy["signal"]) == (False, "signal_refused")
+    assert "has held the database locked" in busy["msg"]
+    assert "the log says why" in mistake["msg"]
 
 
 def test_a_broker_that_was_away_gets_what_happened_meanwhile(meshed, broker, listener):
