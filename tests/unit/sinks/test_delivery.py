@@ -13,6 +13,7 @@ from salesforce_sync.signals import Progress, PushComplete, SyncComplete
 from salesforce_sync.sinks.backoff import LONGEST, pause
 from salesforce_sync.sinks.delivery import Delivery, Post
 from salesforce_sync.sinks.sink import Wanted
+from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 
@@ -199,6 +200,20 @@ def test_of_two_processes_one_delivers_and_the_other_follows(store, deliver):
     wait_until(lambda: second.counts == [2])
 
     assert first.counts == [1]
+
+
+def test_a_lock_that_cannot_be_had_for_a_while_ends_no_delivery(store, deliver, tmp_path, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sinks.delivery.TROUBLED", 0.01)
+    folder = tmp_path / "replica.db-pages"
+    folder.write_text("no folder")
+    shelf = Shelf()
+    deliver(shelf=shelf, duty=lambda: Claims(folder).duty("delivery", "somebody"))
+    store.tell(pushes(1))
+    time.sleep(0.1)
+    folder.unlink()
+    wait_until(lambda: shelf.counts)
+
+    assert shelf.counts == [1]
 
 
 def test_what_is_too_old_before_it_could_go_is_counted(store, deliver):

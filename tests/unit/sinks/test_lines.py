@@ -2,6 +2,7 @@
 
 import json
 import logging
+import resource
 from datetime import UTC, datetime
 
 import pytest
@@ -48,12 +49,12 @@ def test_a_line_that_a_kill_has_cut_spoils_no_other(tmp_path):
 def test_a_file_that_has_grown_makes_room_for_a_new_one(tmp_path):
     path = tmp_path / "signals.jsonl"
     sink = JsonLines(path, PLAIN, 400)
-    for number in range(6):
+    for number in range(10):
         sink.take([told(number)])
 
     older = path.with_name("signals.jsonl.1")
-    assert path.stat().st_size + older.stat().st_size < 1200 if path.exists() else older.stat().st_size < 1200
-    assert counts(older)[-1] >= 3
+    assert path.stat().st_size + older.stat().st_size < 1200
+    assert counts(older) + counts(path) == [6, 7, 8, 9]
 
 
 def test_a_file_that_cannot_be_written_is_told_and_tried_again(tmp_path):
@@ -61,6 +62,35 @@ def test_a_file_that_cannot_be_written_is_told_and_tried_again(tmp_path):
 
     with pytest.raises(SinkDown, match="cannot be written"):
         JsonLines(tmp_path / "folder/signals.jsonl", PLAIN, 1000).take([told(1)])
+
+
+def test_a_disk_that_is_full_for_a_while_leaves_whole_lines_and_each_once(tmp_path):
+    path = tmp_path / "signals.jsonl"
+    sink = JsonLines(path, PLAIN, 1_000_000)
+    sink.take([told(1)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, before[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(SinkDown):
+                sink.take([told(2)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    sink.take([told(2)])
+
+    assert [json.loads(line)["data"]["count"] for line in path.read_text().splitlines()] == [1, 2]
+
+
+def test_a_file_that_cannot_be_moved_away_has_nothing_twice(tmp_path):
+    path = tmp_path / "signals.jsonl"
+    path.with_name("signals.jsonl.1").mkdir()
+    sink = JsonLines(path, PLAIN, 100)
+    sink.take([told(1)])
+    for _ in range(2):
+        with pytest.raises(SinkDown):
+            sink.take([told(2)])
+
+    assert counts(path) == [1]
 
 
 def test_a_line_of_the_log_has_the_time_in_front_and_all_details(caplog):
