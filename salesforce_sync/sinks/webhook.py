@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import math
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from salesforce_sync.sink_settings import SinkSettings
 from salesforce_sync.sinks.addresses import resolve
 from salesforce_sync.sinks.envelope import Envelope
 from salesforce_sync.sinks.signing import signature
+from salesforce_sync.sinks.trust import trusting
 
 TRY_AGAIN = frozenset({408, 425, 429})
 LONGEST_WAIT = 3600.0
@@ -39,7 +39,7 @@ class Webhook:
         self._port = parts.port or (443 if self._secure else 80)
         self._netloc = parts.netloc
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._tls = ssl.create_default_context() if self._secure else None
+        self._tls = trusting(settings.ca_file) if self._secure else None
 
     def take(self, signals: Sequence[Told]) -> None:
         for told in signals:
