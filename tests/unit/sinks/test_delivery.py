@@ -227,6 +227,25 @@ def test_what_is_too_old_before_it_could_go_is_counted(store, deliver):
     shelf.gate.set()
 
 
+def test_a_clock_that_was_years_behind_for_a_moment_takes_no_signal_away(tmp_path):
+    clock = FrozenClock()
+    store = SqliteStore(tmp_path / "replica.db", clock, keep=Keep(days=30, rows=1000))
+    store.log.join(["shelf"])
+    store.tell(pushes(1))
+    clock.set_back(timedelta(days=2000))
+    store.tell(pushes(2))
+    clock.advance(timedelta(days=2001))
+    store.tell(pushes(3))
+    kept, dropped = [each.signal.count for each in store.told(0, 10)], store.log.sink("shelf").dropped
+    clock.advance(timedelta(days=40))
+    store.tell(pushes(4))
+    later = [each.signal.count for each in store.told(0, 10)]
+    store.close()
+
+    assert (kept, dropped) == ([1, 2, 3], 0)
+    assert later == [4]
+
+
 @pytest.mark.parametrize(
     ("failures", "retry_after", "least", "most"),
     [(0, None, 0.75, 1.25), (3, None, 6, 10), (60, None, 0.75 * LONGEST, 1.25 * LONGEST), (0, 60.0, 60, 60)],
