@@ -209,6 +209,7 @@ class Daemon:
         names, started = task.step.objects, self._clock.now()
         self._tell(onlooker, f"syncing {', '.join(names)}", {})
         self._desk.take(task.requests)
+        self._course.looked_beside = None
         edited = self._desk.waiting().edited
         engine = self._engine()
         run = self._watched(engine, lambda: engine.run(names), onlooker, beside=self._push_beside)

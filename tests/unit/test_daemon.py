@@ -12,7 +12,7 @@ from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.sync.daemon import Daemon, Duty
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import DEFAULTS
-from salesforce_sync.testing import MemoryOrg
+from salesforce_sync.testing import FrozenClock, MemoryOrg
 from tests.unit.orgs import ACCOUNT, CONTACT
 
 
@@ -56,9 +56,9 @@ class Looker:
 
 
 class Rig:
-    def __init__(self, path):
+    def __init__(self, path, clock=None):
         self.stop = threading.Event()
-        self.clock = SystemClock(self.stop)
+        self.clock = clock or SystemClock(self.stop)
         self.store = SqliteStore(path, self.clock)
         self.memory = MemoryOrg(ACCOUNT, CONTACT)
         self.org, self.looker = SlowOrg(self.memory), Looker()
@@ -66,7 +66,7 @@ class Rig:
         intervals = {name: timedelta(hours=1) for name in ("Account", "Contact")}
         self.sync("Account")
         self.daemon = Daemon(
-            Duty(intervals, DEFAULTS, 15_000, "somebody", 1, "seed", 0.01),
+            Duty(intervals, DEFAULTS, 15_000, "somebody", 1, "seed", 0.01 if clock is None else 60.0),
             lambda: SyncEngine(self.org, self.store, self.clock, Bus()),
             self.store,
             self.store.desk,
@@ -124,3 +124,45 @@ def test_answers_of_the_org_are_signs_of_life_while_a_job_is_waited_for(rig):
     wait_until(lambda: rig.looker.pushes)
 
     assert rig.looker.beats.count("pushing") >= 3
+
+
+class JumpingClock(FrozenClock):
+    """Jumps once, ten minutes after its beginning, and ends all three hours later, or after too many syncs."""
+
+    def __init__(self, jump):
+        super().__init__()
+        self.jump, self.stop, self.runs, self.left = jump, threading.Event(), [], 190
+
+    def now(self):
+        if len(self.runs) > 12:
+            self.stop.set()
+        return super().now()
+
+    def sleep(self, seconds):
+        super().sleep(seconds)
+        self.left -= 1
+        if self.left == 180:
+            self.jump(self)
+        if self.left == 0:
+            self.stop.set()
+
+
+@pytest.mark.parametrize(
+    "jump",
+    [
+        lambda clock: clock.set_back(timedelta(days=3650)),
+        lambda clock: clock.advance(timedelta(days=3650)),
+        lambda clock: clock.set_back(timedelta(minutes=5)),
+    ],
+    ids=["ten years back", "ten years forward", "five minutes back"],
+)
+def test_a_clock_that_jumps_makes_an_object_due_once(tmp_path, jump):
+    clock = JumpingClock(jump)
+    rig = Rig(tmp_path / "replica.db", clock)
+    rig.org.gate.set()
+    rig.daemon._stop, clock.runs = clock.stop, rig.looker.runs
+    rig.daemon.run(rig.looker)
+    rig.store.close()
+
+    # At the beginning, after the jump, and then hourly.
+    assert 4 <= len(rig.looker.runs) <= 5
