@@ -90,6 +90,8 @@ def _check_url(url: str, *, private: bool) -> None:
         host = None
     if not host or "@" in parts.netloc or parts.scheme not in ("https", "http"):
         raise BadSink("has a webhook whose url is no https address (a password in it would be written into logs)")
+    if not url.isascii() or any(each.isspace() for each in url):
+        raise BadSink("has a webhook whose url is not in ASCII: a name as xn--…, other letters and blanks as %…")
     if parts.scheme == "http" and not private:
         raise BadSink("has a webhook over plain http, which is taken with allow_private: true only, in your own net")
 

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SinkDown
 from salesforce_sync.logs import log_as
 from salesforce_sync.signals import ChangeRejected, PushComplete, SyncComplete, Told
+from salesforce_sync.sinks.build import build
 from salesforce_sync.sinks.envelope import Envelope
+from salesforce_sync.sinks.inbound import Reply
 from salesforce_sync.sinks.lines import JsonLines, LogLines
 from salesforce_sync.sinks.signing import secrets_for
 
@@ -158,3 +161,13 @@ def test_a_secret_that_is_none_is_refused_and_not_shown(given):
         secrets_for("ops", given)
 
     assert not given or given.rpartition(":")[2] not in str(refused.value) or given == "whsec_"
+
+
+def test_a_sink_that_wants_a_signal_that_there_is_not_is_a_mistake_in_the_settings():
+    def built(*signals):
+        given = [{"type": "log", "signals": list(signals)}]
+        return build(Config.load(signals_sinks=given, environ={}), "abc", lambda text: Reply(True, "", ""))
+
+    assert len(built("sync_failed", "*")) == 1
+    with pytest.raises(ConfigError, match="log wants sync_fail, and there is no such signal"):
+        built("sync_failed", "sync_fail")
