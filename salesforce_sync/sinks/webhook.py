@@ -22,6 +22,8 @@ from salesforce_sync.sinks.trust import trusting
 TRY_AGAIN = frozenset({408, 425, 429})
 LONGEST_WAIT = 3600.0
 MOST_OF_AN_ANSWER = 64 * 1024
+TIMES = 3.0
+"""So many times its time-out is what a receiver has for everything, from the handshake to the end of its answer."""
 
 
 class Webhook:
@@ -69,30 +71,31 @@ class Webhook:
 
     def _send(self, body: bytes, headers: dict[str, str]) -> tuple[int, float | None]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._settings.timeout_seconds)
-        connection.sock = self._connect()
-        # A time-out is of one read: who sends a byte a second would keep us for hours.
-        cut = threading.Timer(3 * self._settings.timeout_seconds, _cut, (connection.sock,))
+        plain = self._connect()
+        held = plain.dup()  # TLS takes the other one over
+        # A time-out is of one read: who sends a byte a second, in the handshake too, would keep us for hours.
+        cut = threading.Timer(TIMES * self._settings.timeout_seconds, _cut, (held,))
         cut.daemon = True
         cut.start()
         try:
+            connection.sock = plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname=self._host)
             connection.request("POST", self._path, body, headers)
             answer = connection.getresponse()
             answer.read(MOST_OF_AN_ANSWER)  # somebody may hang up on who does not read
             return answer.status, _seconds(answer.headers.get("Retry-After"))
         finally:
             cut.cancel()
-            connection.close()
+            for each in (connection, plain, held):
+                each.close()
 
     def _connect(self) -> socket.socket:
         addresses = resolve(self._host, self._port, allow_private=self._settings.allow_private)
         last: OSError | None = None
         for each in addresses:
             try:
-                plain = socket.create_connection(each.where, timeout=self._settings.timeout_seconds)
+                return socket.create_connection(each.where, timeout=self._settings.timeout_seconds)
             except OSError as error:
                 last = error
-                continue
-            return plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname=self._host)
         raise last or OSError("no address")
 
     def look(self) -> None:

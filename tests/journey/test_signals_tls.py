@@ -1,7 +1,10 @@
 """Signals over TLS, with certificates by an authority that only the settings name."""
 
+import socket
 import ssl
 import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
@@ -139,3 +142,32 @@ def test_a_file_without_certificates_is_a_mistake_in_the_settings(broker, pem, t
 
     with pytest.raises(ConfigError, match=r"other\.pem cannot be read as certificates"):
         mqtt_to(broker, pem, ca_file=str(tmp_path / "other.pem"))
+
+
+class _Dripper(threading.Thread):
+    """Takes one connection, and answers the handshake with a byte now and then."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.server_address = self.listener.getsockname()
+
+    def run(self):
+        connected, _ = self.listener.accept()
+        with connected, suppress(OSError):
+            connected.sendall(b"\x16\x03\x03\x40\x00")
+            for _ in range(100):
+                connected.sendall(b"\x00")
+                time.sleep(0.1)
+
+
+def test_who_drips_bytes_in_the_handshake_is_cut_off(pem, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sinks.webhook.TIMES", 0.5)
+    dripper = _Dripper()
+    dripper.start()
+    began = time.monotonic()
+    with pytest.raises(SinkDown, match="did not answer"):
+        webhook_to(dripper, pem, timeout_seconds=1).take(TOLD)
+    dripper.listener.close()
+
+    assert time.monotonic() - began < 5.0
