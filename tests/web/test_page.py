@@ -446,7 +446,7 @@ def test_an_editor_connects_no_address_of_this_machine_and_not_the_default_org(e
 CHANGES = (
     *("records/Contact/{id}/fields/Phone", "records/Contact/{id}/delete", "records/Contact"),
     *("inbox/1", "changes/push", "changes/1/take-back", "changes/undo/x", "connections"),
-    *("workbook/book_1/apply", "connections/default/key"),
+    *("workbook/book_1/apply", "connections/key"),
 )
 
 

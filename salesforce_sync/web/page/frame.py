@@ -71,6 +71,7 @@ def _templates() -> Environment:
         "number": words.number,
         "ago": lambda moment: words.ago(moment, datetime.now(UTC)),
         "said": words.said,
+        "shown": words.shown,
         "text": words.text,
         "typed": words.typed,
         "short": words.short,

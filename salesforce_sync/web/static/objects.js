@@ -193,7 +193,14 @@ function follow(url) {
   const stream = new EventSource(url);
   streams.set(url, stream);
   stream.addEventListener("progress", (event) => showProgress(JSON.parse(event.data)));
+  // A server that is there again does not know the session of before: then its table says how things are.
+  stream.addEventListener("error", () => {
+    if (stream.readyState !== EventSource.CLOSED) return page.tell("warn", "The server does not answer; this page tries again.");
+    streams.delete(url);
+    htmx.trigger(holder, "refresh");
+  });
   stream.addEventListener("session", (event) => {
+    streams.delete(url);
     stream.close();
     const session = JSON.parse(event.data);
     const failed = session.objects.filter((each) => each.status === "error");

@@ -12,7 +12,7 @@ document.addEventListener("change", async (event) => {
   if (password) headers["X-Workbook-Password"] = password;
   sending.textContent = `Comparing ${file.name} with the replica …`;
   try {
-    const answer = await fetch(`/api/workbook?${query}`, { method: "POST", headers, body: file });
+    const answer = await page.reach(`/api/workbook?${query}`, { method: "POST", headers, body: file });
     const given = await answer.json();
     if (!answer.ok) throw new Error(given.details);
     location.href = `${form.dataset.base}/workbook?upload=${encodeURIComponent(given.uploadId)}#preview`;
