@@ -41,6 +41,7 @@ def _shown(
     notice: tuple[str, str] | None = None,
     done: bodies.PushBody | None = None,
     production: str = "",
+    title: str = "What was sent",
 ) -> Response:
     sync, shown = asked.replica.sync, asked.replica.shown
     waiting = sync.diff()
@@ -56,6 +57,7 @@ def _shown(
         can_take_back={each.number for each in _all_of(waiting) if each.state is ChangeState.WAITING},
         done=done,
         production=production,
+        done_title=title,
         notice=notice,
     )
 
@@ -97,7 +99,9 @@ async def undo(request: Request, asked: Changing, push_id: str) -> Response:
 
     def take_back() -> Response:
         done = routes_two_way.send_back(asked, push_id)
-        return _shown(request, asked, _told_of(asked, done), done)
+        kind, text = _told_of(asked, done)
+        said = text if done.problem is not None else f"Undone: {text}"
+        return _shown(request, asked, (kind, said), done, title="What the undo sent")
 
     return await asked.house.run(take_back)
 
