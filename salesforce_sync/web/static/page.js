@@ -194,6 +194,16 @@ document.addEventListener("htmx:after:swap", () => {
   }
 });
 
+// Whoever acted by the keys, and whose button has gone with what he decided, goes on at the top of the content.
+let acted = false;
+document.addEventListener("htmx:before:request", () => {
+  acted = document.getElementById("content").contains(document.activeElement);
+});
+document.addEventListener("htmx:after:swap", () => {
+  if (acted && document.activeElement === document.body) document.getElementById("content").focus({ preventScroll: true });
+  acted = false;
+});
+
 // ── a file that is dropped ───────────────────────────────────────────────────────────────────────────────────────
 
 for (const kind of ["dragover", "dragleave", "drop"]) {

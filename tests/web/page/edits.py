@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from salesforce_sync.models.outbox import Kind
+from salesforce_sync.models.outbox import Kind, Operation
 from simorg.org import SimOrg
 
 
@@ -17,11 +17,14 @@ def conflict(replica: Any, org: SimOrg, contact: Any) -> str:
 
 
 def put_back(replica: Any) -> None:
-    """Let nothing wait: conflicts are the org's, edits are given up or sent."""
+    """Let nothing wait: conflicts are the org's, new records are given up, other edits are sent."""
     for item in replica.inbox():
         if item.kind in (Kind.REJECTED, Kind.DUPLICATE):
             replica.drop(item.number)
         else:
             replica.take(item.number, "org")
+    for change in replica.outbox():
+        if change.operation is Operation.CREATE:
+            replica.objects[change.object_name].delete(change.record_id)
     if replica.outbox_count():
         assert replica.push().complete

@@ -32,6 +32,16 @@ def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
     assert [each.values for each in replica.outbox()] == [{"Phone": "555-LOCAL"}]
 
 
+def test_who_decides_by_the_keys_goes_on_in_the_content(editor, replica, shared, contact):
+    conflict(replica, shared.org, contact)
+    page = editor.goes("inbox")
+
+    page.get_by_role("button", name="Keep local").press("Enter")
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+
+    expect(page.locator("#content")).to_be_focused()
+
+
 def test_a_long_value_can_be_read_whole_before_it_is_decided_on(editor, replica, shared, contact):
     long = "a  word, " * 60
     replica.contacts.update(str(contact.id), description=long + "here")
