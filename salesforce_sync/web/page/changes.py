@@ -44,13 +44,13 @@ def _shown(
     title: str = "What was sent",
 ) -> Response:
     sync, shown = asked.replica.sync, asked.replica.shown
-    waiting = sync.diff()
+    waiting = _waiting(asked)
     return show(
         request,
         asked,
         "changes.html",
         "changes",
-        diff=shown.diff(waiting),
+        diff=_unsendable(asked) if sync.connected_to is None else shown.diff(waiting),
         total=waiting.total,
         held=_held(waiting),
         pushes=[(shown.push(each), each.total) for each in sync.pushes(10)],
@@ -60,6 +60,17 @@ def _shown(
         done_title=title,
         notice=notice,
     )
+
+
+def _waiting(asked: Asked) -> Diff:
+    """What a push would do; without an org all that was edited is held back."""
+    sync = asked.replica.sync
+    return Diff((), 0, held=sync.outbox()) if sync.connected_to is None else sync.diff()
+
+
+def _unsendable(asked: Asked) -> bodies.DiffBody:
+    held = [asked.replica.shown.change(each, "no org is connected") for each in asked.replica.sync.outbox()]
+    return bodies.DiffBody(calls=0, changes=[], held=held)
 
 
 def _all_of(waiting: Diff) -> tuple[Change, ...]:

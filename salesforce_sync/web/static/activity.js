@@ -12,7 +12,10 @@ function show(kind, word) {
 }
 
 stream.addEventListener("open", () => show("good", "live"));
-stream.addEventListener("error", () => show("warn", "reconnecting"));
+stream.addEventListener("error", () => {
+  if (stream.readyState === EventSource.CLOSED) show("bad", "ended: load this page again");
+  else show("warn", "reconnecting");
+});
 /** One line with its time. */
 function said({ at, line }) {
   const time = document.createElement("time");

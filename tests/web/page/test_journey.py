@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from salesforce_sync.access import Role
 from salesforce_sync.config import Config
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
@@ -148,3 +149,21 @@ def pushes(person: Person) -> None:
     expect(page.locator("main")).to_contain_text("BOOK-1")
     page.get_by_role("button", name="Push 1").click()
     expect(page.locator("#notices")).to_contain_text("1 change is in the org now")
+
+
+def test_each_screen_says_what_to_do_where_nothing_is_connected(browser, unconnected):
+    unconnected.client("ed", Role.EDITOR)
+    for person in visiting(browser, unconnected, "ed"):
+        said = {
+            "objects": "An admin has to connect this one",
+            "records": "Select objects to sync",
+            "changes": "An admin has to connect this one",
+            "workbook": "There is nothing to download yet",
+            "activity": "Nothing has run yet",
+            "budget": "The org has not told yet",
+            "connections": "not connected",
+        }
+        for screen, words in said.items():
+            expect(person.goes(screen).locator("main")).to_contain_text(words)
+            expect(person.page.get_by_role("navigation", name="Screens")).to_be_visible()
+        assert person.complaints == []
