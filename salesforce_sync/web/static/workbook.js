@@ -1,6 +1,8 @@
 // An edited workbook goes to the server as it is; the server says what is different in it.
 "use strict";
 
+const KEPT_AS = "Revenue_Cloud_Data.xlsx"; // what the server calls every workbook that is sent
+
 document.addEventListener("change", async (event) => {
   if (event.target.id !== "file" || !event.target.files.length) return;
   const form = event.target.form;
@@ -19,6 +21,6 @@ document.addEventListener("change", async (event) => {
   } catch (error) {
     sending.textContent = "";
     event.target.value = "";
-    page.tell("bad", error.message);
+    page.tell("bad", error.message.replaceAll(KEPT_AS, file.name));
   }
 });
