@@ -38,12 +38,9 @@ class Person:
 
     page: Page
     site: Site
+    url: str
     complaints: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return self.site.url
 
     def watch(self) -> None:
         """Write down every complaint, and every request to another host."""
@@ -76,7 +73,7 @@ def visiting(browser: Browser, site: Site, name: str = "") -> Iterator[Person]:
     """Somebody at the site; signed in, if it is a user whom `site.client` has made."""
     context = browser.new_context(viewport=WIDE, accept_downloads=True)
     context.set_default_timeout(20_000)
-    person = Person(context.new_page(), site)
+    person = Person(context.new_page(), site, site.url)
     person.watch()
     if name:
         context.request.post(f"{site.url}/api/login", data={"token": site.tokens[name]})

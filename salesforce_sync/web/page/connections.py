@@ -228,7 +228,7 @@ def _key(request: Request, asked: Asked, form: FormData) -> Response:
 def _kept_target(asked: Asked, given: Mapping[str, str]) -> Target:
     if given.get("where") != "new":
         return _target(asked, given)
-    _check(asked, given.get("instance_url", ""))
+    check_address(asked.caller, given.get("instance_url", ""))
     with asked.house.doing(asked.deed("connection add", given.get("name", ""))):
         return _target(asked, given)
 

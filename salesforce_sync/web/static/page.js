@@ -10,8 +10,14 @@ const page = {
     const headers = { "X-Connection-Id": page.connection, "X-CSRF-Token": page.csrf };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const answer = await page.reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    return page.read(answer);
+  },
+
+  /** The body of an answer, or an error that says what is wrong; whoever is not signed in any more goes to the login. */
+  async read(answer) {
     if (answer.status === 401) location.href = "/login";
     const given = await answer.json();
+    if (given.error === "WRONG_CSRF_TOKEN") throw new Error("This page is from an earlier login. Load it again.");
     if (!answer.ok) throw new Error(given.details);
     return given;
   },

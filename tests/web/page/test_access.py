@@ -44,6 +44,19 @@ def test_nothing_is_changed_without_the_csrf_token(looker, shared):
     assert shared.sync.outbox() == ()
 
 
+def test_a_page_of_an_earlier_login_says_so_and_one_without_a_login_goes_there(looker, shared):
+    page = looker.goes("objects")
+    page.get_by_label("Select Contact", exact=True).check()
+    page.request.post(f"{shared.url}/api/login", data={"token": shared.tokens["ann"]})
+
+    page.get_by_role("button", name="Sync", exact=True).click()
+    expect(page.locator("#notices")).to_contain_text("This page is from an earlier login. Load it again.")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Sync", exact=True).click()
+
+    page.wait_for_url("**/login")
+
+
 def test_a_connection_of_somebody_else_is_not_there(looker, shared):
     other = shared.house.access.users.add("olga", Role.EDITOR)[0]
     made = shared.house.access.connections.add("olgas-org", "https://olga.my.salesforce.com", other)
