@@ -49,7 +49,7 @@ function draw() {
   const now = used.findLastIndex((each) => each !== null);
   const rest = () => chart.setLegend({ idx: now });
   chart.over.addEventListener("mouseleave", () => setTimeout(rest));
-  rest();
+  setTimeout(rest);
 }
 
 if (holder) {
