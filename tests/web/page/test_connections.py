@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from playwright.sync_api import Page, expect
@@ -92,6 +93,23 @@ def test_the_login_of_sf_is_taken_over_and_not_shown(admin, shared, tmp_path, mo
 
     expect(page.locator(".foot")).to_contain_text(shared.org.url)
     assert token not in page.content()
+
+
+@pytest.mark.parametrize("way", ["Refresh token", "Session"])
+def test_an_org_is_connected_with_what_another_login_has_left(admin, shared, way):
+    sessions, user = shared.org.sessions, shared.org.user_id
+    page = another_org(admin, way.lower().replace(" ", "-"), way)
+    if way == "Session":
+        page.get_by_label("Session (access token)").fill(sessions.open(user, CLIENT_ID, "api").token)
+    else:
+        page.get_by_label("Consumer key").fill(CLIENT_ID)
+        page.get_by_label("Consumer secret").fill(CLIENT_SECRET)
+        page.get_by_label("Refresh token", exact=True).fill(sessions.grant(user, CLIENT_ID, "api refresh_token").token)
+
+    page.get_by_role("button", name="Connect", exact=True).click()
+
+    page.wait_for_url(re.compile("/org/con_[0-9a-f]+/objects"))
+    expect(page.locator(".foot")).to_contain_text(shared.org.url)
 
 
 def test_only_an_admin_is_offered_the_login_of_sf(looker):
