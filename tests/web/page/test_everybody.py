@@ -11,8 +11,16 @@ from tests.web.browsing import NARROW, WIDE
 from tests.web.page.edits import conflict
 
 SCREENS = (
-    *("objects", "records/Contact?search=a&column=Name&column=Phone", "records/Contact/new", "inbox", "changes"),
-    *("workbook", "activity", "budget", "connections", "records/Contact/{contact}", "/login", "records/Contact/nobody"),
+    *("objects", "records/Contact?search=an&column=Name&column=Phone", "records/Contact/new", "inbox", "changes"),
+    *(
+        "workbook",
+        "activity?before=20",
+        "budget",
+        "connections",
+        "records/Contact/{contact}",
+        "/login",
+        "records/Contact/nobody",
+    ),
 )
 LOOK_AGAIN = ["color-contrast", "link-name", "button-name", "scrollable-region-focusable"]
 """What depends on colours and places: looked at in the dark and narrow page too."""
