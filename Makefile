@@ -26,8 +26,11 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# Half of a test is waiting for another process, and what the tests write is not for keeping: hence more of them than
+# processors, and their files in memory where there is room.
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+	@scratch=$$(sh .ci/scratch-folder) && trap 'rm -rf "$$scratch"' EXIT && \
+	    TMPDIR=$$scratch PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

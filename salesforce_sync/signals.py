@@ -14,6 +14,7 @@ import msgspec
 from salesforce_sync.models.event import EventsMerged
 from salesforce_sync.models.inbox import InboxItem
 from salesforce_sync.models.outbox import Kind
+from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import ObjectSchema
 
 log = logging.getLogger("salesforce_sync.signals")
@@ -371,6 +372,11 @@ def news_of(object_name: str, record_id: str, kind: Kind, code: str) -> ChangeRe
     if kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN):
         return ChangeRejected(object_name, record_id, code)
     return ConflictFound(object_name, record_id, kind.value)
+
+
+def news_of_proof(proof: Proof) -> VerifyComplete:
+    """What is told of a proof."""
+    return VerifyComplete(proof.object_name, proof.rows, sum(number for _, number in proof.repaired))
 
 
 def news_of_events(merged: EventsMerged) -> tuple[Signal, ...]:

@@ -20,9 +20,11 @@ import pytest
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 
-# Whoever starts the tests in the background of a script has these ignored, and every process of ours would inherit it.
+# Whoever starts the tests in the background of a script, or under nohup, has these ignored, and every process of ours
+# would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 ROOT = Path(__file__).parents[1]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
@@ -64,13 +65,7 @@ class PageDecoder:
 
     def __init__(self, schema: ObjectSchema) -> None:
         self._schema = schema
-        # An org writes null and not "", so nearly every page fits the first one, and is known to have no blanks.
-        self._fast = [
-            (msgspec.json.Decoder(_page_of(list[_struct(schema, text)])), blanks)  # type: ignore[misc]
-            for text, blanks in ((_FILLED_TEXT, False), (str, True))
-        ]
-        self._slim = msgspec.json.Decoder(_page_of(list[msgspec.Raw]))
-        self._slow = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
+        self._fast = _fast_decoders(tuple((field.name, field.type) for field in schema.columns))
         self._readers = [(field, _READERS.get(field.type, read_text)) for field in schema.columns]
 
     def decode(self, body: bytes) -> QueryPage:
@@ -83,7 +78,7 @@ class PageDecoder:
 
     def _outline(self, body: bytes) -> Outline:
         try:
-            page = self._slim.decode(body)
+            page = _SLIM.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise _unreadable(self._schema, bad) from bad
         return Outline(page.totalSize, len(page.records), page.done)
@@ -101,7 +96,7 @@ class PageDecoder:
 
     def _decode_slowly(self, body: bytes) -> QueryPage:
         try:
-            page = self._slow.decode(body)
+            page = _SLOW.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise _unreadable(self._schema, bad) from bad
         return _query_page(page, [self._row(record) for record in page.records], blanks=True)
@@ -156,9 +151,21 @@ def _without_halves(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
 
 
-def _struct(schema: ObjectSchema, text: Any) -> type[msgspec.Struct]:
-    names = {f"f{at}": field.name for at, field in enumerate(schema.columns)}
-    fields = [(f"f{at}", _TYPES.get(field.type, text | None)) for at, field in enumerate(schema.columns)]
+@lru_cache(maxsize=128)
+def _fast_decoders(columns: tuple[tuple[str, FieldType], ...]) -> tuple[tuple[msgspec.json.Decoder[Any], bool], ...]:
+    """Decoders of pages with these columns, and whether blank texts may be in what they have read.
+
+    An org writes null and not "", so nearly every page fits the first one, and is known to have no blanks.
+    """
+    return tuple(
+        (msgspec.json.Decoder(_page_of(list[_struct(columns, text)])), blanks)  # type: ignore[misc]
+        for text, blanks in ((_FILLED_TEXT, False), (str, True))
+    )
+
+
+def _struct(columns: tuple[tuple[str, FieldType], ...], text: Any) -> type[msgspec.Struct]:
+    names = {f"f{at}": name for at, (name, _) in enumerate(columns)}
+    fields = [(f"f{at}", _TYPES.get(kind, text | None)) for at, (_, kind) in enumerate(columns)]
     # gc=False: the rows hold no cycles, and the collector would walk them all again and again.
     return msgspec.defstruct("Row", fields, rename=names, gc=False)
 
@@ -168,6 +175,10 @@ def _page_of(records: Any) -> Any:
         ("totalSize", int), ("done", bool), ("records", records), ("nextRecordsUrl", str | None, None)
     ]  # fmt: skip
     return msgspec.defstruct("Page", fields)
+
+
+_SLIM = msgspec.json.Decoder(_page_of(list[msgspec.Raw]))
+_SLOW = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
 
 
 def _query_page(page: Any, rows: list[Row], blanks: bool) -> QueryPage:

@@ -13,10 +13,11 @@ from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
+from salesforce_sync.signals import news_of_proof
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.signal_log import count_changed
+from salesforce_sync.storage.signal_log import count_changed, tell
 from salesforce_sync.storage.watch import unseen
 
 _GONE = "INSERT OR REPLACE INTO _sync_gone (object_name, id, reason, at, row) VALUES (?, ?, ?, ?, ?)"
@@ -121,6 +122,7 @@ class Comparer:
         with self._connections.writing() as db:
             at = format_datetime(proof.at)
             db.execute(_RECORD_PROOF, (proof.object_name, at, proof.org_rows, proof.rows, repaired))
+            tell(db, proof.at, news_of_proof(proof))
 
     def last(self, object_name: str) -> Proof | None:
         with self._connections.looking() as db:

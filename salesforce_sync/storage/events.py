@@ -19,7 +19,7 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge, Met
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.signal_log import SignalLog
-from salesforce_sync.storage.watch import unseen, unseen_rows
+from salesforce_sync.storage.watch import unseen
 
 SEEN_KEPT = 50_000
 """Records of an object whose last change is remembered: only changes of one and the same second need it."""
@@ -152,11 +152,10 @@ class EventMerger:
         edited = [row for row in rows if row["Id"] in entering.contested]
         plain = [row for row in rows if row["Id"] not in entering.contested]
         if plain:
-            with unseen_rows(db, schema.name):
+            with unseen(db, [schema.name]):
                 self._write(db, entering, plain)
             self._keep_replaced(db, entering, plain)
         if edited:
-            # Not without any trigger: what comes into the inbox by this is told by one.
             with unseen(db, [schema.name]):
                 self._write(db, entering, edited)
                 shown = entering.shown

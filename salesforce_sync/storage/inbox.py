@@ -17,11 +17,13 @@ from salesforce_sync.models.outbox import Change, Edit, Kind, Match, Operation, 
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
+from salesforce_sync.signals import news_of
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.edits import check_value
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
+from salesforce_sync.storage.signal_log import tell
 from salesforce_sync.storage.watch import in_outbox, unseen
 
 _PUT = """
@@ -33,6 +35,7 @@ ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
     message = excluded.message, hint = excluded.hint, fields = excluded.fields, matches = excluded.matches,
     replaced = excluded.replaced
 """
+_IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _ITEMS = """
 SELECT i.number, i.object_name, i.record_id, i.kind, i.at, i.code, i.message, i.hint, i.fields, i.matches, i.replaced,
     o.operation
@@ -95,16 +98,24 @@ def put_item(
         message = "Somebody changed the field in the moment before it was written."
     named = [(each.object_name, each.record_id) for each in matches]
     texts = [msgspec.json.encode(each).decode() for each in (fields, named, replaced)]
-    at_text = format_datetime(at)
-    db.execute(_PUT, (change.object_name, record_id, kind, at_text, code, message, advice(code, kind), *texts))
+    _put(db, (change.object_name, record_id, kind), at, (code, message, advice(code, kind), *texts))
 
 
 def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict, at: datetime, code: str = "") -> None:
     """Put a contested record before a person."""
     kind = verdict.kind or Kind.CONFLICT
     fields = msgspec.json.encode([each.field for each in verdict.conflicts]).decode()
-    what = (contested.object_name, contested.record_id, kind, format_datetime(at), code or kind.name)
-    db.execute(_PUT, (*what, verdict.message, advice("", kind), fields, "[]", "[]"))
+    what = (code or kind.name, verdict.message, advice("", kind), fields, "[]", "[]")
+    _put(db, (contested.object_name, contested.record_id, kind), at, what)
+
+
+def _put(db: apsw.Connection, key: tuple[str, str, Kind], at: datetime, what: tuple[str, ...]) -> None:
+    """Put it there, or renew what is there; of a new item a signal tells."""
+    is_new = db.execute(_IS_THERE, key).get is None
+    db.execute(_PUT, (*key, format_datetime(at), *what))
+    if is_new:
+        code, *_ = what
+        tell(db, at, news_of(*key, code))
 
 
 _ADVICE = {

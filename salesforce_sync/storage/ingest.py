@@ -23,6 +23,10 @@ from salesforce_sync.storage.watch import give_triggers, unseen
 LATEST = "~"
 """After every stamp."""
 
+TAKE_OVER_ROWS = 5_000
+"""From so many rows on it is cheaper to put a staging table in an empty table's place than to copy it: that has SQLite
+read the schema of the whole database several times."""
+
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
 _SCHEMA = msgspec.json.Decoder(ObjectSchema)
 
@@ -45,6 +49,10 @@ class Survey(NamedTuple):
     newest: str | None
     live: int
     dead: int
+
+    @property
+    def rows(self) -> int:
+        return self.live + self.dead
 
     def until(self, limit: datetime | None) -> str | None:
         """The checkpoint that the staged rows allow."""
@@ -76,7 +84,8 @@ class Ingest:
             # Records that were asked for by id are no part of a pull that could go on.
             partial = db.execute(sql.IS_PARTIAL, (schema.name,)).get
             if partial or resume is None or not same_columns or not enough:
-                self._drop_staging(db, schema.name)
+                _empty_staging(db, schema)
+                db.execute(sql.END_STAGING, (schema.name,))
                 return None
             db.execute(sql.cut_staging(schema.name), (durable,))
         return Staged(schema.name, _moment(since), resume, durable, _moment(server_time))
@@ -85,13 +94,8 @@ class Ingest:
         schema = request.schema
         since = None if request.since is None else format_datetime(request.since)
         with self._connections.writing() as db:
-            self._drop_staging(db, schema.name)
-            db.execute(sql.create_table(sql.staging_table(schema.name), schema.columns))
+            _empty_staging(db, schema)
             db.execute(sql.BEGIN_STAGING, (schema.name, _shape(schema), since, int(bool(request.ids))))
-
-    def _drop_staging(self, db: apsw.Connection, object_name: str) -> None:
-        db.execute(sql.drop_table(sql.staging_table(object_name)))
-        db.execute(sql.END_STAGING, (object_name,))
 
     def stage(self, page: Page) -> int:
         try:
@@ -152,8 +156,8 @@ class Ingest:
             schema = decode_schema(adopted.schema)
             since = self._check_staging(db, schema)
             survey = Survey(*db.execute(sql.survey_staging(schema)).get)
-            replaceable: int = db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get
-            merged = self._take_over(db, schema, survey) if replaceable else self._merge_rows(db, schema, loss)
+            replaces = survey.rows >= TAKE_OVER_ROWS and _may_be_replaced(db, schema)
+            merged = self._take_over(db, schema, survey) if replaces else self._merge_rows(db, schema, loss)
             until = survey.until(checkpoint_limit)
             if until is None and adopted.until is None and schema.stamp is not None and checkpoint_limit is not None:
                 # Nothing is there that could tell: what comes will have stamps from the time of the query on.
@@ -225,14 +229,32 @@ class Ingest:
             seen = self._judge.settle(db, schema, met)
             if met:
                 self._history.trim(db, schema.name)
-        db.execute(sql.drop_table(sql.staging_table(schema.name)))
+        _empty_staging(db, schema)
         updated = max(0, changed - new - new_dead - revived - died)
         inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted
         return Merged(schema.name, inserted, updated, died, staged - inserted - died - updated)
 
 
+def _empty_staging(db: apsw.Connection, schema: ObjectSchema) -> None:
+    """An empty staging table for this schema: the one that is here, where it has the same columns.
+
+    Making one anew for every pull would let every other connection read the database's schema again each time.
+    """
+    table = sql.staging_table(schema.name)
+    wanted = sql.create_table(table, schema.columns)
+    if db.execute(sql.MADE_BY, (table,)).get == wanted:
+        db.execute(f"DELETE FROM {sql.quote(table)}")
+        return
+    db.execute(sql.drop_table(table))
+    db.execute(wanted)
+
+
 def _adopted(db: apsw.Connection, object_name: str) -> Adopted:
     return Adopted(*db.execute(sql.ONE_OBJECT, (object_name,)).get)
+
+
+def _may_be_replaced(db: apsw.Connection, schema: ObjectSchema) -> bool:
+    return bool(db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get)
 
 
 def _trusted(db: apsw.Connection, object_name: str) -> str:

@@ -76,7 +76,7 @@ class SignalLog:
 
     def write(self, db: apsw.Connection, signal: Signal) -> None:
         """Tell it within the transaction that is open."""
-        db.execute(_TELL, (format_datetime(self._now()), signal.name, encoded(signal)))
+        tell(db, self._now(), signal)
 
     def write_all(self, db: apsw.Connection, signals: Sequence[Signal]) -> None:
         """The same for several."""
@@ -172,6 +172,11 @@ class SignalLog:
     def revived(self, number: int) -> None:
         with self._connections.writing() as db:
             db.execute("DELETE FROM _sync_dead WHERE id = ?", (number,))
+
+
+def tell(db: apsw.Connection, at: datetime, signal: Signal) -> None:
+    """Tell it within the transaction that is open, and that caused it."""
+    db.execute(_TELL, (format_datetime(at), signal.name, encoded(signal)))
 
 
 def count_changed(db: apsw.Connection, object_name: str, changed: int) -> None:

@@ -46,6 +46,7 @@ IS_PARTIAL = "SELECT partial FROM _sync_staging WHERE name = ?"
 NOTE_SERVER_TIME = "UPDATE _sync_staging SET server_time = ? WHERE name = ? AND server_time IS NULL"
 STAGED_DURABLY = "UPDATE _sync_staging SET resume = ?, durable = ? WHERE name = ?"
 END_STAGING = "DELETE FROM _sync_staging WHERE name = ?"
+MADE_BY = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
 
 NOTE_USAGE = "INSERT OR REPLACE INTO _sync_usage (only, used, most, at) VALUES (1, ?, ?, ?)"
 USAGE = "SELECT used, most, at FROM _sync_usage"

@@ -1,7 +1,7 @@
 """The outbox's triggers on the objects' tables: giving them, and working unseen by them.
 
-Only ours are put aside for a merge, and only within its transaction: triggers that somebody else has put on a table
-see what a merge does, and nobody ever finds a table without ours.
+Only ours are passed by in a merge, and only within its transaction: triggers that somebody else has put on a table see
+what a merge does, and nobody ever finds a table without ours.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ _OURS = """
 SELECT name, sql FROM sqlite_master
 WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE AND name GLOB '_sync_on_*' ORDER BY rowid
 """
-_OTHERS = """
-SELECT 1 FROM sqlite_master
-WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE AND name NOT GLOB '_sync_on_*' LIMIT 1
-"""
+_OTHERS = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB '_sync_on_*' LIMIT 1"
 _IN_OUTBOX = "SELECT DISTINCT object_name FROM _sync_outbox"
 
 
@@ -54,7 +51,16 @@ def drop_triggers(db: apsw.Connection, object_name: str) -> dict[str, str]:
 
 @contextmanager
 def unseen(db: apsw.Connection, object_names: Iterable[str]) -> Iterator[None]:
-    """Within the open transaction: what is written to these objects' tables is no edit of anybody's."""
+    """Within the open transaction: what is written to these objects' tables is no edit of anybody's.
+
+    The connection runs no trigger at all within, unless somebody has given the database one. Putting ours aside and
+    back changes the database's schema, which every other connection then has to read again: some milliseconds for
+    each object that it holds.
+    """
+    if db.execute(_OTHERS).get is None:
+        with _without_triggers(db):
+            yield
+        return
     dropped = [statement for name in object_names for statement in drop_triggers(db, name).values()]
     yield
     # If the block raises, the transaction is rolled back, and with it the dropping.
@@ -63,21 +69,13 @@ def unseen(db: apsw.Connection, object_names: Iterable[str]) -> Iterator[None]:
 
 
 @contextmanager
-def unseen_rows(db: apsw.Connection, object_name: str) -> Iterator[None]:
-    """The same for few rows of one object, where dropping and making triggers would be most of the work.
-
-    The connection runs no trigger at all within, which is the same where the table has none but ours; so nothing but
-    the object's rows may be written within.
-    """
-    if db.execute(_OTHERS, (object_name,)).fetchone() is not None:
-        with unseen(db, [object_name]):
-            yield
-        return
+def _without_triggers(db: apsw.Connection) -> Iterator[None]:
+    before = db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, -1)
     db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     try:
         yield
     finally:
-        db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
+        db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, before)
 
 
 def in_outbox(db: apsw.Connection) -> list[str]:

@@ -30,7 +30,7 @@ from salesforce_sync.signals import (
     SyncComplete,
     SyncFailed,
     SyncStarted,
-    VerifyComplete,
+    news_of_proof,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
 from salesforce_sync.sync.pusher import InboxNews, Pusher, tell
@@ -264,7 +264,7 @@ class SyncEngine:
             nonlocal repaired
             proof = puller.prove(schema, task.listing)
             # Kept with the proof.
-            self._bus.emit(VerifyComplete(proof.object_name, proof.rows, sum(each for _, each in proof.repaired)))
+            self._bus.emit(news_of_proof(proof))
             repaired = sum(number for _, number in proof.repaired)
 
         if course.proofs is Proofs.NOW:

@@ -13,7 +13,7 @@ from salesforce_sync.models.run import RunState
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Clock
 from salesforce_sync.resolve import Policies
-from salesforce_sync.signals import VerifyComplete
+from salesforce_sync.signals import news_of_proof
 from salesforce_sync.testing.memory_tables import Disk, Row, Table, dead, kept_out, shown, without_doubles
 
 
@@ -97,8 +97,7 @@ class Comparing:
     def record_proof(self, proof: Proof) -> None:
         """Keep the result of a verify."""
         self._table(proof.object_name).proofs.append(proof)
-        told = VerifyComplete(proof.object_name, proof.rows, sum(number for _, number in proof.repaired))
-        self._disk.tale.append((proof.at, told))
+        self._disk.tale.append((proof.at, news_of_proof(proof)))
 
     def proof(self, object_name: str) -> Proof | None:
         """The last one."""

@@ -43,6 +43,7 @@ class Replica:
         self._clock = clock
         self.said: list[str] = []
         self.ledger = Ledger(self._resolved)
+        self._tool: apsw.Connection | None = None
         self.sync = self._opened()
 
     def _opened(self) -> SFSync:
@@ -76,6 +77,9 @@ class Replica:
         return {(key, folded(value)) for key, value in found}
 
     def close(self) -> None:
+        if self._tool is not None:
+            self._tool.close()
+            self._tool = None
         self.sync.close()
 
     def reopen(self) -> None:
@@ -140,11 +144,9 @@ class Replica:
         return {str(row[0]): _decoded(kinds, row) for row in found}
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
+        if self._tool is None:  # kept: each new one reads the database's schema
+            self._tool = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+        return self._tool.execute(sql).fetchall()
 
     def left_pages(self) -> list[str]:
         """Files that lie where pages land, but for the lock of each object."""

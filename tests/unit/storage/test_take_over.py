@@ -1,18 +1,21 @@
-"""A first load may put the staging table in the object's place: only where nothing is lost by it."""
+"""A large first load may put the staging table in the object's place: only where nothing is lost by it."""
 
 import apsw
 import pytest
 
+from salesforce_sync.storage.ingest import TAKE_OVER_ROWS
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, id_of, pull, widget
+from tests.torture.pace import paced
 
 
-@pytest.fixture
-def store(tmp_path):
+@pytest.fixture(params=[0, TAKE_OVER_ROWS], ids=["takes over", "is copied"])
+def store(tmp_path, request):
     made = SqliteStore(tmp_path / "replica.db", FrozenClock())
     made.adopt(WIDGET)
-    yield made
+    with paced(("salesforce_sync.storage.ingest", "TAKE_OVER_ROWS", request.param)):
+        yield made
     made.close()
 
 
