@@ -49,8 +49,10 @@ def application(house: House) -> FastAPI:
         redoc_url=None,
         lifespan=_few_threads,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.house = house
+    app.include_router(routes_records.lists)  # first: routes are looked through in this order
     for routes in (
         routes_connections,
         routes_sync,

@@ -18,7 +18,7 @@ from salesforce_sync.access import Role
 from salesforce_sync.access.audit import Deed, Entry
 from salesforce_sync.signals import Progress, Told
 from salesforce_sync.web import documents
-from salesforce_sync.web.asking import Asked
+from salesforce_sync.web.asking import Asked, still_may
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
 
 router = APIRouter(prefix="/org/{connection}/activity", route_class=PageRoute, include_in_schema=False)
@@ -117,27 +117,30 @@ def _done(entry: Entry, beginning: Entry | None) -> Done:
 
 @router.get("/events")
 async def events(
-    asked: Looking, last: Annotated[str | None, Header(alias="Last-Event-ID")] = None, after: int = 0
+    request: Request, asked: Looking, last: Annotated[str | None, Header(alias="Last-Event-ID")] = None, after: int = 0
 ) -> Response:
     """The signals behind a number, as server-sent events, for as long as somebody listens."""
+    asked.house.check_streams(asked.caller.user)
     begin = int(last) if last is not None and last.isdecimal() and len(last) < 16 else after
-    return StreamingResponse(_told(asked, begin), media_type="text/event-stream", headers=_UNBUFFERED)
+    return StreamingResponse(_told(request, asked, begin), media_type="text/event-stream", headers=_UNBUFFERED)
 
 
 _UNBUFFERED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def _told(asked: Asked, after: int) -> AsyncIterator[bytes]:
+async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[bytes]:
     loop, woken, heard, quiet = asyncio.get_running_loop(), asyncio.Event(), asked.replica.heard, 0
 
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
-    with heard.listening(wake):
+    with heard.listening(wake), asked.house.following(asked.caller.user):
         yield b"retry: 2000\n\n"
         while not heard.stopped:
             woken.clear()
             found = await run_in_threadpool(asked.replica.sync.signals, after, _MOST_SIGNALS)
+            if found and not await still_may(request, asked):
+                return
             for each in found:
                 after = each.number
                 yield b"event: signal\nid: %d\ndata: %s\n\n" % (after, msgspec.json.encode(_document(asked, each)))
