@@ -269,6 +269,10 @@ def test_any_https_host_is_taken_and_plain_http_to_this_machine(url):
         "https://acme.example?x=1",
         "https://acme.example:port",
         "https://acme example",
+        "https://acme\0.example",
+        "https://acme.exa\nmple",
+        "https://[",
+        "https://acme.example:99999",
     ],
 )
 def test_any_other_address_is_refused(url):
