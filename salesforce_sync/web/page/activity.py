@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.access import Role
-from salesforce_sync.access.audit import Entry
+from salesforce_sync.access.audit import Deed, Entry
 from salesforce_sync.signals import Progress, Told
 from salesforce_sync.web import documents
 from salesforce_sync.web.asking import Asked, still_may
@@ -28,8 +30,8 @@ FROM _sync_run ORDER BY id DESC
 """
 _MOST_RUNS: Final = 60
 _MOST_ENTRIES: Final = 100
-_MOST_SIGNALS: Final = 100
-_MOST_LOOKED_AT: Final = 500
+_MOST_SIGNALS: Final = 200
+_STEPS: Final = (Progress.name,)
 _LOOK_EVERY: Final = 2.0
 """Seconds between two looks for signals of other processes; those of this one come at once."""
 
@@ -40,14 +42,16 @@ _STILL_HERE: Final = 8
 @router.get("")
 def activity(request: Request, asked: Looking, before: Annotated[int | None, Query(ge=1, lt=2**62)] = None) -> Response:
     """The screen."""
+    entries, newer = _entries(asked, before)
     return show(
         request,
         asked,
         "activity.html",
         "activity",
-        signals=[_document(asked, each) for each in reversed(_last_signals(asked))],
+        signals=folded([_document(asked, each) for each in reversed(_last_signals(asked))]),
         runs=[dict(zip(_RUN, row, strict=True)) for row in asked.replica.sync.query(_RUNS, _MOST_RUNS).rows],
-        entries=_entries(asked, before),
+        deeds=deeds(entries, newer),
+        older=entries[-1].number if entries and entries[-1].number > 1 else None,
         sessions=[documents.session(each) for each in asked.replica.sessions.all()[:10]],
     )
 
@@ -57,25 +61,55 @@ _RUN: Final = ("object_name", "state", "finished", "seconds", "rows", "changed",
 
 def _last_signals(asked: Asked) -> Sequence[Told]:
     sync = asked.replica.sync
-    found = sync.signals(max(0, sync.newest_signal() - _MOST_LOOKED_AT), _MOST_LOOKED_AT)
-    return [each for each in found if _is_shown(each)][-_MOST_SIGNALS:]
-
-
-def _is_shown(told: Told) -> bool:
-    """Not how far a sync is: the bars show that, and of a long one it would push everything else off the list."""
-    return not isinstance(told.signal, Progress)
+    return sync.signals(max(0, sync.newest_signal() - _MOST_SIGNALS), _MOST_SIGNALS)
 
 
 def _document(asked: Asked, told: Told) -> dict[str, Any]:
     said = asked.replica.sync.signal_document(told)
-    return {"number": told.number, "at": said["ts"], "line": said["msg"]}
+    return {"number": told.number, "at": said["ts"], "line": said["msg"], "step": told.signal.name in _STEPS}
 
 
-def _entries(asked: Asked, before: int | None) -> tuple[Entry, ...]:
-    """What was done, newest first: for admins only."""
+def folded(lines: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Lines, newest first, as they are shown: steps of progress behind the newest of them, everything else alone."""
+    shown: list[list[dict[str, Any]]] = []
+    for line in lines:
+        if line["step"] and shown and shown[-1][0]["step"]:
+            shown[-1].append(line)
+        else:
+            shown.append([line])
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that somebody did, in one line: its beginning and its end stand in the log one behind the other."""
+
+    number: int
+    at: datetime
+    deed: Deed
+    outcome: str
+    details: tuple[str, ...]
+
+
+def _entries(asked: Asked, before: int | None) -> tuple[Sequence[Entry], Sequence[Entry]]:
+    """A page of the log, newest first, and the page before it: for admins only."""
     if not asked.caller.user.role.allows(Role.ADMIN):
-        return ()
-    return tuple(asked.house.access.audit.entries(most=_MOST_ENTRIES, before=before))
+        return (), ()
+    audit = asked.house.access.audit
+    newer = () if before is None else audit.entries(most=_MOST_ENTRIES, before=before + _MOST_ENTRIES)
+    return audit.entries(most=_MOST_ENTRIES, before=before), newer
+
+
+def deeds(entries: Sequence[Entry], newer: Sequence[Entry] = ()) -> tuple[Done, ...]:
+    """These entries, a beginning and its end as one. What `newer` entries have ended is told there."""
+    beginnings = {each.number: each for each in entries}
+    ended = {each.begun for each in (*entries, *newer)}
+    return tuple(_done(each, beginnings.get(each.begun or 0)) for each in entries if each.number not in ended)
+
+
+def _done(entry: Entry, beginning: Entry | None) -> Done:
+    said = (beginning.deed.detail if beginning else "", entry.deed.detail)
+    return Done(entry.number, entry.at, entry.deed, entry.outcome, tuple(dict.fromkeys(each for each in said if each)))
 
 
 # ── signals as they come ─────────────────────────────────────────────────────────────────────────────────────────
@@ -109,8 +143,6 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
                 return
             for each in found:
                 after = each.number
-                if not _is_shown(each):
-                    continue
                 yield b"event: signal\nid: %d\ndata: %s\n\n" % (after, msgspec.json.encode(_document(asked, each)))
             quiet = 0 if found else quiet + 1
             if quiet % _STILL_HERE == _STILL_HERE - 1:

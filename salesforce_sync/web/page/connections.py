@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from salesforce_sync.access import KnownConnection, Role
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, SyncError
+from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.web.asking import COOKIE, DEFAULT, Asked, house_of
 from salesforce_sync.web.browser_logins import LIFE_SECONDS, Begun, Target
@@ -57,8 +57,8 @@ def connections(request: Request, asked: Looking) -> Response:
 def _shown(request: Request, asked: Asked, notice: tuple[str, str] | None = None, **more: Any) -> Response:
     user = asked.caller.user
     listed = [_listed(asked, each) for each in asked.house.access.connections.list(user)]
-    values = {"listed": listed, "callback": callback_of(request), "why": "", "given": {}, "notice": notice} | more
-    return show(request, asked, "connections.html", "connections", **values)
+    values = {"listed": listed, "callback": callback_of(request), "why": "", "given": {}, "certificate": ""} | more
+    return show(request, asked, "connections.html", "connections", notice=notice, **values)
 
 
 def _listed(asked: Asked, known: KnownConnection) -> ShownConnection:
@@ -98,12 +98,16 @@ def _connect(request: Request, asked: Asked, form: FormData) -> Response:
     except SyncError as error:
         if target is not None:
             give_up(asked.house, target)
-        shown = {name: value for name, value in given.items() if name in ("method", "where", "name", *_PLAIN)}
-        return _shown(request, asked, why=without_secrets(str(error)), given=shown)
+        return _shown(request, asked, why=without_secrets(str(error)), given=_shown_again(given))
     return _went(target, address)
 
 
-_PLAIN: Final = ("instance_url", "client_id", "username", "login_url")
+_PLAIN: Final = ("method", "where", "name", "instance_url", "client_id", "username", "login_url", "target_org")
+
+
+def _shown_again(given: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, without its secrets: these are typed again."""
+    return {name: value for name, value in given.items() if name in _PLAIN}
 
 
 def _went(target: Target, address: str) -> Response:
@@ -186,16 +190,54 @@ def remove(request: Request, asked: Changing, other: str) -> Response:
     return _shown(request, asked, ("good", f"{owned.name} is forgotten. Its replica stays on the disk."))
 
 
-@router.post(_PATH + "/{other}/key")
-def key(request: Request, asked: Changing, other: str) -> Response:
-    """Make the key pair for a JWT login, if there is none, and show the certificate."""
+@router.post(_PATH + "/key")
+async def key(request: Request, asked: Changing) -> Response:
+    """Make the key pair for a JWT login, if there is none, and show the certificate.
+
+    A new connection is kept for it: between the key and the login a person sets up the app in the org.
+    """
+    form = await request.form()
+    return await asked.house.run(lambda: _key(request, asked, form))
+
+
+def _key(request: Request, asked: Asked, form: FormData) -> Response:
+    given = {name: str(value).strip() for name, value in form.items() if str(value).strip()}
+    try:
+        target = _kept_target(asked, given)
+        certificate = _certificate(asked, target)
+    except SyncError as error:
+        return _shown(request, asked, why=without_secrets(str(error)), given=_shown_again(given))
+    return _shown(request, asked, given=_shown_again(given) | {"where": target.connection_id}, certificate=certificate)
+
+
+def _kept_target(asked: Asked, given: Mapping[str, str]) -> Target:
+    if given.get("where") != "new":
+        return _target(asked, given)
+    check_address(asked.caller, given.get("instance_url", ""))
+    with asked.house.doing(asked.deed("connection add", given.get("name", ""))):
+        return _target(asked, given)
+
+
+def _certificate(asked: Asked, target: Target) -> str:
     from salesforce_sync.api.jwt_key import files_beside, make
+
+    config = asked.house.access.connections.config_of(target.connection_id, target.user)
+    pair = make(files_beside(config.storage.path), SystemClock().now())
+    return pair.certificate_file.read_text(encoding="ascii")
+
+
+@router.get(_PATH + "/{other}/certificate")
+def certificate(asked: Changing, other: str) -> Response:
+    """The certificate as a file, as Salesforce wants it to be uploaded."""
+    from salesforce_sync.api.jwt_key import files_beside
 
     target = _target(asked, {"where": other})
     config = asked.house.access.connections.config_of(target.connection_id, target.user)
-    pair = make(files_beside(config.storage.path), SystemClock().now())
-    certificate = pair.certificate_file.read_text(encoding="ascii")
-    return HTMLResponse(rendered("certificate.html", certificate=certificate), headers=_NO_STORE)
+    file = files_beside(config.storage.path).certificate_file
+    if not file.exists():
+        raise RecordNotFound("This connection has no key yet.", hint="Make one: Connections, JWT.")
+    headers = {"Content-Disposition": 'attachment; filename="salesforce-sync.crt"', "Cache-Control": "no-store"}
+    return Response(file.read_bytes(), media_type="application/x-pem-file", headers=headers)
 
 
 # ── by the browser ───────────────────────────────────────────────────────────────────────────────────────────────
