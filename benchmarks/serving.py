@@ -133,9 +133,9 @@ async def _streams(server: Server) -> list[float]:
     """How long after the first listener each other one had an event, over all events that several had."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(server.request("POST", "/api/sync", b'{"objects": ["Contact", "Account", "Lead"]}'))
-    events = json.loads(await _answer(reader))["eventsUrl"]
+    session_id = json.loads(await _answer(reader))["sessionId"]
     writer.close()
-    heard = await asyncio.gather(*(_listen(server, events) for _ in range(STREAMS)))
+    heard = await asyncio.gather(*(_listen(server, f"/api/sync/{session_id}/events") for _ in range(STREAMS)))
     first = {number: min(each[number] for each in heard if number in each) for each in heard for number in each}
     if len({tuple(each)[-1] for each in heard}) != 1:
         raise Failed("the listeners did not all hear the end")

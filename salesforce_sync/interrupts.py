@@ -85,10 +85,11 @@ def stop_on_signals(stop: Callable[[], None], grace: float = GRACE) -> None:
         if asked:
             os._exit(Exit.INTERRUPTED)
         asked = True
-        _elsewhere(stop_and_leave)
+        _elsewhere(leave)
+        _elsewhere(stop)
 
-    def stop_and_leave() -> None:
-        stop()
+    def leave() -> None:
+        # By itself: whatever keeps `stop`, or breaks it, the process ends.
         time.sleep(grace)
         os._exit(Exit.COMPLETE)
 

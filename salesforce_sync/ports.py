@@ -666,7 +666,8 @@ class Place:
 class Selection:
     """A page of a sorted answer. Rows are in the order of `sort` (nulls are the smallest), then of their ids.
 
-    `descending` turns both around. Texts sort without regard to case where they are compared so.
+    `descending` turns both around. Texts sort without regard to case where they are compared so. Rows have the columns
+    that `ObjectSchema.chosen(fields)` gives.
     """
 
     filters: tuple[Filter, ...] = ()
@@ -674,6 +675,7 @@ class Selection:
     descending: bool = False
     after: Place | None = None
     most: int = 100
+    fields: tuple[str, ...] = ()
 
 
 class Clock(Protocol):

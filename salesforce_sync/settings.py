@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,11 @@ def is_address(text: str) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    bare = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc or " " in text)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host or ""))
-    return bool(host) and bare and secure
+    bare = _BARE.fullmatch(text) is not None
+    return bool(host) and bare and (parts.scheme == "https" or _is_loopback(host or ""))
+
+
+_BARE: Final = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?/?", re.ASCII | re.IGNORECASE)
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,7 +17,10 @@ FORMATS: Final = ("json", "cloudevents")
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """One sink. `signals` are the names that it wants; none named: all but progress. `path` is absolute."""
+    """One sink. `signals` are the names that it wants; none named: all but progress. Paths are absolute.
+
+    `ca_file` holds the certificates of those whose signature on a server's is taken; None: of whom the system trusts.
+    """
 
     type: SinkType
     name: str
@@ -33,6 +36,7 @@ class SinkSettings:
     topic: str = "salesforce-sync"
     username: str = ""
     tls: bool = False
+    ca_file: Path | None = None
     inbound: bool = True
 
 
@@ -63,13 +67,19 @@ def _sink(raw: object, folder: Path) -> SinkSettings:
         if key != "type":
             values[str(key)] = _checked(str(kind), str(key), value)
     if kind == "jsonl":
-        values["path"] = Path(os.path.abspath(folder / Path(values.get("path", "data/signals.jsonl")).expanduser()))
+        values["path"] = _placed(values.get("path", "data/signals.jsonl"), folder)
+    if "ca_file" in values:
+        values["ca_file"] = _placed(values["ca_file"], folder)
     if kind == "webhook" and not values.get("url"):
         raise BadSink("has a webhook without a url")
     if kind == "webhook":
         _check_url(values["url"], private=values.get("allow_private", False))
     values["name"] = _checked(str(kind), "name", values["name"])
     return SinkSettings(**values)
+
+
+def _placed(path: str, folder: Path) -> Path:
+    return Path(os.path.abspath(folder / Path(path).expanduser()))
 
 
 def _check_url(url: str, *, private: bool) -> None:
@@ -80,6 +90,8 @@ def _check_url(url: str, *, private: bool) -> None:
         host = None
     if not host or "@" in parts.netloc or parts.scheme not in ("https", "http"):
         raise BadSink("has a webhook whose url is no https address (a password in it would be written into logs)")
+    if not url.isascii() or any(each.isspace() for each in url):
+        raise BadSink("has a webhook whose url is not in ASCII: a name as xn--…, other letters and blanks as %…")
     if parts.scheme == "http" and not private:
         raise BadSink("has a webhook over plain http, which is taken with allow_private: true only, in your own net")
 
@@ -88,6 +100,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _TOPIC = re.compile(r"[^\s#+\0]{1,200}")
 
 Check = Callable[[Any], bool]
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
 _BASIC: Final[dict[str, tuple[Check, str]]] = {
     "name": (lambda value: bool(isinstance(value, str) and _NAME.fullmatch(value)), "letters, digits, `-`, `_`, `.`"),
     "signals": (
@@ -99,13 +117,14 @@ _BASIC: Final[dict[str, tuple[Check, str]]] = {
 _OF_TYPE: Final[dict[str, dict[str, tuple[Check, str]]]] = {
     "log": {},
     "jsonl": {
-        "path": (lambda value: isinstance(value, str) and bool(value), "the path of a file"),
+        "path": (_is_path, "the path of a file"),
         "max_mb": (lambda value: _whole(value, 1, 100_000), "a whole number of megabytes from 1"),
     },
     "webhook": {
         "url": (lambda value: isinstance(value, str), "an https address"),
         "allow_private": (lambda value: isinstance(value, bool), "true or false"),
         "timeout_seconds": (lambda value: _whole(value, 1, 60), "a whole number of seconds from 1 to 60"),
+        "ca_file": (_is_path, "the path of a file"),
     },
     "mqtt": {
         "host": (lambda value: isinstance(value, str) and bool(value), "a host's name"),
@@ -113,6 +132,7 @@ _OF_TYPE: Final[dict[str, dict[str, tuple[Check, str]]]] = {
         "topic": (lambda value: bool(isinstance(value, str) and _TOPIC.fullmatch(value)), "a topic without # and +"),
         "username": (lambda value: isinstance(value, str), "a name; the password is SF_MQTT_PASSWORD"),
         "tls": (lambda value: isinstance(value, bool), "true or false"),
+        "ca_file": (_is_path, "the path of a file"),
         "inbound": (lambda value: isinstance(value, bool), "true or false"),
     },
 }

@@ -107,11 +107,7 @@ def read_code(begun: BrowserLogin, came_back: str) -> str:
 
 
 def _connected(app: App, granted: tokens.Grant) -> tuple[Connection, Session]:
-    instance = granted.instance_url or app.login_url
-    if not is_address(instance):
-        hint = "Is this the address of a Salesforce org?"
-        raise LoginRefused("The login host named an instance that is no https address.", reason="bad_reply", hint=hint)
-    instance = origin(instance)
+    instance = granted.instance_url or origin(app.login_url)
     session = Session(instance, granted.access_token)
     if granted.refresh_token is None:
         pasted = Connection(LoginMethod.PASTED_SESSION, instance, access_token=granted.access_token)

@@ -17,6 +17,7 @@ from salesforce_sync.api.wire import NotSent, Outgoing, Wire, origin
 from salesforce_sync.errors import ConfigError, LoginRefused, Transient, Unreachable
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.ports import Clock
+from salesforce_sync.settings import is_address
 
 _PRODUCTION = "https://login.salesforce.com"
 _SANDBOX = "https://test.salesforce.com"
@@ -157,7 +158,23 @@ def _grant(body: bytes, url: str) -> Grant:
         raise LoginRefused(
             f"The answer of {url} is no token.", reason="bad_reply", hint="Is this the address of a Salesforce org?"
         ) from bad
-    return Grant(reply.access_token, reply.instance_url, reply.refresh_token)
+    instance = None if reply.instance_url is None else instance_of(reply.instance_url, url)
+    return Grant(reply.access_token, instance, reply.refresh_token)
+
+
+def instance_of(named: str, token_url: str) -> str:
+    """The org's address that a login host names; `LoginRefused` for none, and for one that is less safe than its own.
+
+    A host on the internet must not send us, with a session, to plain http or to this machine.
+    """
+    try:
+        address = origin(named)
+    except ConfigError:
+        address = ""
+    if not is_address(address) or (urlsplit(token_url).scheme == "https" and not address.startswith("https:")):
+        hint = "Is this the address of a Salesforce org?"
+        raise LoginRefused("The login host named an instance that is no https address.", reason="bad_reply", hint=hint)
+    return address
 
 
 def _refused(refusal: Refusal, url: str) -> LoginRefused | Transient:

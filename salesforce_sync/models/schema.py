@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -209,6 +209,13 @@ class ObjectSchema:
             names = [each for field in self.columns for each in (field.name, field.python_name)]
             raise FieldNotFound.named(name, self.name, names)
         return found
+
+    def chosen(self, names: Collection[str]) -> tuple[Field, ...]:
+        """`Id` and the columns of these names, in the order of `columns`; all of them where none is named."""
+        if not names:
+            return self.columns
+        wanted = {self.field(name).name for name in names} | {"Id"}
+        return tuple(field for field in self.columns if field.name in wanted)
 
     @cached_property
     def stamp(self) -> str | None:

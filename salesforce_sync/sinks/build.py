@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from salesforce_sync.config import Config
+from salesforce_sync.errors import ConfigError
+from salesforce_sync.signals import KINDS
 from salesforce_sync.sink_settings import SinkSettings
 from salesforce_sync.sinks.delivery import Post
 from salesforce_sync.sinks.envelope import Envelope
@@ -19,9 +21,18 @@ def build(config: Config, replica: str, ask: Callable[[bytes], Reply]) -> tuple[
     """One `Post` a sink; none if signals are switched off. `ConfigError` names what one lacks."""
     if not config.signals.enabled:
         return ()
-    return tuple(
-        Post(each.name, _sink(each, config, replica, ask), Wanted(each.signals)) for each in config.signals.sinks
-    )
+    return tuple(Post(each.name, _sink(each, config, replica, ask), _wanted(each)) for each in config.signals.sinks)
+
+
+def _wanted(settings: SinkSettings) -> Wanted:
+    """What it wants; a name that is none would never be heard, and nobody would know why."""
+    unknown = [name for name in settings.signals if name not in KINDS and name != "*"]
+    if unknown:
+        raise ConfigError(
+            f"signals.sinks: {settings.name} wants {', '.join(unknown)}, and there is no such signal.",
+            hint=f"There are {', '.join(KINDS)}, and * for all.",
+        )
+    return Wanted(settings.signals)
 
 
 def _sink(settings: SinkSettings, config: Config, replica: str, ask: Callable[[bytes], Reply]) -> Sink:

@@ -25,6 +25,9 @@ AT_ONCE = 500
 LOOK = 1.0
 """Seconds between two looks for what other processes have told."""
 
+TROUBLED = 5.0
+"""The same, where the lock that deliveries need cannot be had (a full disk)."""
+
 PATIENCE = 0.02
 JOIN = 1.5
 """Seconds that a sink has to say good-bye."""
@@ -105,6 +108,10 @@ class Delivery:
             except Taken:
                 self._delivers = False  # somebody else does it
                 self._stop.wait(LOOK)
+            except StoreTrouble as trouble:
+                self._delivers = False
+                log.warning("No signals are delivered for now: %s", trouble)
+                self._stop.wait(TROUBLED)
 
     def _serve(self, post: Post) -> None:
         try:

@@ -81,7 +81,7 @@ def _of_line(line: str, source: str, target: str) -> Wish | NotUnderstood:
 def _of_json(text: str, source: str, target: str) -> Wish | NotUnderstood:
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):  # the latter: thousands of brackets within each other
         return NotUnderstood("it is not JSON")
     if not isinstance(document, dict):
         return NotUnderstood("it is not a JSON object")
@@ -119,4 +119,4 @@ def _wish(names: object) -> Wish | NotUnderstood:
     bad = next((each for each in listed if not is_api_name(each)), None)
     if bad is not None:
         return NotUnderstood(f"{bad[:100]!r} is no object's name")
-    return Wish(tuple(listed))
+    return Wish(tuple(dict.fromkeys(listed)))

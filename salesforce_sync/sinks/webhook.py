@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import math
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -18,10 +17,13 @@ from salesforce_sync.sink_settings import SinkSettings
 from salesforce_sync.sinks.addresses import resolve
 from salesforce_sync.sinks.envelope import Envelope
 from salesforce_sync.sinks.signing import signature
+from salesforce_sync.sinks.trust import trusting
 
 TRY_AGAIN = frozenset({408, 425, 429})
 LONGEST_WAIT = 3600.0
 MOST_OF_AN_ANSWER = 64 * 1024
+TIMES = 3.0
+"""So many times its time-out is what a receiver has for everything, from the handshake to the end of its answer."""
 
 
 class Webhook:
@@ -39,7 +41,7 @@ class Webhook:
         self._port = parts.port or (443 if self._secure else 80)
         self._netloc = parts.netloc
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._tls = ssl.create_default_context() if self._secure else None
+        self._tls = trusting(settings.ca_file) if self._secure else None
 
     def take(self, signals: Sequence[Told]) -> None:
         for told in signals:
@@ -69,30 +71,31 @@ class Webhook:
 
     def _send(self, body: bytes, headers: dict[str, str]) -> tuple[int, float | None]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._settings.timeout_seconds)
-        connection.sock = self._connect()
-        # A time-out is of one read: who sends a byte a second would keep us for hours.
-        cut = threading.Timer(3 * self._settings.timeout_seconds, _cut, (connection.sock,))
+        plain = self._connect()
+        held = plain.dup()  # TLS takes the other one over
+        # A time-out is of one read: who sends a byte a second, in the handshake too, would keep us for hours.
+        cut = threading.Timer(TIMES * self._settings.timeout_seconds, _cut, (held,))
         cut.daemon = True
         cut.start()
         try:
+            connection.sock = plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname=self._host)
             connection.request("POST", self._path, body, headers)
             answer = connection.getresponse()
             answer.read(MOST_OF_AN_ANSWER)  # somebody may hang up on who does not read
             return answer.status, _seconds(answer.headers.get("Retry-After"))
         finally:
             cut.cancel()
-            connection.close()
+            for each in (connection, plain, held):
+                each.close()
 
     def _connect(self) -> socket.socket:
         addresses = resolve(self._host, self._port, allow_private=self._settings.allow_private)
         last: OSError | None = None
         for each in addresses:
             try:
-                plain = socket.create_connection(each.where, timeout=self._settings.timeout_seconds)
+                return socket.create_connection(each.where, timeout=self._settings.timeout_seconds)
             except OSError as error:
                 last = error
-                continue
-            return plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname=self._host)
         raise last or OSError("no address")
 
     def look(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from salesforce_sync.errors import StoreBusy, Taken
+from salesforce_sync.errors import StoreBusy, StoreTrouble, Taken
 from salesforce_sync.models.schema import check_api_name
 
 
@@ -22,10 +22,8 @@ class Claims:
     def claim(self, object_name: str) -> Iterator[None]:
         """Hold the object until the block ends; `StoreBusy` if another thread or process holds it."""
         check_api_name(object_name)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Names differ only by case for people, not for the org: both mean the same object.
-        path = self._folder / f"{object_name.casefold()}.lock"
-        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        handle = self._opened(f"{object_name.casefold()}.lock")
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,15 +39,14 @@ class Claims:
     @contextmanager
     def duty(self, name: str, owner: str) -> Iterator[None]:
         """Hold a duty of which a replica has one, until the block ends; `Taken` tells who holds it otherwise."""
-        handle = os.open(self._duty_file(name), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        handle = self._opened(_duty_file(name))
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 holder = os.pread(handle, 1000, 0).decode(errors="replace").strip()
                 raise Taken(f"The {name} of this replica runs already: {holder}.") from error
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{owner}\n".encode(), 0)
+            self._sign(handle, owner)
             yield
         finally:
             os.close(handle)
@@ -57,7 +54,7 @@ class Claims:
     def is_held(self, name: str) -> bool:
         """Whether somebody alive has this duty."""
         try:
-            handle = os.open(self._duty_file(name), os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(self._folder / _duty_file(name), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
@@ -69,12 +66,30 @@ class Claims:
             os.close(handle)
         return False
 
-    def _duty_file(self, name: str) -> Path:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self._folder / f"_{name}.lock"  # no object's name begins so
+    def _opened(self, file: str) -> int:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._folder / file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._trouble(error) from error
+
+    def _sign(self, handle: int, owner: str) -> None:
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{owner}\n".encode(), 0)
+        except OSError as error:
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: OSError) -> StoreTrouble:
+        what = f"No lock can be kept in {self._folder}: {error.strerror}."
+        return StoreTrouble(what, hint="Check the folder's rights, and whether its disk is full.")
 
     def _clear(self, object_name: str) -> None:
         """Remove pages that a killed process left: whoever holds the claim is the only one who brings any."""
         for left in self._folder.glob("*.csv"):
             if left.name.casefold().startswith(f"{object_name.casefold()}-"):
                 left.unlink(missing_ok=True)
+
+
+def _duty_file(name: str) -> str:
+    return f"_{name}.lock"  # no object's name begins so

@@ -38,7 +38,9 @@ SELECT EXISTS (SELECT 1 FROM _sync_outbox WHERE sending IS NOT NULL
     OR (state = 'waiting' AND (not_before IS NULL OR not_before <= ?)))
 """
 _PUT_OFF = "SELECT min(not_before) FROM _sync_outbox WHERE state = 'waiting' AND sending IS NULL AND not_before > ?"
-_LAST = "SELECT object_name, max(started), state FROM _sync_run GROUP BY object_name"
+_LAST = "SELECT object_name, started, state, max(id) FROM _sync_run GROUP BY object_name"
+"""The last that was noted, and not that of the latest time: the clock may have been years ahead, once."""
+
 
 _TIMES = msgspec.json.Decoder(dict[str, datetime])
 _WORDS = msgspec.json.Decoder(dict[str, str])
@@ -120,7 +122,7 @@ class Desk:
     def last_tries(self) -> dict[str, tuple[datetime, str]]:
         with self._connections.looking() as db:
             rows = list(db.execute(_LAST))
-        return {str(name).casefold(): (parse_datetime(str(at)), str(state)) for name, at, state in rows}
+        return {str(name).casefold(): (parse_datetime(str(at)), str(state)) for name, at, state, _ in rows}
 
 
 def _request(row: tuple[object, ...]) -> SyncRequest:

@@ -24,8 +24,12 @@ _COUNTED = "UPDATE _sync_untold SET count = count - ? WHERE object_name = ?"
 _FORGET_COUNTED = "DELETE FROM _sync_untold WHERE count <= 0"
 
 _TOO_OLD = """
-SELECT max(number) FROM _sync_signals WHERE number <= (SELECT max(number) FROM _sync_signals) - ? OR at < ?
+SELECT max(number) FROM _sync_signals WHERE number <= max(
+    (SELECT max(number) FROM _sync_signals) - ?1,
+    (SELECT number FROM _sync_signals WHERE at >= ?2 ORDER BY number LIMIT 1) - 1)
 """
+"""Only what stands before all that is young: one that was told while the clock was years behind takes none with it."""
+
 _DROPPED = """
 UPDATE _sync_sink SET number = ?1, dropped = dropped + (
     SELECT count(*) FROM _sync_signals s WHERE s.number > _sync_sink.number AND s.number <= ?1)

@@ -460,7 +460,7 @@ class SqliteStore:
         way = " DESC" if down else ""
         order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
         with translated(self.path):
-            statement = sql.select(schema, conditions, list(order))
+            statement = sql.select(schema, conditions, list(order), selection.fields)
             return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
 
     def _conditions(self, schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:

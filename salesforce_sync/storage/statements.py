@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from salesforce_sync.models.outbox import LOCAL_PREFIX
@@ -313,8 +313,8 @@ def alive(schema: ObjectSchema) -> str:
     return '"IsDeleted" IS NOT 1' if schema.has("IsDeleted") else "true"
 
 
-def listed(schema: ObjectSchema) -> str:
-    return ", ".join(quote(each.name) for each in schema.columns)
+def listed(schema: ObjectSchema, fields: Collection[str] = ()) -> str:
+    return ", ".join(quote(each.name) for each in schema.chosen(fields))
 
 
 def count_rows(schema: ObjectSchema) -> str:
@@ -378,8 +378,9 @@ def select_ids(schema: ObjectSchema) -> str:
     return f'SELECT {listed(schema)} FROM {quote(schema.name)} WHERE "Id" IN (SELECT value FROM json_each(?))'
 
 
-def scan(schema: ObjectSchema, conditions: Sequence[str]) -> str:
-    return f"SELECT {listed(schema)} FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"
+def scan(schema: ObjectSchema, conditions: Sequence[str], fields: Collection[str] = ()) -> str:
+    passing = " AND ".join([alive(schema), *conditions])
+    return f"SELECT {listed(schema, fields)} FROM {quote(schema.name)} WHERE {passing}"
 
 
 def scan_named(schema: ObjectSchema, lookups: Sequence[tuple[Field, Sequence[ObjectSchema]]]) -> str:
@@ -400,8 +401,8 @@ def _name_of(lookup: Field, parents: Sequence[ObjectSchema]) -> str:
     return f"coalesce({', '.join([*names, 'NULL', 'NULL'])})"
 
 
-def select(schema: ObjectSchema, conditions: Sequence[str], order: Sequence[str]) -> str:
-    return f"{scan(schema, conditions)} ORDER BY {', '.join(order)} LIMIT ?"
+def select(schema: ObjectSchema, conditions: Sequence[str], order: Sequence[str], fields: Collection[str] = ()) -> str:
+    return f"{scan(schema, conditions, fields)} ORDER BY {', '.join(order)} LIMIT ?"
 
 
 def count_matching(schema: ObjectSchema, conditions: Sequence[str]) -> str:

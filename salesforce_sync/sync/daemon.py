@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from salesforce_sync.errors import Stopped, StoreTrouble, SyncError
 from salesforce_sync.models.duty import DaemonState, SyncRequest
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run, RunRecord, RunState
 from salesforce_sync.ports import Clock, Desk, Store
-from salesforce_sync.sync.agenda import Budget, Item, Pushes, Step, next_step, timetable
+from salesforce_sync.sync.agenda import Budget, Item, Pushes, Step, next_step, push_at, timetable
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules, stampless_fields
 
@@ -27,7 +28,12 @@ log = logging.getLogger("salesforce_sync.daemon")
 LOOK_ANYWAY = timedelta(seconds=30)
 """How often everything is decided anew, whatever has happened: a machine that slept does not know for how long."""
 
+_Work = TypeVar("_Work")
+
 TELL_ANYWAY = timedelta(minutes=5)
+
+AGAIN_BESIDE = timedelta(seconds=15)
+"""How often, while a run goes on, its objects are looked at again: it lets go of each when it is done with it."""
 
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
 """How long nothing is tried after an error that came before any object was begun (a login that fails)."""
@@ -37,7 +43,7 @@ class Onlooker(Protocol):
     """Who looks on: the command line, the service manager."""
 
     def beat(self) -> None:
-        """It lives. Called at least every second while nothing is under way."""
+        """It lives. Called at least every second while nothing is under way, and with the org's answers otherwise."""
 
     def doing(self, what: str) -> None:
         """What it does now, in words."""
@@ -69,6 +75,7 @@ class _Course:
 
     tried: dict[str, datetime] = field(default_factory=dict)
     left: str = ""
+    looked_beside: datetime | None = None
     pushed_at: datetime | None = None
     push_failures: int = 0
     failures: int = 0
@@ -104,6 +111,8 @@ class Daemon:
         self._told: DaemonState | None = None
         self._known: _Known | None = None
         self._started = clock.now()
+        # One, for all runs: a thread has its own connection to the database.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="run")
 
     def run(self, onlooker: Onlooker) -> None:
         """Do what is due, wait, and do what is due then."""
@@ -111,9 +120,14 @@ class Daemon:
         if before is not None:
             self._course.not_before = before.not_before
         self._tell(onlooker, "starting", {})
+        with self._worker:
+            self._go_on(onlooker)
+        self._tell(onlooker, "stopped", {})
+
+    def _go_on(self, onlooker: Onlooker) -> None:
         while not self._stop.is_set():
             onlooker.beat()
-            seen, again_at = self._desk.version(), None
+            seen, again_at = self._version(), None
             try:
                 task = self._next(seen, onlooker)
                 self._do(task, onlooker)
@@ -124,7 +138,6 @@ class Daemon:
             except Stopped:
                 break
             self._rest(seen, again_at, onlooker)
-        self._tell(onlooker, "stopped", {})
 
     # ── what is next ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -205,8 +218,10 @@ class Daemon:
         names, started = task.step.objects, self._clock.now()
         self._tell(onlooker, f"syncing {', '.join(names)}", {})
         self._desk.take(task.requests)
+        self._course.looked_beside = None
         edited = self._desk.waiting().edited
-        run = self._engine().run(names)
+        engine = self._engine()
+        run = self._watched(engine, lambda: engine.run(names), onlooker, beside=self._push_beside)
         self._course.tried |= {name.casefold(): started for name in names}
         self._course.not_before = run.again_at
         self._desk.done(task.requests, run.state.value)
@@ -217,8 +232,53 @@ class Daemon:
     def _push(self, onlooker: Onlooker) -> None:
         self._tell(onlooker, "pushing", {})
         edited = self._desk.waiting().edited
-        push = self._engine().push()
+        engine = self._engine()
+        push = self._watched(engine, engine.push, onlooker)
         self._after_push(push, edited)
+        self._note_push(push, onlooker)
+
+    def _watched(
+        self,
+        engine: SyncEngine,
+        work: Callable[[], _Work],
+        onlooker: Onlooker,
+        beside: Callable[[SyncEngine, Onlooker], None] | None = None,
+    ) -> _Work:
+        """Do the work in a thread of its own; meanwhile tell that it lives as long as it makes calls, and do `beside`.
+
+        A Bulk job in the org's queue takes half an hour without a word, and its answers are signs of life.
+        """
+        working, spent = self._worker.submit(work), engine.spent
+        while not _is_done(working, self._duty.tick):
+            if engine.spent != spent:
+                spent = engine.spent
+                onlooker.beat()
+            if beside is not None and not self._stop.is_set():
+                beside(engine, onlooker)
+        return working.result()
+
+    def _push_beside(self, engine: SyncEngine, onlooker: Onlooker) -> None:
+        """Send what is edited while a run goes on: a long pull of one object does not keep the others' edits back."""
+        course, now = self._course, self._clock.now()
+        try:
+            waiting = self._desk.waiting()
+            if course.looked_beside is None or now - course.looked_beside >= AGAIN_BESIDE:
+                course.left = ""
+            pushes = Pushes(waiting, course.left, course.pushed_at, course.push_failures)
+            at = push_at(pushes, Budget(self._share(), course.not_before), now)
+            if at is None or at > now or not waiting.ready:
+                return
+            push = engine.push_beside()
+            course.looked_beside = now
+            self._after_push(push, waiting.edited)
+            if push is not None:
+                self._note_push(push, onlooker)
+        except Stopped:
+            return  # the run ends too
+        except StoreTrouble as trouble:
+            log.warning("What was edited goes when the run is over: %s", trouble)
+
+    def _note_push(self, push: Push, onlooker: Onlooker) -> None:
         log.info("push %s %s: %s", push.push_id, push.state.value, _push_line(push))
         if push.problem is not None:
             self._course.problem = f"{push.problem.code}: {push.problem.message}"
@@ -253,7 +313,7 @@ class Daemon:
         """Wait until somebody has written something, it is time for what is next, or time to look anyway."""
         until = self._clock.monotonic() + LOOK_ANYWAY.total_seconds()
         try:
-            while self._clock.monotonic() < until and self._desk.version() == seen:
+            while self._clock.monotonic() < until and self._version() == seen:
                 if again_at is not None and self._clock.now() >= again_at:
                     return
                 if self._told is not None and self._following() != self._told.events:
@@ -262,6 +322,13 @@ class Daemon:
                 onlooker.beat()
         except Stopped:
             return
+
+    def _version(self) -> int:
+        """The store's version; always the same one while the store cannot be asked."""
+        try:
+            return self._desk.version()
+        except StoreTrouble:
+            return -1
 
     def _tell(self, onlooker: Onlooker, doing: str, upcoming: Mapping[str, datetime]) -> None:
         """Keep, for `status`, what is going on; and now and then also when nothing has changed."""
@@ -306,6 +373,10 @@ class _Task:
 
     step: Step
     requests: tuple[SyncRequest, ...]
+
+
+def _is_done(work: Future[_Work], seconds: float) -> bool:
+    return bool(wait([work], seconds).done)
 
 
 def _after(last: datetime | None, every: timedelta | None) -> datetime | None:

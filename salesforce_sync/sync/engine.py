@@ -12,7 +12,16 @@ from datetime import datetime
 from enum import Enum
 from threading import Event
 
-from salesforce_sync.errors import BudgetSpent, LimitExceeded, Misuse, NeedsPerson, Stopped, StoreTrouble, SyncError
+from salesforce_sync.errors import (
+    BudgetSpent,
+    LimitExceeded,
+    Misuse,
+    NeedsPerson,
+    Stopped,
+    StoreBusy,
+    StoreTrouble,
+    SyncError,
+)
 from salesforce_sync.models.outbox import Diff, Push
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
@@ -43,6 +52,11 @@ log = logging.getLogger(__name__)
 WORKERS = 4
 NOT_BEGUN = "NOT_BEGUN"
 
+PATIENCE = 10.0
+"""Seconds that a run waits, in all, for others to let go of its objects: most pushes and pulls are over by then."""
+
+LOOK_AGAIN = 0.2
+
 KEEP_PROGRESS = 1.0
 """Seconds between two steps of one object that are kept for the sinks, beside its first."""
 
@@ -58,6 +72,12 @@ class SyncEngine:
         self._rules = rules
         self._pusher = Pusher(org, store, clock, bus, rules.window)
         self._progress = _ProgressNews(store, clock, bus)
+        self._holds_its_objects = Event()
+
+    @property
+    def spent(self) -> int:
+        """API calls made so far, by this engine and all others with the same org."""
+        return self._org.usage.spent
 
     def run(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, then push what is in the outbox.
@@ -97,6 +117,13 @@ class SyncEngine:
             return self._pusher.push()
         finally:
             self._note_usage()
+
+    def push_beside(self) -> Push | None:
+        """Send, while this engine's run goes on in another thread, what the run does not hold; None if that is nothing.
+
+        Before the run holds its objects nothing is sent: it would find them held.
+        """
+        return self._pusher.push_free() if self._holds_its_objects.is_set() else None
 
     def dry_run(self) -> Diff:
         """What a push would send now, and what it would cost. Nothing is sent."""
@@ -150,7 +177,7 @@ class SyncEngine:
 
     def _ask(self, course: _Course) -> list[_Task]:
         """Ask the org about all objects at once, as far as they can be asked so."""
-        tasks = [self._claimed(name, course.puller) for name in course.names]
+        tasks = self._claim(course)
         asked = [task for task in tasks if task.poll is not None]
         try:
             answers = self._org.poll([task.poll for task in asked if task.poll is not None]) if asked else ()
@@ -176,14 +203,32 @@ class SyncEngine:
         for task, answer in zip(tasks, answers, strict=True):
             task.described = answer
 
-    def _claimed(self, name: str, puller: Puller) -> _Task:
+    def _claim(self, course: _Course) -> list[_Task]:
+        """Hold every object, and know what is to be asked of each."""
+        until = self._clock.monotonic() + PATIENCE
+        # In the order of their names, whoever claims: a run and a push cannot wait for each other.
+        held = {name: self._claimed(name, course.puller, until) for name in sorted(course.names)}
+        self._holds_its_objects.set()
+        return [held[name] for name in course.names]
+
+    def _claimed(self, name: str, puller: Puller, until: float) -> _Task:
         task = _Task(name, self._clock.now())
         try:
-            task.claim.enter_context(self._store.claim(name))
+            self._enter(task, until)
             task.poll = puller.question(name)
         except SyncError as error:
             task.error = error
         return task
+
+    def _enter(self, task: _Task, until: float) -> None:
+        while True:
+            try:
+                task.claim.enter_context(self._store.claim(task.name))
+                return
+            except StoreBusy:
+                if self._clock.monotonic() >= until:
+                    raise
+                self._clock.sleep(LOOK_AGAIN)
 
     def _list_together(self, tasks: Sequence[_Task], puller: Puller) -> None:
         """Begin the listings that the proofs need; what they begin with shares API calls."""

@@ -60,11 +60,13 @@ FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", Fie
 class _Course:
     """One push while it goes on. `sent` counts what was handed over; `sends` how often each change of the window.
 
+    `waits`: for who holds an object; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
     """
 
     push_id: str
     schemas: Mapping[str, ObjectSchema]
+    waits: bool = True
     results: Results = field(default_factory=Results)
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
@@ -99,13 +101,29 @@ class Pusher:
 
     def push(self) -> Push:
         """Send everything that can be sent. Never raises for trouble with the org: the result says what happened."""
-        started, calls = self._clock.monotonic(), self._org.usage.spent
         course = _Course(secrets.token_hex(8), self._schemas())
+        started, calls = self._clock.monotonic(), self._org.usage.spent
         news = InboxNews(self._store, self._bus)
         with course.claims:
             self._guarded(course, self._everything)
         if course.problem is not None:
             self._leave(course)
+        return self._told(course, news, started, calls)
+
+    def push_free(self) -> Push | None:
+        """Send what is of objects that nobody holds, and wait for nobody; None if that is nothing.
+
+        No word of what is left: whoever holds those objects pushes when it is done.
+        """
+        course = _Course(secrets.token_hex(8), self._schemas(), waits=False)
+        started, calls = self._clock.monotonic(), self._org.usage.spent
+        news = InboxNews(self._store, self._bus)
+        with course.claims:
+            self._guarded(course, self._everything)
+        push = self._told(course, news, started, calls)
+        return push if push.total or push.problem else None
+
+    def _told(self, course: _Course, news: InboxNews, started: float, calls: int) -> Push:
         changes, beyond = course.results.told(self._store)
         push = Push(
             course.push_id,
@@ -162,7 +180,7 @@ class Pusher:
 
     def _claim(self, course: _Course) -> None:
         """Hold every object that may be written; what somebody else goes on holding is left out."""
-        until = self._clock.monotonic() + PATIENCE
+        until = self._clock.monotonic() + (PATIENCE if course.waits else 0.0)
         # In the order of their names, whoever claims: two pushes cannot wait for each other.
         for name in self._store.edited_objects():
             while not self._is_claimed(course, name) and self._clock.monotonic() < until:
@@ -184,7 +202,7 @@ class Pusher:
         for name in names:
             if name not in course.without and not self._is_claimed(course, name):
                 course.without |= {name}
-                course.problem = course.busy
+                course.problem = course.busy if course.waits else course.problem
 
     # ── a dry run ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -246,7 +264,7 @@ class Pusher:
             elif planned.waves:
                 self._send(course, planned.waves[0].orders)
             else:
-                for blocked in planned.blocked:
+                for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
                 return
             window = windows.again(self._clock.now())

@@ -250,7 +250,8 @@ class MemoryStore(Drafting, Following):
         if selection.after is not None:
             after, up = place_of(selection.after), not selection.descending
             rows = [row for row in rows if (place_of(row) > after if up else place_of(row) < after)]
-        return rows[: selection.most]
+        places = [schema.columns.index(field) for field in schema.chosen(selection.fields)]
+        return [tuple(row[at] for at in places) for row in rows[: selection.most]]
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from salesforce_sync.access import BrowserSession, Deed, Role, User, address_key
+from salesforce_sync.errors import ConnectionNotFound
 from salesforce_sync.web.bodies import Body
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused
 from salesforce_sync.web.house import House
@@ -73,19 +73,32 @@ def cookie_name(request: Request) -> str:
 
 async def caller_of(request: Request) -> Caller:
     """Who asks: by a bearer token, or by a browser's cookie. `NotAuthenticated` if nobody says so."""
-    house, header = house_of(request), request.headers.get("authorization")
-    if header is not None:
-        address = address_of(request)
-        user = await house.known.get(("token", header, address), _by_token, house, header, address)
-        caller = Caller(user, address)
-    else:
-        caller = await run_in_threadpool(_by_cookie, house, request)
-    house.throttle(house.by_user, caller.user.name, "requests")
+    caller = await _known_caller(request)
+    house_of(request).throttle(house_of(request).by_user, caller.user.name, "requests")
     return caller
 
 
+async def _known_caller(request: Request) -> Caller:
+    house, header = house_of(request), request.headers.get("authorization")
+    if header is None:
+        return await run_in_threadpool(_by_cookie, house, request)
+    address = address_of(request)
+    return Caller(await house.known.get(("token", header, address), _by_token, house, header, address), address)
+
+
+async def still_may(request: Request, asked: Asked) -> bool:
+    """Whether whoever began a stream may still see it: a user is revoked, a connection forgotten, while it goes on."""
+    try:
+        user = (await _known_caller(request)).user
+        await asked.house.known.get(
+            ("replica", asked.replica.id, user.id), asked.house.replicas.get, asked.replica.id, user
+        )
+    except (Refused, ConnectionNotFound):
+        return False
+    return True
+
+
 def _by_token(house: House, header: str, address: str) -> User:
-    check_patience(house, address)
     scheme, _, token = header.partition(" ")
     user = house.access.users.by_token(token.strip()) if scheme.casefold() == "bearer" else None
     if user is None:
@@ -108,16 +121,13 @@ def _by_cookie(house: House, request: Request) -> Caller:
     return Caller(session.user, address, session)
 
 
-def check_patience(house: House, address: str) -> None:
-    """Whoever has sent many wrong tokens waits before another is looked at."""
-    wait = house.by_failures.look(address_key(address), time.monotonic())
-    if wait:
-        house.throttle(house.by_failures, address_key(address), "wrong tokens from this address")
-
-
 def failed_login(house: House, address: str) -> Refused:
-    """Count a wrong token, and write it down; gives what to raise."""
-    house.by_failures.take(address_key(address), time.monotonic())
+    """Count a wrong token, and write it down; gives what to raise. `Throttled` where there were many.
+
+    Whoever has a right one is never kept waiting: nobody guesses 256 bits, and somebody else's mistakes at the same
+    address (a proxy, another program of this machine) must not lock people out.
+    """
+    house.throttle(house.by_failures, address_key(address), "wrong tokens from this address")
     house.access.audit.append(Deed("unknown", "login", "", f"web {address}"), "refused")
     return NotAuthenticated("This token is nobody's.", hint="`salesforce-sync user add NAME` prints a new one.")
 
@@ -160,7 +170,8 @@ class AskedWith:
         return Asked(house, caller, replica)
 
 
-Viewing = Annotated[Asked, Depends(AskedWith(Role.VIEWER))]
+asked_by_viewer = AskedWith(Role.VIEWER)
+Viewing = Annotated[Asked, Depends(asked_by_viewer)]
 Editing = Annotated[Asked, Depends(AskedWith(Role.EDITOR))]
 Admin = Annotated[Asked, Depends(AskedWith(Role.ADMIN))]
 

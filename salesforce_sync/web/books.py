@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import BinaryIO, Final
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import RecordNotFound
+from salesforce_sync.web.folders import PrivateFolder, private_folder, sweep
 from salesforce_sync.workbook.importing import Imported, Preview
 
 FILE_NAME: Final = "Revenue_Cloud_Data.xlsx"
@@ -42,8 +42,8 @@ class Workbook:
     @contextmanager
     def of_set(self, ready_set: str) -> Iterator[Path]:
         """A file of a ready set, for one download."""
-        with tempfile.TemporaryDirectory(dir=self._sync.config.storage.path.parent) as folder:
-            path = Path(folder) / FILE_NAME
+        with private_folder(self._sync.config.storage.path.parent) as folder:
+            path = folder / FILE_NAME
             self._sync.export(path=path, ready_set=ready_set)
             yield path
 
@@ -53,14 +53,14 @@ class Upload:
     """A workbook that was sent back: what is different in it, and what became of that."""
 
     upload_id: str
-    folder: tempfile.TemporaryDirectory[str]
+    folder: PrivateFolder
     preview: Preview
     imported: Imported | None = None
 
     def close(self) -> None:
         """Forget it, and its files."""
         self.preview.close()
-        self.folder.cleanup()
+        self.folder.close()
 
 
 class Uploads:
@@ -70,25 +70,24 @@ class Uploads:
         self._sync = sync
         self._lock = threading.Lock()
         self._known: dict[str, Upload] = {}
+        sweep(sync.config.storage.path.parent)
 
-    def place(self) -> tempfile.TemporaryDirectory[str]:
+    def place(self) -> PrivateFolder:
         """A private folder for a workbook on its way in."""
-        return tempfile.TemporaryDirectory(prefix="workbook-", dir=self._sync.config.storage.path.parent)
+        return PrivateFolder(self._sync.config.storage.path.parent)
 
-    def file(self, folder: tempfile.TemporaryDirectory[str]) -> BinaryIO:
+    def file(self, folder: PrivateFolder) -> BinaryIO:
         """The file in it, to be written."""
-        path = Path(folder.name) / FILE_NAME
+        path = folder.path / FILE_NAME
         return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
-    def take_in(
-        self, folder: tempfile.TemporaryDirectory[str], *, delete_missing: bool, password: str | None
-    ) -> Upload:
+    def take_in(self, folder: PrivateFolder, *, delete_missing: bool, password: str | None) -> Upload:
         """Compare what was written there with the replica. The folder goes with the upload, or at once if it fails."""
         try:
-            path = Path(folder.name) / FILE_NAME
+            path = folder.path / FILE_NAME
             preview = self._sync.import_workbook(path, delete_missing=delete_missing, password=password)
         except BaseException:
-            folder.cleanup()
+            folder.close()
             raise
         upload = Upload(f"book_{secrets.token_hex(12)}", folder, preview)
         with self._lock:

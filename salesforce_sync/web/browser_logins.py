@@ -13,7 +13,7 @@ from salesforce_sync.access import User
 if TYPE_CHECKING:
     from salesforce_sync.api.browser_login import BrowserLogin
 
-LIFE_SECONDS: Final = 900.0
+LIFE_SECONDS: Final = 900
 MOST: Final = 100
 
 
@@ -29,10 +29,14 @@ class Target:
 
 @dataclass(slots=True)
 class Begun:
-    """A login that waits for its browser. `number` names it for the page; its state stays between us and the org."""
+    """A login that waits for its browser. `number` names it for the page; its state stays between us and the org.
+
+    `home` is this server as the browser that began it calls it, `http://127.0.0.1:8765`.
+    """
 
     login: BrowserLogin
     target: Target
+    home: str
     number: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     until: float = field(default_factory=lambda: time.monotonic() + LIFE_SECONDS)
     connected_to: str = ""
@@ -51,9 +55,9 @@ class BrowserLogins:
         self._lock = threading.Lock()
         self._begun: dict[str, Begun] = {}
 
-    def begin(self, login: BrowserLogin, target: Target) -> Begun:
+    def begin(self, login: BrowserLogin, target: Target, home: str) -> Begun:
         """Wait for this login's browser."""
-        made = Begun(login, target)
+        made = Begun(login, target, home)
         with self._lock:
             now = time.monotonic()
             kept = [each for each in self._begun.values() if each.until > now][-MOST + 1 :]
@@ -65,12 +69,22 @@ class BrowserLogins:
         found = self._begun.get(number)
         return found if found is not None and found.target.user.id == user.id else None
 
+    def waiting(self, state: str) -> Begun | None:
+        """The login that waits with this state."""
+        with self._lock:
+            return self._waiting(state)
+
     def take(self, state: str) -> Begun | None:
         """The login that waits with this state; it waits no more."""
         with self._lock:
-            now = time.monotonic()
-            for each in self._begun.values():
-                if each.until > now and each.is_open and secrets.compare_digest(each.login.state, state):
-                    each.until = min(each.until, now)
-                    return each
+            found = self._waiting(state)
+            if found is not None:
+                found.until = min(found.until, time.monotonic())
+            return found
+
+    def _waiting(self, state: str) -> Begun | None:
+        now, given = time.monotonic(), state.encode()
+        for each in self._begun.values():
+            if each.until > now and each.is_open and secrets.compare_digest(each.login.state.encode(), given):
+                return each
         return None

@@ -11,7 +11,9 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect
 
 from salesforce_sync.web.answers import failed
 from salesforce_sync.web.failures import Forbidden, Mistake, Refused, TooLarge, TooLong, TooSlow, WrongHost
@@ -82,6 +84,8 @@ class Guard:
             await self._app(scope, body.receive, answer.send)
         except Refused as refused:
             await answer.refuse(refused, scope, receive)
+        except ClientDisconnect:
+            return  # nobody is there any more
         except Exception:  # the outermost door of a request: the caller gets a sentence, the log the rest
             log.exception("%s %s failed", scope["method"], scope["path"])
             await answer.refuse(Mistake(), scope, receive)
@@ -127,7 +131,8 @@ def _name_of(host: str) -> str:
 def _check_origin(headers: dict[str, str], host: str) -> None:
     """A page of another origin may not make a browser change anything here. Programs send no Origin."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
+    # https, too, where this server speaks http: something before it may do TLS.
+    if origin is not None and origin.casefold() not in (f"http://{host}".casefold(), f"https://{host}".casefold()):
         raise Forbidden("This request comes from a page of another origin.", code="WRONG_ORIGIN")
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise Forbidden("This request comes from a page of another site.", code="WRONG_ORIGIN")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ PATIENCE_SECONDS: Final = 0.5
 
 RATE: Final = 100
 """Requests a second of one user, and a connection's half; five times as many at once."""
+
+MOST_STREAMS: Final = 100
+"""Streams that one user may follow at once: connections are 500 in all."""
 
 THREADS: Final = 8
 """Requests that are worked on at the same time. Each thread has a reader of the database with its own cache."""
@@ -72,6 +76,7 @@ class House:
         self.browser_logins = BrowserLogins()
         self.logins = Begins()
         self.known = Known(self.access.path)
+        self._streams: Counter[str] = Counter()
         limits = settings.limits
         self.by_user, self.by_connection = Throttle(limits.user), Throttle(limits.connection)
         self.by_syncs, self.by_failures = Throttle(limits.syncs), Throttle(limits.failures)
@@ -81,6 +86,20 @@ class House:
         wait = throttle.take(key, time.monotonic())
         if wait:
             raise Throttled(f"Too many {what}.", hint=f"Try again in {wait:.0f} s.", wait=wait)
+
+    def check_streams(self, user: User) -> None:
+        """Let the caller wait if he follows many streams already. For the thread of the event loop, as `following`."""
+        if self._streams[user.name] >= MOST_STREAMS:
+            raise Throttled(f"{MOST_STREAMS} streams are open already.", hint="Close one of them.", wait=5)
+
+    @contextmanager
+    def following(self, user: User) -> Iterator[None]:
+        """The user follows a stream for as long as the block takes."""
+        self._streams[user.name] += 1
+        try:
+            yield
+        finally:
+            self._streams[user.name] -= 1
 
     # ── the audit log ────────────────────────────────────────────────────────────────────────────────────────────
 

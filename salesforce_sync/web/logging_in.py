@@ -22,6 +22,7 @@ class Begun:
     login: BrowserLogin
     connection_id: str
     user_id: int
+    home: str
     at: float
 
 
@@ -32,12 +33,17 @@ class Begins:
         self._lock = threading.Lock()
         self._known: dict[str, Begun] = {}
 
-    def keep(self, login: BrowserLogin, connection_id: str, user_id: int) -> None:
-        """Remember it."""
+    def keep(self, login: BrowserLogin, connection_id: str, user_id: int, home: str) -> None:
+        """Remember it; `home` is this server as whoever begins it calls it."""
         with self._lock:
-            self._known[login.state] = Begun(login, connection_id, user_id, time.monotonic())
+            self._known[login.state] = Begun(login, connection_id, user_id, home, time.monotonic())
             for old in list(self._known)[:-MOST]:
                 del self._known[old]
+
+    def home_of(self, state: str) -> str | None:
+        """What this server was called where the login of this state was begun."""
+        found = self._known.get(state)
+        return None if found is None else found.home
 
     def take(self, came_back: str, user_id: int) -> Begun:
         """The login that this address belongs to; `LoginRefused` if it is nobody's, or another user's."""

@@ -28,6 +28,7 @@ from salesforce_sync.web.answers import failed
 from salesforce_sync.web.describing import describe
 from salesforce_sync.web.failures import Mistake, Refused
 from salesforce_sync.web.house import THREADS, House
+from salesforce_sync.web.page.frame import told
 from salesforce_sync.web.page.making import pages
 from salesforce_sync.web.reference import reference
 
@@ -48,8 +49,10 @@ def application(house: House) -> FastAPI:
         redoc_url=None,
         lifespan=_few_threads,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.house = house
+    app.include_router(routes_records.lists)  # first: routes are looked through in this order
     for routes in (
         routes_connections,
         routes_sync,
@@ -111,11 +114,18 @@ _HTTP = {
 }
 
 
+def _is_for_a_person(request: Request) -> bool:
+    return not request.url.path.startswith("/api") and "text/html" in request.headers.get("accept", "")
+
+
 async def _told_of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = _HTTP.get(error.status_code, ("BAD_REQUEST", str(error.detail)))
     refused = Refused(message, code=code, hint="See /docs.")
     refused.status = error.status_code
+    if _is_for_a_person(request):
+        refused.hint = ""
+        return told(request, refused)
     answer = failed(refused)
     answer.headers.update(error.headers or {})
     return answer

@@ -79,16 +79,16 @@ class Replica:
         self.workbook = Workbook(sync)
         self.uploads = Uploads(sync)
         self.sessions = Sessions(sync, runs, self.names.refused)
-        self._forms: dict[tuple[str, tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
+        self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
-    def form(self, schema: ObjectSchema, names: tuple[str, ...] = ()) -> RowForm:
-        """How rows of this schema are sent, with these fields or with all."""
-        key = schema.name, names
+    def form(self, schema: ObjectSchema, names: tuple[str, ...] = (), read: tuple[str, ...] = ()) -> RowForm:
+        """How rows of this schema, chosen with the fields `read`, are sent: with these fields or with all."""
+        key = schema.name, names, read
         known = self._forms.get(key)
         if known is None or known[0] is not schema:
             if len(self._forms) >= 500:
                 self._forms.clear()
-            known = self._forms[key] = schema, RowForm(schema, names)
+            known = self._forms[key] = schema, RowForm(schema, names, read)
         return known[1]
 
 

@@ -55,10 +55,25 @@ def remove(request: Request, caller: EditingCaller, connectionId: str) -> Respon
 
 def check_address(caller: Caller, url: str) -> None:
     """A plain http address is one of this machine: what else listens there is an admin's business."""
+    if not is_address(url):
+        raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
     if urlsplit(url).scheme != "https" and caller.user.role is not Role.ADMIN:
         raise Forbidden(
             "Only an admin may connect to an address of this machine.", hint="Give the org's https address."
         )
+
+
+def home_of(request: Request) -> str:
+    """This server as whoever asks calls it: a browser keeps its cookie for that name alone."""
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
+def callback_of(request: Request) -> str:
+    """Where the org's login comes back to. Salesforce takes plain http for `localhost` only."""
+    url = request.url
+    if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1"):
+        url = url.replace(hostname="localhost")
+    return f"{url.scheme}://{url.netloc}{CALLBACK}"
 
 
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,9 +115,9 @@ def begin(
     url = wanted.login_url or replica.sync.config.salesforce.instance_url
     if url is not None:
         check_address(caller, url)
-    redirect = f"{request.url.scheme}://{request.headers['host']}{CALLBACK}"
+    redirect = callback_of(request)
     login = begin(app_for(wanted.client_id, url, wanted.client_secret), redirect)
-    house.logins.keep(login, replica.id, caller.user.id)
+    house.logins.keep(login, replica.id, caller.user.id, home_of(request))
     return answered(bodies.LoginBegun(authorize_url=login.authorize_url, redirect_uri=redirect))
 
 
@@ -135,9 +150,10 @@ def _own(house: House, connection_id: str, user: User) -> Replica:
 
 def _connection(caller: Caller, replica: Replica, wanted: bodies.Credentials) -> Connection:
     instance = wanted.instance_url or replica.sync.config.salesforce.instance_url
-    if instance is None or not is_address(instance):
+    if instance is None:
         raise Misuse("Which org it is, is not said.", hint="Give instanceUrl: https://yourdomain.my.salesforce.com.")
-    check_address(caller, instance)
+    for url in (instance, wanted.login_url or instance):
+        check_address(caller, url)
     method = LoginMethod(wanted.method)
     needed = {
         LoginMethod.CLIENT_CREDENTIALS: (wanted.client_id, wanted.client_secret),

@@ -17,7 +17,6 @@ from salesforce_sync.web.asking import (
     Viewing,
     ViewingCaller,
     address_of,
-    check_patience,
     cookie_name,
     failed_login,
     house_of,
@@ -47,7 +46,6 @@ def log_in(request: Request, wanted: Annotated[bodies.Login, Depends(sent(bodies
 
 def user_of(house: House, token: str, address: str) -> User:
     """Whose token this is, or who was to follow this link; a wrong one is counted."""
-    check_patience(house, address)
     user = house.access.users.by_token(token) or house.access.logins.follow(token)
     if user is None:
         raise failed_login(house, address)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request
-from fastapi.concurrency import iterate_in_threadpool
+from fastapi.concurrency import iterate_in_threadpool, run_in_threadpool
+from fastapi.routing import APIRoute
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.collection import Collection
@@ -18,7 +20,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Place, Selection
 from salesforce_sync.web import bodies, places
 from salesforce_sync.web.answers import answered
-from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, decoded
+from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, asked_by_viewer, decoded
 from salesforce_sync.web.describing import gives, parameter
 from salesforce_sync.web.replicas import object_name
 
@@ -112,34 +114,55 @@ def page_of(
 ) -> bodies.RecordPage:
     """A page of records, and the URL of the next one; `texts` is the query that the next one needs."""
     collection = asked.replica.sync.objects[name]
-    conditions = {} if wanted is None else wanted.parsed(collection)
-    more = Selection(
-        sort=selection.sort, descending=selection.descending, after=selection.after, most=selection.most + 1
-    )
+    conditions, names = ({}, ()) if wanted is None else (wanted.parsed(collection), wanted.fields)
+    more = replace(selection, most=selection.most + 1, fields=_read(names, selection))
     schema, rows = collection.page(more, **conditions)
     shown, has_more = rows[: selection.most], len(rows) > selection.most
     return bodies.RecordPage(
         object_api_name=schema.name,
-        records=asked.replica.form(schema, () if wanted is None else wanted.fields).shaped(shown),
+        records=asked.replica.form(schema, names, more.fields).shaped(shown),
         has_more=has_more,
         total_size=collection.matching(**conditions),
         done=not has_more,
-        next_records_url=_next_url(asked, schema, selection, shown[-1], texts) if has_more else None,
+        next_records_url=_next_url(asked, schema, more, shown[-1], texts) if has_more else None,
     )
+
+
+def _read(names: tuple[str, ...], selection: Selection) -> tuple[str, ...]:
+    """What is read of each row where these fields are to be shown: what it is sorted by, too."""
+    return (*names, selection.sort) if names else ()
+
+
+def _place(schema: ObjectSchema, selection: Selection, row: tuple[Any, ...]) -> Place:
+    """The place of a row in the order."""
+    field = schema.field(selection.sort)
+    return Place(str(row[0]), None if field.name == "Id" else row[schema.chosen(selection.fields).index(field)])
 
 
 def _next_url(
     asked: Asked, schema: ObjectSchema, selection: Selection, last: tuple[Any, ...], texts: Mapping[str, str]
 ) -> str:
-    field = schema.field(selection.sort)
-    place = Place(str(last[0]), None if field.name == "Id" else last[schema.columns.index(field)])
-    query = dict(texts) | {"after": places.written(place)}
+    query = dict(texts) | {"after": places.written(_place(schema, selection, last))}
     if asked.replica.id != DEFAULT:
         query["connection"] = asked.replica.id
     return f"/api/objects/{quote(schema.name)}/records?{urlencode(query)}"
 
 
-@router.get("/records", **gives(bodies.RecordPage, query=_QUERY))
+class _Direct(APIRoute):
+    """The one route that is asked for all the time: what it depends on is called, and not found out at each request."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def handle(request: Request) -> Response:
+            asked, wanted = await asked_by_viewer(request), await wanted_of(request)
+            return await run_in_threadpool(records, asked, request.path_params["objectApiName"], wanted)
+
+        return handle
+
+
+lists = APIRouter(prefix=router.prefix, tags=["records"], route_class=_Direct)
+
+
+@lists.get("/records", **gives(bodies.RecordPage, query=_QUERY))
 def records(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> Response:
     """A page of the object's live records. Further query parameters are conditions: `Name__contains=acme`.
 
@@ -165,16 +188,14 @@ def stream(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> 
 
 
 def _lines(asked: Asked, collection: Collection[Any], wanted: Wanted) -> Iterator[bytes]:
-    encoder, place = msgspec.json.Encoder(), None
-    conditions, sort = wanted.parsed(collection), wanted.selection.sort
+    encoder, conditions = msgspec.json.Encoder(), wanted.parsed(collection)
+    step = replace(wanted.selection, after=None, most=STREAMED, fields=_read(wanted.fields, wanted.selection))
     while True:
-        step = Selection(sort=sort, descending=wanted.selection.descending, after=place, most=STREAMED)
         schema, rows = collection.page(step, **conditions)
-        yield encoder.encode_lines(asked.replica.form(schema, wanted.fields).shaped(rows))
+        yield encoder.encode_lines(asked.replica.form(schema, wanted.fields, step.fields).shaped(rows))
         if len(rows) < STREAMED:
             return
-        field = schema.field(sort)
-        place = Place(str(rows[-1][0]), None if field.name == "Id" else rows[-1][schema.columns.index(field)])  # type: ignore[arg-type]  # a stored row has stored values
+        step = replace(step, after=_place(schema, step, rows[-1]))
 
 
 # ── one record ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from salesforce_sync.signals import Told
 from salesforce_sync.sinks.inbound import NotUnderstood
 from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
-from salesforce_sync.web.asking import Asked, Editing, Viewing
+from salesforce_sync.web.asking import Asked, Editing, Viewing, still_may
 from salesforce_sync.web.describing import gives
 from salesforce_sync.web.failures import Refused
 
@@ -70,25 +70,37 @@ def _body(asked: Asked, told: Told) -> bodies.SignalBody:
 
 @router.get("/stream", **gives(media="text/event-stream"))
 async def stream(
+    request: Request,
     asked: Viewing,
     after: Annotated[int | None, Query(ge=0, lt=2**63, description="Those behind this number")] = None,
     last: Annotated[str | None, Header(alias="Last-Event-ID", description="The same")] = None,
 ) -> Response:
     """Signals as server-sent events, named as the signal; without a number, those that happen from now on."""
     resumed = int(last) if last is not None and last.isdecimal() and len(last) < 19 else after
-    start = asked.replica.sync.newest_signal() if resumed is None else resumed
+    asked.house.check_streams(asked.caller.user)
+    newest = asked.replica.sync.newest_signal()
+    # A number that was never told is of a replica that was made anew since: all of this one's are new to the listener.
+    start = newest if resumed is None else resumed if resumed <= newest else 0
     return StreamingResponse(
-        _events(asked, start),
+        _events(request, asked, start),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(asked: Asked, after: int) -> AsyncIterator[bytes]:
-    yield b"retry: 2000\n\n"
+async def _events(request: Request, asked: Asked, after: int) -> AsyncIterator[bytes]:
+    with asked.house.following(asked.caller.user):
+        yield b"retry: 2000\n\n"
+        async for piece in _told(request, asked, after):
+            yield piece
+
+
+async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[bytes]:
     looks = 0
     while not asked.replica.sync.stopping:
         found = await run_in_threadpool(asked.replica.sync.signals, after, AT_ONCE)
+        if found and not await still_may(request, asked):
+            return
         for each in found:
             after = each.number
             body = msgspec.json.encode(asked.replica.sync.signal_document(each))

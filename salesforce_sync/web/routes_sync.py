@@ -16,7 +16,7 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import Selection
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered, failed
-from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent
+from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent, still_may
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, Throttled, error_of
 from salesforce_sync.web.replicas import object_name
@@ -191,26 +191,29 @@ async def events(
     """
     found = _session(asked, sessionId)
     after = int(last) if last is not None and last.isdecimal() and len(last) < 16 else 0
+    asked.house.check_streams(asked.caller.user)
     missed, over = found.events_after(after)
     if over and not missed:
         return Response(status_code=204)
-    return StreamingResponse(_told(request, found, after), media_type="text/event-stream", headers=_UNBUFFERED)
+    return StreamingResponse(_told(request, asked, found, after), media_type="text/event-stream", headers=_UNBUFFERED)
 
 
 _UNBUFFERED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def _told(request: Request, session: Session, after: int) -> AsyncIterator[bytes]:
+async def _told(request: Request, asked: Asked, session: Session, after: int) -> AsyncIterator[bytes]:
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
-    with session.listening(wake):
+    with session.listening(wake), asked.house.following(asked.caller.user):
         yield b"retry: 2000\n\n"
         while True:
             woken.clear()
             told, over = session.events_after(after)
+            if not await still_may(request, asked):
+                return
             for event in told:
                 after = event.number
                 yield _written(event, session)

@@ -88,7 +88,7 @@ async def upload(
             async for piece in request.stream():
                 await run_in_threadpool(file.write, piece)
     except BaseException:
-        folder.cleanup()
+        folder.close()
         raise
 
     def compare() -> bodies.PreviewBody:

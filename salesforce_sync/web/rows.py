@@ -38,10 +38,9 @@ def form(field: Field | None, stored: Stored) -> Any:
 class RowForm:
     """How rows of one schema become JSON objects, with these fields or with all."""
 
-    def __init__(self, schema: ObjectSchema, names: Sequence[str] = ()) -> None:
-        columns = schema.columns
-        wanted = [schema.field(name) for name in names] or list(columns)
-        fields = [field for field in columns if field.name == "Id" or field in wanted]
+    def __init__(self, schema: ObjectSchema, names: Sequence[str] = (), read: Sequence[str] = ()) -> None:
+        """`read`: what the rows were chosen with, as in `Selection.fields`."""
+        columns, fields = schema.chosen(read), schema.chosen(names)
         self._places = [columns.index(field) for field in fields]
         self._whole = len(fields) == len(columns)
         self._changed = [(at, _FORMS[field.type]) for at, field in enumerate(fields) if field.type in _FORMS]

@@ -20,6 +20,7 @@ from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SyncError
 from salesforce_sync.web.guard import LOOPBACK, Bounds, Guard
 from salesforce_sync.web.house import House, Settings
+from salesforce_sync.web.incoming import Incoming
 from salesforce_sync.web.making import application
 
 PORT: Final = 8765
@@ -95,7 +96,7 @@ class Running:
         return uvicorn.Config(
             Guard(self.app, bounds),
             loop="asyncio",
-            http="httptools",
+            http=Incoming,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -108,6 +108,7 @@ class Session:
         self.started = datetime.now(UTC)
         self.finished: datetime | None = None
         self.state = SessionState.RUNNING
+        self.closing: SessionState | None = None
         self.pushed: int | None = None
         self.workbook: str | None = None
         self.tasks: dict[str, Task] = {}
@@ -120,7 +121,13 @@ class Session:
     @property
     def objects(self) -> tuple[ObjectProgress, ...]:
         """How far each object is, in the order in which they were asked for."""
-        return tuple(task.progress for task in self.tasks.values())
+        # A copy first: another thread may add an object meanwhile.
+        return tuple(task.progress for task in tuple(self.tasks.values()))
+
+    @property
+    def open(self) -> bool:
+        """Whether it takes further objects: it has not ended, and what follows its last one has not begun."""
+        return self.state is SessionState.RUNNING and self.closing is None
 
     def note(self, progress: ObjectProgress) -> None:
         """Add an event; progress within one status takes the place of the one before."""
@@ -147,8 +154,12 @@ class Session:
         self._events.append(Event(self._number, progress))
 
     def events_after(self, number: int) -> tuple[list[Event], bool]:
-        """What was told since that event, and whether it is all there will ever be."""
+        """What was told since that event, and whether it is all there will ever be.
+
+        An event that was never told is none that the listener can have had: he gets everything.
+        """
         with self._lock:
+            number = number if number <= self._number else 0
             return [each for each in self._events if each.number > number], self.state is not SessionState.RUNNING
 
     @contextmanager
@@ -221,8 +232,7 @@ class Sessions:
             return task
 
     def _anew(self, session: Session, name: str) -> Task:
-        open_still = session.state is SessionState.RUNNING
-        wanting = session if open_still else self.begin((), session.owner)
+        wanting = session if session.open else self.begin((), session.owner)
         self._want(wanting, (name,))
         return wanting.tasks[name.casefold()]
 
@@ -235,13 +245,20 @@ class Sessions:
         return tuple(reversed(self._sessions.values()))
 
     def cancel(self, session: Session) -> None:
-        """End the session; runs that no other session wants end at their next whole page."""
+        """End the session; runs that no other session wants end at their next whole page.
+
+        One whose objects are all done ends as what it is; what follows it goes on.
+        """
         with self._lock:
+            closing = session.closing
             for work in {id(work): work for _, work in self._running.values()}.values():
                 work.wanted_by.discard(session.session_id)
                 if not work.wanted_by:
                     work.stop.set()
-        if session.state is SessionState.RUNNING:
+            session.closing = closing or SessionState.CANCELLED
+        if closing is not None:
+            session.end(closing)
+        elif session.state is SessionState.RUNNING:
             session.end(SessionState.CANCELLED)
             session.after(session, SessionState.CANCELLED)
 
@@ -259,6 +276,8 @@ class Sessions:
         own: list[Task] = []
         for name in names:
             under_way = self._running.get(name.casefold())
+            if under_way is not None and under_way[0].done.done():
+                under_way = None  # its run goes on with other objects; what has changed since would be missed
             task = Task(name) if under_way is None else under_way[0]
             session.tasks[name.casefold()] = task
             task.sessions.append(session)
@@ -311,16 +330,19 @@ class Sessions:
             for task in work.tasks:
                 if not task.done.done():
                     self._fail(task, _problem(error))
-                self._running.pop(task.progress.object_name.casefold(), None)
+                key = task.progress.object_name.casefold()
+                if key in self._running and self._running[key][0] is task:
+                    del self._running[key]
 
     def _note_pushed(self, session: Session, run: Run | None) -> None:
         if run is not None and run.pushed is not None:
             session.pushed = (session.pushed or 0) + run.pushed.count("applied")
 
     def _close_if_done(self, session: Session) -> None:
-        if session.state is not SessionState.RUNNING or not all(task.done.done() for task in session.tasks.values()):
-            return
-        state = _state_of(session)
+        with self._lock:  # two runs may end at once, and somebody may cancel it
+            if not session.open or not all(task.done.done() for task in session.tasks.values()):
+                return
+            state = session.closing = _state_of(session)
         try:
             session.after(session, state)
         except Exception:  # what follows a sync must not undo it

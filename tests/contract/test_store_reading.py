@@ -182,6 +182,17 @@ def test_a_page_has_only_live_rows_that_pass(full):
     assert [row[0] for row in found] == [id_of(2), id_of(1)]
 
 
+def test_a_page_may_have_some_columns_alone(full):
+    wanted = Selection(sort="Count__c", fields=("price__c", "Text__c"))
+
+    whole, narrow = full.select("All__c", replace(wanted, fields=())), full.select("All__c", wanted)
+
+    names = [each.name for each in ALL.columns]
+    assert [each.name for each in ALL.chosen(wanted.fields)] == sorted(("Id", "Text__c", "Price__c"), key=names.index)
+    places = [names.index(each.name) for each in ALL.chosen(wanted.fields)]
+    assert narrow == [tuple(row[at] for at in places) for row in whole]
+
+
 def test_sorting_by_what_has_no_column_is_refused(full):
     with pytest.raises(Misuse, match="Home__c"):
         full.select("All__c", Selection(sort="Home__c"))

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import resource
 import threading
 from datetime import UTC, datetime, timedelta
@@ -55,7 +56,7 @@ class Looker:
     """Counts what the daemon does."""
 
     def __init__(self):
-        self.runs, self.pushes, self.memory = [], [], []
+        self.runs, self.pushes, self.memory, self.files = [], [], [], []
 
     def beat(self):
         pass
@@ -67,6 +68,7 @@ class Looker:
         self.runs.append(run)
         if len(self.runs) % 20 == 10:
             self.memory.append(resident_kib())
+            self.files.append(len(os.listdir("/proc/self/fd")))
 
     def pushed(self, push):
         self.pushes.append(push)
@@ -134,5 +136,6 @@ def test_a_day_costs_what_was_forecast_misses_nothing_and_stays_as_small_as_it_w
     assert sum(day.phones()[key] != phone for key, phone in there.items()) <= 3
     assert {each.proof is not None for each in day.sync.status().objects} == {True}
     assert memory[-1] - memory[0] < 4096, memory
+    assert day.looker.files[-1] <= day.looker.files[0] + 2, day.looker.files
     assert not [each for each in heard if isinstance(each, SyncFailed)]
     assert any(isinstance(each, SyncComplete) for each in heard)

@@ -130,6 +130,25 @@ def test_what_plain_sql_of_another_process_writes_is_in_the_org_within_seconds(u
     assert sorted(waits)[1] < 5.0
 
 
+def test_a_long_pull_of_one_object_keeps_no_edit_of_another_back(user, simorg):
+    user("sync")
+    user.settle(simorg.url, objects="Contact, Lead, Account, Opportunity, Product2")
+    slow = simorg.faults.add(path="Product2", delay=60.0)
+    contact = first_contact(user)
+    running = user.start("daemon")
+    wait_until(lambda: simorg.faults.happened(slow))
+    edited_at = time.monotonic()
+    user("edit", "Contact", contact, "Phone=555-0009")
+    wait_until(lambda: simorg.row(contact)["Phone"] == "555-0009")
+    waited = time.monotonic() - edited_at
+    doing = user("status", "--json").json["daemon"]["doing"]
+    running.terminate()
+    running.communicate(timeout=10)
+
+    assert waited < 10.0  # five seconds, and a machine that has other things to do
+    assert doing == "syncing Product2"
+
+
 def first_contact(user):
     return user("query", "SELECT min(Id) AS id FROM Contact", "--json").json["rows"][0]["id"]
 

@@ -1,29 +1,44 @@
 """Signals on their way out of a running daemon, whatever becomes of those who are to get them; and on their way in."""
 
-import getpass
 import json
-import shutil
-import socket
-import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-import paho.mqtt.client as mqtt
+import apsw
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 from standardwebhooks import Webhook
+
+from salesforce_sync import SFSync
+from salesforce_sync.errors import StoreBusy
+from salesforce_sync.signals import PushComplete, Told
+from salesforce_sync.sink_settings import SinkSettings
+from salesforce_sync.sinks.envelope import Envelope
+from salesforce_sync.sinks.mqtt import Mqtt
+from tests.journey.mosquitto import Broker, Listener, wait_until
 
 SECRET, OLD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
 
-def wait_until(happened, seconds=30):
-    until = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+def hurried(user, happened, seconds=30):
+    """Wait until it has happened, and let no sink rest after its failures meanwhile."""
+
+    def looked():
+        if not happened():
+            rest_no_more(user)
+        return happened()
+
+    wait_until(looked, seconds)
+
+
+def rest_no_more(user):
+    """Let every sink be tried again now."""
+    database = apsw.Connection(str(user.folder / "data/salesforce.db"))
+    database.set_busy_timeout(5000)
+    database.execute("UPDATE _sync_sink SET retry_at = NULL WHERE retry_at IS NOT NULL")
+    database.close()
 
 
 def names_in(path):
@@ -76,12 +91,9 @@ def test_what_a_killed_daemon_had_not_delivered_is_delivered_by_the_next(user, s
         daemon.kill()
     blocked.unlink()
     assert user("signals", "sinks", "--json").json["sinks"][0]["failures"] >= 1
+    rest_no_more(user)
 
     user("sync", "Lead")
-    wait = user("signals", "sinks", "--json").json["sinks"][0]
-    if wait["waiting"]:  # it was in a pause after its failures
-        time.sleep(2)
-        user("sync", "Lead")
 
     assert names_in(blocked / "signals.jsonl")[:3] == ["sync_started", "records_updated", "sync_complete"]
 
@@ -143,7 +155,7 @@ def test_a_webhook_that_fails_for_a_while_gets_everything_in_order_and_delays_no
         beside = hooked("sync", "--daemon", "Lead", "--json")
         wait_until(lambda: names_of_runs(hooked) >= 5)
         receiver.status, receiver.delay = 200, 0.0
-        wait_until(lambda: receiver.names.count("sync_complete") >= 2)
+        hurried(hooked, lambda: receiver.names.count("sync_complete") >= 2)
 
     assert beside.code == 0
     told = hooked("signals", "list", "--limit", "1000", "--json").json["signals"]
@@ -168,12 +180,12 @@ def test_each_webhook_is_signed_with_both_secrets_while_one_is_replaced(hooked, 
 def test_what_is_refused_for_good_is_a_dead_letter_and_can_be_sent_again(hooked, receiver):
     receiver.status = 400
     with running(hooked):
-        wait_until(lambda: hooked("signals", "dead", "--json").json["dead"], 60)
+        hurried(hooked, lambda: receiver.tried > 5)
         letter = hooked("signals", "dead", "ops", "--json").json["dead"][0]
         receiver.status = 200
-        wait_until(lambda: "sync_complete" in receiver.names)
+        hurried(hooked, lambda: "sync_complete" in receiver.names)
         retried = hooked("signals", "retry", "ops", "--json").json["retried"]
-        wait_until(lambda: "sync_started" in receiver.names)
+        hurried(hooked, lambda: "sync_started" in receiver.names)
 
     assert (letter["sink"], letter["signal"]["signal"]) == ("ops", "sync_started")
     assert letter["problem"] == "127.0.0.1 answered 400."
@@ -208,65 +220,6 @@ def test_a_webhook_without_a_secret_is_a_mistake_in_the_settings(user, simorg, r
 
 
 # ── MQTT ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Broker:
-    """mosquitto on a free port, with its retained messages and sessions in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._config = folder / "mosquitto.conf"
-        kept = f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
-        # As root it would become a user who may not write here, and forget the sessions with each stop.
-        kept += f"user {getpass.getuser()}\n"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{kept}")
-        self._process = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen([self._program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
-        wait_until(self._answers)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            self._process = None
-
-
-class Listener:
-    """Somebody else at the broker: what came by topic, and what is retained there."""
-
-    def __init__(self, port: int) -> None:
-        self.heard, self.retained = [], {}
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
-        self._client.on_connect = lambda client, *_: client.subscribe("salesforce-sync/#", qos=1)
-        self._client.on_message = self._hear
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def _hear(self, _client, _data, message):
-        topic = message.topic.removeprefix("salesforce-sync/")
-        if topic == "status":
-            self.retained[topic] = message.payload.decode()
-        self.heard.append((topic, message.payload.decode()))
-
-    def of(self, topic):
-        return [payload for at, payload in self.heard if at == topic]
-
-    def say(self, text):
-        self._client.publish("salesforce-sync/in", text, qos=1).wait_for_publish(5)
-
-    def close(self):
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 @pytest.fixture
@@ -318,14 +271,39 @@ def test_a_signal_that_comes_in_forces_a_sync_and_an_unknown_one_is_answered(mes
     assert listener.retained["status"] == "offline"
 
 
+def test_a_signal_that_cannot_be_taken_is_answered_and_the_connection_lives(broker, listener, tmp_path):
+    settings = SinkSettings("mqtt", "mesh", host="127.0.0.1", port=broker.port)
+
+    def ask(text):
+        if text == b"busy":
+            raise StoreBusy("Another program has held the database locked for 30 s.")
+        raise ZeroDivisionError
+
+    sink = Mqtt(settings, None, Envelope("abc"), ask)
+    sink.look()
+    wait_until(lambda: listener.retained.get("status") == "online")
+    listener.say("busy")
+    listener.say("a mistake of ours")
+    wait_until(lambda: len(listener.of("answers")) == 2)
+    sink.take((Told(1, datetime(2026, 1, 27, tzinfo=UTC), PushComplete(1, 0)),))
+    wait_until(lambda: listener.of("signals/push_complete"))
+    sink.close()
+    busy, mistake = map(json.loads, listener.of("answers"))
+
+    assert (busy["accepted"], busy["signal"]) == (False, "signal_refused")
+    assert "has held the database locked" in busy["msg"]
+    assert "the log says why" in mistake["msg"]
+
+
 def test_a_broker_that_was_away_gets_what_happened_meanwhile(meshed, broker, listener):
     with running(meshed):
         wait_until(lambda: listener.of("signals/sync_complete"))
         broker.stop()
-        meshed("sync", "Lead")
-        meshed("sync", "Account")
+        with SFSync(meshed.folder / "config.yaml") as sync:
+            sync.sync("Lead")
+            sync.sync("Account")
         broker.start()
-        wait_until(lambda: len(set(listener.of("signals/sync_complete"))) >= 3, 60)
+        hurried(meshed, lambda: len(set(listener.of("signals/sync_complete"))) >= 3, 60)
     told = [json.loads(each)["data"]["objects"] for each in dict.fromkeys(listener.of("signals/sync_complete"))]
 
     assert [[name for name, _ in each] for each in told[1:]] == [["Lead"], ["Account"]]

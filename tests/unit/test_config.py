@@ -269,6 +269,10 @@ def test_any_https_host_is_taken_and_plain_http_to_this_machine(url):
         "https://acme.example?x=1",
         "https://acme.example:port",
         "https://acme example",
+        "https://acme\0.example",
+        "https://acme.exa\nmple",
+        "https://[",
+        "https://acme.example:99999",
     ],
 )
 def test_any_other_address_is_refused(url):
@@ -528,6 +532,8 @@ def test_an_object_has_its_own_interval_or_the_one_of_all(tmp_path, written, obj
         ("[{type: webhook}]", "a webhook without a url"),
         ("[{type: webhook, url: 'https://user:pass@a.example/'}]", "a webhook whose url is no https address"),
         ("[{type: webhook, url: 'http://a.example/'}]", "over plain http"),
+        ("[{type: webhook, url: 'https://bücher.example/'}]", "a webhook whose url is not in ASCII"),
+        ("[{type: webhook, url: 'https://a.example/a b'}]", "a webhook whose url is not in ASCII"),
         ("[{type: webhook, url: 'ftp://a.example/'}]", "a webhook whose url is no https address"),
         ("[{type: webhook, url: 'https://a.example/', secret: x}]", "Secrets belong in .env: SF_WEBHOOK_SECRETS"),
         ("[{type: webhook, url: 'https://a.example/', timeout_seconds: 0}]", "whole number of seconds from 1 to 60"),

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
@@ -340,6 +341,15 @@ def test_an_object_that_another_run_holds_is_reported_and_left_alone(rig):
     assert run.state is RunState.PARTIAL
     assert records(run)["Account"].problem.code == StoreBusy.code
     assert rig.run("Account").state is RunState.COMPLETE
+
+
+def test_a_run_waits_for_who_holds_its_object_only_for_a_moment(rig, monkeypatch):
+    fill(rig.org, 3)
+    somebody = ExitStack()
+    somebody.enter_context(rig.store.claim("account"))
+    monkeypatch.setattr(rig.world.clock, "sleep", lambda seconds: somebody.close())
+
+    assert rig.run("Account", "Contact").state is RunState.COMPLETE
 
 
 def test_a_claim_is_given_back_after_a_failure(rig):

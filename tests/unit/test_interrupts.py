@@ -37,6 +37,16 @@ signal.raise_signal(signal.SIGTERM)
 print("still here")
 """
 
+STOP_THAT_FAILS = """
+import signal, threading
+from salesforce_sync.interrupts import stop_on_signals
+
+stop_on_signals(lambda: 1 / 0, grace=0.1)
+signal.raise_signal(signal.SIGTERM)
+threading.Event().wait(10)
+print("still here")
+"""
+
 
 def run(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
@@ -53,3 +63,9 @@ def test_a_second_signal_ends_the_process_at_once():
     ran = run(SECOND_SIGNAL)
 
     assert (ran.returncode, ran.stdout) == (130, "")
+
+
+def test_the_process_ends_also_if_stopping_fails():
+    ran = run(STOP_THAT_FAILS)
+
+    assert (ran.returncode, ran.stdout) == (0, "")

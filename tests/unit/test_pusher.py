@@ -13,6 +13,7 @@ from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operati
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.stopping import StoppableOrg
 from salesforce_sync.testing import MemoryOrg, capture_signals, make_field, make_schema
 from tests.unit.orgs import replica
@@ -362,6 +363,25 @@ def test_a_held_object_waits_and_the_others_go(rig):
 
     assert outcomes(push) == [(rig.jane, "applied"), (rig.acme, "left")]
     assert (push.problem.code, push.complete) == ("STORE_BUSY", False)
+    assert outcomes(rig.push()) == [(rig.acme, "applied")]
+
+
+def test_a_push_beside_a_run_sends_what_nobody_holds_and_says_nothing_of_the_rest(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.edit(rig.jane, "Contact", LastName="Joan")
+    pusher = Pusher(rig.org, rig.store, rig.world.clock, rig.bus, 100)
+
+    with rig.store.claim("Account"):
+        push, again = pusher.push_free(), pusher.push_free()
+
+    assert (outcomes(push), push.complete, again) == ([(rig.jane, "applied")], True, None)
+    assert outcomes(rig.push()) == [(rig.acme, "applied")]
+
+
+def test_nothing_is_pushed_beside_a_run_that_does_not_hold_its_objects_yet(rig):
+    rig.edit(rig.acme, Phone="2")
+
+    assert SyncEngine(rig.org, rig.store, rig.world.clock, rig.bus).push_beside() is None
     assert outcomes(rig.push()) == [(rig.acme, "applied")]
 
 

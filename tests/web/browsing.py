@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.web.conftest import Site
+
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
 
@@ -35,6 +37,7 @@ class Person:
     """Somebody who looks at the page, and what the browser said meanwhile."""
 
     page: Page
+    site: Site
     url: str
     complaints: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
@@ -64,3 +67,15 @@ class Person:
         self.page.get_by_label("Your token").fill(token)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url("**/objects")
+
+
+def visiting(browser: Browser, site: Site, name: str = "") -> Iterator[Person]:
+    """Somebody at the site; signed in, if it is a user whom `site.client` has made."""
+    context = browser.new_context(viewport=WIDE, accept_downloads=True)
+    context.set_default_timeout(20_000)
+    person = Person(context.new_page(), site, site.url)
+    person.watch()
+    if name:
+        context.request.post(f"{site.url}/api/login", data={"token": site.tokens[name]})
+    yield person
+    context.close()

@@ -48,6 +48,11 @@ class Site:
     def house(self) -> Any:
         return self.running.house
 
+    @property
+    def sync(self) -> Any:
+        """The default connection's replica."""
+        return self.house.replicas.get("default", self.house.access.users.list()[0]).sync
+
     def client(self, name: str = "ada", role: Role = Role.ADMIN, **headers: str) -> httpx2.Client:
         """A program of this user, who is made when he is first named."""
         if name not in self.tokens:

@@ -3,18 +3,22 @@
 import json
 import socket
 import time
+from contextlib import suppress
+from dataclasses import replace
 
 import httpx2
 import pytest
 
 from salesforce_sync.access import Limit, Role
+from salesforce_sync.web import house
 from salesforce_sync.web.guard import Bounds
 from salesforce_sync.web.house import Limits, Settings
+from salesforce_sync.web.incoming import Incoming
 from simorg.org import SimOrg
 from tests.web.conftest import OFTEN, settle, start
 
 SMALL = Settings(
-    Bounds(most_bytes=10_000, most_uploaded=50_000, body_seconds=0.5),
+    Bounds(most_bytes=10_000, most_uploaded=50_000),
     Limits(
         user=Limit(30, per_second=0.001),
         connection=OFTEN,
@@ -44,6 +48,12 @@ def without_faults(request):
 def strict(tmp_path, simorg):
     """A server that allows little."""
     yield from start(settle(tmp_path, simorg.url), simorg, SMALL)
+
+
+@pytest.fixture
+def hasty(tmp_path, simorg):
+    """A server that does not wait for bodies: not for a test whose bodies have to arrive, as machines are slow."""
+    yield from start(settle(tmp_path, simorg.url), simorg, replace(SMALL, bounds=Bounds(body_seconds=0.5)))
 
 
 def error_of(answer):
@@ -242,6 +252,10 @@ def test_a_record_id_is_no_sql_and_no_path(site, record_id):
         "",
         "[::1].evil.example.com",
         "localhost@evil.example.com",
+        "localhost.",
+        "127.1",
+        "::1",
+        "localhost, evil.example.com",
     ],
 )
 def test_a_name_that_somebody_else_gave_this_machine_is_not_answered(site, host):
@@ -281,6 +295,9 @@ def test_a_cookie_alone_changes_nothing(site):
         {"Origin": "http://evil.example.com"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
+        {"Origin": ""},
+        {"Origin": "http://["},
+        {"Origin": "//127.0.0.1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],
@@ -413,14 +430,23 @@ def test_wrong_tokens_make_an_address_wait_and_are_written_down(strict):
     thief = strict.bare(Authorization="Bearer sfsync_" + "B" * 43)
     strict.client()
 
-    answers = [error_of(thief.get("/api/me")) for _ in range(4)]
-    right_one_too = strict.client().get("/api/me")
+    answers = [thief.get("/api/me") for _ in range(6)]
 
-    assert answers == [(401, "NOT_AUTHENTICATED")] * 3 + [(429, "THROTTLED")]
-    assert right_one_too.status_code == 429
-    assert int(right_one_too.headers["Retry-After"]) > 0
+    assert [error_of(each) for each in answers] == [(401, "NOT_AUTHENTICATED")] * 3 + [(429, "THROTTLED")] * 3
+    assert int(answers[-1].headers["Retry-After"]) > 0
     entries = strict.house.access.audit.entries()
     assert [(each.deed.action, each.outcome) for each in entries] == [("login", "refused")] * 3
+
+
+def test_somebody_elses_wrong_tokens_lock_nobody_out(strict):
+    thief = strict.bare(Authorization="Bearer sfsync_" + "B" * 43)
+    link = strict.house.access.logins.link(strict.house.access.users.add("bob", Role.VIEWER)[0])
+    while thief.get("/api/me").status_code != 429:
+        pass
+
+    assert strict.client().get("/api/me").status_code == 200
+    assert strict.bare().post("/api/login", json={"token": strict.tokens["ada"]}).status_code == 200
+    assert strict.bare().post("/api/login", json={"token": link}).status_code == 200
 
 
 def test_logging_in_is_no_way_around_that(strict):
@@ -459,9 +485,8 @@ def test_a_body_that_is_too_large_is_refused(strict, content):
     assert error_of(answer) == (413, "BODY_TOO_LARGE")
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(strict):
-    strict.client()
-    host, port = strict.url.removeprefix("http://").split(":")
+def test_a_body_that_does_not_come_is_not_waited_for(hasty):
+    host, port = hasty.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         began = time.monotonic()
@@ -469,6 +494,65 @@ def test_a_body_that_does_not_come_is_not_waited_for(strict):
 
     assert b" 408 " in answer.splitlines()[0]
     assert time.monotonic() - began < 5
+
+
+def connected(site):
+    host, port = site.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTT"])
+def test_a_head_that_does_not_come_is_not_waited_for(site, monkeypatch, begun):
+    monkeypatch.setattr(Incoming, "head_seconds", 0.3)
+    with connected(site) as connection:
+        connection.sendall(begun)
+        assert connection.recv(4096) == b""
+
+
+def test_a_later_head_that_does_not_come_is_not_waited_for(site, monkeypatch):
+    monkeypatch.setattr(Incoming, "head_seconds", 0.5)
+    with connected(site) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = connection.recv(4096)
+        connection.sendall(b"GET /")
+        rest = b"".join(iter(lambda: connection.recv(4096), b""))
+
+    assert first.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1" not in rest
+
+
+@pytest.mark.parametrize("piece", [b"X: y\r\n", b"z"], ids=["many headers", "a long one"])
+def test_a_head_without_end_is_not_read_to_its_end(site, piece):
+    with connected(site) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: y\r\nX: ")
+        with suppress(OSError):
+            for _ in range(200):
+                connection.sendall(piece * (10_000 // len(piece)))
+        with suppress(OSError):
+            assert b" 431 " in connection.recv(4096).splitlines()[0]
+    assert site.client().get("/healthz").status_code == 200
+
+
+def test_a_large_body_before_the_next_request_is_no_head(site):
+    client = site.client()
+
+    answers = [client.post("/api/objects/Contact/records", content=b"x" * 900_000) for _ in range(3)]
+
+    assert {error_of(each) for each in answers} == {(400, "BAD_REQUEST")}
+
+
+def test_a_user_follows_a_hundred_streams_and_no_more(site, monkeypatch):
+    monkeypatch.setattr(house, "MOST_STREAMS", 2)
+    client, other = site.client(), site.client("listener", Role.VIEWER)
+
+    with client.stream("GET", "/api/signals/stream") as one, client.stream("GET", "/api/signals/stream") as two:
+        open_ones = one.iter_raw(), two.iter_raw()  # kept: one that is dropped closes its stream
+        assert [next(each) for each in open_ones] == [b"retry: 2000\n\n"] * 2
+        third = client.get("/api/signals/stream")
+        with other.stream("GET", "/api/signals/stream") as theirs:
+            assert theirs.status_code == 200
+
+    assert error_of(third) == (429, "THROTTLED")
 
 
 def test_an_address_that_is_too_long_is_refused(site):

@@ -1,5 +1,7 @@
 """Connections over HTTP: added, logged in to, used, forgotten; each user's own."""
 
+import html
+import re
 from urllib.parse import urlsplit
 
 import httpx2
@@ -57,7 +59,7 @@ def test_a_browser_login_comes_back_to_the_page_that_completes_it(site, api, oth
         f"/api/connections/{made}/login", json={"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
     ).json()
     came_back = httpx2.get(begun["authorizeUrl"]).headers["location"]
-    page = site.bare().get(came_back)
+    page = site.bare().get(f"/connect/callback?{urlsplit(came_back).query}")
     connected = api.post("/api/connections/complete", json={"cameBack": f"?{urlsplit(came_back).query}"}).json()
     again = api.post("/api/connections/complete", json={"cameBack": came_back})
 
@@ -103,6 +105,43 @@ def test_an_editor_does_not_make_the_server_talk_to_this_machine(site, other):
     assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
 
 
+@pytest.mark.parametrize("path", ["connect", "login"])
+def test_an_editor_does_not_make_the_server_log_in_at_this_machine(site, other, path):
+    editor = site.client("ed", Role.EDITOR)
+    editor.post("/api/connections", json={"name": "mine", "instanceUrl": "https://acme.example"})
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+
+    answer = editor.post(f"/api/connections/mine/{path}", json=keys | {"loginUrl": other.url})
+
+    assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://acme\0.example", "http://", "", "https://a:b@c.example", "//x"])
+def test_what_is_no_address_is_no_connection(api, other, url):
+    made = added(api, other)
+
+    answers = [
+        api.post("/api/connections", json={"name": "third", "instanceUrl": url}),
+        api.post(
+            f"/api/connections/{made}/connect", json={"method": "session", "accessToken": "x", "loginUrl": url or "x"}
+        ),
+        api.post(f"/api/connections/{made}/login", json={"clientId": "x", "loginUrl": url or "x"}),
+    ]
+
+    assert {(each.status_code, each.json()["error"]) for each in answers} == {(400, "BAD_REQUEST")}
+
+
+def test_a_browser_comes_back_to_the_one_name_that_salesforce_takes_without_tls(site, api, other):
+    made, port = added(api, other), urlsplit(site.url).port
+
+    by_number = api.post(f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}).json()
+    by_name = api.post(
+        f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}, headers={"Host": f"localhost:{port}"}
+    ).json()
+
+    assert by_number["redirectUri"] == by_name["redirectUri"] == f"http://localhost:{port}/connect/callback"
+
+
 def test_a_connection_is_forgotten(api, other):
     made = added(api, other)
 
@@ -119,3 +158,62 @@ def test_a_connection_without_a_login_says_so(api, other):
     answer = api.post("/api/sync/Contact", headers={"X-Connection-Id": made})
 
     assert (answer.status_code, answer.json()["error"]) == (409, "NOT_CONNECTED")
+
+
+# ── by a browser, on the page ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def begun(site, api, other):
+    """A browser that has begun a login on the page, and the address that the org has sent it back to."""
+    made = added(api, other)
+    browser = site.bare()
+    csrf = browser.post("/api/login", json={"token": site.tokens["ada"]}).json()["csrfToken"]
+    form = {"method": "browser", "where": made, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    page = browser.post("/org/default/connections", data=form, headers={"X-CSRF-Token": csrf})
+    authorize = html.unescape(re.search(r'id="authorize" href="([^"]+)"', page.text)[1])
+    return browser, httpx2.get(authorize).headers["location"]
+
+
+def connected(api):
+    return [each["connected"] for each in api.get("/api/connections").json()["connections"]]
+
+
+def at_localhost(client, came_back):
+    """What the browser gets where the org has sent it to: `localhost`, whichever of its addresses that is."""
+    address = urlsplit(came_back)
+    return client.get(f"{address.path}?{address.query}", headers={"Host": address.netloc})
+
+
+def test_the_browser_that_began_a_login_completes_it_under_the_name_that_has_its_cookie(site, api, begun):
+    browser, came_back = begun
+
+    sent_on = at_localhost(browser, came_back)
+    page = browser.get(sent_on.headers["location"])
+
+    assert came_back.startswith("http://localhost:")
+    assert (sent_on.status_code, sent_on.headers["location"].startswith(f"{site.url}/connect/callback?")) == (303, True)
+    assert page.status_code == 200
+    assert connected(api) == [True, True]
+
+
+def test_a_browser_that_was_only_sent_through_the_org_gives_its_access_to_nobody(site, api, begun):
+    browser, came_back = begun
+
+    victim = site.bare().get(at_localhost(site.bare(), came_back).headers["location"])
+    left = connected(api)
+    his_own = browser.get(at_localhost(browser, came_back).headers["location"])
+
+    assert (victim.status_code, "has not begun the login" in victim.text) == (400, True)
+    assert left == [True, False]
+    assert (his_own.status_code, connected(api)) == (200, [True, True])
+
+
+def test_a_login_that_a_program_has_begun_comes_back_to_the_name_that_it_used(site, api, other):
+    made = added(api, other)
+    begun = api.post(f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}).json()
+    came_back = httpx2.get(begun["authorizeUrl"]).headers["location"]
+
+    sent_on = at_localhost(site.bare(), came_back)
+
+    assert sent_on.headers["location"].startswith(f"{site.url}/connect/callback?code=")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,10 +15,10 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.access import Role
-from salesforce_sync.access.audit import Entry
-from salesforce_sync.signals import Told
+from salesforce_sync.access.audit import Deed, Entry
+from salesforce_sync.signals import Progress, Told
 from salesforce_sync.web import documents
-from salesforce_sync.web.asking import Asked
+from salesforce_sync.web.asking import Asked, still_may
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
 
 router = APIRouter(prefix="/org/{connection}/activity", route_class=PageRoute, include_in_schema=False)
@@ -28,7 +30,8 @@ FROM _sync_run ORDER BY id DESC
 """
 _MOST_RUNS: Final = 60
 _MOST_ENTRIES: Final = 100
-_MOST_SIGNALS: Final = 100
+_MOST_SIGNALS: Final = 200
+_STEPS: Final = (Progress.name,)
 _LOOK_EVERY: Final = 2.0
 """Seconds between two looks for signals of other processes; those of this one come at once."""
 
@@ -39,14 +42,16 @@ _STILL_HERE: Final = 8
 @router.get("")
 def activity(request: Request, asked: Looking, before: Annotated[int | None, Query(ge=1, lt=2**62)] = None) -> Response:
     """The screen."""
+    entries, newer = _entries(asked, before)
     return show(
         request,
         asked,
         "activity.html",
         "activity",
-        signals=[_document(asked, each) for each in reversed(_last_signals(asked))],
+        signals=folded([_document(asked, each) for each in reversed(_last_signals(asked))]),
         runs=[dict(zip(_RUN, row, strict=True)) for row in asked.replica.sync.query(_RUNS, _MOST_RUNS).rows],
-        entries=_entries(asked, before),
+        deeds=deeds(entries, newer),
+        older=entries[-1].number if entries and entries[-1].number > 1 else None,
         sessions=[documents.session(each) for each in asked.replica.sessions.all()[:10]],
     )
 
@@ -61,14 +66,50 @@ def _last_signals(asked: Asked) -> Sequence[Told]:
 
 def _document(asked: Asked, told: Told) -> dict[str, Any]:
     said = asked.replica.sync.signal_document(told)
-    return {"number": told.number, "at": said["ts"], "line": said["msg"]}
+    return {"number": told.number, "at": said["ts"], "line": said["msg"], "step": told.signal.name in _STEPS}
 
 
-def _entries(asked: Asked, before: int | None) -> tuple[Entry, ...]:
-    """What was done, newest first: for admins only."""
+def folded(lines: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Lines, newest first, as they are shown: steps of progress behind the newest of them, everything else alone."""
+    shown: list[list[dict[str, Any]]] = []
+    for line in lines:
+        if line["step"] and shown and shown[-1][0]["step"]:
+            shown[-1].append(line)
+        else:
+            shown.append([line])
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that somebody did, in one line: its beginning and its end stand in the log one behind the other."""
+
+    number: int
+    at: datetime
+    deed: Deed
+    outcome: str
+    details: tuple[str, ...]
+
+
+def _entries(asked: Asked, before: int | None) -> tuple[Sequence[Entry], Sequence[Entry]]:
+    """A page of the log, newest first, and the page before it: for admins only."""
     if not asked.caller.user.role.allows(Role.ADMIN):
-        return ()
-    return tuple(asked.house.access.audit.entries(most=_MOST_ENTRIES, before=before))
+        return (), ()
+    audit = asked.house.access.audit
+    newer = () if before is None else audit.entries(most=_MOST_ENTRIES, before=before + _MOST_ENTRIES)
+    return audit.entries(most=_MOST_ENTRIES, before=before), newer
+
+
+def deeds(entries: Sequence[Entry], newer: Sequence[Entry] = ()) -> tuple[Done, ...]:
+    """These entries, a beginning and its end as one. What `newer` entries have ended is told there."""
+    beginnings = {each.number: each for each in entries}
+    ended = {each.begun for each in (*entries, *newer)}
+    return tuple(_done(each, beginnings.get(each.begun or 0)) for each in entries if each.number not in ended)
+
+
+def _done(entry: Entry, beginning: Entry | None) -> Done:
+    said = (beginning.deed.detail if beginning else "", entry.deed.detail)
+    return Done(entry.number, entry.at, entry.deed, entry.outcome, tuple(dict.fromkeys(each for each in said if each)))
 
 
 # ── signals as they come ─────────────────────────────────────────────────────────────────────────────────────────
@@ -76,27 +117,30 @@ def _entries(asked: Asked, before: int | None) -> tuple[Entry, ...]:
 
 @router.get("/events")
 async def events(
-    asked: Looking, last: Annotated[str | None, Header(alias="Last-Event-ID")] = None, after: int = 0
+    request: Request, asked: Looking, last: Annotated[str | None, Header(alias="Last-Event-ID")] = None, after: int = 0
 ) -> Response:
     """The signals behind a number, as server-sent events, for as long as somebody listens."""
+    asked.house.check_streams(asked.caller.user)
     begin = int(last) if last is not None and last.isdecimal() and len(last) < 16 else after
-    return StreamingResponse(_told(asked, begin), media_type="text/event-stream", headers=_UNBUFFERED)
+    return StreamingResponse(_told(request, asked, begin), media_type="text/event-stream", headers=_UNBUFFERED)
 
 
 _UNBUFFERED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def _told(asked: Asked, after: int) -> AsyncIterator[bytes]:
+async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[bytes]:
     loop, woken, heard, quiet = asyncio.get_running_loop(), asyncio.Event(), asked.replica.heard, 0
 
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
-    with heard.listening(wake):
+    with heard.listening(wake), asked.house.following(asked.caller.user):
         yield b"retry: 2000\n\n"
         while not heard.stopped:
             woken.clear()
             found = await run_in_threadpool(asked.replica.sync.signals, after, _MOST_SIGNALS)
+            if found and not await still_may(request, asked):
+                return
             for each in found:
                 after = each.number
                 yield b"event: signal\nid: %d\ndata: %s\n\n" % (after, msgspec.json.encode(_document(asked, each)))

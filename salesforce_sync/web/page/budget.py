@@ -55,6 +55,11 @@ def _expected(budget: Budget, used: int, hour: int) -> float:
     return min(float(budget.ceiling), used + (budget.day - used) * hour / 24)
 
 
+def _kept_for_edits(budget: Budget) -> int:
+    """Calls up to the wall that no sync takes."""
+    return 0 if budget.used is None or budget.left is None else max(0, budget.ceiling - budget.used - budget.left)
+
+
 @router.get("")
 def budget(request: Request, asked: Looking) -> Response:
     """The screen. No API call."""
@@ -66,6 +71,7 @@ def budget(request: Request, asked: Looking) -> Response:
         "budget.html",
         "budget",
         budget=documents.budget(found),
+        kept=_kept_for_edits(found),
         interval=int(found.interval.total_seconds() // 60),
         curve=curve(found, asked.replica.heard.samples(), datetime.now(UTC)).document(),
     )

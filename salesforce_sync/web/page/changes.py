@@ -18,9 +18,21 @@ router = APIRouter(prefix="/org/{connection}/changes", route_class=PageRoute, in
 
 
 @router.get("")
-def changes(request: Request, asked: Looking) -> Response:
+def changes(request: Request, asked: Looking, dry: bool = False) -> Response:
     """What a push would send, what it would not, and the last pushes. No API call."""
-    return _shown(request, asked)
+    return _shown(request, asked, ("run", _would(asked.replica.sync.diff())) if dry else None)
+
+
+def _would(waiting: Diff) -> str:
+    sends = f"a push would send {plural(waiting.total, 'change')} in {plural(waiting.calls, 'API call')}"
+    kept = f", and hold back {_held(waiting):,}" if _held(waiting) else ""
+    return f"Dry run: {sends}{kept}. Nothing was sent."
+
+
+def _held(waiting: Diff) -> int:
+    """How many changes a push would not send now; of very many only some are told one by one."""
+    besides = sum(count for name, count in waiting.beyond.items() if name != "orders")
+    return len(waiting.unknown) + len(waiting.blocked) + len(waiting.rejected) + len(waiting.held) + besides
 
 
 def _shown(
@@ -29,21 +41,36 @@ def _shown(
     notice: tuple[str, str] | None = None,
     done: bodies.PushBody | None = None,
     production: str = "",
+    title: str = "What was sent",
 ) -> Response:
     sync, shown = asked.replica.sync, asked.replica.shown
-    waiting = sync.diff()
+    waiting = _waiting(asked)
     return show(
         request,
         asked,
         "changes.html",
         "changes",
-        diff=shown.diff(waiting),
-        pushes=[shown.push(each) for each in sync.pushes(10)],
+        diff=_unsendable(asked) if sync.connected_to is None else shown.diff(waiting),
+        total=waiting.total,
+        held=_held(waiting),
+        pushes=[(shown.push(each), each.total) for each in sync.pushes(10)],
         can_take_back={each.number for each in _all_of(waiting) if each.state is ChangeState.WAITING},
         done=done,
         production=production,
+        done_title=title,
         notice=notice,
     )
+
+
+def _waiting(asked: Asked) -> Diff:
+    """What a push would do; without an org all that was edited is held back."""
+    sync = asked.replica.sync
+    return Diff((), 0, held=sync.outbox()) if sync.connected_to is None else sync.diff()
+
+
+def _unsendable(asked: Asked) -> bodies.DiffBody:
+    held = [asked.replica.shown.change(each, "no org is connected") for each in asked.replica.sync.outbox()]
+    return bodies.DiffBody(calls=0, changes=[], held=held)
 
 
 def _all_of(waiting: Diff) -> tuple[Change, ...]:
@@ -62,17 +89,18 @@ async def push(request: Request, asked: Changing, confirm_production: Annotated[
             done = routes_two_way.send(asked, wanted)
         except ProductionUnconfirmed as error:
             return _shown(request, asked, production=error.message)
-        return _shown(request, asked, _told_of(done), done)
+        return _shown(request, asked, _told_of(asked, done), done)
 
     return await asked.house.run(send)
 
 
-def _told_of(done: bodies.PushBody) -> tuple[str, str]:
+def _told_of(asked: Asked, done: bodies.PushBody) -> tuple[str, str]:
     if done.success:
         return "good", f"{plural(done.applied, 'change is', 'changes are')} in the org now."
     if done.problem is not None:
         return "bad", f"{done.problem.error}: {done.problem.details}"
-    left = len(done.changes) - done.applied
+    pushes = asked.replica.sync.pushes(10)  # of a very large one `done` lists a part only
+    left = next((each.total for each in pushes if each.push_id == done.push_id), len(done.changes)) - done.applied
     return "warn", f"{plural(done.applied, 'change is', 'changes are')} in the org now; {left:,} not. See below."
 
 
@@ -82,7 +110,9 @@ async def undo(request: Request, asked: Changing, push_id: str) -> Response:
 
     def take_back() -> Response:
         done = routes_two_way.send_back(asked, push_id)
-        return _shown(request, asked, _told_of(done), done)
+        kind, text = _told_of(asked, done)
+        said = text if done.problem is not None else f"Undone: {text}"
+        return _shown(request, asked, (kind, said), done, title="What the undo sent")
 
     return await asked.house.run(take_back)
 

@@ -10,20 +10,19 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from salesforce_sync.access import KnownConnection, Role
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
-from salesforce_sync.errors import Misuse, NotConnected, SyncError
+from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
-from salesforce_sync.settings import is_address
-from salesforce_sync.web.asking import DEFAULT, Asked, house_of
-from salesforce_sync.web.browser_logins import Begun, Target
+from salesforce_sync.web.asking import COOKIE, DEFAULT, Asked, house_of
+from salesforce_sync.web.browser_logins import LIFE_SECONDS, Begun, Target
 from salesforce_sync.web.failures import Forbidden, without_secrets
 from salesforce_sync.web.house import House
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, rendered, show
-from salesforce_sync.web.routes_connections import CALLBACK, check_address
+from salesforce_sync.web.routes_connections import CALLBACK, callback_of, check_address, home_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PATH: Final = "/org/{connection}/connections"
@@ -58,8 +57,8 @@ def connections(request: Request, asked: Looking) -> Response:
 def _shown(request: Request, asked: Asked, notice: tuple[str, str] | None = None, **more: Any) -> Response:
     user = asked.caller.user
     listed = [_listed(asked, each) for each in asked.house.access.connections.list(user)]
-    values = {"listed": listed, "callback": _callback(request), "why": "", "given": {}, "notice": notice} | more
-    return show(request, asked, "connections.html", "connections", **values)
+    values = {"listed": listed, "callback": callback_of(request), "why": "", "given": {}, "certificate": ""} | more
+    return show(request, asked, "connections.html", "connections", notice=notice, **values)
 
 
 def _listed(asked: Asked, known: KnownConnection) -> ShownConnection:
@@ -74,14 +73,6 @@ def _may_connect(asked: Asked, known: KnownConnection) -> bool:
     """The default connection is everybody's: an admin logs it in. The others are their owners'."""
     user = asked.caller.user
     return user.role is Role.ADMIN or (user.role.allows(Role.EDITOR) and known.owner_id == user.id)
-
-
-def _callback(request: Request) -> str:
-    """Where the org's login comes back to. Salesforce takes plain http for `localhost` only."""
-    url = request.url
-    if url.scheme == "http" and url.hostname in ("127.0.0.1", "::1"):
-        return f"http://localhost:{url.port}{CALLBACK}"
-    return f"{url.scheme}://{url.netloc}{CALLBACK}"
 
 
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,12 +98,16 @@ def _connect(request: Request, asked: Asked, form: FormData) -> Response:
     except SyncError as error:
         if target is not None:
             give_up(asked.house, target)
-        shown = {name: value for name, value in given.items() if name in ("method", "where", "name", *_PLAIN)}
-        return _shown(request, asked, why=without_secrets(str(error)), given=shown)
+        return _shown(request, asked, why=without_secrets(str(error)), given=_shown_again(given))
     return _went(target, address)
 
 
-_PLAIN: Final = ("instance_url", "client_id", "username", "login_url")
+_PLAIN: Final = ("method", "where", "name", "instance_url", "client_id", "username", "login_url", "target_org")
+
+
+def _shown_again(given: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, without its secrets: these are typed again."""
+    return {name: value for name, value in given.items() if name in _PLAIN}
 
 
 def _went(target: Target, address: str) -> Response:
@@ -139,19 +134,13 @@ def _settings(asked: Asked, target: Target, given: Mapping[str, str]) -> Config:
     address = given.get("instance_url", "").rstrip("/") or config.salesforce.instance_url
     for each in (address, given.get("login_url")):
         if each is not None:
-            _check(asked, each)
+            check_address(asked.caller, each)
     typed: dict[str, Any] = {name: given[name] for name in _FIELDS if name in given}
     return replace(
         config,
         salesforce=replace(config.salesforce, instance_url=address),
         credentials=replace(config.credentials, **typed),
     )
-
-
-def _check(asked: Asked, address: str) -> None:
-    if not is_address(address):
-        raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
-    check_address(asked.caller, address)
 
 
 def _login(asked: Asked, given: Mapping[str, str], config: Config) -> tuple[Connection, Session | None]:
@@ -201,16 +190,54 @@ def remove(request: Request, asked: Changing, other: str) -> Response:
     return _shown(request, asked, ("good", f"{owned.name} is forgotten. Its replica stays on the disk."))
 
 
-@router.post(_PATH + "/{other}/key")
-def key(request: Request, asked: Changing, other: str) -> Response:
-    """Make the key pair for a JWT login, if there is none, and show the certificate."""
+@router.post(_PATH + "/key")
+async def key(request: Request, asked: Changing) -> Response:
+    """Make the key pair for a JWT login, if there is none, and show the certificate.
+
+    A new connection is kept for it: between the key and the login a person sets up the app in the org.
+    """
+    form = await request.form()
+    return await asked.house.run(lambda: _key(request, asked, form))
+
+
+def _key(request: Request, asked: Asked, form: FormData) -> Response:
+    given = {name: str(value).strip() for name, value in form.items() if str(value).strip()}
+    try:
+        target = _kept_target(asked, given)
+        certificate = _certificate(asked, target)
+    except SyncError as error:
+        return _shown(request, asked, why=without_secrets(str(error)), given=_shown_again(given))
+    return _shown(request, asked, given=_shown_again(given) | {"where": target.connection_id}, certificate=certificate)
+
+
+def _kept_target(asked: Asked, given: Mapping[str, str]) -> Target:
+    if given.get("where") != "new":
+        return _target(asked, given)
+    check_address(asked.caller, given.get("instance_url", ""))
+    with asked.house.doing(asked.deed("connection add", given.get("name", ""))):
+        return _target(asked, given)
+
+
+def _certificate(asked: Asked, target: Target) -> str:
     from salesforce_sync.api.jwt_key import files_beside, make
+
+    config = asked.house.access.connections.config_of(target.connection_id, target.user)
+    pair = make(files_beside(config.storage.path), SystemClock().now())
+    return pair.certificate_file.read_text(encoding="ascii")
+
+
+@router.get(_PATH + "/{other}/certificate")
+def certificate(asked: Changing, other: str) -> Response:
+    """The certificate as a file, as Salesforce wants it to be uploaded."""
+    from salesforce_sync.api.jwt_key import files_beside
 
     target = _target(asked, {"where": other})
     config = asked.house.access.connections.config_of(target.connection_id, target.user)
-    pair = make(files_beside(config.storage.path), SystemClock().now())
-    certificate = pair.certificate_file.read_text(encoding="ascii")
-    return HTMLResponse(rendered("certificate.html", certificate=certificate), headers={"Cache-Control": "no-store"})
+    file = files_beside(config.storage.path).certificate_file
+    if not file.exists():
+        raise RecordNotFound("This connection has no key yet.", hint="Make one: Connections, JWT.")
+    headers = {"Content-Disposition": 'attachment; filename="salesforce-sync.crt"', "Cache-Control": "no-store"}
+    return Response(file.read_bytes(), media_type="application/x-pem-file", headers=headers)
 
 
 # ── by the browser ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,8 +248,16 @@ def _begin(request: Request, asked: Asked, target: Target, config: Config) -> Re
 
     keys, instance = config.credentials, config.salesforce.instance_url
     app = app_for(keys.client_id, keys.login_url or instance, keys.client_secret)
-    begun = asked.house.browser_logins.begin(begin(app, _callback(request)), target)
-    return show(request, asked, "connecting.html", "connections", begun=begun)
+    begun = asked.house.browser_logins.begin(begin(app, callback_of(request)), target, home_of(request))
+    answer = show(request, asked, "connecting.html", "connections", begun=begun)
+    safe = request.url.scheme == "https"
+    # Lax, and not Strict as the session's: it has to come along when the org sends the browser back.
+    answer.set_cookie(_cookie_of(begun), "1", LIFE_SECONDS, path=CALLBACK, secure=safe, httponly=True, samesite="lax")
+    return answer
+
+
+def _cookie_of(begun: Begun) -> str:
+    return f"{COOKIE}_login_{begun.number}"
 
 
 @router.get(_PATH + "/login/{number}")
@@ -261,18 +296,32 @@ def _mine(asked: Asked, number: str) -> Begun:
 
 @router.get(CALLBACK)
 async def came_back(request: Request) -> Response:
-    """Where the org sends the browser after its login.
+    """Where the org sends the browser after its login: to `localhost`, and from there to the name that has its cookies.
 
-    No cookie comes with it, as another site has sent the browser here; the state says whose login it is, and only
-    whoever began it knows that.
+    Only the browser that has begun a login completes it. Somebody else, who was only sent through the org by whoever
+    began it, would give him his own access.
     """
     house, query = house_of(request), request.url.query
-    begun = house.browser_logins.take(parse_qs(query).get("state", [""])[-1])
-    if begun is None:  # one that the HTTP API has begun: the browser completes it, with its cookie
-        return HTMLResponse(rendered("callback.html"), headers={"Cache-Control": "no-store"})
-    await house.run(lambda: complete(house, begun, f"?{query}"))
-    status = 400 if begun.failed else 200
-    return HTMLResponse(rendered("came_back.html", begun=begun), status, {"Cache-Control": "no-store"})
+    state = parse_qs(query).get("state", [""])[-1]
+    begun = house.browser_logins.waiting(state)
+    home = house.logins.home_of(state) if begun is None else begun.home
+    if home is not None and home != home_of(request):
+        return RedirectResponse(f"{home}{CALLBACK}?{query}", 303, _NO_STORE)
+    if begun is None:  # one that the HTTP API has begun: the browser completes it, with the cookie of its session
+        return HTMLResponse(rendered("callback.html"), headers=_NO_STORE)
+    failed = _FOREIGN
+    if _cookie_of(begun) in request.cookies and house.browser_logins.take(state) is begun:
+        await house.run(lambda: complete(house, begun, f"?{query}"))
+        failed = begun.failed
+    told = rendered("came_back.html", failed=failed, connected_to=begun.connected_to)
+    return HTMLResponse(told, 400 if failed else 200, _NO_STORE)
+
+
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_FOREIGN: Final = (
+    "This browser has not begun the login. If you have, elsewhere: paste this page's address there. If somebody sent"
+    " you here: do not, it would give him your access to the org."
+)
 
 
 def complete(house: House, begun: Begun, came_back: str) -> None:

@@ -24,7 +24,8 @@ OPERATORS: Final = (
     ("lt", "<"),
     ("lte", "≤"),
     ("in", "is one of"),
-    ("isnull", "is empty (true or false)"),
+    ("isnull", "is empty"),
+    ("notnull", "is not empty"),
 )
 _SAID: Final = dict(OPERATORS)
 
@@ -98,7 +99,7 @@ def look_of(given: Sequence[tuple[str, str]], schema: ObjectSchema) -> Look:
     texts = dict(given)
     fields, operators, values = ([value for name, value in given if name == key] for key in ("field", "op", "value"))
     conditions = tuple(
-        Condition(schema.field(field).name, operator, value)
+        _condition(schema.field(field).name, operator, value)
         for field, operator, value in zip(fields, operators, values, strict=False)
         if field
     )
@@ -113,6 +114,12 @@ def look_of(given: Sequence[tuple[str, str]], schema: ObjectSchema) -> Look:
     )
 
 
+def _condition(field: str, operator: str, value: str) -> Condition:
+    if operator == "notnull":
+        return Condition(field, "isnull", "false")
+    return Condition(field, operator, "true" if operator == "isnull" and not value.strip() else value)
+
+
 def _sort(text: str, schema: ObjectSchema) -> str:
     return ("-" if text.startswith("-") else "") + schema.field(text.removeprefix("-")).name if text else ""
 
@@ -121,13 +128,24 @@ def _sort(text: str, schema: ObjectSchema) -> str:
 
 _LIKED: Final = (
     *("ProductCode", "Company", "AccountId", "Email", "Phone", "StageName", "Status", "Amount", "CloseDate"),
-    *("Industry", "Title", "Family", "IsActive", "Product2Id", "Pricebook2Id", "UnitPrice", "Code", "Type"),
+    *(
+        "Industry",
+        "AnnualRevenue",
+        "Title",
+        "Family",
+        "IsActive",
+        "Product2Id",
+        "Pricebook2Id",
+        "UnitPrice",
+        "Code",
+        "Type",
+    ),
     *("StartDate", "EndDate", "Quantity", "EffectiveDate", "Description"),
 )
 _HOUSEHOLD: Final = frozenset(
     {
         *("Id", "IsDeleted", "MasterRecordId", "CreatedById", "CreatedDate", "LastModifiedById", "LastModifiedDate"),
-        *("SystemModstamp", "LastViewedDate", "LastReferencedDate", "LastActivityDate", "OwnerId"),
+        *("SystemModstamp", "LastViewedDate", "LastReferencedDate", "LastActivityDate", "OwnerId", "RecordTypeId"),
     }
 )
 _COLUMNS: Final = 7

@@ -15,6 +15,7 @@ from salesforce_sync.web.asking import Asked
 from salesforce_sync.web.page.frame import Looking, PageRoute, may_change, show
 from salesforce_sync.web.page.listing import OPERATORS, ROWS, Look, columns_of, look_of, relative, usual_columns
 from salesforce_sync.web.page.rows import Marks, Rows, Slot, row_of
+from salesforce_sync.web.page.words import NUMBERS
 from salesforce_sync.web.replicas import object_name
 
 router = APIRouter(prefix="/org/{connection}/records", route_class=PageRoute, include_in_schema=False)
@@ -60,6 +61,7 @@ def grid(request: Request, asked: Looking, objectApiName: str) -> Response:
         total=collection.matching(**conditions),
         next=_next(schema, look, shown[-1]) if len(found) > ROWS else None,
         operators=OPERATORS,
+        numbers=NUMBERS,
     )
 
 

@@ -13,6 +13,7 @@ from salesforce_sync.models.inbox import InboxItem
 from salesforce_sync.models.outbox import Change, Wanted
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.ports import Selection
+from salesforce_sync.web.page.words import NUMBERS
 from salesforce_sync.web.rows import form
 
 
@@ -37,6 +38,11 @@ class Slot:
     base: Any = None
     conflict: bool = False
     link: Link | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its digits stand below those of the other rows."""
+        return self.field.type in NUMBERS
 
     @property
     def path(self) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+
+from salesforce_sync.models.schema import Field, FieldType
 
 _STEPS: Final = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
 _SHORT: Final = 80
@@ -46,6 +49,32 @@ def text(value: Any) -> str:
     if isinstance(value, msgspec.Raw):
         return bytes(value).decode()
     return str(value)
+
+
+NUMBERS: Final = (FieldType.INTEGER, FieldType.DECIMAL)
+_PLAIN_NUMBER: Final = re.compile(r"(-?\d+)(?:\.(\d+))?", re.ASCII)
+
+
+def shown(value: Any, field: Field) -> str:
+    """A field's value where it is read: 1234567.5 in a currency → 1,234,567.50; a moment to the minute, in UTC."""
+    if field.type is FieldType.DATETIME and isinstance(value, str):
+        return _to_the_minute(value)
+    number = _PLAIN_NUMBER.fullmatch(text(value)) if field.type in NUMBERS else None
+    if number is None:
+        return text(value)
+    fraction = (number[2] or "").rstrip("0")
+    if field.salesforce_type == "currency":
+        fraction = fraction.ljust(field.scale, "0")
+    whole = f"{int(number[1]):,}" if int(number[1]) else number[1]  # int() would take the minus from -0.5
+    unit = " %" if field.salesforce_type == "percent" else ""
+    return f"{whole}.{fraction}{unit}" if fraction else f"{whole}{unit}"
+
+
+def _to_the_minute(moment: str) -> str:
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:  # a text that plain SQL has written there
+        return moment
 
 
 def typed(value: Any) -> str:

@@ -28,7 +28,12 @@ def workbook(
     """The screen; with what is different in a workbook that was sent."""
     if upload and may_change(asked.caller):
         return _shown(request, asked, upload, rows)
-    return show(request, asked, "workbook.html", "workbook", seen=None, done=None, rows=rows)
+    return show(request, asked, "workbook.html", "workbook", seen=None, done=None, rows=rows, is_empty=_is_empty(asked))
+
+
+def _is_empty(asked: Asked) -> bool:
+    """Whether nothing has been synced that a workbook could hold."""
+    return next(iter(asked.replica.sync.objects), None) is None
 
 
 def _shown(
@@ -51,6 +56,7 @@ def _shown(
         seen=routes_workbook.preview_of(asked, found, rows),
         done=None if imported is None else routes_workbook.imported_of(found, imported),
         rows=rows,
+        is_empty=_is_empty(asked),
         notice=notice,
     )
 

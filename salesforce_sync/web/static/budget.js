@@ -13,6 +13,13 @@ function colour(name) {
   return found;
 }
 
+/** A moment below the chart: its hour, and at midnight the day. */
+function hour(at) {
+  const moment = new Date(at * 1000);
+  if (moment.getHours() === 0) return moment.toLocaleDateString(undefined, { day: "numeric", month: "short" });
+  return moment.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+}
+
 function draw() {
   const { times, used, expected, wall } = JSON.parse(holder.dataset.curve);
   holder.replaceChildren();
@@ -21,9 +28,10 @@ function draw() {
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const number = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-US"));
   const says = (_, value) => number(value);
+  const said = (at) => new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   const points = { show: true, size: 5 };
   const series = [
-    { value: (_, at) => (at ? new Date(at * 1000).toLocaleString() : "–") },
+    { value: (_, at) => (at ? said(at) : "–") },
     { label: "Used", stroke: colour("--bar"), width: 2.5, value: says, points, fill: colour("--brand-soft") },
     { label: "Expected", stroke: colour("--bar"), width: 2, dash: [6, 5], value: says, points: { show: false } },
     { label: "Wall", stroke: colour("--chart-wall"), width: 2, value: says, points: { show: false } },
@@ -33,10 +41,15 @@ function draw() {
     width: holder.clientWidth,
     height: 300,
     scales: { y: { range: [0, highest] } },
-    axes: [axis, { ...axis, size: 62, values: (_, values) => values.map(number) }],
+    axes: [{ ...axis, space: 80, values: (_, moments) => moments.map(hour) }, { ...axis, size: 62, values: (_, values) => values.map(number) }],
     series,
   };
-  new uPlot(options, [times, used, expected, times.map(() => wall)], holder);
+  const chart = new uPlot(options, [times, used, expected, times.map(() => wall)], holder);
+  // Who points at nothing reads how it is now.
+  const now = used.findLastIndex((each) => each !== null);
+  const rest = () => chart.setLegend({ idx: now });
+  chart.over.addEventListener("mouseleave", () => setTimeout(rest));
+  setTimeout(rest);
 }
 
 if (holder) {

@@ -14,4 +14,6 @@ async function complete(cameBack) {
 
 const cameBack = location.search;
 history.replaceState(null, "", location.pathname);
-complete(cameBack);
+complete(cameBack).catch(() => {
+  document.getElementById("told").textContent = "The server does not answer. See whether it still runs, and connect again.";
+});

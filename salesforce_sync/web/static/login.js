@@ -3,21 +3,22 @@
 
 const told = document.getElementById("told");
 
-async function enter(token) {
-  const answer = await fetch("/api/login", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ token }),
-  });
-  if (answer.ok) {
-    location.replace("/");
-    return;
-  }
-  const body = await answer.json();
+function tell(text) {
   const notice = document.createElement("p");
   notice.className = "notice bad";
-  notice.textContent = body.details;
+  notice.textContent = text;
   told.replaceChildren(notice);
+}
+
+async function enter(token) {
+  const sent = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) };
+  try {
+    const answer = await fetch("/api/login", sent);
+    if (answer.ok) location.replace("/");
+    else tell((await answer.json()).details);
+  } catch {
+    tell("The server does not answer. See whether `salesforce-sync serve` still runs, and try again.");
+  }
 }
 
 document.getElementById("login").addEventListener("submit", (event) => {

@@ -2,6 +2,10 @@
 "use strict";
 
 const NOT_SYNCED = "not synced";
+const WHERE = {
+  NOT_CONNECTED: " On this page: the screen of connections.",
+  INVALID_SESSION_ID: " On this page: the screen of connections.",
+};
 const holder = document.getElementById("objects");
 const chosen = new Set();
 const streams = new Map();
@@ -193,12 +197,19 @@ function follow(url) {
   const stream = new EventSource(url);
   streams.set(url, stream);
   stream.addEventListener("progress", (event) => showProgress(JSON.parse(event.data)));
+  // A server that is there again does not know the session of before: then its table says how things are.
+  stream.addEventListener("error", () => {
+    if (stream.readyState !== EventSource.CLOSED) return page.tell("warn", "The server does not answer; this page tries again.");
+    streams.delete(url);
+    htmx.trigger(holder, "refresh");
+  });
   stream.addEventListener("session", (event) => {
+    streams.delete(url);
     stream.close();
     const session = JSON.parse(event.data);
     const failed = session.objects.filter((each) => each.status === "error");
     if (session.state === "cancelled") page.tell("warn", "The sync was cancelled. What is complete is kept.");
-    else if (failed.length) page.tell("bad", `${failed.map((each) => each.objectApiName).join(", ")} could not be synced: ${failed[0].details}`);
+    else if (failed.length) page.tell("bad", `${failed.map((each) => each.objectApiName).join(", ")} could not be synced: ${failed[0].details}${WHERE[failed[0].error] ?? ""}`);
     else page.tell("good", `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`);
     htmx.trigger(holder, "refresh");
   });

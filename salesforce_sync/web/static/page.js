@@ -9,12 +9,29 @@ const page = {
   async ask(method, path, body) {
     const headers = { "X-Connection-Id": page.connection, "X-CSRF-Token": page.csrf };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await page.reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    return page.read(answer);
+  },
+
+  /** The body of an answer, or an error that says what is wrong; whoever is not signed in any more goes to the login. */
+  async read(answer) {
     if (answer.status === 401) location.href = "/login";
     const given = await answer.json();
+    if (given.error === "WRONG_CSRF_TOKEN") throw new Error("This page is from an earlier login. Load it again.");
     if (!answer.ok) throw new Error(given.details);
     return given;
   },
+
+  /** What `fetch` gives; where nobody answers, an error whose message a person can use. */
+  async reach(path, options) {
+    try {
+      return await fetch(path, options);
+    } catch {
+      throw new Error(page.silent);
+    }
+  },
+
+  silent: "The server does not answer. Nothing was lost: see whether `salesforce-sync serve` still runs, and try again.",
 
   /** Tell something beside the content. */
   tell(kind, text) {
@@ -73,11 +90,18 @@ document.getElementById("theme").addEventListener("click", () => {
 
 document.getElementById("logout").addEventListener("click", async () => {
   for (const name of Object.keys(localStorage)) if (name.startsWith("objectSyncStatus")) localStorage.removeItem(name);
-  await page.ask("POST", "/api/logout");
-  location.href = "/login";
+  try {
+    await page.ask("POST", "/api/logout");
+    location.href = "/login";
+  } catch (error) {
+    page.tell("bad", `You are not signed out yet. ${error.message}`);
+  }
 });
 
 // ── menus and notices ────────────────────────────────────────────────────────────────────────────────────────────
+
+// On a narrow screen the tab of this one may stand outside.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 function closeMenus(but) {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== but) menu.open = false;
@@ -98,9 +122,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 // The address of a screen that was lost: the server says where to go instead of an answer.
-document.addEventListener("htmx:error", (event) => {
-  page.tell("bad", `The server does not answer: ${event.detail?.error?.message ?? "is it still running?"}`);
-});
+document.addEventListener("htmx:error", () => page.tell("bad", page.silent));
 
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx } = event.detail;
@@ -168,12 +190,24 @@ document.addEventListener("keydown", (event) => {
 // An editor that comes takes the focus; when it goes, its cell has it.
 document.addEventListener("htmx:after:swap", () => {
   document.querySelector("form[data-escape]:not([data-met]) :is(input, select, textarea):not([type=hidden])")?.focus();
-  document.querySelector("form[data-escape]:not([data-met])")?.setAttribute("data-met", "");
+  const editor = document.querySelector("form[data-escape]:not([data-met])");
+  editor?.setAttribute("data-met", "");
+  editor?.scrollIntoView({ block: "nearest", inline: "nearest" });
   const shown = document.querySelector("[data-focus]");
   if (shown) {
     shown.removeAttribute("data-focus");
     shown.focus();
   }
+});
+
+// Whoever acted by the keys, and whose button has gone with what he decided, goes on at the top of the content.
+let acted = false;
+document.addEventListener("htmx:before:request", () => {
+  acted = document.getElementById("content").contains(document.activeElement);
+});
+document.addEventListener("htmx:after:swap", () => {
+  if (acted && document.activeElement === document.body) document.getElementById("content").focus({ preventScroll: true });
+  acted = false;
 });
 
 // ── a file that is dropped ───────────────────────────────────────────────────────────────────────────────────────
@@ -194,9 +228,9 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 // ── forms of which a choice shows only its own fields ────────────────────────────────────────────────────────────
 
 function showChosen(form) {
-  const chosen = form.querySelector("[data-chooses]:checked, select[data-chooses]")?.value;
+  const chosen = [...form.querySelectorAll("[data-chooses]:checked, select[data-chooses]")].map((each) => each.value);
   for (const part of form.querySelectorAll("[data-for]")) {
-    const wanted = part.dataset.for.split(" ").includes(chosen);
+    const wanted = part.dataset.for.split(" ").some((each) => chosen.includes(each));
     part.hidden = !wanted;
     for (const field of part.querySelectorAll("input, select, textarea")) field.disabled = !wanted;
   }
@@ -204,6 +238,9 @@ function showChosen(form) {
 
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-chooses]")) showChosen(event.target.form);
+  if (event.target.matches("select[data-fills]")) {
+    document.getElementById(event.target.dataset.fills).value = event.target.selectedOptions[0].dataset.fill;
+  }
   if (event.target.matches("select[data-goes]")) location.href = event.target.value;
 });
 

@@ -1,6 +1,8 @@
 // An edited workbook goes to the server as it is; the server says what is different in it.
 "use strict";
 
+const KEPT_AS = "Revenue_Cloud_Data.xlsx"; // what the server calls every workbook that is sent
+
 document.addEventListener("change", async (event) => {
   if (event.target.id !== "file" || !event.target.files.length) return;
   const form = event.target.form;
@@ -12,13 +14,11 @@ document.addEventListener("change", async (event) => {
   if (password) headers["X-Workbook-Password"] = password;
   sending.textContent = `Comparing ${file.name} with the replica …`;
   try {
-    const answer = await fetch(`/api/workbook?${query}`, { method: "POST", headers, body: file });
-    const given = await answer.json();
-    if (!answer.ok) throw new Error(given.details);
+    const given = await page.read(await page.reach(`/api/workbook?${query}`, { method: "POST", headers, body: file }));
     location.href = `${form.dataset.base}/workbook?upload=${encodeURIComponent(given.uploadId)}#preview`;
   } catch (error) {
     sending.textContent = "";
     event.target.value = "";
-    page.tell("bad", error.message);
+    page.tell("bad", error.message.replaceAll(KEPT_AS, file.name));
   }
 });

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from salesforce_sync.api.auth import Sessions
-from salesforce_sync.api.tokens import hint_for
+from salesforce_sync.api.tokens import hint_for, instance_of
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.errors import ConfigError, LoginRefused, SessionInvalid, StoreTrouble, Transient, Unreachable
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
@@ -94,8 +94,14 @@ def test_calls_go_where_the_token_reply_says(serve: Serve, login: Login) -> None
 def test_a_token_for_an_unencrypted_host_is_not_used(serve: Serve, login: Login) -> None:
     server = serve(lambda asked: json_reply({"access_token": "t", "instance_url": "http://evil.example.org"}))
 
-    with pytest.raises(ConfigError, match="not encrypted"):
+    with pytest.raises(LoginRefused, match="no https address"):
         login(app(server)).current()
+
+
+@pytest.mark.parametrize("named", ["http://127.0.0.1:9200", "http://[::1]", "http://evil.example.org", "javascript:x"])
+def test_a_login_host_on_the_internet_cannot_send_us_to_this_machine(named: str) -> None:
+    with pytest.raises(LoginRefused, match="no https address"):
+        instance_of(named, "https://login.example.org/services/oauth2/token")
 
 
 def test_two_runs_do_not_log_in_twice(serve: Serve, keys: Vault, login: Login) -> None:

@@ -13,6 +13,7 @@ from salesforce_sync.signals import Progress, PushComplete, SyncComplete
 from salesforce_sync.sinks.backoff import LONGEST, pause
 from salesforce_sync.sinks.delivery import Delivery, Post
 from salesforce_sync.sinks.sink import Wanted
+from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 
@@ -201,6 +202,20 @@ def test_of_two_processes_one_delivers_and_the_other_follows(store, deliver):
     assert first.counts == [1]
 
 
+def test_a_lock_that_cannot_be_had_for_a_while_ends_no_delivery(store, deliver, tmp_path, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sinks.delivery.TROUBLED", 0.01)
+    folder = tmp_path / "replica.db-pages"
+    folder.write_text("no folder")
+    shelf = Shelf()
+    deliver(shelf=shelf, duty=lambda: Claims(folder).duty("delivery", "somebody"))
+    store.tell(pushes(1))
+    time.sleep(0.1)
+    folder.unlink()
+    wait_until(lambda: shelf.counts)
+
+    assert shelf.counts == [1]
+
+
 def test_what_is_too_old_before_it_could_go_is_counted(store, deliver):
     shelf = Shelf(blocks=True)
     deliver(shelf=shelf)
@@ -210,6 +225,25 @@ def test_what_is_too_old_before_it_could_go_is_counted(store, deliver):
     state = store.log.sink("shelf")
     assert (state.dropped, state.waiting) == (500, 1000)
     shelf.gate.set()
+
+
+def test_a_clock_that_was_years_behind_for_a_moment_takes_no_signal_away(tmp_path):
+    clock = FrozenClock()
+    store = SqliteStore(tmp_path / "replica.db", clock, keep=Keep(days=30, rows=1000))
+    store.log.join(["shelf"])
+    store.tell(pushes(1))
+    clock.set_back(timedelta(days=2000))
+    store.tell(pushes(2))
+    clock.advance(timedelta(days=2001))
+    store.tell(pushes(3))
+    kept, dropped = [each.signal.count for each in store.told(0, 10)], store.log.sink("shelf").dropped
+    clock.advance(timedelta(days=40))
+    store.tell(pushes(4))
+    later = [each.signal.count for each in store.told(0, 10)]
+    store.close()
+
+    assert (kept, dropped) == ([1, 2, 3], 0)
+    assert later == [4]
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 import json
 import logging
+import resource
 from datetime import UTC, datetime
 
 import pytest
 
+from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SinkDown
 from salesforce_sync.logs import log_as
 from salesforce_sync.signals import ChangeRejected, PushComplete, SyncComplete, Told
+from salesforce_sync.sinks.build import build
 from salesforce_sync.sinks.envelope import Envelope
+from salesforce_sync.sinks.inbound import Reply
 from salesforce_sync.sinks.lines import JsonLines, LogLines
 from salesforce_sync.sinks.signing import secrets_for
 
@@ -48,12 +52,12 @@ def test_a_line_that_a_kill_has_cut_spoils_no_other(tmp_path):
 def test_a_file_that_has_grown_makes_room_for_a_new_one(tmp_path):
     path = tmp_path / "signals.jsonl"
     sink = JsonLines(path, PLAIN, 400)
-    for number in range(6):
+    for number in range(10):
         sink.take([told(number)])
 
     older = path.with_name("signals.jsonl.1")
-    assert path.stat().st_size + older.stat().st_size < 1200 if path.exists() else older.stat().st_size < 1200
-    assert counts(older)[-1] >= 3
+    assert path.stat().st_size + older.stat().st_size < 1200
+    assert counts(older) + counts(path) == [6, 7, 8, 9]
 
 
 def test_a_file_that_cannot_be_written_is_told_and_tried_again(tmp_path):
@@ -61,6 +65,35 @@ def test_a_file_that_cannot_be_written_is_told_and_tried_again(tmp_path):
 
     with pytest.raises(SinkDown, match="cannot be written"):
         JsonLines(tmp_path / "folder/signals.jsonl", PLAIN, 1000).take([told(1)])
+
+
+def test_a_disk_that_is_full_for_a_while_leaves_whole_lines_and_each_once(tmp_path):
+    path = tmp_path / "signals.jsonl"
+    sink = JsonLines(path, PLAIN, 1_000_000)
+    sink.take([told(1)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, before[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(SinkDown):
+                sink.take([told(2)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    sink.take([told(2)])
+
+    assert [json.loads(line)["data"]["count"] for line in path.read_text().splitlines()] == [1, 2]
+
+
+def test_a_file_that_cannot_be_moved_away_has_nothing_twice(tmp_path):
+    path = tmp_path / "signals.jsonl"
+    path.with_name("signals.jsonl.1").mkdir()
+    sink = JsonLines(path, PLAIN, 100)
+    sink.take([told(1)])
+    for _ in range(2):
+        with pytest.raises(SinkDown):
+            sink.take([told(2)])
+
+    assert counts(path) == [1]
 
 
 def test_a_line_of_the_log_has_the_time_in_front_and_all_details(caplog):
@@ -128,3 +161,13 @@ def test_a_secret_that_is_none_is_refused_and_not_shown(given):
         secrets_for("ops", given)
 
     assert not given or given.rpartition(":")[2] not in str(refused.value) or given == "whsec_"
+
+
+def test_a_sink_that_wants_a_signal_that_there_is_not_is_a_mistake_in_the_settings():
+    def built(*signals):
+        given = [{"type": "log", "signals": list(signals)}]
+        return build(Config.load(signals_sinks=given, environ={}), "abc", lambda text: Reply(True, "", ""))
+
+    assert len(built("sync_failed", "*")) == 1
+    with pytest.raises(ConfigError, match="log wants sync_fail, and there is no such signal"):
+        built("sync_failed", "sync_fail")

@@ -8,13 +8,13 @@ import pytest
 
 from salesforce_sync.app import Budget
 from salesforce_sync.errors import FieldNotFound
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.usage import Forecast
 from salesforce_sync.web.heard import Sample
 from salesforce_sync.web.page.budget import curve
 from salesforce_sync.web.page.frame import rendered, static
 from salesforce_sync.web.page.listing import Condition, choices_of, columns_of, input_of, look_of, usual_columns
-from salesforce_sync.web.page.words import ago, number, plural, said, short, text, typed
+from salesforce_sync.web.page.words import ago, number, plural, said, short, shown, text, typed
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -48,6 +48,39 @@ def test_values_are_said_for_people_and_typed_as_they_are():
         *("1,234,567", "–", "1 row", "1,234 rows"),
     )
     assert said("2026-01-31T13:30:00+01:00") == "2026-01-31 12:30:00 UTC"
+
+
+CURRENCY = Field("Amount", "Amount", FieldType.DECIMAL, "currency", scale=2)
+DOUBLE = Field("Weight__c", "Weight", FieldType.DECIMAL, "double", scale=15)
+PERCENT = Field("Probability", "Probability", FieldType.DECIMAL, "percent")
+WHOLE = Field("Count__c", "Count", FieldType.INTEGER, "int")
+MOMENT = Field("CreatedDate", "Created Date", FieldType.DATETIME, "datetime")
+DATE = Field("CloseDate", "Close Date", FieldType.DATE, "date")
+TEXT = Field("Code", "Code", FieldType.TEXT, "string")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        (CURRENCY, None, ""),
+        (CURRENCY, 1234567.5, "1,234,567.50"),
+        (CURRENCY, msgspec.Raw(b"-1234567890123456.78"), "-1,234,567,890,123,456.78"),
+        (CURRENCY, 0.0, "0.00"),
+        (CURRENCY, -0.5, "-0.50"),
+        (CURRENCY, 1.255, "1.255"),  # nothing is rounded away
+        (DOUBLE, 12.0, "12"),
+        (DOUBLE, 1e-15, "1e-15"),
+        (PERCENT, 12.5, "12.5 %"),
+        (WHOLE, 1234, "1,234"),
+        (WHOLE, "not a number", "not a number"),
+        (MOMENT, "2026-01-31T13:30:59.000Z", "2026-01-31 13:30 UTC"),
+        (MOMENT, "soon", "soon"),
+        (DATE, "2026-01-31", "2026-01-31"),
+        (TEXT, "001234", "001234"),
+    ],
+)
+def test_a_value_is_read_as_its_field_means_it(field, value, words):
+    assert shown(value, field) == words
 
 
 def entry(name, kind="string", **more):
@@ -85,6 +118,13 @@ def test_an_address_says_what_is_shown_and_gives_the_next_one():
 def test_a_field_that_is_not_there_is_named():
     with pytest.raises(FieldNotFound, match="Nmae"):
         look_of([("field", "Nmae"), ("op", "eq"), ("value", "x")], SCHEMA)
+
+
+def test_empty_and_not_empty_are_asked_for_without_a_value():
+    looks = [look_of([("field", "Family"), ("op", each), ("value", "")], SCHEMA) for each in ("isnull", "notnull")]
+
+    assert [each.texts for each in looks] == [{"Family__isnull": "true"}, {"Family__isnull": "false"}]
+    assert [each.conditions[0].said for each in looks] == ["Family is empty", "Family is not empty"]
 
 
 def test_the_usual_columns_begin_with_the_name_and_others_can_be_chosen():

@@ -1,0 +1,69 @@
+"""How requests come in: uvicorn's protocol, with bounds for a request's head, which it takes at any size and pace."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD_BYTES: Final = 64_000
+HEAD_SECONDS: Final = 20.0
+"""How long a request's head may be on its way, the first of a connection from its beginning on."""
+
+_TOO_LARGE: Final = (
+    b'{"success":false,"error":"HEADERS_TOO_LARGE","details":"The headers of a request may have 64,000 bytes."}'
+)
+_REFUSAL: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(_TOO_LARGE), _TOO_LARGE)
+)
+
+
+class Incoming(HttpToolsProtocol):
+    """Closes a connection whose next head is too long, or too long on its way: else a few hundred that never end
+    would keep everybody else out, and one could fill the memory."""
+
+    head_seconds: float = HEAD_SECONDS
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._in_head = True
+        self._turns = self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        turns = self._turns
+        if self._in_head and self._deadline is None:
+            self._expect_head()
+        super().data_received(data)
+        if self._in_head and turns == self._turns:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+                self.transport.write(_REFUSAL)
+                self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head_bytes, self._turns = False, 0, self._turns + 1
+        self._head_is_there()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._turns = True, self._turns + 1
+        super().on_message_complete()
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _head_is_there(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,168 @@
+"""The daemon's loop, with an org that takes its time."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from salesforce_sync.app import SystemClock
+from salesforce_sync.signals import Bus
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.sync.daemon import Daemon, Duty
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import DEFAULTS
+from salesforce_sync.testing import FrozenClock, MemoryOrg
+from tests.unit.orgs import ACCOUNT, CONTACT
+
+
+class SlowOrg:
+    """Another org: a write asks ten times how it is before it is done, and a pull of contacts waits for the gate."""
+
+    def __init__(self, org):
+        self._org, self.gate, self.pulls = org, threading.Event(), threading.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def pull(self, request):
+        if request.schema.name == "Contact":
+            self.pulls.set()
+            self.gate.wait(10)
+        return self._org.pull(request)
+
+    def write(self, orders, announce):
+        for _ in range(10):
+            time.sleep(0.03)
+            self._org.objects()
+        yield from self._org.write(orders, announce)
+
+
+class Looker:
+    def __init__(self):
+        self.beats, self.runs, self.pushes, self.doings = [], [], [], []
+
+    def beat(self):
+        self.beats.append(self.doings[-1] if self.doings else "")
+
+    def doing(self, what):
+        self.doings.append(what)
+
+    def ran(self, run):
+        self.runs.append(run)
+
+    def pushed(self, push):
+        self.pushes.append(push)
+
+
+class Rig:
+    def __init__(self, path, clock=None):
+        self.stop = threading.Event()
+        self.clock = clock or SystemClock(self.stop)
+        self.store = SqliteStore(path, self.clock)
+        self.memory = MemoryOrg(ACCOUNT, CONTACT)
+        self.org, self.looker = SlowOrg(self.memory), Looker()
+        self.acme = self.memory.put("Account", Name="Acme")
+        intervals = {name: timedelta(hours=1) for name in ("Account", "Contact")}
+        self.sync("Account")
+        self.daemon = Daemon(
+            Duty(intervals, DEFAULTS, 15_000, "somebody", 1, "seed", 0.01 if clock is None else 60.0),
+            lambda: SyncEngine(self.org, self.store, self.clock, Bus()),
+            self.store,
+            self.store.desk,
+            self.clock,
+            self.stop,
+        )
+        self.thread = threading.Thread(target=self.daemon.run, args=(self.looker,))
+
+    def sync(self, *names):
+        SyncEngine(self.org, self.store, self.clock, Bus()).run(names)
+
+    def rename(self, name):
+        with self.store._connections.editing() as db:
+            db.execute("UPDATE Account SET Name = ? WHERE Id = ?", (name, self.acme))
+
+    def end(self):
+        self.org.gate.set()
+        self.stop.set()
+        self.thread.join(10)
+        self.store.close()
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = Rig(tmp_path / "replica.db")
+    made.thread.start()
+    yield made
+    made.end()
+
+
+def wait_until(happened):
+    until = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_what_is_edited_goes_while_a_pull_of_another_object_goes_on(rig):
+    assert rig.org.pulls.wait(10)
+    rig.rename("Acme & Co")
+    wait_until(lambda: rig.looker.pushes)
+    runs_by_then = list(rig.looker.runs)
+    rig.org.gate.set()
+    wait_until(lambda: rig.looker.runs)
+
+    assert rig.memory.live("Account")[rig.acme]["Name"] == "Acme & Co"
+    assert runs_by_then == []
+    assert rig.looker.runs[0].state.value == "complete"
+
+
+def test_answers_of_the_org_are_signs_of_life_while_a_job_is_waited_for(rig):
+    rig.org.gate.set()
+    wait_until(lambda: rig.looker.runs)
+    rig.rename("Acme & Co")
+    wait_until(lambda: rig.looker.pushes)
+
+    assert rig.looker.beats.count("pushing") >= 3
+
+
+class JumpingClock(FrozenClock):
+    """Jumps once, ten minutes after its beginning, and ends all three hours later, or after too many syncs."""
+
+    def __init__(self, jump):
+        super().__init__()
+        self.jump, self.stop, self.runs, self.left = jump, threading.Event(), [], 190
+
+    def now(self):
+        if len(self.runs) > 12:
+            self.stop.set()
+        return super().now()
+
+    def sleep(self, seconds):
+        super().sleep(seconds)
+        self.left -= 1
+        if self.left == 180:
+            self.jump(self)
+        if self.left == 0:
+            self.stop.set()
+
+
+@pytest.mark.parametrize(
+    "jump",
+    [
+        lambda clock: clock.set_back(timedelta(days=3650)),
+        lambda clock: clock.advance(timedelta(days=3650)),
+        lambda clock: clock.set_back(timedelta(minutes=5)),
+    ],
+    ids=["ten years back", "ten years forward", "five minutes back"],
+)
+def test_a_clock_that_jumps_makes_an_object_due_once(tmp_path, jump):
+    clock = JumpingClock(jump)
+    rig = Rig(tmp_path / "replica.db", clock)
+    rig.org.gate.set()
+    rig.daemon._stop, clock.runs = clock.stop, rig.looker.runs
+    rig.daemon.run(rig.looker)
+    rig.store.close()
+
+    # At the beginning, after the jump, and then hourly.
+    assert 4 <= len(rig.looker.runs) <= 5

@@ -1,0 +1,30 @@
+"""What a test does to the replica and its org behind the page's back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from salesforce_sync.models.outbox import Kind, Operation
+from simorg.org import SimOrg
+
+
+def conflict(replica: Any, org: SimOrg, contact: Any) -> str:
+    """Let both sides change two fields of this contact; gives its id."""
+    replica.contacts.update(str(contact.id), phone="555-LOCAL", title="Here")
+    org.change(str(contact.id), Phone="555-ORG", Title="There")
+    replica.pull("Contact")
+    return str(contact.id)
+
+
+def put_back(replica: Any) -> None:
+    """Let nothing wait: conflicts are the org's, new records are given up, other edits are sent."""
+    for item in replica.inbox():
+        if item.kind in (Kind.REJECTED, Kind.DUPLICATE):
+            replica.drop(item.number)
+        else:
+            replica.take(item.number, "org")
+    for change in replica.outbox():
+        if change.operation is Operation.CREATE:
+            replica.objects[change.object_name].delete(change.record_id)
+    if replica.outbox_count():
+        assert replica.push().complete

@@ -1,0 +1,42 @@
+"""What happens, as the page shows it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+
+def test_signals_are_shown_as_they_come(looker, shared):
+    replica = shared.sync
+    page = looker.goes("activity")
+    expect(page.locator("#live")).to_have_text("live")
+
+    replica.sync("Contact")
+
+    expect(page.locator("#signals li").first).to_contain_text("sync_complete")
+
+
+def test_steps_of_progress_stand_behind_the_newest_of_them(looker, shared):
+    page = looker.goes("activity")
+    expect(page.locator("#live")).to_have_text("live")
+
+    shared.sync.sync("Contact", "Account")
+    expect(page.locator("#signals > li").first).to_contain_text("sync_complete")
+    steps = page.locator("#signals > li[data-step]").first
+    expect(steps).to_contain_text("1 step before")
+    as_it_came = page.locator("#signals > li").all_inner_texts()
+    page.reload()
+
+    assert page.locator("#signals > li").all_inner_texts() == as_it_came
+    steps.locator("summary").click()
+    expect(steps.locator("ol li")).to_be_visible()
+
+
+def test_a_deed_is_one_line_of_the_audit_log(admin, shared):
+    shared.client("ann").post("/api/verify", json={"objects": ["Account"]}).raise_for_status()
+    log = shared.house.access.audit.entries(most=2)
+
+    rows = admin.goes("activity").locator("[aria-labelledby=audit-title] tbody tr")
+
+    assert [each.outcome for each in log] == ["complete", "begun"]
+    expect(rows.filter(has=admin.page.get_by_role("cell", name=str(log[0].number), exact=True))).to_have_count(1)
+    expect(rows.filter(has=admin.page.get_by_role("cell", name=str(log[1].number), exact=True))).to_have_count(0)

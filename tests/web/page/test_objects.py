@@ -1,0 +1,50 @@
+"""Objects on the page, and what the browser keeps of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+
+def test_what_was_synced_is_shown_before_the_server_answers(looker):
+    looker.goes("inbox")
+    known = {"Product2": {"status": "synced", "lastSynced": "2024-01-15T10:30:00Z", "recordCount": 1234}}
+    looker.page.evaluate("known => localStorage.setItem('objectSyncStatus', JSON.stringify(known))", known)
+    held: list[Any] = []
+    looker.page.route("**/objects/table", lambda route: held.append(route))
+
+    looker.goes("objects")
+
+    expect(looker.page.locator("#objects")).to_contain_text("Product2")
+    expect(looker.page.locator("#objects")).to_contain_text("1,234")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(looker.page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
+    assert "Contact" in json.loads(looker.page.evaluate("localStorage.getItem('objectSyncStatus')"))
+
+
+def test_signing_out_leaves_nothing_in_the_browser(looker):
+    looker.goes("objects")
+    expect(looker.page.locator("tr[data-object=Contact]")).to_be_visible()
+
+    looker.page.get_by_text("ed", exact=True).first.click()
+    looker.page.get_by_role("button", name="Sign out").click()
+    looker.page.wait_for_url("**/login")
+
+    assert looker.page.evaluate("localStorage.getItem('objectSyncStatus')") is None
+    assert looker.page.context.cookies() == []
+    looker.goes("objects")
+    assert urlsplit(looker.page.url).path == "/login"
+
+
+def test_a_verify_shows_its_proof(looker):
+    page = looker.goes("objects")
+    page.get_by_label("Select Account", exact=True).check()
+
+    page.get_by_role("button", name="Verify").click()
+
+    expect(page.locator("#notices")).to_contain_text("Proved")
+    expect(page.locator("tr[data-object=Account]")).to_contain_text("equal")

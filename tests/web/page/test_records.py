@@ -1,0 +1,137 @@
+"""Records on the page: found, moved through by keys, edited in their place."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.web.browsing import NARROW
+
+
+def test_a_field_that_changed_under_the_editor_is_not_overwritten(editor, replica, shared, contact):
+    contact = str(contact.id)
+    page = editor.goes(f"records/Contact/{contact}")
+    slot = page.locator("[data-field=Phone]")
+    slot.get_by_role("button").click()
+    shared.org.change(contact, Phone="555-ORG")
+    replica.pull("Contact")
+
+    slot = page.locator(".slot:has(form)")
+    slot.get_by_role("textbox").fill("555-LATE")
+    slot.get_by_role("button", name="Save").click()
+
+    expect(slot.get_by_role("alert")).to_contain_text("changed meanwhile")
+    assert replica.contacts.get(contact).phone == "555-ORG"
+    assert replica.outbox() == ()
+
+
+def test_what_cannot_be_is_said_beside_the_field(editor, replica, contact):
+    page = editor.goes(f"records/Contact/{contact.id}")
+    page.locator("[data-field=LastName]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    slot.get_by_role("textbox").fill("")
+
+    slot.get_by_role("button", name="Save").click()
+
+    expect(slot.get_by_role("alert")).to_be_visible()
+    assert replica.outbox() == ()
+
+
+def test_a_record_is_made_and_taken_back(editor, replica):
+    page = editor.goes("records/Contact/new")
+    page.get_by_label("Last Name").fill("Hopper")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("heading", name="Hopper", level=1)).to_be_visible()
+
+    editor.goes("changes")
+    page.get_by_role("button", name="Take back: Hopper").click()
+
+    expect(page.locator("#notices")).to_contain_text("Taken back")
+    assert replica.outbox() == ()
+    assert not replica.contacts.search(last_name="Hopper")
+
+
+def test_an_edit_is_taken_back(editor, replica, contact):
+    before = contact.phone
+    replica.contacts.update(str(contact.id), phone="555-0001")
+
+    editor.goes("changes").get_by_role("button", name=re.compile("Take back")).click()
+
+    expect(editor.page.locator("#outbox-count")).to_be_hidden()
+    assert replica.contacts.get(str(contact.id)).phone == before
+
+
+def test_records_are_searched_filtered_sorted_and_paged(looker, shared):
+    replica = shared.sync
+    page = looker.goes("records/Contact?sort=-CreatedDate&column=Name&column=Email")
+    assert page.locator("tr[data-id]").count() == min(50, replica.contacts.count())
+    wanted = next(iter(replica.contacts.search(email__contains="@")))
+
+    page.get_by_label("Field", exact=True).select_option("Email")
+    page.get_by_label("Condition").select_option("eq")
+    page.get_by_label("Value").fill(wanted.email)
+    page.get_by_role("button", name="Find").click()
+
+    expect(page.locator("tr[data-id]")).to_have_count(replica.contacts.search(email=wanted.email).__len__())
+    expect(page.locator(".chips")).to_contain_text(f"Email is {wanted.email}")
+    expect(page.locator("th[aria-sort=none]").first).to_be_visible()
+
+
+def test_the_grid_is_moved_through_by_arrows(looker):
+    page = looker.goes("records/Contact?column=Name&column=Phone&column=Email&sort=Id")
+    first = page.locator("tr[data-id]").first
+    first.locator("[data-field=Phone] .cell").focus()
+
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+
+    expect(page.locator("tr[data-id]").nth(1).locator("[data-field=Email] .cell")).to_be_focused()
+
+
+def test_f2_edits_beside_a_link_and_escape_gives_up(looker):
+    page = looker.goes("records/Contact?column=Name&column=AccountId&sort=-AccountId")
+    slot = page.locator("tr[data-id]").first.locator("[data-field=AccountId]")
+    slot.get_by_role("link").focus()
+
+    page.keyboard.press("F2")
+    expect(slot.get_by_role("textbox")).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(slot.get_by_role("textbox")).to_have_count(0)
+    assert page.locator(".grid tbody [tabindex='0']").count() == 1
+
+
+def test_an_editor_on_a_narrow_screen_does_not_widen_the_page(looker):
+    looker.page.set_viewport_size(NARROW)
+    page = looker.goes("records/Contact?column=Name&column=Email&column=Title&column=Phone&sort=Id")
+
+    page.locator("tr[data-id]").first.locator("[data-field=Title]").get_by_role("button").click()
+
+    expect(page.locator(".slot form").get_by_role("textbox")).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_what_a_record_holds_never_becomes_markup(editor, replica, shared, contact):
+    nasty = "<img src=x onerror=alert(1)>'\"{{7*7}}"
+    shared.org.change(str(contact.id), Title=nasty, LastName=nasty[:70])
+    replica.pull("Contact")
+
+    page = editor.goes(f"records/Contact/{contact.id}")
+
+    expect(page.locator("[data-field=Title]")).to_have_text(nasty)
+    assert page.locator("main img").count() == 0
+    editor.goes("records/Contact?field=Title&op=eq&value=" + "%3Cimg%20src=x%3E")
+    expect(page.locator(".chips")).to_contain_text("Title is <img src=x>")
+    assert editor.complaints == []
+
+
+def test_an_amount_is_read_with_all_its_digits(looker, shared):
+    sync = shared.sync
+    page = looker.goes("records/Account?column=Name&column=AnnualRevenue&sort=-AnnualRevenue")
+    most = sync.query("SELECT max(CAST(AnnualRevenue AS REAL)) FROM Account").rows[0][0]
+
+    shown = page.locator("tr[data-id] [data-field=AnnualRevenue]").first.inner_text()
+
+    assert re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", shown)
+    assert float(shown.replace(",", "")) == most

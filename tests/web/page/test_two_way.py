@@ -1,0 +1,121 @@
+"""Decisions, pushes and their undoing on the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from salesforce_sync.access import Role
+from salesforce_sync.config import Config
+from simorg.org import SimOrg
+from tests.real_address import Proxy, certificate
+from tests.web.browsing import visiting
+from tests.web.conftest import Site, start
+from tests.web.page.edits import conflict
+
+
+def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
+    contact = conflict(replica, shared.org, contact)
+    page = editor.goes("inbox")
+
+    page.locator("tr:has-text('Phone') td.local").get_by_role("button").click()
+    expect(page.locator(".sides tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="Take the org's").click()
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+
+    now = replica.contacts.get(contact)
+    assert (now.phone, now.title) == ("555-LOCAL", "There")
+    assert [each.values for each in replica.outbox()] == [{"Phone": "555-LOCAL"}]
+
+
+def test_who_decides_by_the_keys_goes_on_in_the_content(editor, replica, shared, contact):
+    conflict(replica, shared.org, contact)
+    page = editor.goes("inbox")
+
+    page.get_by_role("button", name="Keep local").press("Enter")
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+
+    expect(page.locator("#content")).to_be_focused()
+
+
+def test_a_long_value_can_be_read_whole_before_it_is_decided_on(editor, replica, shared, contact):
+    long = "a  word, " * 60
+    replica.contacts.update(str(contact.id), description=long + "here")
+    shared.org.change(str(contact.id), Description=long + "there")
+    replica.pull("Contact")
+    page = editor.goes("inbox")
+
+    page.locator("td.org summary").click()
+
+    expect(page.locator("td.org .value")).to_have_text(re.compile("a  word, there$"))
+    expect(page.locator("td.org .value")).to_be_visible()
+
+
+def test_a_dry_run_says_what_a_push_would_do_and_sends_nothing(editor, replica, contact):
+    replica.contacts.update(str(contact.id), phone="555-DRY")
+
+    editor.goes("changes").get_by_role("button", name="Dry run").click()
+
+    told = "a push would send 1 change in 1 API call. Nothing was sent."
+    expect(editor.page.locator("#notices")).to_contain_text(told)
+    assert replica.outbox_count() == 1
+
+
+def test_a_push_is_undone(editor, replica, shared, contact):
+    replica.contacts.update(str(contact.id), phone="555-WRONG")
+    page = editor.goes("changes")
+    page.get_by_role("button", name="Push 1").click()
+    expect(page.locator("#notices")).to_contain_text("1 change is in the org now")
+    pushed = shared.org.row(str(contact.id))["Phone"]
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name=re.compile("^Undo")).first.click()
+
+    expect(page.locator("#notices")).to_contain_text("Undone: 1 change is in the org now")
+    expect(page.locator("#done-title")).to_have_text("What the undo sent")
+    assert (pushed, shared.org.row(str(contact.id))["Phone"]) == ("555-WRONG", contact.phone)
+    assert replica.contacts.get(str(contact.id)).phone == contact.phone
+
+
+# ── a production org ─────────────────────────────────────────────────────────────────────────────────────────────
+
+HOST = "acme.my.salesforce.com"
+
+
+@pytest.fixture
+def production(
+    tmp_path: Path, simorg: SimOrg, organization: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    """A server whose org is a production org, with a lead that was edited."""
+    organization(Name="Acme Rockets", IsSandbox=False, OrganizationType="Enterprise Edition")
+    trusted = certificate(tmp_path, [HOST])
+    proxy = Proxy(trusted, int(simorg.url.rsplit(":", 1)[1]))
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    (tmp_path / "config.yaml").write_text(f"salesforce:\n  instance_url: https://{HOST}\nsync:\n  objects: [Lead]\n")
+    (tmp_path / ".env").write_text(f"SF_ACCESS_TOKEN={simorg.sessions.open(simorg.user_id).token}\n")
+    for site in start(Config.load(tmp_path / "config.yaml", environ={}), simorg):
+        site.client("ed", Role.EDITOR)
+        site.sync.sync("Lead")
+        site.sync.leads.update(site.sync.leads.all()[0].id, phone="555-9999")
+        yield site
+    proxy.close()
+
+
+def test_the_first_push_to_a_production_org_asks_and_names_it(browser: Browser, production, simorg):
+    edited = "SELECT count(*) FROM Lead WHERE Phone = '555-9999'"
+    for person in visiting(browser, production, "ed"):
+        page = person.goes("changes")
+        page.get_by_role("button", name="Push 1").click()
+        expect(page.get_by_role("alert")).to_contain_text("Acme Rockets")
+        before = simorg.database.value(edited, ())
+
+        page.get_by_role("button", name="Yes, write to it from now on").click()
+
+        expect(page.locator("#notices")).to_contain_text("1 change is in the org now")
+        expect(page.get_by_text("This is a production org.")).to_have_count(0)
+        assert (before, simorg.database.value(edited, ())) == (0, 1)

@@ -1,0 +1,127 @@
+"""Sessions that meet each other, and streams whose listeners go, come back, or may no longer listen."""
+
+import threading
+import time
+
+import pytest
+
+from salesforce_sync.access import Role
+from salesforce_sync.web.sessions import SessionState
+from tests.web.conftest import events_of
+from tests.web.test_promise import ended
+
+
+def until(condition, seconds=20.0):
+    """What the condition gives once it is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def statuses(api, session_id):
+    objects = api.get(f"/api/sync/{session_id}").json()["objects"]
+    return {each["objectApiName"]: each["status"] for each in objects}
+
+
+def test_an_object_that_is_done_is_brought_again_while_its_session_goes_on_with_others(site, api):
+    site.org.faults.add(path="/sobjects/Lead/describe", delay=3.0)
+    session_id = api.post("/api/sync", json={"objects": ["Contact", "Lead"]}).json()["sessionId"]
+    until(lambda: statuses(api, session_id)["Contact"] == "synced")
+    site.org.create("Contact", [{"LastName": "Just Now"}])
+
+    answer = api.post("/api/sync/Contact").json()
+
+    assert answer["recordCount"] == 41
+    assert statuses(api, session_id)["Lead"] == "syncing"
+    assert ended(api, session_id)["state"] == "complete"
+
+
+def test_two_runs_that_end_one_session_end_it_once(site, api):
+    for name in ("Contact", "Lead"):
+        site.org.faults.add(path=f"/sobjects/{name}/describe", delay=0.5)
+    session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
+    answers = [
+        api.post(f"/api/sync/{name}", json={"sessionId": session_id}, headers={"Prefer": "respond-async"})
+        for name in ("Lead", "Account", "Opportunity")
+    ]
+
+    done = ended(api, session_id)
+
+    assert {each.json()["sessionId"] for each in answers} == {session_id}
+    assert len(done["objects"]) == 4
+    entries = api.get("/api/audit").json()["entries"]
+    assert [each["outcome"] for each in entries if each["action"] == "sync"] == ["complete", "begun"]
+
+
+@pytest.fixture
+def slow_book(site, monkeypatch):
+    """A workbook that is not written until the event is set."""
+    reached, go_on = threading.Event(), threading.Event()
+    book = type(site.house.replicas.get("default", site.house.access.users.named("ada")).workbook)
+    write = book.current
+
+    def slowly(self):
+        reached.set()
+        assert go_on.wait(20)
+        return write(self)
+
+    monkeypatch.setattr(book, "current", slowly)
+    yield reached
+    go_on.set()
+
+
+def test_a_session_whose_objects_are_done_ends_as_complete_when_it_is_cancelled(api, slow_book):
+    session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
+    assert slow_book.wait(20)
+
+    cancelled = api.post(f"/api/sync/{session_id}/cancel").json()
+
+    assert cancelled["state"] == SessionState.COMPLETE.value
+    outcomes = [each["outcome"] for each in api.get("/api/audit").json()["entries"] if each["action"] == "sync"]
+    assert outcomes == ["complete", "begun"]
+
+
+# ── listeners ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("last", ["99999", "-1", "1e3", "", "²"])
+def test_whoever_comes_back_with_a_number_that_was_never_told_gets_everything(api, last):
+    session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
+    ended(api, session_id)
+
+    headers = {"Last-Event-ID": last.encode("latin-1")}
+    with api.stream("GET", f"/api/sync/{session_id}/events", headers=headers) as stream:
+        told = list(events_of(stream))
+
+    assert told[-1].event == "session"
+    assert told[0].data["status"] == "pending"
+
+
+def test_a_stream_of_signals_that_was_followed_elsewhere_begins_anew(api):
+    api.post("/api/sync/Contact")
+
+    with api.stream("GET", "/api/signals/stream", headers={"Last-Event-ID": "99999"}) as stream:
+        first = next(events_of(stream))
+
+    assert (first.event, first.id) == ("sync_started", 1)
+
+
+def test_a_stream_tells_a_user_who_was_revoked_nothing_more(site, api):
+    client = site.client("bob", Role.EDITOR)
+    site.org.faults.add(path="/sobjects/Contact/describe", delay=1.0)
+    session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
+
+    with (
+        client.stream("GET", f"/api/sync/{session_id}/events") as progress,
+        client.stream("GET", "/api/signals/stream") as signals,
+    ):
+        told, heard = events_of(progress), events_of(signals)
+        assert next(told).data["status"] == "pending"
+        site.house.access.users.revoke("bob")
+        rest = [each.event for each in told], [each.event for each in heard]
+
+    assert ended(api, session_id)["state"] == "complete"
+    assert "session" not in rest[0]
+    assert "sync_complete" not in rest[1]
