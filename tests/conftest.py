@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pty
@@ -29,6 +30,15 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).parents[1]
 Answer = str | Callable[[str], str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the random histories, which take longest and share nothing, so that every process has as many of them."""
+    histories = [each for each in items if each.path.stem.endswith("_histories")]
+    others = [each for each in items if not each.path.stem.endswith("_histories")]
+    every = len(others) // len(histories) + 1 if histories else 1
+    spread = [[*others[at * every : (at + 1) * every], each] for at, each in enumerate(histories)]
+    items[:] = [*itertools.chain.from_iterable(spread), *others[len(histories) * every :]]
 
 
 @pytest.fixture
