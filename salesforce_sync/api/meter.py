@@ -29,6 +29,7 @@ class Meter:
         self._daily_calls = daily_calls
         self._usage = Usage(ceiling=daily_calls)
         self._under_way = 0
+        self._least_used = 0
         self._told = clock.monotonic()
         self._lock = threading.Condition()
 
@@ -72,6 +73,9 @@ class Meter:
                 self._usage = replace(self._usage, used=self._usage.used + 1)
 
     def _heard(self, used: int, limit: int) -> Usage:
+        # Answers overtake each other: among calls that are under way at once, the highest count is the last.
+        used = max(used, self._least_used)
+        self._least_used = used if self._under_way else 0
         return replace(self._usage, used=used, limit=limit, ceiling=budget.ceiling(self._daily_calls, limit))
 
     def _word_is_old(self) -> bool:

@@ -44,6 +44,24 @@ def test_an_answer_without_the_header_counts_as_one_call() -> None:
     assert meter.usage == Usage(spent=2, used=19, limit=5000, ceiling=5000)
 
 
+def test_an_answer_that_was_overtaken_does_not_take_calls_back() -> None:
+    meter = Meter(FrozenClock())
+    meter.admit(PULL)
+    meter.admit(PULL)
+    meter.settle("api-usage=8/5000")
+    meter.settle("api-usage=7/5000")
+
+    assert meter.usage.used == 8
+
+
+def test_calls_that_leave_the_last_24_hours_are_given_back() -> None:
+    meter = meter_of("api-usage=100/5000")
+    meter.admit(PULL)
+    meter.settle("api-usage=40/5000")
+
+    assert meter.usage.used == 40
+
+
 def test_calls_of_all_workers_are_counted() -> None:
     meter = Meter(FrozenClock())
     with ThreadPoolExecutor(8) as pool:
