@@ -18,6 +18,7 @@ from salesforce_sync.models.outbox import (
     ChangeState,
     Conflicted,
     Kind,
+    Lost,
     Match,
     Operation,
     Outcome,
@@ -58,9 +59,11 @@ def recover(
     for change in sending:
         if change.job is not None:
             jobs[change.job].append(Order(schemas[change.object_name], change))
-    for job, orders in jobs.items():
-        yield org.recover(orders, job)
     single = [each for each in sending if each.job is None]
+    for job, orders in jobs.items():
+        told = org.recover(orders, job)
+        single += [each.change for each in told if _is_untold(each)]
+        yield tuple(each for each in told if not _is_untold(each))
     others = tuple(Conflicted(each) for each in single if each.operation is not Operation.CREATE)
     if others:
         yield others
@@ -70,6 +73,11 @@ def recover(
             creates[change.object_name].append(change)
     for name, some in creates.items():
         yield _look_for(org, schemas[name], some, known)
+
+
+def _is_untold(outcome: Outcome) -> bool:
+    """Whether the job knows nothing of it (any more): it is looked for as if there had been no job."""
+    return isinstance(outcome, Lost) and outcome.job is None
 
 
 def _look_for(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> tuple[Outcome, ...]:

@@ -585,6 +585,22 @@ def test_a_lost_bulk_job_is_asked(rig):
     assert rig.equal()
 
 
+@pytest.mark.parametrize("rows", [0, 3, 6])
+def test_what_a_job_did_that_the_org_has_forgotten_is_looked_for(rig, rows):
+    rig.org.bulk_from = 5
+    rig.org.lose_answer(rows=rows)
+    for number in range(6):
+        rig.store.create("Account", {"Name": f"Nut {number}"})
+
+    rig.push()
+    rig.org.forget_jobs()
+    rig.push()
+
+    assert names(rig) == ["Acme", "Bolt", *(f"Nut {number}" for number in range(6))]
+    assert rig.store.changes() == ()
+    assert rig.equal()
+
+
 def test_an_edit_that_was_made_while_its_earlier_version_was_on_the_way_is_sent_after(rig):
     rig.org.lose_answer()
     rig.edit(rig.acme, Phone="2")
