@@ -365,7 +365,7 @@ class Pusher:
         if not changes:
             return
         refetch = Refetch(self._org, self._store)
-        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here):
+        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, self._patient):
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))
             course.updated.update(dict(refetch.merge_wanted(course.schemas)))
@@ -376,6 +376,13 @@ class Pusher:
         course.updated.update(dict(refetch.merge_brought(course.schemas)))
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
+
+    def _patient(self, seconds: float) -> None:
+        """Let so many seconds pass, unless somebody wants the push to end."""
+        while seconds > 0:
+            self._clock.sleep(min(seconds, 1.0))
+            seconds -= 1.0
+            self._org.time()  # no call, but an org of which nothing more may be asked says so
 
     def _settle(self, course: _Course, outcomes: Sequence[Outcome]) -> None:
         self._store.settle(course.push_id, outcomes)

@@ -32,6 +32,10 @@ from salesforce_sync.resolve import arrived
 MARGIN = timedelta(minutes=5)
 """An org has several servers, and their clocks differ a little."""
 
+STILL_AT_WORK = timedelta(seconds=10)
+"""How long after it left a call is given to end in the org, whoever waits for its answer: a process that was killed and
+is started again at once would else look for creates while they are being made, and make them twice."""
+
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 CREATE_UNCERTAIN = "CREATE_UNCERTAIN"
 
@@ -46,13 +50,16 @@ Row = Mapping[str, Stored]
 Known = Callable[[Sequence[str]], AbstractSet[str]]
 """Gives those of these ids that records have which were made here."""
 
+Wait = Callable[[float], None]
+"""Lets so many seconds pass."""
+
 
 def recover(
-    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Known
+    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Known, wait: Wait
 ) -> Iterator[tuple[Outcome, ...]]:
     """The outcomes of all changes that are `sending`, a part at a time.
 
-    Conflicted, of a create, says that the org has no such record: it is sent again.
+    Conflicted, of a create, says that the org has no such record: it is sent again. Waits, if that is not sure yet.
     """
     sending = [each for each in changes if each.state is ChangeState.SENDING]
     jobs: defaultdict[str, list[Order]] = defaultdict(list)
@@ -72,7 +79,7 @@ def recover(
         if change.operation is Operation.CREATE:
             creates[change.object_name].append(change)
     for name, some in creates.items():
-        yield _look_for(org, schemas[name], some, known)
+        yield _look_for(org, schemas[name], some, known, wait)
 
 
 def _is_untold(outcome: Outcome) -> bool:
@@ -80,13 +87,28 @@ def _is_untold(outcome: Outcome) -> bool:
     return isinstance(outcome, Lost) and outcome.job is None
 
 
-def _look_for(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> tuple[Outcome, ...]:
+def _look_for(
+    org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known, wait: Wait
+) -> tuple[Outcome, ...]:
     try:
-        rows = _created(org, schema, creates, known)
+        outcomes = find(schema, creates, _created(org, schema, creates, known))
+        pause = _pause(org.time(), outcomes)
+        if pause > 0:
+            wait(pause)
+            outcomes = find(schema, creates, _created(org, schema, creates, known))
     except ObjectTrouble as trouble:
         message = f"The answer to this create was lost, and it cannot be looked for: {trouble.message}"
         return tuple(Rejected(each, CREATE_UNCERTAIN, message, kind=Kind.UNCERTAIN) for each in creates)
-    return find(schema, creates, rows)
+    return outcomes
+
+
+def _pause(now: datetime | None, outcomes: Sequence[Outcome]) -> float:
+    """Seconds until what is not there has had its time to come."""
+    missing = [each.change.sent_at for each in outcomes if isinstance(each, Conflicted)]
+    last = max((each for each in missing if each is not None), default=None)
+    if now is None or last is None:
+        return 0.0
+    return min(last + STILL_AT_WORK - now, STILL_AT_WORK).total_seconds()
 
 
 def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> list[Row]:
