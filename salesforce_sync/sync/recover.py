@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.outbox import (
@@ -69,8 +70,10 @@ def recover(
     single = [each for each in sending if each.job is None]
     for job, orders in jobs.items():
         told = org.recover(orders, job)
-        single += [each.change for each in told if _is_untold(each)]
-        yield tuple(each for each in told if not _is_untold(each))
+        taken = known([each.record_id for each in told if _has_made(each)])
+        untold = {each.change.number for each in told if _is_untold(each, taken)}
+        single += [each.change for each in told if each.change.number in untold]
+        yield tuple(each for each in told if each.change.number not in untold)
     others = tuple(Conflicted(each) for each in single if each.operation is not Operation.CREATE)
     if others:
         yield others
@@ -82,8 +85,17 @@ def recover(
         yield _look_for(org, schemas[name], some, known, wait)
 
 
-def _is_untold(outcome: Outcome) -> bool:
-    """Whether the job knows nothing of it (any more): it is looked for as if there had been no job."""
+def _has_made(outcome: Outcome) -> TypeGuard[Applied]:
+    return isinstance(outcome, Applied) and outcome.change.operation is Operation.CREATE
+
+
+def _is_untold(outcome: Outcome, taken: AbstractSet[str]) -> bool:
+    """Whether the job knows nothing of it (any more): it is looked for as if there had been no job.
+
+    So is one of several equal creates, if the job tells of the record that another one was settled with before.
+    """
+    if _has_made(outcome):
+        return outcome.record_id in taken
     return isinstance(outcome, Lost) and outcome.job is None
 
 
