@@ -1,7 +1,7 @@
 # make demo [N=1000000]   try it: simulated org, first sync, a table of what arrived
 # make test               everything that must hold; fails when anything does not
 # make bench              the table of speed and memory
-# make torture SEEDS=1-1000   random histories of an org and its replicas, and the same with local edits
+# make torture SEEDS=1-1000   random histories of an org and its replicas, with local edits, with change events
 # Needs Python 3.11 or newer. No compiler.
 
 PYTHON ?= python3
@@ -38,6 +38,8 @@ bench: $(VENV)/.dev
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture --seeds $(SEEDS) --minimise
 	$(BIN)/python -m tests.torture --two-way --seeds $(SEEDS) --minimise
+	$(BIN)/python -m tests.torture --events --seeds $(SEEDS) --minimise
+	$(BIN)/python -m tests.torture --events --two-way --seeds $(SEEDS) --minimise
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.config import Config
 from salesforce_sync.errors import (
-    ConfigError,
     FieldNotFound,
     Misuse,
     NotConnected,
@@ -725,23 +724,18 @@ class SFSync:
         Every `tick` seconds it looks whether something was edited, or asked for.
         """
         from salesforce_sync.sync.daemon import Daemon
+        from salesforce_sync.sync.following import Following
 
         self._connected()  # or it would say only after a while that it has nobody to log in as
         with self._store.claims.duty("daemon", _me()):
             self._begin_delivery()
-            self._follow_events()
-            Daemon(self._duty(tick), self._engine, self._store, self._store.desk, self._clock, self._stop).run(onlooker)
-
-    def _follow_events(self) -> None:
-        """Follow the change events that the settings name; polling goes on without them."""
-        if not self.followed_objects:
-            return
-        try:
-            self.follow().start(*self.followed_objects)
-        except (Misuse, ConfigError):
-            raise
-        except SyncError as error:
-            log.warning("Change events are not followed: %s", error)
+            following = Following(self.follow, self.followed_objects, self._stop)
+            if self.followed_objects:
+                following.start()
+            told = following.told if self.followed_objects else dict[str, str]
+            Daemon(self._duty(tick), self._engine, self._store, self._store.desk, self._clock, self._stop, told).run(
+                onlooker
+            )
 
     def _duty(self, tick: float) -> Duty:
         from salesforce_sync.sync.daemon import Duty

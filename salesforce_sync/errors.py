@@ -138,7 +138,8 @@ class ObjectNotFound(ObjectTrouble):
 
     @classmethod
     def named(cls, name: str, known: Iterable[str]) -> ObjectNotFound:
-        return cls(f"There is no object {name!r}.", hint=near(name, known))
+        hint = near(name, known) or "See which there are, and that the connected user may read it."
+        return cls(f"There is no object {name!r}.", hint=hint)
 
 
 class InsufficientAccess(ObjectTrouble):

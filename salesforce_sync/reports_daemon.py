@@ -37,11 +37,24 @@ def daemon_lines(state: DaemonState | None, now: datetime) -> list[str]:
         if state.next:
             upcoming = sorted(state.next.items(), key=lambda each: each[1])
             lines.append(f"next          {', '.join(f'{name} {_in(at, now)}' for name, at in upcoming)}")
+    if state.running:
+        lines += _events_lines(state)
     if state.not_before is not None and state.not_before > now:
         lines.append(f"              the day's API calls are used up: nothing before {state.not_before:%H:%M} UTC")
     if state.problem:
         lines.append(f"last error    {ago(state.problem_at, now)}: {state.problem}")
     return lines
+
+
+def _events_lines(state: DaemonState) -> list[str]:
+    """Whose change events are followed; and why others are not, which polls alone keep up to date."""
+    followed = [name for name, trouble in state.events.items() if not trouble]
+    lines = [f"events        {', '.join(followed)} followed"] if followed else []
+    return lines + [
+        f"events        {name} is not followed, and only polled: {trouble}"
+        for name, trouble in state.events.items()
+        if trouble
+    ]
 
 
 def _in(at: datetime, now: datetime) -> str:
@@ -74,6 +87,7 @@ def daemon_document(state: DaemonState | None) -> dict[str, Any] | None:
         "doing": state.doing if state.running else "stopped",
         "next": {name: stamp(at) for name, at in state.next.items()} if state.running else {},
         "not_before": stamp(state.not_before),
+        "events": {name: trouble or "followed" for name, trouble in state.events.items()} if state.running else {},
         "last_error": state.problem or None,
         "last_error_at": stamp(state.problem_at),
     }

@@ -353,7 +353,7 @@ _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in KINDS.items()}
 
 def encoded(signal: Signal) -> str:
     """The signal's typed values as JSON text."""
-    return msgspec.json.encode(signal.data()).decode()
+    return msgspec.json.encode(signal).decode()
 
 
 def decoded(name: str, data: str) -> Signal | None:

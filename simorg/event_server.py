@@ -229,6 +229,7 @@ class _Stream:
         self._managed = managed
         self._wanted = 0
         self._problem: tuple[str, str] | None = None
+        self._mistake: Exception | None = None
         self._commits: list[Any] = []
         self._cuts = self._events.cuts
         self._sent = 0
@@ -243,8 +244,11 @@ class _Stream:
         try:
             for request in requests:
                 self._take(request)
-        except Exception:  # the caller is gone: gRPC raises a bare Exception here
-            self._events.wake()
+        except grpc.RpcError:  # the caller is gone
+            pass
+        except Exception as mistake:  # ours: the stream ends by it (`_check`), and does not wait for ever
+            self._mistake = mistake
+        self._events.wake()
 
     def _take(self, request: Any) -> None:
         with self._events.changed:
@@ -329,10 +333,13 @@ class _Stream:
     def _must_look(self) -> bool:
         cut = self._events.cuts != self._cuts or self._left() == 0
         dead = self._org.sessions.find(self._token) is None
-        return cut or dead or self._problem is not None or self._events.mishaps.limit or self._door.closed
+        wrong = self._problem is not None or self._mistake is not None
+        return cut or dead or wrong or self._events.mishaps.limit or self._door.closed
 
     def _check(self) -> None:
         context = self._context
+        if self._mistake is not None:
+            raise self._mistake
         if self._problem is not None:
             refuse(context, grpc.StatusCode.INVALID_ARGUMENT, *self._problem)
         if self._events.mishaps.limit:

@@ -343,6 +343,13 @@ class Events:
             self.cuts += 1
             self.changed.notify_all()
 
+    def let_go(self) -> None:
+        """Publish what `mishaps.reorder` holds back."""
+        with self.changed:
+            held, self._held = self._held, []
+            self._append(held)
+            self.changed.notify_all()
+
     def wake(self) -> None:
         """Let the streams look again."""
         with self.changed:

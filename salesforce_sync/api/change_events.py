@@ -9,19 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from io import BytesIO
 from typing import Any
 
 import msgspec
 
+from salesforce_sync.api.avro import RecordReader
 from salesforce_sync.errors import RequestRefused
-from salesforce_sync.models.event import Action, Lack, RecordEvent, composed_name
+from salesforce_sync.models.event import Action, Lack, RecordEvent
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import EXACT_DIGITS, Stored, store_datetime, store_decimal
 
 HEADER = "ChangeEventHeader"
 OVERFLOW = "GAP_OVERFLOW"
+BAD_EVENT = "BAD_EVENT"
+"""The code of an event that does not fit its schema."""
+PLANS = 1000
+"""Combinations of changed fields that are remembered."""
 _EPOCH = datetime(1970, 1, 1)
 _DAY_MS = 86_400_000
 _PERSONAL = frozenset({"LastViewedDate", "LastReferencedDate"})
@@ -33,21 +37,34 @@ class Unfit(Exception):
     """A value that is not the field's, or not with all its digits: the record has to be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One value of an event: where it stands in the bitmaps, and the field that it belongs to (None: not ours)."""
-
-    name: str
-    bit: int
-    field: Field | None
+Part = tuple[str, Field]
+"""A part of a compound field, by its name within it, and the column that it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One field of the Avro schema; a compound one has `parts`."""
+    """One field of the Avro schema, at its `bit`: the column that it is (None: not ours), or those of its `parts`.
 
-    leaf: Leaf
-    parts: tuple[Leaf, ...] = ()
+    `opaque`: it is compound, and none of its parts is known to be a column.
+    """
+
+    name: str
+    bit: int
+    field: Field | None
+    parts: tuple[tuple[int, Part], ...] = ()
+    opaque: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is read of an event with certain bitmaps: fields, and of compound ones the parts that have a new value.
+
+    `cleared` are the columns that are null from now on; `lacks` is what no such event tells.
+    """
+
+    told: tuple[tuple[str, Field | None, tuple[Part, ...]], ...]
+    cleared: dict[str, Stored]
+    lacks: Lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,42 +80,42 @@ class EventDecoder:
 
     def __init__(self, schema: ObjectSchema, avro: str, caller: str) -> None:
         """`caller` is what stands in the changeOrigin of our own writes, `client=NAME`."""
-        from fastavro import parse_schema
-
         self._schema = schema
         self._caller = caller
         try:
             body = msgspec.json.decode(avro, type=dict[str, Any])
-            self._parsed = parse_schema(body)
+            self._reader = RecordReader(body)
             self._slots = tuple(_slots(body["fields"], schema))
         except Exception as bad:  # whatever a schema can be wrong in
             raise RequestRefused(f"The events of {schema.name} cannot be read: {bad}.", code="BAD_SCHEMA") from bad
-        carried = {leaf.field.name for leaf in self._leaves() if leaf.field is not None}
-        composed = {composed_name(schema)}
+        carried = {field.name for field in self._fields() if field is not None}
+        composed = {schema.composed_name}
         missing = [each for each in schema.columns if each.name not in {"Id", "IsDeleted", "SystemModstamp"} | carried]
         derived = [each for each in missing if each.name not in composed | _PERSONAL]
-        self._new_lacks = Lack.DERIVED if derived else Lack.NOTHING
         self._old_lacks = Lack.DERIVED if any(each.calculated for each in derived) else Lack.NOTHING
-        self._by_bit = {slot.leaf.bit: slot for slot in self._slots}
+        self._by_bit = {slot.bit: slot for slot in self._slots}
+        self._whole = Plan(_everything(self._slots), {}, Lack.DERIVED if derived else Lack.NOTHING)
+        self._plans: dict[tuple[tuple[str, ...], ...], Plan] = {}
         # A field that somebody has made since the object was described. Told once: the user may not see it at all.
-        self._newer = any(leaf.field is None for leaf in self._leaves())
+        self._newer = any(field is None for field in self._fields())
 
-    def _leaves(self) -> Iterator[Leaf]:
+    def _fields(self) -> Iterator[Field | None]:
         for slot in self._slots:
-            yield from slot.parts or (slot.leaf,)
+            if not slot.opaque:
+                yield from (field for _, (_, field) in slot.parts) if slot.parts else (slot.field,)
 
     def decode(self, payload: bytes) -> Decoded:
         """The event; `RequestRefused` if it does not fit its schema."""
-        from fastavro import schemaless_reader
-
         try:
-            record: Any = schemaless_reader(BytesIO(payload), self._parsed, None)
+            record = self._reader.read(payload)
             return self._decoded(record, record[HEADER])
         except (ValueError, LookupError, TypeError, EOFError, ArithmeticError) as bad:
             what = f"{type(bad).__name__}: {bad}"
-            raise RequestRefused(f"An event of {self._schema.name} cannot be read: {what}.", code="BAD_EVENT") from bad
+            raise RequestRefused(f"An event of {self._schema.name} cannot be read: {what}.", code=BAD_EVENT) from bad
 
     def _decoded(self, record: Mapping[str, Any], header: Mapping[str, Any]) -> Decoded:
+        if str(header["entityName"]).casefold() != self._schema.name.casefold():
+            return Decoded(())
         kind, ids = str(header["changeType"]), [str(each) for each in header["recordIds"]]
         if kind == OVERFLOW or any("*" in each for each in ids):
             return Decoded((), unsure=True)
@@ -117,49 +134,68 @@ class EventDecoder:
         if action in (Action.DELETE, Action.GAP):
             return {}, Lack.VALUES if action is Action.GAP else Lack.NOTHING
         if action is not Action.UPDATE:
-            values, fit = _read(leaf_values(self._slots, record, None, _EMPTY))
-            return values, self._new_lacks if fit else Lack.VALUES
-        changed, nulled, differing = (
-            Bitmap.read(header[name]) for name in ("changedFields", "nulledFields", "diffFields")
-        )
-        told = changed | nulled if nulled else changed
-        touched = [self._by_bit[bit] for bit in told.places() if bit in self._by_bit]
-        values, fit = _read(leaf_values(touched, record, changed, nulled))
-        return values, self._old_lacks if fit and not differing else Lack.VALUES
+            values, fit = _read(self._whole, record)
+            return values, self._whole.lacks if fit else Lack.VALUES
+        plan = self._plan(tuple(header["changedFields"]), tuple(header["nulledFields"]), tuple(header["diffFields"]))
+        values, fit = _read(plan, record)
+        if None in values.values():
+            # Nobody said that it was cleared (nulledFields): the org keeps its value back.
+            values, fit = {name: value for name, value in values.items() if value is not None}, False
+        return values | plan.cleared, plan.lacks if fit else Lack.VALUES
+
+    def _plan(self, *elements: tuple[str, ...]) -> Plan:
+        """Most events change what others did: their bitmaps are read once."""
+        plan = self._plans.get(elements)
+        if plan is None:
+            if len(self._plans) > PLANS:
+                self._plans.clear()
+            plan = self._plans[elements] = self._planned(*map(Bitmap.read, elements))
+        return plan
+
+    def _planned(self, changed: Bitmap, nulled: Bitmap, differing: Bitmap) -> Plan:
+        told: list[tuple[str, Field | None, tuple[Part, ...]]] = []
+        cleared: dict[str, Stored] = {}
+        touched = [self._by_bit[bit] for bit in (changed | nulled).places() if bit in self._by_bit]
+        for slot in touched:
+            if not slot.parts and slot.field is not None:
+                if nulled.has(slot.bit):
+                    cleared[slot.field.name] = None
+                elif not differing.has(slot.bit):  # its value is the difference
+                    told.append((slot.name, slot.field, ()))
+                continue
+            cleared |= {field.name: None for at, (_, field) in slot.parts if nulled.has(slot.bit, at)}
+            parts = [part for at, part in slot.parts if changed.has(slot.bit, at) and part[1].name not in cleared]
+            if parts:
+                told.append((slot.name, slot.field if changed.has(slot.bit) else None, tuple(parts)))
+        unknown = differing or any(slot.opaque for slot in touched)
+        return Plan(tuple(told), cleared, Lack.VALUES if unknown else self._old_lacks)
 
 
 def _key(record_id: str) -> str:
     return record_id if len(record_id) == 18 else to_18(record_id)
 
 
-def leaf_values(
-    slots: Iterable[Slot], record: Mapping[str, Any], changed: Bitmap | None, nulled: Bitmap
-) -> Iterator[tuple[Leaf, Any]]:
-    """The leaves of these fields that have a new value (without `changed`: all), and the value."""
-    for slot in slots:
-        bit, given = slot.leaf.bit, record.get(slot.leaf.name)
-        # The Name of a business account is a text, that of a person is nested.
-        leaves = slot.parts if slot.parts and not isinstance(given, str) else (slot.leaf,)
-        inner = given if isinstance(given, Mapping) else {}
-        for leaf in leaves:
-            part = None if leaf is slot.leaf else leaf
-            if nulled.has(bit, part):
-                yield leaf, None
-            elif changed is None or changed.has(bit, part):
-                yield leaf, given if part is None else inner.get(leaf.name)
+def _everything(slots: Iterable[Slot]) -> tuple[tuple[str, Field | None, tuple[Part, ...]], ...]:
+    return tuple((slot.name, slot.field, tuple(part for _, part in slot.parts)) for slot in slots)
 
 
-def _read(leaves: Iterable[tuple[Leaf, Any]]) -> tuple[dict[str, Stored], bool]:
+def _read(plan: Plan, record: Mapping[str, Any]) -> tuple[dict[str, Stored], bool]:
     """The values in the stored form, and whether all of them are certain."""
     values: dict[str, Stored] = {}
-    fit = True
-    for leaf, given in leaves:
-        if leaf.field is None:
-            continue
-        try:
-            values[leaf.field.name] = stored(leaf.field, given)
-        except Unfit:
-            fit = False
+    fit = plan.lacks is not Lack.VALUES
+    for name, field, parts in plan.told:
+        given = record.get(name)
+        # The Name of a business account is a text, that of a person is nested.
+        if parts and not isinstance(given, str):
+            inner = given if isinstance(given, Mapping) else {}
+            leaves = [(part, inner.get(inside)) for inside, part in parts]
+        else:
+            leaves = [] if field is None else [(field, given)]
+        for leaf, value in leaves:
+            try:
+                values[leaf.name] = stored(leaf, value)
+            except Unfit:
+                fit = False
     return values, fit
 
 
@@ -184,11 +220,11 @@ class Bitmap:
                 plain |= int(place, 16)
         return cls(plain, nested)
 
-    def has(self, bit: int, part: Leaf | None) -> bool:
+    def has(self, bit: int, part: int | None = None) -> bool:
         """Whether the field is among them; of a compound one, this part (or all of it)."""
         if self.plain >> bit & 1:
             return True
-        return part is not None and bool(self.nested.get(bit, 0) >> part.bit & 1)
+        return part is not None and bool(self.nested.get(bit, 0) >> part & 1)
 
     def places(self) -> Iterator[int]:
         """The fields of which anything is among them."""
@@ -216,20 +252,18 @@ def _slots(fields: Sequence[Mapping[str, Any]], schema: ObjectSchema) -> Iterato
         name = str(entry["name"])
         if name == HEADER:
             continue
-        inner = _record_of(entry["type"], fields)
-        leaf = Leaf(name, bit, ours.get(name))
+        inner, field = _record_of(entry["type"], fields), ours.get(name)
         if inner is None:
-            if name in known and leaf.field is None:
-                continue  # we know it, and do not keep it
-            yield Slot(leaf)
+            if name not in known or field is not None:  # else we know it, and do not keep it
+                yield Slot(name, bit, field)
             continue
-        parts = [
-            Leaf(part, at, _part(name, part, schema)) for at, part in enumerate(str(each["name"]) for each in inner)
-        ]
+        parts = [(at, (str(each["name"]), _part(name, str(each["name"]), schema))) for at, each in enumerate(inner)]
         # Parts that the org has not described (a country's code) belong to no column of ours.
-        ours_of_it = tuple(part for part in parts if part.field is not None)
-        if ours_of_it or leaf.field is not None or name not in known:
-            yield Slot(leaf, ours_of_it)
+        mine = tuple((at, (part, column)) for at, (part, column) in parts if column is not None)
+        if mine or field is not None or name not in known:
+            yield Slot(name, bit, field, mine)
+        else:
+            yield Slot(name, bit, None, opaque=True)
 
 
 def _record_of(kind: Any, fields: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]] | None:

@@ -1,6 +1,6 @@
 """The subscriber of Salesforce's Pub/Sub API: one object's change events as they come, over gRPC.
 
-Section 9.1 of the API facts. grpcio, protobuf and fastavro are an extra (`pip install 'salesforce-sync[cdc]'`).
+Section 9.1 of the API facts. grpcio and protobuf are an extra (`pip install 'salesforce-sync[cdc]'`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from salesforce_sync.api.change_events import EventDecoder
+from salesforce_sync.api.change_events import BAD_EVENT, Decoded, EventDecoder
 from salesforce_sync.errors import (
     ConfigError,
     EventsSpent,
@@ -38,7 +38,8 @@ ASKED_AGAIN = 2
 """How often a call is made again with another session."""
 
 _CODES = "sfdc.platform.eventbus.grpc."
-_REPLAY = (f"{_CODES}subscription.fetch.replayid.corrupted", f"{_CODES}subscription.fetch.replayid.validation.failed")
+_REPLAY = f"{_CODES}subscription.fetch.replayid."
+"""What the codes of refused replay ids begin with: corrupted, validation.failed."""
 
 
 def topic(object_name: str) -> str:
@@ -167,8 +168,8 @@ class PubSub:
         told = {str(key): str(value) for key, value in (error.trailing_metadata() or ())}
         code = told.get("error-code", "")
         text = f"To {doing}: {code or status.name}: {str(error.details() or '')[:300]}"
-        if code in _REPLAY:
-            return ReplayRefused(text, hint="The events are followed anew, after a sync.")
+        if code.startswith(_REPLAY):
+            return replay_refused(text)
         if status is codes.UNAUTHENTICATED:
             self._caller.login.renew(session)
             return SessionEnded(text)
@@ -178,6 +179,10 @@ class PubSub:
             hint = "Select the object in Salesforce's setup, under Change Data Capture; the user needs View All on it."
             return RequestRefused(text, code=code or status.name, hint=hint)
         return Unreachable(text, hint="It is tried again.")
+
+
+def replay_refused(text: str) -> ReplayRefused:
+    return ReplayRefused(text, hint="The events are followed anew, after a sync.")
 
 
 class SessionEnded(Unreachable):
@@ -193,6 +198,7 @@ class GrpcSubscription:
         self._after = after
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._decoders: dict[str, tuple[ObjectSchema, EventDecoder]] = {}
+        self._unreadable: set[str] = set()
         self._call: Any = None
         self._closed = threading.Event()
 
@@ -209,6 +215,7 @@ class GrpcSubscription:
         doing = f"follow the events of {self._object}"
         self._requests.put(self._hub._fetch(self._object, self._after, AHEAD))
         self._call, session = self._hub._call(iter(self._requests.get, None))
+        heard = False
         try:
             if self._closed.is_set():
                 return
@@ -217,17 +224,31 @@ class GrpcSubscription:
                 if response.pending_num_requested <= AHEAD // 2:
                     wanted = AHEAD - response.pending_num_requested
                     self._requests.put(self._hub._fetch(self._object, None, wanted))
-                yield self._page(response)
+                told = self._page(response)
+                self._after, heard = told.replay, True
+                yield told
                 if self._closed.is_set():
                     return
+            if not self._closed.is_set():
+                raise Unreachable(f"To {doing}: the org has ended the stream.", hint="It is tried again.")
         except self._hub._grpc.RpcError as error:
             if self._closed.is_set():
                 return
-            raise self._hub._problem(error, session, doing) from error
+            raise self._problem(error, session, doing, heard) from error
         finally:
             self.close()
-        if not self._closed.is_set():
-            raise Unreachable(f"To {doing}: the org has ended the stream.")
+
+    def _problem(self, error: Any, session: Session, doing: str, heard: bool) -> SyncError:
+        """What ended the stream. An org that refuses the very first request refuses its replay id, if it had one.
+
+        Codes for that have come and gone. If it was something else, the org will say so again, without a replay id.
+        """
+        problem = self._hub._problem(error, session, doing)
+        codes = self._hub._grpc.StatusCode
+        first = self._after is not None and not heard
+        if first and error.code() in (codes.INVALID_ARGUMENT, codes.OUT_OF_RANGE):
+            return problem if isinstance(problem, EventsSpent) else replay_refused(problem.message)
+        return problem
 
     def _page(self, response: Any) -> EventPage:
         schema = self._hub._schemas(self._object)
@@ -237,11 +258,23 @@ class GrpcSubscription:
         unsure = False
         replay = bytes(response.latest_replay_id)
         for each in response.events:
-            decoded = self._decoder(schema, each.event.schema_id).decode(each.event.payload)
+            decoded = self._decoded(schema, each.event)
             told += decoded.records
             unsure = unsure or decoded.unsure
             replay = bytes(each.replay_id)
-        return EventPage(schema.name, tuple(told), replay, unsure)
+        return EventPage(schema.name, tuple(told), replay or self._after or b"", unsure)
+
+    def _decoded(self, schema: ObjectSchema, event: Any) -> Decoded:
+        """The event. One that cannot be read is not met again: what it would have told is polled."""
+        if event.schema_id in self._unreadable:
+            return Decoded((), unsure=True)
+        try:
+            return self._decoder(schema, event.schema_id).decode(event.payload)
+        except RequestRefused as refused:
+            if refused.code != BAD_EVENT:
+                self._unreadable.add(event.schema_id)
+            log.warning("%s The object is polled.", refused.message)
+            return Decoded((), unsure=True)
 
     def _decoder(self, schema: ObjectSchema, schema_id: str) -> EventDecoder:
         known = self._decoders.get(schema_id)
@@ -254,7 +287,6 @@ class GrpcSubscription:
 
 def _libraries() -> tuple[Any, Any]:
     try:
-        import fastavro  # noqa: F401 -- missed here, and not by the first event
         import grpc
 
         from salesforce_sync.api.pubsub import pubsub_api_pb2

@@ -32,6 +32,11 @@ class Attribute(Generic[T]):
         if record is None:
             return self
         stored = record.stored(self.api_name)
+        # As in `read`, which would be one call more for each value that a person looks at.
+        return stored if stored is None or self._convert is None else self._convert(stored)  # type: ignore[return-value]  # the kind decides T
+
+    def read(self, stored: Any) -> T | None:
+        """The Python value of a stored one."""
         return stored if stored is None or self._convert is None else self._convert(stored)  # type: ignore[return-value]  # the kind decides T
 
     def __set__(self, record: Record, value: T | None) -> None:
@@ -160,7 +165,9 @@ class Record:
 
     def to_dict(self) -> dict[str, object]:
         """Every field: API name → Python value."""
-        return {each.api_name: self[name] for name, each in self._attributes.items()}
+        columns = self._positions if self._row else {}
+        stored = {name: self._row[position] for name, position in columns.items()} | (self._edits or {})
+        return {each.api_name: each.read(stored.get(each.api_name)) for each in self._attributes.values()}
 
     def __getitem__(self, name: str) -> Any:
         return self._attribute(name).__get__(self, type(self))

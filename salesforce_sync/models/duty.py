@@ -22,7 +22,7 @@ class SyncRequest:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """The daemon as it last told: who runs it, what it does, when each object is due, and its last error."""
+    """The daemon as it last told: who runs it, what it does, when each object is due, its last error."""
 
     owner: str
     pid: int
@@ -33,6 +33,8 @@ class DaemonState:
     not_before: datetime | None = None
     problem: str = ""
     problem_at: datetime | None = None
+    events: Mapping[str, str] = field(default_factory=dict)
+    """The objects whose change events are to be followed: '' while one is, or why it is not."""
     running: bool = False
     """Whether it lives: what it told last may be all that a killed one has left."""
 

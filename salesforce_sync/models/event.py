@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.schema import NAME_PARTS, ObjectSchema
 from salesforce_sync.models.values import Stored
 
 MODIFIED = "LastModifiedDate"
-NAME_PARTS = ("FirstName", "MiddleName", "LastName", "Suffix")
-"""What a person's Name is made of, in this order (object reference, Contact)."""
 
 PLACES = 16
 """Changes of a record that are remembered, to know them again."""
@@ -71,7 +69,8 @@ class RecordEvent:
 class EventPage:
     """Events of one object in the org's order; none, where the org only says that it is still there.
 
-    `replay` is where a later subscription goes on. `unsure`: more of the object has changed than is told.
+    `replay` is where a later subscription goes on; empty, if the org has not said. `unsure`: more of the object has
+    changed than is told.
     """
 
     object_name: str
@@ -91,11 +90,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class EventsMerged:
-    """What a page of events did to an object's table; `stale` events were known already."""
+    """What a page of events did to an object's table.
+
+    `stale` events were known already; so many records are to be read `again`.
+    """
 
     object_name: str
     told: tuple[Told, ...] = ()
     stale: int = 0
+    again: int = 0
 
 
 class Standing(Enum):
@@ -132,7 +135,7 @@ def changed(event: RecordEvent, row: Row | None, schema: ObjectSchema) -> dict[s
     deletable = schema.has("IsDeleted")
     if event.action is Action.DELETE:
         return {**(row or {}), "IsDeleted": 1} if deletable else None
-    made: dict[str, Stored] = {each.name: None for each in schema.columns} | dict(row or {})
+    made: dict[str, Stored] = {**schema.blank, **(row or {})}
     made |= {name: value for name, value in event.values.items() if name in made}
     made["Id"] = event.record_id
     if deletable:
@@ -146,18 +149,11 @@ def changed(event: RecordEvent, row: Row | None, schema: ObjectSchema) -> dict[s
 
 def _compose_name(made: dict[str, Stored], event: RecordEvent, schema: ObjectSchema) -> None:
     """Events tell the parts of a person's name, and not the Name."""
-    named = composed_name(schema)
+    named = schema.composed_name
     if named is None or named in event.values or event.values.keys().isdisjoint(NAME_PARTS):
         return
     text = " ".join(str(made[part]) for part in NAME_PARTS if made.get(part))
     made[named] = text[: schema.field(named).length or None] or None
-
-
-def composed_name(schema: ObjectSchema) -> str | None:
-    """The field that is made of the parts of a person's name, where the object has one."""
-    names = {each.compound_field_name for each in schema.columns if each.name in NAME_PARTS}
-    name = next((each for each in names if each is not None), None)
-    return name if name is not None and schema.has(name) and schema.field(name).type is FieldType.TEXT else None
 
 
 @dataclass(slots=True)

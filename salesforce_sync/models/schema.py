@@ -29,6 +29,9 @@ class FieldType(StrEnum):
     BLOB = "blob"
 
 
+NAME_PARTS = ("FirstName", "MiddleName", "LastName", "Suffix")
+"""What a person's Name is made of, in this order (object reference, Contact)."""
+
 _TYPES = {
     "id": FieldType.ID,
     "reference": FieldType.REFERENCE,
@@ -175,6 +178,18 @@ class ObjectSchema:
     def has(self, name: str) -> bool:
         """Whether there is a synced field of exactly this API name."""
         return name in self._names
+
+    @cached_property
+    def blank(self) -> Mapping[str, None]:
+        """A row of nulls."""
+        return dict.fromkeys(field.name for field in self.columns)
+
+    @cached_property
+    def composed_name(self) -> str | None:
+        """The field that is made of the parts of a person's name, where the object has one."""
+        names = {field.compound_field_name for field in self.columns if field.name in NAME_PARTS}
+        name = next((each for each in names if each is not None), None)
+        return name if name is not None and self.has(name) and self.field(name).type is FieldType.TEXT else None
 
     @cached_property
     def references(self) -> Mapping[str, Field]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ WRITER_CACHE_KIB = 4_096
 SQLite sorts (for an index, for a merge) in as much memory again."""
 
 PAGE_BYTES = 16_384
+
+LONGEST_CLOSE = 1.0
+"""Seconds in which whoever is in the middle of a statement has to leave it."""
 
 
 class Connections:
@@ -89,11 +93,11 @@ class Connections:
 
     def close(self) -> None:
         """Close every connection, of every thread."""
-        with self.lock:
+        with self.lock, self._looking:
             self._editor = None
             # The writer last: whoever closes last folds the write-ahead log into the file, and a reader cannot.
             for connection in [*(set(self._opened) - {self.writer}), self.writer]:
-                connection.close()
+                _close(connection)
             self._opened.clear()
             self._readers = threading.local()
 
@@ -103,6 +107,19 @@ class Connections:
         with self.lock:
             self._opened.add(connection)
         return connection
+
+
+def _close(connection: apsw.Connection) -> None:
+    """Close it; a thread that is in the middle of a statement, and should have ended, is interrupted before."""
+    ends = time.monotonic() + LONGEST_CLOSE
+    while True:
+        try:
+            return connection.close()
+        except apsw.ThreadingViolationError:
+            if time.monotonic() > ends:
+                return  # it goes with its thread
+            connection.interrupt()
+            time.sleep(0.005)
 
 
 @contextmanager

@@ -19,14 +19,15 @@ _REQUESTS = "SELECT number, at, who, objects, taken_at, done_at, state FROM _syn
 _TAKE = "UPDATE _sync_request SET taken_at = ? WHERE number = ?"
 _DONE = "UPDATE _sync_request SET done_at = ?, state = ? WHERE number = ?"
 _NOTE = """
-INSERT INTO _sync_daemon (only, owner, pid, started_at, told_at, doing, next, not_before, problem, problem_at)
-VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO _sync_daemon (only, owner, pid, started_at, told_at, doing, next, not_before, problem, problem_at, events)
+VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (only) DO UPDATE SET owner = excluded.owner, pid = excluded.pid, started_at = excluded.started_at,
     told_at = excluded.told_at, doing = excluded.doing, next = excluded.next, not_before = excluded.not_before,
-    problem = excluded.problem, problem_at = excluded.problem_at
+    problem = excluded.problem, problem_at = excluded.problem_at, events = excluded.events
 """
 _STATE = """
-SELECT owner, pid, started_at, told_at, doing, next, not_before, problem, problem_at FROM _sync_daemon WHERE only = 1
+SELECT owner, pid, started_at, told_at, doing, next, not_before, problem, problem_at, events
+FROM _sync_daemon WHERE only = 1
 """
 _MARK = """
 SELECT max(number) || ' ' || max(edited_at), printf('%d %d %d %d', count(*), total(state = 'waiting'), total(attempts),
@@ -42,6 +43,7 @@ _LAST = "SELECT object_name, started, state, max(id) FROM _sync_run GROUP BY obj
 
 
 _TIMES = msgspec.json.Decoder(dict[str, datetime])
+_WORDS = msgspec.json.Decoder(dict[str, str])
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -91,7 +93,8 @@ class Desk:
     def note(self, state: DaemonState) -> None:
         upcoming = msgspec.json.encode(dict(state.next)).decode()
         times = format_datetime(state.started_at), format_datetime(state.told_at)
-        rest = _text(state.not_before), state.problem, _text(state.problem_at)
+        events = msgspec.json.encode(dict(state.events)).decode()
+        rest = _text(state.not_before), state.problem, _text(state.problem_at), events
         with self._connections.writing() as db:
             db.execute(_NOTE, (state.owner, state.pid, *times, state.doing, upcoming, *rest))
 
@@ -100,11 +103,11 @@ class Desk:
             row = db.execute(_STATE).fetchone()
         if row is None:
             return None
-        owner, pid, started_at, told_at, doing, upcoming, not_before, problem, problem_at = row
+        owner, pid, started_at, told_at, doing, upcoming, not_before, problem, problem_at, events = row
         times = parse_datetime(started_at), parse_datetime(told_at)
         return DaemonState(
             *(str(owner), int(pid), *times, str(doing), _TIMES.decode(upcoming)),
-            *(_moment(not_before), str(problem), _moment(problem_at)),
+            *(_moment(not_before), str(problem), _moment(problem_at), _WORDS.decode(events)),
         )
 
     # ── what there is to do ──────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import itemgetter, ne
 
 import apsw
 import msgspec
@@ -58,6 +60,9 @@ SELECT record_id, lacks FROM _sync_read_again WHERE object_name = ? ORDER BY lac
 """
 _READ = "DELETE FROM _sync_read_again WHERE object_name = ? AND record_id = ?"
 _READ_AT = "SELECT read_at FROM _sync_object WHERE name = ?"
+_COME_BACK = """
+DELETE FROM _sync_gone WHERE object_name = ? AND id IN (SELECT value FROM json_each(?))
+"""
 _CONTESTED = """
 SELECT o.record_id, o.operation, e.field, CASE WHEN e.contested THEN e.org ELSE e.base END,
     EXISTS (SELECT 1 FROM _sync_inbox i
@@ -121,19 +126,20 @@ class EventMerger:
         ids = list(dict.fromkeys(each.record_id for each in page.events))
         with self._connections.writing() as db:
             told: tuple[Told, ...] = ()
-            stale = 0
+            stale = again = 0
             if ids:
                 entering = _Entering(db, self._texts_of(schema), ids)
                 read_at = str(db.execute(_READ_AT, (name,)).get or "")
                 folded = fold(page.events, schema, entering.known, _seen(db, name, ids), read_at)
-                told, stale = self._enter(db, entering, folded), folded.stale
+                told, stale, again = self._enter(db, entering, folded), folded.stale, len(folded.again)
                 db.executemany(_NOTE_SEEN, (_noted(name, key, places) for key, places in folded.seen.items()))
                 db.executemany(_READ_AGAIN, ((name, key, lacks) for key, lacks in folded.again.items()))
                 self._prune(db, name)
             if page.unsure:
                 db.execute(_NOTE_UNSURE, (name,))
-            db.execute(_MOVE, (name, page.replay))
-            merged = EventsMerged(name, told, stale)
+            if page.replay:
+                db.execute(_MOVE, (name, page.replay))
+            merged = EventsMerged(name, told, stale, again)
             self._signals.write_all(db, news_of_events(merged))
         return merged
 
@@ -161,11 +167,12 @@ class EventMerger:
                 shown = entering.shown
                 met = [Met(key, shown.get(key), row) for key, row in ((str(row["Id"]), row) for row in edited)]
                 self._judge.settle(db, schema, met)
-        if any(not row.get("IsDeleted") for row in rows):
-            db.execute(entering.texts.come_back, (schema.name,))
+        back = [row["Id"] for row in rows if not row.get("IsDeleted") and entering.lacked(str(row["Id"]))]
+        if back:
+            db.execute(_COME_BACK, (schema.name, msgspec.json.encode(back).decode()))
 
     def _write(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
-        db.executemany(entering.texts.upsert, (tuple(map(row.get, entering.texts.columns)) for row in rows))
+        db.executemany(entering.texts.upsert, map(entering.texts.values, rows))
 
     def _keep_replaced(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
         came = {str(row["Id"]): row for row in rows}
@@ -214,8 +221,8 @@ class _Texts:
     def __init__(self, schema: ObjectSchema) -> None:
         self.schema = schema
         self.columns = tuple(each.name for each in schema.columns)
+        self.values: Callable[[Row], tuple[Stored, ...]] = itemgetter(*self.columns)
         self.select = sql.select_ids(schema)
-        self.come_back = sql.come_back(schema)
         names = [sql.quote(name) for name in self.columns]
         assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
         marks = ", ".join("?" * len(names))
@@ -244,6 +251,11 @@ class _Entering:
         if stamp is not None:  # what was made here, and never read, is not known
             self.known = {key: row for key, row in self.known.items() if row[stamp] is not None}
 
+    def lacked(self, record_id: str) -> bool:
+        """Whether there was no living row here."""
+        row = self.shown.get(record_id)
+        return row is None or bool(row.get("IsDeleted"))
+
     def takes(self, row: Row) -> bool:
         """Whether a row is not older than the one here."""
         here, stamp = self.known.get(str(row["Id"])), self.schema.stamp
@@ -259,8 +271,8 @@ class _Entering:
 
 def _replaced(before: Row, row: Row, *, made_here: bool) -> dict[str, tuple[Stored, Stored]]:
     """The values that differ, old and new; of what was made here, and never read, the nulls were no values."""
-    differing = row.items() - before.items()
-    return {name: (before[name], value) for name, value in differing if not made_here or before[name] is not None}
+    differing = compress(row, map(ne, row.values(), map(before.__getitem__, row)))
+    return {name: (before[name], row[name]) for name in differing if not made_here or before[name] is not None}
 
 
 def _as_the_org_has_it(

@@ -89,15 +89,24 @@ class Daemon:
     """One daemon; `run` returns once `stop` is set."""
 
     def __init__(
-        self, duty: Duty, engine: Callable[[], SyncEngine], store: Store, desk: Desk, clock: Clock, stop: Event
+        self,
+        duty: Duty,
+        engine: Callable[[], SyncEngine],
+        store: Store,
+        desk: Desk,
+        clock: Clock,
+        stop: Event,
+        following: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """`engine` gives one for each run; a `SyncError` says why it cannot."""
+        """`engine` gives one for each run; a `SyncError` says why it cannot. `following` says how change events are
+        followed (`DaemonState.events`)."""
         self._duty = duty
         self._engine = engine
         self._store = store
         self._desk = desk
         self._clock = clock
         self._stop = stop
+        self._following = following
         self._course = _Course()
         self._told: DaemonState | None = None
         self._known: _Known | None = None
@@ -307,6 +316,8 @@ class Daemon:
             while self._clock.monotonic() < until and self._version() == seen:
                 if again_at is not None and self._clock.now() >= again_at:
                     return
+                if self._told is not None and self._following() != self._told.events:
+                    return
                 self._clock.sleep(self._duty.tick)
                 onlooker.beat()
         except Stopped:
@@ -332,6 +343,7 @@ class Daemon:
             course.not_before,
             course.problem,
             course.problem_at,
+            self._following(),
         )
         told = self._told
         if told is not None and replace(state, told_at=told.told_at) == told and now - told.told_at < TELL_ANYWAY:

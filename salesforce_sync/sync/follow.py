@@ -7,6 +7,7 @@ streams that say nothing. Everything that must last is in the store.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -26,6 +27,7 @@ from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.ports import Clock, Events, Org, Store, Subscription
 from salesforce_sync.signals import Bus, news_of_events
 from salesforce_sync.sync.pusher import InboxNews
+from salesforce_sync.sync.savings import Savings
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,9 @@ class Pace:
     """How long things are waited for, in seconds.
 
     A stream that has said nothing for `silence` is begun anew (the org says something every 270 s at least). Broken
-    streams are taken up after `first_wait`, then twice that, up to `longest_wait`. Records are read again at once as
-    long as `calls` are saved up, of which one comes back every `call_every`.
+    streams are taken up after `first_wait`, then twice that, up to `longest_wait`; and up to a half of it sooner, so
+    that not all come back at once. Records are read again, and what events left unsure is polled, at once as long as
+    `calls` are saved up, of which one comes back every `call_every`.
     """
 
     silence: float = 300.0
@@ -60,6 +63,13 @@ class Followed:
     object_name: str
     connected: bool
     problem: SyncError | None
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not followed, in words; '' while it is."""
+        if self.problem is not None:
+            return f"{self.problem.code}: {self.problem.message}"
+        return "" if self.connected else "not connected yet"
 
 
 class Follower:
@@ -85,6 +95,7 @@ class Follower:
         self._pace = pace or Pace()
         self._stop = threading.Event()
         self._ask = threading.Event()
+        self._polls = Savings(self._pace.calls, self._pace.call_every, clock.monotonic)
         self._streams: list[_Stream] = []
         self._threads: list[threading.Thread] = []
 
@@ -152,7 +163,7 @@ class Follower:
         while not self.stopping:
             self._ask.wait(self._pace.longest_wait)
             # Several objects become unsure at once when the connection breaks, or at the start.
-            if self.wait(self._pace.look_every):
+            if self.wait(max(self._pace.look_every, self._polls.wait())):
                 return
             self._ask.clear()
             failures = 0 if self._polled() else failures + 1
@@ -163,7 +174,10 @@ class Follower:
         try:
             unsure = {name: self._store.unsure(name) for name in [each.name for each in self._streams]}
             wanted = [name for name, times in unsure.items() if times or self._store.checkpoint(name) is None]
-            done = {name.casefold() for name in self._catch_up(wanted)} if wanted else set()
+            if not wanted:
+                return True
+            self._polls.spend()
+            done = {name.casefold() for name in self._catch_up(wanted)}
             for name in wanted:
                 if name.casefold() in done:
                     self._store.note_sure(name, unsure[name])
@@ -179,22 +193,10 @@ class Follower:
     # ── reading again, and watching ──────────────────────────────────────────────────────────────────────────────
 
     def _keep(self) -> None:
-        failures = 0
-        while not self.wait(_wait(self._pace, failures) if failures else self._pace.look_every):
+        while not self.wait(self._pace.look_every):
             for stream in self._streams:
                 stream.watch()
-            try:
-                for stream in self._streams:
-                    stream.read_again(self._org)
-                failures = 0
-            except Stopped:
-                return
-            except SyncError as error:
-                failures += 1
-                log.log(_level(error), "Records whose events did not tell everything are read later: %s", error)
-            except Exception:  # without this thread nothing would be read again, and no silent stream be noticed
-                failures += 1
-                log.exception("Reading records again failed")
+                stream.keep(self._org)
 
 
 class _Stream:
@@ -213,9 +215,11 @@ class _Stream:
         self._heard = clock.monotonic()
         self._merging = threading.Lock()
         self._touched: set[str] | None = None
-        self._saved = float(pace.calls)
-        self._saved_at = clock.monotonic()
+        self._calls = Savings(pace.calls, pace.call_every, clock.monotonic)
         self._failures = 0
+        self._may_lack = True  # it may have been so when this process began
+        self._read_failures = 0
+        self._reads_after = clock.monotonic()
 
     # ── following ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -265,7 +269,7 @@ class _Stream:
             self._failures = 1000
 
     def _next_wait(self) -> float:
-        return _wait(self._pace, self._failures)
+        return _wait(self._pace, self._failures) * random.uniform(0.5, 1.0)
 
     def _follow(self) -> None:
         after = self._store.replay(self.name)
@@ -275,19 +279,23 @@ class _Stream:
             self._follower.unsure(self.name)
         elif self._store.unsure(self.name):
             self._follower.ask()
-        self._heard = self._clock.monotonic()
+        began = self._heard = self._clock.monotonic()
         self._subscription = self._events.subscribe(self.name, after)
         self.connected = True
         try:
             for page in self._subscription:
                 self._heard = self._clock.monotonic()
-                self.problem, self._failures = None, 0
+                self.problem = None
+                # A stream that only ever begins is no better than one that does not.
+                if page.events or self._heard - began > _wait(self._pace, self._failures):
+                    self._failures = 0
                 if fresh:
                     # Only now it is sure that the org was listening: what came before this page is polled. Noted
                     # before there is a place to go on from, as a kill may come between.
                     fresh = False
                     self._follower.unsure(self.name)
                 self._merge(page)
+                self._heard = self._clock.monotonic()
                 if self._follower.stopping:
                     return
         finally:
@@ -299,6 +307,7 @@ class _Stream:
                 self._touched.update(each.record_id for each in page.events)
             news = self._follower.news() if page.events else None
             merged = self._store.merge_events(page)
+            self._may_lack = self._may_lack or merged.again > 0
         if page.unsure:
             self._follower.ask()
         if news is not None:
@@ -308,22 +317,49 @@ class _Stream:
         """Begin the stream anew if it has said nothing for too long."""
         subscription = self._subscription
         silent = self._clock.monotonic() - self._heard > self._pace.silence
-        if subscription is not None and self.connected and silent:
+        busy = self._merging.locked()  # a store that is slow is no stream that is silent
+        if subscription is not None and self.connected and silent and not busy:
             log.warning("%s: the stream of events has been silent; it is begun anew.", self.name)
             self._heard = self._clock.monotonic()
             subscription.close()
 
     # ── reading again ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def read_again(self, org: Org) -> None:
+    def keep(self, org: Org) -> None:
+        """Read again what is to be read, unless that has failed just now. One object's trouble is no other's."""
+        if not self._may_lack or self._clock.monotonic() < self._reads_after:
+            return
+        try:
+            self._read_again(org)
+            self._read_failures = 0
+        except Stopped:
+            return
+        except SyncError as error:
+            self._put_off()
+            log.log(
+                _level(error), "%s: records whose events did not tell everything are read later: %s", self.name, error
+            )
+            if isinstance(error, ObjectTrouble):
+                self._follower.unsure(self.name)  # its fields may be others by now: a poll describes it anew
+        except Exception:  # without this thread nothing would be read again, and no silent stream be noticed
+            self._put_off()
+            log.exception("%s: reading records again failed", self.name)
+
+    def _put_off(self) -> None:
+        self._read_failures += 1
+        self._reads_after = self._clock.monotonic() + _wait(self._pace, self._read_failures)
+
+    def _read_again(self, org: Org) -> None:
         """Read what events have not told, in one call, as far as calls are saved up."""
         schema = self._store.schema(self.name)
-        if schema is None or not self._may_call():
+        if schema is None or self._calls.wait():
             return
-        wanted = self._store.to_read_again(schema.name, READ_TOGETHER)
+        with self._merging:
+            wanted = self._store.to_read_again(schema.name, READ_TOGETHER)
+            self._may_lack = bool(wanted)
         if not wanted:
             return
-        self._saved -= 1
+        self._calls.spend()
         ids = tuple(key for key, _ in wanted)
         values = any(lacks is Lack.VALUES for _, lacks in wanted)
         request = PullRequest(schema, ids=ids, priority=Priority.PULL if values else Priority.REFRESH)
@@ -348,12 +384,6 @@ class _Stream:
             news = self._follower.news()
             merged = self._store.merge_again(Page(page.schema, Rows(rows)), [key for key in ids if key not in touched])
         self._follower.tell(merged, news)
-
-    def _may_call(self) -> bool:
-        now = self._clock.monotonic()
-        earned = (now - self._saved_at) / self._pace.call_every
-        self._saved, self._saved_at = min(float(self._pace.calls), self._saved + earned), now
-        return self._saved >= 1
 
 
 def _level(error: SyncError) -> int:

@@ -51,9 +51,9 @@ class Following(Deciding):
             for key, lacks in folded.again.items():
                 if follow.again.get(key) is not Lack.VALUES:
                     follow.again[key] = lacks
-            follow.replay = page.replay
+            follow.replay = page.replay or follow.replay
             follow.unsure += page.unsure
-            return self._kept(EventsMerged(table.schema.name, told, folded.stale))
+            return self._kept(EventsMerged(table.schema.name, told, folded.stale, len(folded.again)))
 
     def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
         with self._disk.lock:

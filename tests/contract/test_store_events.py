@@ -55,6 +55,16 @@ def test_an_update_changes_what_it_tells_and_no_more(replica):
     assert shown(replica, ACME)["SystemModstamp"] == STAMP_ONE
 
 
+def test_a_page_that_names_no_place_leaves_it_where_it_is(replica):
+    come(replica, replay=b"")
+    assert replica.replay("Account") is None
+
+    come(replica, replay=b"7")
+    come(replica, event(Phone="2"), replay=b"")
+    assert replica.replay("Account") == b"7"
+    assert shown(replica, ACME)["Phone"] == "2"
+
+
 def test_a_create_makes_a_row_of_all_that_it_tells(replica):
     merged = come(replica, event(NEW, Action.CREATE, Name="Bolt", CreatedDate=STAMP_ONE))
 

@@ -374,6 +374,18 @@ def test_the_channel_of_everything_and_custom_ones_bring_several_objects(org, cl
         assert [each["ChangeEventHeader"]["entityName"] for each in stream.events(2)] == ["Account", "Contact"]
 
 
+def test_a_mistake_in_taking_a_request_ends_the_stream(org, client, monkeypatch):
+    """Nobody would be told of it, and the subscriber would wait for what it has asked for."""
+    stream = listening(org, client)
+    monkeypatch.setattr("simorg.event_server.MOST", "many")
+    stream.requests.put(pb.FetchRequest(topic_name=CONTACTS, num_requested=1))
+
+    with pytest.raises(grpc.RpcError) as ended:
+        stream.events(1)
+
+    assert ended.value.code() is grpc.StatusCode.UNKNOWN
+
+
 def test_a_managed_subscription_goes_on_where_it_was_committed(org, client):
     org.events.managed["Ours"] = Managed(CONTACTS)
     stream = client.managed("Ours")

@@ -19,7 +19,13 @@ def main() -> int:
 
 
 def _play(options: argparse.Namespace) -> int:
-    more = tuple(options.switch_on), tuple(options.without), bool(options.minimise), bool(options.two_way)
+    more = (
+        tuple(options.switch_on),
+        tuple(options.without),
+        bool(options.minimise),
+        bool(options.two_way),
+        bool(options.events),
+    )
     orders = [Order(seed, options.steps, *more) for seed in _seeds(options.seeds)]
     started, failures = time.monotonic(), 0
     for number, failed in enumerate(play_all(orders, options.jobs), 1):
@@ -57,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--switch-on", nargs="*", default=[], choices=SWITCHES, help="play these kinds of steps too")
     parser.add_argument("--without", nargs="*", default=[], help="leave these kinds of steps out")
     parser.add_argument("--two-way", action="store_true", help="with local edits and pushes")
+    parser.add_argument("--events", action="store_true", help="with change events followed beside the syncs")
     parser.add_argument("--minimise", action="store_true", help="leave out steps of what fails while it still fails")
     parser.add_argument("--replay", default="", help="play the history that a failure was shown with")
     return parser.parse_args()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.torture import checks, edits, runs
+from tests.torture import checks, edits, following, runs
 from tests.torture.ledger import check_nothing_is_doubled, writes
 from tests.torture.pushes import nothing_is_lost
 from tests.torture.replica import Replica
@@ -25,7 +25,8 @@ def settle(world: World) -> None:
         for replica in world.replicas:
             runs.run(world, replica, accept_loss=replica.objects)
             nothing_is_lost(world)
-            _decide(world, rng, replica, number)
+            with replica.still():
+                _decide(world, rng, replica, number)
         world.org.clock.advance(BETWEEN)
         if number > 1 and not any(each.sync.outbox() or each.sync.inbox() for each in world.replicas):
             break
@@ -49,6 +50,7 @@ def check(world: World) -> None:
         runs.run(world, replica, accept_loss=replica.objects)
     nothing_is_lost(world)
     for replica in world.replicas:
+        following.settle(world, replica)
         check_nothing_is_doubled(world.chronicle, replica.ledger)
         overwritten = replica.ledger.overwritten(world.chronicle, world.excused)
         if overwritten:

@@ -112,6 +112,10 @@ class Chronicle:
             return set()
         return {one.name for one in schema.fields} - {one.name for one in view.fields}
 
+    def told_by_events(self, name: str) -> set[str]:
+        """The fields that change events have now."""
+        return set() if self._org.object(name) is None else set(self._org.events.schema_of(name).carried)
+
     def mark(self) -> Mark:
         """Where the chronicle is now."""
         return {name: {key: len(kept) - 1 for key, kept in rows.items()} for name, rows in self.versions.items()}

@@ -32,7 +32,7 @@ class Setup:
     `page_rows` are the rows of a REST page, `result_rows` those of a Bulk result page, `segment_bytes` is where a
     result page is cut on disk; `route` is "cheapest", "rest" or "bulk"; `skew_seconds` is how far this machine's clock
     is ahead of the org's. With `two_way` there are local edits, which go by `way`: "cheapest", "parts",
-    "collections" or "bulk".
+    "collections" or "bulk". With `events` the replicas follow change events beside their syncs.
     """
 
     objects: tuple[str, ...]
@@ -46,6 +46,7 @@ class Setup:
     skew_seconds: int
     two_way: bool = False
     way: str = "cheapest"
+    events: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 
 from salesforce_sync.models.run import Run, RunState
-from tests.torture import at_peace, checks, people, runs
+from tests.torture import at_peace, checks, following, people, runs
 from tests.torture.history import History, Step
 from tests.torture.pace import of_the_org, of_the_product, paced
 from tests.torture.pushes import nothing_is_lost
-from tests.torture.replica import Replica
-from tests.torture.steps import KINDS, act_of
+from tests.torture.replica import Replica, still
+from tests.torture.steps import BY_PEOPLE, act_of, is_unseen
 from tests.torture.violation import Violation
 from tests.torture.world import World
 
@@ -48,12 +49,14 @@ def play(history: History) -> Failed | None:
             _begin(world, history)
             _live(world, history.steps)
             _rest(world)
+            for replica in world.replicas:
+                following.settle(world, replica)
             if history.setup.two_way:
                 at_peace.settle(world)
                 at_peace.check(world)
                 return None
             for replica in world.replicas:
-                _bring_to_rest(world, replica, unseen=any(KINDS[each.kind].switch for each in history.steps))
+                _bring_to_rest(world, replica, unseen=any(map(is_unseen, history.steps)))
         except Violation as broken:
             return Failed(history, broken.rule, str(broken), tuple(world.trace))
         except Exception as error:
@@ -76,7 +79,8 @@ def _live(world: World, steps: Sequence[Step]) -> None:
         world.tell(f"[{number}] {step}")
         if world.bulk_writes:
             world.org.clock.advance(1)
-        act_of(step.kind)(world, random.Random(step.seed))
+        with still(*world.replicas) if step.kind in BY_PEOPLE else nullcontext():
+            act_of(step.kind)(world, random.Random(step.seed))
         if world.setup.two_way:
             nothing_is_lost(world)
 
@@ -89,6 +93,7 @@ def _rest(world: World) -> None:
     world.org.rules.clear()
     world.org.usage.reset()
     world.org.permissions.reset()
+    following.calm(world)
     world.org.clock.advance(3700)  # long enough to look for new fields
     world.chronicle.note()
 
@@ -98,6 +103,7 @@ def _bring_to_rest(world: World, replica: Replica, *, unseen: bool) -> None:
     _complete_run(world, replica)
     if unseen:
         _check_state(replica.verify())
+    following.settle(world, replica)
     checks.at_rest(world.chronicle, replica)
     world.org.clock.advance(REST_SECONDS)
     if _complete_run(world, replica):

@@ -121,6 +121,7 @@ def theirs(world: World, rng: random.Random) -> None:
 def nothing_is_lost(world: World) -> None:
     """Every local edit is in the org, in the outbox or in the inbox, now and not only in the end."""
     for replica in world.replicas:
-        lost = replica.ledger.lost(world.chronicle, replica.waiting())
+        with replica.still():
+            lost = replica.ledger.lost(world.chronicle, replica.waiting())
         if lost:
             raise Violation("nothing is lost", "; ".join(lost[:4]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import decode
 from salesforce_sync.ports import Clock
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
+from tests.torture.beside import Beside
 from tests.torture.ledger import Ledger, folded
 
 
-def config_of(url: str, path: Path, objects: tuple[str, ...]) -> Config:
+def config_of(url: str, path: Path, objects: tuple[str, ...], events_url: str = "") -> Config:
     """The settings of a replica, from nothing but these."""
     return Config.load(
         environ={},
@@ -29,16 +30,20 @@ def config_of(url: str, path: Path, objects: tuple[str, ...]) -> Config:
         client_secret=CLIENT_SECRET,
         storage_path=str(path),
         sync_objects=",".join(objects),
+        **({"events_url": events_url} if events_url else {}),
     )
 
 
 class Replica:
     """One replica file. `settled` holds, for each object, the fields that a complete run has filled."""
 
-    def __init__(self, url: str, path: Path, objects: tuple[str, ...], clock: Clock) -> None:
+    def __init__(self, url: str, path: Path, objects: tuple[str, ...], clock: Clock, events_url: str = "") -> None:
+        """With an `events_url`, change events are followed beside (`beside`)."""
         self.path = path
         self.objects = objects
-        self.config = config_of(url, path, objects)
+        self.config = config_of(url, path, objects, events_url)
+        self.follows = bool(events_url)
+        self.beside: Beside | None = None
         self.settled: dict[str, set[str]] = {name: set() for name in objects}
         self._clock = clock
         self.said: list[str] = []
@@ -49,6 +54,7 @@ class Replica:
     def _opened(self) -> SFSync:
         opened = SFSync(self.config, clock=self._clock)
         opened.on("*", lambda signal: self.said.append(type(signal).__name__))
+        self.beside = Beside(opened, self.objects) if self.follows else None
         return opened
 
     def _resolved(self, record_id: str) -> str:
@@ -76,7 +82,15 @@ class Replica:
             found |= {(key, value) for value in row.values() if isinstance(value, str)}
         return {(key, folded(value)) for key, value in found}
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """What events bring waits, so that what is looked at is of one moment."""
+        with self.beside.still() if self.beside is not None else nullcontext():
+            yield
+
     def close(self) -> None:
+        if self.beside is not None:
+            self.beside.end()
         if self._tool is not None:
             self._tool.close()
             self._tool = None
@@ -152,6 +166,15 @@ class Replica:
         """Files that lie where pages land, but for the lock of each object."""
         folder = self.path.with_name(f"{self.path.name}-pages")
         return sorted(each.name for each in folder.iterdir() if each.suffix != ".lock") if folder.is_dir() else []
+
+
+@contextmanager
+def still(*replicas: Replica) -> Iterator[None]:
+    """Nothing comes into any of these by events."""
+    with ExitStack() as stack:
+        for each in replicas:
+            stack.enter_context(each.still())
+        yield
 
 
 def _quoted(name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tests.torture.history import History, Setup, Step, make, make_two_way
 from tests.torture.machine import Failed, play
 from tests.torture.shrink import shrink
-from tests.torture.steps import weights, weights_two_way
+from tests.torture.steps import weights, weights_events, weights_two_way
 
 HANGS_AFTER = 180
 """Seconds after which a history shows where it stands."""
@@ -37,11 +37,13 @@ class Order:
     without: tuple[str, ...] = ()
     minimise: bool = False
     two_way: bool = False
+    events: bool = False
 
     def history(self) -> History:
-        if self.two_way:
-            return make_two_way(self.seed, self.steps, weights_two_way(self.without))
-        return make(self.seed, self.steps, weights(self.switches, self.without))
+        kinds = weights_two_way(self.without) if self.two_way else weights(self.switches, self.without)
+        kinds |= weights_events(self.without) if self.events else {}
+        made = (make_two_way if self.two_way else make)(self.seed, self.steps, kinds)
+        return replace(made, setup=replace(made.setup, events=self.events))
 
 
 def played(order: Order) -> Failed | None:

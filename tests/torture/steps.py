@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.torture import edits, mishaps, people, pushes, runs
+from tests.torture import edits, following, mishaps, people, pushes, runs
+from tests.torture.history import Step
 from tests.torture.runs import Act, during
 
 WORK = (
@@ -95,6 +96,16 @@ TWO_WAY = {
 }
 """What histories with local edits have besides."""
 
+EVENTS = {
+    "events_arrive": Kind(following.arrive, 16),
+    "streams_cut": Kind(following.cut, 4),
+    "streams_mishap": Kind(following.mishap, 6),
+    "streams_calm": Kind(following.streams_calm, 4),
+    "untold": Kind(following.untold, 4),
+    "killed_follower": Kind(following.killed_follower, 1),
+}
+"""What histories with change events have besides."""
+
 BOTH = {
     "create": 2,
     "update": 3,
@@ -118,6 +129,9 @@ BOTH = {
 }
 """Kinds of every history that come in these, too, with their weights there."""
 
+BY_PEOPLE = frozenset(name for name in TWO_WAY if name.startswith("local_")) | {"decide"}
+"""Kinds in which somebody looks at a replica and then writes what follows from it."""
+
 SWITCHES = tuple(sorted({kind.switch for kind in KINDS.values() if kind.switch}))
 """What needs more than polling: each is played only when it is asked for."""
 
@@ -128,15 +142,25 @@ def weights_two_way(without: Iterable[str] = ()) -> dict[str, int]:
     return {name: weight for name, weight in found.items() if name not in set(without)}
 
 
+def weights_events(without: Iterable[str] = ()) -> dict[str, int]:
+    """The kinds that come with change events, with their weights."""
+    return {name: kind.weight for name, kind in EVENTS.items() if name not in set(without)}
+
+
+def is_unseen(step: Step) -> bool:
+    """Whether it is of a kind that polling cannot see."""
+    return step.kind in KINDS and KINDS[step.kind].switch is not None
+
+
 def act_of(kind: str) -> Act:
     """What a step of this kind does."""
-    return (KINDS | TWO_WAY)[kind].act
+    return (KINDS | TWO_WAY | EVENTS)[kind].act
 
 
 def weights(switches: Iterable[str] = (), without: Iterable[str] = ()) -> dict[str, int]:
     """The kinds that are played with these switches on, and without some kinds, with their weights."""
     chosen, left_out = set(switches), set(without)
-    unknown = (chosen - set(SWITCHES)) | (left_out - set(KINDS))
+    unknown = (chosen - set(SWITCHES)) | (left_out - set(KINDS | EVENTS))
     if unknown:
         raise LookupError(f"there is no {', '.join(sorted(unknown))}; switches are {', '.join(SWITCHES)}")
     return {

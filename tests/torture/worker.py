@@ -5,27 +5,37 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from salesforce_sync.app import SFSync
+from tests.torture.beside import PACE
 from tests.torture.clock import StandingClock
 from tests.torture.history import Setup
 from tests.torture.pace import of_the_product, paced
 from tests.torture.replica import config_of
 
+FOLLOWS = 1.0
+"""Seconds that events are followed for, unless it is killed before."""
+
 
 def main(order: dict[str, Any]) -> None:
-    """Sync or push once, as the order says."""
+    """Sync or push once, or follow events for a moment, as the order says."""
     setup = Setup(**order["setup"])
-    config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]))
+    config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]), order["events"])
     with (
         paced(*of_the_product(setup)),
         SFSync(config, clock=StandingClock(datetime.fromisoformat(order["now"]))) as sync,
     ):
         if order["room"] is not None:
             _bound_files(sync.config.storage.path, order["room"])
+        if order["work"] == "follow":
+            sync.follow(PACE).start(*order["objects"])
+            time.sleep(FOLLOWS)
+            print("followed")
+            return
         if order["work"] == "push":
             print("push", sync.push().state)
             return

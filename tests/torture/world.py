@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simorg.database import quote
+from simorg.event_server import EventServer
 from simorg.faults import Fault, Faults
 from simorg.org import OrgError, SimOrg
 from simorg.results import Failure, Refused, Result
@@ -70,6 +71,7 @@ class World:
         self.faults = self.org.faults = WatchedFaults()
         self.server = self.org.serve()
         self.server.start()
+        self.event_server = self._events_begin() if setup.events else None
         self.chronicle = Chronicle(self.org, setup.objects)
         self.clock = FollowingClock(self.org.clock, setup.skew_seconds)
         self.replicas = [self._replica(number) for number in range(setup.replicas)]
@@ -84,7 +86,12 @@ class World:
 
     def _replica(self, number: int) -> Replica:
         path = Path(self.folder.name) / f"replica{number}" / "salesforce.db"
-        return Replica(self.org.url, path, self.setup.objects, self.clock)
+        return Replica(self.org.url, path, self.setup.objects, self.clock, self.org.events.url)
+
+    def _events_begin(self) -> EventServer:
+        self.org.events.select(*self.setup.objects)
+        self.org.events.ping_seconds = 0.3
+        return self.org.serve_events().start()
 
     def close(self) -> None:
         """Give everything up. The server's end takes a moment, and nobody has to wait for it."""
@@ -93,6 +100,8 @@ class World:
         threading.Thread(target=self._close_org).start()
 
     def _close_org(self) -> None:
+        if self.event_server is not None:
+            self.event_server.stop()
         self.server.stop()
         self.org.close()
         self.folder.cleanup()

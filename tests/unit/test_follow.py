@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from salesforce_sync.errors import EventsSpent, RequestRefused, StoreBusy
-from salesforce_sync.models.event import Action
+from salesforce_sync.errors import EventsSpent, RequestRefused, SchemaChanged, StoreBusy, Unreachable
+from salesforce_sync.models.event import Action, EventPage
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.signals import Bus
@@ -152,6 +152,28 @@ def test_an_event_about_an_unknown_record_is_read(world):
     wait(world.equal)
 
 
+def test_records_that_cannot_be_read_again_do_not_keep_those_of_other_objects_waiting():
+    """As when a field has gone that we still ask for: a poll describes the object anew."""
+    both = World(GADGET, WIDGET)
+    pull = both.org.pull
+
+    def refuse(request):
+        if request.ids and request.schema.name == "Gadget__c":
+            raise SchemaChanged("No such column.")
+        return pull(request)
+
+    both.org.pull = refuse
+    both.settled("Gadget__c", "Widget__c")
+    polls = len(both.polls)
+    for name, key in (("Gadget__c", both.org.put("Gadget__c")), ("Widget__c", both.org.put("Widget__c"))):
+        both.events.happen(name, key, Action.GAP, {}, "2024-01-15T12:00:00.000Z")
+
+    wait(lambda: both.store.to_read_again("Gadget__c", 1) and not both.store.to_read_again("Widget__c", 1))
+    wait(lambda: both.equal("Widget__c"))
+    wait(lambda: [each for each in both.polls[polls:] if "Gadget__c" in each])
+    both.follower.stop()
+
+
 def test_reading_again_is_paced(world):
     """Formulas would otherwise cost a call for each change, all day long."""
     formula = make_schema("Widget__c", make_field("Total__c", calculated=True), Name="string")
@@ -166,6 +188,79 @@ def test_reading_again_is_paced(world):
 
     assert paced.org.usage.spent - calls <= 2
     assert len(paced.store.to_read_again("Widget__c", 100)) >= 1
+
+
+def test_polls_for_what_events_leave_unsure_are_paced(world):
+    """An org that tells nothing but overflows would else be polled without a pause."""
+    paced = World(pace=replace(QUICK, calls=4))
+    paced.settled()
+    for _ in range(10):
+        paced.follower.unsure("Widget__c")
+        time.sleep(0.03)
+    paced.follower.stop()
+
+    assert len(paced.polls) <= 4
+    assert paced.store.unsure("Widget__c")
+
+
+def test_a_stream_that_ends_right_after_its_beginning_is_taken_up_later_and_later():
+    """Each beginning is another login for the org, and another poll."""
+    flapping = World(pace=replace(QUICK, longest_wait=5.0))
+    subscribe, begun = flapping.events.subscribe, []
+
+    def once(name, after):
+        begun.append(time.monotonic())
+        subscription = subscribe(name, after)
+
+        class Short:
+            def __iter__(self):
+                yield EventPage(name, (), b"%d" % len(begun))
+
+            def close(self):
+                subscription.close()
+
+        return Short()
+
+    flapping.events.subscribe = once
+    flapping.start()
+    time.sleep(0.8)
+    flapping.follower.stop()
+
+    # 0.02 s, twice that, and so on, each up to a half sooner
+    assert 3 <= len(begun) <= 8
+
+
+def test_streams_that_break_together_do_not_come_back_together():
+    both = World(WIDGET, GADGET, pace=replace(QUICK, first_wait=0.4))
+    begun = []
+
+    def refuse(name, after):
+        begun.append((name, time.monotonic()))
+        raise Unreachable("No.")
+
+    both.events.subscribe = refuse
+    both.start("Widget__c", "Gadget__c")
+    wait(lambda: len(begun) >= 10)
+    both.follower.stop()
+
+    times = {name: [at for each, at in begun if each == name][1:5] for name in ("Widget__c", "Gadget__c")}
+    assert any(abs(one - other) > 0.02 for one, other in zip(*times.values(), strict=False))
+
+
+def test_a_slow_store_is_no_silent_stream():
+    slow = World(pace=replace(QUICK, silence=0.2))
+    subscribed = []
+    subscribe, merge = slow.events.subscribe, slow.store.merge_events
+    slow.events.subscribe = lambda name, after: subscribed.append(after) or subscribe(name, after)
+    slow.settled()
+    begun = len(subscribed)
+    slow.store.merge_events = lambda page: time.sleep(0.4) or merge(page)
+    for number in range(2):
+        slow.org.put("Widget__c", Name=f"W{number}")
+    wait(slow.equal)
+    slow.follower.stop()
+
+    assert len(subscribed) == begun
 
 
 def test_a_refused_replay_id_is_followed_anew_and_polled(world):

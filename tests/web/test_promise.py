@@ -133,6 +133,7 @@ def failed(answer, name):
 def test_an_object_that_the_org_does_not_have_is_not_found(api):
     assert failed(api.post("/api/sync/Produkt3"), "Produkt3") == (404, "OBJECT_NOT_FOUND")
     assert "Product2" in api.post("/api/sync/Produkt2").json()["details"]
+    assert "the connected user may read it" in api.post("/api/sync/Qqqqqq__c").json()["details"]
 
 
 def test_an_object_that_the_user_may_not_read_is_told_as_the_org_tells_it(site, api):

@@ -50,9 +50,9 @@ def avro(*fields):
     return json.dumps({"type": "record", "name": "Event", "fields": made})
 
 
-def event(schema, kind="UPDATE", ids=(KEY,), changed=(), nulled=(), diff=(), origin="", **values):
+def event(schema, kind="UPDATE", ids=(KEY,), changed=(), nulled=(), diff=(), origin="", of="Widget__c", **values):
     header = {
-        "entityName": "Widget__c",
+        "entityName": of,
         "recordIds": list(ids),
         "changeType": kind,
         "changeOrigin": origin,
@@ -137,6 +137,7 @@ def test_parts_of_compound_fields_are_columns():
         nulled=["1-0x01", "2-0x02"],
         MailingAddress={"Street": None, "City": "Bern", "StateCode": "BE"},
         Place__c={"Latitude": 46.9},
+        of="Contact",
     )
 
     record = only(decoded(PLACE, NESTED, payload))
@@ -150,7 +151,7 @@ def test_parts_of_compound_fields_are_columns():
 
 
 def test_a_compound_field_that_is_nulled_as_a_whole_takes_its_parts_along():
-    record = only(decoded(PLACE, NESTED, event(NESTED, changed=["0x02"], nulled=["0x02"])))
+    record = only(decoded(PLACE, NESTED, event(NESTED, changed=["0x02"], nulled=["0x02"], of="Contact")))
     assert record.values == {"MailingStreet": None, "MailingCity": None}
 
 
@@ -159,7 +160,8 @@ def test_a_name_may_be_a_text_or_a_persons():
     person = {"type": "record", "name": "Switchable_PersonName", "fields": [{"name": "LastName", "type": "string"}]}
     written = avro(("Name", ["null", "string", person]))
 
-    assert only(decoded(account, written, event(written, changed=["0x02"], Name="Acme"))).values == {"Name": "Acme"}
+    payload = event(written, changed=["0x02"], of="Account", Name="Acme")
+    assert only(decoded(account, written, payload)).values == {"Name": "Acme"}
 
 
 # ── what is not told ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -201,6 +203,38 @@ def test_a_text_that_is_told_as_a_difference_is_read_again():
         decoded(WIDGET, PLAIN, event(PLAIN, changed=["0x04"], diff=["0x02"], Name="@@ -1 +1 @@", Price__c=2.0))
     )
     assert (record.values, record.lacks) == ({"Price__c": 2.0}, Lack.VALUES)
+
+
+def test_a_difference_is_no_value_though_its_field_is_among_the_changed_ones_too():
+    payload = event(PLAIN, changed=["0x06"], diff=["0x02"], Name="@@ -1 +1 @@", Price__c=2.0)
+    record = only(decoded(WIDGET, PLAIN, payload))
+    assert (record.values, record.lacks) == ({"Price__c": 2.0}, Lack.VALUES)
+
+
+def test_a_changed_field_without_a_value_that_is_not_nulled_is_read_again():
+    """It is not said that it was cleared: the org keeps the value back."""
+    record = only(decoded(WIDGET, PLAIN, event(PLAIN, changed=["0x06"], Name=None, Price__c=2.0)))
+    assert (record.values, record.lacks) == ({"Price__c": 2.0}, Lack.VALUES)
+
+
+def test_a_compound_field_whose_parts_are_not_known_as_such_is_read_again():
+    flat = make_schema("Contact", make_field("MailingAddress", "address"), MailingCity="string")
+    payload = event(NESTED, changed=["1-0x02"], of="Contact", MailingAddress={"City": "Bern"})
+    record = only(decoded(flat, NESTED, payload))
+    assert (record.values, record.lacks) == ({}, Lack.VALUES)
+
+
+def test_an_event_of_another_object_is_nothing_to_this_one():
+    payload = event(PLAIN, changed=["0x02"], of="Gadget__c", Name="Bolt")
+    assert decoded(WIDGET, PLAIN, payload).records == ()
+
+
+def test_times_that_avro_calls_timestamps_are_milliseconds_all_the_same():
+    stamp = {"type": "long", "logicalType": "timestamp-millis"}
+    written = avro(("Name", ["string", "null"]), ("LastModifiedDate", [stamp, "null"]))
+    payload = event(written, changed=["0x06"], Name="Bolt", LastModifiedDate=1_700_000_000_000)
+    record = only(decoded(WIDGET, written, payload))
+    assert record.values == {"Name": "Bolt", "LastModifiedDate": "2023-11-14T22:13:20.000Z"}
 
 
 def test_a_value_that_does_not_fit_its_field_is_read_again():
