@@ -121,7 +121,10 @@ class Org(Protocol):
         """
 
     def recover(self, orders: Sequence[Order], job: str) -> tuple[Outcome, ...]:
-        """What became of orders that this Bulk job has: their outcomes, `Lost` for those that it has not done yet."""
+        """What became of orders that this Bulk job has: their outcomes.
+
+        `Lost` with the job for those that it has not done yet, and without it for those of which it does not tell.
+        """
 
     def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
         """The living records that the connected user has created at or after `since` (the org's time, UTC).

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from salesforce_sync.api.ingest import Ingest, IngestJob, write_csv
 from salesforce_sync.api.write_outcomes import Fit, RowError, outcome_of
 from salesforce_sync.api.write_values import cells
-from salesforce_sync.errors import Misuse
+from salesforce_sync.errors import JobFailed, Misuse, ObjectTrouble
 from salesforce_sync.models.outbox import Applied, Deferred, Lost, Operation, Outcome
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.ports import Order
+
+log = logging.getLogger("salesforce_sync.api")
 
 OPERATIONS = {Operation.CREATE: "insert", Operation.UPDATE: "update", Operation.DELETE: "delete"}
 
@@ -39,15 +42,27 @@ def outcomes(ingest: Ingest, job: IngestJob, orders: Sequence[Order], fit: Fit) 
     if _all_well(job, orders):
         return tuple(Applied(order.change, order.change.record_id) for order in orders)
     found = _Matched(orders)
-    for row in ingest.rows(job, "successfulResults"):
+    for row in _told(ingest, job, "successfulResults"):
         found.taken(row)
     if job.failed != 0:
-        for row in ingest.rows(job, "failedResults"):
+        for row in _told(ingest, job, "failedResults"):
             found.refused(row, fit)
-    if not job.complete and found.waiting:
-        for row in ingest.rows(job, "unprocessedrecords"):
-            found.left(row, f"Bulk job {job.id} ended as {job.state}: {job.message or 'no reason was given'}")
-    return found.all()
+    if job.complete or not found.waiting:
+        return found.all("The Bulk job does not tell what became of the row.")
+    why = f"Bulk job {job.id} ended as {job.state}: {job.message or 'no reason was given'}"
+    for row in _told(ingest, job, "unprocessedrecords"):
+        found.left(row, why)
+    if job.processed == 0:
+        found.left_all(why)  # an upload that cannot be read as a whole is told of row by row by no org
+    return found.all(why)
+
+
+def _told(ingest: Ingest, job: IngestJob, kind: str) -> Iterator[dict[str, str]]:
+    """The rows of a result; none where the org refuses it: what became of the orders has to be looked for then."""
+    try:
+        yield from ingest.rows(job, kind)
+    except ObjectTrouble as refused:
+        log.info("The %s of Bulk job %s are not told: %s", kind, job.id, refused.message)
 
 
 def _all_well(job: IngestJob, orders: Sequence[Order]) -> bool:
@@ -87,16 +102,22 @@ class _Matched:
     def left(self, row: dict[str, str], why: str) -> None:
         """A row that it did not come to."""
         for place, order in self._of(row):
-            self._told[place] = Deferred(order.change, "JOB_FAILED", why)
+            self._told[place] = Deferred(order.change, JobFailed.code, why)
 
-    def all(self) -> tuple[Outcome, ...]:
+    def left_all(self, why: str) -> None:
+        """The job came to no row at all."""
+        for place, order in enumerate(self._orders):
+            self._told.setdefault(place, Deferred(order.change, JobFailed.code, why))
+
+    def all(self, lost: str) -> tuple[Outcome, ...]:
         """One outcome an order: what no row tells of may have been done."""
-        lost = "The Bulk job does not tell what became of the row."
         return tuple(self._told.get(place) or Lost(each.change, lost) for place, each in enumerate(self._orders))
 
     def _of(self, row: dict[str, str]) -> Iterator[tuple[int, Order]]:
         """The order that the row is of; of several that are all alike, one."""
         places = self._by_key.get(_key({name: cell for name, cell in row.items() if not name.startswith("sf__")}))
+        if not places and row.get("sf__Id"):
+            places = self._by_key.get(str(row["sf__Id"]))  # an org that shows a record's id there alone
         if places:
             place = places.popleft()
             yield place, self._orders[place]

@@ -213,15 +213,24 @@ class Writer:
             yield from self._collections(left, announce)
 
     def recover(self, orders: Sequence[Order], job_id: str) -> Outcomes:
-        """What became of orders that a job has; one that never ran is given up, and its orders may go again."""
+        """What became of orders that a job has; one that never ran is given up, and its orders may go again.
+
+        `Lost` without a job: the job does not tell, and the records have to be looked for.
+        """
         try:
-            job = self._ingest.look(job_id)
+            return self._recovered(orders, job_id)
         except (ObjectNotFound, RequestRefused) as gone:
             return tuple(Lost(order.change, gone.message) for order in orders)
+        except Transient as unread:  # one job must not hold up all that is on its way beside it
+            return tuple(Lost(order.change, unread.message, job_id) for order in orders)
+
+    def _recovered(self, orders: Sequence[Order], job_id: str) -> Outcomes:
+        job = self._ingest.look(job_id)
         if job.open:
             self._ingest.abort(job)
             job = self._ingest.look(job_id)
-            if job.over:
+            # The start of a process that was killed may have arrived in between: then the job has done something.
+            if job.over and not job.complete and not job.processed:
                 return deferred(orders, JobFailed.code, f"Bulk job {job_id} had not been started.")
         if not job.over:
             return tuple(Lost(order.change, f"Bulk job {job_id} is {job.state}.", job_id) for order in orders)

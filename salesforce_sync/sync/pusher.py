@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -49,6 +49,9 @@ ROWS_AT_ONCE = 2000
 
 WAITS_FOR_LOCKS = 15.0
 """Seconds that a push waits, in all, to send again what the org did not take for a moment."""
+
+SETTLED_AT_ONCE = 1000
+"""Changes that are announced, or settled, in one transaction: who writes beside the push waits as long as it takes."""
 
 ITEMS_AT_ONCE = 1000
 
@@ -312,7 +315,9 @@ class Pusher:
         for_fields: list[Rejected] = []
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
-            self._store.sending(changes, course.push_id, self._org.time(), job)
+            now = self._org.time()
+            for some in _pieces(changes):
+                self._store.sending(some, course.push_id, now, job)
             announced.update(each.number for each in changes)
 
         try:
@@ -365,7 +370,7 @@ class Pusher:
         if not changes:
             return
         refetch = Refetch(self._org, self._store)
-        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here):
+        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, self._patient):
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))
             course.updated.update(dict(refetch.merge_wanted(course.schemas)))
@@ -377,8 +382,16 @@ class Pusher:
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
 
+    def _patient(self, seconds: float) -> None:
+        """Let so many seconds pass, unless somebody wants the push to end."""
+        while seconds > 0:
+            self._clock.sleep(min(seconds, 1.0))
+            seconds -= 1.0
+            self._org.time()  # no call, but an org of which nothing more may be asked says so
+
     def _settle(self, course: _Course, outcomes: Sequence[Outcome]) -> None:
-        self._store.settle(course.push_id, outcomes)
+        for some in _pieces(outcomes):
+            self._store.settle(course.push_id, some)
         for outcome in outcomes:
             course.results.take(outcome)
 
@@ -437,6 +450,10 @@ class _Found:
             if count > listed[name]
         }
         return Diff(tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond)
+
+
+def _pieces(items: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
+    return (items[start : start + SETTLED_AT_ONCE] for start in range(0, len(items), SETTLED_AT_ONCE))
 
 
 def _believed(outcome: Outcome, gone: set[int]) -> Outcome:

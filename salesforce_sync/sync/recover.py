@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from salesforce_sync.errors import ObjectTrouble
 from salesforce_sync.models.outbox import (
@@ -18,6 +19,7 @@ from salesforce_sync.models.outbox import (
     ChangeState,
     Conflicted,
     Kind,
+    Lost,
     Match,
     Operation,
     Outcome,
@@ -30,6 +32,10 @@ from salesforce_sync.resolve import arrived
 
 MARGIN = timedelta(minutes=5)
 """An org has several servers, and their clocks differ a little."""
+
+STILL_AT_WORK = timedelta(seconds=10)
+"""How long after it left a call is given to end in the org, whoever waits for its answer: a process that was killed and
+is started again at once would else look for creates while they are being made, and make them twice."""
 
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 CREATE_UNCERTAIN = "CREATE_UNCERTAIN"
@@ -45,22 +51,29 @@ Row = Mapping[str, Stored]
 Known = Callable[[Sequence[str]], AbstractSet[str]]
 """Gives those of these ids that records have which were made here."""
 
+Wait = Callable[[float], None]
+"""Lets so many seconds pass."""
+
 
 def recover(
-    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Known
+    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Known, wait: Wait
 ) -> Iterator[tuple[Outcome, ...]]:
     """The outcomes of all changes that are `sending`, a part at a time.
 
-    Conflicted, of a create, says that the org has no such record: it is sent again.
+    Conflicted, of a create, says that the org has no such record: it is sent again. Waits, if that is not sure yet.
     """
     sending = [each for each in changes if each.state is ChangeState.SENDING]
     jobs: defaultdict[str, list[Order]] = defaultdict(list)
     for change in sending:
         if change.job is not None:
             jobs[change.job].append(Order(schemas[change.object_name], change))
-    for job, orders in jobs.items():
-        yield org.recover(orders, job)
     single = [each for each in sending if each.job is None]
+    for job, orders in jobs.items():
+        told = org.recover(orders, job)
+        taken = known([each.record_id for each in told if _has_made(each)])
+        untold = {each.change.number for each in told if _is_untold(each, taken)}
+        single += [each.change for each in told if each.change.number in untold]
+        yield tuple(each for each in told if each.change.number not in untold)
     others = tuple(Conflicted(each) for each in single if each.operation is not Operation.CREATE)
     if others:
         yield others
@@ -69,16 +82,45 @@ def recover(
         if change.operation is Operation.CREATE:
             creates[change.object_name].append(change)
     for name, some in creates.items():
-        yield _look_for(org, schemas[name], some, known)
+        yield _look_for(org, schemas[name], some, known, wait)
 
 
-def _look_for(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> tuple[Outcome, ...]:
+def _has_made(outcome: Outcome) -> TypeGuard[Applied]:
+    return isinstance(outcome, Applied) and outcome.change.operation is Operation.CREATE
+
+
+def _is_untold(outcome: Outcome, taken: AbstractSet[str]) -> bool:
+    """Whether the job knows nothing of it (any more): it is looked for as if there had been no job.
+
+    So is one of several equal creates, if the job tells of the record that another one was settled with before.
+    """
+    if _has_made(outcome):
+        return outcome.record_id in taken
+    return isinstance(outcome, Lost) and outcome.job is None
+
+
+def _look_for(
+    org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known, wait: Wait
+) -> tuple[Outcome, ...]:
     try:
-        rows = _created(org, schema, creates, known)
+        outcomes = find(schema, creates, _created(org, schema, creates, known))
+        pause = _pause(org.time(), outcomes)
+        if pause > 0:
+            wait(pause)
+            outcomes = find(schema, creates, _created(org, schema, creates, known))
     except ObjectTrouble as trouble:
         message = f"The answer to this create was lost, and it cannot be looked for: {trouble.message}"
         return tuple(Rejected(each, CREATE_UNCERTAIN, message, kind=Kind.UNCERTAIN) for each in creates)
-    return find(schema, creates, rows)
+    return outcomes
+
+
+def _pause(now: datetime | None, outcomes: Sequence[Outcome]) -> float:
+    """Seconds until what is not there has had its time to come."""
+    missing = [each.change.sent_at for each in outcomes if isinstance(each, Conflicted)]
+    last = max((each for each in missing if each is not None), default=None)
+    if now is None or last is None:
+        return 0.0
+    return min(last + STILL_AT_WORK - now, STILL_AT_WORK).total_seconds()
 
 
 def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> list[Row]:

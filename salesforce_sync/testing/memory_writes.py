@@ -98,6 +98,11 @@ class MemoryWrites(MemoryRecords):
         """Once, lose that call of a `write` before the org does anything; nobody can tell this from a lost answer."""
         self.faults.add(Fault("lost", "write", object_name, call, rows=0))
 
+    def forget_jobs(self) -> None:
+        """Know nothing of any Bulk job any more, as Salesforce after seven days."""
+        self._begun.clear()
+        self._jobs.clear()
+
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def write(self, orders: Sequence[Order], announce: Announce) -> Generator[tuple[Outcome, ...], None, None]:

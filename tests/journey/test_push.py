@@ -9,6 +9,7 @@ from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.sync import pusher
 from salesforce_sync.sync.engine import SyncEngine
 from tests.contract.orgs import ShortClock, records
 from tests.contract.writing import WIDGET, SocketWriteWorld
@@ -164,6 +165,42 @@ def test_a_disk_that_is_full_when_the_answers_come_loses_and_doubles_nothing(rig
     assert sorted(rig.there().values()) == EXPECTED
     assert (rig.store.changes(), rig.store.inbox()) == ((), ())
     assert rig.here() == rig.there()
+
+
+@pytest.mark.parametrize("settled", [1, 2, 3, 5])
+def test_a_push_that_ends_while_its_answers_are_settled_doubles_nothing(rig, settled, monkeypatch):
+    monkeypatch.setattr(pusher, "SETTLED_AT_ONCE", 1)
+    edit_everything(rig)
+    made = [each.record_id for each in rig.store.changes() if each.local]
+    rig.store.settle = killed_after(settled, rig.store.settle)
+
+    with pytest.raises(Killed):
+        rig.push()
+    rig.restart()
+    for _ in range(3):
+        rig.clock.sleep(3600)
+        rig.sync()
+
+    assert sorted(rig.there().values()) == EXPECTED
+    assert (rig.store.changes(), rig.store.inbox()) == ((), ())
+    assert rig.here() == rig.there()
+    assert len({rig.store.real_id(each) for each in made}) == 4
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def killed_after(count, settle):
+    """So many settlings, and then the end."""
+    left = iter(range(count))
+
+    def settled(push_id, outcomes):
+        if next(left, None) is None:
+            raise Killed
+        return settle(push_id, outcomes)
+
+    return settled
 
 
 def full_disk_at(path, settle):

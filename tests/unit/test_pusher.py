@@ -11,11 +11,12 @@ from salesforce_sync.errors import LimitExceeded, ObjectNotFound, RecordNotFound
 from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
+from salesforce_sync.ports import Order
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.stopping import StoppableOrg
-from salesforce_sync.testing import MemoryOrg, capture_signals, make_field, make_schema
+from salesforce_sync.testing import FrozenClock, MemoryOrg, capture_signals, make_field, make_schema
 from tests.unit.orgs import replica
 
 ACCOUNT = make_schema(
@@ -571,6 +572,44 @@ def test_a_record_that_only_may_be_the_lost_create_is_for_a_person(rig):
     assert names(rig) == ["Acme", "Bolt", "Nut"]
 
 
+class ClockThatBrings(FrozenClock):
+    """Each time that somebody waits, something happens first."""
+
+    def __init__(self, happens):
+        super().__init__()
+        self.happens, self.waited = happens, 0.0
+
+    def sleep(self, seconds):
+        self.happens()
+        self.waited += seconds
+        super().sleep(seconds)
+
+
+def test_a_create_that_the_org_is_still_at_work_on_is_waited_for_and_not_sent_again(rig):
+    rig.org.lose_request()
+    rig.store.create("Account", {"Name": "Nut"})
+    rig.push()
+    late = [Order(ACCOUNT, each) for each in rig.store.changes()]
+    clock = ClockThatBrings(lambda: [list(rig.org.write([late.pop()], lambda *told: None)) for _ in late[:1]])
+
+    SyncEngine(rig.org, rig.store, clock, rig.bus).push()
+
+    assert names(rig) == ["Acme", "Bolt", "Nut"]
+    assert (rig.store.changes(), rig.kinds(), rig.equal()) == ((), [], True)
+
+
+def test_a_create_whose_call_left_long_ago_is_sent_again_at_once(rig):
+    rig.org.lose_request()
+    rig.store.create("Account", {"Name": "Nut"})
+    rig.push()
+    rig.org.tick(60)
+    clock = ClockThatBrings(lambda: None)
+
+    SyncEngine(rig.org, rig.store, clock, rig.bus).push()
+
+    assert (names(rig), clock.waited) == (["Acme", "Bolt", "Nut"], 0.0)
+
+
 def test_a_lost_bulk_job_is_asked(rig):
     rig.org.bulk_from = 5
     rig.org.lose_answer()
@@ -582,6 +621,22 @@ def test_a_lost_bulk_job_is_asked(rig):
     rig.push()
 
     assert names(rig) == ["Acme", "Bolt", *(f"Nut {number}" for number in range(6))]
+    assert rig.equal()
+
+
+@pytest.mark.parametrize("rows", [0, 3, 6])
+def test_what_a_job_did_that_the_org_has_forgotten_is_looked_for(rig, rows):
+    rig.org.bulk_from = 5
+    rig.org.lose_answer(rows=rows)
+    for number in range(6):
+        rig.store.create("Account", {"Name": f"Nut {number}"})
+
+    rig.push()
+    rig.org.forget_jobs()
+    rig.push()
+
+    assert names(rig) == ["Acme", "Bolt", *(f"Nut {number}" for number in range(6))]
+    assert rig.store.changes() == ()
     assert rig.equal()
 
 
