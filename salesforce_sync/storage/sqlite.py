@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import astuple
+from contextlib import AbstractContextManager
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 
-import apsw
 import msgspec
 
-from salesforce_sync.errors import NotSynced, StoreTrouble
+from salesforce_sync.errors import NotSynced
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
@@ -23,8 +18,8 @@ from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, Settled, Wanted, is_local
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
-from salesforce_sync.models.run import READS_ALL, ObjectStatus, Problem, RunCounts, RunRecord, RunState
-from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord
+from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.sinks import Keep
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
@@ -35,8 +30,7 @@ from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.comparison import Comparer
-from salesforce_sync.storage.conditions import behind, condition, may_use_index, sort_key
-from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections, translated
+from salesforce_sync.storage.connections import Connections, translated
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.desk import Desk
 from salesforce_sync.storage.drafts import Drafts
@@ -46,15 +40,17 @@ from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
+from salesforce_sync.storage.migrate import migrate
 from salesforce_sync.storage.outbox import Outbox
+from salesforce_sync.storage.reading import Reading
+from salesforce_sync.storage.runs import Runs
+from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.signal_log import SignalLog
-from salesforce_sync.storage.watch import drop_triggers, give_triggers
+from salesforce_sync.storage.tables import Tables
+from salesforce_sync.storage.watch import give_triggers
 
 KEEPING = Keeping()
 KEEP = Keep()
-COUNTS_KEPT = 100
-INDEX_ROWS = 20_000
-"""Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
 
 
 class SqliteStore:
@@ -80,22 +76,24 @@ class SqliteStore:
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
+        self._indexes = SearchIndexes(self._connections)
+        self._tables = Tables(self._indexes)
+        self._reading = Reading(self._connections, self.schema, self._indexes)
+        self._runs = Runs(self._connections, clock.now)
         self.claims = Claims(path.with_name(f"{path.name}-pages"))
         self.log = SignalLog(self._connections, clock.now, keep)
         self.desk = Desk(self._connections, clock.now, self.log)
         take_out = self._comparer.take_out
         self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
-        self._migrate()
+        migrate(self._connections)
         self._schemas = SchemaCache(self._read_schemas)
-        self._indexed: set[tuple[str, str]] = set()
-        self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         with self._connections.writing() as db:
             before = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
-            gained = self._widen(db, schema)
+            gained = self._tables.widen(db, schema)
             moved = drift(None if before is None else decode_schema(before[1]), schema)
             if moved is not None:
                 self.log.write(db, moved)
@@ -105,43 +103,6 @@ class SqliteStore:
                 db.execute(sql.READ_ALL_AGAIN, (schema.name,))
         self._schemas.forget()
         return gained
-
-    def _widen(self, db: apsw.Connection, schema: ObjectSchema) -> tuple[str, ...]:
-        """Give the table what the schema has and it has not; the names of columns that are still to be filled."""
-        present = {name.casefold() for (name,) in db.execute(sql.columns_of(schema.name))}
-        if not present:
-            db.execute(sql.create_table(schema.name, schema.columns))
-            db.execute(sql.create_key(schema.name, schema.name))
-            db.execute(sql.FORGET_OBJECT, (schema.name,))  # somebody has dropped it: nothing of it is here
-            return ()
-        row = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
-        before = () if row is None else decode_schema(Adopted(*row).schema).columns
-        known = {field.name.casefold(): field for field in before}
-        for field in schema.columns:
-            if field.name.casefold() not in present:
-                db.execute(sql.add_column(schema.name, field))
-            elif _is_another(known.get(field.name.casefold()), field):
-                self._replace_column(db, schema, field)
-        # A field that was away and is back has its column still, but what changed meanwhile is not in it.
-        return tuple(
-            field.name
-            for field in schema.columns
-            if field.name.casefold() not in known or _is_another(known[field.name.casefold()], field)
-        )
-
-    def _replace_column(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
-        """A field of another type under the same name: the old column would bend its values."""
-        drop_triggers(db, schema.name)  # a column that they name cannot be replaced
-        db.execute(sql.drop_search_index(schema.name, field))
-        self._indexed.discard((schema.name, field.name))
-        try:
-            db.execute(sql.drop_column(schema.name, field.name))
-        except apsw.SQLError as error:
-            raise StoreTrouble(
-                f"{schema.name}.{field.name} has another type now, and its column cannot be replaced: {error}.",
-                hint="Drop the view, trigger or index that uses it, and sync again.",
-            ) from error
-        db.execute(sql.add_column(schema.name, field))
 
     def schema(self, object_name: str) -> ObjectSchema | None:
         return self._schemas.get(object_name)
@@ -197,8 +158,7 @@ class SqliteStore:
 
     def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
         merged = self._ingest.merge(self._known(object_name), checkpoint_limit, loss)
-        # A first load replaced the table, and with it the indexes.
-        self._indexed = {each for each in self._indexed if each[0] != merged.object_name}
+        self._indexes.forget(merged.object_name)
         return merged
 
     # ── what the stamp does not show ─────────────────────────────────────────────────────────────────────────────
@@ -224,7 +184,7 @@ class SqliteStore:
     def count_since(self, object_name: str, since: datetime) -> int:
         schema = self._known(object_name)
         assert schema.stamp is not None
-        self._give_index(schema, schema.field(schema.stamp))
+        self._indexes.give(schema, schema.field(schema.stamp))
         with self._connections.looking() as db:
             parameters = (format_datetime(since), schema.name)
             counted: int = db.execute(sql.count_since(schema, schema.stamp), parameters).get
@@ -381,28 +341,10 @@ class SqliteStore:
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def count_shown(self, object_name: str) -> int:
-        schema = self._known(object_name)
-        with self._connections.looking() as db:
-            counted: int = db.execute(sql.count_shown(schema)).get
-        return counted
+        return self._reading.count_shown(self._known(object_name))
 
     def count(self, object_name: str, filters: Sequence[Filter] = ()) -> int:
-        schema = self._known(object_name)
-        conditions, parameters = self._conditions(schema, filters)
-        with translated(self.path):
-            return self._counted(sql.count_matching(schema, conditions), parameters)
-
-    def _counted(self, statement: str, parameters: tuple[object, ...]) -> int:
-        """A count, kept as long as nothing in the file has changed: each page of a list tells how many there are."""
-        reader = self._connections.reader()
-        version = reader.pragma("data_version")
-        kept: tuple[object, dict[object, int]] | None = getattr(self._counts, "kept", None)
-        if kept is None or kept[0] != version or len(kept[1]) >= COUNTS_KEPT:
-            kept = self._counts.kept = version, {}
-        question = statement, parameters
-        if question not in kept[1]:
-            kept[1][question] = reader.execute(statement, parameters).get
-        return kept[1][question]
+        return self._reading.count(self._known(object_name), filters)
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
         statement = self._schemas.statement(object_name, sql.get)
@@ -414,88 +356,19 @@ class SqliteStore:
         return row
 
     def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
-        schema = self._known(object_name)
-        with self._connections.looking() as db:
-            found = db.execute(sql.select_ids(schema), (msgspec.json.encode(list(ids)).decode(),))
-            return {str(row[0]): row for row in found}
+        return self._reading.rows(self._known(object_name), ids)
 
     def scan(self, object_name: str, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
-        schema = self._known(object_name)
-        self._index_for(schema, filters)
-        conditions, parameters = self._conditions(schema, filters)
-        with translated(self.path):
-            return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+        return self._reading.scan(self._known(object_name), filters)
 
     def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
-        schema = self._known(object_name)
-        parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
-        with translated(self.path):
-            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+        return self._reading.scan_named(self._known(object_name), lookups)
 
-    def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
-        """The objects that are here and have a name, of those that the field may point to."""
-        found = (self.schema(name) for name in lookup.reference_to)
-        return tuple(each for each in found if each is not None and each.name_field is not None)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        with translated(self.path):
-            reader = self._connections.reader()
-            reader.execute("BEGIN")
-        # What fails in the block is its own: a file that it cannot write is not this one.
-        try:
-            yield
-        finally:
-            with translated(self.path):
-                reader.execute("END")
+    def snapshot(self) -> AbstractContextManager[None]:
+        return self._reading.snapshot()
 
     def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
-        schema = self._known(object_name)
-        field, down = schema.field(selection.sort), selection.descending
-        self._index_for(schema, selection.filters)
-        conditions, parameters = self._conditions(schema, selection.filters)
-        if selection.after is not None:
-            behind_it, values = behind(field, selection.after, descending=down)
-            conditions, parameters = [*conditions, behind_it], (*parameters, *values)
-        way = " DESC" if down else ""
-        order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
-        with translated(self.path):
-            statement = sql.select(schema, conditions, list(order), selection.fields)
-            return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
-
-    def _conditions(self, schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:
-        pairs = [condition(schema.field(each.field), each) for each in filters]
-        return [text for text, _ in pairs], tuple(itertools.chain.from_iterable(values for _, values in pairs))
-
-    def _index_for(self, schema: ObjectSchema, filters: Sequence[Filter]) -> None:
-        """Give a searched field of a large table its index, unless somebody is writing just now."""
-        for each in filters:
-            field = schema.field(each.field)
-            if may_use_index(field, each):
-                self._give_index(schema, field)
-
-    def _give_index(self, schema: ObjectSchema, field: Field) -> None:
-        if (schema.name, field.name) in self._indexed:
-            return
-        with self._connections.looking() as db:
-            if db.execute(sql.highest_row(schema.name)).get < INDEX_ROWS:
-                return
-        if self._connections.lock.acquire(blocking=False):
-            try:
-                self._create_index(schema, field)
-            finally:
-                self._connections.lock.release()
-
-    def _create_index(self, schema: ObjectSchema, field: Field) -> None:
-        writer = self._connections.writer
-        try:
-            writer.set_busy_timeout(0)
-            writer.execute(sql.create_search_index(schema.name, field))
-            self._indexed.add((schema.name, field.name))
-        except (apsw.BusyError, apsw.FullError):
-            return  # the search is only slower
-        finally:
-            writer.set_busy_timeout(BUSY_MILLISECONDS)
+        return self._reading.select(self._known(object_name), selection)
 
     def query(
         self, statement: str, limit: int, seconds: float = SECONDS
@@ -518,28 +391,18 @@ class SqliteStore:
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def record_run(self, run: RunRecord) -> None:
-        problem = run.problem
-        times = format_datetime(run.started), format_datetime(run.finished)
-        counts = astuple(run.counts)
-        reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
-        with self._connections.writing() as db:
-            db.execute(sql.RECORD_RUN, (run.run_id, run.object_name, run.state, *times, *counts, *reason))
-            db.execute(sql.KEEP_RUNS, (run.object_name,))
+        self._runs.record(run)
 
     def note_usage(self, used: int, limit: int) -> None:
-        with self._connections.writing() as db:
-            db.execute(sql.NOTE_USAGE, (used, limit, format_datetime(self._clock.now())))
+        self._runs.note_usage(used, limit)
 
     def usage(self) -> DayUsage | None:
-        with self._connections.looking() as db:
-            row = db.execute(sql.USAGE).fetchone()
-        return None if row is None else DayUsage(row[0], row[1], parse_datetime(row[2]))
+        return self._runs.usage()
 
     def status(self) -> tuple[ObjectStatus, ...]:
         names = {schema.name for schema in self._read_schemas()}
         with translated(self.path):
-            tried = [name for (name,) in self._connections.reader().execute(sql.OBJECTS_WITH_RUNS)]
-            names |= {name for name in tried if self.schema(name) is None}
+            names |= {name for name in self._runs.tried() if self.schema(name) is None}
             return tuple(self._status_of(name) for name in sorted(names))
 
     def _status_of(self, name: str) -> ObjectStatus:
@@ -548,15 +411,14 @@ class SqliteStore:
         live, dead = (0, 0) if schema is None else db.execute(sql.count_rows(schema)).get
         checkpoint = self.checkpoint(name)
         staging = db.execute(sql.STAGED, (name,)).fetchone()
-        run = db.execute(sql.LAST_RUN, (name,)).fetchone()
         ages = self.ages(name)
         return ObjectStatus(
             object_name=name,
             rows=live,
             tombstones=dead,
             checkpoint=None if checkpoint is None else checkpoint.until,
-            last_run=None if run is None else _run(run),
-            last_complete=_moment(db.execute(sql.LAST_COMPLETE, (name,)).get),
+            last_run=self._runs.last(name),
+            last_complete=self._runs.last_complete(name),
             staged_rows=0 if staging is None else staging[3],
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
@@ -576,29 +438,6 @@ class SqliteStore:
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _migrate(self) -> None:
-        scripts = sorted(
-            (each.name, each.read_text("utf-8"))
-            for each in resources.files("salesforce_sync.storage.migrations").iterdir()
-            if each.name.endswith(".sql")
-        )
-        if self._connections.writer.pragma("user_version") == len(scripts):
-            return
-        with self._connections.writing() as db:
-            version = db.pragma("user_version")
-            if version > len(scripts):
-                raise StoreTrouble(
-                    f"{self.path} was made by a newer version of salesforce-sync.", hint="Install that version."
-                )
-            if version == 0 and db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sync_org'").get:
-                raise StoreTrouble(
-                    f"{self.path} has lost its version: it was restored from a dump, which does not carry it.",
-                    hint=f"If this version made the dump, run in sqlite3: PRAGMA user_version = {len(scripts)};",
-                )
-            for _, script in scripts[version:]:
-                db.execute(script)
-            db.pragma("user_version", len(scripts))
-
     def close(self) -> None:
         self._connections.close()
 
@@ -612,20 +451,8 @@ class SqliteStore:
         return NotSynced.named(object_name, (schema.name for schema in self._schemas.all()))
 
 
-def _is_another(before: Field | None, field: Field) -> bool:
-    return before is not None and before.type is not field.type
-
-
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else parse_datetime(text)
-
-
-def _run(row: tuple[object, ...]) -> RunRecord:
-    run_id, name, state, started, finished, rows, inserted, updated, deleted, code, message, hint = row
-    problem = None if code is None else Problem(str(code), str(message), str(hint))
-    counts = RunCounts(*(int(str(each)) for each in (rows, inserted, updated, deleted)))
-    times = parse_datetime(str(started)), parse_datetime(str(finished))
-    return RunRecord(str(run_id), str(name), RunState(str(state)), *times, counts, problem)
 
 
 def _encode_schema(schema: ObjectSchema) -> str:

@@ -1,0 +1,143 @@
+"""`SFSync`, connecting: the login that is kept, the org that is spoken to, and whether it is the replica's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from salesforce_sync.app.wiring import Wiring
+from salesforce_sync.errors import NotConnected, WrongOrg
+from salesforce_sync.models.connection import Connection, Session
+from salesforce_sync.models.org_kind import OrgFacts
+from salesforce_sync.models.schema import ObjectSummary
+from salesforce_sync.ports import Usage
+
+if TYPE_CHECKING:
+    from salesforce_sync.api.client import SalesforceOrg
+    from salesforce_sync.storage.vault import Vault
+
+
+class Connecting(Wiring):
+    """The org at the other end; nobody logs in before something is asked of it."""
+
+    _org: SalesforceOrg | None = None
+    _about: OrgFacts | None = None
+    """What the connected org has said of itself, once it was asked."""
+    _harmless = False
+    """Whether the connected org is known as one that may be written to."""
+
+    def connect(self, connection: Connection, session: Session | None = None) -> str:
+        """Log in, and keep the connection if that works. Gives the instance URL. `LoginRefused` says why not.
+
+        With a session that the login has given already (a browser's), that one is tried and kept.
+        """
+        vault = self._vault()
+        org = self._open(connection, vault)
+        try:
+            session = org.login() if session is None else org.adopt(session)
+            self._check_org(org, connection)
+            kept = vault.load() if vault.holds(connection) else None
+            if kept is None or not kept.succeeds(connection):  # the login itself may have rotated the token
+                vault.save(connection)
+            vault.save_session(session)
+        except BaseException:
+            org.close()
+            raise
+        with self._lock:
+            previous, self._org = self._org, org
+            self._about, self._harmless = None, False
+        if previous is not None:
+            previous.close()
+        return session.instance_url
+
+    def _given_connection(self) -> Connection | None:
+        """What the settings say; None where they say no more than a part of the login that is kept (its client id)."""
+        if self.config.complete_method() is None:
+            kept = self._vault().load()
+            if kept is not None and self.config.agrees_with(kept):
+                return None
+        return self.config.connection()
+
+    def _connection(self) -> Connection | None:
+        given = self._given_connection()
+        if given is not None and given.refresh_token is None:
+            return given
+        kept = self._vault().load()
+        if given is not None and not (kept is not None and kept.succeeds(given)):
+            return given
+        return kept
+
+    @property
+    def connected_to(self) -> str | None:
+        """The address of the org that is connected; None without a connection."""
+        connection = self._connection()
+        return None if connection is None else connection.instance_url
+
+    def connected_org(self) -> SalesforceOrg:
+        """The org itself, for what no other method asks of it. `NotConnected` without a login."""
+        return self._connected()
+
+    def _connected(self) -> SalesforceOrg:
+        with self._lock:
+            if self._org is None:
+                connection = self._connection()
+                if connection is None:
+                    raise NotConnected(
+                        "No credentials for the org are known.",
+                        hint="Fill in .env (see .env.example) or run 'salesforce-sync connect'.",
+                    )
+                self._org = self._open(connection, self._keys_of(connection))
+            return self._org
+
+    def available(self) -> tuple[ObjectSummary, ...]:
+        """Every object that the org shows to the connected user. One API call."""
+        return self._connected().objects()
+
+    @property
+    def usage(self) -> Usage:
+        """API calls since this object was made, and what the org last said of the day's calls."""
+        return Usage() if self._org is None else self._org.usage
+
+    def _check_org(self, org: SalesforceOrg, connection: Connection | None) -> None:
+        """A database is a replica of one org: rows and checkpoints of another would be mixed into it."""
+        known, used = self._store.org(), connection or self._connection()
+        address = "" if used is None else used.instance_url
+        org_id = org.org_id() or (org.ask_org_id() if known is not None and known[1] != address else "")
+        if known is not None and org_id in ("", known[0]):
+            return
+        if known is not None and known[0]:
+            raise WrongOrg(
+                f"{self.config.storage.path} is a replica of org {known[0]} ({known[1]}), and this is org {org_id}.",
+                hint="Give this org a database of its own: another storage.path in config.yaml.",
+            )
+        self._store.remember_org(org_id, address)
+
+    def _keys_of(self, connection: Connection) -> Vault:
+        """The vault, holding this connection: a session that another login left there must not be used for it."""
+        vault = self._vault()
+        if not vault.holds(connection):
+            vault.save(connection)
+        return vault
+
+    def _open(self, connection: Connection, keys: Vault) -> SalesforceOrg:
+        # Imported here: reading the replica needs no HTTP client.
+        from salesforce_sync.api.client import SalesforceOrg
+
+        return SalesforceOrg(
+            connection,
+            api_version=self.config.salesforce.api_version,
+            work_dir=self._pages_dir(),
+            keys=keys,
+            clock=self._clock,
+            daily_calls=self.config.sync.api_calls_per_day,
+        )
+
+    def _vault(self) -> Vault:
+        from salesforce_sync.storage.vault import Vault
+
+        return Vault(self.config.storage.path, sync_key=self.config.credentials.sync_key)
+
+    def _disconnect(self) -> None:
+        with self._lock:
+            if self._org is not None:
+                self._org.close()
+                self._org = None

@@ -1,0 +1,66 @@
+"""`SFSync` and what waits for a person: conflicts, refused changes, and what is decided of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from salesforce_sync.app.wiring import Wiring
+from salesforce_sync.errors import Misuse, RecordNotFound
+from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
+
+
+class Inbox(Wiring):
+    """What waits for a person, and a person's decisions."""
+
+    def inbox(self) -> tuple[InboxItem, ...]:
+        """Conflicts, and changes that the org refused, oldest first."""
+        return self._store.inbox()
+
+    def inbox_count(self) -> int:
+        """How many items wait for a person."""
+        return self._store.count_inbox()
+
+    def inbox_item(self, number: int) -> InboxItem:
+        """The item of this number; `RecordNotFound` if there is none."""
+        found = next(iter(self._store.inbox(number - 1, 1)), None)
+        if found is None or found.number != number:
+            raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
+        return found
+
+    def resolve(self, number: int, resolution: Resolution) -> None:
+        """Carry out a decision on an inbox item. What it leaves to send goes with the next push."""
+        self._store.resolve(number, resolution)
+
+    def take(self, number: int, side: Side | str | None = None, /, **values: Any) -> None:
+        """Decide an item: for the side "org" or "local", or field by field: `take(3, phone="555-1234")`."""
+        collection = self.objects[self.inbox_item(number).object_name]
+        self.resolve(number, Resolution(None if side is None else _side(side), collection.stored(values) or None))
+
+    def drop(self, number: int) -> None:
+        """Give up the local edit of this item."""
+        self.resolve(number, dropped(self.inbox_item(number)))
+
+    def retry(self, number: int, *, allow_duplicates: bool = False) -> None:
+        """Let a refused change be sent again; with `allow_duplicates` past the org's duplicate rules."""
+        self.resolve(number, sent_again(self.inbox_item(number), allow_duplicates=allow_duplicates))
+
+    def retry_all(self, code: str) -> int:
+        """Let every change be sent again that was refused with this code of Salesforce's; gives how many there are."""
+        again = [each for each in self.inbox() if each.code.casefold() == code.casefold() and can_be_sent_again(each)]
+        for item in again:
+            self.resolve(item.number, sent_again(item))
+        return len(again)
+
+    def link(self, number: int, record_id: str, side: Side | str = Side.ORG) -> None:
+        """The new record of this item is that one, which the org has already: it is not created.
+
+        The org's values hold; with the side "local" those that were given here are sent.
+        """
+        self.resolve(number, Resolution(_side(side), link=record_id))
+
+
+def _side(named: str) -> Side:
+    try:
+        return Side(named.casefold())
+    except ValueError as error:
+        raise Misuse(f"There is no side {named!r}.", hint="Take 'org' or 'local'.") from error

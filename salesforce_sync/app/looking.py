@@ -1,0 +1,122 @@
+"""`SFSync`, looking: what is here, how fresh it is, and what the next sync will cost. No API call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from salesforce_sync.app.answers import Answer, Budget, Status
+from salesforce_sync.app.daemon import DaemonDesk
+from salesforce_sync.errors import FieldNotFound
+from salesforce_sync.models.run import ObjectStatus
+from salesforce_sync.models.usage import Rhythm, Work
+from salesforce_sync.settings import DEFAULT
+
+if TYPE_CHECKING:
+    from salesforce_sync.sync.schedule import Rules
+
+
+class Looking(DaemonDesk):
+    """The replica as it is now."""
+
+    def status(self) -> Status:
+        """What is here, how fresh it is, and how the last runs went. No API call."""
+        wanted = {name.casefold() for name in self.config.sync.objects}
+        known = tuple(
+            each
+            for each in self._store.status()
+            # A name that was only ever tried once, and is no object, is not shown for good.
+            if each.object_name.casefold() in wanted or self._store.schema(each.object_name) is not None
+        )
+        rules = self._rules()
+        shown = tuple(self._without_refresh(each, rules) for each in known)
+        waiting = self._store.count_changes(), self._store.count_inbox()
+        told = self.config.storage.path, self.connected_to, shown, self.budget(), *waiting
+        return Status(*told, self.warnings(), self.daemon_state(), self.sinks())
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the settings name and the replica does not know, as far as it can tell: it has no effect."""
+        wanted = {name.casefold() for name in self.config.sync.objects}
+        told = []
+        for name in self.config.sync.conflicts:
+            object_name, _, field = name.partition(".")
+            schema = self._store.schema(object_name)
+            if name == DEFAULT or (schema is None and object_name in wanted):
+                continue
+            if schema is None:
+                told.append(f"sync.conflicts names {name}: no object {object_name} is synced here.")
+            elif field and field not in {each.name.casefold() for each in schema.columns}:
+                known = [each.name for each in schema.columns]
+                told.append(f"sync.conflicts names {name}: {FieldNotFound.named(field, schema.name, known)}")
+        return tuple(told)
+
+    def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
+        """An object that has nothing to refresh has no age of a refresh."""
+        from salesforce_sync.sync.schedule import stampless_fields
+
+        schema = self._store.schema(each.object_name)
+        refreshes = schema is not None and stampless_fields(schema, rules)
+        return each if refreshes else replace(each, refreshed_at=None)
+
+    def budget(self, *objects: str) -> Budget:
+        """The day's API calls, and what the next sync of these objects, or the configured ones, will cost."""
+        from salesforce_sync.api import budget
+        from salesforce_sync.sync.schedule import near_the_wall
+
+        told, settings, rules = self._store.usage(), self.config.sync, self._rules()
+        works = [self._work(name, rules) for name in objects or settings.objects]
+        used, limit, told_at = (None, None, None) if told is None else (told.used, told.limit, told.at)
+        ceiling = settings.api_calls_per_day if limit is None else min(limit, settings.api_calls_per_day)
+        interval = timedelta(minutes=settings.interval_minutes)
+        return Budget(
+            self.usage.spent,
+            used,
+            limit,
+            ceiling,
+            None if used is None else budget.left(used, ceiling),
+            told_at,
+            near_the_wall(used, ceiling),
+            budget.forecast(works),
+            budget.day(works, self._rhythm(works)),
+            interval,
+        )
+
+    def _work(self, name: str, rules: Rules) -> Work:
+        """What the next sync does with this object."""
+        from salesforce_sync.sync.schedule import refresh_is_due, stampless_fields, verify_is_due
+
+        schema = self._store.schema(name)
+        checkpoint = None if schema is None else self._store.checkpoint(schema.name)
+        if schema is None or checkpoint is None:
+            return Work(name if schema is None else schema.name, None)
+        ages, now = self._store.ages(schema.name), self._clock.now()
+        refreshes = bool(stampless_fields(schema, rules))
+        return Work(
+            schema.name,
+            self._store.count(schema.name),
+            polled=checkpoint.until is not None,
+            reads_all=checkpoint.until is None,
+            refreshes=refreshes,
+            refresh_is_due=refreshes and refresh_is_due(ages, rules, now),
+            proof_is_due=verify_is_due(ages, rules, now),
+        )
+
+    def _rhythm(self, works: Iterable[Work]) -> Rhythm:
+        settings, rules = self.config.sync, self._rules()
+        intervals = {each.object_name: timedelta(minutes=settings.minutes(each.object_name)) for each in works}
+        default = timedelta(minutes=settings.interval_minutes)
+        return Rhythm(default, rules.verify_every, rules.refresh_every, intervals)
+
+    def query(self, sql: str, limit: int = 1000, seconds: float = 30.0) -> Answer:
+        """Run a read-only SQL statement on the replica; at most `limit` rows.
+
+        `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
+        """
+        columns, rows = self._store.query(sql, limit + 1, seconds)
+        return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
+
+    def mark(self) -> int:
+        """A number that is another one once anything in the database has changed, by whatever process."""
+        return self._store.mark()

@@ -1,0 +1,129 @@
+"""`SFSync`, syncing: the engine with all that it needs, and its runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from salesforce_sync.app.production import ProductionGuard
+from salesforce_sync.app.telling import Telling
+from salesforce_sync.errors import SyncError, WrongOrg
+from salesforce_sync.models.proof import Proof
+from salesforce_sync.models.run import Run
+from salesforce_sync.ports import Org
+
+if TYPE_CHECKING:
+    from salesforce_sync.sync.engine import SyncEngine
+    from salesforce_sync.sync.follow import Follower, Pace
+    from salesforce_sync.sync.schedule import Rules
+
+log = logging.getLogger("salesforce_sync.app")
+
+
+class Syncing(ProductionGuard, Telling):
+    """Pull, push, verify, and what follows the org's change events."""
+
+    _followers: tuple[Follower, ...] = ()
+
+    def sync(self, *objects: str, accept_loss: Iterable[str] = (), stop: threading.Event | None = None) -> Run:
+        """Pull these objects, or the configured ones, then push every edit, and tell the signals.
+
+        The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
+        more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page.
+        """
+        with self._told():
+            return self._engine(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
+
+    def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
+        """Pull as `sync` does, and push nothing."""
+        with self._told():
+            return self._engine().pull(objects or self.config.sync.objects, frozenset(accept_loss))
+
+    def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
+        """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
+
+        Gives the run and the proofs of the objects that could be compared.
+        """
+        names = objects or tuple(self.objects) or self.config.sync.objects
+        with self._told():
+            run = self._engine().verify(names, frozenset(accept_loss))
+        proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
+        return run, tuple(proof for proof in proofs if proof is not None)
+
+    def _engine(self, stop: threading.Event | None = None) -> SyncEngine:
+        org = self._connected()
+        try:
+            self._check_org(org, None)
+        except WrongOrg:
+            raise
+        except SyncError as error:
+            if self._has_moved():
+                raise  # what is edited here must not be written to an org that may be another one
+            log.info("The org could not be recognised yet: %s", error.message)  # the run will meet it, and tell
+        return self._offline_engine(stop)
+
+    def _has_moved(self) -> bool:
+        """Whether the connection leads to another address than the one that the replica came from."""
+        known, used = self._store.org(), self._connection()
+        return known is not None and used is not None and known[1] != used.instance_url
+
+    def _offline_engine(self, stop: threading.Event | None = None) -> SyncEngine:
+        from salesforce_sync.sync.engine import SyncEngine
+        from salesforce_sync.sync.stopping import StoppableOrg
+
+        org: Org = StoppableOrg(self._connected(), self._stop, self._check_may_write)
+        if stop is not None:
+            org = StoppableOrg(org, stop)
+        return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
+
+    def follow(self, pace: Pace | None = None) -> Follower:
+        """What merges change events as they come; `start(*objects)` and `stop` it. Each object's first sync is made
+        first. Needs the extra `cdc`.
+
+        `sync.events` says which objects are meant to be followed: `followed_objects`.
+        """
+        from salesforce_sync.sync.follow import Follower
+        from salesforce_sync.sync.stopping import StoppableOrg
+
+        self._engine()  # is it the org of this replica?
+        connected = self._connected()
+        events = connected.events(self.config.salesforce.events_url, self._store.schema)
+        org = StoppableOrg(connected, self._stop)
+
+        def catch_up(names: Sequence[str]) -> set[str]:
+            return self._catch_up(names)
+
+        follower = Follower(events, org, self._store, self._clock, self._bus, catch_up, pace)
+        with self._lock:
+            self._followers = (*self._followers, follower)
+        return follower
+
+    def _catch_up(self, names: Sequence[str]) -> set[str]:
+        """Pull what change events have left unsure; gives the objects that are complete."""
+        return {each.object_name for each in self.pull(*names).objects if each.problem is None}
+
+    @property
+    def followed_objects(self) -> tuple[str, ...]:
+        """The objects whose change events are to be followed, by the settings."""
+        wanted = self.config.sync.events
+        return (self.config.sync.objects if wanted else ()) if isinstance(wanted, bool) else wanted
+
+    def _rules(self) -> Rules:
+        from salesforce_sync.models.change import LossLimit
+        from salesforce_sync.sync.schedule import Rules
+
+        settings = self.config.sync
+        return Rules(
+            overlap=timedelta(minutes=settings.overlap_minutes),
+            loss=LossLimit(settings.max_loss_percent / 100),
+            verify_every=timedelta(hours=settings.verify_hours) if settings.verify_hours else None,
+            refresh_every=timedelta(hours=settings.refresh_hours) if settings.refresh_hours else None,
+            refreshed=settings.refresh_fields,
+        )
+
+    def _end_following(self) -> None:
+        for follower in self._followers:
+            follower.stop()

@@ -1,0 +1,33 @@
+"""The steps from each version of the file to the next: `migrations/*.sql`, in their order."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from salesforce_sync.errors import StoreTrouble
+from salesforce_sync.storage.connections import Connections
+
+
+def migrate(connections: Connections) -> None:
+    """Bring the file to this version; `StoreTrouble` where it cannot be brought there."""
+    scripts = sorted(
+        (each.name, each.read_text("utf-8"))
+        for each in resources.files("salesforce_sync.storage.migrations").iterdir()
+        if each.name.endswith(".sql")
+    )
+    if connections.writer.pragma("user_version") == len(scripts):
+        return
+    with connections.writing() as db:
+        version = db.pragma("user_version")
+        if version > len(scripts):
+            raise StoreTrouble(
+                f"{connections.path} was made by a newer version of salesforce-sync.", hint="Install that version."
+            )
+        if version == 0 and db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sync_org'").get:
+            raise StoreTrouble(
+                f"{connections.path} has lost its version: it was restored from a dump, which does not carry it.",
+                hint=f"If this version made the dump, run in sqlite3: PRAGMA user_version = {len(scripts)};",
+            )
+        for _, script in scripts[version:]:
+            db.execute(script)
+        db.pragma("user_version", len(scripts))

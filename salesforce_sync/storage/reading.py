@@ -1,0 +1,104 @@
+"""Reading rows: counted, by their ids, in their order, filtered and page by page."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.ports import Filter, Selection
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.conditions import behind, condition, sort_key
+from salesforce_sync.storage.connections import Connections, translated
+from salesforce_sync.storage.search_index import SearchIndexes
+
+COUNTS_KEPT = 100
+
+
+class Reading:
+    """The reading part of the SQLite store; `ports.Store` says what each call promises."""
+
+    def __init__(
+        self, connections: Connections, schemas: Callable[[str], ObjectSchema | None], indexes: SearchIndexes
+    ) -> None:
+        self._connections = connections
+        self._schemas = schemas
+        self._indexes = indexes
+        self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
+
+    def count_shown(self, schema: ObjectSchema) -> int:
+        with self._connections.looking() as db:
+            counted: int = db.execute(sql.count_shown(schema)).get
+        return counted
+
+    def count(self, schema: ObjectSchema, filters: Sequence[Filter] = ()) -> int:
+        conditions, parameters = _conditions(schema, filters)
+        with translated(self._connections.path):
+            return self._counted(sql.count_matching(schema, conditions), parameters)
+
+    def _counted(self, statement: str, parameters: tuple[object, ...]) -> int:
+        """A count, kept as long as nothing in the file has changed: each page of a list tells how many there are."""
+        reader = self._connections.reader()
+        version = reader.pragma("data_version")
+        kept: tuple[object, dict[object, int]] | None = getattr(self._counts, "kept", None)
+        if kept is None or kept[0] != version or len(kept[1]) >= COUNTS_KEPT:
+            kept = self._counts.kept = version, {}
+        question = statement, parameters
+        if question not in kept[1]:
+            kept[1][question] = reader.execute(statement, parameters).get
+        return kept[1][question]
+
+    def rows(self, schema: ObjectSchema, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        with self._connections.looking() as db:
+            found = db.execute(sql.select_ids(schema), (msgspec.json.encode(list(ids)).decode(),))
+            return {str(row[0]): row for row in found}
+
+    def scan(self, schema: ObjectSchema, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
+        self._indexes.serve(schema, filters)
+        conditions, parameters = _conditions(schema, filters)
+        with translated(self._connections.path):
+            return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+
+    def scan_named(self, schema: ObjectSchema, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
+        with translated(self._connections.path):
+            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+
+    def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
+        """The objects that are here and have a name, of those that the field may point to."""
+        found = (self._schemas(name) for name in lookup.reference_to)
+        return tuple(each for each in found if each is not None and each.name_field is not None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with translated(self._connections.path):
+            reader = self._connections.reader()
+            reader.execute("BEGIN")
+        # What fails in the block is its own: a file that it cannot write is not this one.
+        try:
+            yield
+        finally:
+            with translated(self._connections.path):
+                reader.execute("END")
+
+    def select(self, schema: ObjectSchema, selection: Selection) -> list[tuple[object, ...]]:
+        field, down = schema.field(selection.sort), selection.descending
+        self._indexes.serve(schema, selection.filters)
+        conditions, parameters = _conditions(schema, selection.filters)
+        if selection.after is not None:
+            behind_it, values = behind(field, selection.after, descending=down)
+            conditions, parameters = [*conditions, behind_it], (*parameters, *values)
+        way = " DESC" if down else ""
+        order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
+        with translated(self._connections.path):
+            statement = sql.select(schema, conditions, list(order), selection.fields)
+            return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
+
+
+def _conditions(schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:
+    pairs = [condition(schema.field(each.field), each) for each in filters]
+    return [text for text, _ in pairs], tuple(itertools.chain.from_iterable(values for _, values in pairs))
