@@ -56,6 +56,8 @@ class Tally:
     """What was counted of one object."""
 
     unchanged: int = 0
+    unread: int = 0
+    """The first row that was exported, and whose Id cannot be read any more."""
     contents: dict[str, int] = field(default_factory=dict)
 
 
@@ -130,6 +132,9 @@ class Comparison:
             problem = f"Change says {word[:40]!r}. Write {', '.join(CHANGES[:-1])} or {CHANGES[-1]}, or empty it."
             self._wrong(place, _plain_id(id_cell), problem)
         elif word == NEW or id_cell is None or id_cell == "" or own_name(id_cell):
+            if word == DELETE:
+                self._wrong(place, "", "Change says delete, and the row has no Id. Write the Id, or delete the row.")
+                return None
             self._new(place, copied=mark is not None, as_new=word == NEW)
         else:
             return self._identified(place, mark, delete=word == DELETE)
@@ -140,6 +145,8 @@ class Comparison:
             record_id = _record_id(place.cells[ID])
         except Misuse as error:
             self._wrong(place, "", f"Id: {error.message} {error.hint}".rstrip())
+            tally = self._tallies[place.schema.name]
+            tally.unread = tally.unread or (place.row if mark is not None else 0)
             return None
         if mark is None:
             why = f"This row was not exported. To make a new record, empty its Id; to change {record_id}, export it."
@@ -278,11 +285,22 @@ class Comparison:
         gone = (part.entry.record_count or 0) - self._ledger.seen(name)
         if gone <= 0:
             return
-        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
-        certain = not delete or sum(1 for _ in islice(self._candidates(part), gone + 1)) <= gone
+        why = self._why_not_certain(part, gone) if delete else ""
         for row in self._candidates(part):
-            change = self._removed(part, row, delete=delete and certain)
-            self._ledger.put(change if certain else _spoilt(change))
+            change = self._removed(part, row, delete=delete and not why)
+            self._ledger.put(_spoilt(change, why) if why else change)
+
+    def _why_not_certain(self, part: ObjectPart, gone: int) -> str:
+        """Why it cannot be known which rows are gone; '' if it can."""
+        if unread := self._tallies[part.schema.name].unread:
+            # The record of that row has no row that can be told, and is not to be deleted for that.
+            return f"The Id in row {unread} cannot be read, so which rows are gone is not known. Mend it"
+        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
+        if sum(1 for _ in islice(self._candidates(part), gone + 1)) > gone:
+            return (
+                "More records have no row than rows are gone, so which were exported is not known. Delete it by its row"
+            )
+        return ""
 
     def _candidates(self, part: ObjectPart) -> Iterator[dict[str, Stored]]:
         """Records that have no row, and were here at the export as far as their times tell."""
@@ -417,9 +435,8 @@ class Comparison:
         )
 
 
-def _spoilt(change: RowChange) -> RowChange:
-    why = "More records have no row than rows are gone, so which were exported is not known. Delete it by its row."
-    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(why),))
+def _spoilt(change: RowChange, why: str) -> RowChange:
+    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(f"{why}."),))
 
 
 def spoil_lacking(ledger: Ledger, why: str) -> None:
@@ -460,4 +477,8 @@ def _plain(cell: Cell) -> str:
 
 
 def _plain_id(cell: Cell) -> str:
-    return cell.strip() if isinstance(cell, str) else ""
+    """The id in the form that the replica has it in; '' if it is none."""
+    try:
+        return _record_id(cell)
+    except Misuse:
+        return ""

@@ -529,6 +529,39 @@ def test_a_missing_row_deletes_nothing_once_old_records_have_come_into_sight(sto
     assert "which were exported is not known" in found[0].message
 
 
+@pytest.mark.parametrize(("written", "problem"), [(str.lower, "letter case"), (lambda _: 12, "is no id")])
+def test_a_row_whose_id_cannot_be_read_deletes_no_record(store, book, written, problem):
+    typed(book, record_id=BOLT, Id=written(BOLT))
+
+    found = changes(store, book, delete_missing=True)
+
+    assert {each.kind for each in found} == {Kind.PROBLEM}
+    assert problem in found[0].message
+    assert found[1].record_id == BOLT
+    assert "The Id in row 3 cannot be read" in found[1].message
+
+
+@pytest.mark.parametrize("word", ["skip", "remove"])
+def test_a_row_that_is_left_alone_deletes_no_record_however_its_id_is_written(store, book, word):
+    typed(book, record_id=BOLT, Id=f" {BOLT[:15]}", Change=word)
+
+    found = changes(store, book, delete_missing=True)
+
+    assert [each for each in found if each.kind is not Kind.PROBLEM] == []
+
+
+def test_blanks_around_an_id_do_not_matter(store, book):
+    typed(book, Id=f"\u00a0{ACME} ", Phone="2")
+
+    assert (change(store, book).record_id, change(store, book).cells[0].new) == (ACME, "2")
+
+
+def test_the_word_delete_in_a_row_without_an_id_makes_no_record(store, book):
+    added(book, Name="Nova", Change="delete")
+
+    assert "the row has no Id" in told(store, book)
+
+
 def test_the_word_delete_deletes_the_record(store, book):
     typed(book, Change="DELETE")
 
