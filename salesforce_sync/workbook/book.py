@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from salesforce_sync.workbook.cells import Cell
 from salesforce_sync.workbook.incoming import Row
 from salesforce_sync.workbook.layout import (
     ID,
+    LISTS,
     METADATA,
     ROW,
     Metadata,
@@ -51,6 +53,9 @@ def read_facts(reader: WorkbookReader, org_id: str) -> Metadata:
         raise ForeignWorkbook(f"{name}: {error.message}", hint=error.hint or AGAIN) from error
     except (ValueError, TypeError) as error:
         raise ForeignWorkbook(f"{name}: {METADATA} was edited and cannot be understood.", hint=AGAIN) from error
+    if not metadata.export_id:
+        # New rows are remembered by it: those of another workbook without one would be taken for them.
+        raise ForeignWorkbook(f"{name}: {METADATA} does not say which export this was.", hint=AGAIN)
     if org_id and metadata.org_id and org_id != metadata.org_id:
         raise ForeignWorkbook(
             f"{name} was exported from org {metadata.org_id}, and this is a replica of org {org_id}.",
@@ -79,7 +84,30 @@ def _names(reader: WorkbookReader) -> tuple[str, ...]:
 
 def parts_of(reader: WorkbookReader, metadata: Metadata, store: Store) -> tuple[ObjectPart, ...]:
     """The objects of the workbook, in its order; `ForeignWorkbook` where one cannot be understood any more."""
+    _check_told_once(reader, [each.object_name for each in metadata.entries])
+    _check_told_once(reader, [sheet for each in metadata.entries for sheet in each.sheets])
     return tuple(_part(reader, entry, store) for entry in metadata.entries if entry.sheets)
+
+
+def _check_told_once(reader: WorkbookReader, names: Sequence[str]) -> None:
+    twice = [name for name, times in Counter(each.casefold() for each in names).items() if times > 1]
+    if twice:
+        raise ForeignWorkbook(f"{reader.package.path.name}: {METADATA} tells of {', '.join(twice)} twice.", hint=AGAIN)
+
+
+def unread_copies(reader: WorkbookReader, parts: Sequence[ObjectPart]) -> list[str]:
+    """The names of sheets that are none of the export's, and look as if what is written there were to be read."""
+    read = {sheet.part for part in parts for sheet in part.sheets}
+    others = [each for each in reader.sheets if each.part not in read and each.name not in (METADATA, LISTS)]
+    return [each.name for each in others if _looks_exported(reader, each, parts)]
+
+
+def _looks_exported(reader: WorkbookReader, sheet: Sheet, parts: Sequence[ObjectPart]) -> bool:
+    called = sheet.name.rpartition(" (")[0].casefold()
+    if called in {part.schema.name.casefold() for part in parts}:
+        return True
+    first = next(reader.rows(sheet), (0, {}))
+    return {ID, ROW} <= set(first[1].values())
 
 
 def _part(reader: WorkbookReader, entry: ObjectEntry, store: Store) -> ObjectPart:

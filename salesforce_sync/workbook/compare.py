@@ -14,7 +14,7 @@ from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Filter, Store
 from salesforce_sync.workbook.bases import find_base, has_hash
-from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns
+from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns, unread_copies
 from salesforce_sync.workbook.cells import Cell, read_row_mark
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Counts, Kind, Reference, RowChange
 from salesforce_sync.workbook.incoming import Row
@@ -36,6 +36,7 @@ from salesforce_sync.workbook.typed import External, own_name
 
 BATCH: Final = 200
 SEEN_BATCH: Final = 1_000
+_MOVE: Final = "Write its rows on the sheet of their object."
 
 Tell = Callable[[str, int, int], None]
 """Told of an object: rows compared so far, of how many."""
@@ -73,6 +74,8 @@ class Comparison:
 
     def run(self, reader: WorkbookReader, parts: Sequence[ObjectPart], *, delete_missing: bool) -> tuple[Counts, ...]:
         """Compare every row; gives the counts of each object."""
+        for name in unread_copies(reader, parts):
+            self.notes.append(f"Sheet {name!r} is none of the export's: nothing of it is read. {_MOVE}")
         for part in parts:
             self._tallies[part.schema.name] = Tally()
             for sheet in part.sheets:

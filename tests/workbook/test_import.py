@@ -611,6 +611,22 @@ def refusal(store, path, **more):
     return caught.value
 
 
+@pytest.mark.parametrize(("title", "told"), [("My copy", True), ("account (2)", True), ("History", False)])
+def test_a_sheet_that_seems_to_be_one_of_the_export_is_told_if_it_is_not_read(store, book, title, told):
+    made = openpyxl.load_workbook(book)
+    page = made.copy_worksheet(made["Account"]) if title == "My copy" else made.create_sheet()
+    page.title = title
+    page["D2"] = "An edit that nobody would hear of"
+    made.save(book)
+
+    with preview_of(store, book) as preview:
+        assert preview.empty
+        assert [note for note in preview.notes if repr(title) in note and "nothing of it is read" in note] == list(
+            preview.notes
+        )
+        assert bool(preview.notes) is told
+
+
 def test_a_header_that_was_renamed_is_told(store, book):
     def rename(page):
         put(page, row_of(page, ACME), Phone="2")
@@ -635,6 +651,24 @@ def test_a_workbook_without_its_metadata_is_refused(store, book):
     made.save(book)
 
     assert "_Metadata" in refusal(store, book).message
+
+
+@pytest.mark.parametrize(
+    ("edited", "why"),
+    [
+        (lambda page: setattr(page["A3"], "value", page["A2"].value), "account twice"),
+        (lambda page: setattr(page["E3"], "value", page["E2"].value), "account twice"),
+        (lambda page: setattr(_fact(page, "Export Id"), "value", None), "which export"),
+    ],
+)
+def test_a_workbook_whose_metadata_were_edited_is_refused(store, book, edited, why):
+    edit(book, edited, "_Metadata")
+
+    assert why in refusal(store, book).message
+
+
+def _fact(page, name):
+    return next(page.cell(row, 2) for row in range(1, page.max_row + 1) if page.cell(row, 1).value == name)
 
 
 def test_a_renamed_sheet_is_refused_by_its_name(store, book):
