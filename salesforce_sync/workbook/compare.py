@@ -28,6 +28,7 @@ from salesforce_sync.workbook.rows_back import (
     content_name,
     deleted_row,
     edited_row,
+    edited_since,
     field_cells,
     new_row,
     problem_row,
@@ -183,7 +184,7 @@ class Comparison:
     def _note(self, change: RowChange, read: Read) -> None:
         """Into the ledger, with what is to be looked up once every row is known."""
         change = self._of_right_objects(change)
-        known = self._known(change)
+        known = self._known(change, read)
         self._ledger.put(change if known is None else known, looks=bool(read.references or read.externals))
         if change.kind is Kind.NEW:
             schema = self._store.schema(change.object_name)
@@ -211,13 +212,18 @@ class Comparison:
         found = [None if (schema := self._store.schema(name)) is None else schema.key_prefix for name in objects]
         return {each for each in found if each} if all(found) else set()
 
-    def _known(self, change: RowChange) -> RowChange | None:
-        """The same, if an import before this one has made its record."""
+    def _known(self, change: RowChange, read: Read) -> RowChange | None:
+        """The same, if an import before this one has made its record; a problem if it was edited after that."""
         if change.kind is not Kind.NEW:
             return None
         key = draft_name(self._metadata.export_id, change.name)
         made = self._store.drafted([key]).get(key)
-        return None if made is None else replace(change, kind=Kind.KNOWN, record_id=made)
+        if made is None:
+            return None
+        schema = self._store.schema(change.object_name)
+        assert schema is not None
+        edited = edited_since(change, read, schema, self._store.known_values(change.object_name, made))
+        return replace(change, kind=Kind.PROBLEM if edited else Kind.KNOWN, record_id=made, problems=edited)
 
     def _exported(self, part: ObjectPart, rows: Sequence[Exported]) -> None:
         """Rows that were exported and are not as they were: against the values that are known of their records."""

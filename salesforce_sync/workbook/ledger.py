@@ -73,8 +73,8 @@ class Ledger:
         what = (change.kind, change.object_name, change.record_id, change.name, change.sheet, change.row, body)
         self._db.execute(_PUT, (*what, len(change.cells), looks))
         number = self._db.last_insert_rowid()
-        if change.name and change.kind is not Kind.PROBLEM:
-            made = change.record_id if change.kind is Kind.KNOWN else None
+        if change.name and (change.kind is not Kind.PROBLEM or change.record_id):
+            made = change.record_id or None  # there is a record already, whatever is wrong with its row
             named = (change.name, number, change.object_name, made)
             self._db.execute("INSERT OR IGNORE INTO named VALUES (?, ?, ?, ?)", named)
         for reference in change.references:

@@ -346,6 +346,29 @@ def test_applying_twice_changes_nothing_more(store, book):
     assert store.count("Account") == 3
 
 
+def test_a_new_row_that_was_edited_after_it_was_taken_in_comes_back(store, book):
+    added(book, Name="Nova", Id="new:n", Phone="1")
+    added(book, "Contact", LastName="Roe", AccountId="new:n")
+    apply_to(store, book)
+    edit(book, lambda page: put(page, row_of(page, "new:n"), Phone="2"), "Account")
+
+    found = changes(store, book)
+
+    assert [(each.kind, each.object_name) for each in found] == [(Kind.PROBLEM, "Account"), (Kind.KNOWN, "Contact")]
+    assert [(each.field, each.message.split(".")[0]) for each in found[0].problems] == [
+        ("Phone", "was edited after the row was taken in")
+    ]
+
+
+def test_a_new_row_whose_record_was_changed_after_it_was_taken_in_is_known(store, book):
+    added(book, Name="Nova", Id="new:n", Phone="1")
+    apply_to(store, book)
+    push(store, Account=NEW)
+    arrive(store, ACCOUNT, row(ACCOUNT, NEW, TWO, Name="Nova 2", Phone="3"))
+
+    assert change(store, book).kind is Kind.KNOWN
+
+
 # ── rows in and out ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
