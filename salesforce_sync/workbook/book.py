@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from salesforce_sync.errors import ForeignWorkbook, Misuse, near
-from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.cells import Cell
 from salesforce_sync.workbook.incoming import Row
@@ -30,12 +30,18 @@ AGAIN = "Export the workbook again."
 
 @dataclass(frozen=True, slots=True)
 class ObjectPart:
-    """One object of the workbook: its sheets, and its fields in the order of the rows' hashes."""
+    """One object of the workbook: its sheets, and its fields in the order of the rows' hashes.
+
+    A field that the org has lost since, or that has another type there, is as it was at the export, and read-only: its
+    cells tell what was exported, and what is written into them cannot be taken in.
+    """
 
     entry: ObjectEntry
     schema: ObjectSchema
     fields: tuple[Field, ...]
     sheets: tuple[Sheet, ...]
+    drifted: tuple[str, ...] = ()
+    """The fields that are not in the org any more as they were."""
 
 
 def read_facts(reader: WorkbookReader, org_id: str) -> Metadata:
@@ -118,12 +124,26 @@ def _part(reader: WorkbookReader, entry: ObjectEntry, store: Store) -> ObjectPar
             hint=f"Run 'salesforce-sync sync {entry.object_name}', and export the workbook again.",
         )
     gone = [name for name in entry.fields if not schema.has(name)]
-    if gone:
+    if gone and not entry.types:
         raise ForeignWorkbook(
             f"{entry.object_name} has lost the field {', '.join(gone)} in the org since the export.", hint=AGAIN
         )
     sheets = tuple(_sheet(reader, entry, name) for name in entry.sheets)
-    return ObjectPart(entry, schema, tuple(schema.field(name) for name in entry.fields), sheets)
+    types = entry.types or ("",) * len(entry.fields)
+    fields = tuple(_field(schema, *told) for told in zip(entry.fields, types, strict=True))
+    drifted = tuple(each.name for each in fields if not schema.has(each.name) or schema.field(each.name) is not each)
+    return ObjectPart(entry, schema, fields, sheets, drifted)
+
+
+def _field(schema: ObjectSchema, name: str, kind: str) -> Field:
+    """The field, as it was at the export."""
+    now = schema.field(name) if schema.has(name) else None
+    if now is not None and now.type.value == (kind or now.type.value):
+        return now
+    try:
+        return Field(name, name, FieldType(kind), kind)
+    except ValueError as error:
+        raise ForeignWorkbook(f"{METADATA} tells a type that there is not: {kind[:40]!r}.", hint=AGAIN) from error
 
 
 def _sheet(reader: WorkbookReader, entry: ObjectEntry, name: str) -> Sheet:

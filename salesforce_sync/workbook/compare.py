@@ -78,6 +78,8 @@ class Comparison:
         for name in unread_copies(reader, parts):
             self.notes.append(f"Sheet {name!r} is none of the export's: nothing of it is read. {_MOVE}")
         for part in parts:
+            if part.drifted:
+                self.notes.append(f"{part.schema.name}: {_drift(part)}. Edits of it are not taken in.")
             self._tallies[part.schema.name] = Tally()
             for sheet in part.sheets:
                 self._sheet(reader, part, sheet)
@@ -251,13 +253,17 @@ class Comparison:
             if not row.delete and edited_row(row.place, part.fields, here, here) is None:
                 return None
             why = "The record has changed since the export, and what it was then is not known here any more."
+            if part.drifted:
+                why = f"{why[:-1]}; or it was edited where it cannot be: {_drift(part)}."
             return self._problem(row, f"{why} Export again, and edit that.")
         if row.delete:
             return self._deletion(part, row, base, here)
         found = edited_row(row.place, part.fields, base, here)
         if found is not None and here.get("IsDeleted"):
             return self._problem(row, "The record was deleted since the export.")
-        return None if found is None else (replace(found[0], record_id=row.record_id), found[1])
+        if found is None:
+            return None
+        return replace(found[0], record_id=row.record_id, base=_sound(part, base)), found[1]
 
     def _problem(self, row: Exported, why: str) -> tuple[RowChange, Read]:
         return problem_row(row.place, row.record_id, why), Read()
@@ -265,6 +271,7 @@ class Comparison:
     def _base(self, part: ObjectPart, row: Exported) -> dict[str, Stored] | None:
         """The row as it was exported, with the ids that its records have now."""
         known = self._store.known_values(part.schema.name, row.record_id)
+        known = {name: values for name, values in known.items() if name not in part.drifted}
         for each in part.fields:
             cell = row.place.cells.get(each.name)
             if each.type in (FieldType.ID, FieldType.REFERENCE) and isinstance(cell, str) and is_local(cell):
@@ -284,7 +291,7 @@ class Comparison:
             return None
         if not part.schema.deletable:
             return self._problem(row, f"{part.schema.name} records cannot be deleted by the connected user.")
-        return deleted_row(row.place, row.record_id, base), Read()
+        return deleted_row(row.place, row.record_id, _sound(part, base)), Read()
 
     # ── rows that are gone ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -442,6 +449,15 @@ class Comparison:
             )
             for name, kinds in found.items()
         )
+
+
+def _drift(part: ObjectPart) -> str:
+    return f"{', '.join(part.drifted)}: not in the org any more, or of another type there since the export"
+
+
+def _sound(part: ObjectPart, base: dict[str, Stored]) -> dict[str, Stored]:
+    """The values at the export of the fields that are still as they were."""
+    return {name: value for name, value in base.items() if name not in part.drifted}
 
 
 def _spoilt(change: RowChange, why: str) -> RowChange:

@@ -12,6 +12,7 @@ from msoffcrypto.format.ooxml import OOXMLFile
 from salesforce_sync.errors import ForeignWorkbook, Misuse, WorkbookEncrypted, WorkbookRefused
 from salesforce_sync.models.inbox import Kind as Waiting
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.schema import FieldType
 from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
@@ -367,6 +368,41 @@ def test_a_new_row_whose_record_was_changed_after_it_was_taken_in_is_known(store
     arrive(store, ACCOUNT, row(ACCOUNT, NEW, TWO, Name="Nova 2", Phone="3"))
 
     assert change(store, book).kind is Kind.KNOWN
+
+
+@pytest.fixture
+def drifted(store, book):
+    """The replica once the org has lost a field and given another type to a second one, both of which have values."""
+    arrive(store, ACCOUNT, acme(Opens__c="08:15:00.000Z", Employees__c=12))
+    export_to(store, book)
+    kept = [each for each in ACCOUNT.fields if each.name not in ("Opens__c", "Employees__c")]
+    store.adopt(replace(ACCOUNT, fields=(*kept, replace(ACCOUNT.field("Opens__c"), type=FieldType.TEXT))))
+    return store
+
+
+def test_a_workbook_from_before_a_field_was_lost_or_changed_its_type_says_nothing_new(drifted, book):
+    with preview_of(drifted, book) as preview:
+        assert preview.empty
+        assert [note.split(":")[1].strip() for note in preview.notes] == ["Employees__c, Opens__c"]
+
+
+def test_other_edits_of_a_workbook_from_before_such_a_change_are_taken_in(drifted, book):
+    typed(book, Phone="2")
+
+    assert apply_to(drifted, book).refused == 0
+    assert outbox(drifted)[ACME][1] == {"Phone": "2"}
+
+
+def test_an_edit_of_a_field_that_is_not_there_any_more_is_told(drifted, book):
+    typed(book, Employees__c=13)
+
+    assert "Employees__c, Opens__c: not in the org any more" in told(drifted, book)
+
+
+def test_a_record_is_deleted_by_a_workbook_from_before_such_a_change(drifted, book):
+    typed(book, Change="delete")
+
+    assert apply_to(drifted, book).deleted == 1
 
 
 # ── rows in and out ──────────────────────────────────────────────────────────────────────────────────────────────
