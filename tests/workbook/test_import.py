@@ -298,12 +298,23 @@ def test_a_push_and_the_orgs_answer_since_the_export_are_understood(store, tmp_p
     assert change(store, path).cells == (CellChange("Rating", None, "Hot"),)
 
 
+def test_what_changed_elsewhere_in_the_record_without_a_trace_is_no_obstacle(store, book):
+    arrive(store, ACCOUNT, acme(ONE, Rating="Hot", Name="Other"))
+    with store._connections.writing() as db:
+        db.execute("DELETE FROM _sync_history")
+    typed(book, Phone="2")
+
+    found = change(store, book)
+
+    assert (found.kind, found.cells) == (Kind.EDITED, (CellChange("Phone", "1", "2", "1"),))
+
+
 def test_a_row_whose_past_is_not_known_is_told_and_left_alone(store, book, tmp_path):
     forgetful = SqliteStore(tmp_path / "other.db", FrozenClock())
     fill(forgetful)
     arrive(forgetful, ACCOUNT, acme(ONE, Rating="Hot", Name="Other"))
     forgetful.query("SELECT 1", 1)
-    typed(book, Phone="2")
+    typed(book, Name="Third", Phone="2")
 
     with forgetful._connections.writing() as db:
         db.execute("DELETE FROM _sync_history")
