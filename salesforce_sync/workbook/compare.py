@@ -10,7 +10,7 @@ from typing import Any, Final
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
-from salesforce_sync.models.schema import FieldType
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Filter, Store
 from salesforce_sync.workbook.bases import find_base, has_hash
@@ -68,7 +68,7 @@ class Comparison:
 
     def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell) -> None:
         self._store, self._ledger, self._metadata, self._tell = store, ledger, metadata, tell
-        self._externals: list[tuple[str, str]] = []
+        self._sought: set[tuple[str, str]] = set()
         self._tallies: dict[str, Tally] = {}
         self.notes: list[str] = []
         """What a person should know of the sheets, beyond their rows."""
@@ -87,6 +87,7 @@ class Comparison:
         self._copies()
         self._resolve_externals(parts)
         self._lacking()
+        self._done_by_now()
         return self._counts(parts)
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,12 +189,6 @@ class Comparison:
         change = self._of_right_objects(change)
         known = self._known(change, read)
         self._ledger.put(change if known is None else known, looks=bool(read.references or read.externals))
-        if change.kind is Kind.NEW:
-            schema = self._store.schema(change.object_name)
-            assert schema is not None
-            for cell in change.cells:
-                if schema.field(cell.field).external_id and cell.new is not None:
-                    self._ledger.offer(change.object_name, cell.field, str(cell.new), change.name)
 
     def _of_right_objects(self, change: RowChange) -> RowChange:
         """The same, with a problem for each lookup whose id begins as those of no object that it takes."""
@@ -396,23 +391,34 @@ class Comparison:
         """The id of the one record that has this value, or the name of the one new row."""
         found: list[str] = []
         fields = [(target, schema) for target in targets if (schema := self._store.schema(target)) is not None]
-        usable = [(target, schema) for target, schema in fields if schema.has(external.field)]
+        usable = [(target, each) for target, schema in fields if (each := _named(schema, external.field)) is not None]
         if not usable:
             raise Misuse(
                 f"{external.field!r} is no field of {' or '.join(targets) or 'its object'} in this replica.",
                 hint="Write an id, new:NAME, or FIELD=VALUE with a field of the record that is looked up.",
             )
-        for target, schema in usable:
-            each = schema.field(external.field)
+        for target, each in usable:
             if each.type is not FieldType.TEXT:
                 raise Misuse(f"{target}.{each.name} is no text, so no record can be named by it.")
             rows = self._store.scan(target, (Filter(each.name, "eq", external.value),))
             found += [str(row[0]) for row, _ in zip(rows, range(2), strict=False)]
-            found += self._ledger.offered(target, each.name, external.value)
+            found += self._offered(target, each.name, external.value)
         if len(found) != 1:
             many = "Several records have" if found else "No record has"
             raise Misuse(f"{many} {external.field}={external.value!r}.", hint="Write the record's id.")
         return found[0]
+
+    def _offered(self, target: str, field_name: str, value: str) -> list[str]:
+        """The names of the new rows that have this value; two at most."""
+        if (target, field_name) not in self._sought:
+            self._sought.add((target, field_name))
+            for _, change in self._ledger.changes(Kind.NEW, Kind.PROBLEM):
+                for cell in (
+                    change.cells if change.object_name == target and change.name and not change.record_id else ()
+                ):
+                    if cell.field == field_name and cell.new is not None:
+                        self._ledger.offer(target, field_name, str(cell.new), change.name)
+        return self._ledger.offered(target, field_name, value)
 
     def _lacking(self) -> None:
         """Rows that refer to a new row which is not there or has problems itself, or is of another object."""
@@ -427,6 +433,21 @@ class Comparison:
                     self._ledger.spoil(number, change, CellProblem(why, each.field))
                     break
         spoil_lacking(self._ledger, "which is not in the workbook, or has problems itself")
+
+    def _done_by_now(self) -> None:
+        """Lookups that name a record in another way than by its id, and show that record already."""
+        for number, change in self._ledger.looking():
+            if change.kind is not Kind.EDITED:
+                continue
+            made = {each.field: self._ledger.made(each.name) for each in change.references}
+            left = [each for each in change.cells if made.get(each.field, each.new) != each.now]
+            if not left:
+                self._ledger.forget(number)
+                self._tallies[change.object_name].unchanged += 1
+            elif len(left) < len(change.cells):
+                fields = {each.field for each in left}
+                references = tuple(each for each in change.references if each.field in fields)
+                self._ledger.rewrite(number, replace(change, cells=tuple(left), references=references))
 
     def _counts(self, parts: Sequence[ObjectPart]) -> tuple[Counts, ...]:
         found = {part.schema.name: dict.fromkeys(Kind, 0) for part in parts}
@@ -449,6 +470,11 @@ class Comparison:
             )
             for name, kinds in found.items()
         )
+
+
+def _named(schema: ObjectSchema, name: str) -> Field | None:
+    """The field of this API name, whatever its case."""
+    return next((each for each in schema.columns if each.name.casefold() == name.casefold()), None)
 
 
 def _drift(part: ObjectPart) -> str:

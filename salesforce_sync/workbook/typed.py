@@ -51,6 +51,8 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
     _check_readable(cell)
     if cell is None or cell == "":
         return None
+    if field.type is not FieldType.TEXT and isinstance(cell, str) and not cell.strip():
+        raise Misuse("holds nothing but blanks.", hint="Empty the cell, or write a value.")
     if field.type in _IDS:
         return _reference(field, cell)
     if field.type in _TIMES:
@@ -183,4 +185,7 @@ def _reference(field: Field, cell: Cell) -> Stored | Named | External:
         return Named(name)
     if found := _EXTERNAL.fullmatch(text):
         return External(found[1], found[2].strip())
+    if "=" in text:
+        hint = "Write FIELD=VALUE with the API name of a field of the record that is looked up: Code__c=A-17."
+        raise Misuse(f"{text[:40]!r} names no record.", hint=hint)
     return text if is_local(text) else to_18(text)

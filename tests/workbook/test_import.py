@@ -186,6 +186,9 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("ParentId", "new:9", "not in the workbook"),
         ("ParentId", "Name=Nobody", "No record has"),
         ("ParentId", "Nothing__c=1", "no field"),
+        ("ParentId", "Account Name=Bolt", "API name"),
+        ("Founded__c", " ", "nothing but blanks"),
+        ("Revenue__c", " ", "nothing but blanks"),
         ("Score__c", 5, "read-only (calculated)"),
         ("Code__c", "X", "only be set when the record is made"),
         ("LastModifiedDate", datetime(2026, 1, 1), "read-only"),
@@ -466,6 +469,16 @@ def test_a_lookup_may_name_its_record_by_a_field_of_that(store, book):
     apply_to(store, book)
 
     assert outbox(store) == {ACME: (Operation.UPDATE, {"ParentId": BOLT})}
+
+
+@pytest.mark.parametrize("written", ["new:n", "Name=Nova", "name = nova", "Code__c=N-1"])
+def test_a_lookup_may_name_a_new_row_by_a_field_of_that_and_again_after_its_import(store, book, written):
+    added(book, "Account", Name="Nova", Code__c="N-1", Id="new:n")
+    typed(book, ParentId=written)
+
+    assert apply_to(store, book).refused == 0
+    assert outbox(store)[ACME][1]["ParentId"].startswith("local-")
+    assert {each.kind for each in changes(store, book)} == {Kind.KNOWN}
 
 
 def test_a_row_that_refers_to_a_bad_one_is_left_out_with_it(store, book):
