@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from salesforce_sync.errors import WorkbookTooLarge
 from salesforce_sync.workbook.package import Package
@@ -45,8 +46,7 @@ Row = tuple[int, dict[int, Cell]]
 """The row's number, as a spreadsheet shows it, and its cells by column, A being 0; empty ones are not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a sheet's cells refer to; `special` makes of a number what its style shows, by the style's number."""
 
     package: Package
