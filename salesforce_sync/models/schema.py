@@ -53,8 +53,8 @@ _TYPES = {
 
 
 _SET_BY_ORG = frozenset(
-    "Id IsDeleted MasterRecordId CreatedDate CreatedById LastModifiedDate LastModifiedById SystemModstamp".split()
-    + "LastActivityDate LastViewedDate LastReferencedDate".split()
+    ("Id", "IsDeleted", "MasterRecordId", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
+    + ("SystemModstamp", "LastActivityDate", "LastViewedDate", "LastReferencedDate")
 )
 """System fields (object reference), which nobody can write even where a describe does not say so."""
 
