@@ -53,8 +53,19 @@ _TYPES = {
 
 
 _SET_BY_ORG = frozenset(
-    ("Id", "IsDeleted", "MasterRecordId", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
-    + ("SystemModstamp", "LastActivityDate", "LastViewedDate", "LastReferencedDate")
+    (
+        "Id",
+        "IsDeleted",
+        "MasterRecordId",
+        "CreatedDate",
+        "CreatedById",
+        "LastModifiedDate",
+        "LastModifiedById",
+        "SystemModstamp",
+        "LastActivityDate",
+        "LastViewedDate",
+        "LastReferencedDate",
+    )
 )
 """System fields (object reference), which nobody can write even where a describe does not say so."""
 
