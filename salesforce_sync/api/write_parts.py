@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from salesforce_sync.api import query, rest
 from salesforce_sync.api.composite import CompositeAnswer, Part, PartAnswer
 from salesforce_sync.api.responses import is_scope_problem
@@ -22,7 +24,7 @@ from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models import values
 from salesforce_sync.models.outbox import Applied, Conflicted, Lost, Operation, Outcome
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Order
@@ -69,8 +71,7 @@ def edited(orders: Sequence[Order]) -> list[str]:
     return list(dict.fromkeys(each.field for order in orders for each in order.change.edits))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reads:
+class _Reads(Struct, frozen=True):
     """One object's updates in a call, and how their rows are read before and after."""
 
     orders: tuple[Order, ...]
@@ -102,7 +103,7 @@ class _Reads:
             rows = [decoder.record(told.body)] if len(self.orders) == 1 else decoder.decode(told.body).rows
         except SyncError:
             return {}
-        return {to_18(str(row[0])): row for row in rows}
+        return {from_org(str(row[0])): row for row in rows}
 
 
 @dataclass(slots=True)
@@ -192,8 +193,7 @@ class PartsCall:
         return judged(told, order, self.fit)
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The org has done what the part asked."""
 
     answer: PartAnswer
@@ -239,4 +239,4 @@ def _record_path(schema: ObjectSchema, record_id: str) -> str:
 
 
 def _id(order: Order) -> str:
-    return quote(to_18(order.change.record_id), safe="")
+    return quote(from_org(order.change.record_id), safe="")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api import query, rest
 from salesforce_sync.api.transport import Answer, Call
@@ -12,17 +11,16 @@ from salesforce_sync.api.write_parts import condition, headers_of
 from salesforce_sync.api.write_values import record
 from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
 from salesforce_sync.models.page import Priority
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order
 
 
 def record_path(order: Order) -> str:
     """The record's own resource."""
-    return f"sobjects/{query.identifier(order.schema.name)}/{to_18(order.change.record_id)}"
+    return f"sobjects/{query.identifier(order.schema.name)}/{from_org(order.change.record_id)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(Struct, frozen=True):
     """One call for one order, and how its answer is read."""
 
     order: Order

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Filter, Store
@@ -41,8 +43,7 @@ Tell = Callable[[str, int, int], None]
 """Told of an object: rows compared so far, of how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """A row that was exported, and is not as it was."""
 
     place: Place
@@ -51,8 +52,7 @@ class Exported:
     delete: bool
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """What was counted of one object."""
 
     unchanged: int = 0
@@ -448,7 +448,7 @@ def _record_id(cell: Cell) -> str:
     if not isinstance(cell, str):
         raise Misuse("is no id.", hint="Put the old one back, or empty it to make a new record.")
     text = cell.strip()
-    return text if is_local(text) else to_18(text)
+    return text if is_local(text) else from_org(text)
 
 
 def _is_id(value: Stored) -> bool:
