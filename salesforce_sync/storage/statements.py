@@ -190,6 +190,10 @@ def open_csv(path: Path, width: int) -> str:
 CLOSE_CSV = "DROP TABLE IF EXISTS temp._sync_csv"
 
 
+def has_record(object_name: str) -> str:
+    return f'SELECT 1 FROM {quote(object_name)} WHERE "Id" = ?'
+
+
 def stage_csv(object_name: str, columns: Sequence[Field], places: Sequence[int]) -> str:
     """`places` says where each column stands in the file; empty: in this order."""
     casts = [_from_csv(field, f"c{at}") for field, at in zip(columns, places or range(len(columns)), strict=True)]
