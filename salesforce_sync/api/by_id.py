@@ -14,7 +14,7 @@ from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
 from salesforce_sync.errors import ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.page import Page, Rows
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 
 log = logging.getLogger("salesforce_sync.api")
@@ -36,7 +36,7 @@ class ById:
     def __init__(self, transport: Transport, schema: ObjectSchema, ids: Sequence[str], purpose: rest.Purpose) -> None:
         self._transport = transport
         self._schema = schema
-        self._ids = tuple(dict.fromkeys(map(to_18, ids)))
+        self._ids = tuple(dict.fromkeys(map(from_org, ids)))
         self._purpose = purpose
         self._timeouts = 0
         self._at_once = IDS_A_PART

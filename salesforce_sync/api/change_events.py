@@ -16,7 +16,7 @@ from msgspec import Struct
 from salesforce_sync.api.avro import RecordReader
 from salesforce_sync.errors import RequestRefused
 from salesforce_sync.models.event import Action, Lack, RecordEvent
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import EXACT_DIGITS, Stored, store_datetime, store_decimal
 
@@ -169,7 +169,7 @@ class EventDecoder:
 
 
 def _key(record_id: str) -> str:
-    return record_id if len(record_id) == 18 else to_18(record_id)
+    return record_id if len(record_id) == 18 else from_org(record_id)
 
 
 def _everything(slots: Iterable[Slot]) -> tuple[tuple[str, Field | None, tuple[Part, ...]], ...]:

@@ -29,7 +29,7 @@ from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Announce, Clock, Order, Usage
 
@@ -176,7 +176,7 @@ class SalesforceOrg:
             told = self.org_id() or self.ask_org_id()
             if not told:
                 raise RequestRefused("The org does not say its id, without which it tells no change events.")
-            self._org_id = to_18(told)
+            self._org_id = from_org(told)
         return self._org_id
 
     def time(self) -> datetime | None:

@@ -13,7 +13,7 @@ from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.errors import LimitExceeded, Misuse, RequestRefused, SyncError
 from salesforce_sync.models.page import Priority, Rows
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 
 _GRAIN = timedelta(seconds=1)
@@ -53,7 +53,7 @@ class Creations:
             call = Call("ask who is connected", "/services/oauth2/userinfo", priority=Priority.PUSH)
             try:
                 told = msgspec.json.decode(self._transport.send(call).body)
-                self._user = to_18(str(told["user_id"]))
+                self._user = from_org(str(told["user_id"]))
             except LimitExceeded:
                 raise
             except (SyncError, Misuse, msgspec.DecodeError, LookupError, TypeError):

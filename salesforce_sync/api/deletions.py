@@ -16,7 +16,7 @@ from salesforce_sync.api.responses import Refusal, error_for
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.errors import Misuse, ObjectTrouble, RequestRefused, SyncError, Unreachable
 from salesforce_sync.models.page import Deletions
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 
 WINDOW = "INVALID_REPLICATION_DATE"
 """Salesforce's code for a window that it does not take: reversed, too old, or no longer in its log."""
@@ -73,7 +73,7 @@ def _refused(refusal: Refusal, doing: str) -> SyncError:
 def _read(body: bytes, object_name: str, end: datetime) -> Deletions:
     try:
         told = _REPLY.decode(body)
-        ids = frozenset(to_18(each.id) for each in told.deletedRecords)
+        ids = frozenset(from_org(each.id) for each in told.deletedRecords)
     except (msgspec.MsgspecError, UnicodeDecodeError, Misuse) as bad:
         raise Unreachable(f"The org's deletions of {object_name} cannot be read: {bad}.") from bad
     covered = read_time(told.latestDateCovered)

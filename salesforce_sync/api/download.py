@@ -105,17 +105,17 @@ class Download:
         blocks = _whole(incoming)
         header, begun = split_header(blocks)
         header = header.removeprefix(_BOM)
-        self._check_header(header, expected)
+        places = self._places(header, expected)
         writer: SegmentFile | None = None
         try:
             for piece, ends in cut(chain((begun,), blocks), SEGMENT_BYTES):
                 writer = writer or SegmentFile(self._directory, self._told.schema.name, header)
                 writer.write(piece)
                 if ends:
-                    finished, writer = writer.finish(), None
+                    finished, writer = writer.finish(places), None
                     yield finished, True
             if writer is not None:
-                finished, writer = writer.finish(), None
+                finished, writer = writer.finish(places), None
                 yield finished, False
             elif expected and not self._handed_out:
                 raise Incomplete(f"The org announced {expected} rows of {self._told.schema.name} and sent none.")
@@ -123,17 +123,24 @@ class Download:
             if writer is not None:
                 writer.discard()
 
-    def _check_header(self, header: bytes, expected: int | None) -> None:
-        """The columns must be those that were asked for, in that order: nothing later looks at their names."""
+    def _places(self, header: bytes, expected: int | None) -> tuple[int, ...]:
+        """Where each column stands in the file; empty: in the order of the query.
+
+        The columns must be those that were asked for: nothing later looks at their names.
+        """
         if not header and not expected:
-            return
-        wanted = [field.name for field in self._told.schema.columns]
+            return ()
+        wanted = [field.name.casefold() for field in self._told.schema.columns]
         text = header.decode("utf-8", "replace")
-        if next(csv.reader([text.rstrip("\r\n")]), []) != wanted:
+        found = [name.casefold() for name in next(csv.reader([text.rstrip("\r\n")]), [])]
+        if found == wanted:
+            return ()
+        if sorted(found) != sorted(wanted):
             raise SchemaChanged(
                 f"The Bulk result of {self._told.schema.name} has other columns than were asked for: {text[:200]!r}.",
                 code="UNEXPECTED_COLUMNS",
             )
+        return tuple(map(found.index, wanted))
 
     def _page(
         self, body: CsvFile | Rows, *, resume: str | None = None, expected: int | None = None, last: bool = False

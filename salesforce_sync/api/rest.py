@@ -28,7 +28,7 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import Page, Priority, Rows
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 
 PAGE_SIZE = (("Sforce-Query-Options", "batchSize=2000"),)
@@ -107,7 +107,7 @@ _MADE = msgspec.json.Decoder(_Made)
 def read_id(body: bytes) -> str | None:
     """The 18-character id that the answer to a create tells; None if it tells none."""
     try:
-        return to_18(_MADE.decode(body).id)
+        return from_org(_MADE.decode(body).id)
     except (msgspec.MsgspecError, UnicodeDecodeError, Misuse):
         return None
 

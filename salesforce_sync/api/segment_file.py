@@ -30,11 +30,11 @@ class SegmentFile:
         with self._or_discard():
             self._file.write(piece)
 
-    def finish(self) -> CsvFile:
-        """Close the file and hand it over: whoever gets it removes it."""
+    def finish(self, places: tuple[int, ...]) -> CsvFile:
+        """Close the file and hand it over, with the places of its columns: whoever gets it removes it."""
         with self._or_discard():
             self._file.close()
-        return CsvFile(self._path)
+        return CsvFile(self._path, places)
 
     def discard(self) -> None:
         """Remove what was written."""

@@ -17,7 +17,7 @@ from salesforce_sync.api.write_outcomes import Fit, RowError, outcome_of
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.outbox import Applied, Lost, Outcome
 from salesforce_sync.models.page import Priority
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order
 
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -39,7 +39,7 @@ class Undelete(Struct, frozen=True):
 
     def call(self, transport: Transport) -> Call:
         """The call; its body holds the session that it is sent with."""
-        ids = "".join(f"<p:ids>{to_18(order.change.record_id)}</p:ids>" for order in self.orders)
+        ids = "".join(f"<p:ids>{from_org(order.change.record_id)}</p:ids>" for order in self.orders)
 
         def body(session: Session) -> bytes:
             return _ENVELOPE.format(session=escape(session.access_token), ids=ids).encode()

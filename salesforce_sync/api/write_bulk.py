@@ -11,7 +11,7 @@ from salesforce_sync.api.write_outcomes import Fit, RowError, outcome_of
 from salesforce_sync.api.write_values import cells
 from salesforce_sync.errors import JobFailed, Misuse, ObjectTrouble
 from salesforce_sync.models.outbox import Applied, Deferred, Lost, Operation, Outcome
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order
 
 log = logging.getLogger("salesforce_sync.api")
@@ -33,8 +33,8 @@ def _row(order: Order) -> dict[str, str]:
         case Operation.CREATE:
             return cells(order)
         case Operation.DELETE:
-            return {"Id": to_18(order.change.record_id)}
-    return {"Id": to_18(order.change.record_id), **cells(order)}
+            return {"Id": from_org(order.change.record_id)}
+    return {"Id": from_org(order.change.record_id), **cells(order)}
 
 
 def outcomes(ingest: Ingest, job: IngestJob, orders: Sequence[Order], fit: Fit) -> tuple[Outcome, ...]:
@@ -90,7 +90,7 @@ class _Matched:
         """A row that the org has taken."""
         for place, order in self._of(row):
             try:
-                self._told[place] = Applied(order.change, to_18(row.get("sf__Id") or order.change.record_id))
+                self._told[place] = Applied(order.change, from_org(row.get("sf__Id") or order.change.record_id))
             except Misuse:
                 self._told[place] = Lost(order.change, "The org's answer to a create has no id.")
 

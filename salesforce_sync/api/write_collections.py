@@ -20,7 +20,7 @@ from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, st
 from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import Misuse, SyncError
 from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Order
 
@@ -99,7 +99,7 @@ class CollectionsCall(Struct, frozen=True):
         if order.change.operation is not Operation.CREATE:
             return Applied(order.change, order.change.record_id)
         try:
-            return Applied(order.change, to_18(result.id or ""))
+            return Applied(order.change, from_org(result.id or ""))
         except Misuse:
             return Lost(order.change, "The org's answer to a create has no id.")
 
@@ -113,7 +113,7 @@ class CollectionsCall(Struct, frozen=True):
         """The outcome with what the call read of the record."""
         if not self._updates or outcome is None:
             return outcome
-        record_id = to_18(order.change.record_id)
+        record_id = from_org(order.change.record_id)
         was = before.get(record_id, ())
         if not isinstance(outcome, Applied):
             # A record that is not there has an error that a wrong look-up has, too: only the reading tells.
@@ -126,7 +126,7 @@ def _write(orders: Sequence[Order], number: int) -> Part:
     """The part that writes one collection."""
     operation, reference = orders[0].change.operation, f"write{number}"
     if operation is Operation.DELETE:
-        ids = ",".join(to_18(each.change.record_id) for each in orders)
+        ids = ",".join(from_org(each.change.record_id) for each in orders)
         return Part(reference, f"composite/sobjects?ids={ids}&allOrNone=false", method="DELETE")
     body = {"allOrNone": False, "records": [_record(order) for order in orders]}
     return Part(reference, "composite/sobjects", headers_of(orders), _METHODS[operation], body)
@@ -135,14 +135,14 @@ def _write(orders: Sequence[Order], number: int) -> Part:
 def _record(order: Order) -> dict[str, object]:
     named: dict[str, object] = {"attributes": {"type": query.identifier(order.schema.name)}}
     if order.change.operation is Operation.UPDATE:
-        named["id"] = to_18(order.change.record_id)
+        named["id"] = from_org(order.change.record_id)
     return named | record(order)
 
 
 def retrieve(reference: str, schema: ObjectSchema, orders: Sequence[Order]) -> Part:
     """The part that reads these orders' rows; POST, because a URL would not hold the ids."""
     body = {
-        "ids": [to_18(each.change.record_id) for each in orders],
+        "ids": [from_org(each.change.record_id) for each in orders],
         "fields": [query.identifier(each.name) for each in schema.columns],
     }
     return Part(reference, f"composite/sobjects/{query.identifier(schema.name)}", method="POST", body=body)
@@ -161,4 +161,4 @@ def retrieved(
         return None
     if len(rows) != len(orders):
         return None
-    return {to_18(order.change.record_id): row for order, row in zip(orders, rows, strict=True)}
+    return {from_org(order.change.record_id): row for order, row in zip(orders, rows, strict=True)}

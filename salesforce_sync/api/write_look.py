@@ -16,7 +16,7 @@ from salesforce_sync.errors import Transient
 from salesforce_sync.models import values
 from salesforce_sync.models.outbox import Conflicted, Deferred, Outcome
 from salesforce_sync.models.page import Priority
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Order
@@ -51,7 +51,7 @@ def _look(transport: Transport, groups: Sequence[Sequence[Order]]) -> Iterator[d
         if rows is None:
             yield {order.change.number: _unseen(order, answer, f"look{number}", transport.said) for order in group}
             continue
-        found = [(order, conflict(order, schema, rows[to_18(order.change.record_id)])) for order in group]
+        found = [(order, conflict(order, schema, rows[from_org(order.change.record_id)])) for order in group]
         yield {order.change.number: outcome for order, outcome in found if outcome is not None}
 
 

@@ -25,7 +25,7 @@ from salesforce_sync.models.outbox import (
     Outcome,
     Rejected,
 )
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 
 _PASSES = frozenset(
     {
@@ -86,7 +86,7 @@ def _matches(entry: dict[str, Any]) -> Iterator[Match]:
             if isinstance(record, dict) and record.get("Id"):
                 kind = (record.get("attributes") or {}).get("type") or result.get("entityType") or ""
                 try:
-                    yield Match(str(kind), to_18(str(record["Id"])))
+                    yield Match(str(kind), from_org(str(record["Id"])))
                 except Misuse:
                     continue
 

@@ -24,7 +24,7 @@ from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models import values
 from salesforce_sync.models.outbox import Applied, Conflicted, Lost, Operation, Outcome
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Order
@@ -103,7 +103,7 @@ class _Reads(Struct, frozen=True):
             rows = [decoder.record(told.body)] if len(self.orders) == 1 else decoder.decode(told.body).rows
         except SyncError:
             return {}
-        return {to_18(str(row[0])): row for row in rows}
+        return {from_org(str(row[0])): row for row in rows}
 
 
 @dataclass(slots=True)
@@ -239,4 +239,4 @@ def _record_path(schema: ObjectSchema, record_id: str) -> str:
 
 
 def _id(order: Order) -> str:
-    return quote(to_18(order.change.record_id), safe="")
+    return quote(from_org(order.change.record_id), safe="")

@@ -11,13 +11,13 @@ from salesforce_sync.api.write_parts import condition, headers_of
 from salesforce_sync.api.write_values import record
 from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
 from salesforce_sync.models.page import Priority
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order
 
 
 def record_path(order: Order) -> str:
     """The record's own resource."""
-    return f"sobjects/{query.identifier(order.schema.name)}/{to_18(order.change.record_id)}"
+    return f"sobjects/{query.identifier(order.schema.name)}/{from_org(order.change.record_id)}"
 
 
 class Single(Struct, frozen=True):

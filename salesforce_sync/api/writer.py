@@ -29,7 +29,7 @@ from salesforce_sync.errors import (
     Transient,
 )
 from salesforce_sync.models.outbox import Deferred, Kind, Lost, Operation, Outcome, Rejected, is_local
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.ports import Announce, Clock, Order
 
@@ -252,7 +252,7 @@ def _impossible(order: Order) -> Outcome | None:
     change = order.change
     try:
         if change.operation is not Operation.CREATE:
-            to_18(change.record_id)
+            from_org(change.record_id)
         fields = [(order.schema.field(each.field), each.value) for each in change.edits]
     except Misuse as bad:
         return Rejected(change, bad.code, bad.message)

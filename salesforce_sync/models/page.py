@@ -17,10 +17,12 @@ from salesforce_sync.models.schema import ObjectSchema
 class CsvFile(Struct, frozen=True):
     """A CSV file on disk in Bulk API 2.0's form: UTF-8, a header row, commas, values quoted, `""` for null.
 
-    Its columns are `schema.columns`, in that order. Whoever merges the page removes the file.
+    Its columns are `schema.columns`: in that order, or where `places` says for each of them, counted from 0 (before
+    version 50.0 Salesforce does not promise the query's order). Whoever merges the page removes the file.
     """
 
     path: Path
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

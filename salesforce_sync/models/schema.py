@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -53,6 +53,23 @@ _TYPES = {
 }
 """Salesforce's field types (describe's `type`); every type that is not listed is kept as text."""
 
+
+_SET_BY_ORG = frozenset(
+    (
+        "Id",
+        "IsDeleted",
+        "MasterRecordId",
+        "CreatedDate",
+        "CreatedById",
+        "LastModifiedDate",
+        "LastModifiedById",
+        "SystemModstamp",
+        "LastActivityDate",
+        "LastViewedDate",
+        "LastReferencedDate",
+    )
+)
+"""System fields (object reference), which nobody can write even where a describe does not say so."""
 
 _OWNERS = frozenset(("User", "Group", "Queue", "RecordType", "Profile", "UserRole"))
 """What nearly every record refers to and no record is a child of."""
@@ -113,29 +130,34 @@ class Field(Struct, frozen=True):
 
     @classmethod
     def from_describe(cls, entry: Mapping[str, Any]) -> Field:
-        """Read one entry of describe's `fields`; keys that a version does not send take their harmless value."""
+        """Read one entry of describe's `fields`; keys that a version does not send take their harmless value.
+
+        Where rights or defaults are not told, the org decides at the push: a refusal here could never be mended.
+        """
+        kind = _TYPES.get(entry["type"], FieldType.TEXT)
+        writable = _surely_writable(entry, kind)
         return cls(
             name=entry["name"],
             label=entry.get("label") or entry["name"],
-            type=_TYPES.get(entry["type"], FieldType.TEXT),
+            type=kind,
             salesforce_type=entry["type"],
             length=entry.get("length") or 0,
             precision=entry.get("precision") or entry.get("digits") or 0,
             scale=entry.get("scale") or 0,
-            nillable=entry.get("nillable", True),
-            createable=entry.get("createable", False),
-            updateable=entry.get("updateable", False),
-            defaulted_on_create=entry.get("defaultedOnCreate", False),
-            calculated=entry.get("calculated", False),
-            auto_number=entry.get("autoNumber", False),
-            filterable=entry.get("filterable", True),
-            sortable=entry.get("sortable", True),
-            name_field=entry.get("nameField", False),
-            id_lookup=entry.get("idLookup", False),
-            external_id=entry.get("externalId", False),
-            unique=entry.get("unique", False),
-            case_sensitive=entry.get("caseSensitive", False),
-            restricted_picklist=entry.get("restrictedPicklist", False),
+            nillable=_told(entry, "nillable", True),
+            createable=_told(entry, "createable", writable),
+            updateable=_told(entry, "updateable", writable),
+            defaulted_on_create=_told(entry, "defaultedOnCreate", True),
+            calculated=_told(entry, "calculated", False),
+            auto_number=_told(entry, "autoNumber", False),
+            filterable=_told(entry, "filterable", True),
+            sortable=_told(entry, "sortable", True),
+            name_field=_told(entry, "nameField", False),
+            id_lookup=_told(entry, "idLookup", False),
+            external_id=_told(entry, "externalId", False),
+            unique=_told(entry, "unique", False),
+            case_sensitive=_told(entry, "caseSensitive", False),
+            restricted_picklist=_told(entry, "restrictedPicklist", False),
             picklist=tuple(
                 (each["value"], each.get("active", True)) for each in entry.get("picklistValues") or () if each["value"]
             ),
@@ -253,15 +275,39 @@ class ObjectSchema(Struct, frozen=True, dict=True):
             name=body["name"],
             label=body.get("label") or body["name"],
             label_plural=body.get("labelPlural") or body.get("label") or body["name"],
-            fields=tuple(Field.from_describe(entry) for entry in body["fields"]),
+            fields=tuple(Field.from_describe(entry) for entry in _readable(body["fields"])),
             key_prefix=body.get("keyPrefix"),
-            custom=body.get("custom", False),
-            queryable=body.get("queryable", True),
-            createable=body.get("createable", False),
-            updateable=body.get("updateable", False),
-            deletable=body.get("deletable", False),
-            replicateable=body.get("replicateable", True),
+            custom=_told(body, "custom", False),
+            queryable=_told(body, "queryable", True),
+            createable=_told(body, "createable", True),
+            updateable=_told(body, "updateable", True),
+            deletable=_told(body, "deletable", True),
+            replicateable=_told(body, "replicateable", True),
         )
+
+
+def _told(of: Mapping[str, Any], key: str, usual: bool) -> bool:
+    """What describe tells under this key; the usual where it is silent or says null."""
+    value = of.get(key)
+    return usual if value is None else bool(value)
+
+
+def _surely_writable(entry: Mapping[str, Any], kind: FieldType) -> bool:
+    """Whether nothing but the absence of `createable` speaks against writing the field."""
+    made_by_org = entry["name"] in _SET_BY_ORG or entry.get("calculated") or entry.get("autoNumber")
+    return not made_by_org and kind not in (FieldType.COMPOUND, FieldType.BLOB)
+
+
+def _readable(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The entries without those that describe calls not queryable; a person's Name is made of its parts.
+
+    Salesforce knows no `queryable` of a field (what may not be seen is absent), orgs behind a gateway may.
+    """
+    kept = [entry for entry in entries if _told(entry, "queryable", True)]
+    person = any(entry["name"] == "LastName" for entry in kept)
+    for entry in kept:
+        composed = person and entry["name"] == "Name"
+        yield {"createable": False, "updateable": False, **entry} if composed else entry
 
 
 class ObjectSummary(Struct, frozen=True):

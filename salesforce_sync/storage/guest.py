@@ -17,12 +17,14 @@ SECONDS: Final = 30.0
 MOST_BYTES: Final = 64 * 1024 * 1024
 """What an answer may hold; a single value, a quarter of it."""
 
+_MOST_CHARACTERS: Final = 200_000
+"""What a query may have. Looked at here: SQLite's own limit would hold for the triggers' texts of wide objects too."""
+
 _STEPS: Final = 20_000
 """Instructions of SQLite's between two looks at the clock: some milliseconds at most."""
 
 _LIMITS: Final = (
     (apsw.SQLITE_LIMIT_LENGTH, MOST_BYTES // 4),
-    (apsw.SQLITE_LIMIT_SQL_LENGTH, 200_000),
     (apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 500),  # a match takes its square, and cannot be stopped
     (apsw.SQLITE_LIMIT_COMPOUND_SELECT, 100),
     (apsw.SQLITE_LIMIT_ATTACHED, 0),
@@ -52,6 +54,8 @@ def answered(
     """The column names, and at most `limit` rows."""
     import apsw.ext  # costs 8 ms, and only this needs it
 
+    if len(statement) > _MOST_CHARACTERS:
+        raise MalformedQuery(f"The query has more than {_MOST_CHARACTERS:,} characters.", hint="Ask for less at once.")
     until = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
     with _told(seconds):

@@ -14,7 +14,7 @@ from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import Conflict, Contested, InboxItem, Resolution, Side, Verdict
 from salesforce_sync.models.outbox import Change, Edit, Kind, Match, Operation, Rejected
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.signals import news_of
@@ -350,7 +350,7 @@ class _Decision:
 
     def _link(self, given: str, side: Side | None) -> None:
         """The create is this record of the org. Its values hold; with the local side, what was given here is sent."""
-        link, local_id = to_18(given), self._item.record_id
+        link, local_id = from_org(given), self._item.record_id
         if self._item.operation != Operation.CREATE:
             raise Misuse("Only a record that was made here can be linked to one of the org.")
         org = row_of(self._db, self._schema, link)

@@ -121,7 +121,7 @@ class Ingest:
             self._open_csv(body, len(columns))
             try:
                 with self._connections.writing() as db:
-                    db.execute(sql.stage_csv(page.schema.name, columns))
+                    db.execute(sql.stage_csv(page.schema.name, columns, body.places))
                     rows = db.changes()
                     self._note_progress(db, page)
             finally:

@@ -190,8 +190,13 @@ def open_csv(path: Path, width: int) -> str:
 CLOSE_CSV = "DROP TABLE IF EXISTS temp._sync_csv"
 
 
-def stage_csv(object_name: str, columns: Sequence[Field]) -> str:
-    casts = [_from_csv(field, f"c{number}") for number, field in enumerate(columns)]
+def has_record(object_name: str) -> str:
+    return f'SELECT 1 FROM {quote(object_name)} WHERE "Id" = ?'
+
+
+def stage_csv(object_name: str, columns: Sequence[Field], places: Sequence[int]) -> str:
+    """`places` says where each column stands in the file; empty: in this order."""
+    casts = [_from_csv(field, f"c{at}") for field, at in zip(columns, places or range(len(columns)), strict=True)]
     # SQLite's reader gives null for what a short row does not have, and only for that.
     casts[-1] = f"CASE WHEN c{len(columns) - 1} IS NULL THEN _sync_short_row() ELSE {casts[-1]} END"
     return f"INSERT INTO {quote(staging_table(object_name))} SELECT {', '.join(casts)} FROM temp._sync_csv"

@@ -52,16 +52,17 @@ def write_csv(path: Path, fields: Iterable[Field], rows: Iterable[Sequence[objec
         writer.writerows([to_csv(value) for value in row] for row in rows)
 
 
-def read_csv(path: Path, fields: Sequence[Field]) -> Iterator[tuple[Stored, ...]]:
-    """The rows of a Bulk API 2.0 result page in the stored form."""
+def read_csv(path: Path, fields: Sequence[Field], places: Sequence[int] = ()) -> Iterator[tuple[Stored, ...]]:
+    """The rows of a Bulk API 2.0 result page in the stored form; `places` as in `CsvFile`."""
     csv.field_size_limit(LONGEST_FIELD)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file, strict=True)
             next(reader, None)
             for row in reader:
-                yield tuple(_from_csv(field, text) for field, text in zip(fields, row, strict=True))
-    except (csv.Error, ValueError) as error:
+                ordered = [row[at] for at in places] if places else row
+                yield tuple(_from_csv(field, text) for field, text in zip(fields, ordered, strict=True))
+    except (csv.Error, ValueError, IndexError) as error:
         raise Incomplete(f"A page cannot be read to its end: {error}.") from error
     except OSError as error:
         raise StoreTrouble(f"A page cannot be read: {error}.") from error

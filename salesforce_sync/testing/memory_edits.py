@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.outbox import EVERYTHING, LOCAL_PREFIX, Change, Kind, Operation, Wanted, is_local
 from salesforce_sync.models.proof import Cause
-from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.memory_comparison import Comparing
 from salesforce_sync.testing.memory_outbox import RELEASED_BY_AN_EDIT, Item, Pending, Sent, Slot
@@ -26,7 +26,7 @@ class Editing(Comparing):
         with self._disk.lock:
             table = self._table(object_name)
             _allow(table.schema, table.schema.createable, "made")
-            given = checked(table.schema, self._with_real_ids(table.schema, values), creating=True)
+            given = checked(table.schema, self._with_real_ids(table.schema, values), self._holds, creating=True)
             local = f"{LOCAL_PREFIX}{next(self._disk.numbers):012d}"
             table.rows[local] = _new_row(table.schema, local)
             table.pending[local] = Pending(next(self._disk.numbers), local, exists=False)
@@ -167,10 +167,12 @@ class Editing(Comparing):
         given = self._with_real_ids(schema, values)
         if not creating:
             _allow(schema, schema.updateable, "changed")
-            return checked(schema, given, creating=False)
+            return checked(schema, given, self._holds, creating=False)
         assert pending is not None
         whole = {name: each.value for name, each in pending.slots.items()} | given
-        return {name: value for name, value in checked(schema, whole, creating=True).items() if name in given}
+        return {
+            name: value for name, value in checked(schema, whole, self._holds, creating=True).items() if name in given
+        }
 
     def _edit(self, table: Table, row: Row, given: Mapping[str, Stored]) -> None:
         changed = {name: value for name, value in given.items() if row.get(name) != value}
@@ -183,6 +185,10 @@ class Editing(Comparing):
             pending.put(name, value, row.get(name))
             row[name] = value
         self._touch(table, pending)
+
+    def _holds(self, field: Field, value: Stored) -> bool:
+        tables = (self._disk.tables.get(each.casefold()) for each in field.reference_to)
+        return any(table is not None and value in table.rows for table in tables)
 
     def _with_real_ids(self, schema: ObjectSchema, values: Mapping[str, Stored]) -> dict[str, Stored]:
         """The values by API name; `Misuse` for a reference to a local id that nobody has."""

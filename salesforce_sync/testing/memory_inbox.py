@@ -10,7 +10,7 @@ from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.models.proof import Cause
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.memory_history import differences
 from salesforce_sync.testing.memory_outbox import Item, Pending
@@ -152,7 +152,7 @@ class Deciding(Settling):
 
     def _link(self, case: _Case, link: str) -> None:
         """The record that was made here is this one of the org: its values hold, unless the local ones are wanted."""
-        real, table, pending = to_18(link), case.table, case.pending
+        real, table, pending = from_org(link), case.table, case.pending
         if pending is None or pending.operation is not Operation.CREATE:
             raise Misuse("Only a new record can be the one of the org.")
         local = pending.record_id

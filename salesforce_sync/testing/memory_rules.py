@@ -12,13 +12,21 @@ from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 
+Known = Callable[[Field, Stored], bool]
 
-def checked(schema: ObjectSchema, values: Mapping[str, Stored], *, creating: bool) -> dict[str, Stored]:
-    """The values by API name, '' as null; `Misuse` for what the org would surely refuse."""
+
+def checked(schema: ObjectSchema, values: Mapping[str, Stored], known: Known, *, creating: bool) -> dict[str, Stored]:
+    """The values by API name, '' as null; `Misuse` for what the org would surely refuse.
+
+    `known` says whether a reference's value is the id of a record that is here, whose form is then the org's own.
+    """
     found: dict[str, Stored] = {}
     for name, value in values.items():
         field = schema.field(name)
-        found[field.name] = _checked(schema, field, None if value == "" else value, creating)
+        given = None if value == "" else value
+        known_here = field.type is FieldType.REFERENCE and field.synced and known(field, given)
+        # Of an id that is here only the right to write it is looked at.
+        found[field.name] = _checked(schema, field, given, creating, known_here)
     if creating:
         for field in schema.columns:
             if field.required and found.get(field.name) is None:
@@ -26,7 +34,7 @@ def checked(schema: ObjectSchema, values: Mapping[str, Stored], *, creating: boo
     return found
 
 
-def _checked(schema: ObjectSchema, field: Field, value: Stored, creating: bool) -> Stored:
+def _checked(schema: ObjectSchema, field: Field, value: Stored, creating: bool, known: bool) -> Stored:
     named = f"{schema.name}.{field.name}"
     if not field.synced or not (field.createable if creating else field.updateable):
         raise Misuse(f"{named} {_why_not(field, creating)}.")
@@ -34,6 +42,8 @@ def _checked(schema: ObjectSchema, field: Field, value: Stored, creating: bool) 
         if not creating and not field.nillable:
             raise Misuse(f"{named} is required: it cannot be emptied.")
         return None
+    if known:
+        return value
     why = _FORMS[field.type](value) if field.type in _FORMS else _wrong_text(field, value)
     why = why or _too_large(field, value)
     if why:

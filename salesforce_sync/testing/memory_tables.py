@@ -107,7 +107,7 @@ def stored_rows(page: Page) -> Iterator[Row]:
     """The page's rows in the stored form."""
     columns: tuple[Field, ...] = page.schema.columns
     if isinstance(page.body, CsvFile):
-        tuples: Iterable[tuple[Stored, ...]] = read_csv(page.body.path, columns)
+        tuples: Iterable[tuple[Stored, ...]] = read_csv(page.body.path, columns, page.body.places)
     else:
         tuples = (from_rest(columns, each) for each in page.body.values)
     return (dict(zip(names(page.schema), each, strict=True)) for each in tuples)

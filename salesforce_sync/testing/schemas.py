@@ -19,7 +19,8 @@ SYSTEM_FIELDS = {
 def make_field(name: str, salesforce_type: str = "string", **keys: Any) -> Field:
     """A field from its Salesforce type; `keys` are more keys of a describe entry (`caseSensitive=True`)."""
     ours = name not in SYSTEM_FIELDS
-    entry = {"createable": ours, "updateable": ours, "nillable": ours, "nameField": name == "Name"}
+    rights = {"createable": ours, "updateable": ours, "nillable": ours, "defaultedOnCreate": False}
+    entry = {**rights, "nameField": name == "Name"}
     return Field.from_describe({**entry, "name": name, "type": salesforce_type, **keys})
 
 

@@ -134,10 +134,10 @@ class Comparison:
         mark = read_row_mark(None if places.row is None else cells.get(places.row))
         id_cell = place.cells[ID]
         if word == SKIP:
-            self._ledger.saw(part.schema.name, sheet.name, [(_plain_id(id_cell), number)])
+            self._ledger.saw(part.schema.name, sheet.name, [(self._plain_id(part.schema.name, id_cell), number)])
         elif word and word not in CHANGES:
             problem = f"Change says {word[:40]!r}. Write {', '.join(CHANGES[:-1])} or {CHANGES[-1]}, or empty it."
-            self._wrong(place, _plain_id(id_cell), problem)
+            self._wrong(place, self._plain_id(part.schema.name, id_cell), problem)
         elif word == NEW or id_cell is None or id_cell == "" or own_name(id_cell):
             if word == DELETE:
                 self._wrong(place, "", "Change says delete, and the row has no Id. Write the Id, or delete the row.")
@@ -149,7 +149,7 @@ class Comparison:
 
     def _identified(self, place: Place, mark: tuple[str, str] | None, *, delete: bool) -> Exported | None:
         try:
-            record_id = _record_id(place.cells[ID])
+            record_id = self._record_id(place.schema.name, place.cells[ID])
         except Misuse as error:
             self._wrong(place, "", f"Id: {error.message} {error.hint}".rstrip())
             tally = self._tallies[place.schema.name]
@@ -160,6 +160,26 @@ class Comparison:
             self._wrong(place, record_id, why)
             return None
         return Exported(place, record_id, mark[1], delete)
+
+    def _record_id(self, object_name: str, cell: Cell) -> str:
+        """The id in the form that the replica has it in.
+
+        A record that is here is taken as the org names it: not every org's ids end in a checksum.
+        """
+        text = _written_id(cell)
+        try:
+            return text if is_local(text) else to_18(text)
+        except Misuse:
+            if self._store.rows(object_name, [text]):
+                return text
+            raise
+
+    def _plain_id(self, object_name: str, cell: Cell) -> str:
+        """The same; '' if it is none."""
+        try:
+            return self._record_id(object_name, cell)
+        except Misuse:
+            return ""
 
     def _wrong(self, place: Place, record_id: str, why: str) -> None:
         """A row that cannot be understood; its record is not missing."""
@@ -512,11 +532,10 @@ def _by_name(part: ObjectPart, row: Sequence[object]) -> dict[str, Stored]:
     return dict(zip((each.name for each in part.schema.columns), values, strict=True))
 
 
-def _record_id(cell: Cell) -> str:
+def _written_id(cell: Cell) -> str:
     if not isinstance(cell, str):
         raise Misuse("is no id.", hint="Put the old one back, or empty it to make a new record.")
-    text = cell.strip()
-    return text if is_local(text) else to_18(text)
+    return cell.strip()
 
 
 def _is_id(value: Stored) -> bool:
@@ -525,11 +544,3 @@ def _is_id(value: Stored) -> bool:
 
 def _plain(cell: Cell) -> str:
     return str(cell or "").strip().casefold()
-
-
-def _plain_id(cell: Cell) -> str:
-    """The id in the form that the replica has it in; '' if it is none."""
-    try:
-        return _record_id(cell)
-    except Misuse:
-        return ""

@@ -171,7 +171,7 @@ def records(page: Page) -> list[dict[str, object]]:
     """The page's rows: name → stored value."""
     columns = page.schema.columns
     if isinstance(page.body, CsvFile):
-        rows = read_csv(page.body.path, columns)
+        rows = read_csv(page.body.path, columns, page.body.places)
     else:
         rows = (from_rest(columns, row) for row in page.body.values)
     return [{field.name: value for field, value in zip(columns, row, strict=True)} for row in rows]

@@ -51,6 +51,17 @@ def test_a_wrong_edit_is_refused_and_says_which_field(replica, values, named):
     assert replica.changes() == ()
 
 
+def test_an_id_of_a_record_that_is_here_may_be_referred_to_however_the_org_made_it(replica):
+    odd = "001ab0e5029286zzzz"
+    arrive(replica, ACCOUNT, row(ACCOUNT, odd, Name="Odd"))
+
+    replica.update("Account", ACME, {"ParentId": odd})
+
+    assert shown(replica, ACME)["ParentId"] == odd
+    (change,) = replica.changes()
+    assert change.edits[0].value == odd
+
+
 NEW_ONES = {why: each for why, each in WRONG.items() if why != "a boolean without a value"}
 """A new record may leave it out: the org gives it one."""
 

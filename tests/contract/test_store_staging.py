@@ -8,6 +8,7 @@ from salesforce_sync.errors import Incomplete, SchemaChanged, SyncError
 from salesforce_sync.models.change import Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.testing import make_schema
+from salesforce_sync.testing.forms import write_csv
 from tests.contract.stores import WIDGET, csv_page, id_of, names, page, pull, widget
 
 SINCE = datetime(2024, 1, 15, 9, tzinfo=UTC)
@@ -157,6 +158,29 @@ def test_a_file_that_ends_inside_a_value_is_an_error_of_ours_and_leaves_nothing(
         store.stage(whole)
 
     assert store.staged("Widget__c") is None
+
+
+def test_the_columns_of_a_file_may_stand_in_another_order(store, tmp_path):
+    path = tmp_path / "p.csv"
+    places = tuple(reversed(range(len(WIDGET.columns))))
+    write_csv(path, WIDGET.columns[::-1], [widget(1)[::-1], widget(2, None)[::-1]])
+    store.begin(PullRequest(WIDGET))
+
+    assert store.stage(Page(WIDGET, CsvFile(path, places), resume="end", expected=2, last=True)) == 2
+
+    store.merge("Widget__c", None)
+    found = [(row[0], row[1], row[5]) for row in store.scan("Widget__c")]
+    assert found == [(id_of(1), 0, "Bolt"), (id_of(2), 0, None)]
+
+
+def test_a_short_row_of_a_file_in_another_order_is_an_error_of_ours(store, tmp_path):
+    path = tmp_path / "p.csv"
+    places = tuple(reversed(range(len(WIDGET.columns))))
+    write_csv(path, WIDGET.columns[::-1], [widget(1)[::-1], widget(2)[:0:-1]])
+    store.begin(PullRequest(WIDGET))
+
+    with pytest.raises(Incomplete):
+        store.stage(Page(WIDGET, CsvFile(path, places), resume="end"))
 
 
 def test_a_file_that_is_gone_is_an_error_of_ours(store, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import from_org, to_18
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,10 @@ def test_anything_else_is_not_an_id(text):
 def test_an_id_whose_case_was_lost_is_noticed():
     with pytest.raises(Misuse, match="letter case was changed"):
         to_18("0012800000AbCdEAAV".lower())
+
+
+def test_the_word_of_the_org_about_its_own_ids_is_taken():
+    assert from_org("003ab0e502928654zz") == "003ab0e502928654zz"
+    assert from_org("0012800000AbCdE") == "0012800000AbCdEAAV"
+    with pytest.raises(Misuse, match="is not a Salesforce id"):
+        from_org("003-b0e502928654zz")

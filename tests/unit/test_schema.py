@@ -42,6 +42,25 @@ def test_a_field_of_an_old_version_may_lack_keys():
     assert (field.label, field.nillable, field.filterable, field.picklist) == ("X__c", True, True, ())
 
 
+def test_where_describe_is_silent_about_rights_the_org_decides_at_the_push():
+    names = ("LastName", "Name", "OwnerId", "CreatedDate", "SystemModstamp", "Id")
+    told = [{"name": each, "type": "string", "nillable": False} for each in names]
+    more = [{"name": "Sum__c", "type": "double", "calculated": True}, {"name": "Address", "type": "address"}]
+
+    schema = ObjectSchema.from_describe({"name": "Contact", "fields": [*told, *more], "updateable": None})
+
+    assert (schema.createable, schema.updateable, schema.deletable) == (True, True, True)
+    assert {each.name for each in schema.fields if each.createable} == {"LastName", "OwnerId"}
+    assert {each.name for each in schema.fields if each.updateable} == {"LastName", "OwnerId"}
+    assert not any(each.required for each in schema.fields)
+
+
+def test_a_field_that_describe_calls_not_queryable_is_not_asked_for():
+    fields = [{"name": "Id", "type": "id"}, {"name": "Secret__c", "type": "string", "queryable": False}]
+
+    assert [each.name for each in ObjectSchema.from_describe({"name": "X", "fields": fields}).columns] == ["Id"]
+
+
 def test_a_field_takes_every_key_that_matters():
     field = Field.from_describe(
         {

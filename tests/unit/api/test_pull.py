@@ -663,7 +663,20 @@ def test_a_result_without_the_rows_it_announces_is_not_a_success(rig: Open) -> N
         rig(BulkOrg(rows=15_000, spoil=once("/results", headless, times=99))).pull()
 
 
-@pytest.mark.parametrize("header", ['"Id","SystemModstamp","Name"', '"Id","Name"', '"id","name","systemmodstamp"', "x"])
+@pytest.mark.parametrize("header", ["ID,NAME,SYSTEMMODSTAMP", '"id","name","systemmodstamp"'])
+def test_the_columns_of_a_result_may_be_written_in_other_letters(header: str, rig: Open) -> None:
+    pages = rig(BulkOrg(rows=15_000, header=header)).pull()
+
+    assert {page.body.places for page in pages if isinstance(page.body, CsvFile)} == {()}
+
+
+def test_the_columns_of_a_result_may_stand_in_another_order(rig: Open) -> None:
+    pages = rig(BulkOrg(rows=15_000, header='"Name","SystemModstamp","Id"')).pull()
+
+    assert {page.body.places for page in pages if isinstance(page.body, CsvFile)} == {(2, 0, 1)}
+
+
+@pytest.mark.parametrize("header", ['"Id","Id","Name"', '"Id","Name"', '"Id","Name","Id"', "x"])
 @pytest.mark.parametrize("rows", [0, 15_000])
 def test_other_columns_than_asked_for_are_an_error(header: str, rows: int, rig: Open) -> None:
     script = BulkOrg(rows=rows, header=header, spoil=once("/query?", lambda reply: Reply(b"", 414)))

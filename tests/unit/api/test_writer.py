@@ -68,6 +68,17 @@ def test_only_what_met_the_end_of_the_session_is_sent_again(serve: Serve, open_o
     ]
 
 
+def test_a_create_has_the_id_that_the_org_gave_it(serve: Serve, open_org: Open) -> None:
+    def script(asked: Asked) -> Reply:
+        body = {"id": "003ab0e502928zzzzz", "success": True, "errors": []}
+        return json_reply({"compositeResponse": [part("write0", 201, body)]})
+
+    (outcome,) = write(open_org(serve(script)), [create(Text="a")])
+
+    assert isinstance(outcome, Applied)
+    assert outcome.record_id == "003ab0e502928zzzzz"
+
+
 @pytest.mark.parametrize(
     "parts",
     [

@@ -256,6 +256,18 @@ def test_a_query_that_makes_no_sense_is_malformed(store, statement):
         store.query(statement, 10)
 
 
+def test_an_object_of_very_many_fields_does_not_keep_anybody_from_asking(store):
+    store.adopt(make_schema("Wide__c", **{f"Field_With_A_Long_Name_{number}__c": "double" for number in range(500)}))
+
+    assert store.query("SELECT count(*) FROM Widget__c", 1)[1] == [(0,)]
+    assert store.query("SELECT * FROM Wide__c", 1)[1] == []
+
+
+def test_a_query_of_endless_length_is_not_looked_at(store):
+    with pytest.raises(MalformedQuery, match="200,000 characters"):
+        store.query("SELECT 1" + " " * 200_000, 1)
+
+
 def test_closing_leaves_one_file_with_everything_in_it(store, path):
     pull(store, widget(1))
     store.count("Widget__c")
