@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from simorg import catalog, drift, ids, lifecycle
+from simorg import catalog, drift, ids, lifecycle, template
 from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
@@ -52,7 +52,6 @@ class SimOrg(Metadata):
     def __init__(
         self, records: int = 0, seed: int = 1, *, start_ms: int | None = None, api_limit: int = 15_000
     ) -> None:
-        from simorg import seed as seeding  # it needs this module
         from simorg.soql.functions import zone_of
 
         for zone in catalog.picklist("time_zone"):  # better no org than days that begin at the wrong hour
@@ -62,7 +61,8 @@ class SimOrg(Metadata):
         self.org_id = ORG_ID
         self.user_id = ADMIN_ID
         self.clock = OrgClock(start_ms)
-        self.database = Database()
+        copied = template.kept(records, seed)
+        self.database = Database(copied.content if copied else None)
         self.db: apsw.Connection = self.database.connection
         self.lock: threading.RLock = self.database.lock
         self.permissions = Permissions(self.clock)
@@ -81,11 +81,21 @@ class SimOrg(Metadata):
         self.late = LateCommits(self.database, self.clock, self.schema)
         self.events = Events(self)
         self._bin_emptied_ms = self.clock.now_ms()
+        if copied:
+            template.settle(self, copied)
+        else:
+            self._fill(records, seed)
+
+    def _fill(self, records: int, seed: int) -> None:
+        from simorg import seed as seeding  # it needs this module
+
+        stamp_ms = self.now_stamp()
         for one in self.objects.values():
             self.database.create_table(one)
         seeding.fill(self, records, seed)
         for one in self.objects.values():
             self.database.create_indexes(one)
+        template.keep(self, records, seed, stamp_ms)
 
     def close(self) -> None:
         """Remove the rows."""
