@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -12,7 +13,7 @@ from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
 from simorg.database import Database, Row
-from simorg.dependencies import check_sql
+from simorg.dependencies import Workbench, check_sql
 from simorg.events import Events
 from simorg.faults import Faults
 from simorg.grants import Code
@@ -121,6 +122,11 @@ class SimOrg(Metadata):
         from simorg.event_server import EventServer
 
         return EventServer(self, port, host)
+
+    @cached_property
+    def workbench(self) -> Workbench:
+        """Empty tables such as the org's, for what is asked of its formulas."""
+        return Workbench()
 
     def _index_field(self, object_name: str, name: str) -> None:
         schema, one = drift.field_of(self, object_name, name)
