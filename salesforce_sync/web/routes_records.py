@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -12,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import iterate_in_threadpool, run_in_threadpool
 from fastapi.routing import APIRoute
+from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.collection import Collection
