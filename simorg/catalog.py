@@ -102,7 +102,12 @@ def link(objects: tuple[SObject, ...]) -> tuple[SObject, ...]:
             for parent in one.reference_to:
                 if parent in children:
                     children[parent].append(_relationship(child, one))
-    return tuple(replace(one, child_relationships=tuple(children[one.name])) for one in objects)
+    return tuple(_with_children(one, tuple(children[one.name])) for one in objects)
+
+
+def _with_children(one: SObject, children: tuple[ChildRelationship, ...]) -> SObject:
+    """Return the object with these relationships; itself, where they are the same, as in most changes of one field."""
+    return one if one.child_relationships == children else replace(one, child_relationships=children)
 
 
 def _relationship(child: SObject, one: SField) -> ChildRelationship:

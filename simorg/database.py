@@ -53,9 +53,11 @@ def column_sql(one: SField) -> str:
 class Database:
     """The connection, its lock, and row-level writes, which can be recorded to be done again later."""
 
-    def __init__(self) -> None:
+    def __init__(self, content: bytes | None = None) -> None:
         self._folder = PrivateFolder()
         self.path = self._folder.path / "org.db"
+        if content is not None:
+            self.path.write_bytes(content)
         self.lock = threading.RLock()
         self.connection = apsw.Connection(str(self.path))
         decimals.register(self.connection)
@@ -65,6 +67,11 @@ class Database:
         self.guard: Guard = _no_guard  # asked before a row is changed; raises when it is locked
         self.connection.execute("PRAGMA page_size = 16384; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY")
         self.connection.execute("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000")
+        self.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the file goes with the connection
+        if content is None:
+            self._create_own_tables()
+
+    def _create_own_tables(self) -> None:
         self.connection.execute(
             "CREATE TABLE _invisible (object TEXT, id TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;"
             # root: the row whose deletion took this one along (itself, when deleted by hand); NULL once purged
@@ -80,6 +87,11 @@ class Database:
         with self.lock:
             self.connection.close()
         self._folder.remove()
+
+    def content(self) -> bytes:
+        """Return the file as it would be if all that is committed were written into it."""
+        with self.lock:
+            return self.connection.serialize("main")
 
     def begin_load(self) -> None:
         """Prepare for a large load, which needs no journal: a new org that is cut off is thrown away."""

@@ -5,9 +5,10 @@ tables, so that the org's rows and connection are left alone.
 """
 
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import apsw
 
@@ -40,19 +41,31 @@ class Dependent:
 
 
 class Workbench:
-    """The org's tables without their rows."""
+    """The org's tables without their rows; `follow` brings them to where the org's are."""
 
-    def __init__(self, objects: Iterable[SObject]) -> None:
+    def __init__(self) -> None:
         from simorg.soql import functions  # the package needs the org
 
+        self._lock = threading.RLock()
+        self._tables: dict[str, SObject] = {}
         self._connection = apsw.Connection(":memory:")
         for option in (apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_DQS_DDL):
             self._connection.config(option, 0)  # else "Unknown" in double quotes is a text
         decimals.register(self._connection)
         functions.register(self._connection)
-        for one in objects:
-            columns = ", ".join(map(column_sql, one.stored_fields))
-            self._connection.execute(f"CREATE TABLE {quote(one.name)} ({columns})")
+
+    def follow(self, objects: Iterable[SObject]) -> Self:
+        """Make the tables of these objects, as far as they are new or not the same, and no others."""
+        wanted = {one.name: one for one in objects}
+        with self._lock:
+            for name in [name for name, one in self._tables.items() if wanted.get(name) is not one]:
+                self._connection.execute(f"DROP TABLE {quote(name)}")
+                del self._tables[name]
+            for name in wanted.keys() - self._tables.keys():
+                columns = ", ".join(map(column_sql, wanted[name].stored_fields))
+                self._connection.execute(f"CREATE TABLE {quote(name)} ({columns})")
+                self._tables[name] = wanted[name]
+        return self
 
     def reads(self, table: str, expression: str) -> frozenset[Column]:
         """Return table and column of everything an expression over a table's row reads, or raise ValueError."""
@@ -63,25 +76,28 @@ class Workbench:
                 found.add((first, second or ""))
             return apsw.SQLITE_OK if action in READING else apsw.SQLITE_DENY
 
-        self._connection.authorizer = note
-        try:
-            self._connection.execute(_select(table, expression) + " LIMIT 0", can_cache=False).fetchall()
-        except apsw.Error as problem:
-            raise ValueError(f"the SQL cannot be used on {table}: {problem}") from problem
-        finally:
-            self._connection.authorizer = None
+        with self._lock:
+            self._connection.authorizer = note
+            try:
+                self._connection.execute(_select(table, expression) + " LIMIT 0", can_cache=False).fetchall()
+            except apsw.Error as problem:
+                raise ValueError(f"the SQL cannot be used on {table}: {problem}") from problem
+            finally:
+                self._connection.authorizer = None
         return frozenset(found)
 
     def renamed(self, table: str, expression: str, column: Column, new_name: str) -> str:
         """Return an expression over a table's row as it reads once a column has another name."""
         connection = self._connection
         head = "CREATE VIEW _formula AS SELECT ("
-        connection.execute(f"SAVEPOINT rename; {head}{_filled(expression)}) AS x FROM {quote(table)} {ALIAS}")
-        try:
-            connection.execute(f"ALTER TABLE {quote(column[0])} RENAME COLUMN {quote(column[1])} TO {quote(new_name)}")
-            ((made,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = '_formula'").fetchall()
-        finally:
-            connection.execute("ROLLBACK TO rename; RELEASE rename")
+        rename = f"ALTER TABLE {quote(column[0])} RENAME COLUMN {quote(column[1])} TO {quote(new_name)}"
+        with self._lock:
+            connection.execute(f"SAVEPOINT rename; {head}{_filled(expression)}) AS x FROM {quote(table)} {ALIAS}")
+            try:
+                connection.execute(rename)
+                ((made,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = '_formula'").fetchall()
+            finally:
+                connection.execute("ROLLBACK TO rename; RELEASE rename")
         inner = str(made).removeprefix(head).removesuffix(f") AS x FROM {quote(table)} {ALIAS}")
         return inner.replace(ALIAS, "{alias}") if "{alias}" in expression else inner
 
@@ -99,7 +115,7 @@ def check_sql(org: "SimOrg", object_name: str, expression: str) -> None:
     schema = org.schema(object_name)
     if schema is None:
         raise ValueError(f"there is no object {object_name}")
-    Workbench(org.objects.values()).reads(schema.name, expression)
+    org.workbench.follow(org.objects.values()).reads(schema.name, expression)
 
 
 def protected(schema: SObject, one: SField) -> str | None:
@@ -122,7 +138,7 @@ def whole(schema: SObject, one: SField) -> tuple[SField, ...]:
 
 def dependents(org: "SimOrg", columns: frozenset[Column], gone: str | None = None) -> list[Dependent]:
     """Return what reads any of these columns; with `gone` also the look-ups that point to that object only."""
-    bench = Workbench(org.objects.values())
+    bench = org.workbench.follow(org.objects.values())
     found = []
     for schema in org.objects.values():
         for one in schema.fields:
@@ -167,7 +183,7 @@ def follow_rename(
     org: "SimOrg", schema: SObject, old: SField, new: SField
 ) -> dict[tuple[str, str], tuple[str, str | None]]:
     """Return SQL and shown text of every formula that a rename changes, by object and (old) field name."""
-    bench = Workbench(org.objects.values())
+    bench = org.workbench.follow(org.objects.values())
     column = (schema.name, old.name)
     changed = {}
     for owner in org.objects.values():
@@ -188,7 +204,7 @@ def _renamed_text(text: str | None, old: SField, new: SField) -> str | None:
 
 def follow_rename_in_rules(org: "SimOrg", schema: SObject, old: str, new: str) -> None:
     """Let the rules go on meaning a field that gets another name; to be called before the rename."""
-    bench = Workbench(org.objects.values())
+    bench = org.workbench.follow(org.objects.values())
     rules, column = org.rules, (schema.name, old)
     for place, rule in enumerate(rules.validations):
         if column in rule_columns(org, bench, rule):

@@ -29,6 +29,16 @@ class Numbering:
         """Take the numbers 1 to `count` of an auto-number field."""
         self._last[f"{schema.name}.{one.name}"] = count
 
+    def given(self) -> dict[str, int]:
+        """Return the last number of each count."""
+        with self._lock:
+            return dict(self._last)
+
+    def go_on(self, given: dict[str, int]) -> None:
+        """Go on behind the numbers that another org has given."""
+        with self._lock:
+            self._last = dict(given)
+
     def rename(self, key: str, new_key: str) -> None:
         """Let the count of an auto-number field (`Object.Field`) go on under its new name."""
         with self._lock:

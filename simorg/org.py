@@ -3,16 +3,17 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from simorg import catalog, drift, ids, lifecycle
+from simorg import catalog, drift, ids, lifecycle, template
 from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
 from simorg.database import Database, Row
-from simorg.dependencies import check_sql
+from simorg.dependencies import Workbench, check_sql
 from simorg.events import Events
 from simorg.faults import Faults
 from simorg.grants import Code
@@ -52,7 +53,6 @@ class SimOrg(Metadata):
     def __init__(
         self, records: int = 0, seed: int = 1, *, start_ms: int | None = None, api_limit: int = 15_000
     ) -> None:
-        from simorg import seed as seeding  # it needs this module
         from simorg.soql.functions import zone_of
 
         for zone in catalog.picklist("time_zone"):  # better no org than days that begin at the wrong hour
@@ -62,7 +62,8 @@ class SimOrg(Metadata):
         self.org_id = ORG_ID
         self.user_id = ADMIN_ID
         self.clock = OrgClock(start_ms)
-        self.database = Database()
+        copied = template.kept(records, seed)
+        self.database = Database(copied.content if copied else None)
         self.db: apsw.Connection = self.database.connection
         self.lock: threading.RLock = self.database.lock
         self.permissions = Permissions(self.clock)
@@ -81,11 +82,21 @@ class SimOrg(Metadata):
         self.late = LateCommits(self.database, self.clock, self.schema)
         self.events = Events(self)
         self._bin_emptied_ms = self.clock.now_ms()
+        if copied:
+            template.settle(self, copied)
+        else:
+            self._fill(records, seed)
+
+    def _fill(self, records: int, seed: int) -> None:
+        from simorg import seed as seeding  # it needs this module
+
+        stamp_ms = self.now_stamp()
         for one in self.objects.values():
             self.database.create_table(one)
         seeding.fill(self, records, seed)
         for one in self.objects.values():
             self.database.create_indexes(one)
+        template.keep(self, records, seed, stamp_ms)
 
     def close(self) -> None:
         """Remove the rows."""
@@ -111,6 +122,11 @@ class SimOrg(Metadata):
         from simorg.event_server import EventServer
 
         return EventServer(self, port, host)
+
+    @cached_property
+    def workbench(self) -> Workbench:
+        """Empty tables such as the org's, for what is asked of its formulas."""
+        return Workbench()
 
     def _index_field(self, object_name: str, name: str) -> None:
         schema, one = drift.field_of(self, object_name, name)

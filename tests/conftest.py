@@ -20,6 +20,7 @@ import pytest
 
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
+from tests.loaded import Loaded
 
 # Whoever starts the tests in the background of a script, or under nohup, has these ignored, and every process of ours
 # would inherit it.
@@ -29,6 +30,8 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 ROOT = Path(__file__).parents[1]
+LOADED = Loaded()
+SECONDS = 120
 Answer = str | Callable[[str], str]
 
 
@@ -62,7 +65,11 @@ class Ran:
 
 
 class CommandLine:
-    """Runs `salesforce-sync` as a process of its own in one folder, with nothing of this process's environment."""
+    """Runs `salesforce-sync` as a process of its own in one folder, with nothing of this process's environment.
+
+    A command that is called is forked from a process that has the modules loaded; `afresh` starts a new Python, as a
+    shell does, and so do `start` and `typed`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -96,6 +103,11 @@ class CommandLine:
 
     def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
         """Run a command to its end; `environment` is added to an otherwise clean one."""
+        done = LOADED.run(arguments, self.folder, self.environment | environment, stdin, SECONDS)
+        return Ran(*done) if done else self.afresh(*arguments, stdin=stdin, **environment)
+
+    def afresh(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
+        """Run a command to its end in a Python that starts for it."""
         ran = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
@@ -103,7 +115,7 @@ class CommandLine:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=SECONDS,
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 

@@ -32,8 +32,8 @@ class Drifting:
         listed = [one["name"] for one in self.client.get("/sobjects").json()["sobjects"]]
         assert len(listed) > 10
         known = set(listed)
-        for name in listed:
-            described = self.described(name)
+        every = {name: self.described(name) for name in listed}
+        for name, described in every.items():
             fields = [one["name"] for one in described["fields"]]
             answer = self.client.get("/query", params={"q": f"SELECT FIELDS(ALL) FROM {name} LIMIT 200"})
             assert answer.status_code == 200, (name, answer.text)
@@ -43,8 +43,8 @@ class Drifting:
                 assert set(read.json()) == {"attributes", *fields}
             for link in described["childRelationships"]:
                 assert link["childSObject"] in known
-                child = self.field(link["childSObject"], link["field"])
-                assert name in child["referenceTo"]
+                child = every[link["childSObject"]]["fields"]
+                assert [name in one["referenceTo"] for one in child if one["name"] == link["field"]] == [True]
             parents = [one["relationshipName"] for one in described["fields"] if set(one["referenceTo"]) & known]
             if parents:
                 paths = ", ".join(f"{parent}.Id" for parent in parents[:50])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from simorg import ids
+from simorg import ids, template
+from simorg.clock import OrgClock
 from simorg.org import SimOrg
 from simorg.server import Server
 from simorg.values import convert
@@ -30,6 +31,7 @@ def test_no_records_means_only_users_and_standard_rows(org: SimOrg) -> None:
 
 def test_the_same_seed_makes_the_same_rows() -> None:
     def rows(seed: int) -> list[object]:
+        template.forget()
         with SimOrg(60, seed, start_ms=START) as org:
             org.clock.freeze()
             return [org.database.rows(f'SELECT * FROM "{name}"') for name in ("Contact", "Account", "Widget__c")]
@@ -38,6 +40,41 @@ def test_the_same_seed_makes_the_same_rows() -> None:
 
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize(("records", "seed"), [(0, 1), (20, 3), (40, 7), (400, 2)])
+def test_a_copy_of_an_org_that_was_filled_before_is_as_one_that_is_filled_now(
+    records: int, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(start_ms: int) -> OrgClock:
+        made = OrgClock(start_ms)
+        made.freeze()
+        return made
+
+    def everything(start_ms: int) -> tuple[object, object, object]:
+        with SimOrg(records, seed, start_ms=start_ms) as org:
+            schema = org.database.rows("SELECT name, sql FROM sqlite_schema ORDER BY name")
+            rows = {name: org.database.rows(f'SELECT * FROM "{name}"') for name in org.objects}
+            account = org.add("Account", Name="x")
+            return schema, rows, (org.row(org.add("Widget__c", Account__c=account)) or {})["Name"]
+
+    monkeypatch.setattr("simorg.org.OrgClock", stopped)  # how long the filling takes is in the stamps too
+    template.forget()
+    filled_then = everything(START)
+    copied = everything(START + 86_400_000)
+    template.forget()
+    filled = everything(START + 86_400_000)
+
+    assert copied == filled
+    assert filled_then[1] != filled[1]
+
+
+def test_the_rows_of_a_copy_are_its_own() -> None:
+    with SimOrg(40, 7) as first, SimOrg(40, 7) as second:
+        first.add("Contact", LastName="Only here")
+
+        assert first.count("Contact") == second.count("Contact") + 1
+        assert first.database.path != second.database.path
 
 
 def test_ids_and_mail_addresses_are_distinct_and_ids_valid(seeded: Server) -> None:
