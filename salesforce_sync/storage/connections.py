@@ -58,6 +58,21 @@ class Connections:
             self._readers.connection = found
         return found
 
+    def row(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:
+        """The first row of a short read: what was committed just now is seen. For reads of one record."""
+        reader: apsw.Connection = getattr(self._readers, "connection", None) or self.reader()
+        found: tuple[Any, ...] | None
+        if reader.txn_state():  # with an open scan, or in a snapshot, it stays in the past
+            with self.looking() as db:
+                found = db.execute(statement, parameters).fetchone()
+            return found
+        try:
+            found = reader.execute(statement, parameters).fetchone()
+        except apsw.Error:
+            with translated(self.path):  # around the statement it would cost every read its entering
+                raise
+        return found
+
     @contextmanager
     def looking(self) -> Iterator[apsw.Connection]:
         """A connection for short reads that the block finishes: what was committed just now is seen.
