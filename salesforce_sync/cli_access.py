@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
 import click
+from msgspec.structs import replace
 
 from salesforce_sync import doctor, reports_access
 from salesforce_sync.cli_options import Options, shared

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from msgspec import Struct
 
 from salesforce_sync import login, production
 from salesforce_sync.app import SFSync, SystemClock
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from salesforce_sync.models.connection import Connection, Session
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(Struct, frozen=True):
     """How to log in, as the options say it."""
 
     method: str | None
@@ -35,8 +34,7 @@ class _Way:
     no_browser: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where the login is kept: the default connection's place, or a named one's, which may be new."""
 
     name: str | None = None

@@ -7,11 +7,11 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from msgspec import Struct
 
 from salesforce_sync.app import SFSync, SystemClock
 from salesforce_sync.config import Config
@@ -37,8 +37,7 @@ TOLD_SIGNALS: Final = (
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(slots=True)
-class Options:
+class Options(Struct):
     """What may stand before or after every command's name."""
 
     config: str | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Generic, TypeVar
+
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse, NotSynced
 from salesforce_sync.models.base import Record, record_type_for, shape

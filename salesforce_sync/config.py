@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct, field
 
 from salesforce_sync.errors import ConfigError, near
 from salesforce_sync.models.connection import Connection, LoginMethod
@@ -38,8 +38,7 @@ _BY_NAME: Final = {each.name: each for each in SETTINGS if each.section != "cred
 _BY_ARGUMENT: Final = {each.argument: each for each in SETTINGS}
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(Struct, frozen=True):
     """A setting's value as somebody wrote it, where that was, and the folder that a relative path in it starts from."""
 
     value: object
@@ -50,8 +49,7 @@ class _Given:
 _Layer = dict[Setting, _Given]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """All settings. `file` is the config file that was read; None when there was none and the defaults hold.
 
     `home` is set where the replica is not the installation's own: the folder of the one that is.

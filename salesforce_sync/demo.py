@@ -13,9 +13,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from salesforce_sync import doorman, reports
 from salesforce_sync.app import SFSync, Status
@@ -172,8 +173,7 @@ def _settle(folder: Path, org: SimulatedOrg) -> Config:
 # ── The simulated org ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedOrg:
+class SimulatedOrg(Struct, frozen=True):
     """Where a simulated org answers, and what it lets in."""
 
     url: str

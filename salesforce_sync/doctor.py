@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import SyncError
@@ -33,8 +34,7 @@ class Level(StrEnum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that was looked at. `todo` says what to do, where something is to be done."""
 
     level: Level

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
@@ -28,8 +29,7 @@ from salesforce_sync.models.values import Stored, same
 from salesforce_sync.signals import DeadLetter, Signal, Told
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """API calls: `used` and `limit` as the org last said (rolling 24 hours, every application); `spent` by us.
 
     `ceiling` is where we stop: the limit that a person set, or the org's, whichever is smaller.
@@ -41,8 +41,7 @@ class Usage:
     ceiling: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A change to send, with the schema of its object. Its edits are what to send now, with real ids only."""
 
     schema: ObjectSchema
@@ -152,8 +151,7 @@ MOST_LISTED = 10_000
 """Changes of one push that are told one by one; of the others it is only counted how they ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Struct, frozen=True):
     """A part of what became of a push's changes, the last first. `before`: where the next part ends; None: no more."""
 
     changes: tuple[PushedChange, ...]
@@ -644,8 +642,7 @@ class Events(Protocol):
         """End all subscriptions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """One condition on a field: `operator` is one of `OPERATORS`; for "in" the value is a tuple."""
 
     field: str
@@ -657,16 +654,14 @@ OPERATORS = ("eq", "ne", "contains", "startswith", "endswith", "in", "gt", "gte"
 """Texts compare without regard to case (as in SOQL), except in ids and fields that describe calls case sensitive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A row's place in an order: its value of the field that is sorted by (stored form), and its id."""
 
     id: str
     value: Stored = None
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """A page of a sorted answer. Rows are in the order of `sort` (nulls are the smallest), then of their ids.
 
     `descending` turns both around. Texts sort without regard to case where they are compared so. Rows have the columns

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from msgspec.structs import asdict
 
 from salesforce_sync.collection import Objects
 from salesforce_sync.errors import FieldNotFound, NotSynced

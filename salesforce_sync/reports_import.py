@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import asdict
 
 from salesforce_sync.reports_edits import Values
 from salesforce_sync.terminal import clean, counted, say, say_table

@@ -6,9 +6,11 @@ It stands below the ports, and not in `sync`, because every store asks it within
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft
@@ -30,8 +32,7 @@ class Policy(StrEnum):
     NEWEST = "newest"
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(Struct, frozen=True):
     """The policy of each object and field: keys are `Object.Field`, `Object` or nothing (`default`), in lower case."""
 
     default: Policy = Policy.ASK

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
 
@@ -46,8 +47,7 @@ UMask=0077
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """What the unit starts: `command` in `folder`, as `user`, where it writes into the folders `writes`."""
 
     command: tuple[str, ...]

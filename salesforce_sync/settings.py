@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from msgspec import Meta
+import msgspec
+from msgspec import Meta, Struct
 
 from salesforce_sync.sink_settings import SinkSettings
 
@@ -52,8 +53,7 @@ DEFAULT: Final = "default"
 """Stands in `sync.conflicts` for every object and field that is not named there."""
 
 
-@dataclass(frozen=True, slots=True)
-class SalesforceSettings:
+class SalesforceSettings(Struct, frozen=True):
     """Which org, in which version of its API, and where it tells its change events (Pub/Sub API).
 
     The addresses have no slash at their end. `production_writes`: whether a production org may be written to without
@@ -66,8 +66,7 @@ class SalesforceSettings:
     events_url: str = "https://api.pubsub.salesforce.com:7443"
 
 
-@dataclass(frozen=True, slots=True)
-class SyncSettings:
+class SyncSettings(Struct, frozen=True):
     """What is synced, how often, within which bounds. An interval of 0 hours means never by itself.
 
     `events`: whether change events are followed, of all objects that are synced or of those that are named here.
@@ -76,7 +75,7 @@ class SyncSettings:
     """
 
     interval_minutes: Minutes = 15
-    intervals: Mapping[ObjectName, Minutes] = field(default_factory=dict)
+    intervals: Mapping[ObjectName, Minutes] = msgspec.field(default_factory=dict)
     batch_size: Annotated[int, Meta(ge=1, le=2_000)] = 200
     objects: Annotated[tuple[ObjectName, ...], Meta(min_length=1)] = ("Contact", "Lead", "Account", "Opportunity")
     overlap_minutes: Annotated[int, Meta(ge=0, le=1_440)] = 10
@@ -85,7 +84,7 @@ class SyncSettings:
     refresh_fields: tuple[FieldName, ...] = ()
     max_loss_percent: Annotated[int, Meta(ge=0, le=100)] = 20
     api_calls_per_day: Annotated[int, Meta(ge=1)] = 15_000
-    conflicts: Mapping[Disputed, PolicyName] = field(default_factory=lambda: {DEFAULT: "ask"})
+    conflicts: Mapping[Disputed, PolicyName] = msgspec.field(default_factory=lambda: {DEFAULT: "ask"})
     history_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     history_rows: Annotated[int, Meta(ge=0)] = 50_000
     events: bool | tuple[ObjectName, ...] = False
@@ -101,16 +100,14 @@ class SyncSettings:
 ACCOUNT_MINUTES: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
+class StorageSettings(Struct, frozen=True):
     """Where the replica is. `path` is absolute."""
 
     type: Literal["sqlite"] = "sqlite"
     path: Path = Path("data/salesforce.db")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkbookSettings:
+class WorkbookSettings(Struct, frozen=True):
     """Where the workbook goes that `export` writes (`path` is absolute), and the most that one to import may be:
     megabytes of the file, megabytes that it unpacks to, and how many times more one of its parts unpacks to."""
 
@@ -120,8 +117,7 @@ class WorkbookSettings:
     max_ratio: Annotated[int, Meta(ge=1)] = 300
 
 
-@dataclass(frozen=True, slots=True)
-class SignalSettings:
+class SignalSettings(Struct, frozen=True):
     """Whether signals are told, from whom to whom their line is, where they go, and how long they wait for that."""
 
     enabled: bool = True
@@ -159,8 +155,7 @@ SECTIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One setting: its place in config.yaml, its environment name, and what its value has to be, for a person."""
 
     section: str

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from salesforce_sync.models.event import EventsMerged
 from salesforce_sync.models.inbox import InboxItem
@@ -23,8 +24,7 @@ SOURCE = "FND"
 TARGET = "OS"
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """Something that happened. `name` is what listeners register for."""
 
     name: ClassVar[str]
@@ -64,8 +64,7 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-@dataclass(frozen=True, slots=True)
-class SyncStarted(Signal):
+class SyncStarted(Signal, frozen=True):
     """A run began with these objects."""
 
     objects: tuple[str, ...]
@@ -74,8 +73,7 @@ class SyncStarted(Signal):
     mark: ClassVar[str] = "🔄"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectStarted(Signal):
+class ObjectStarted(Signal, frozen=True):
     """The org is asked for this object now."""
 
     object: str
@@ -87,8 +85,7 @@ class ObjectStarted(Signal):
         return f"object={self.object}"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectFinished(Signal):
+class ObjectFinished(Signal, frozen=True):
     """One object's part of a run has ended, and is kept, while others may go on: `rows` came, `changed` differ now.
 
     `error`, `message` and `hint` say why it is not complete.
@@ -109,8 +106,7 @@ class ObjectFinished(Signal):
         return f"object={self.object}, state={self.state}"
 
 
-@dataclass(frozen=True, slots=True)
-class SyncComplete(Signal):
+class SyncComplete(Signal, frozen=True):
     """A run ended and nothing was skipped: the rows that came of each object, and how long it took."""
 
     objects: tuple[tuple[str, int], ...] = ()
@@ -128,8 +124,7 @@ class SyncComplete(Signal):
         return f"{word}={names}, records={records}, duration={self.seconds:.1f}s"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordsUpdated(Signal):
+class RecordsUpdated(Signal, frozen=True):
     """Records of the replica are not as they were: `count` were inserted, updated or deleted; `objects` says where."""
 
     count: int
@@ -142,8 +137,7 @@ class RecordsUpdated(Signal):
         return f"count={self.count}"
 
 
-@dataclass(frozen=True, slots=True)
-class SfRealtime(Signal):
+class SfRealtime(Signal, frozen=True):
     """A record is not as it was, by a change event: `action` is create, update, delete or undelete."""
 
     object: str
@@ -157,8 +151,7 @@ class SfRealtime(Signal):
         return f"object={self.object}, action={self.action}, id={self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class SyncFailed(Signal):
+class SyncFailed(Signal, frozen=True):
     """A run was cut, skipped something, or failed: the first error's code, and the objects that are not complete."""
 
     error: str
@@ -171,8 +164,7 @@ class SyncFailed(Signal):
         return f"error={self.error}" + (f", objects={'+'.join(self.objects)}" if any(self.objects) else "")
 
 
-@dataclass(frozen=True, slots=True)
-class ConflictFound(Signal):
+class ConflictFound(Signal, frozen=True):
     """A record waits in the inbox because both sides changed it; `kind` says how."""
 
     object: str
@@ -186,8 +178,7 @@ class ConflictFound(Signal):
         return f"object={self.object}, id={self.id}, kind={self.kind}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRejected(Signal):
+class ChangeRejected(Signal, frozen=True):
     """The org refused a change, which waits in the inbox: Salesforce's code."""
 
     object: str
@@ -201,8 +192,7 @@ class ChangeRejected(Signal):
         return f"object={self.object}, id={self.id}, code={self.code}"
 
 
-@dataclass(frozen=True, slots=True)
-class PushComplete(Signal):
+class PushComplete(Signal, frozen=True):
     """A push ended: `count` changes are in the org, `left` of those that were to be sent are not."""
 
     count: int
@@ -215,8 +205,7 @@ class PushComplete(Signal):
         return f"count={self.count}, left={self.left}"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiLimitWarning(Signal):
+class ApiLimitWarning(Signal, frozen=True):
     """Most of today's API calls are used: `used` of `limit`."""
 
     used: int
@@ -229,8 +218,7 @@ class ApiLimitWarning(Signal):
         return f"used={self.used}, limit={self.limit}"
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyComplete(Signal):
+class VerifyComplete(Signal, frozen=True):
     """An object was compared with the org row by row: `rows` are equal, after `repaired` were mended."""
 
     object: str
@@ -244,8 +232,7 @@ class VerifyComplete(Signal):
         return f"object={self.object}, rows={self.rows}, repaired={self.repaired}"
 
 
-@dataclass(frozen=True, slots=True)
-class Progress(Signal):
+class Progress(Signal, frozen=True):
     """How far one object's pull is: rows so far, of how many (None while the org has not said), calls of the run.
 
     `waits_for` says what it is waiting for, if that may take minutes.
@@ -272,8 +259,7 @@ def _many(object_name: str) -> str:
     return f"{name[:-1]}ies" if name.endswith("y") and name[-2:-1] not in "aeiou" else f"{name}s"
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaDrifted(Signal):
+class SchemaDrifted(Signal, frozen=True):
     """An object's fields are not as they were: `added`, `removed`, and of another type (`retyped`)."""
 
     object: str
@@ -289,8 +275,7 @@ class SchemaDrifted(Signal):
         return ", ".join((f"object={self.object}", *(f"{kind}={'+'.join(each)}" for kind, each in kinds if each)))
 
 
-@dataclass(frozen=True, slots=True)
-class SyncRequested(Signal):
+class SyncRequested(Signal, frozen=True):
     """Somebody asked for a sync of these objects (none named: all), which begins at once."""
 
     number: int
@@ -304,8 +289,7 @@ class SyncRequested(Signal):
         return ", ".join((f"number={self.number}", *([f"objects={'+'.join(self.objects)}"] if self.objects else [])))
 
 
-@dataclass(frozen=True, slots=True)
-class SignalRefused(Signal):
+class SignalRefused(Signal, frozen=True):
     """A signal that came in was not understood, or was not for us: why."""
 
     why: str
@@ -320,8 +304,7 @@ class SignalRefused(Signal):
 # ── kept, and read again ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """A signal as the store keeps it: its place in the order of what happened, and when that was."""
 
     number: int
@@ -329,8 +312,7 @@ class Told:
     signal: Signal
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """A signal that a sink has refused for good, unless somebody wants it to be tried again."""
 
     number: int
@@ -399,8 +381,7 @@ def drift(before: ObjectSchema | None, now: ObjectSchema) -> SchemaDrifted | Non
     return SchemaDrifted(now.name, added, removed, retyped) if added or removed or retyped else None
 
 
-@dataclass(frozen=True, slots=True)
-class ExportProgress(Signal):
+class ExportProgress(Signal, frozen=True):
     """How far one object's way into a workbook is: rows so far, of how many."""
 
     object: str
@@ -414,8 +395,7 @@ class ExportProgress(Signal):
         return f"{self.object.lower()}={self.rows}/{self.total}"
 
 
-@dataclass(frozen=True, slots=True)
-class ImportProgress(Signal):
+class ImportProgress(Signal, frozen=True):
     """How far the rows of one object of a workbook have been compared with the replica."""
 
     object: str

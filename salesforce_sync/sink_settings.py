@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 SinkType = Literal["log", "jsonl", "webhook", "mqtt"]
 TYPES: Final = ("log", "jsonl", "webhook", "mqtt")
 FORMATS: Final = ("json", "cloudevents")
 
 
-@dataclass(frozen=True, slots=True)
-class SinkSettings:
+class SinkSettings(Struct, frozen=True):
     """One sink. `signals` are the names that it wants; none named: all but progress. Paths are absolute.
 
     `ca_file` holds the certificates of those whose signature on a server's is taken; None: of whom the system trusts.

@@ -12,11 +12,12 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 import apsw
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.access.database import AccessDatabase
 from salesforce_sync.errors import Stopped, StoreTrouble, SyncError
@@ -32,8 +33,7 @@ _FIRST: Final = "0" * 64
 _COLUMNS: Final = "number, at, who, action, subject, origin, outcome, detail, begun, hash"
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(Struct, frozen=True):
     """What somebody does.
 
     `who`: `os:pi`, `user:ada`; `action`: `sync`, `edit`, `login`; `subject`: on what; `origin`: `cli`, `web 127.0.0.1`.
@@ -47,16 +47,14 @@ class Deed:
     detail: str = ""
 
 
-@dataclass(slots=True)
-class Ending:
+class Ending(Struct):
     """How a deed ends, if it raises nothing: for the block to say."""
 
     outcome: str = DONE
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of the log. `begun` is the number of the entry whose deed ended with this one."""
 
     number: int
@@ -67,8 +65,7 @@ class Entry:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """`sound` entries from the first on; `broken` is the number of the first that is not, and `why`.
 
     `head` is the hash of the last sound one.

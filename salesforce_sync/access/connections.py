@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.access.database import AccessDatabase
 from salesforce_sync.access.users import Role, User
@@ -31,8 +33,7 @@ _SELECT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KnownConnection:
+class KnownConnection(Struct, frozen=True):
     """One org that is known here. `owner` is a user's name, None for this machine's own; `made_at` None: config.yaml's.
 
     `instance_url` is None where nothing says it (the default one of an installation that is not connected yet).

@@ -5,22 +5,21 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 MOST_KEYS: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """So many at once, and then so many a second."""
 
     at_once: float
     per_second: float
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(Struct):
     tokens: float
     at: float
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from salesforce_sync.access.database import AccessDatabase
 from salesforce_sync.access.tokens import equal, hashed, new_token
@@ -34,8 +35,7 @@ class Role(StrEnum):
         return order.index(self) >= order.index(needed)
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """Somebody who may come in."""
 
     id: int

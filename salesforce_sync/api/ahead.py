@@ -5,21 +5,20 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Item(Generic[T]):
+class _Item(Struct, Generic[T], frozen=True):
     value: T
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(Struct, frozen=True):
     error: BaseException | None
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from salesforce_sync.api.route import REST_PAGE_ROWS, Probe, Route, bulk_calls, choose, rest_calls_left
 from salesforce_sync.models.page import Priority

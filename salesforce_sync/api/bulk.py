@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api.query import Query
 from salesforce_sync.api.responses import CONFLICT
@@ -36,8 +36,7 @@ class _Reply(msgspec.Struct):
 _REPLY = msgspec.json.Decoder(_Reply)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A query job as the org shows it; `created` is the org's own time (UTC)."""
 
     id: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from salesforce_sync.api import composite, query, rest
 from salesforce_sync.api.composite import MAX_QUERIES, CompositeAnswer, Part

@@ -6,12 +6,12 @@ Section 9 of the API facts. The values come out in the stored form, the same tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api.avro import RecordReader
 from salesforce_sync.errors import RequestRefused
@@ -41,8 +41,7 @@ Part = tuple[str, Field]
 """A part of a compound field, by its name within it, and the column that it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """One field of the Avro schema, at its `bit`: the column that it is (None: not ours), or those of its `parts`.
 
     `opaque`: it is compound, and none of its parts is known to be a column.
@@ -55,8 +54,7 @@ class Slot:
     opaque: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What is read of an event with certain bitmaps: fields, and of compound ones the parts that have a new value.
 
     `cleared` are the columns that are null from now on; `lacks` is what no such event tells.
@@ -67,8 +65,7 @@ class Plan:
     lacks: Lack
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(Struct, frozen=True):
     """An event as records; `unsure`: it concerns more records than it names, or fields that we do not know."""
 
     records: tuple[RecordEvent, ...]
@@ -199,8 +196,7 @@ def _read(plan: Plan, record: Mapping[str, Any]) -> tuple[dict[str, Stored], boo
     return values, fit
 
 
-@dataclass(frozen=True, slots=True)
-class Bitmap:
+class Bitmap(Struct, frozen=True):
     """Fields of an event: bits of the schema's fields, and for compound ones the bits of their parts."""
 
     plain: int

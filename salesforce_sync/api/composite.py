@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api import rest
 from salesforce_sync.api.query import Query
@@ -60,8 +61,7 @@ class PartAnswer:
         return self.body
 
 
-@dataclass(frozen=True, slots=True)
-class CompositeAnswer:
+class CompositeAnswer(Struct, frozen=True):
     """All parts by reference, the session they belong to, and the org's time (UTC) just before they were asked."""
 
     parts: Mapping[str, PartAnswer]

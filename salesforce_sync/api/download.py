@@ -10,10 +10,11 @@ import csv
 import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+
+from msgspec import Struct
 
 from salesforce_sync.api.bulk import expected_rows, next_point
 from salesforce_sync.api.resume import BulkPoint
@@ -29,16 +30,14 @@ SEGMENT_BYTES = 32 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a job's result comes from and how to wait between tries."""
 
     fetch: Callable[[BulkPoint], Incoming]
     sleep: Callable[[float], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What is known of the whole pull; it goes with each of its pages."""
 
     schema: ObjectSchema

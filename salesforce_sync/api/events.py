@@ -9,9 +9,10 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from salesforce_sync.api.change_events import BAD_EVENT, Decoded, EventDecoder
 from salesforce_sync.errors import (
@@ -57,8 +58,7 @@ class Login(Protocol):
     def renew(self, stale: Session) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who subscribes: with which session, in which org (asked for when it is needed), and under which name."""
 
     login: Login

@@ -8,10 +8,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api.route import first_wait, next_wait
 from salesforce_sync.api.transport import Call, Transport
@@ -41,8 +41,7 @@ _REPLY = msgspec.json.Decoder(_Reply)
 """Made at import, when there is one thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class IngestJob:
+class IngestJob(Struct, frozen=True):
     """A job as the org shows it. `processed` has the failed rows too."""
 
     id: str

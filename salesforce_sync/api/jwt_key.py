@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from salesforce_sync.errors import StoreTrouble
 
@@ -14,8 +15,7 @@ LIFE: Final = timedelta(days=3650)
 _BITS: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class JwtKey:
+class JwtKey(Struct, frozen=True):
     """Two files in PEM form: the private key, and the certificate that goes to Salesforce."""
 
     key_file: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from salesforce_sync.api import budget
 from salesforce_sync.errors import BudgetSpent

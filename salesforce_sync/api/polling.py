@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.api import composite, query, rest
 from salesforce_sync.api.budget import POLLS_A_CALL
@@ -33,8 +35,7 @@ _FRESH = timedelta(minutes=1)
 _HTTP_GRAIN = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(Struct, frozen=True):
     """A poll that can be asked; the references of its two parts are made from its number."""
 
     poll: Poll

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from salesforce_sync.api import composite, query, rest, route
 from salesforce_sync.api.ahead import ahead

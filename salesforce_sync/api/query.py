@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from salesforce_sync.errors import Misuse, RequestRefused
 from salesforce_sync.models.schema import ObjectSchema
@@ -22,8 +23,7 @@ _ESCAPES = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """A query and the resource that runs it: `query` hides deleted and archived rows, `queryAll` shows them."""
 
     soql: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api.query import Query, is_identifier
 from salesforce_sync.api.resume import RestPoint, mark
@@ -122,16 +122,14 @@ def query_fits(transport: Transport, query: Query) -> bool:
     return transport.fits(query_path(query), PAGE_SIZE)
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(Struct, frozen=True):
     """Why calls are made: in words, and how long they may go on when the day's calls run out."""
 
     doing: str
     priority: Priority = Priority.PULL
 
 
-@dataclass(frozen=True, slots=True)
-class FirstPage:
+class FirstPage(Struct, frozen=True):
     """A query's first page, the session that its locator belongs to, and the org's time just before it was asked."""
 
     page: QueryPage
@@ -139,8 +137,7 @@ class FirstPage:
     asked: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(Struct, frozen=True):
     """A query's first page as it came, and what it says of itself: its rows may never be wanted."""
 
     body: bytes

@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from salesforce_sync.errors import LocatorExpired
 from salesforce_sync.models.connection import Session, fingerprint
@@ -22,8 +23,7 @@ END = "null"
 """What Salesforce itself sends as the locator of a last result page (`Sforce-Locator: null`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class BulkPoint:
+class BulkPoint(Struct, frozen=True):
     """Where a Bulk job's results go on. `total`: rows of all pages, None until the job is done.
 
     `locator` is None before the first page. `probed` is what a query said before the job, kept as long as neither the
@@ -46,8 +46,7 @@ class BulkPoint:
         return f"bulk:{self.job_id}:{total}:{self.locator or ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class RestPoint:
+class RestPoint(Struct, frozen=True):
     """Where a REST query goes on, after `rows` rows. `path` is None after the last page.
 
     `total` is what the first page said. `session` is the `mark` of the one that asked: no other can go on.
@@ -66,8 +65,7 @@ class RestPoint:
         return f"rest:{self.rows}:{'' if self.total is None else self.total}:{self.session}:{self.path or ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class SplitPoint:
+class SplitPoint(Struct, frozen=True):
     """Where a pull in windows goes on, after `rows` rows: stamps from `start` on and before `end`, then all from `end`.
 
     `after` (None: it does not matter) is the id after which the window goes on, in the order of ids.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api import rest
 from salesforce_sync.api.query import Query
@@ -12,8 +11,7 @@ from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.errors import ObjectTrouble
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Struct, frozen=True):
     """The user's permissions that reach over all objects. (That the API may be used, the answer itself has shown.)"""
 
     view_all: bool

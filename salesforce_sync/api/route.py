@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 RESULT_PAGE_ROWS = 250_000
 """Rows asked of one Bulk result page."""
@@ -24,8 +25,7 @@ class Route(StrEnum):
     BULK = "bulk"
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """What the first REST page told: rows in all, rows on it (wide rows make pages short), and whether it is all."""
 
     total: int

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import astuple
 
 from salesforce_sync.errors import RequestRefused, Unreachable
@@ -37,8 +37,7 @@ _TYPES: dict[FieldType, Any] = {
 _FILLED_TEXT = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-@dataclass(frozen=True, slots=True)
-class QueryPage:
+class QueryPage(Struct, frozen=True):
     """One page of a query's result. `next_path` is what the org calls nextRecordsUrl: opaque.
 
     `blanks`: whether an empty text may be in the rows.
@@ -51,8 +50,7 @@ class QueryPage:
     blanks: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """What a page says of itself; `rows` is how many are on it."""
 
     total: int

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
+
+from msgspec import Struct
 
 from salesforce_sync.api.responses import Refusal
 from salesforce_sync.api.transport import Call, Transport
@@ -30,8 +31,7 @@ _ENVELOPE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Undelete:
+class Undelete(Struct, frozen=True):
     """One call for up to 200 records, and how its answer is read."""
 
     orders: Sequence[Order]

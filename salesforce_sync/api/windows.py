@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.api import composite, query, rest
 from salesforce_sync.api.query import Query
@@ -32,8 +34,7 @@ _FIRST_DAY = datetime(1999, 1, 1, tzinfo=UTC)
 """Before anything in Salesforce. Where windows are cut matters for the speed only: together they hold every stamp."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """Stamps from `start` on and before `end`; None: no end at this side. `after`: only higher ids, in their order."""
 
     start: datetime | None = None

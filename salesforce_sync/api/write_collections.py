@@ -7,10 +7,10 @@ sent. The call itself reads the written fields before it writes, and the whole r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api import query
 from salesforce_sync.api.composite import CompositeAnswer, Part
@@ -36,8 +36,7 @@ class _Result(msgspec.Struct):
 _RESULTS = msgspec.json.Decoder(list[_Result])
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionsCall:
+class CollectionsCall(Struct, frozen=True):
     """One composite call of collections of one kind, and how its answer is read."""
 
     collections: Sequence[Sequence[Order]]

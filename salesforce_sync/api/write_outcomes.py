@@ -6,10 +6,10 @@ The codes are those of the REST guide's "Status Codes and Error Responses"; sect
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api.responses import Refusal, is_concurrency_limit
 from salesforce_sync.errors import Misuse
@@ -48,8 +48,7 @@ Fit = Callable[[str], str]
 """Makes a text of the org fit to be shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowError:
+class RowError(Struct, frozen=True):
     """Why the org did not take one row. `status` is the HTTP status of the row's own part, 0 where it has none."""
 
     code: str

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from salesforce_sync.api import query, rest
 from salesforce_sync.api.composite import CompositeAnswer, Part, PartAnswer
 from salesforce_sync.api.responses import is_scope_problem
@@ -69,8 +71,7 @@ def edited(orders: Sequence[Order]) -> list[str]:
     return list(dict.fromkeys(each.field for order in orders for each in order.change.edits))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reads:
+class _Reads(Struct, frozen=True):
     """One object's updates in a call, and how their rows are read before and after."""
 
     orders: tuple[Order, ...]
@@ -192,8 +193,7 @@ class PartsCall:
         return judged(told, order, self.fit)
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The org has done what the part asked."""
 
     answer: PartAnswer

@@ -8,9 +8,10 @@ two cost the same, the safer one. Limits: section 6 and 7 of the API facts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
+
+from msgspec import Struct, field
 
 from salesforce_sync.api.composite import MAX_PARTS, MAX_QUERIES
 from salesforce_sync.api.route import EXPECTED_POLLS
@@ -54,8 +55,7 @@ class Way(StrEnum):
     UNDELETE = "undelete"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Orders that go one way, one after the other."""
 
     way: Way
@@ -170,8 +170,7 @@ def _read_again(count: int) -> int:
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     """A composite call that is being filled."""
 
     orders: list[Order] = field(default_factory=list)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.api import query, rest
 from salesforce_sync.api.transport import Answer, Call
@@ -21,8 +20,7 @@ def record_path(order: Order) -> str:
     return f"sobjects/{query.identifier(order.schema.name)}/{to_18(order.change.record_id)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(Struct, frozen=True):
     """One call for one order, and how its answer is read."""
 
     order: Order

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from salesforce_sync.models.duty import DaemonState
 from salesforce_sync.models.run import ObjectStatus
@@ -12,8 +13,7 @@ from salesforce_sync.models.sinks import SinkState
 from salesforce_sync.models.usage import Forecast
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """The API calls of a rolling 24 hours, and what of them is to be expected.
 
     `used` and `limit` are the org's last word at `told_at`, None before its first; `ceiling` is where we stop, and
@@ -33,8 +33,7 @@ class Budget:
     interval: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """What `status` shows. `connected_to` is the instance URL, None without a connection."""
 
     database: Path
@@ -53,8 +52,7 @@ class Status:
     """How far the sinks for signals have got."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a read-only SQL query gave; `cut` when there were more rows than the limit."""
 
     columns: tuple[str, ...]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from salesforce_sync.app.answers import Answer, Budget, Status
 from salesforce_sync.app.daemon import DaemonDesk

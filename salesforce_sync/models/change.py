@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+
+class Checkpoint(Struct, frozen=True):
     """Durable point up to which an object has been merged: the org's own time (UTC), never this machine's.
 
     The next pull starts an overlap margin before it. None means that no stamp has been seen, and all is read again.
@@ -19,8 +19,7 @@ class Checkpoint:
     """The org's time when everything newer than the overlap was last read: only what came later can be unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Struct, frozen=True):
     """Rows with these stamps (both ends with it) were last read whole while their stamps were younger than the overlap.
 
     A transaction that was still open then may have changed them within the very same second: no stamp tells.
@@ -30,8 +29,7 @@ class Doubt:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Ages:
+class Ages(Struct, frozen=True):
     """When an object was last looked at for what its stamp does not show (this machine's time, UTC)."""
 
     refreshed_at: datetime | None = None
@@ -40,8 +38,7 @@ class Ages:
     described_as: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LossLimit:
+class LossLimit(Struct, frozen=True):
     """How many rows of an object may go at once without a person's word: a share of them, or a handful."""
 
     share: float = 0.2
@@ -52,8 +49,7 @@ class LossLimit:
         return lost > self.handful and lost > self.share * rows
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(Struct, frozen=True):
     """A pull that was begun and not merged: where it goes on, and how many rows are durable."""
 
     object_name: str
@@ -63,8 +59,7 @@ class Staged:
     server_time: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """What one merge did to an object's table; `unchanged` rows came but held nothing new."""
 
     object_name: str

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.values import Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What somebody wants of one record: create, update or delete it.
 
     `values`: field → the value to write (stored form). `base`: the record as its author saw it, as far as it is
@@ -25,8 +25,7 @@ class Draft:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TakenIn:
+class TakenIn(Struct, frozen=True):
     """The draft is an edit in the outbox, or needs none.
 
     `disputed` are fields that the org has changed since the base: they wait in the inbox. `given_up` are fields in
@@ -39,8 +38,7 @@ class TakenIn:
     known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The draft was not taken in, and nothing of it was."""
 
     code: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class SyncRequest:
+
+class SyncRequest(Struct, frozen=True):
     """Somebody wants a sync now, of these objects (none named: of all that are configured)."""
 
     number: int
@@ -20,8 +20,7 @@ class SyncRequest:
     state: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonState:
+class DaemonState(Struct, frozen=True):
     """The daemon as it last told: who runs it, what it does, when each object is due, its last error."""
 
     owner: str
@@ -39,8 +38,7 @@ class DaemonState:
     """Whether it lives: what it told last may be all that a killed one has left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """What of the outbox could be sent.
 
     `edited` is another whenever somebody has edited something, and `mark` also when something else has become of it;

@@ -7,8 +7,9 @@ never later than the stamp, so a row that an event has changed never keeps the o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, StrEnum
+
+from msgspec import Struct
 
 from salesforce_sync.models.schema import NAME_PARTS, ObjectSchema
 from salesforce_sync.models.values import Stored
@@ -43,8 +44,7 @@ class Lack(StrEnum):
     """Values that somebody has written."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordEvent:
+class RecordEvent(Struct, frozen=True):
     """One record's change. `values` are the new ones of the fields that changed, in the stored form (all: a create).
 
     `committed` is the org's time of the commit, in the stored form. `own`: this program has written it.
@@ -65,8 +65,7 @@ class RecordEvent:
         return str(told or f"{self.committed[:19]}.000Z")
 
 
-@dataclass(frozen=True, slots=True)
-class EventPage:
+class EventPage(Struct, frozen=True):
     """Events of one object in the org's order; none, where the org only says that it is still there.
 
     `replay` is where a later subscription goes on; empty, if the org has not said. `unsure`: more of the object has
@@ -79,8 +78,7 @@ class EventPage:
     unsure: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What an event has changed here."""
 
     record_id: str
@@ -88,8 +86,7 @@ class Told:
     own: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EventsMerged:
+class EventsMerged(Struct, frozen=True):
     """What a page of events did to an object's table.
 
     `stale` events were known already; so many records are to be read `again`.
@@ -156,8 +153,7 @@ def _compose_name(made: dict[str, Stored], event: RecordEvent, schema: ObjectSch
     made[named] = text[: schema.field(named).length or None] or None
 
 
-@dataclass(slots=True)
-class Folded:
+class Folded(Struct):
     """What a page of events makes of an object: rows that enter, ids whose record went for good, and what is left.
 
     `again`: records to read. `seen`: the last changes of each record that came. `own`: nobody else has changed it.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from salesforce_sync.models.values import Stored
 
@@ -17,8 +18,7 @@ class Origin(StrEnum):
     DECISION = "decision"
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(Struct, frozen=True):
     """One field's value before and after (stored forms). `at` is this machine's time (UTC).
 
     `who` is the user's id in the org, as LastModifiedById told it, for what a pull brought; empty where unknown.
@@ -36,8 +36,7 @@ class Replaced:
     push_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(Struct, frozen=True):
     """How much history is kept: versions of the last `days` days, and at most `rows` of each object; 0: none."""
 
     days: int = 90

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import Edit, Kind, Match, Operation
 from salesforce_sync.models.values import Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """One field that both sides changed since the base (stored forms)."""
 
     field: str
@@ -22,8 +22,7 @@ class Conflict:
     org: Stored
 
 
-@dataclass(frozen=True, slots=True)
-class InboxItem:
+class InboxItem(Struct, frozen=True):
     """One record that waits for a person. `number` names it in `inbox show` and `inbox take`.
 
     `edits` are the local values that are not in the org. `matches` are records that the org named.
@@ -47,8 +46,7 @@ class InboxItem:
 # ── the merge's question and answer ──────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Contested:
+class Contested(Struct, frozen=True):
     """A record with local edits, and a newer row of it that came from the org.
 
     `base` is the row as the org showed it before (edited fields with their base), `org` as it shows it now: API name
@@ -66,8 +64,7 @@ class Contested:
     edited_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What becomes of a contested record's edits.
 
     `keep`: edits that go on, on their new base. `done`: fields whose edit ends because the org's value holds.
@@ -90,8 +87,7 @@ class Side(StrEnum):
     LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """A person's decision on an inbox item.
 
     `side` for every field that `values` does not name; `values`: field → the value to write (stored form).

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 
 class OrgKind(StrEnum):
@@ -19,8 +20,7 @@ class OrgKind(StrEnum):
     SIMULATED = "simulated"
 
 
-@dataclass(frozen=True, slots=True)
-class OrgFacts:
+class OrgFacts(Struct, frozen=True):
     """What the org says of itself; `name` and `edition` are empty where it does not."""
 
     host: str

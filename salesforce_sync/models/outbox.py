@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+from msgspec import Struct
+
 from salesforce_sync.models.run import Problem, RunState
 from salesforce_sync.models.values import Stored
 
@@ -58,8 +61,7 @@ class Kind(StrEnum):
     """A create's answer was lost, and the org has a record that may or may not be it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """One field's new value, and the base: what the org had when the edit was made (stored forms).
 
     `in_flight` says that `sent` was handed to the org and that its answer is not known; `value` may be newer.
@@ -72,8 +74,7 @@ class Edit:
     sent: Stored = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """All edits of one record that the org has not acknowledged, folded into one.
 
     `edits` are those that may be sent: fields in conflict are not among them. References to records that were made
@@ -115,8 +116,7 @@ def is_sendable(change: Change, now: datetime) -> bool:
     return change.state is ChangeState.WAITING and due and not nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which changes of the outbox are asked for: those that meet everything that is given, the first `most` of them.
 
     `after` and `until` are numbers (the second is within). `due`: what is sendable at that moment. `held`: what is
@@ -152,8 +152,7 @@ EVERYTHING = Wanted()
 # ── outcomes: one row's failure is a value ───────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """The org has taken the change; `record_id` is the record's id there.
 
     `replaced` are values of written fields that somebody else had put there between our reading and our writing.
@@ -167,16 +166,14 @@ class Applied:
     row: tuple[object, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A record that the org's duplicate rule found."""
 
     object_name: str
     record_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """The org refused this change and will refuse it again: Salesforce's code, message and fields.
 
     `kind` is REJECTED, DUPLICATE (`matches`: what the org's rule found) or UNCERTAIN (`matches`: what it may be).
@@ -192,8 +189,7 @@ class Rejected:
     apart: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(Struct, frozen=True):
     """The org did not take the change now (a lock, a time-out that left nothing): the same may work later."""
 
     change: Change
@@ -201,8 +197,7 @@ class Deferred:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Conflicted:
+class Conflicted(Struct, frozen=True):
     """The org did not write: the record is no longer as it was when the edits were made (or is gone).
 
     `code` and `message` are the org's, where it said that something is gone: the record, or one that it refers to.
@@ -213,8 +208,7 @@ class Conflicted:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """No answer came: the org may have taken the change or not. `job` is the Bulk job that has it, if one does."""
 
     change: Change
@@ -225,8 +219,7 @@ class Lost:
 Outcome = Applied | Rejected | Deferred | Conflicted | Lost
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """What became of a push's changes here. `created` maps local ids to the org's."""
 
     applied: tuple[Applied, ...] = ()
@@ -234,16 +227,14 @@ class Settled:
     created: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(Struct, frozen=True):
     """A change that cannot be sent before another one: `by` is the local id of the parent it waits for."""
 
     change: Change
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(Struct, frozen=True):
     """What a push would do now, and what it would leave where it is.
 
     `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
@@ -257,7 +248,7 @@ class Diff:
     rejected: tuple[Rejected, ...] = ()
     unknown: tuple[Change, ...] = ()
     held: tuple[Change, ...] = ()
-    beyond: Mapping[str, int] = field(default_factory=dict)
+    beyond: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -268,8 +259,7 @@ class Diff:
 # ── what a push did, for people ──────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class PushedChange:
+class PushedChange(Struct, frozen=True):
     """One change of a push.
 
     `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`, or `left` where the push ended before

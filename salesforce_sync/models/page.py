@@ -8,12 +8,13 @@ from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 
+from msgspec import Struct
+
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.schema import ObjectSchema
 
 
-@dataclass(frozen=True, slots=True)
-class CsvFile:
+class CsvFile(Struct, frozen=True):
     """A CSV file on disk in Bulk API 2.0's form: UTF-8, a header row, commas, values quoted, `""` for null.
 
     Its columns are `schema.columns`, in that order. Whoever merges the page removes the file.
@@ -35,8 +36,7 @@ class Rows:
     blanks: bool = field(default=True, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Rows of one object, with what is needed to go on after them.
 
     `resume` is a durable point: when it is not None, this page completes everything before that point, and
@@ -66,8 +66,7 @@ class Priority(IntEnum):
     REFRESH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """What to pull: all rows, or with `since` the rows (and soft-deleted ones) whose stamp is at or after it (UTC).
 
     With `ids` only those records, soft-deleted ones too, as `Rows`; ids that the org does not show are left out.
@@ -84,8 +83,7 @@ class PullRequest:
     jobs: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(Struct, frozen=True):
     """Ask what is new in one object: how many rows have a stamp at or after `since`, and which are the newest.
 
     `described_as` is what `Polled.described_as` last said, so that an unchanged describe is not sent again.
@@ -96,8 +94,7 @@ class Poll:
     described_as: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Polled:
+class Polled(Struct, frozen=True):
     """The answer to a poll. `rows` are the newest first, soft-deleted ones too; all of them if there are `total`.
 
     `schema` is the object's describe where it is not as `described_as` knew it, else None. `problem` is set, and
@@ -113,8 +110,7 @@ class Polled:
     problem: SyncError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Deletions:
+class Deletions(Struct, frozen=True):
     """The org's own log of deletions (getDeleted): ids that were deleted, purged ones too, up to `covered` (UTC)."""
 
     ids: frozenset[str]

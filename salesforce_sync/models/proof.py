@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Cause(StrEnum):
@@ -24,16 +25,14 @@ class Cause(StrEnum):
     """The org shows it no more, but it was edited here: it waits in the inbox."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A row of a listing: its id and its stamp in the stored form, None where the object has none."""
 
     id: str
     stamp: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Ids whose rows differ between a listing of the org and the table here.
 
     `missing`: the org lists them, no live row is here. `stale`: the row here has another stamp. `extra`: a live row
@@ -54,8 +53,7 @@ class Comparison:
         return len(self.missing) + len(self.stale) + len(self.extra)
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """The dated result of a verify: after the repairs, `rows` here were the org's `org_rows`, ids and stamps alike.
 
     `at` is this machine's time, in UTC.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from salesforce_sync.models.proof import Proof
 
@@ -21,8 +22,7 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Why an object's part of a run did not complete."""
 
     code: str
@@ -30,8 +30,7 @@ class Problem:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunCounts:
+class RunCounts(Struct, frozen=True):
     """Rows of one object in one run: how many came from the org, and what they did here."""
 
     rows: int = 0
@@ -45,8 +44,7 @@ class RunCounts:
         return self.inserted + self.updated + self.deleted
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """One object's part of one run. Times are this machine's, in UTC."""
 
     run_id: str
@@ -63,8 +61,7 @@ class RunRecord:
         return (self.finished - self.started).total_seconds()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run over several objects; `calls` is what it cost of the org's daily API calls."""
 
     run_id: str
@@ -97,8 +94,7 @@ class Run:
 READS_ALL = "reading every row"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectStatus:
+class ObjectStatus(Struct, frozen=True):
     """What is here of one object: live rows, tombstones, the checkpoint, and the last run."""
 
     object_name: str

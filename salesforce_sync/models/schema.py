@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectNotFound
 
@@ -56,8 +58,7 @@ _OWNERS = frozenset(("User", "Group", "Queue", "RecordType", "Profile", "UserRol
 """What nearly every record refers to and no record is a child of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field as describe shows it; `precision` and `length` count digits and characters."""
 
     name: str
@@ -144,8 +145,7 @@ class Field:
         )
 
 
-@dataclass(frozen=True)
-class ObjectSchema:
+class ObjectSchema(Struct, frozen=True, dict=True):
     """One object as describe shows it: what the table's columns are, and what may be asked of it."""
 
     name: str
@@ -264,8 +264,7 @@ class ObjectSchema:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectSummary:
+class ObjectSummary(Struct, frozen=True):
     """One line of the org's list of objects (describe global)."""
 
     name: str
@@ -275,8 +274,7 @@ class ObjectSummary:
     key_prefix: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(Struct, frozen=True):
     """An object as the org describes it, and how many rows of it the user sees; None where the org did not count."""
 
     schema: ObjectSchema

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class SinkState:
+
+class SinkState(Struct, frozen=True):
     """One sink: the number of the last signal that it took, and what keeps it from taking the next.
 
     `waiting` are the signals behind that; `dropped` were too old before they could go; `dead` were refused for good.
@@ -24,8 +24,7 @@ class SinkState:
     dead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """How long signals are kept for sinks that are down: so many days, and at most so many of them."""
 
     days: int = 30

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class DayUsage:
+
+class DayUsage(Struct, frozen=True):
     """API calls of the last 24 hours, everybody's together: `used` of `limit`, as the org said at `at` (our time)."""
 
     used: int
@@ -16,8 +16,7 @@ class DayUsage:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What the next run does with one object of so many rows; `rows` is None before its first load.
 
     `polled`: what changed is asked together with other objects. `reads_all`: every run reads every row.
@@ -32,8 +31,7 @@ class Work:
     proof_is_due: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(Struct, frozen=True):
     """How often what happens by itself. None: never. `intervals` are those of single objects, by name."""
 
     interval: timedelta
@@ -52,8 +50,7 @@ def least_of_loads(objects: int) -> int:
     return objects + (objects if objects < MANY_UNKNOWN else -(-objects // 5))
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True):
     """API calls that a run will cost while little has changed.
 
     `shared` are calls that several objects have in common; `objects` says what each needs beside them, None where

@@ -9,8 +9,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from salesforce_sync.signals import Bus, Listener, Signal
 
@@ -20,8 +21,7 @@ MOST_WAITING = 100_000
 """Signals that wait for a function that does not return. Then the oldest are dropped, with a word in the log."""
 
 
-@dataclass(slots=True, eq=False)
-class _Hearer:
+class _Hearer(Struct, eq=False):
     name: str
     listener: Listener
     wants: bool = True

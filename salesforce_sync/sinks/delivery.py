@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+
+from msgspec import Struct, field
 
 from salesforce_sync.errors import SinkDown, SinkRefused, StoreTrouble, SyncError, Taken
 from salesforce_sync.ports import SinkLog
@@ -33,8 +34,7 @@ JOIN = 1.5
 """Seconds that a sink has to say good-bye."""
 
 
-@dataclass(slots=True)
-class Post:
+class Post(Struct):
     """One sink with its name, and what it wants. `refused` counts the refusals of one signal."""
 
     name: str

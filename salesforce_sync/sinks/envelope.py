@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.signals import SOURCE, TARGET, Told, stamp
 
@@ -13,8 +13,7 @@ JSON = "application/json"
 CLOUDEVENT = "application/cloudevents+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """From whom to whom a replica's signals are; `form` is "json" or "cloudevents"."""
 
     replica: str

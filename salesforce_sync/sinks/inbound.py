@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.models.schema import is_api_name
 from salesforce_sync.signals import SOURCE, TARGET
@@ -22,22 +22,19 @@ _LINE = re.compile(
 _MARK: Final = "🔄"
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A sync of these objects; of all that are configured if there are none."""
 
     objects: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotUnderstood:
+class NotUnderstood(Struct, frozen=True):
     """Why nothing follows from what came in."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What became of a signal that came in: `number` is that of the request that the daemon has now."""
 
     accepted: bool

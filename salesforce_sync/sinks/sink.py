@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from salesforce_sync.signals import Progress, Signal, Told
 
@@ -26,8 +27,7 @@ class Sink(Protocol):
         """Give up what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which signals a sink wants: those named, or all but progress."""
 
     names: tuple[str, ...] = ()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from salesforce_sync.models.schema import ObjectSchema
 
 Make = Callable[[ObjectSchema], str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """What was read at one moment. Replaced as a whole, so that a statement always belongs to its schema."""
 
     by_name: dict[str, ObjectSchema] = field(default_factory=dict)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import apsw
+from msgspec import Struct
 
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
@@ -68,8 +68,7 @@ def _shown_before(schema: ObjectSchema, before: Row | None) -> dict[str, Stored]
     return {name: value for name, value in before.items() if not made_here or value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
+class Met(Struct, frozen=True):
     """A record with local edits whose row is among those that came: its row here before, and the one that came."""
 
     record_id: str
@@ -77,8 +76,7 @@ class Met:
     came: Row
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """Rows that came to be, changed, and became tombstones."""
 
     inserted: int = 0

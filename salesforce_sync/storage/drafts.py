@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import apsw
+from msgspec.structs import replace
 
 from salesforce_sync.errors import NotSynced, SyncError
 from salesforce_sync.models.draft import Draft, Refused, TakenIn

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import (
     Applied,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
 from datetime import datetime
+
+from msgspec.structs import astuple
 
 from salesforce_sync.models.run import Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.usage import DayUsage

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from salesforce_sync.errors import ConfigError, NotConnected
 from salesforce_sync.models.connection import Connection, Session, fingerprint
@@ -23,8 +24,7 @@ CREDENTIAL = "sf_sync_key"
 _CONNECT_AGAIN = "Run `salesforce-sync connect` again."
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """What the file holds, once decrypted."""
 
     connection: Connection | None = None
@@ -106,7 +106,7 @@ class Vault:
     def save_session(self, session: Session | None) -> None:
         """Store the session beside the connection; None forgets it."""
         with self.exclusive():
-            self._write(replace(self._read(), session=session))
+            self._write(_Kept(self._read().connection, session))
 
     # ── The file ─────────────────────────────────────────────────────────────────────────────────────────────────
 

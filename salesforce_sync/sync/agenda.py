@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from salesforce_sync.models.duty import Waiting
 from salesforce_sync.sync.schedule import pause
@@ -37,8 +38,7 @@ _PUSH_AGAIN = timedelta(seconds=5)
 _LONGEST_PUSH_AGAIN = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One object that is kept up to date. `last` is when its last sync was begun, None before the first.
 
     `also` are the times of what else is to be done with it (a verify, a refresh), None for what never is.
@@ -51,16 +51,14 @@ class Item:
     also: tuple[datetime | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """The share of the day's API calls that is used, and until when there are none left."""
 
     share: float | None = None
     not_before: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pushes:
+class Pushes(Struct, frozen=True):
     """The outbox, as it is and as the last push left it, when that ended, and how many have failed in a row."""
 
     waiting: Waiting
@@ -69,8 +67,7 @@ class Pushes:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What is next: pull these objects (and then push), or only push, or wait until `at`."""
 
     objects: tuple[str, ...] = ()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event
 from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Stopped, StoreTrouble, SyncError
 from salesforce_sync.models.duty import DaemonState, SyncRequest
@@ -55,8 +57,7 @@ class Onlooker(Protocol):
         """A push between two syncs has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Duty:
+class Duty(Struct, frozen=True):
     """What a daemon is to do: keep these objects at these intervals, within so many calls a day."""
 
     intervals: Mapping[str, timedelta]
@@ -69,8 +70,7 @@ class Duty:
     """Seconds between two looks whether somebody has edited something."""
 
 
-@dataclass(slots=True)
-class _Course:
+class _Course(Struct):
     """What it knows of the syncs and pushes that it has made itself; the rest is in the store."""
 
     tried: dict[str, datetime] = field(default_factory=dict)
@@ -357,8 +357,7 @@ class Daemon:
             log.warning("What the daemon does could not be noted: %s", trouble)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """What the store said when it had this version: as long as nobody writes, it says the same."""
 
     version: int
@@ -367,8 +366,7 @@ class _Known:
     share: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(Struct, frozen=True):
     """A step, and the requests that it answers."""
 
     step: Step

@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from threading import Event
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.errors import (
     BudgetSpent,
@@ -387,8 +389,7 @@ class Proofs(Enum):
     NOW = "now"
 
 
-@dataclass(slots=True)
-class _Task:
+class _Task(Struct):
     """One object on its way through a run: claimed, perhaps asked about, pulled, perhaps proved; `record` ends it."""
 
     name: str
@@ -404,8 +405,7 @@ class _Task:
     again_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Course:
+class _Course(Struct, frozen=True):
     """One run while it goes on; `stop` is set when an error concerns every object."""
 
     run_id: str

@@ -11,7 +11,8 @@ import random
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from salesforce_sync.errors import (
     BudgetSpent,
@@ -38,8 +39,7 @@ CatchUp = Callable[[Sequence[str]], Collection[str]]
 """Poll these objects; gives the names of those that are complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How long things are waited for, in seconds.
 
     A stream that has said nothing for `silence` is begun anew (the org says something every 270 s at least). Broken
@@ -56,8 +56,7 @@ class Pace:
     look_every: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """How an object is followed: whether its stream is open, and what broke it last."""
 
     object_name: str

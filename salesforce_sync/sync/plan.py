@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import Blocked, Change, Edit, Operation, Rejected, is_local, is_sendable
 from salesforce_sync.models.schema import ObjectSchema
@@ -24,15 +26,13 @@ References = Mapping[str, tuple[str, ...]]
 """Of records that are deleted or undeleted here: the ids that their rows refer to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wave:
+class Wave(Struct, frozen=True):
     """Changes that may be handed over together, siblings side by side."""
 
     orders: tuple[Order, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Everything that can be sent now, and why the rest cannot.
 
     In later waves, references to records that an earlier one creates still hold their local ids.
@@ -86,8 +86,7 @@ def parents(schema: ObjectSchema, values: Mapping[str, Stored]) -> tuple[str, ..
 # ── what waits for what ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class _Need:
+class _Need(Struct, frozen=True):
     """A change has to wait for the one of this number, because of its `field` (empty: because of its record)."""
 
     number: int
@@ -205,8 +204,7 @@ Key = tuple[int, int]
 """A change's number, and 0, or 1 for the part of a create that is sent afterwards."""
 
 
-@dataclass(slots=True)
-class _Node:
+class _Node(Struct):
     """A change that will be sent, or a part of it, and the keys that it waits for (with the fields that make it)."""
 
     change: Change

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
@@ -32,16 +34,14 @@ Report = Callable[[int, int | None, str], None]
 """Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
+class Pulled(Struct, frozen=True):
     """What a pull brought: rows that came, and what the merge made of them."""
 
     rows: int
     merged: Merged
 
 
-@dataclass(frozen=True, slots=True)
-class _Ways:
+class _Ways(Struct, frozen=True):
     """What is known before a pull of how its rows should come: how many there are, and whether by a job."""
 
     counted: int | None

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from typing import TypeGuard, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound, StoreBusy, StoreTrouble, SyncError
 from salesforce_sync.models.outbox import (
@@ -59,8 +61,7 @@ FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", Fie
 """Refusals that concern a field, whatever its value."""
 
 
-@dataclass(slots=True)
-class _Course:
+class _Course(Struct):
     """One push while it goes on. `sent` counts what was handed over; `sends` how often each change of the window.
 
     `waits`: for who holds an object; one that does not says nothing of what it leaves.
@@ -408,8 +409,7 @@ class Pusher:
         tell(self._store, self._bus, signals)
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What a dry run has found so far."""
 
     calls: int = 0

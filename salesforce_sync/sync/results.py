@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import (
     Applied,
@@ -37,8 +39,7 @@ Told = tuple[tuple[PushedChange, ...], dict[str, int]]
 """Changes one by one, and how many others ended how."""
 
 
-@dataclass(slots=True)
-class Results:
+class Results(Struct):
     """`ended` holds, by number, how each change ended that is not applied; `disputed` those that went on without
     what is in dispute. Of so many of each the whole change is known (`_known`, `_in_part`).
     """

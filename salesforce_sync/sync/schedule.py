@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from salesforce_sync.models.change import Ages, LossLimit
 from salesforce_sync.models.schema import ObjectSchema
@@ -14,8 +15,7 @@ DESCRIBE_EVERY = timedelta(hours=1)
 DEFAULT_LOSS = LossLimit()
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """How a sync goes about its work, as the settings say.
 
     `overlap`: how far a pull goes back before its checkpoint; a transaction may run ten minutes before its rows can

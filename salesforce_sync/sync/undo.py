@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.outbox import Operation, Push, PushedChange
@@ -14,8 +15,7 @@ from salesforce_sync.resolve import arrived
 CHANGED_SINCE = "It has been changed since."
 
 
-@dataclass(frozen=True, slots=True)
-class NotUndone:
+class NotUndone(Struct, frozen=True):
     """What was left as it is, and why; without a `field` the whole record."""
 
     object_name: str
@@ -24,8 +24,7 @@ class NotUndone:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """The push that sent the old values, and what was not undone."""
 
     push: Push

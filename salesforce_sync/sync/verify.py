@@ -6,8 +6,9 @@ import logging
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble
 from salesforce_sync.models.change import LossLimit

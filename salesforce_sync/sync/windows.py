@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from salesforce_sync.models.outbox import Change, Operation, Wanted
 from salesforce_sync.models.schema import ObjectSchema
@@ -23,8 +24,7 @@ _MOVED = (Operation.DELETE, Operation.UNDELETE)
 _BROUGHT = (Operation.CREATE, Operation.UNDELETE)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """A part of the outbox, up to the number `last`.
 
     `references`: what the rows refer to that are deleted or brought back. `arrived`: records made here that are as good

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound, SyncError
 from salesforce_sync.models.draft import Draft, Refused, TakenIn

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.outbox import EVERYTHING, LOCAL_PREFIX, Change, Kind, Operation, Wanted, is_local

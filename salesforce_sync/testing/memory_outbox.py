@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from salesforce_sync.models.inbox import Conflict, InboxItem
 from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Match, Operation, PushedChange

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import Conflict

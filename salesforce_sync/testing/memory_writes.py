@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, LimitExceeded, NeedsPerson, RequestRefused, SyncError
 from salesforce_sync.models import values
@@ -34,8 +36,7 @@ BLANKS = " \t\r\n\f\v"
 """What Salesforce takes off the ends of a text."""
 
 
-@dataclass(frozen=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """Changes of a record, or of an object, that the org does not take; `times`: how often still, None for ever."""
 
     target: str

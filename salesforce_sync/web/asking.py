@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Final, TypeVar
 
 import msgspec
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
+from msgspec import Struct
 
 from salesforce_sync.access import BrowserSession, Deed, Role, User, address_key
 from salesforce_sync.errors import ConnectionNotFound
@@ -29,8 +29,7 @@ B = TypeVar("B", bound=Body)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who asks. `browser` is set where a cookie said so, and not a token."""
 
     user: User
@@ -38,8 +37,7 @@ class Caller:
     browser: BrowserSession | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Who asks, and the replica of the connection that is asked for."""
 
     house: House

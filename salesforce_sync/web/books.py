@@ -7,9 +7,10 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from msgspec import Struct
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import RecordNotFound
@@ -48,8 +49,7 @@ class Workbook:
             yield path
 
 
-@dataclass(slots=True)
-class Upload:
+class Upload(Struct):
     """A workbook that was sent back: what is different in it, and what became of that."""
 
     upload_id: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from salesforce_sync.access import User
 
@@ -17,8 +18,7 @@ LIFE_SECONDS: Final = 900
 MOST: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The connection that is logged in, and for whom; a new one goes again if nothing comes of it."""
 
     connection_id: str
@@ -27,8 +27,7 @@ class Target:
     is_new: bool = False
 
 
-@dataclass(slots=True)
-class Begun:
+class Begun(Struct):
     """A login that waits for its browser. `number` names it for the page; its state stays between us and the org.
 
     `home` is this server as the browser that began it calls it, `http://127.0.0.1:8765`.

@@ -9,10 +9,10 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
 from salesforce_sync.web.answers import failed
@@ -55,8 +55,7 @@ _HEADERS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """Which names this server answers to, and how much it takes at once. `tls`: browsers are told to stay with it."""
 
     hosts: frozenset[str] = LOOPBACK

@@ -6,9 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.signals import Progress, PushComplete, Signal, SyncComplete, SyncFailed
@@ -19,8 +20,7 @@ _ENDS: Final = (SyncComplete, SyncFailed, PushComplete)
 """Signals after which the calls of something are all made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """How many of the org's API calls of the last 24 hours were used at some moment."""
 
     at: datetime

@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
+
+from msgspec import Struct, field
 
 from salesforce_sync.access import Access, Deed, Ending, Limit, Throttle, User
 from salesforce_sync.app import SystemClock
@@ -40,8 +41,7 @@ THREADS: Final = 8
 """Requests that are worked on at the same time. Each thread has a reader of the database with its own cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How often somebody may ask."""
 
     user: Limit = field(default_factory=lambda: Limit(5 * RATE, per_second=RATE))
@@ -56,8 +56,7 @@ def limits_at(rate: int) -> Limits:
     return Limits(user=Limit(5 * rate, per_second=rate), connection=Limit(10 * rate, per_second=2 * rate))
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How the server was started."""
 
     bounds: Bounds = field(default_factory=Bounds)

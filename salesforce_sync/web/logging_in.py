@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
 
 from salesforce_sync.api.browser_login import BrowserLogin
 from salesforce_sync.errors import LoginRefused
@@ -15,8 +16,7 @@ SECONDS: Final = 600.0
 MOST: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """A login that somebody has begun for one connection."""
 
     login: BrowserLogin

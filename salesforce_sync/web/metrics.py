@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -20,8 +20,7 @@ def measured(replicas: Iterable[Replica]) -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reading:
+class _Reading(Struct, frozen=True, eq=False):
     """All replicas at one moment. Implements prometheus-client's Collector."""
 
     statuses: Sequence[tuple[str, Status]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
@@ -11,6 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import iterate_in_threadpool
+from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.collection import Collection

@@ -8,12 +8,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import uvicorn
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.access import Role
 from salesforce_sync.config import Config
@@ -37,8 +38,7 @@ class AddressInUse(SyncError):
     code = "ADDRESS_IN_USE"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where to listen. `names`: further names that the server answers to; `plain`: without TLS to other machines."""
 
     host: str = "127.0.0.1"
@@ -70,8 +70,7 @@ class Place:
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Welcome:
+class Welcome(Struct, frozen=True):
     """Where the server is, and, at the very first start, what lets its first admin in."""
 
     url: str

@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Stopped, SyncError
@@ -54,8 +56,7 @@ class SessionState(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectProgress:
+class ObjectProgress(Struct, frozen=True):
     """How far one object is. `percent` is of its rows; `rows_per_second` since it was begun."""
 
     object_name: str
@@ -71,8 +72,7 @@ class ObjectProgress:
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """What a session tells its listeners: how far one object is, or, at its end, how it ended."""
 
     number: int
@@ -184,8 +184,7 @@ def _is_of(event: Event, object_name: str) -> bool:
     return event.progress is not None and event.progress.object_name == object_name
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Struct):
     """One run of the engine, and the sessions that still want it."""
 
     tasks: list[Task]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from salesforce_sync.errors import ForeignWorkbook, Misuse, near
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -26,8 +27,7 @@ METADATA_ROWS = 20_000
 AGAIN = "Export the workbook again."
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectPart:
+class ObjectPart(Struct, frozen=True):
     """One object of the workbook: its sheets, and its fields in the order of the rows' hashes."""
 
     entry: ObjectEntry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from salesforce_sync.models.values import Stored
 
@@ -23,8 +24,7 @@ class Kind(StrEnum):
     """A new row whose record an earlier import has made."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellChange:
+class CellChange(Struct, frozen=True):
     """One cell: what it showed when it was exported, and what it is to be (stored forms).
 
     `now` is the replica's value where that has changed since the export: then the two are merged.
@@ -37,24 +37,21 @@ class CellChange:
     moved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CellProblem:
+class CellProblem(Struct, frozen=True):
     """Why a row is not taken in; `field` is empty where it is the row as a whole."""
 
     message: str
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A lookup whose cell names a record that does not have an id yet: a new row, by the name it gives itself."""
 
     field: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RowChange:
+class RowChange(Struct, frozen=True):
     """One row. `row` is its number in the sheet, 0 for one that is gone. `name` is what a new row is called."""
 
     kind: Kind
@@ -67,7 +64,7 @@ class RowChange:
     cells: tuple[CellChange, ...] = ()
     problems: tuple[CellProblem, ...] = ()
     references: tuple[Reference, ...] = ()
-    base: Mapping[str, Stored] = field(default_factory=dict, repr=False)
+    base: Mapping[str, Stored] = field(default_factory=dict)
     """The record as it was exported."""
 
     @property
@@ -76,8 +73,7 @@ class RowChange:
         return "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """How many rows of an object are what; `unchanged` ones show what was exported."""
 
     object_name: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
@@ -41,8 +43,7 @@ Tell = Callable[[str, int, int], None]
 """Told of an object: rows compared so far, of how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """A row that was exported, and is not as it was."""
 
     place: Place
@@ -51,8 +52,7 @@ class Exported:
     delete: bool
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """What was counted of one object."""
 
     unchanged: int = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.workbook.cells import TEXT_UNITS
@@ -109,8 +110,7 @@ def _hints(field: Field) -> list[str]:
 # ── drop-downs ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class DropDown:
+class DropDown(Struct, frozen=True):
     """The values that a column's cells offer; `strict`: what a person may do with any other: "stop" refuses it,
     "warning" asks, "" lets it pass."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.errors import NotSynced
 from salesforce_sync.models.run import ObjectStatus
@@ -50,8 +52,7 @@ Tell = Callable[[str, int, int], None]
 """Told of an object: rows written so far, of how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What to export: these objects and those of a ready set; all that are here if there is neither."""
 
     objects: tuple[str, ...] = ()
@@ -59,8 +60,7 @@ class Wanted:
     rows_a_sheet: int = DATA_ROWS
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What `_Metadata` says of the whole."""
 
     org_id: str
@@ -68,8 +68,7 @@ class Facts:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class CutText:
+class CutText(Struct, frozen=True):
     """A text that is longer than a cell can hold: its cell shows the beginning, and is locked."""
 
     object_name: str
@@ -77,8 +76,7 @@ class CutText:
     field: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """What was written. `notes` says of each object of a ready set that is not in the workbook why that is so;
     `cut` names the first of the `cut_count` texts that are longer than a cell can hold."""
 
@@ -137,8 +135,7 @@ def _why_missing(name: str, status: ObjectStatus | None) -> str:
 # ── how it is laid out ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class _ObjectPlan:
+class _ObjectPlan(Struct, frozen=True):
     """One object: its columns, its lookups with a name beside them, its rows, some of them, and its sheets' names."""
 
     schema: ObjectSchema

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import msgspec
+from msgspec import Struct
+
 from salesforce_sync.errors import Misuse, WorkbookRefused
 from salesforce_sync.models.draft import Draft, Refused, TakenIn
 from salesforce_sync.models.outbox import Operation
@@ -161,8 +164,7 @@ def apply(store: Store, seen: Preview, open_result: Open) -> Imported:
 # ── into the outbox ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(slots=True)
-class Imported:
+class Imported(Struct):
     """What became of a workbook's rows: how many are edits in the outbox now, how many were refused.
 
     `conflicts`: rows with a field that the org has changed since the export, which waits in the inbox. `known`: new
@@ -176,7 +178,7 @@ class Imported:
     conflicts: int = 0
     refused: int = 0
     result: Path | None = None
-    ids: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = msgspec.field(default_factory=dict)
     """The local ids of the first thousand new rows, by the names that they gave themselves."""
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from salesforce_sync.errors import WorkbookTooLarge
 from salesforce_sync.workbook.package import Package
@@ -39,8 +40,7 @@ Row = tuple[int, dict[int, Cell]]
 """The row's number, as a spreadsheet shows it, and its cells by column, A being 0; empty ones are not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a sheet's cells refer to; `days` are added to dates where days are counted from 1904 on."""
 
     package: Package

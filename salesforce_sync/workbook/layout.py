@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -81,8 +84,7 @@ class Access(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column: its role, the text of its header cell, and its field (a name column's: the lookup)."""
 
     role: Role
@@ -144,8 +146,7 @@ def _tidy(text: str) -> str:
 # ── from a header back to its column ─────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where the columns of a sheet are, counted from 0; columns that are a person's own are not told."""
 
     fields: Mapping[str, int]
@@ -195,8 +196,7 @@ _SEPARATOR: Final = ", "
 _LINE: Final = "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectEntry:
+class ObjectEntry(Struct, frozen=True):
     """One object's row of `_Metadata`. An object that is not in the workbook has a `note` that says why, and no sheet.
 
     `fields` and `headers` go side by side: the sheet's real fields, in the order that a row's hash is made in.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 
 from salesforce_sync.workbook.changes import CellProblem, Kind, Reference, RowChange
 

@@ -7,11 +7,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 from xml.parsers import expat
+
+from msgspec import Struct
 
 from salesforce_sync.errors import NotAWorkbook, WorkbookEncrypted, WorkbookTooLarge
 
@@ -40,8 +41,7 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _RAW_DEFLATE = -15
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """The most that a workbook may be: the file, what it unpacks to, and how many times more that is."""
 
     file_bytes: int = 200 * MEGABYTE
@@ -184,8 +184,7 @@ class Feed:
         raise damaged(self._path, "it declares XML entities or a document type, which no spreadsheet program does")
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(Struct, frozen=True):
     """A part that another one refers to: the last word of the relationship's type, and the part's name."""
 
     kind: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+from msgspec import Struct
 
 from salesforce_sync.errors import NotAWorkbook
 from salesforce_sync.workbook.incoming import Reading, Row
@@ -18,8 +19,7 @@ SHEETS_AT_MOST = 10_000
 _DAYS_TO_1904 = 1462
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """One sheet: its name and its part of the package."""
 
     name: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
+
+from msgspec import Struct
 
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
@@ -38,8 +39,7 @@ _KEPT: Final = 10_000
 """Entries of a memory of values that come again; it begins anew when it is full."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """How a column's cells look: its letters, and numbers of styles. `texts`: where a text stands among numbers;
     `cut`: a text that is not whole. `fills`: an empty cell needs a style of its own too."""
 
@@ -268,16 +268,14 @@ _FAST: Final[dict[FieldType, Callable[[Look], _Fast]]] = {
 # ── whole rows ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a sheet's column gets its values: the place in a row as `scan_named` gives it, and how they are written."""
 
     place: int
     encode: Encoder
 
 
-@dataclass(frozen=True, slots=True)
-class RowWriter:
+class RowWriter(Struct, frozen=True):
     """Writes the rows of one sheet.
 
     The first of a row's values are the fields' (`kinds`), then come names. `stamp` is the place of the stamp; `mark`

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse, SyncError
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
@@ -19,8 +20,7 @@ from salesforce_sync.workbook.typed import External, Named, own_name, read_typed
 Values = Mapping[str, Stored]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A row of an object's sheet, and its cells by field; columns that are gone are not among them."""
 
     schema: ObjectSchema
@@ -29,8 +29,7 @@ class Place:
     cells: Mapping[str, Cell]
 
 
-@dataclass(slots=True)
-class Read:
+class Read(Struct):
     """What the cells of a row give, and what is wrong with them."""
 
     cells: list[CellChange] = field(default_factory=list)

@@ -10,9 +10,10 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.workbook.cells import Cell
@@ -43,8 +44,7 @@ _CAN: Final = (
 """What a person may do on a protected sheet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """One sheet of an object: its name, how many rows it gets, its columns, and some values of each for its width."""
 
     name: str
@@ -54,8 +54,7 @@ class Sheet:
     samples: Sequence[Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One sheet's XML before and behind its rows (`part` is its name in the package), and the look of each column."""
 
     part: str
@@ -64,8 +63,7 @@ class Frame:
     looks: tuple[Look, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Skeleton:
+class Skeleton(Struct, frozen=True):
     """Every other part of the package by its name, and the frames of the objects' sheets in their order."""
 
     parts: Mapping[str, bytes]

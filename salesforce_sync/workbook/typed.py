@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
@@ -24,15 +25,13 @@ _DAY_MONTH = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})\b", re.AS
 _EXTERNAL = re.compile(r"([A-Za-z]\w*)\s*=\s*(.+)", re.ASCII | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A lookup's cell that names a new row of the workbook."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(Struct, frozen=True):
     """A lookup's cell that names a record by a field of its own: `External__c=ABC`."""
 
     field: str

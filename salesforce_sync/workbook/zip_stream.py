@@ -11,9 +11,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Final
+
+from msgspec import Struct
 
 try:
     from isal import isal_zlib as deflate
@@ -40,8 +41,7 @@ _SHORT, _LONG = 20, 45
 """The version of the format that a reader must know."""
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     name: bytes
     offset: int
     crc: int = 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.models.connection import Connection, LoginMethod

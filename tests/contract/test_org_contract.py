@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import LocatorExpired, ObjectNotFound, SchemaChanged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import ObjectTrouble, SchemaChanged, Transient
 from salesforce_sync.models.page import Page, Poll, Polled, PullRequest, Rows

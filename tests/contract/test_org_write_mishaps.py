@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.api.write_route import Way
 from salesforce_sync.errors import LimitExceeded, NeedsPerson

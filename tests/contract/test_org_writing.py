@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.api.write_route import Way
 from salesforce_sync.models.outbox import Applied, Conflicted, Lost, Rejected

@@ -1,11 +1,11 @@
 """Store: get, scan and count, with every comparison on every type of field; runs and status."""
 
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, Misuse, StoreBusy
 from salesforce_sync.models.page import PullRequest

@@ -1,8 +1,7 @@
 """Store: an edit that describe knows to be wrong is refused, and nothing is changed."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, Misuse, NotSynced
 from salesforce_sync.testing import make_field, make_schema

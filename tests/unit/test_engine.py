@@ -3,10 +3,10 @@
 import logging
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import (
     BudgetSpent,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import EventsSpent, RequestRefused, SchemaChanged, StoreBusy, Unreachable
 from salesforce_sync.models.event import Action, EventPage

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, is_local
 from salesforce_sync.sync.plan import CIRCULAR_REFERENCE, LOCAL_REFERENCE_GONE, Plan, parents, plan

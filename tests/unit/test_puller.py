@@ -1,10 +1,10 @@
 """The puller: one object from the org into the store, whatever happens on the way."""
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import (
     Incomplete,

@@ -4,10 +4,10 @@ import json
 import socket
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.access import Limit, Role
 from salesforce_sync.web import house

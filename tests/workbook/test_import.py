@@ -1,12 +1,12 @@
 """What a person does in a workbook, and what an import makes of it."""
 
 import shutil
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import openpyxl
 import pytest
+from msgspec.structs import replace
 from msoffcrypto.format.ooxml import OOXMLFile
 
 from salesforce_sync.errors import ForeignWorkbook, Misuse, WorkbookEncrypted, WorkbookRefused

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.access import Role
@@ -80,8 +80,7 @@ def folded(lines: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return shown
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """Something that somebody did, in one line: its beginning and its end stand in the log one behind the other."""
 
     number: int

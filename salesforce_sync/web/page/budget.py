@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
+from msgspec import Struct
 from starlette.responses import Response
 
 from salesforce_sync.app import Budget
@@ -17,8 +17,7 @@ from salesforce_sync.web.page.frame import Looking, PageRoute, show
 router = APIRouter(prefix="/org/{connection}/budget", route_class=PageRoute, include_in_schema=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """Calls over time, in seconds since 1970: what was used, what is to be expected, and where we stop."""
 
     times: tuple[float, ...]

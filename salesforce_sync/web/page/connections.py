@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -36,8 +38,7 @@ METHODS: Final = {
 _FIELDS: Final = ("client_id", "client_secret", "username", "refresh_token", "access_token", "login_url")
 
 
-@dataclass(frozen=True, slots=True)
-class ShownConnection:
+class ShownConnection(Struct, frozen=True):
     """A connection in the list."""
 
     known: KnownConnection
@@ -139,7 +140,7 @@ def _settings(asked: Asked, target: Target, given: Mapping[str, str]) -> Config:
     return replace(
         config,
         salesforce=replace(config.salesforce, instance_url=address),
-        credentials=replace(config.credentials, **typed),
+        credentials=dataclasses.replace(config.credentials, **typed),
     )
 
 
@@ -156,7 +157,7 @@ def _login(asked: Asked, given: Mapping[str, str], config: Config) -> tuple[Conn
     if method == "jwt":
         from salesforce_sync.api.jwt_key import files_beside
 
-        keys = replace(config.credentials, jwt_key_file=files_beside(config.storage.path).key_file)
+        keys = dataclasses.replace(config.credentials, jwt_key_file=files_beside(config.storage.path).key_file)
         config = replace(config, credentials=keys)
     return config.connection_by(METHODS[method]), None
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.ports import Selection
@@ -30,8 +31,7 @@ OPERATORS: Final = (
 _SAID: Final = dict(OPERATORS)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One filter, as it was typed."""
 
     field: str
@@ -51,8 +51,7 @@ class Condition:
         return f"{self.field} {_SAID.get(self.operator, self.operator)} {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What of an object is shown: `sort` is a field, with a minus before it from the last to the first."""
 
     search: str = ""

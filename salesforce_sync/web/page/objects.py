@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
+from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
 from salesforce_sync.web import bodies
@@ -24,8 +24,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _LABELS: Final = {"sales": "Sales set", "revenue-cloud": "Revenue Cloud set"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(Struct, frozen=True):
     """The objects of one category."""
 
     category: str

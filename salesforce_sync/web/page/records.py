@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
+from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -112,8 +112,7 @@ def _is_worth_showing(slot: Slot) -> bool:
     return slot.value is not None or slot.edited or slot.conflict or slot.field.name_field
 
 
-@dataclass(frozen=True, slots=True)
-class Relatives:
+class Relatives(Struct, frozen=True):
     """Records of one object that name this one in one field."""
 
     object_name: str

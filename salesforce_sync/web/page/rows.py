@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import NotSynced, RecordNotFound
@@ -17,16 +18,14 @@ from salesforce_sync.web.page.words import NUMBERS
 from salesforce_sync.web.rows import form
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A record that a value names."""
 
     object_name: str
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """One field of one record: what is here, and what the org had where that is another."""
 
     object_name: str

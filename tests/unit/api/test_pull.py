@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec import structs
 
 from salesforce_sync.api import download
 from salesforce_sync.api.client import SalesforceOrg
@@ -159,7 +160,7 @@ def test_changes_are_asked_in_order_from_query_all(rig: Open) -> None:
 
 
 def test_an_object_without_a_stamp_is_always_read_whole(rig: Open) -> None:
-    timeless = replace(SCHEMA, fields=SCHEMA.fields[:2])
+    timeless = structs.replace(SCHEMA, fields=SCHEMA.fields[:2])
     both = rig(BulkOrg(rows=1))
 
     both.pull(PullRequest(timeless, since=datetime(2026, 1, 15, 9, tzinfo=UTC)))
@@ -369,7 +370,7 @@ def test_an_object_that_cannot_be_queried_costs_no_call(rig: Open) -> None:
     both = rig(BulkOrg(rows=1))
 
     with pytest.raises(RequestRefused, match="cannot be queried"):
-        both.pull(PullRequest(replace(SCHEMA, queryable=False)))
+        both.pull(PullRequest(structs.replace(SCHEMA, queryable=False)))
 
     assert both.server.asked == []
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.api.write_route import MAX_WEIGHT, Way, collection_calls, cost, plan, weight
 from salesforce_sync.ports import Order

@@ -1,10 +1,10 @@
 """A table whose field changed its type, or that somebody has dropped; and a database's one org."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.page import PullRequest

@@ -1,10 +1,10 @@
 """How the page says values, reads its address, and expects calls."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.app import Budget
 from salesforce_sync.errors import FieldNotFound
