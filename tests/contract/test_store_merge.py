@@ -47,6 +47,7 @@ def test_each_row_is_counted_as_what_it_was(store):
 
 def test_a_field_may_be_called_as_a_merge_calls_something(store):
     schema = make_schema("Widget__c", Place="string", Came="string")
+    store.adopt(schema)
     pull(store, (*widget(1)[:5], "here", "early"), schema=schema)
 
     assert pull(
