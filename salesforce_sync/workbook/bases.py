@@ -28,9 +28,21 @@ def find_base(
 
     `known` are the values of each field since then, as far as they were kept; `cells` what the row's cells show now,
     as far as its columns are still there: most of them nobody has edited, so what they show was exported. What nobody
-    keeps (the org's own times, calculated values) is read from the cells, which are locked.
+    keeps (the org's own times, calculated values) is read from the cells, which are locked; and where that is not
+    enough, so is everything else, as the org may have changed more than it was told to, such as the probability of an
+    opportunity with its stage.
     """
     choices = [_choices(each, known.get(each.name, ()), cells) for each in fields]
+    found = _proved(fields, choices, cells, digest)
+    if found is not None:
+        return found
+    return _proved(fields, [_with_cell(*each, cells) for each in zip(fields, choices, strict=True)], cells, digest)
+
+
+def _proved(
+    fields: Sequence[Field], choices: Sequence[Sequence[Stored]], cells: Mapping[str, Cell], digest: str
+) -> dict[str, Stored] | None:
+    """The first row of these choices that has the hash."""
     # The last one varies first: the cells that show none of the known values have been edited.
     order = sorted(range(len(fields)), key=lambda at: (not _is_shown(fields[at], choices[at], cells), at))
     names = [fields[at].name for at in order]
@@ -51,6 +63,12 @@ def _choices(field: Field, known: Sequence[Stored], cells: Mapping[str, Cell]) -
     if not shown and not (field.createable or field.updateable):
         shown = _told(field, cell)
     return [*shown, *(each for each in values if each not in shown)]
+
+
+def _with_cell(field: Field, choices: Sequence[Stored], cells: Mapping[str, Cell]) -> list[Stored]:
+    """The same, with what the cell shows if it is none of them."""
+    told = _told(field, cells[field.name]) if field.name in cells and not _is_shown(field, choices, cells) else []
+    return [*choices, *told]
 
 
 def _told(field: Field, cell: Cell) -> list[Stored]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from salesforce_sync.errors import ForeignWorkbook, Misuse, near
-from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.cells import Cell
 from salesforce_sync.workbook.incoming import Row
 from salesforce_sync.workbook.layout import (
     ID,
+    LISTS,
     METADATA,
     ROW,
     Metadata,
@@ -28,12 +30,18 @@ AGAIN = "Export the workbook again."
 
 
 class ObjectPart(Struct, frozen=True):
-    """One object of the workbook: its sheets, and its fields in the order of the rows' hashes."""
+    """One object of the workbook: its sheets, and its fields in the order of the rows' hashes.
+
+    A field that the org has lost since, or that has another type there, is as it was at the export, and read-only: its
+    cells tell what was exported, and what is written into them cannot be taken in.
+    """
 
     entry: ObjectEntry
     schema: ObjectSchema
     fields: tuple[Field, ...]
     sheets: tuple[Sheet, ...]
+    drifted: tuple[str, ...] = ()
+    """The fields that are not in the org any more as they were."""
 
 
 def read_facts(reader: WorkbookReader, org_id: str) -> Metadata:
@@ -51,6 +59,9 @@ def read_facts(reader: WorkbookReader, org_id: str) -> Metadata:
         raise ForeignWorkbook(f"{name}: {error.message}", hint=error.hint or AGAIN) from error
     except (ValueError, TypeError) as error:
         raise ForeignWorkbook(f"{name}: {METADATA} was edited and cannot be understood.", hint=AGAIN) from error
+    if not metadata.export_id:
+        # New rows are remembered by it: those of another workbook without one would be taken for them.
+        raise ForeignWorkbook(f"{name}: {METADATA} does not say which export this was.", hint=AGAIN)
     if org_id and metadata.org_id and org_id != metadata.org_id:
         raise ForeignWorkbook(
             f"{name} was exported from org {metadata.org_id}, and this is a replica of org {org_id}.",
@@ -79,7 +90,30 @@ def _names(reader: WorkbookReader) -> tuple[str, ...]:
 
 def parts_of(reader: WorkbookReader, metadata: Metadata, store: Store) -> tuple[ObjectPart, ...]:
     """The objects of the workbook, in its order; `ForeignWorkbook` where one cannot be understood any more."""
+    _check_told_once(reader, [each.object_name for each in metadata.entries])
+    _check_told_once(reader, [sheet for each in metadata.entries for sheet in each.sheets])
     return tuple(_part(reader, entry, store) for entry in metadata.entries if entry.sheets)
+
+
+def _check_told_once(reader: WorkbookReader, names: Sequence[str]) -> None:
+    twice = [name for name, times in Counter(each.casefold() for each in names).items() if times > 1]
+    if twice:
+        raise ForeignWorkbook(f"{reader.package.path.name}: {METADATA} tells of {', '.join(twice)} twice.", hint=AGAIN)
+
+
+def unread_copies(reader: WorkbookReader, parts: Sequence[ObjectPart]) -> list[str]:
+    """The names of sheets that are none of the export's, and look as if what is written there were to be read."""
+    read = {sheet.part for part in parts for sheet in part.sheets}
+    others = [each for each in reader.sheets if each.part not in read and each.name not in (METADATA, LISTS)]
+    return [each.name for each in others if _looks_exported(reader, each, parts)]
+
+
+def _looks_exported(reader: WorkbookReader, sheet: Sheet, parts: Sequence[ObjectPart]) -> bool:
+    called = sheet.name.rpartition(" (")[0].casefold()
+    if called in {part.schema.name.casefold() for part in parts}:
+        return True
+    first = next(reader.rows(sheet), (0, {}))
+    return {ID, ROW} <= set(first[1].values())
 
 
 def _part(reader: WorkbookReader, entry: ObjectEntry, store: Store) -> ObjectPart:
@@ -90,12 +124,26 @@ def _part(reader: WorkbookReader, entry: ObjectEntry, store: Store) -> ObjectPar
             hint=f"Run 'salesforce-sync sync {entry.object_name}', and export the workbook again.",
         )
     gone = [name for name in entry.fields if not schema.has(name)]
-    if gone:
+    if gone and not entry.types:
         raise ForeignWorkbook(
             f"{entry.object_name} has lost the field {', '.join(gone)} in the org since the export.", hint=AGAIN
         )
     sheets = tuple(_sheet(reader, entry, name) for name in entry.sheets)
-    return ObjectPart(entry, schema, tuple(schema.field(name) for name in entry.fields), sheets)
+    types = entry.types or ("",) * len(entry.fields)
+    fields = tuple(_field(schema, *told) for told in zip(entry.fields, types, strict=True))
+    drifted = tuple(each.name for each in fields if not schema.has(each.name) or schema.field(each.name) is not each)
+    return ObjectPart(entry, schema, fields, sheets, drifted)
+
+
+def _field(schema: ObjectSchema, name: str, kind: str) -> Field:
+    """The field, as it was at the export."""
+    now = schema.field(name) if schema.has(name) else None
+    if now is not None and now.type.value == (kind or now.type.value):
+        return now
+    try:
+        return Field(name, name, FieldType(kind), kind)
+    except ValueError as error:
+        raise ForeignWorkbook(f"{METADATA} tells a type that there is not: {kind[:40]!r}.", hint=AGAIN) from error
 
 
 def _sheet(reader: WorkbookReader, entry: ObjectEntry, name: str) -> Sheet:

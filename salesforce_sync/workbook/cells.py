@@ -220,6 +220,8 @@ def shows(kind: FieldType, stored: Stored, cell: Cell) -> bool:
         return True
     if isinstance(given, str) and isinstance(cell, str) and _line_ends(given) == _line_ends(cell):
         return True
+    if kind in (FieldType.ID, FieldType.REFERENCE) and isinstance(cell, str):
+        cell = cell.strip()  # blanks around an id come with what it was copied from
     try:
         return same(kind, from_cell(kind, cell), stored)
     except Misuse:

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
-from salesforce_sync.models.schema import FieldType
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Filter, Store
 from salesforce_sync.workbook.bases import find_base, has_hash
-from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns
+from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns, unread_copies
 from salesforce_sync.workbook.cells import Cell, read_row_mark
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Counts, Kind, Reference, RowChange
 from salesforce_sync.workbook.incoming import Row
@@ -30,6 +30,7 @@ from salesforce_sync.workbook.rows_back import (
     content_name,
     deleted_row,
     edited_row,
+    edited_since,
     field_cells,
     new_row,
     problem_row,
@@ -38,6 +39,7 @@ from salesforce_sync.workbook.typed import External, own_name
 
 BATCH: Final = 200
 SEEN_BATCH: Final = 1_000
+_MOVE: Final = "Write its rows on the sheet of their object."
 
 Tell = Callable[[str, int, int], None]
 """Told of an object: rows compared so far, of how many."""
@@ -56,6 +58,8 @@ class Tally(Struct):
     """What was counted of one object."""
 
     unchanged: int = 0
+    unread: int = 0
+    """The first row that was exported, and whose Id cannot be read any more."""
     contents: dict[str, int] = field(default_factory=dict)
 
 
@@ -64,14 +68,18 @@ class Comparison:
 
     def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell) -> None:
         self._store, self._ledger, self._metadata, self._tell = store, ledger, metadata, tell
-        self._externals: list[tuple[str, str]] = []
+        self._sought: set[tuple[str, str]] = set()
         self._tallies: dict[str, Tally] = {}
         self.notes: list[str] = []
         """What a person should know of the sheets, beyond their rows."""
 
     def run(self, reader: WorkbookReader, parts: Sequence[ObjectPart], *, delete_missing: bool) -> tuple[Counts, ...]:
         """Compare every row; gives the counts of each object."""
+        for name in unread_copies(reader, parts):
+            self.notes.append(f"Sheet {name!r} is none of the export's: nothing of it is read. {_MOVE}")
         for part in parts:
+            if part.drifted:
+                self.notes.append(f"{part.schema.name}: {_drift(part)}. Edits of it are not taken in.")
             self._tallies[part.schema.name] = Tally()
             for sheet in part.sheets:
                 self._sheet(reader, part, sheet)
@@ -79,6 +87,7 @@ class Comparison:
         self._copies()
         self._resolve_externals(parts)
         self._lacking()
+        self._done_by_now()
         return self._counts(parts)
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -130,6 +139,9 @@ class Comparison:
             problem = f"Change says {word[:40]!r}. Write {', '.join(CHANGES[:-1])} or {CHANGES[-1]}, or empty it."
             self._wrong(place, _plain_id(id_cell), problem)
         elif word == NEW or id_cell is None or id_cell == "" or own_name(id_cell):
+            if word == DELETE:
+                self._wrong(place, "", "Change says delete, and the row has no Id. Write the Id, or delete the row.")
+                return None
             self._new(place, copied=mark is not None, as_new=word == NEW)
         else:
             return self._identified(place, mark, delete=word == DELETE)
@@ -140,6 +152,8 @@ class Comparison:
             record_id = _record_id(place.cells[ID])
         except Misuse as error:
             self._wrong(place, "", f"Id: {error.message} {error.hint}".rstrip())
+            tally = self._tallies[place.schema.name]
+            tally.unread = tally.unread or (place.row if mark is not None else 0)
             return None
         if mark is None:
             why = f"This row was not exported. To make a new record, empty its Id; to change {record_id}, export it."
@@ -173,14 +187,8 @@ class Comparison:
     def _note(self, change: RowChange, read: Read) -> None:
         """Into the ledger, with what is to be looked up once every row is known."""
         change = self._of_right_objects(change)
-        known = self._known(change)
+        known = self._known(change, read)
         self._ledger.put(change if known is None else known, looks=bool(read.references or read.externals))
-        if change.kind is Kind.NEW:
-            schema = self._store.schema(change.object_name)
-            assert schema is not None
-            for cell in change.cells:
-                if schema.field(cell.field).external_id and cell.new is not None:
-                    self._ledger.offer(change.object_name, cell.field, str(cell.new), change.name)
 
     def _of_right_objects(self, change: RowChange) -> RowChange:
         """The same, with a problem for each lookup whose id begins as those of no object that it takes."""
@@ -201,13 +209,18 @@ class Comparison:
         found = [None if (schema := self._store.schema(name)) is None else schema.key_prefix for name in objects]
         return {each for each in found if each} if all(found) else set()
 
-    def _known(self, change: RowChange) -> RowChange | None:
-        """The same, if an import before this one has made its record."""
+    def _known(self, change: RowChange, read: Read) -> RowChange | None:
+        """The same, if an import before this one has made its record; a problem if it was edited after that."""
         if change.kind is not Kind.NEW:
             return None
         key = draft_name(self._metadata.export_id, change.name)
         made = self._store.drafted([key]).get(key)
-        return None if made is None else replace(change, kind=Kind.KNOWN, record_id=made)
+        if made is None:
+            return None
+        schema = self._store.schema(change.object_name)
+        assert schema is not None
+        edited = edited_since(change, read, schema, self._store.known_values(change.object_name, made))
+        return replace(change, kind=Kind.PROBLEM if edited else Kind.KNOWN, record_id=made, problems=edited)
 
     def _exported(self, part: ObjectPart, rows: Sequence[Exported]) -> None:
         """Rows that were exported and are not as they were: against the values that are known of their records."""
@@ -235,13 +248,17 @@ class Comparison:
             if not row.delete and edited_row(row.place, part.fields, here, here) is None:
                 return None
             why = "The record has changed since the export, and what it was then is not known here any more."
+            if part.drifted:
+                why = f"{why[:-1]}; or it was edited where it cannot be: {_drift(part)}."
             return self._problem(row, f"{why} Export again, and edit that.")
         if row.delete:
             return self._deletion(part, row, base, here)
         found = edited_row(row.place, part.fields, base, here)
         if found is not None and here.get("IsDeleted"):
             return self._problem(row, "The record was deleted since the export.")
-        return None if found is None else (replace(found[0], record_id=row.record_id), found[1])
+        if found is None:
+            return None
+        return replace(found[0], record_id=row.record_id, base=_sound(part, base)), found[1]
 
     def _problem(self, row: Exported, why: str) -> tuple[RowChange, Read]:
         return problem_row(row.place, row.record_id, why), Read()
@@ -249,6 +266,7 @@ class Comparison:
     def _base(self, part: ObjectPart, row: Exported) -> dict[str, Stored] | None:
         """The row as it was exported, with the ids that its records have now."""
         known = self._store.known_values(part.schema.name, row.record_id)
+        known = {name: values for name, values in known.items() if name not in part.drifted}
         for each in part.fields:
             cell = row.place.cells.get(each.name)
             if each.type in (FieldType.ID, FieldType.REFERENCE) and isinstance(cell, str) and is_local(cell):
@@ -268,7 +286,7 @@ class Comparison:
             return None
         if not part.schema.deletable:
             return self._problem(row, f"{part.schema.name} records cannot be deleted by the connected user.")
-        return deleted_row(row.place, row.record_id, base), Read()
+        return deleted_row(row.place, row.record_id, _sound(part, base)), Read()
 
     # ── rows that are gone ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -278,11 +296,22 @@ class Comparison:
         gone = (part.entry.record_count or 0) - self._ledger.seen(name)
         if gone <= 0:
             return
-        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
-        certain = not delete or sum(1 for _ in islice(self._candidates(part), gone + 1)) <= gone
+        why = self._why_not_certain(part, gone) if delete else ""
         for row in self._candidates(part):
-            change = self._removed(part, row, delete=delete and certain)
-            self._ledger.put(change if certain else _spoilt(change))
+            change = self._removed(part, row, delete=delete and not why)
+            self._ledger.put(_spoilt(change, why) if why else change)
+
+    def _why_not_certain(self, part: ObjectPart, gone: int) -> str:
+        """Why it cannot be known which rows are gone; '' if it can."""
+        if unread := self._tallies[part.schema.name].unread:
+            # The record of that row has no row that can be told, and is not to be deleted for that.
+            return f"The Id in row {unread} cannot be read, so which rows are gone is not known. Mend it"
+        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
+        if sum(1 for _ in islice(self._candidates(part), gone + 1)) > gone:
+            return (
+                "More records have no row than rows are gone, so which were exported is not known. Delete it by its row"
+            )
+        return ""
 
     def _candidates(self, part: ObjectPart) -> Iterator[dict[str, Stored]]:
         """Records that have no row, and were here at the export as far as their times tell."""
@@ -362,23 +391,34 @@ class Comparison:
         """The id of the one record that has this value, or the name of the one new row."""
         found: list[str] = []
         fields = [(target, schema) for target in targets if (schema := self._store.schema(target)) is not None]
-        usable = [(target, schema) for target, schema in fields if schema.has(external.field)]
+        usable = [(target, each) for target, schema in fields if (each := _named(schema, external.field)) is not None]
         if not usable:
             raise Misuse(
                 f"{external.field!r} is no field of {' or '.join(targets) or 'its object'} in this replica.",
                 hint="Write an id, new:NAME, or FIELD=VALUE with a field of the record that is looked up.",
             )
-        for target, schema in usable:
-            each = schema.field(external.field)
+        for target, each in usable:
             if each.type is not FieldType.TEXT:
                 raise Misuse(f"{target}.{each.name} is no text, so no record can be named by it.")
             rows = self._store.scan(target, (Filter(each.name, "eq", external.value),))
             found += [str(row[0]) for row, _ in zip(rows, range(2), strict=False)]
-            found += self._ledger.offered(target, each.name, external.value)
+            found += self._offered(target, each.name, external.value)
         if len(found) != 1:
             many = "Several records have" if found else "No record has"
             raise Misuse(f"{many} {external.field}={external.value!r}.", hint="Write the record's id.")
         return found[0]
+
+    def _offered(self, target: str, field_name: str, value: str) -> list[str]:
+        """The names of the new rows that have this value; two at most."""
+        if (target, field_name) not in self._sought:
+            self._sought.add((target, field_name))
+            for _, change in self._ledger.changes(Kind.NEW, Kind.PROBLEM):
+                for cell in (
+                    change.cells if change.object_name == target and change.name and not change.record_id else ()
+                ):
+                    if cell.field == field_name and cell.new is not None:
+                        self._ledger.offer(target, field_name, str(cell.new), change.name)
+        return self._ledger.offered(target, field_name, value)
 
     def _lacking(self) -> None:
         """Rows that refer to a new row which is not there or has problems itself, or is of another object."""
@@ -393,6 +433,21 @@ class Comparison:
                     self._ledger.spoil(number, change, CellProblem(why, each.field))
                     break
         spoil_lacking(self._ledger, "which is not in the workbook, or has problems itself")
+
+    def _done_by_now(self) -> None:
+        """Lookups that name a record in another way than by its id, and show that record already."""
+        for number, change in self._ledger.looking():
+            if change.kind is not Kind.EDITED:
+                continue
+            made = {each.field: self._ledger.made(each.name) for each in change.references}
+            left = [each for each in change.cells if made.get(each.field, each.new) != each.now]
+            if not left:
+                self._ledger.forget(number)
+                self._tallies[change.object_name].unchanged += 1
+            elif len(left) < len(change.cells):
+                fields = {each.field for each in left}
+                references = tuple(each for each in change.references if each.field in fields)
+                self._ledger.rewrite(number, replace(change, cells=tuple(left), references=references))
 
     def _counts(self, parts: Sequence[ObjectPart]) -> tuple[Counts, ...]:
         found = {part.schema.name: dict.fromkeys(Kind, 0) for part in parts}
@@ -417,9 +472,22 @@ class Comparison:
         )
 
 
-def _spoilt(change: RowChange) -> RowChange:
-    why = "More records have no row than rows are gone, so which were exported is not known. Delete it by its row."
-    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(why),))
+def _named(schema: ObjectSchema, name: str) -> Field | None:
+    """The field of this API name, whatever its case."""
+    return next((each for each in schema.columns if each.name.casefold() == name.casefold()), None)
+
+
+def _drift(part: ObjectPart) -> str:
+    return f"{', '.join(part.drifted)}: not in the org any more, or of another type there since the export"
+
+
+def _sound(part: ObjectPart, base: dict[str, Stored]) -> dict[str, Stored]:
+    """The values at the export of the fields that are still as they were."""
+    return {name: value for name, value in base.items() if name not in part.drifted}
+
+
+def _spoilt(change: RowChange, why: str) -> RowChange:
+    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(f"{why}."),))
 
 
 def spoil_lacking(ledger: Ledger, why: str) -> None:
@@ -460,4 +528,8 @@ def _plain(cell: Cell) -> str:
 
 
 def _plain_id(cell: Cell) -> str:
-    return cell.strip() if isinstance(cell, str) else ""
+    """The id in the form that the replica has it in; '' if it is none."""
+    try:
+        return _record_id(cell)
+    except Misuse:
+        return ""

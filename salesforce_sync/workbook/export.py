@@ -198,15 +198,16 @@ def _metadata(
 def _entry(plan: _ObjectPlan, status: ObjectStatus | None) -> ObjectEntry:
     synced = None if status is None else status.last_complete
     stamp = None if status is None else status.checkpoint
-    fields = {each.field.name: each.header for each in plan.columns if each.field and each.role is Role.FIELD}
+    fields = [(each.field, each.header) for each in plan.columns if each.field and each.role is Role.FIELD]
     return ObjectEntry(
         plan.schema.name,
         plan.rows,
         "" if synced is None else synced.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        tuple(fields),
-        tuple(fields.values()),
+        tuple(each.name for each, _ in fields),
+        tuple(header for _, header in fields),
         plan.sheets,
         "" if stamp is None else format_datetime(stamp),
+        types=tuple(each.type.value for each, _ in fields),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from salesforce_sync.errors import WorkbookTooLarge
 from salesforce_sync.workbook.package import Package
@@ -16,6 +16,12 @@ COLUMNS_AT_MOST = 16_384
 
 class Dated(float):
     """A number that the workbook shows as a date or a time: days since 1899-12-30, as Excel counts them."""
+
+    __slots__ = ()
+
+
+class Percent(float):
+    """A number that the workbook shows as a percentage: 0.5 as 50%."""
 
     __slots__ = ()
 
@@ -41,16 +47,21 @@ Row = tuple[int, dict[int, Cell]]
 
 
 class Reading(Struct, frozen=True):
-    """What a sheet's cells refer to; `days` are added to dates where days are counted from 1904 on."""
+    """What a sheet's cells refer to; `special` makes of a number what its style shows, by the style's number."""
 
     package: Package
     strings: Strings | Sequence[str] = ()
-    dates: frozenset[str] = frozenset()
-    days: int = 0
+    special: Mapping[str, Callable[[float], float]] = field(default_factory=dict)
 
-    def dated(self, number: float) -> Dated:
-        """The number of a cell that shows a date or a time; a part of a day is a time of any day."""
-        return Dated(number + self.days if number >= 1 else number)
+
+def dated_from(days: int) -> Callable[[float], Dated]:
+    """What makes dates of numbers; so many `days` are added, where they are counted from 1904 on."""
+
+    def dated(number: float) -> Dated:
+        # A part of a day is a time of any day.
+        return Dated(number + days if number >= 1 else number)
+
+    return dated
 
 
 class Columns(dict[str, int]):

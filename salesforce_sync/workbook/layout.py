@@ -187,7 +187,7 @@ def _plain(cell: Cell) -> str:
 # ── _Metadata ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 PROMISED: Final = ("Object Name", "Record Count", "Last Synced", "Fields List")
-_FURTHER: Final = ("Sheets", "Base Stamp", "Note", "Headers")
+_FURTHER: Final = ("Sheets", "Base Stamp", "Note", "Types", "Headers")
 _FACTS: Final = ("Export Id", "Org Id", "API Version", "Exported At", "Form")
 _CHUNK: Final = 15_000
 """Characters of a list that go into one cell; even if each were two UTF-16 units, a cell holds them."""
@@ -199,7 +199,8 @@ _LINE: Final = "\n"
 class ObjectEntry(Struct, frozen=True):
     """One object's row of `_Metadata`. An object that is not in the workbook has a `note` that says why, and no sheet.
 
-    `fields` and `headers` go side by side: the sheet's real fields, in the order that a row's hash is made in.
+    `fields`, `headers` and `types` go side by side: the sheet's real fields, in the order that a row's hash is made in.
+    Workbooks of earlier versions tell no types.
     Times are ISO texts in UTC, '' where there is none.
     """
 
@@ -211,6 +212,7 @@ class ObjectEntry(Struct, frozen=True):
     sheets: tuple[str, ...] = ()
     base_stamp: str = ""
     note: str = ""
+    types: tuple[str, ...] = ()
 
     @property
     def header_of(self) -> dict[str, str]:
@@ -240,8 +242,9 @@ def metadata_rows(metadata: Metadata) -> list[list[Cell]]:
     rows: list[list[Cell]] = [[*PROMISED, *_FURTHER, *more]]
     for each, (fields, headers) in zip(metadata.entries, split, strict=True):
         fields, headers = ([*part, *[None] * (wide - len(part))] for part in (fields, headers))
+        types = _SEPARATOR.join(each.types) or None
         first = [each.object_name, each.record_count, each.last_synced or None, fields[0]]
-        further = [_SEPARATOR.join(each.sheets) or None, each.base_stamp or None, each.note or None, headers[0]]
+        further = [_SEPARATOR.join(each.sheets) or None, each.base_stamp or None, each.note or None, types, headers[0]]
         rest = [cell for pair in zip(fields[1:], headers[1:], strict=True) for cell in pair]
         rows.append([*first, *further, *rest])
     facts = (metadata.export_id, metadata.org_id, metadata.api_version, metadata.exported_at, str(metadata.form))
@@ -287,6 +290,9 @@ def _read_entry(cells: Mapping[str, Cell]) -> ObjectEntry:
     fields, headers = _joined(cells, "Fields List", _SEPARATOR), _joined(cells, "Headers", _LINE)
     if len(fields) != len(headers):
         raise Misuse(f"{METADATA} tells {len(fields)} fields of {text('Object Name')} and {len(headers)} headers.")
+    types = _joined(cells, "Types", _SEPARATOR)
+    if types and len(types) != len(fields):
+        raise Misuse(f"{METADATA} tells {len(fields)} fields of {text('Object Name')} and {len(types)} types.")
     count = cells.get("Record Count")
     return ObjectEntry(
         text("Object Name"),
@@ -297,6 +303,7 @@ def _read_entry(cells: Mapping[str, Cell]) -> ObjectEntry:
         tuple(text("Sheets").split(_SEPARATOR)) if text("Sheets") else (),
         text("Base Stamp"),
         text("Note"),
+        types,
     )
 
 

@@ -29,7 +29,7 @@ _CACHE_KIB = 8_192
 _PUT = """
 INSERT INTO change (kind, object, id, name, sheet, row, body, cells, looks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_SPOIL = "UPDATE change SET kind = ?, id = ?, body = ? WHERE number = ?"
+_SPOIL = "UPDATE change SET kind = ?, id = ?, body = ?, cells = ? WHERE number = ?"
 
 
 class Ledger:
@@ -73,8 +73,8 @@ class Ledger:
         what = (change.kind, change.object_name, change.record_id, change.name, change.sheet, change.row, body)
         self._db.execute(_PUT, (*what, len(change.cells), looks))
         number = self._db.last_insert_rowid()
-        if change.name and change.kind is not Kind.PROBLEM:
-            made = change.record_id if change.kind is Kind.KNOWN else None
+        if change.name and (change.kind is not Kind.PROBLEM or change.record_id):
+            made = change.record_id or None  # there is a record already, whatever is wrong with its row
             named = (change.name, number, change.object_name, made)
             self._db.execute("INSERT OR IGNORE INTO named VALUES (?, ?, ?, ?)", named)
         for reference in change.references:
@@ -107,7 +107,11 @@ class Ledger:
     def rewrite(self, number: int, change: RowChange) -> None:
         """The row is this, now that more is known."""
         body = msgspec.json.encode(change).decode()
-        self._db.execute(_SPOIL, (change.kind, change.record_id, body, number))
+        self._db.execute(_SPOIL, (change.kind, change.record_id, body, len(change.cells), number))
+
+    def forget(self, number: int) -> None:
+        """The row is no change after all."""
+        self._db.execute("DELETE FROM change WHERE number = ?", (number,))
 
     def refer(self, number: int, change: RowChange, reference: Reference) -> None:
         """A lookup that named a record by a field of its own names a new row."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
 from msgspec import Struct
 
 from salesforce_sync.errors import NotAWorkbook
-from salesforce_sync.workbook.incoming import Reading, Row
+from salesforce_sync.workbook.incoming import Percent, Reading, Row, dated_from
 from salesforce_sync.workbook.package import USUAL_BOUNDS, Bounds, Package
 from salesforce_sync.workbook.sheets import rows
 from salesforce_sync.workbook.strings import Strings, read_strings
-from salesforce_sync.workbook.styles import date_styles
+from salesforce_sync.workbook.styles import Shown, special_styles
 
 SHEETS_AT_MOST = 10_000
 _DAYS_TO_1904 = 1462
@@ -58,10 +58,15 @@ class WorkbookReader:
         self.sheets = tuple(Sheet(name, worksheets[key]) for name, key in found if key in worksheets)
         if not self.sheets:
             raise self._missing("it has no sheet")
-        dates = date_styles(self.package, parts["styles"]) if "styles" in parts else frozenset()
+        styles = special_styles(self.package, parts["styles"]) if "styles" in parts else {}
+        makers: dict[Shown, Callable[[float], float]] = {
+            Shown.DATE: dated_from(_DAYS_TO_1904 if since_1904 else 0),
+            Shown.PERCENT: Percent,
+        }
+        special = {style: makers[shown] for style, shown in styles.items()}
         if "sharedStrings" in parts:
             self._strings = read_strings(self.package, parts["sharedStrings"])
-        self._reading = Reading(self.package, self._strings.fastest(), dates, _DAYS_TO_1904 if since_1904 else 0)
+        self._reading = Reading(self.package, self._strings.fastest(), special)
 
     def _main_part(self) -> str:
         relations = self.package.relations("")

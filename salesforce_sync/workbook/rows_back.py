@@ -149,6 +149,20 @@ def _check_complete(read: Read, schema: ObjectSchema) -> None:
             read.problems.append(CellProblem("is required.", each.name))
 
 
+def edited_since(
+    change: RowChange, read: Read, schema: ObjectSchema, known: Mapping[str, Sequence[Stored]]
+) -> tuple[CellProblem, ...]:
+    """Cells of a new row that an import has taken in, and that hold what its record, of which these values are known,
+    has never had: they were edited after that."""
+    return tuple(
+        CellProblem("was edited after the row was taken in. Export again, and edit the record there.", each.field)
+        for each in change.cells
+        if known.get(each.field)
+        and not _refers(read, each.field)
+        and not any(same(schema.field(each.field).type, each.new, value) for value in known[each.field])
+    )
+
+
 def content_name(change: RowChange, times: int) -> str:
     """What a new row is called that gives itself no name: what stands in it, and how often that stood there before."""
     content = [change.object_name, [[each.field, each.new] for each in change.cells], times]

@@ -207,7 +207,8 @@ class SheetParser:
             number = nan
         if not isfinite(number):
             raise self._malformed(f"a cell has {text[:20]!r} for a number")
-        return self._reading.dated(number) if self._style in self._reading.dates else number
+        make = self._reading.special.get(self._style)
+        return number if make is None else make(number)
 
     def _moment(self, text: str) -> Cell:
         """A date or time as Strict Open XML has it, in ISO's form and not as a number."""

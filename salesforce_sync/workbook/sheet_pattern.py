@@ -22,7 +22,7 @@ class RowPattern:
     def __init__(self, reading: Reading) -> None:
         strings = reading.strings
         self._text = strings.__getitem__
-        self._dates, self._dated = reading.dates, reading.dated
+        self._special = reading.special.get
         self._columns = Columns()
 
     def row(self, raw: bytes) -> Row | None:
@@ -43,7 +43,7 @@ class RowPattern:
 
     def _take(self, body: str, cells: dict[int, Cell]) -> int:
         """Put the cells' values; gives the number of tags that were understood, of the row too."""
-        columns, text_of, dates, dated = self._columns, self._text, self._dates, self._dated
+        columns, text_of, special = self._columns, self._text, self._special
         entities, escapes = "&" in body, "_x" in body
         tags = 2
         value: Cell
@@ -69,7 +69,8 @@ class RowPattern:
                     if not value and number != "0":
                         return 0
                 else:
-                    value = dated(float(number)) if style in dates else float(number)
+                    make = special(style)
+                    value = float(number) if make is None else make(float(number))
                     if not isfinite(value):
                         return 0
             except (ValueError, LookupError):

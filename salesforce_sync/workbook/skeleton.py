@@ -232,4 +232,4 @@ class _Book:
                     page.write_number(row, place, cell, shown)
 
 
-_METADATA_WIDTHS: Final = (28, 14, 22, 60, 28, 26, 60, 40)
+_METADATA_WIDTHS: Final = (28, 14, 22, 60, 28, 26, 60, 40, 40)

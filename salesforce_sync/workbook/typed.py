@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from msgspec import Struct
 
@@ -11,13 +11,14 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, encode
 from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
-from salesforce_sync.workbook.incoming import CellError, Dated, Uncounted
+from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted
 
 NEW = "new:"
 """How the name begins that a new row gives itself."""
 
+_EXACT = Context(prec=400)
 _TIMES = (FieldType.DATE, FieldType.DATETIME, FieldType.TIME)
 _NUMBERS = (FieldType.INTEGER, FieldType.DECIMAL)
 _IDS = (FieldType.ID, FieldType.REFERENCE)
@@ -49,6 +50,8 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
     _check_readable(cell)
     if cell is None or cell == "":
         return None
+    if field.type is not FieldType.TEXT and isinstance(cell, str) and not cell.strip():
+        raise Misuse("holds nothing but blanks.", hint="Empty the cell, or write a value.")
     if field.type in _IDS:
         return _reference(field, cell)
     if field.type in _TIMES:
@@ -57,8 +60,8 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
         raise Misuse("is a date here.", hint="Format the cell as text, or as a number, and write the value again.")
     elif field.type is FieldType.TEXT:
         return _text(field, cell)
-    elif field.type in _NUMBERS and isinstance(cell, str) and "," in cell:
-        raise Misuse(f"{cell!r} has a comma: it can be read two ways.", hint="Write it as 1234.5.")
+    elif field.type in _NUMBERS:
+        return _number(field, cell)
     value = from_cell(field.type, cell)
     _check_range(field, value)
     return value
@@ -115,6 +118,34 @@ def _some(field: Field) -> str:
 # ── numbers and times ────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*", re.ASCII)
+
+
+def _number(field: Field, cell: Cell) -> Stored:
+    if isinstance(cell, str) and "," in cell:
+        raise Misuse(f"{cell!r} has a comma: it can be read two ways.", hint="Write it as 1234.5.")
+    if isinstance(cell, str) and field.precision and field.scale < 3 and _GROUPED.fullmatch(cell):
+        # In many countries the dot separates thousands.
+        raise Misuse(f"{cell!r} can be read two ways.", hint="Write it without separators of thousands: 1234 or 1.23.")
+    if isinstance(cell, Percent) and field.salesforce_type == "percent":
+        cell = float(f"{cell * 100:.15g}")  # Salesforce has the number before the % sign
+    value = _rounded(field, from_cell(field.type, cell))
+    _check_range(field, value)
+    return value
+
+
+def _rounded(field: Field, value: Stored) -> Stored:
+    """The decimals that the field can have, as its column shows them: Salesforce drops others without a word."""
+    if field.type is not FieldType.DECIMAL or not field.precision or value is None:
+        return value
+    exact = Decimal(str(value))
+    digits = exact.as_tuple().exponent
+    if not isinstance(digits, int) or digits >= -field.scale:
+        return value
+    whole = exact.quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP, context=_EXACT)
+    return encode(FieldType.DECIMAL, whole)
+
+
 def _check_range(field: Field, value: Stored) -> None:
     """`Misuse` for what no org takes: it would wait in the inbox, long after whoever typed it has gone."""
     if field.type is FieldType.DECIMAL:
@@ -153,4 +184,7 @@ def _reference(field: Field, cell: Cell) -> Stored | Named | External:
         return Named(name)
     if found := _EXTERNAL.fullmatch(text):
         return External(found[1], found[2].strip())
+    if "=" in text:
+        hint = "Write FIELD=VALUE with the API name of a field of the record that is looked up: Code__c=A-17."
+        raise Misuse(f"{text[:40]!r} names no record.", hint=hint)
     return text if is_local(text) else to_18(text)

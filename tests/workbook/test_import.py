@@ -12,6 +12,7 @@ from msoffcrypto.format.ooxml import OOXMLFile
 from salesforce_sync.errors import ForeignWorkbook, Misuse, WorkbookEncrypted, WorkbookRefused
 from salesforce_sync.models.inbox import Kind as Waiting
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.schema import FieldType
 from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
@@ -185,6 +186,9 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("ParentId", "new:9", "not in the workbook"),
         ("ParentId", "Name=Nobody", "No record has"),
         ("ParentId", "Nothing__c=1", "no field"),
+        ("ParentId", "Account Name=Bolt", "API name"),
+        ("Founded__c", " ", "nothing but blanks"),
+        ("Revenue__c", " ", "nothing but blanks"),
         ("Score__c", 5, "read-only (calculated)"),
         ("Code__c", "X", "only be set when the record is made"),
         ("LastModifiedDate", datetime(2026, 1, 1), "read-only"),
@@ -297,12 +301,23 @@ def test_a_push_and_the_orgs_answer_since_the_export_are_understood(store, tmp_p
     assert change(store, path).cells == (CellChange("Rating", None, "Hot"),)
 
 
+def test_what_changed_elsewhere_in_the_record_without_a_trace_is_no_obstacle(store, book):
+    arrive(store, ACCOUNT, acme(ONE, Rating="Hot", Name="Other"))
+    with store._connections.writing() as db:
+        db.execute("DELETE FROM _sync_history")
+    typed(book, Phone="2")
+
+    found = change(store, book)
+
+    assert (found.kind, found.cells) == (Kind.EDITED, (CellChange("Phone", "1", "2", "1"),))
+
+
 def test_a_row_whose_past_is_not_known_is_told_and_left_alone(store, book, tmp_path):
     forgetful = SqliteStore(tmp_path / "other.db", FrozenClock())
     fill(forgetful)
     arrive(forgetful, ACCOUNT, acme(ONE, Rating="Hot", Name="Other"))
     forgetful.query("SELECT 1", 1)
-    typed(book, Phone="2")
+    typed(book, Name="Third", Phone="2")
 
     with forgetful._connections.writing() as db:
         db.execute("DELETE FROM _sync_history")
@@ -344,6 +359,64 @@ def test_applying_twice_changes_nothing_more(store, book):
     assert apply_to(store, book).known == 1
     assert [(each.number, each.values) for each in store.changes()] == [(each.number, each.values) for each in before]
     assert store.count("Account") == 3
+
+
+def test_a_new_row_that_was_edited_after_it_was_taken_in_comes_back(store, book):
+    added(book, Name="Nova", Id="new:n", Phone="1")
+    added(book, "Contact", LastName="Roe", AccountId="new:n")
+    apply_to(store, book)
+    edit(book, lambda page: put(page, row_of(page, "new:n"), Phone="2"), "Account")
+
+    found = changes(store, book)
+
+    assert [(each.kind, each.object_name) for each in found] == [(Kind.PROBLEM, "Account"), (Kind.KNOWN, "Contact")]
+    assert [(each.field, each.message.split(".")[0]) for each in found[0].problems] == [
+        ("Phone", "was edited after the row was taken in")
+    ]
+
+
+def test_a_new_row_whose_record_was_changed_after_it_was_taken_in_is_known(store, book):
+    added(book, Name="Nova", Id="new:n", Phone="1")
+    apply_to(store, book)
+    push(store, Account=NEW)
+    arrive(store, ACCOUNT, row(ACCOUNT, NEW, TWO, Name="Nova 2", Phone="3"))
+
+    assert change(store, book).kind is Kind.KNOWN
+
+
+@pytest.fixture
+def drifted(store, book):
+    """The replica once the org has lost a field and given another type to a second one, both of which have values."""
+    arrive(store, ACCOUNT, acme(Opens__c="08:15:00.000Z", Employees__c=12))
+    export_to(store, book)
+    kept = [each for each in ACCOUNT.fields if each.name not in ("Opens__c", "Employees__c")]
+    store.adopt(replace(ACCOUNT, fields=(*kept, replace(ACCOUNT.field("Opens__c"), type=FieldType.TEXT))))
+    return store
+
+
+def test_a_workbook_from_before_a_field_was_lost_or_changed_its_type_says_nothing_new(drifted, book):
+    with preview_of(drifted, book) as preview:
+        assert preview.empty
+        assert [note.split(":")[1].strip() for note in preview.notes] == ["Employees__c, Opens__c"]
+
+
+def test_other_edits_of_a_workbook_from_before_such_a_change_are_taken_in(drifted, book):
+    typed(book, Phone="2")
+
+    assert apply_to(drifted, book).refused == 0
+    assert outbox(drifted)[ACME][1] == {"Phone": "2"}
+
+
+def test_an_edit_of_a_field_that_is_not_there_any_more_is_told(drifted, book):
+    typed(book, Employees__c=13)
+
+    assert "Employees__c, Opens__c: not in the org any more" in told(drifted, book)
+
+
+def test_a_record_is_deleted_by_a_workbook_from_before_such_a_change(drifted, book):
+    typed(book, Change="delete")
+
+    assert apply_to(drifted, book).deleted == 1
 
 
 # ── rows in and out ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -396,6 +469,16 @@ def test_a_lookup_may_name_its_record_by_a_field_of_that(store, book):
     apply_to(store, book)
 
     assert outbox(store) == {ACME: (Operation.UPDATE, {"ParentId": BOLT})}
+
+
+@pytest.mark.parametrize("written", ["new:n", "Name=Nova", "name = nova", "Code__c=N-1"])
+def test_a_lookup_may_name_a_new_row_by_a_field_of_that_and_again_after_its_import(store, book, written):
+    added(book, "Account", Name="Nova", Code__c="N-1", Id="new:n")
+    typed(book, ParentId=written)
+
+    assert apply_to(store, book).refused == 0
+    assert outbox(store)[ACME][1]["ParentId"].startswith("local-")
+    assert {each.kind for each in changes(store, book)} == {Kind.KNOWN}
 
 
 def test_a_row_that_refers_to_a_bad_one_is_left_out_with_it(store, book):
@@ -529,6 +612,39 @@ def test_a_missing_row_deletes_nothing_once_old_records_have_come_into_sight(sto
     assert "which were exported is not known" in found[0].message
 
 
+@pytest.mark.parametrize(("written", "problem"), [(str.lower, "letter case"), (lambda _: 12, "is no id")])
+def test_a_row_whose_id_cannot_be_read_deletes_no_record(store, book, written, problem):
+    typed(book, record_id=BOLT, Id=written(BOLT))
+
+    found = changes(store, book, delete_missing=True)
+
+    assert {each.kind for each in found} == {Kind.PROBLEM}
+    assert problem in found[0].message
+    assert found[1].record_id == BOLT
+    assert "The Id in row 3 cannot be read" in found[1].message
+
+
+@pytest.mark.parametrize("word", ["skip", "remove"])
+def test_a_row_that_is_left_alone_deletes_no_record_however_its_id_is_written(store, book, word):
+    typed(book, record_id=BOLT, Id=f" {BOLT[:15]}", Change=word)
+
+    found = changes(store, book, delete_missing=True)
+
+    assert [each for each in found if each.kind is not Kind.PROBLEM] == []
+
+
+def test_blanks_around_an_id_do_not_matter(store, book):
+    typed(book, Id=f"\u00a0{ACME} ", Phone="2")
+
+    assert (change(store, book).record_id, change(store, book).cells[0].new) == (ACME, "2")
+
+
+def test_the_word_delete_in_a_row_without_an_id_makes_no_record(store, book):
+    added(book, Name="Nova", Change="delete")
+
+    assert "the row has no Id" in told(store, book)
+
+
 def test_the_word_delete_deletes_the_record(store, book):
     typed(book, Change="DELETE")
 
@@ -578,6 +694,22 @@ def refusal(store, path, **more):
     return caught.value
 
 
+@pytest.mark.parametrize(("title", "told"), [("My copy", True), ("account (2)", True), ("History", False)])
+def test_a_sheet_that_seems_to_be_one_of_the_export_is_told_if_it_is_not_read(store, book, title, told):
+    made = openpyxl.load_workbook(book)
+    page = made.copy_worksheet(made["Account"]) if title == "My copy" else made.create_sheet()
+    page.title = title
+    page["D2"] = "An edit that nobody would hear of"
+    made.save(book)
+
+    with preview_of(store, book) as preview:
+        assert preview.empty
+        assert [note for note in preview.notes if repr(title) in note and "nothing of it is read" in note] == list(
+            preview.notes
+        )
+        assert bool(preview.notes) is told
+
+
 def test_a_header_that_was_renamed_is_told(store, book):
     def rename(page):
         put(page, row_of(page, ACME), Phone="2")
@@ -602,6 +734,24 @@ def test_a_workbook_without_its_metadata_is_refused(store, book):
     made.save(book)
 
     assert "_Metadata" in refusal(store, book).message
+
+
+@pytest.mark.parametrize(
+    ("edited", "why"),
+    [
+        (lambda page: setattr(page["A3"], "value", page["A2"].value), "account twice"),
+        (lambda page: setattr(page["E3"], "value", page["E2"].value), "account twice"),
+        (lambda page: setattr(_fact(page, "Export Id"), "value", None), "which export"),
+    ],
+)
+def test_a_workbook_whose_metadata_were_edited_is_refused(store, book, edited, why):
+    edit(book, edited, "_Metadata")
+
+    assert why in refusal(store, book).message
+
+
+def _fact(page, name):
+    return next(page.cell(row, 2) for row in range(1, page.max_row + 1) if page.cell(row, 1).value == name)
 
 
 def test_a_renamed_sheet_is_refused_by_its_name(store, book):

@@ -52,9 +52,16 @@ def test_columns_that_are_gone_are_taken_from_what_is_known():
     assert find_base(FIELDS, KNOWN | {"Phone": ("2", "1")}, kept, digest()) == OLD
 
 
+def test_a_value_that_is_not_known_is_the_one_that_its_cell_still_shows():
+    known = KNOWN | {"Price__c": (6.0,), "Phone": ("3", "2")}
+
+    assert find_base(FIELDS, known, cells(), digest()) == OLD
+    assert find_base(FIELDS, known, cells(Phone="9"), digest(Phone="2")) == OLD | {"Phone": "2"}
+
+
 def test_a_value_that_is_not_known_any_more_is_never_guessed():
-    assert find_base(FIELDS, KNOWN | {"Phone": ("3", "2")}, cells(), digest()) is None
-    assert find_base(FIELDS, {}, cells(), digest()) is None
+    assert find_base(FIELDS, KNOWN | {"Phone": ("3", "2")}, cells(Phone="9"), digest()) is None
+    assert find_base(FIELDS, {}, cells(Phone="9"), digest()) is None
 
 
 def test_looking_has_an_end():

@@ -7,9 +7,9 @@ import pytest
 import xlsxwriter
 
 from salesforce_sync.workbook import strings
-from salesforce_sync.workbook.incoming import CellError, Dated, Uncounted, column_letters
+from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted, column_letters
 from salesforce_sync.workbook.reader import WorkbookReader
-from salesforce_sync.workbook.styles import is_date_format
+from salesforce_sync.workbook.styles import Shown, shown_as
 from tests.contract.nasty import TEXTS
 from tests.unit.workbook.packages import (
     STRICT_MAIN,
@@ -127,6 +127,14 @@ def test_dates_are_told_by_their_styles(read_cells):
     assert [isinstance(found[at], Dated) for at in range(4)] == [False, True, True, False]
 
 
+@pytest.mark.parametrize("row", ['<c r="A1" s="1"><v>0.5</v></c>', '<c r="A1" s="1" ><v>0.5</v></c>'])
+def test_percentages_are_told_by_their_styles(read_cells, row):
+    found = read_cells(row, styles='<cellXfs><xf numFmtId="0"/><xf numFmtId="9"/></cellXfs>')
+
+    assert found == {0: 0.5}
+    assert isinstance(found[0], Percent)
+
+
 def test_days_counted_from_1904_are_the_same_days(read_cells):
     main = workbook("Data", more='<workbookPr date1904="1"/>')
 
@@ -134,22 +142,24 @@ def test_days_counted_from_1904_are_the_same_days(read_cells):
 
 
 @pytest.mark.parametrize(
-    ("code", "is_date"),
+    ("code", "shown"),
     [
-        ("yyyy-mm-dd", True),
-        ("[$-407]d. mmmm yyyy;@", True),
-        ("[h]:mm:ss", True),
-        ("[Red]0.00", False),
-        ("0.00E+00", False),
-        ("General", False),
-        ('0 "days"', False),
-        ("#,##0.00\\ [$€-407]", False),
-        ("_-* #,##0.00_-;[Red]-#,##0", False),
-        ("@", False),
+        ("yyyy-mm-dd", Shown.DATE),
+        ("[$-407]d. mmmm yyyy;@", Shown.DATE),
+        ("[h]:mm:ss", Shown.DATE),
+        ("[Red]0.00", None),
+        ("0.00E+00", None),
+        ("General", None),
+        ('0 "days"', None),
+        ("#,##0.00\\ [$€-407]", None),
+        ("_-* #,##0.00_-;[Red]-#,##0", None),
+        ("@", None),
+        ("0.00%", Shown.PERCENT),
+        ('0 "% of it"', None),
     ],
 )
-def test_number_formats_that_show_dates(code, is_date):
-    assert is_date_format(code) is is_date
+def test_number_formats_that_show_dates_or_percentages(code, shown):
+    assert shown_as(code) is shown
 
 
 # ── places ───────────────────────────────────────────────────────────────────────────────────────────────────────

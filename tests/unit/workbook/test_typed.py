@@ -1,0 +1,45 @@
+"""What a person typed into a number's cell, held against what the field can hold."""
+
+import pytest
+
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.schema import Field
+from salesforce_sync.testing import make_field, make_schema
+from salesforce_sync.workbook.incoming import Percent
+from salesforce_sync.workbook.typed import read_typed
+
+
+def field(kind: str, precision: int, scale: int) -> Field:
+    return make_schema("Thing__c", make_field("Value__c", kind, precision=precision, scale=scale)).field("Value__c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "stored"),
+    [
+        ("percent", Percent(0.5), 50.0),
+        ("percent", Percent(0.123), 12.3),
+        ("percent", Percent(1.1), 110.0),
+        ("percent", 50.0, 50.0),
+        ("currency", Percent(0.5), 0.5),
+    ],
+)
+def test_a_percentage_is_the_number_that_it_shows(kind, cell, stored):
+    assert read_typed(field(kind, 18, 2), cell) == stored
+
+
+@pytest.mark.parametrize(
+    ("cell", "stored"),
+    [(1 / 3, 0.33), (2.005, 2.01), (-2.005, -2.01), ("12.3456", 12.35), ("0.125", 0.13), (1e15 / 3, 333333333333333.0)],
+)
+def test_decimals_that_the_field_cannot_have_are_rounded_as_its_column_shows_them(cell, stored):
+    assert read_typed(field("currency", 18, 2), cell) == stored
+
+
+@pytest.mark.parametrize("text", ["1.234", " -12.345 ", "1.234.567"])
+def test_a_dot_before_three_digits_may_separate_thousands(text):
+    with pytest.raises(Misuse, match="two ways"):
+        read_typed(field("currency", 18, 2), text)
+
+
+def test_where_three_decimals_are_usual_a_dot_is_a_decimal_point():
+    assert read_typed(field("double", 18, 6), "1.234") == 1.234
