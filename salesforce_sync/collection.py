@@ -237,11 +237,13 @@ class Collection(Generic[R]):
     def _row(self, record_id: str) -> tuple[type[R], tuple[Any, ...] | None]:
         """The live row of this id, and the record type that can read it."""
         while True:
-            record_type = self.record_type
+            shaped = self._shaped or (self.schema, self.record_type)
             row = self.store.get(self.object_name, record_id)
-            # Another thread may have adopted a new schema: a row and its type must be of the same one.
-            if self.record_type is record_type:
-                return record_type, row
+            # Another thread may have adopted a new schema: a row and its type must be of the same one. A look behind
+            # the row is enough, as a schema that was replaced does not come back.
+            if self.schema is shaped[0]:
+                return shaped[1], row
+            self._shaped = None
 
     # ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────
 

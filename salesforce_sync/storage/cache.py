@@ -33,7 +33,8 @@ class SchemaCache:
 
     def get(self, name: str) -> ObjectSchema | None:
         """The schema, or None if the store has none of this name (another process may have adopted it by now)."""
-        return self._known.schema(name) or self._refreshed().schema(name)
+        # As `schema` begins: nearly every read comes by here.
+        return self._known.by_name.get(name) or self._known.schema(name) or self._refreshed().schema(name)
 
     def all(self) -> tuple[ObjectSchema, ...]:
         """Every schema, by name."""

@@ -129,7 +129,7 @@ def _note_merge(schema: ObjectSchema, fields: Sequence[Field]) -> str:
 
     The new ones are the old ones of the next entry, or what is here now: writing them too would cost as much again.
     """
-    pairs = sql.joined([_pair(each) for each in fields], " || ")
+    pairs = sql.concatenated([_pair(each) for each in fields])
     who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
     contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = :name AND o.record_id = s."Id"'
     changed = f"SELECT s.\"Id\" AS id, coalesce({who}, '') AS who, {pairs} AS pairs"

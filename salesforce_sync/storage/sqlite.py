@@ -352,8 +352,7 @@ class SqliteStore:
             raise self._unknown(object_name)
         if is_local(record_id):
             record_id = self.real_id(record_id)
-        row: tuple[object, ...] | None = self._connections.reader().execute(statement, (record_id,)).fetchone()
-        return row
+        return self._connections.row(statement, (record_id,))
 
     def rows(self, object_name: str, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
         return self._reading.rows(self._known(object_name), ids)

@@ -90,6 +90,13 @@ def joined(parts: Sequence[str], operator: str) -> str:
     return joined([f"({joined(group, operator)})" for group in groups], operator)
 
 
+def concatenated(texts: Sequence[str]) -> str:
+    """Texts one behind the other, in one call for each group: `||` copies what it has so far for each of them."""
+    groups = [texts[start : start + _GROUP] for start in range(0, len(texts), _GROUP)]
+    calls = [f"concat({', '.join(group)})" for group in groups]
+    return calls[0] if len(calls) == 1 else concatenated(calls)
+
+
 _GROUP = 50
 
 _DECLARED = {
@@ -266,7 +273,8 @@ def drop_doubles(table: str, stamp: str | None) -> str:
 
 
 def count_merge(object_name: str, *, deletable: bool, stamp: str | None) -> str:
-    """What a merge is about to do: new live rows, new tombstones, tombstones that live again, rows that die, staged.
+    """What a merge is about to do: new live rows, new tombstones, tombstones that live again, rows that die, staged;
+    and how many of these are live here now.
 
     `:trusted` is as in `merge`.
     """
@@ -278,7 +286,8 @@ SELECT count(*) FILTER (WHERE t."Id" IS NULL AND NOT {dies}),
        count(*) FILTER (WHERE t."Id" IS NULL AND {dies}),
        count(*) FILTER (WHERE {known} AND NOT {dies} AND {dead}),
        count(*) FILTER (WHERE {known} AND {dies} AND NOT {dead}),
-       count(*)
+       count(*),
+       count(*) FILTER (WHERE t."Id" IS NOT NULL AND NOT {dead})
 FROM {staging} s LEFT JOIN {table} t ON t."Id" = s."Id"
 """
 
@@ -294,13 +303,22 @@ def merge(object_name: str, columns: Sequence[Field], stamp: str | None) -> str:
     """One statement; rows that hold nothing new are left alone, and an older row never replaces a newer one.
 
     Only stamps up to `:trusted` count for that: a later one was ahead of the org's clock when the row was read.
+
+    Rows enter in the order in which they lie in the table, new ones by their ids: what changes together is then in the
+    cache together. Only the places are sorted for it, and not the rows.
     """
     names = [quote(each.name) for each in columns]
     listed, table = ", ".join(names), quote(object_name)
     assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
     differs = f"({', '.join(f'excluded.{name}' for name in names)}) IS NOT ({', '.join(f't.{name}' for name in names)})"
+    staging, came = quote(staging_table(object_name)), ", ".join(f"s.{name}" for name in names)
+    # With a limit SQLite keeps the order of an inner query, and with CROSS JOIN that of the tables.
+    places = f"""
+SELECT c._rowid_ AS place FROM {staging} c LEFT JOIN {table} h ON h."Id" = c."Id" ORDER BY h._rowid_, c."Id" LIMIT -1
+"""
     return f"""
-INSERT INTO {table} AS t ({listed}) SELECT {listed} FROM {quote(staging_table(object_name))} WHERE true ORDER BY "Id"
+INSERT INTO {table} AS t ({listed})
+SELECT {came} FROM ({places}) o CROSS JOIN {staging} s ON s._rowid_ = o.place WHERE true
 ON CONFLICT ("Id") DO UPDATE SET {assigned} WHERE {differs}{may_enter("excluded", stamp)}
 """
 

@@ -52,7 +52,6 @@ def application(house: House) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.house = house
-    app.include_router(routes_records.lists)  # first: routes are looked through in this order
     for routes in (
         routes_connections,
         routes_sync,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request
-from fastapi.concurrency import iterate_in_threadpool, run_in_threadpool
-from fastapi.routing import APIRoute
+from fastapi.concurrency import iterate_in_threadpool
 from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
@@ -20,7 +19,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Place, Selection
 from salesforce_sync.web import bodies, places
 from salesforce_sync.web.answers import answered
-from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, asked_by_viewer, decoded
+from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, decoded
 from salesforce_sync.web.describing import gives, parameter
 from salesforce_sync.web.replicas import object_name
 
@@ -148,21 +147,7 @@ def _next_url(
     return f"/api/objects/{quote(schema.name)}/records?{urlencode(query)}"
 
 
-class _Direct(APIRoute):
-    """The one route that is asked for all the time: what it depends on is called, and not found out at each request."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        async def handle(request: Request) -> Response:
-            asked, wanted = await asked_by_viewer(request), await wanted_of(request)
-            return await run_in_threadpool(records, asked, request.path_params["objectApiName"], wanted)
-
-        return handle
-
-
-lists = APIRouter(prefix=router.prefix, tags=["records"], route_class=_Direct)
-
-
-@lists.get("/records", **gives(bodies.RecordPage, query=_QUERY))
+@router.get("/records", **gives(bodies.RecordPage, query=_QUERY))
 def records(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> Response:
     """A page of the object's live records. Further query parameters are conditions: `Name__contains=acme`.
 

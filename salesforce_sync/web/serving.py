@@ -23,6 +23,7 @@ from salesforce_sync.web.guard import LOOPBACK, Bounds, Guard
 from salesforce_sync.web.house import House, Settings
 from salesforce_sync.web.incoming import Incoming
 from salesforce_sync.web.making import application
+from salesforce_sync.web.quick_lists import QuickLists
 
 PORT: Final = 8765
 GRACE_SECONDS: Final = 1
@@ -93,7 +94,7 @@ class Running:
 
     def _configured(self, bounds: Bounds) -> uvicorn.Config:
         return uvicorn.Config(
-            Guard(self.app, bounds),
+            Guard(QuickLists(self.app), bounds),
             loop="asyncio",
             http=Incoming,
             ws="none",

@@ -45,6 +45,17 @@ def test_each_row_is_counted_as_what_it_was(store):
     assert merged.changed == 3
 
 
+def test_a_field_may_be_called_as_a_merge_calls_something(store):
+    schema = make_schema("Widget__c", Place="string", Came="string")
+    store.adopt(schema)
+    pull(store, (*widget(1)[:5], "here", "early"), schema=schema)
+
+    assert pull(
+        store, (*widget(1, at=ONE)[:5], "there", "late"), (*widget(2)[:5], "here", None), schema=schema
+    ) == Merged("Widget__c", inserted=1, updated=1)
+    assert {row[5] for row in store.scan("Widget__c")} == {"here", "there"}
+
+
 def test_the_same_pull_again_changes_nothing(store):
     rows = [widget(number) for number in range(5)]
     pull(store, *rows)

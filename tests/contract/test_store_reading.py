@@ -274,6 +274,18 @@ def test_rows_that_are_scanned_may_change_meanwhile(store):
     assert store.count("Widget__c") == 60
 
 
+def test_a_record_is_shown_as_it_is_now_while_a_scan_is_open(store):
+    pull(store, *(widget(number) for number in range(50)))
+    store.get("Widget__c", id_of(7))
+    rows = store.scan("Widget__c")
+    next(rows)
+
+    pull(store, widget(7, "new", at="2024-01-15T13:00:00.000+0000"))
+
+    assert "new" in store.get("Widget__c", id_of(7))
+    assert len(list(rows)) == 49
+
+
 def test_what_is_read_in_a_snapshot_is_of_one_moment(store):
     pull(store, *(widget(number) for number in range(5)))
     more = threading.Thread(target=pull, args=(store, *(widget(number) for number in range(9))))
