@@ -188,6 +188,10 @@ class SalesforceOrg:
         """Calls spent by us, and what the org last said of the last 24 hours."""
         return self._meter.usage
 
+    def look_again(self) -> None:
+        """The next call asks the org anew, even if it has said that too much is used."""
+        self._meter.look_again()
+
     def close(self) -> None:
         """Give up all connections."""
         self._wire.close()

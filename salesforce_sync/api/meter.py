@@ -79,6 +79,11 @@ class Meter:
         self._least_used = used if self._under_way else 0
         return replace(self._usage, used=used, limit=limit, ceiling=budget.ceiling(self._daily_calls, limit))
 
+    def look_again(self) -> None:
+        """Take what the org said for old, so that one more call goes out and brings a new word."""
+        with self._lock:
+            self._told = self._clock.monotonic() - budget.LOOK_AGAIN.total_seconds()
+
     def _word_is_old(self) -> bool:
         """Whether what the org said may hold no longer."""
         return self._clock.monotonic() - self._told >= budget.LOOK_AGAIN.total_seconds()

@@ -46,7 +46,7 @@ class Edits(Syncing):
         """
         if dry_run:
             return self.diff()
-        engine = self._engine()
+        engine = self._asked()
         if self._store.count_changes():
             self._check_may_write()
         with self._told():
@@ -58,7 +58,7 @@ class Edits(Syncing):
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as far as nobody has changed them since."""
-        engine = self._engine()
+        engine = self._asked()
         self._check_may_write()
         with self._told():
             return engine.undo(push_id)

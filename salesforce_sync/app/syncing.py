@@ -35,12 +35,12 @@ class Syncing(ProductionGuard, Telling):
         more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page.
         """
         with self._told():
-            return self._engine(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
+            return self._asked(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
         """Pull as `sync` does, and push nothing."""
         with self._told():
-            return self._engine().pull(objects or self.config.sync.objects, frozenset(accept_loss))
+            return self._asked().pull(objects or self.config.sync.objects, frozenset(accept_loss))
 
     def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
         """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
@@ -49,9 +49,14 @@ class Syncing(ProductionGuard, Telling):
         """
         names = objects or tuple(self.objects) or self.config.sync.objects
         with self._told():
-            run = self._engine().verify(names, frozenset(accept_loss))
+            run = self._asked().verify(names, frozenset(accept_loss))
         proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
         return run, tuple(proof for proof in proofs if proof is not None)
+
+    def _asked(self, stop: threading.Event | None = None) -> SyncEngine:
+        """The engine for what somebody asks for: the org may have calls again, so it is asked, and not remembered."""
+        self._connected().look_again()
+        return self._engine(stop)
 
     def _engine(self, stop: threading.Event | None = None) -> SyncEngine:
         org = self._connected()
@@ -103,7 +108,9 @@ class Syncing(ProductionGuard, Telling):
 
     def _catch_up(self, names: Sequence[str]) -> set[str]:
         """Pull what change events have left unsure; gives the objects that are complete."""
-        return {each.object_name for each in self.pull(*names).objects if each.problem is None}
+        with self._told():
+            run = self._engine().pull(names, frozenset())
+        return {each.object_name for each in run.objects if each.problem is None}
 
     @property
     def followed_objects(self) -> tuple[str, ...]:

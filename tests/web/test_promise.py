@@ -162,6 +162,16 @@ def test_an_org_without_calls_left_says_when_to_come_back(site, api):
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def test_an_org_that_has_calls_again_is_asked_again_by_whoever_wants_to_sync(site, api):
+    site.org.usage.reset(used=site.org.usage.limit)
+    api.post("/api/sync/Contact")
+    site.org.usage.reset()
+
+    answer = api.post("/api/sync/Contact")
+
+    assert (answer.status_code, answer.json()["success"]) == (200, True)
+
+
 def test_a_query_that_the_org_does_not_understand_says_so(site, api):
     site.org.faults.add(
         path="/query", status=400, times=None, body=[{"errorCode": "MALFORMED_QUERY", "message": "unexpected token"}]

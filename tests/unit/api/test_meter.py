@@ -188,3 +188,14 @@ def test_the_hint_tells_whose_limit_it_is() -> None:
         meter_of("api-usage=20000/100000", daily_calls=15_000).admit(PULL)
 
     assert "The org itself allows 100,000" in caught.value.hint
+
+
+def test_who_looks_again_sends_one_call_for_a_new_word() -> None:
+    meter = meter_of("api-usage=5000/5000")
+    meter.look_again()
+
+    meter.admit(PULL)
+    meter.settle("api-usage=5000/5000")
+
+    with pytest.raises(BudgetSpent):
+        meter.admit(PULL)
