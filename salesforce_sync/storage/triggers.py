@@ -6,13 +6,16 @@ what SQLite had in 2018 (3.24) and call nothing but its built-in functions. Merg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.storage.statements import joined, literal, quote
 
 _LOCAL = f"GLOB '{LOCAL_PREFIX}*'"
+Case = tuple[str, str | None]
+"""A condition, and why a row in which it is true is refused; None: it is not, and nothing more is looked at."""
+
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
 
@@ -46,29 +49,27 @@ def _create(schema: ObjectSchema, kind: str, event: str, statements: list[str], 
 
 def _check_insert(schema: ObjectSchema) -> str:
     if not schema.createable:
-        return _create(
-            schema, "check_insert", "BEFORE INSERT", [_refuse(f"{schema.name} records cannot be made here.")]
-        )
+        never = _refuse(f"{schema.name} records cannot be made here.")
+        return _create(schema, "check_insert", "BEFORE INSERT", [f"SELECT {never}"])
     given = f"Salesforce gives the Id: leave it out, or write one that begins with {LOCAL_PREFIX}"
-    cases = [(f'NEW."Id" NOT {_LOCAL}', given)]
-    for field in schema.columns:
-        if field.name in ("Id", "IsDeleted"):
-            continue
-        new = f"NEW.{quote(field.name)}"
-        named = f"{schema.name}.{field.name}"
-        if not field.createable:
-            cases.append((f"{new} IS NOT NULL", f"{named} {why_read_only(field)}"))
-            continue
-        if field.required:
-            cases.append((f"nullif({new}, '') IS NULL", f"{named} is required"))
-        cases += [
-            (f"nullif({new}, '') IS NOT NULL AND {wrong}", f"{named} {why}") for wrong, why in _wrong(schema, field)
-        ]
-    return _create(schema, "check_insert", "BEFORE INSERT", list(_refusals(cases)))
+    checks = [_case([(f'NEW."Id" NOT {_LOCAL}', given)])]
+    checks += [_case(_wrong_new_value(schema, each)) for each in schema.columns if each.name not in ("Id", "IsDeleted")]
+    return _create(schema, "check_insert", "BEFORE INSERT", [_select(checks)])
+
+
+def _wrong_new_value(schema: ObjectSchema, field: Field) -> Iterator[Case]:
+    new = f"NEW.{quote(field.name)}"
+    named = f"{schema.name}.{field.name}"
+    if not field.createable:
+        yield f"{new} IS NOT NULL", f"{named} {why_read_only(field)}"
+        return
+    yield f"nullif({new}, '') IS NULL", f"{named} is required" if field.required else None
+    for wrong, why in _wrong(schema, field):
+        yield wrong, f"{named} {why}"
 
 
 def _check_update(schema: ObjectSchema) -> str:
-    cases: list[tuple[str, str]] = []
+    cases: list[Case] = []
     changed = _changed_condition([each for each in schema.columns if each.name not in ("Id", "IsDeleted")])
     cases.append(('NEW."Id" IS NOT OLD."Id"', "An Id cannot be changed"))
     if not schema.updateable:
@@ -81,29 +82,26 @@ def _check_update(schema: ObjectSchema) -> str:
             cases.append(
                 ('NEW."IsDeleted" IS NOT OLD."IsDeleted"', f"{schema.name} records cannot be deleted or brought back")
             )
-    for field in schema.columns:
-        if field.name in ("Id", "IsDeleted"):
-            continue
-        cases += _wrong_updates(schema, field)
-    return _create(schema, "check_update", "BEFORE UPDATE", list(_refusals(cases)))
+    checks = [_case(cases)]
+    checks += [_case(_wrong_update(schema, each)) for each in schema.columns if each.name not in ("Id", "IsDeleted")]
+    return _create(schema, "check_update", "BEFORE UPDATE", [_select(checks)])
 
 
-def _wrong_updates(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
+def _wrong_update(schema: ObjectSchema, field: Field) -> Iterator[Case]:
     name, named = quote(field.name), f"{schema.name}.{field.name}"
-    changes = f"nullif(NEW.{name}, '') IS NOT nullif(OLD.{name}, '')"
     if not field.updateable and not field.createable:
-        yield changes, f"{named} {why_read_only(field)}"
+        yield f"nullif(NEW.{name}, '') IS NOT nullif(OLD.{name}, '')", f"{named} {why_read_only(field)}"
         return
+    yield f"nullif(NEW.{name}, '') IS nullif(OLD.{name}, '')", None
     if not field.updateable:
         on_its_way = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {_mine(schema)} AND sending IS NOT NULL)"
-        known_there = f'(OLD."Id" NOT {_LOCAL} OR {on_its_way})'
-        yield f"{known_there} AND {changes}", f"{named} can only be set when the record is made"
+        yield f'(OLD."Id" NOT {_LOCAL} OR {on_its_way})', f"{named} can only be set when the record is made"
     if field.type is FieldType.BOOLEAN:
-        yield f"{changes} AND NEW.{name} IS NULL", f"{named} is 0 or 1"
-    if not field.nillable and not field.defaulted_on_create:
-        yield f"{changes} AND nullif(NEW.{name}, '') IS NULL", f"{named} is required: it cannot be emptied"
+        yield f"NEW.{name} IS NULL", f"{named} is 0 or 1"
+    needed = not field.nillable and not field.defaulted_on_create
+    yield f"nullif(NEW.{name}, '') IS NULL", f"{named} is required: it cannot be emptied" if needed else None
     for wrong, why in _wrong(schema, field):
-        yield f"{changes} AND nullif(NEW.{name}, '') IS NOT NULL AND {wrong}", f"{named} {why}"
+        yield wrong, f"{named} {why}"
 
 
 def why_read_only(field: Field) -> str:
@@ -193,12 +191,22 @@ def _some(field: Field) -> str:
 
 
 def _refuse(message: str) -> str:
-    return f"SELECT RAISE(ABORT, {literal(message)})"
+    return f"RAISE(ABORT, {literal(message)})"
 
 
-def _refusals(cases: list[tuple[str, str]]) -> Iterator[str]:
-    for condition, message in cases:
-        yield f"{_refuse(message)} WHERE {condition}"
+def _case(cases: Iterable[Case]) -> str:
+    """One expression: the first condition that is true refuses the row, or ends the look at this field."""
+    whens = (f"WHEN {condition} THEN {_refuse(why) if why else 'NULL'}" for condition, why in cases)
+    return f"CASE {' '.join(whens)} END"
+
+
+def _select(checks: Sequence[str]) -> str:
+    """All checks in one statement.
+
+    Every connection holds the triggers as they were parsed, and parses them anew when the schema has changed: a
+    statement a rule, each with its own look at whether the field changes, took it twice the memory and time.
+    """
+    return f"SELECT {', '.join(checks)}"
 
 
 # ── edits into the outbox ────────────────────────────────────────────────────────────────────────────────────────
@@ -389,7 +397,7 @@ def _delete(schema: ObjectSchema) -> str:
     mine = _mine(schema, "OLD")
     if not schema.deletable:
         local = f'OLD."Id" NOT {_LOCAL}'
-        refusal = f"{_refuse(f'{schema.name} records cannot be deleted.')} WHERE {local}"
+        refusal = f"SELECT {_refuse(f'{schema.name} records cannot be deleted.')} WHERE {local}"
         return _create(schema, "delete", "BEFORE DELETE", [refusal, *_forget(mine)])
     # A record that was made here and is not on its way to the org is simply gone.
     here_only = f'OLD."Id" {_LOCAL} AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND sending IS NOT NULL)'
