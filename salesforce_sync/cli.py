@@ -23,7 +23,7 @@ from salesforce_sync.cli_serve import serve
 from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.interrupts import MESSAGE, stop_on_interrupt, stop_on_signals
+from salesforce_sync.interrupts import MESSAGE, leave_alone, stop_on_interrupt, stop_on_signals
 from salesforce_sync.signals import Progress, Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
@@ -36,7 +36,9 @@ log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main
 def main() -> NoReturn:
     """Run one command and end the process with its exit code."""
     tolerate_any_encoding()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    leave_alone()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

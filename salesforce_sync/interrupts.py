@@ -97,6 +97,16 @@ def stop_on_signals(stop: Callable[[], None], grace: float = GRACE) -> None:
     signal.signal(signal.SIGINT, ended)
 
 
+def leave_alone() -> None:
+    """From here on the process ends by itself: a signal that is handled would only change its exit code.
+
+    Python takes its handlers away while it ends, and what comes then would kill.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _elsewhere(call: Callable[[], None]) -> None:
     """Make the call in another thread.
 

@@ -99,7 +99,7 @@ def test_sigterm_gives_up_what_is_under_way_and_the_next_daemon_goes_on_with_it(
 
 
 def test_a_second_sigterm_ends_it_at_once(user, simorg):
-    simorg.faults.add(path="/sobjects/Lead/describe", delay=20.0)
+    simorg.faults.add(path="/services/data/", delay=20.0)
     running = user.start("daemon")
     read_until(running.stdout, "Ctrl-C ends it")  # from here on it knows the signal
     while not simorg.usage.counters:

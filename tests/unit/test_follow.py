@@ -362,6 +362,7 @@ def test_trouble_with_one_object_is_kept_from_the_others(trouble):
     wait(lambda: both.store.replay("Widget__c"), both.events.ping)
     both.org.put("Widget__c", Name="Bolt")
     wait(both.equal)
+    wait(lambda: any(each.problem for each in both.follower.followed()))
     told = {each.object_name: each for each in both.follower.followed()}
     both.follower.stop()
 

@@ -47,6 +47,20 @@ threading.Event().wait(10)
 print("still here")
 """
 
+AT_ITS_END = """
+import os, signal
+from salesforce_sync.interrupts import leave_alone, stop_on_signals
+
+class Last:
+    def __del__(self, kill=os.kill, me=os.getpid(), number=signal.SIGTERM):
+        kill(me, number)
+
+kept = Last()
+stop_on_signals(lambda: None)
+leave_alone()
+raise SystemExit(4)
+"""
+
 
 def run(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
@@ -69,3 +83,7 @@ def test_the_process_ends_also_if_stopping_fails():
     ran = run(STOP_THAT_FAILS)
 
     assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_a_signal_while_the_process_ends_by_itself_does_not_change_how_it_ended():
+    assert run(AT_ITS_END).returncode == 4
