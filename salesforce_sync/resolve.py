@@ -16,7 +16,7 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Kind, Operation
-from salesforce_sync.models.schema import FieldType, ObjectSchema
+from salesforce_sync.models.schema import SYSTEM_FIELDS, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime, same, store_datetime, store_decimal
 
 CURRENCY = "CurrencyIsoCode"
@@ -347,20 +347,3 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
 def _data_fields(schema: ObjectSchema) -> list[str]:
     """The fields that a person fills in: neither the system's nor calculated ones."""
     return [each.name for each in schema.columns if not each.calculated and each.name not in SYSTEM_FIELDS]
-
-
-SYSTEM_FIELDS = frozenset(
-    [
-        "Id",
-        "IsDeleted",
-        "CreatedDate",
-        "CreatedById",
-        "LastModifiedDate",
-        "LastModifiedById",
-        "SystemModstamp",
-        "LastActivityDate",
-        "LastViewedDate",
-        "LastReferencedDate",
-    ]
-)
-"""What the org sets, and moves, by itself."""

@@ -54,11 +54,10 @@ _TYPES = {
 """Salesforce's field types (describe's `type`); every type that is not listed is kept as text."""
 
 
-_SET_BY_ORG = frozenset(
+SYSTEM_FIELDS = frozenset(
     (
         "Id",
         "IsDeleted",
-        "MasterRecordId",
         "CreatedDate",
         "CreatedById",
         "LastModifiedDate",
@@ -69,7 +68,10 @@ _SET_BY_ORG = frozenset(
         "LastReferencedDate",
     )
 )
-"""System fields (object reference), which nobody can write even where a describe does not say so."""
+"""What the org sets, and moves, by itself (object reference, System Fields)."""
+
+_SET_BY_ORG = SYSTEM_FIELDS | {"MasterRecordId"}
+"""What nobody can write, even where a describe does not say so."""
 
 _OWNERS = frozenset(("User", "Group", "Queue", "RecordType", "Profile", "UserRole"))
 """What nearly every record refers to and no record is a child of."""

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from salesforce_sync.models.history import Keeping, Origin, Replaced
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.schema import SYSTEM_FIELDS, ObjectSchema
 from salesforce_sync.models.values import Stored
-from salesforce_sync.resolve import SYSTEM_FIELDS
 
 UNKEPT = SYSTEM_FIELDS - {"IsDeleted"}
 """What the org moves with every save tells nothing."""
