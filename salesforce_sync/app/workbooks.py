@@ -59,12 +59,19 @@ class Workbooks(Connecting):
         self._bus.emit(ExportProgress(object_name, rows, total))
 
     def import_workbook(
-        self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
+        self,
+        path: str | Path,
+        *,
+        delete_missing: bool = False,
+        password: str | None = None,
+        source: str | None = None,
     ) -> Preview:
         """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
 
         Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
-        its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
+        its record only with `delete_missing`. A workbook that is imported again goes on from what it wrote itself; it
+        is known by its path, or by what `source` says ("": not at all). `WorkbookRefused` says why a file is not
+        understood. Close the preview.
         """
         from salesforce_sync.workbook.importing import Wanted, preview
         from salesforce_sync.workbook.package import MEGABYTE, Bounds
@@ -72,7 +79,7 @@ class Workbooks(Connecting):
         org, most = self._store.org(), self.config.workbook
         bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
         org_id = "" if org is None else org[0]
-        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
+        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing, source=source)
         return preview(self._store, Path(path), wanted, self._tell_import)
 
     def _tell_import(self, object_name: str, rows: int, total: int) -> None:

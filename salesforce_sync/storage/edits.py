@@ -153,12 +153,12 @@ def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored
     try:
         return to_18(value)
     except Misuse as error:
-        if any(_has(db, each, value) for each in field.reference_to):
+        if any(has_record(db, each, value) for each in field.reference_to):
             return value  # the org's own word, however it makes its ids
         raise Misuse(f"{schema.name}.{field.name}: {error.message}", hint=error.hint) from error
 
 
-def _has(db: apsw.Connection, object_name: str, record_id: str) -> bool:
+def has_record(db: apsw.Connection, object_name: str, record_id: str) -> bool:
     """Whether the object is synced, and has a row of exactly this id."""
     if not db.execute(sql.ONE_OBJECT, (object_name,)).get:
         return False

@@ -11,7 +11,7 @@ import msgspec
 
 from salesforce_sync.errors import NotSynced
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
-from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
@@ -284,8 +284,11 @@ class SqliteStore:
     def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
         return self._drafts.take_in(drafts)
 
-    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+    def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
         return self._drafts.drafted(names)
+
+    def draft_names(self, prefix: str) -> Iterator[str]:
+        return self._drafts.names(prefix)
 
     def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
         return self._drafts.known_values(self._known(object_name), self.real_id(record_id))

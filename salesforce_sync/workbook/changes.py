@@ -65,7 +65,9 @@ class RowChange(Struct, frozen=True):
     problems: tuple[CellProblem, ...] = ()
     references: tuple[Reference, ...] = ()
     base: Mapping[str, Stored] = field(default_factory=dict)
-    """The record as it was exported."""
+    """The record as it was exported, with what this workbook has written to it since."""
+    key: str = ""
+    """What an edited row's values are remembered by: its Id as it was exported, or the name it once gave itself."""
 
     @property
     def message(self) -> str:

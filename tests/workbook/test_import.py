@@ -1,8 +1,6 @@
 """What a person does in a workbook, and what an import makes of it."""
 
-import shutil
 from datetime import date, datetime
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -36,69 +34,7 @@ from tests.contract.edits import (
     shown,
 )
 from tests.workbook.books import column, edit, export_to, preview_of, put, row_of
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    """The folder of a replica that was exported."""
-    folder = tmp_path_factory.mktemp("original")
-    made = SqliteStore(folder / "replica.db", FrozenClock())
-    fill(made)
-    export_to(made, folder / "book.xlsx")
-    made.close()
-    return folder
-
-
-@pytest.fixture
-def store(original, tmp_path):
-    shutil.copy(original / "replica.db", tmp_path)
-    made = SqliteStore(tmp_path / "replica.db", FrozenClock())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def book(original, tmp_path):
-    """The workbook of the replica, as it was exported."""
-    return Path(shutil.copy(original / "book.xlsx", tmp_path))
-
-
-def changes(store, path, **more):
-    with preview_of(store, path, **more) as preview:
-        return list(preview.changes())
-
-
-def change(store, path, **more):
-    """The one change."""
-    (found,) = changes(store, path, **more)
-    return found
-
-
-def told(store, path, **more):
-    """The one problem's message."""
-    found = change(store, path, **more)
-    assert found.kind is Kind.PROBLEM, found
-    return found.message
-
-
-def apply_to(store, path, **more):
-    with preview_of(store, path, **more) as preview:
-        return apply(store, preview, new_private)
-
-
-def typed(path, sheet="Account", record_id=ACME, **values):
-    """A person types these values into a record's row."""
-    edit(path, lambda page: put(page, row_of(page, record_id), **values), sheet)
-
-
-def added(path, sheet="Account", **values):
-    """A person writes a row below the last one."""
-    edit(path, lambda page: put(page, page.max_row + 1, **values), sheet)
-
-
-def outbox(store):
-    return {each.record_id: (each.operation, each.values) for each in store.changes()}
-
+from tests.workbook.deeds import added, apply_to, change, changes, outbox, told, typed
 
 # ── edited rows ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -359,20 +295,6 @@ def test_applying_twice_changes_nothing_more(store, book):
     assert apply_to(store, book).known == 1
     assert [(each.number, each.values) for each in store.changes()] == [(each.number, each.values) for each in before]
     assert store.count("Account") == 3
-
-
-def test_a_new_row_that_was_edited_after_it_was_taken_in_comes_back(store, book):
-    added(book, Name="Nova", Id="new:n", Phone="1")
-    added(book, "Contact", LastName="Roe", AccountId="new:n")
-    apply_to(store, book)
-    edit(book, lambda page: put(page, row_of(page, "new:n"), Phone="2"), "Account")
-
-    found = changes(store, book)
-
-    assert [(each.kind, each.object_name) for each in found] == [(Kind.PROBLEM, "Account"), (Kind.KNOWN, "Contact")]
-    assert [(each.field, each.message.split(".")[0]) for each in found[0].problems] == [
-        ("Phone", "was edited after the row was taken in")
-    ]
 
 
 def test_a_new_row_whose_record_was_changed_after_it_was_taken_in_is_known(store, book):
