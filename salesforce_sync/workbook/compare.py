@@ -21,7 +21,7 @@ from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns
 from salesforce_sync.workbook.cells import Cell, read_row_mark
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Counts, Kind, Reference, RowChange
 from salesforce_sync.workbook.earlier import Earlier, Standing, written_elsewhere
-from salesforce_sync.workbook.incoming import Row
+from salesforce_sync.workbook.incoming import Merged, Row
 from salesforce_sync.workbook.layout import CHANGES, DELETE, ID, NEW, SKIP, Metadata, Places
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.quick import QuickLook
@@ -36,6 +36,7 @@ from salesforce_sync.workbook.rows_back import (
     edited_row,
     edited_since,
     field_cells,
+    formula_fields,
     new_row,
     problem_row,
 )
@@ -149,11 +150,22 @@ class Comparison:
                 self._tell(name, done, part.entry.record_count or done)
         self._ledger.saw(name, sheet.name, seen)
         self._exported(part, waiting)
+        self._merged(sheet, places, reader.merged)
+
+    def _merged(self, sheet: Sheet, places: Places, merged: Sequence[Merged]) -> None:
+        """Cells that were made one with another are empty, and nobody has emptied their fields."""
+        for area in merged:
+            for number, change in self._ledger.between(sheet.name, area.top, area.bottom):
+                for cell in change.cells:
+                    if cell.new is None and area.hides(change.row, places.fields[cell.field]):
+                        why = f"is merged with other cells ({area.name}), and has no value of its own. Take that back."
+                        self._ledger.spoil(number, change, CellProblem(why, cell.field))
+                        break
 
     def _closer(self, part: ObjectPart, sheet: Sheet, places: Places, row: Row) -> Exported | None:
         """A row that is not as it was exported: put into the ledger, or given back if the replica must be asked."""
         number, cells = row
-        place = Place(part.schema, sheet.name, number, field_cells(places, cells))
+        place = Place(part.schema, sheet.name, number, field_cells(places, cells), formula_fields(places, cells))
         word = _plain(None if places.change is None else cells.get(places.change))
         mark = read_row_mark(None if places.row is None else cells.get(places.row))
         id_cell = place.cells[ID]

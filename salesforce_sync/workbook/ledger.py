@@ -147,6 +147,11 @@ class Ledger:
         twice = "EXISTS (SELECT 1 FROM twice t WHERE t.object = change.object AND t.id = change.id)"
         yield from self._changes(f"kind IN ('edited', 'deleted') AND {twice}", ())
 
+    def between(self, sheet: str, top: int, bottom: int) -> Iterator[tuple[int, RowChange]]:
+        """Good rows of a sheet, from one of its rows to another."""
+        within = "sheet = ? AND row BETWEEN ? AND ? AND kind IN ('new', 'edited')"
+        yield from self._changes(within, (sheet, top, bottom))
+
     def rows_of(self, object_name: str, record_id: str) -> int:
         """The row in which a record was seen first."""
         return int(

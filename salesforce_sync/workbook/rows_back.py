@@ -16,6 +16,7 @@ from salesforce_sync.models.values import Stored, same
 from salesforce_sync.resolve import arrived
 from salesforce_sync.workbook.cells import Cell, is_cut, shows
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
+from salesforce_sync.workbook.incoming import Computed
 from salesforce_sync.workbook.layout import ID, Access, Places, access
 from salesforce_sync.workbook.typed import External, Named, own_name, read_typed
 
@@ -32,6 +33,8 @@ class Place(Struct, frozen=True):
     sheet: str
     row: int
     cells: Mapping[str, Cell]
+    formulas: frozenset[str] = frozenset()
+    """Fields whose cells are formulas."""
 
 
 class Read(Struct):
@@ -50,6 +53,13 @@ class Read(Struct):
 def field_cells(places: Places, cells: Mapping[int, Cell]) -> dict[str, Cell]:
     """The cells of a row's fields; None for an empty one."""
     return {name: cells.get(column) for name, column in places.fields.items()}
+
+
+def formula_fields(places: Places, cells: Mapping[int, Cell]) -> frozenset[str]:
+    """The fields of a row whose cells are formulas."""
+    if not isinstance(cells, Computed):
+        return frozenset()
+    return frozenset(name for name, column in places.fields.items() if column in cells.formulas)
 
 
 # ── rows that were exported ──────────────────────────────────────────────────────────────────────────────────────
@@ -255,7 +265,7 @@ def _change(kind: Kind, place: Place, record_id: str, read: Read, *, name: str =
         place.row,
         _title(place),
         name,
-        tuple(read.cells),
+        tuple(replace(each, formula=each.field in place.formulas) for each in read.cells),
         tuple(read.problems),
         tuple(read.references),
     )

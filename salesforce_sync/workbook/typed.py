@@ -23,6 +23,16 @@ _TIMES = (FieldType.DATE, FieldType.DATETIME, FieldType.TIME)
 _NUMBERS = (FieldType.INTEGER, FieldType.DECIMAL)
 _IDS = (FieldType.ID, FieldType.REFERENCE)
 _DAY_MONTH = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})\b", re.ASCII)
+_YES = re.compile(
+    "1|true|wahr|vrai|verdadero|verdadeiro|vero|waar|sant|sand|tosi|prawda|истина"
+    "|yes|y|ja|j|oui|sí|si|sim|da|да|hai|kyllä|tak"
+)
+_NO = re.compile(
+    "0|false|falsch|faux|falso|onwaar|falskt|falsk|usand|epätosi|fałsz|ложь"
+    "|no|n|nein|non|não|nao|nee|nej|nei|ei|nie|нет"
+)
+"""What a spreadsheet calls its booleans in its users' languages, and how these say yes and no: no word is in both."""
+
 _EXTERNAL = re.compile(r"([A-Za-z]\w*)\s*=\s*(.+)", re.ASCII | re.DOTALL)
 
 
@@ -62,6 +72,8 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
         return _text(field, cell)
     elif field.type in _NUMBERS:
         return _number(field, cell)
+    elif field.type is FieldType.BOOLEAN and isinstance(cell, str):
+        return _ticked(cell)
     value = from_cell(field.type, cell)
     _check_range(field, value)
     return value
@@ -113,6 +125,14 @@ def _one_picked(field: Field, text: str) -> str:
 def _some(field: Field) -> str:
     values = [value for value, active in field.picklist if active]
     return ", ".join(values[:8]) + (", …" if len(values) > 8 else "")
+
+
+def _ticked(text: str) -> int:
+    """A checkbox's text. Programs take `WAHR` for a boolean only in their own language, and else leave it a text."""
+    word = text.strip().casefold()
+    if _YES.fullmatch(word) or _NO.fullmatch(word):
+        return int(_YES.fullmatch(word) is not None)
+    raise Misuse(f"{text[:40]!r} is neither true nor false.", hint="Write TRUE or FALSE.")
 
 
 # ── numbers and times ────────────────────────────────────────────────────────────────────────────────────────────

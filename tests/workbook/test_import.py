@@ -16,6 +16,7 @@ from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from salesforce_sync.workbook.changes import CellChange, Kind
 from salesforce_sync.workbook.importing import apply
+from salesforce_sync.workbook.typed import read_typed
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -33,7 +34,7 @@ from tests.contract.edits import (
     row,
     shown,
 )
-from tests.workbook.books import column, edit, export_to, preview_of, put, row_of
+from tests.workbook.books import column, edit, export_to, preview_of, put, row_of, work_out
 from tests.workbook.deeds import added, apply_to, change, changes, outbox, told, typed
 
 # ── edited rows ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -62,6 +63,10 @@ def test_an_edited_cell_is_told_old_and_new(store, book):
         ("Tags__c", "red;Red", "red"),
         ("Active__c", False, 0),
         ("Active__c", "false", 0),
+        ("Active__c", " FALSCH ", 0),
+        ("Active__c", "Nein", 0),
+        ("Active__c", "FAUX", 0),
+        ("Active__c", "no", 0),
         ("Employees__c", "12", 12),
         ("Revenue__c", 0.1, 0.1),
         ("Revenue__c", "1234567890123456.78", "1234567890123456.78"),
@@ -114,8 +119,13 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Founded__c", date(4001, 1, 1), "4000-12-31"),
         ("Founded__c", "=TODAY()", "formula"),
         ("Founded__c", datetime(2026, 1, 1, 12), "time of day"),
-        ("Active__c", "perhaps", "true nor false"),
+        ("Active__c", "perhaps", "Write TRUE or FALSE"),
+        ("Active__c", "x", "Write TRUE or FALSE"),
+        ("Active__c", 2, "Write TRUE or FALSE"),
         ("Active__c", None, "empty"),
+        ("Opens__c", "14.30", "such as 14:30:00"),
+        ("Opens__c", "14", "such as 14:30:00"),
+        ("Seen__c", "2026-04-03 14.30", "such as"),
         ("Name", None, "empty"),
         ("ParentId", "Acme", "not a Salesforce id"),
         ("ParentId", "001000000000001aaa", "letter case"),
@@ -141,6 +151,11 @@ def test_a_cell_that_cannot_be_taken_says_why(store, book, field, cell, why):
     assert store.changes() == ()
 
 
+@pytest.mark.parametrize("word", ["WAHR", "Ja", "VRAI", "oui", "yes", "Sí", "VERO", "1", "ИСТИНА"])
+def test_a_checkbox_is_ticked_in_any_language_of_a_spreadsheet(word):
+    assert read_typed(ACCOUNT.field("Active__c"), word) == 1
+
+
 def test_an_id_of_another_object_is_told(store, book):
     store.adopt(replace(ACCOUNT, key_prefix="001"))
     typed(book, ParentId=JANE)
@@ -160,6 +175,32 @@ def test_an_error_of_a_formula_is_no_value(store, book):
     edit(book, write, "Account")
 
     assert "#REF!" in told(store, book)
+
+
+def test_a_formula_counts_by_its_value_and_is_told(store, book):
+    typed(book, Phone='="1"&"2"', Rating="Hot")
+    work_out(book, "12")
+
+    found = change(store, book)
+
+    assert {(each.field, each.new, each.formula) for each in found.cells} == {
+        ("Phone", "12", True),
+        ("Rating", "Hot", False),
+    }
+
+
+def test_a_cell_that_is_merged_away_is_not_emptied(store, book):
+    arrive(store, ACCOUNT, row(ACCOUNT, BOLT, ONE, Name="Bolt", Phone="9"))
+    export_to(store, book)
+    edit(book, lambda page: page.merge_cells(range_string=_phones(page)), "Account")
+
+    assert "merged" in told(store, book)
+    assert change(store, book).record_id == BOLT
+
+
+def _phones(page):
+    letters = page.cell(1, column(page, "Phone")).column_letter
+    return f"{letters}{row_of(page, ACME)}:{letters}{row_of(page, BOLT)}"
 
 
 def test_an_emptied_cell_empties_the_field(store, book):
