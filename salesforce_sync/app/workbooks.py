@@ -32,7 +32,8 @@ class Workbooks(Connecting):
         may read it.
         """
         from salesforce_sync.workbook.export import Facts, Wanted, export
-        from salesforce_sync.workbook.locked import check_password, encrypt
+        from salesforce_sync.workbook.locked import check_password
+        from salesforce_sync.workbook.sealed import seal
 
         if password is not None:
             check_password(password)
@@ -45,7 +46,7 @@ class Workbooks(Connecting):
                 return export(self._store, wanted, facts, out, self._tell_export)
             with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it
                 exported = export(self._store, wanted, facts, plain, self._tell_export)
-                encrypt(plain, password, out)
+                seal(plain, password, out)
                 return exported
 
     def ready_set(self, name: str) -> tuple[str, ...]:
