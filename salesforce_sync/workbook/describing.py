@@ -52,12 +52,17 @@ def width(column: Column, samples: Sequence[Any]) -> int:
     """A column's width: room for its header and for what most of its first cells show, within bounds."""
     kind = column.field.type if column.field is not None and column.role is Role.FIELD else FieldType.TEXT
     if kind in _WIDTHS:
-        return max(_WIDTHS[kind], min(len(column.header) // 2 + 4, WIDEST))
+        return max(_WIDTHS[kind], _header_width(column.header))
     lengths = sorted(len(_shown(column.field, value)) for value in samples if value is not None)
     # A text that is longer can still be read; of a number that is wider nothing is shown.
     at = len(lengths) - 1 if kind in (FieldType.INTEGER, FieldType.DECIMAL) else len(lengths) * 9 // 10
     most = lengths[at] if lengths else 0
-    return max(NARROWEST, min(max(most + 2, len(column.header) // 2 + 4), WIDEST))
+    return max(NARROWEST, min(max(most + 2, _header_width(column.header)), WIDEST))
+
+
+def _header_width(header: str) -> int:
+    """Room for a header on two lines, with no word broken, beside the button of the filter."""
+    return min(max(len(header) // 2, max(map(len, header.split()), default=0)) + 4, WIDEST)
 
 
 def _shown(field: Field | None, value: Any) -> str:

@@ -207,6 +207,12 @@ def test_a_column_is_as_wide_as_its_widest_number():
     assert width(price, [1, 2, *[5] * 50, 123_456_789_012.5]) == len("123,456,789,012.50") + 2
 
 
+def test_no_word_of_a_header_is_broken():
+    named = Column(Role.FIELD, "Widerrufsbelehrung am", WIDGET.field("Name"))
+
+    assert width(named, ["x"]) > len("Widerrufsbelehrung")
+
+
 def test_a_text_among_numbers_stays_one_when_it_is_edited(store):
     sheet = opened(store, widget(1), widget(2, Price__c=2.5))["Widget__c"]
 
