@@ -110,7 +110,8 @@ def _cell(object_name: str, cell: CellChange, values: Values) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    cut = text if len(text) <= 60 else f"{text[:59]}…"
+    return cut if text == text.strip() else f'"{cut}"'  # blanks at an end may be all that is different
 
 
 def _advice(preview: Preview) -> Iterator[str]:

@@ -107,7 +107,8 @@ class Comparison:
         for why, (times, first) in self._tallies[name].left.items():
             cells = "1 cell shows" if times == 1 else f"{times:,} cells show"
             told = why.removeprefix("show").replace("have been", "has been") if times == 1 else why.removeprefix("show")
-            self.notes.append(f"{name}: {cells}{told}: left alone ({first}). Export again to edit it.")
+            again = "Export again to edit " + ("it" if times == 1 else "them")
+            self.notes.append(f"{name}: {cells}{told}: left alone ({first}). {again}.")
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
