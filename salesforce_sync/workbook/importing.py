@@ -28,7 +28,7 @@ from salesforce_sync.workbook.package import USUAL_BOUNDS, Bounds
 from salesforce_sync.workbook.reader import WorkbookReader
 from salesforce_sync.workbook.result import result_path, write_result
 
-BATCH: Final = 500
+BATCH: Final = 100
 """Rows that go into the outbox in one transaction."""
 
 

@@ -26,7 +26,7 @@ CREATE TABLE external (object TEXT, field TEXT, value TEXT, name TEXT, PRIMARY K
 CREATE TABLE needs (number INTEGER, name TEXT, PRIMARY KEY (number, name)) WITHOUT ROWID;
 CREATE INDEX needs_name ON needs (name);
 """
-_CACHE_KIB = 8_192
+_CACHE_KIB = 4_096
 _PUT = """
 INSERT INTO change (kind, object, id, name, sheet, row, body, cells, looks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
