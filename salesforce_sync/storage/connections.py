@@ -51,6 +51,7 @@ class Connections:
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
             _prepare_writer(self.writer)
         self._looker: apsw.Connection | None = None
+        self._watcher: apsw.Connection | None = None
 
     def reader(self) -> apsw.Connection:
         """This thread's own connection; it cannot write."""
@@ -100,6 +101,16 @@ class Connections:
             if self._looker is None:
                 self._looker = self._open(apsw.SQLITE_OPEN_READONLY)
             yield self._looker
+
+    def version(self) -> int:
+        """A number that is another one once somebody else has committed, of whatever process.
+
+        Only numbers of one connection can be compared, so it has one of its own, which looks at no table.
+        """
+        with self._looking, translated(self.path):
+            if self._watcher is None:
+                self._watcher = self._open(apsw.SQLITE_OPEN_READONLY)
+            return int(self._watcher.pragma("data_version"))
 
     def guest(self) -> apsw.Connection:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""

@@ -388,8 +388,7 @@ class SqliteStore:
 
     def mark(self) -> int:
         """A number that is another one once anything in the file has changed, by whatever process."""
-        with self._connections.looking() as db:
-            return int(db.pragma("data_version"))
+        return self._connections.version()
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

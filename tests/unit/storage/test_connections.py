@@ -95,6 +95,19 @@ def test_what_is_read_within_a_scan_is_of_now(store):
     assert len(list(scan)) == 1
 
 
+def test_a_mark_stays_what_it_is_whatever_is_read_and_moves_with_a_commit(store, path):
+    before = store.mark()
+    pages = store.scan("Widget__c")
+    assert store.mark() == before
+    assert list(pages) == []
+    in_a_thread(lambda: list(store.scan("Widget__c")))
+    assert store.mark() == before
+
+    pull(store, widget(1))
+
+    assert store.mark() != before
+
+
 def test_a_column_that_is_missing_is_an_error_and_not_a_text(store):
     with pytest.raises(MalformedQuery, match="no such column"):
         store.query('SELECT "Nmae" FROM Widget__c', 10)
