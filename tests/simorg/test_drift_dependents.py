@@ -68,7 +68,8 @@ class Drifting:
                 for at, url in enumerate(some)
             ]
             answer = self.client.post("/composite", json={"compositeRequest": parts}).json()["compositeResponse"]
-            refused = [(url, one["body"]) for url, one in zip(some, answer, strict=True) if one["httpStatusCode"] != 200]
+            read = list(zip(some, answer, strict=True))
+            refused = [(url, one["body"]) for url, one in read if one["httpStatusCode"] != 200]
             assert refused == []
             bodies += [one["body"] for one in answer]
         return bodies
