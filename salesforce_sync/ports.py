@@ -380,8 +380,8 @@ class Store(Protocol):
     def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
         """Every value that is known of each field of a record, each once: the one shown now, the org's, older ones.
 
-        Older ones, newest first, are what local edits and the history have replaced. Tombstones too; empty where there
-        is no such record.
+        Older ones, newest first, are what local edits and the history have replaced, and what was sent. Tombstones too;
+        empty where there is no such record.
         """
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import NotSynced, SyncError
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, Wrote, written_by
+from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
@@ -69,7 +70,8 @@ class Drafts:
         for field, org, base, contested in edits:
             known.get(str(field), []).extend([org, base] if contested else [base])
         for each in self._history.of(schema, record_id):
-            known.get(each.field, []).append(each.old)
+            sent = [each.new] if each.origin is Origin.PUSH else []
+            known.get(each.field, []).extend([*sent, each.old])
         return {name: tuple(dict.fromkeys(values)) for name, values in known.items()}
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────────────────────

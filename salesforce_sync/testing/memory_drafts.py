@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound, SyncError
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, written_by
+from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.values import Stored
 from salesforce_sync.resolve import check_draft_deletion, judge_draft, to_write
@@ -64,7 +65,8 @@ class Drafting(Deciding):
             for name, slot in ({} if pending is None else pending.slots).items():
                 known[name] += [slot.org, slot.base]
             for each in self._disk.history.of(table.schema.name, key):
-                known[each.field].append(each.old)
+                sent = [each.new] if each.origin is Origin.PUSH else []
+                known[each.field] += [*sent, each.old]
             return {name: tuple(dict.fromkeys(values)) for name, values in known.items()}
 
     def _one(self, draft: Draft) -> TakenIn | Refused:

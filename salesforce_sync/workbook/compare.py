@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -13,17 +12,19 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
-from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
-from salesforce_sync.ports import Filter, Store
+from salesforce_sync.ports import Store
 from salesforce_sync.workbook.bases import find_base, has_hash
 from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns, unread_copies
 from salesforce_sync.workbook.cells import Cell, read_row_mark
-from salesforce_sync.workbook.changes import CellChange, CellProblem, Counts, Kind, Reference, RowChange
+from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChange
 from salesforce_sync.workbook.earlier import Earlier, Standing, written_elsewhere
+from salesforce_sync.workbook.externals import Externals
 from salesforce_sync.workbook.incoming import Merged, Row
 from salesforce_sync.workbook.layout import CHANGES, DELETE, ID, NEW, SKIP, Metadata, Places
 from salesforce_sync.workbook.ledger import Ledger
+from salesforce_sync.workbook.missing import Missing
 from salesforce_sync.workbook.quick import QuickLook
 from salesforce_sync.workbook.reader import Sheet, WorkbookReader
 from salesforce_sync.workbook.rows_back import (
@@ -40,7 +41,7 @@ from salesforce_sync.workbook.rows_back import (
     new_row,
     problem_row,
 )
-from salesforce_sync.workbook.typed import External, own_name
+from salesforce_sync.workbook.typed import own_name
 
 BATCH: Final = 200
 SEEN_BATCH: Final = 1_000
@@ -78,7 +79,6 @@ class Comparison:
     def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell, source: str) -> None:
         self._store, self._ledger, self._tell = store, ledger, tell
         self._earlier = Earlier(store, ledger, metadata.export_id, source)
-        self._sought: set[tuple[str, str]] = set()
         self._tallies: dict[str, Tally] = {}
         self.notes: list[str] = []
         """What a person should know of the sheets, beyond their rows."""
@@ -93,11 +93,12 @@ class Comparison:
             self._tallies[part.schema.name] = Tally()
             for sheet in part.sheets:
                 self._sheet(reader, part, sheet)
-            self._missing(part, delete=delete_missing)
+            unread = self._tallies[part.schema.name].unread
+            Missing(self._store, self._ledger, unread).note(part, delete=delete_missing)
             self._tell_left(part.schema.name)
         self._copies()
         self._perhaps_known()
-        self._resolve_externals(parts)
+        Externals(self._store, self._ledger).resolve()
         self._lacking()
         self._done_by_now()
         return self._counts(parts)
@@ -368,64 +369,6 @@ class Comparison:
             return self._problem(row, f"{part.schema.name} records cannot be deleted by the connected user.")
         return deleted_row(row.place, row.record_id, _sound(part, base)), Read()
 
-    # ── rows that are gone ───────────────────────────────────────────────────────────────────────────────────────
-
-    def _missing(self, part: ObjectPart, *, delete: bool) -> None:
-        """Records that were exported and have no row any more."""
-        name = part.schema.name
-        gone = (part.entry.record_count or 0) - self._ledger.seen(name)
-        if gone <= 0:
-            return
-        why = self._why_not_certain(part, gone) if delete else ""
-        for row in self._candidates(part):
-            change = self._removed(part, row, delete=delete and not why)
-            self._ledger.put(_spoilt(change, why) if why else change)
-
-    def _why_not_certain(self, part: ObjectPart, gone: int) -> str:
-        """Why it cannot be known which rows are gone; '' if it can."""
-        if unread := self._tallies[part.schema.name].unread:
-            # The record of that row has no row that can be told, and is not to be deleted for that.
-            return f"The Id in row {unread} cannot be read, so which rows are gone is not known. Mend it"
-        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
-        if sum(1 for _ in islice(self._candidates(part), gone + 1)) > gone:
-            return (
-                "More records have no row than rows are gone, so which were exported is not known. Delete it by its row"
-            )
-        return ""
-
-    def _candidates(self, part: ObjectPart) -> Iterator[dict[str, Stored]]:
-        """Records that have no row, and were here at the export as far as their times tell."""
-        for row in self._store.scan(part.schema.name):
-            values: dict[str, Any] = dict(zip((each.name for each in part.schema.columns), row, strict=True))
-            made = values.get("CreatedDate") or ""
-            record_id = str(values[ID])
-            recent = is_local(record_id) or (part.entry.base_stamp and str(made) > part.entry.base_stamp)
-            if not recent and not self._ledger.has_seen(part.schema.name, record_id):
-                yield values
-
-    def _removed(self, part: ObjectPart, row: dict[str, Stored], *, delete: bool) -> RowChange:
-        schema = part.schema
-        named = schema.name_field
-        title = "" if named is None else str(row.get(named.name) or "")[:80]
-        change = RowChange(Kind.REMOVED, schema.name, str(row[ID]), title=title)
-        if not delete:
-            return change
-        why = self._why_not_delete(part, row)
-        if why:
-            return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(why),))
-        return replace(change, kind=Kind.DELETED, base=row)
-
-    def _why_not_delete(self, part: ObjectPart, row: dict[str, Stored]) -> str:
-        schema, base_stamp = part.schema, part.entry.base_stamp
-        if not schema.deletable:
-            return f"{schema.name} records cannot be deleted by the connected user."
-        stamp = row.get(schema.stamp) if schema.stamp else None
-        if not base_stamp or not stamp:
-            return "Its row is gone, and whether it has changed since the export is not known. Delete it by its row."
-        if str(stamp) > base_stamp:
-            return "Its row is gone, and the record has changed since the export, so it is not deleted."
-        return ""
-
     # ── what can be said once every row is known ─────────────────────────────────────────────────────────────────
 
     def _copies(self) -> None:
@@ -444,70 +387,6 @@ class Comparison:
                 made = f"An earlier import made {lost[change.object_name]} of a row that is gone, or edited."
                 hint = "If this is that row, export again and edit it there; else give it a name in Id, such as new:1."
                 self._ledger.spoil(number, change, CellProblem(f"{made} {hint}"))
-
-    def _resolve_externals(self, parts: Sequence[ObjectPart]) -> None:
-        """Lookups that name a record by a field of its own."""
-        for number, change in self._ledger.looking():
-            schema = self._store.schema(change.object_name)
-            assert schema is not None
-            for cell in change.cells:
-                each = schema.field(cell.field)
-                if each.type is FieldType.REFERENCE and isinstance(cell.new, str) and "=" in cell.new:
-                    name, _, value = cell.new.partition("=")
-                    change = self._resolved(number, change, cell, External(name, value), each.reference_to)
-
-    def _resolved(
-        self, number: int, change: RowChange, cell: CellChange, external: External, targets: Sequence[str]
-    ) -> RowChange:
-        if change.kind is Kind.PROBLEM:
-            return change
-        try:
-            found = self._find(external, targets)
-        except Misuse as error:
-            problem = CellProblem(f"{error.message} {error.hint}".rstrip(), cell.field)
-            self._ledger.spoil(number, change, problem)
-            return replace(change, kind=Kind.PROBLEM)
-        if own_name(found) or found.startswith(CONTENT):
-            reference = Reference(cell.field, found)
-            self._ledger.refer(number, change, reference)
-            return replace(change, references=(*change.references, reference))
-        cells = tuple(replace(each, new=found) if each.field == cell.field else each for each in change.cells)
-        change = replace(change, cells=cells)
-        self._ledger.rewrite(number, change)
-        return change
-
-    def _find(self, external: External, targets: Sequence[str]) -> str:
-        """The id of the one record that has this value, or the name of the one new row."""
-        found: list[str] = []
-        fields = [(target, schema) for target in targets if (schema := self._store.schema(target)) is not None]
-        usable = [(target, each) for target, schema in fields if (each := _named(schema, external.field)) is not None]
-        if not usable:
-            raise Misuse(
-                f"{external.field!r} is no field of {' or '.join(targets) or 'its object'} in this replica.",
-                hint="Write an id, new:NAME, or FIELD=VALUE with a field of the record that is looked up.",
-            )
-        for target, each in usable:
-            if each.type is not FieldType.TEXT:
-                raise Misuse(f"{target}.{each.name} is no text, so no record can be named by it.")
-            rows = self._store.scan(target, (Filter(each.name, "eq", external.value),))
-            found += [str(row[0]) for row, _ in zip(rows, range(2), strict=False)]
-            found += self._offered(target, each.name, external.value)
-        if len(found) != 1:
-            many = "Several records have" if found else "No record has"
-            raise Misuse(f"{many} {external.field}={external.value!r}.", hint="Write the record's id.")
-        return found[0]
-
-    def _offered(self, target: str, field_name: str, value: str) -> list[str]:
-        """The names of the new rows that have this value; two at most."""
-        if (target, field_name) not in self._sought:
-            self._sought.add((target, field_name))
-            for _, change in self._ledger.changes(Kind.NEW, Kind.PROBLEM):
-                for cell in (
-                    change.cells if change.object_name == target and change.name and not change.record_id else ()
-                ):
-                    if cell.field == field_name and cell.new is not None:
-                        self._ledger.offer(target, field_name, str(cell.new), change.name)
-        return self._ledger.offered(target, field_name, value)
 
     def _lacking(self) -> None:
         """Rows that refer to a new row which is not there or has problems itself, or is of another object."""
@@ -561,11 +440,6 @@ class Comparison:
         )
 
 
-def _named(schema: ObjectSchema, name: str) -> Field | None:
-    """The field of this API name, whatever its case."""
-    return next((each for each in schema.columns if each.name.casefold() == name.casefold()), None)
-
-
 def _drift(part: ObjectPart) -> str:
     return f"{', '.join(part.drifted)}: not in the org any more, or of another type there since the export"
 
@@ -573,10 +447,6 @@ def _drift(part: ObjectPart) -> str:
 def _sound(part: ObjectPart, base: Mapping[str, Stored]) -> dict[str, Stored]:
     """The values at the export of the fields that are still as they were."""
     return {name: value for name, value in base.items() if name not in part.drifted}
-
-
-def _spoilt(change: RowChange, why: str) -> RowChange:
-    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(f"{why}."),))
 
 
 def spoil_lacking(ledger: Ledger, why: str) -> None:

@@ -289,6 +289,14 @@ def test_known_values_are_the_one_here_the_orgs_and_older_ones(replica):
     assert known["Name"] == ("Acme",)
 
 
+def test_what_was_sent_is_known_even_if_the_org_has_made_something_else_of_it(replica):
+    replica.update("Account", ACME, {"Phone": "555"})
+    push(replica)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="(555)"))
+
+    assert set(replica.known_values("Account", ACME)["Phone"]) == {"(555)", "555", "1"}
+
+
 def test_known_values_tell_both_sides_of_a_conflict(replica):
     replica.update("Account", ACME, {"Phone": "4"})
     arrive(replica, ACCOUNT, acme(ONE, Phone="3"))

@@ -63,6 +63,15 @@ def test_what_the_workbook_wrote_and_somebody_has_changed_since_is_left_alone_an
         assert "Phone in row 2" in preview.notes[0]
 
 
+def test_what_the_org_has_made_something_else_of_is_left_alone(store, book):
+    typed(book, Phone="555")
+    apply_to(store, book)
+    push(store)
+    arrive(store, ACCOUNT, acme(TWO, Phone="(555)"))
+
+    assert changes(store, book) == []
+
+
 def test_a_cell_that_is_edited_again_and_was_changed_in_the_org_since_waits_for_a_person(store, book):
     typed(book, Phone="2")
     apply_to(store, book)
