@@ -18,7 +18,7 @@ from salesforce_sync.workbook.cells import Cell, is_cut, shows
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
 from salesforce_sync.workbook.incoming import Computed
 from salesforce_sync.workbook.layout import ID, Access, Places, access
-from salesforce_sync.workbook.typed import External, Named, own_name, read_typed
+from salesforce_sync.workbook.typed import External, Named, check_still_text, own_name, read_typed
 
 CONTENT = "row:"
 """How the name begins that a new row without a name of its own gets from what stands in it."""
@@ -81,6 +81,8 @@ def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values
     old, now = base.get(each.name), here.get(each.name)
     try:
         _check_editable(place.schema, each, old)
+        if each.type is FieldType.TEXT:
+            check_still_text(old, place.cells[each.name])
         new = _taken(read, each, place.cells[each.name])
         _check_nillable(each, new)
     except SyncError as error:

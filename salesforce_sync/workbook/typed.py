@@ -105,6 +105,22 @@ def _text(field: Field, cell: Cell) -> Stored:
     return text
 
 
+def check_still_text(old: Stored, cell: Cell) -> None:
+    """`Misuse` if a text of digits has become the number that it looks like, as by a click on "Convert to Number":
+    zeros before it, a plus, or decimals of 0 are lost."""
+    if not isinstance(old, str) or isinstance(cell, bool | str) or cell is None or old == shown(cell):
+        return
+    try:
+        alike = float(old) == cell
+    except ValueError:
+        return
+    if alike:
+        raise Misuse(
+            f"is the number {shown(cell)} here, and was the text {old[:40]}: a spreadsheet has made a number of it.",
+            hint="Format the cell as text, and write it again.",
+        )
+
+
 def _picked(field: Field, text: str) -> str:
     several = field.salesforce_type == "multipicklist"
     parts = [part.strip() for part in text.split(";") if part.strip()] if several else [text]

@@ -189,6 +189,17 @@ def test_a_formula_counts_by_its_value_and_is_told(store, book):
     }
 
 
+@pytest.mark.parametrize(("text", "number"), [("01067", 1067), ("+4930", 4930), ("1e5", 100_000), ("1.50", 1.5)])
+def test_a_text_of_digits_that_became_a_number_is_told(store, book, text, number):
+    arrive(store, ACCOUNT, acme(ONE, Phone=text))
+    export_to(store, book)
+    typed(book, Phone=number)
+
+    assert f"was the text {text}" in told(store, book)
+    typed(book, Phone=7)
+    assert change(store, book).cells == (CellChange("Phone", text, "7", text),)
+
+
 def test_a_cell_that_is_merged_away_is_not_emptied(store, book):
     arrive(store, ACCOUNT, row(ACCOUNT, BOLT, ONE, Name="Bolt", Phone="9"))
     export_to(store, book)
