@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import apsw
 import msgspec
@@ -13,7 +14,7 @@ from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, Wrote
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.resolve import check_draft_deletion, to_write
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
@@ -22,7 +23,9 @@ from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.records import row_of
 
 _KNOWN = "SELECT object_name, record_id, wrote FROM _sync_draft WHERE name = ?"
-_REMEMBER = "INSERT OR REPLACE INTO _sync_draft (name, object_name, record_id, wrote) VALUES (?, ?, ?, ?)"
+_REMEMBER = "INSERT OR REPLACE INTO _sync_draft (name, object_name, record_id, wrote, at) VALUES (?, ?, ?, ?, ?)"
+# A create is remembered for good: its record must not be made twice.
+_FORGET = "DELETE FROM _sync_draft WHERE at < ? AND at <> '' AND record_id NOT GLOB 'local-*'"
 _NAMES = "SELECT name FROM _sync_draft WHERE name > ? AND name < ? || char(0x10FFFF) ORDER BY name LIMIT 1000"
 _WROTE = msgspec.json.Decoder(dict[str, Wrote])
 _EDITS = "SELECT field, org, base, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?"
@@ -38,12 +41,17 @@ class Drafts:
         editor: Editor,
         judge: Judge,
         history: HistoryWriter,
+        now: Callable[[], datetime],
     ) -> None:
+        self._now, self._forgotten = now, False
         self._connections, self._schema = connections, schema
         self._editor, self._judge, self._history = editor, judge, history
 
     def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
         with self._connections.editing() as db:
+            if not self._forgotten:  # once a process is enough
+                db.execute(_FORGET, (self._history.oldest,))
+                self._forgotten = True
             return tuple(self._one(db, draft) for draft in drafts)
 
     def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
@@ -107,7 +115,7 @@ class Drafts:
         if wanted:
             self._editor.update_in(db, schema, record_id, wanted)
             self._judge.dispute(db, contested, verdict)
-        _remember(db, draft, schema, draft.record_id)
+        self._remember(db, draft, schema, draft.record_id)
         return TakenIn(record_id, tuple(each.field for each in verdict.conflicts), given_up)
 
     def _create(self, db: apsw.Connection, schema: ObjectSchema, draft: Draft) -> TakenIn:
@@ -115,8 +123,19 @@ class Drafts:
         if known is not None:
             return TakenIn(known.record_id, known=True)
         made = self._editor.create_in(db, schema, draft.values)
-        _remember(db, draft, schema, made)
+        self._remember(db, draft, schema, made)
         return TakenIn(made)
+
+    def _remember(self, db: apsw.Connection, draft: Draft, schema: ObjectSchema, record_id: str) -> None:
+        if not draft.name:
+            return
+        before: dict[str, Wrote] = {}
+        found = db.execute(_KNOWN, (draft.name,)).fetchone()
+        if found is not None and real_id(db, str(found[1])) == real_id(db, record_id):
+            # What was made here goes on by its local id: it is told by that from what was only changed.
+            record_id, before = str(found[1]), _WROTE.decode(str(found[2]))
+        wrote = msgspec.json.encode(written_by(draft, before)).decode()
+        db.execute(_REMEMBER, (draft.name, schema.name, record_id, wrote, format_datetime(self._now())))
 
 
 def _remembered(db: apsw.Connection, name: str) -> Drafted | None:
@@ -134,15 +153,3 @@ def _remembered(db: apsw.Connection, name: str) -> Drafted | None:
 
 def _really(db: apsw.Connection, value: Stored) -> Stored:
     return real_id(db, value) if isinstance(value, str) else value
-
-
-def _remember(db: apsw.Connection, draft: Draft, schema: ObjectSchema, record_id: str) -> None:
-    if not draft.name:
-        return
-    found = db.execute(_KNOWN, (draft.name,)).fetchone()
-    if found is not None and real_id(db, str(found[1])) == real_id(db, record_id):
-        before = _WROTE.decode(str(found[2]))
-    else:
-        before = {}
-    wrote = msgspec.json.encode(written_by(draft, before)).decode()
-    db.execute(_REMEMBER, (draft.name, schema.name, record_id, wrote))

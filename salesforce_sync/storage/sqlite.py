@@ -73,7 +73,7 @@ class SqliteStore:
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
-        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
+        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._indexes = SearchIndexes(self._connections)

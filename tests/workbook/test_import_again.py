@@ -1,11 +1,14 @@
 """A workbook that is imported more than once: it goes on from what it wrote itself."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
 from salesforce_sync.workbook.changes import CellChange, Kind
 from tests.contract.edits import ACCOUNT, ACME, BOLT, NEW, ONE, TWO, acme, arrive, item, push, shown
 from tests.workbook.books import edit, preview_of, put, row_of
@@ -125,6 +128,24 @@ def test_the_copy_with_the_reasons_goes_on_from_its_workbook(store, book):
         (BOLT, Kind.PROBLEM),
     ]
     assert changes(store, result)[0].cells == (CellChange("Phone", "2", "3", "2"),)
+
+
+def test_what_was_written_is_forgotten_with_the_history_and_no_record_is_made_twice(store, book, tmp_path):
+    typed(book, Phone="2")
+    added(book, Name="Nova", Id="new:n")
+    apply_to(store, book)
+    push(store, Account=NEW)
+    edit(book, lambda page: put(page, row_of(page, "new:n"), Rating="Hot"), "Account")
+    apply_to(store, book)
+    store.close()
+    later = SqliteStore(tmp_path / "replica.db", FrozenClock(FrozenClock().now() + timedelta(days=91)))
+    typed(book, record_id=BOLT, Rating="Hot")
+
+    apply_to(later, book)
+
+    names = [name.rpartition("/")[2] for name in later.draft_names("")]
+    assert sorted(names) == [BOLT, "new:n"]
+    later.close()
 
 
 def test_a_lookup_by_name_is_no_edit_once_its_record_is_there(store, book, meanwhile):
