@@ -263,7 +263,7 @@ def dead(options: Options, sink: str | None) -> int:
 @click.argument("sink", required=False)
 @click.pass_obj
 def retry(options: Options, sink: str | None) -> int:
-    """Let refused signals be tried again, by the daemon or the next sync."""
+    """Let refused signals be tried again, by the daemon or the next sync; and a sink that failed, now."""
     with options.open() as sync:
         count = sync.retry_dead_letters(sink)
     if options.json:

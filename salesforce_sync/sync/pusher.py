@@ -516,9 +516,12 @@ class InboxNews:
         self._bus = bus
         self._last = store.newest_item()
 
-    def tell(self) -> None:
-        """One signal for each item that is new."""
+    def tell(self) -> dict[str, int]:
+        """One signal for each item that is new; how many there are of which object."""
+        found = Counter[str]()
         while items := self._store.inbox(self._last, ITEMS_AT_ONCE):
             for item in items:
                 self._last = item.number
+                found[item.object_name] += 1
                 self._bus.emit(news(item))  # the store has kept it with the item
+        return dict(found)

@@ -252,3 +252,14 @@ def test_a_clock_that_was_years_behind_for_a_moment_takes_no_signal_away(tmp_pat
 )
 def test_pauses_grow_within_bounds(failures, retry_after, least, most):
     assert [pause(failures, retry_after, share) for share in (0.0, 1.0)] == [least, most]
+
+
+def test_a_sink_that_rests_is_tried_at_once_when_somebody_says_so(store):
+    store.log.join(["rests", "other"])
+    for name in ("rests", "other"):
+        store.log.failed(name, "It is gone.", store._clock.now() + timedelta(hours=1))
+
+    store.log.again("rests")
+
+    assert store.log.sink("rests").retry_at is None
+    assert store.log.sink("other").retry_at is not None
