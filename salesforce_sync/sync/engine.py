@@ -173,8 +173,9 @@ class SyncEngine:
             return
         try:
             self._store.note_usage(usage.used, usage.limit)
-        except StoreTrouble:
-            log.exception("The API calls could not be noted")  # they are in no way part of what was synced
+        except StoreTrouble as trouble:
+            # They are in no way part of what was synced.
+            log.warning("The API calls could not be noted: %s", trouble)
 
     def _ask(self, course: _Course) -> list[_Task]:
         """Ask the org about all objects at once, as far as they can be asked so."""
@@ -338,8 +339,9 @@ class SyncEngine:
         )
         try:
             self._store.record_run(record)
-        except StoreTrouble:
-            log.exception("The failure of %s could not be noted", task.name)  # the caller is told all the same
+        except StoreTrouble as trouble:
+            # The caller is told all the same.
+            log.warning("The failure of %s could not be noted: %s", task.name, trouble)
         return record
 
     def _tell(self, run: Run) -> None:

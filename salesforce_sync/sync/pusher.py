@@ -502,8 +502,9 @@ def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:
         return
     try:
         store.tell(signals)
-    except StoreTrouble:
-        log.exception("Signals could not be kept")  # a full disk must not hide what happened from who listens here
+    except StoreTrouble as trouble:
+        # A full disk must not hide what happened from who listens here; nor may the log fill it with tracebacks.
+        log.warning("Signals could not be kept: %s", trouble)
     for signal in signals:
         bus.emit(signal)
 
