@@ -85,6 +85,7 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
     notifier = Notifier()
     if log_format is not None:
         log_as(log_format)
+        options.only_logs = True
     server = _server(options, host, port) if serves else None
     with options.acting("daemon") as (sync, _):
         stop_on_signals(lambda: _stop(sync, server))
