@@ -52,7 +52,7 @@ def say_run_briefly(run: Run, line: str | None = None) -> None:
         _say_problem(problem.code, f"{', '.join(names)}: {problem.message}", problem.hint)
     if run.undecided:
         edits = ", ".join(f"{counted(number, 'edit')} of {name}" for name, number in run.undecided.items())
-        warn(f"Not sent, because the org has another value: {edits}.")
+        warn(f"Not sent, because both sides have changed: {edits}.")
         warn("  What needs a decision waits in the inbox: `salesforce-sync inbox`.")
 
 

@@ -74,7 +74,7 @@ class Run(Struct, frozen=True):
     pushed: Push | None = None
     """What was sent; None if there was nothing to send."""
     undecided: Mapping[str, int] = {}
-    """How many edits of which object met another one in what was brought: new in the inbox, and not sent."""
+    """How many edits of which object met a change in the org in what was brought: new in the inbox, and not sent."""
 
     @property
     def state(self) -> RunState:
