@@ -314,3 +314,17 @@ def test_what_cannot_be_read_says_how_to_write_it(contacts, name, text, words):
         contacts.parse({name: text})
 
     assert words in str(caught.value)
+
+
+def test_what_a_loop_over_records_makes_is_found_within_the_loop(store, contacts):
+    mails = ["a@example.com", "b@example.com", "a@example.com", "B@example.com"]
+    for number, mail in enumerate(mails):
+        contacts.create(last_name=f"Lead {number}", email=f"{mail}.lead")
+    leads = contacts.search(email__endswith=".lead")
+
+    for lead in leads:
+        mail = lead.email.removesuffix(".lead")
+        if not contacts.search(email=mail):
+            contacts.create(last_name="Made", email=mail)
+
+    assert sorted(each.email for each in contacts.search(last_name="Made")) == ["a@example.com", "b@example.com"]
