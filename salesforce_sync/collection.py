@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Any, Generic, TypeVar, overload
 
 from msgspec.structs import replace
 
@@ -22,7 +23,7 @@ R = TypeVar("R", bound=Record)
 class Records(Generic[R]):
     """The answer of `all` and `search`: read from the replica when it is iterated, never held as a whole.
 
-    Iterate it as often as you like; `len()`, `[index]`, `first()` and `list()` work as on a list.
+    Iterate it as often as you like; `len()`, `[index]`, `[:10]`, `first()` and `list()` work as on a list.
     """
 
     def __init__(self, collection: Collection[R], filters: tuple[Filter, ...]) -> None:
@@ -42,13 +43,33 @@ class Records(Generic[R]):
         """Some record of the answer; None if it is empty."""
         return next(iter(self), None)
 
-    def __getitem__(self, index: int) -> R:
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+
+    def __getitem__(self, index: int | slice) -> R | list[R]:
+        if isinstance(index, slice):
+            return self._slice(index)
         wanted = index if index >= 0 else len(self) + index
         if wanted >= 0:
             for position, record in enumerate(self):
                 if position == wanted:
                     return record
         raise IndexError(f"{self!r} has no record {index}")
+
+    def _slice(self, wanted: slice) -> list[R]:
+        """What `[start:stop:step]` picks; nothing behind it is read."""
+        ends = (wanted.start, wanted.stop, wanted.step)
+        if all(end is None or end >= 0 for end in ends):
+            return list(islice(self, *ends))
+        picked = range(*wanted.indices(len(self)))
+        if not picked:
+            return []
+        if picked.step < 0:
+            return list(islice(self, picked[-1], picked[0] + 1, -picked.step))[::-1]
+        return list(islice(self, picked.start, picked.stop, picked.step))
 
     def __repr__(self) -> str:
         conditions = ", ".join(f"{each.field}__{each.operator}={each.value!r}" for each in self._filters)
