@@ -13,7 +13,6 @@ from salesforce_sync.api.write_bulk import OPERATIONS, content, outcomes
 from salesforce_sync.api.write_call import CallRefused, NotDone
 from salesforce_sync.api.write_collections import CollectionsCall
 from salesforce_sync.api.write_look import looked
-from salesforce_sync.api.write_outcomes import refused
 from salesforce_sync.api.write_parts import PartsCall
 from salesforce_sync.api.write_route import Step, Way
 from salesforce_sync.api.write_sender import RENEWALS, Outcomes, Sender, Shipment, deferred
@@ -145,7 +144,7 @@ class Writer:
                 result = problem
                 break
         if isinstance(result, CallRefused):
-            result = tuple(refused(order.change, result.refusal, self._transport.said) for order in orders)
+            result = tuple(call.refused(result.refusal, self._transport))
         if isinstance(result, SyncError):
             yield deferred(orders, result.code, result.message)
             raise result

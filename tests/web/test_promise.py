@@ -153,6 +153,20 @@ def test_a_session_that_has_ended_and_cannot_be_renewed_says_so(site, api):
     assert failed(api.post("/api/sync/Contact"), "Contact") == (401, "INVALID_SESSION_ID")
 
 
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"status": 500, "body": [{"errorCode": "UNKNOWN_EXCEPTION", "message": "ErrorId 1-2"}]}, "UNKNOWN_EXCEPTION"),
+        ({"status": 301, "body": "<html>moved</html>"}, "HTTP_301"),
+        ({"status": 404, "body": "<html>default backend - 404</html>"}, "HTTP_404"),
+    ],
+)
+def test_an_org_that_does_not_work_is_a_bad_gateway(fault, code, site, api):
+    site.org.faults.add(path="/sobjects/Contact/describe", times=None, **fault)
+
+    assert failed(api.post("/api/sync/Contact"), "Contact") == (502, code)
+
+
 def test_an_org_without_calls_left_says_when_to_come_back(site, api):
     site.org.usage.reset(used=site.org.usage.limit)
 
