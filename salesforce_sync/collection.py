@@ -110,7 +110,7 @@ class Collection(Generic[R]):
 
         The local id of a record that was made here goes on naming it after the org has given it another.
         """
-        record_type, row = self._row(_full_id(self.store, record_id))
+        record_type, row = self._row(self.full_id(record_id))
         return None if row is None else record_type.of(row)
 
     def search(self, **conditions: Any) -> Records[R]:
@@ -207,7 +207,12 @@ class Collection(Generic[R]):
         return " ".join(str(each) for each in parts if each)
 
     def full_id(self, record_id: str) -> str:
-        """The id in its 18 characters; for a local one the org's, once the org has given one."""
+        """The id in its 18 characters; for a local one the org's, once the org has given one.
+
+        A record that is here with 15 is taken as its org has named it.
+        """
+        if len(record_id) == 15 and not is_local(record_id) and self.store.rows(self.object_name, [record_id]):
+            return record_id
         return _full_id(self.store, record_id)
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, object]:
@@ -238,7 +243,7 @@ class Collection(Generic[R]):
         record_id = record if isinstance(record, str) else record.original("Id") or record.stored("Id")
         if record_id is None:
             raise Misuse(f"This {self.object_name} has no id.", hint="Make it with create() first.")
-        return _full_id(self.store, record_id)
+        return self.full_id(record_id)
 
     def _changes(self, record: R, values: Mapping[str, Any]) -> dict[str, Stored]:
         """The record's edits, and these values, in the stored form."""

@@ -396,10 +396,10 @@ def _problem_line(record: RunRecord) -> str:
 
 
 def _push_line(push: Push) -> str:
-    applied, trouble = push.count("applied"), _trouble(push)
-    what = "lost an answer" if push.problem is None else "stopped"
-    why = "" if trouble is None else f", {what}: {trouble.code}: {trouble.message}"
-    return f"{applied} of {push.total} edits sent{why}"
+    others = ((each.outcome, each.problem) for each in push.changes)
+    stopped = [] if push.problem is None else [("stopped", push.problem)]
+    why = [f", {what}: {problem.code}: {problem.message}" for what, problem in (*stopped, *others) if problem][:1]
+    return f"{push.count('applied')} of {push.total} edits sent{''.join(why)}"
 
 
 def _trouble(push: Push) -> Problem | None:
