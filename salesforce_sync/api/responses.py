@@ -98,10 +98,10 @@ def error_for(refusal: Refusal, doing: str) -> SyncError:
 
 def redirected(refusal: Refusal, location: str | None) -> Refusal:
     """The refusal; of a redirect, with the host that it sends one on to. No more: a session may stand behind it."""
-    host = re.match(r"https?://(?:[^/?#]*@)?([\w.-]+(?::\d+)?)", location or "", re.IGNORECASE)
+    host = re.match(r"(https?://)(?:[^/?#]*@)?([\w.-]+(?::\d+)?)", location or "", re.IGNORECASE)
     if not 300 <= refusal.status < 400 or host is None:
         return refusal
-    return replace(refusal, message=f"it sends one on to {host[1]}")
+    return replace(refusal, message=f"it sends one on to {host[1]}{host[2]}")
 
 
 def is_another_page(refusal: Refusal) -> bool:

@@ -217,7 +217,7 @@ def test_a_used_up_day_is_not_asked_again(rig: Build) -> None:
 def test_a_redirect_is_refused(rig: Build) -> None:
     both = rig(Org(lambda asked: Reply(b"", 302, {"Location": "https://me:pw@new.my.salesforce.com/a?oauth=secret"})))
 
-    with pytest.raises(NeedsPerson, match=r"sends one on to new\.my\.salesforce\.com \(HTTP_302\)") as caught:
+    with pytest.raises(NeedsPerson, match=r"sends one on to https://new\.my\.salesforce\.com \(HTTP_302\)") as caught:
         both.transport.send(LIST)
 
     assert "Redirects" in caught.value.hint
