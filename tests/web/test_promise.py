@@ -287,3 +287,16 @@ def test_a_session_that_is_cancelled_ends_and_keeps_what_is_complete(site, api):
     assert cancelled["state"] == "cancelled"
     with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
         assert list(events_of(stream))[-1].data["state"] == "cancelled"
+
+
+def test_what_was_cancelled_is_brought_by_whoever_asks_next(site, api):
+    site.org.faults.add(path="/sobjects/Lead/describe", delay=0.5)
+    begun = api.post("/api/sync", json={"objects": ["Lead", "Contact"]}).json()
+    with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
+        next(each for each in events_of(stream) if each.data.get("status") == "syncing")
+    api.post(f"/api/sync/{begun['sessionId']}/cancel")
+
+    answer = api.post("/api/sync/Lead")
+
+    assert (answer.status_code, answer.json()["recordCount"]) == (200, site.org.count("Lead"))
+    assert api.get(f"/api/sync/{begun['sessionId']}").json()["state"] == "cancelled"
