@@ -11,6 +11,8 @@ from benchmarks.workplace import Workplace
 
 GET_US = Target(12)
 ALL_US = Target(6)
+GET_BARE, ALL_BARE = Target(1.2), Target(1.36)
+"""The same, where bare rows take 10 and 4.4 µs: machines differ by three times."""
 
 
 def speed(place: Workplace) -> Iterator[Line]:
@@ -26,8 +28,8 @@ def speed(place: Workplace) -> Iterator[Line]:
             lambda: run(task("read_rows", "sqlite3", database)),
         )
     )
-    for name, target in (("get", GET_US), ("all", ALL_US)):
+    for name, target, ratio in (("get", GET_US, GET_BARE), ("all", ALL_US, ALL_BARE)):
         what = "contacts.get(id)" if name == "get" else "contacts.all(), a record"
         yield Line(what, "", "CPU µs", ours[name], None, target)
-        yield Line(what, "apsw, a bare row", "CPU µs", ours[name], apsw[name])
+        yield Line(what, "apsw, a bare row", "CPU µs", ours[name], apsw[name], ratio)
         yield Line(what, "sqlite3, a bare row", "CPU µs", ours[name], sqlite3[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -42,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     every = len(others) // len(histories) + 1 if histories else 1
     spread = [[*others[at * every : (at + 1) * every], each] for at, each in enumerate(histories)]
     items[:] = [*itertools.chain.from_iterable(spread), *others[len(histories) * every :]]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by the thousands of tests themselves, and come by less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture

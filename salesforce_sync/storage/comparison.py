@@ -17,6 +17,7 @@ from salesforce_sync.signals import news_of_proof
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.ingest import staged_columns
 from salesforce_sync.storage.signal_log import count_changed, tell
 from salesforce_sync.storage.watch import unseen
 
@@ -37,6 +38,7 @@ class Comparer:
         self._connections = connections
         self._now = now
         self._judge = judge
+        self._listed: set[str] = set()
 
     def compare(self, schema: ObjectSchema, since: datetime | None, most: int) -> Comparison:
         with self._connections.writing() as db:
@@ -54,20 +56,20 @@ class Comparer:
 
     def _take_listing(self, db: apsw.Connection, schema: ObjectSchema) -> None:
         """What was staged last becomes the listing, so that repairs can be staged beside it."""
-        staging, listing = sql.staging_table(schema.name), _listing_table(schema.name)
         if db.execute(sql.STAGED, (schema.name,)).fetchone() is not None:
-            db.execute(sql.drop_table(listing))
-            db.execute(sql.rename_table(staging, listing))
-            db.execute(sql.drop_doubles(listing, None))
-            db.execute(sql.create_key(listing, listing))
+            _empty_listing(db, schema)
+            db.execute(_list_staged(schema))
+            db.execute(sql.empty(sql.staging_table(schema.name)))
             db.execute(sql.END_STAGING, (schema.name,))
-        elif not db.execute(sql.columns_of(listing)).fetchall():
+            self._listed.add(schema.name)
+        elif schema.name not in self._listed:
             raise Incomplete(f"{schema.name}: there is no listing of the org to compare with.")
 
     def end(self, schema: ObjectSchema) -> None:
-        """Drop the listing."""
+        """Forget the listing. Its table stays: to make and drop tables costs every other connection more."""
+        self._listed.discard(schema.name)
         with self._connections.writing() as db:
-            db.execute(sql.drop_table(_listing_table(schema.name)))
+            _empty_listing(db, schema)
 
     def set_aside(self, schema: ObjectSchema, ids: Sequence[str], cause: Cause, at: datetime) -> int:
         rows = 0
@@ -99,19 +101,20 @@ class Comparer:
         """Staged values of some columns enter the rows that are here; gives how many rows are not as they were."""
         staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
         with self._connections.writing() as db, unseen(db, [schema.name]):
-            if db.execute(sql.STAGED, (schema.name,)).fetchone() is None:
+            row = db.execute(sql.STAGED, (schema.name,)).fetchone()
+            if row is None:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
-            staged = [name for (name,) in db.execute(sql.columns_of(sql.staging_table(schema.name))) if name != "Id"]
+            staged = [name for name in staged_columns(str(row[0])) if name != "Id"]
             db.execute(sql.drop_doubles(sql.staging_table(schema.name), None))
             met = self._judge.meet(db, schema, ["Id", *staged])
-            names = [sql.quote(str(name)) for name in staged]
+            names = [sql.quote(name) for name in staged]
             assigned = ", ".join(f"{name} = s.{name}" for name in names)
             mine, theirs = (", ".join(f"{prefix}.{name}" for name in names) for prefix in (table, "s"))
             matching = f'{table}."Id" = s."Id" AND ({mine}) IS NOT ({theirs})'
             db.execute(f"UPDATE {table} SET {assigned} FROM {staging} s WHERE {matching}")
             changed = db.changes()
             changed += self._judge.settle(db, schema, met).updated
-            db.execute(sql.drop_table(sql.staging_table(schema.name)))
+            db.execute(sql.empty(sql.staging_table(schema.name)))
             db.execute(sql.END_STAGING, (schema.name,))
         return changed
 
@@ -185,6 +188,26 @@ WHERE {self._dead_here} AND {absent}{self._recent}
 
     def _bound(self) -> str:
         return " AND ? IS NOT NULL" if self.bindings else ""
+
+
+def _empty_listing(db: apsw.Connection, schema: ObjectSchema) -> None:
+    listing = sql.quote(_listing_table(schema.name))
+    _, *others = _listed_columns(schema)
+    columns = ", ".join(['"Id" TEXT PRIMARY KEY', *others])
+    db.execute(f"CREATE TABLE IF NOT EXISTS {listing} ({columns}) WITHOUT ROWID")
+    db.execute(f"DELETE FROM {listing}")
+
+
+def _list_staged(schema: ObjectSchema) -> str:
+    """The staged rows into the listing. Of a row that came twice the last one stays."""
+    listing, staging = sql.quote(_listing_table(schema.name)), sql.quote(sql.staging_table(schema.name))
+    columns = ", ".join(_listed_columns(schema))
+    rows = f'SELECT {columns} FROM {staging} ORDER BY "Id", _rowid_'
+    return f"INSERT OR REPLACE INTO {listing} ({columns}) {rows}"
+
+
+def _listed_columns(schema: ObjectSchema) -> list[str]:
+    return [sql.quote(name) for name in ("Id", schema.stamp, "IsDeleted") if name is not None and schema.has(name)]
 
 
 def _listing_table(object_name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ read the schema of the whole database several times."""
 
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
 _SCHEMA = msgspec.json.Decoder(ObjectSchema)
+_COLUMNS = msgspec.json.Decoder(list[str])
 
 
 class Adopted(NamedTuple):
@@ -84,7 +87,7 @@ class Ingest:
             # Records that were asked for by id are no part of a pull that could go on.
             partial = db.execute(sql.IS_PARTIAL, (schema.name,)).get
             if partial or resume is None or not same_columns or not enough:
-                _empty_staging(db, schema)
+                _empty_staging(db, schema.name)
                 db.execute(sql.END_STAGING, (schema.name,))
                 return None
             db.execute(sql.cut_staging(schema.name), (durable,))
@@ -94,7 +97,7 @@ class Ingest:
         schema = request.schema
         since = None if request.since is None else format_datetime(request.since)
         with self._connections.writing() as db:
-            _empty_staging(db, schema)
+            _empty_staging(db, schema.name)
             db.execute(sql.BEGIN_STAGING, (schema.name, _shape(schema), since, int(bool(request.ids))))
 
     def stage(self, page: Page) -> int:
@@ -110,7 +113,9 @@ class Ingest:
 
     def _stage_rows(self, page: Page, body: Rows) -> int:
         with self._connections.writing() as db:
-            db.executemany(sql.stage_rows(page.schema.name, page.schema.columns, body.blanks), body.values)
+            schema = page.schema
+            insert = sql.stage_rows(schema.name, schema.columns, body.blanks, _staging_width(db, schema))
+            db.executemany(insert, body.values)
             self._note_progress(db, page)
         return len(body.values)
 
@@ -121,7 +126,8 @@ class Ingest:
             self._open_csv(body, len(columns))
             try:
                 with self._connections.writing() as db:
-                    db.execute(sql.stage_csv(page.schema.name, columns, body.places))
+                    width = _staging_width(db, page.schema)
+                    db.execute(sql.stage_csv(page.schema.name, columns, body.places, width))
                     rows = db.changes()
                     self._note_progress(db, page)
             finally:
@@ -199,7 +205,8 @@ class Ingest:
     def _take_over(self, db: apsw.Connection, schema: ObjectSchema, survey: Survey) -> Merged:
         """A first load: the staging table becomes the object's table, so no row is written twice."""
         db.execute(sql.drop_table(schema.name))
-        db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
+        with _plain_rename(db):
+            db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
         try:
             db.execute(sql.create_key(schema.name, schema.name))
         except apsw.ConstraintError:
@@ -208,6 +215,7 @@ class Ingest:
             db.execute(sql.create_key(schema.name, schema.name))
             survey = Survey(survey.newest, *db.execute(sql.count_rows(schema)).get)
         give_triggers(db, schema)  # the old table took its own with it
+        _empty_staging(db, schema.name)
         return Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
 
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
@@ -231,24 +239,45 @@ class Ingest:
             seen = self._judge.settle(db, schema, met)
             if met:
                 self._history.trim(db, schema.name)
-        _empty_staging(db, schema)
+        _empty_staging(db, schema.name)
         updated = max(0, changed - new - new_dead - revived - died)
         inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted
         return Merged(schema.name, inserted, updated, died, staged - inserted - died - updated)
 
 
-def _empty_staging(db: apsw.Connection, schema: ObjectSchema) -> None:
-    """An empty staging table for this schema: the one that is here, where it has the same columns.
+def _empty_staging(db: apsw.Connection, object_name: str) -> None:
+    """An empty staging table for all of the object's columns: the one that is here, where it has them.
 
-    Making one anew for every pull would let every other connection read the database's schema again each time.
+    A pull that reads only some of them leaves the others empty. Making a table anew for every pull would let every
+    other connection read the database's schema again each time.
     """
-    table = sql.staging_table(schema.name)
-    wanted = sql.create_table(table, schema.columns)
+    table = sql.staging_table(object_name)
+    wanted = sql.create_table(table, decode_schema(_adopted(db, object_name).schema).columns)
     if db.execute(sql.MADE_BY, (table,)).get == wanted:
-        db.execute(f"DELETE FROM {sql.quote(table)}")
+        db.execute(sql.empty(table))
         return
     db.execute(sql.drop_table(table))
     db.execute(wanted)
+
+
+def _staging_width(db: apsw.Connection, schema: ObjectSchema) -> int:
+    width: int = db.execute(sql.width(sql.staging_table(schema.name))).get
+    return width
+
+
+@contextmanager
+def _plain_rename(db: apsw.Connection) -> Iterator[None]:
+    """Within, a table is renamed without a look for its name in the triggers of all other tables.
+
+    None of ours has the name of a staging table, and where somebody else's could have it, nothing is taken over.
+    With 40 objects that look takes most of a second.
+    """
+    before = db.config(apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, -1)
+    db.config(apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 1)
+    try:
+        yield
+    finally:
+        db.config(apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, before)
 
 
 def _adopted(db: apsw.Connection, object_name: str) -> Adopted:
@@ -281,6 +310,11 @@ def _refuse_hidden_gaps(db: apsw.Connection, object_name: str, table: str) -> No
 def _shape(schema: ObjectSchema) -> str:
     """What staged rows have to fit: a field whose type changed is another one, even under the same name."""
     return msgspec.json.encode([f"{field.name}: {field.type}" for field in schema.columns]).decode()
+
+
+def staged_columns(shape: str) -> list[str]:
+    """The names of the columns that are staged, of a row of _sync_staging."""
+    return [text.rpartition(": ")[0] for text in _COLUMNS.decode(shape)]
 
 
 def _moment(text: str | None) -> datetime | None:

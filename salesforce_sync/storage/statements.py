@@ -155,8 +155,16 @@ def staging_table(object_name: str) -> str:
     return f"_sync_staging_{object_name}"
 
 
+def width(table: str) -> str:
+    return f"SELECT count(*) FROM pragma_table_info({literal(table)})"
+
+
 def columns_of(table: str) -> str:
     return f"SELECT name FROM pragma_table_info({literal(table)})"
+
+
+def empty(table: str) -> str:
+    return f"DELETE FROM {quote(table)}"
 
 
 def drop_table(table: str) -> str:
@@ -206,18 +214,24 @@ def some_id(object_name: str) -> str:
     return f'SELECT "Id" FROM {quote(object_name)} WHERE length("Id") = 18 LIMIT 1'
 
 
-def stage_csv(object_name: str, columns: Sequence[Field], places: Sequence[int]) -> str:
+def stage_csv(object_name: str, columns: Sequence[Field], places: Sequence[int], width: int) -> str:
     """`places` says where each column stands in the file; empty: in this order."""
     casts = [_from_csv(field, f"c{at}") for field, at in zip(columns, places or range(len(columns)), strict=True)]
     # SQLite's reader gives null for what a short row does not have, and only for that.
     casts[-1] = f"CASE WHEN c{len(columns) - 1} IS NULL THEN _sync_short_row() ELSE {casts[-1]} END"
-    return f"INSERT INTO {quote(staging_table(object_name))} SELECT {', '.join(casts)} FROM temp._sync_csv"
+    return f"INSERT INTO {_staged_cells(object_name, columns, width)} SELECT {', '.join(casts)} FROM temp._sync_csv"
 
 
-def stage_rows(object_name: str, columns: Sequence[Field], blanks: bool) -> str:
+def stage_rows(object_name: str, columns: Sequence[Field], blanks: bool, width: int) -> str:
     """Its text is kept short: apsw hashes it for every row of an executemany, and 1,000 characters more cost 1.2 µs."""
     casts = ", ".join(_from_rest(field, number, blanks) for number, field in enumerate(columns, 1))
-    return f"INSERT INTO {quote(staging_table(object_name))} VALUES ({casts})"
+    return f"INSERT INTO {_staged_cells(object_name, columns, width)} VALUES ({casts})"
+
+
+def _staged_cells(object_name: str, columns: Sequence[Field], width: int) -> str:
+    """The staging table, which has `width` columns, and which of them are filled where it is not all."""
+    table = quote(staging_table(object_name))
+    return table if len(columns) == width else f"{table} ({', '.join(quote(each.name) for each in columns)})"
 
 
 def _from_csv(field: Field, value: str) -> str:

@@ -39,7 +39,7 @@ def test_status_says_who_is_followed_and_why_others_are_not(cli, simorg):
         running = cli.start("daemon", SF_EVENTS_URL=server.url)
         told = until_events(
             cli,
-            lambda each: each.get("Contact") == "followed" and "not connected" not in each.get("Lead", "not connected"),
+            lambda each: each.get("Contact") == "followed" and "denied" in each.get("Lead", ""),
         )
         said = cli("status").out
         running.send_signal(signal.SIGTERM)

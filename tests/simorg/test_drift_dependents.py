@@ -1,7 +1,9 @@
 """Schema drift where something depends on what changes: nothing else may become unreadable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -32,24 +34,52 @@ class Drifting:
         listed = [one["name"] for one in self.client.get("/sobjects").json()["sobjects"]]
         assert len(listed) > 10
         known = set(listed)
-        every = {name: self.described(name) for name in listed}
+        every = dict(zip(listed, self.all_of(f"/sobjects/{name}/describe" for name in listed), strict=True))
+        fields = {name: [one["name"] for one in described["fields"]] for name, described in every.items()}
+        found = self.answers(f"SELECT FIELDS(ALL) FROM {name} LIMIT 200" for name in listed)
+        rows = [(name, row["Id"]) for name, each in zip(listed, found, strict=True) for row in each["records"][:2]]
+        read = self.all_of(f"/sobjects/{name}/{record_id}" for name, record_id in rows)
+        for (name, _), record in zip(rows, read, strict=True):
+            assert set(record) == {"attributes", *fields[name]}
+        parents = {
+            name: [one["relationshipName"] for one in described["fields"] if set(one["referenceTo"]) & known]
+            for name, described in every.items()
+        }
+        self.answers(
+            f"SELECT Id, {', '.join(f'{parent}.Id' for parent in names[:50])} FROM {name} LIMIT 5"
+            for name, names in parents.items()
+            if names
+        )
         for name, described in every.items():
-            fields = [one["name"] for one in described["fields"]]
-            answer = self.client.get("/query", params={"q": f"SELECT FIELDS(ALL) FROM {name} LIMIT 200"})
-            assert answer.status_code == 200, (name, answer.text)
-            for row in answer.json()["records"][:2]:
-                read = self.client.get(f"/sobjects/{name}/{row['Id']}")
-                assert read.status_code == 200, (name, read.text)
-                assert set(read.json()) == {"attributes", *fields}
             for link in described["childRelationships"]:
                 assert link["childSObject"] in known
                 child = every[link["childSObject"]]["fields"]
                 assert [name in one["referenceTo"] for one in child if one["name"] == link["field"]] == [True]
-            parents = [one["relationshipName"] for one in described["fields"] if set(one["referenceTo"]) & known]
-            if parents:
-                paths = ", ".join(f"{parent}.Id" for parent in parents[:50])
-                answer = self.client.get("/query", params={"q": f"SELECT Id, {paths} FROM {name} LIMIT 5"})
-                assert answer.status_code == 200, (name, answer.text)
+
+    def answers(self, queries: Iterable[str]) -> list[Any]:
+        return self.all_of((f"/query?q={quote(each, safe='')}" for each in queries), 5)
+
+    def all_of(self, urls: Iterable[str], most: int = 25) -> list[Any]:
+        """The bodies of these resources, so many a call. Each has to be there."""
+        bodies = []
+        for some in batched(urls, most):
+            parts = [
+                {"method": "GET", "url": f"/services/data/v58.0{url}", "referenceId": f"r{at}"}
+                for at, url in enumerate(some)
+            ]
+            answer = self.client.post("/composite", json={"compositeRequest": parts}).json()["compositeResponse"]
+            read = list(zip(some, answer, strict=True))
+            refused = [(url, one["body"]) for url, one in read if one["httpStatusCode"] != 200]
+            assert refused == []
+            bodies += [one["body"] for one in answer]
+        return bodies
+
+
+def batched(urls: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The URLs, so many at a time."""
+    left = iter(urls)
+    while some := list(islice(left, size)):
+        yield some
 
 
 @pytest.fixture
