@@ -33,6 +33,11 @@ class Refusal:
     body: bytes = field(default=b"", repr=False, compare=False)
     """The answer itself, as it came."""
 
+    @property
+    def foreign(self) -> bool:
+        """Whether it is in no words of Salesforce's: a page of a proxy or a load balancer."""
+        return self.code == f"HTTP_{self.status}"
+
 
 def read_refusal(status: int, body: bytes, secrets: Collection[str] = ()) -> Refusal:
     """Read an error body: an array of errors, one error, OAuth's error, or a text that is not Salesforce's at all.
@@ -93,6 +98,8 @@ def error_for(refusal: Refusal, doing: str) -> SyncError:
         return _unavailable(refusal, what)
     if 300 <= refusal.status < 400:
         return errors.NeedsPerson(what, code=refusal.code, hint=_MOVED)
+    if refusal.foreign:
+        return errors.ForeignAnswer(what, code=refusal.code, hint=_NOT_SALESFORCE)
     return errors.RequestRefused(what, code=refusal.code, hint="" if refusal.message else _NOT_SALESFORCE)
 
 
@@ -102,11 +109,6 @@ def redirected(refusal: Refusal, location: str | None) -> Refusal:
     if not 300 <= refusal.status < 400 or host is None:
         return refusal
     return replace(refusal, message=f"it sends one on to {host[1]}{host[2]}")
-
-
-def is_another_page(refusal: Refusal) -> bool:
-    """Whether a 404 is in no words of Salesforce's: a proxy's or load balancer's, which knows nothing of records."""
-    return refusal.code == "HTTP_404"
 
 
 _MOVED = "Redirects are not followed. Check that salesforce.instance_url is the org's own My Domain address."
@@ -137,8 +139,8 @@ def _malformed(refusal: Refusal, what: str) -> SyncError:
 
 
 def _missing(refusal: Refusal, what: str) -> SyncError:
-    if is_another_page(refusal):
-        return errors.RequestRefused(what, code=refusal.code, hint=_NOT_SALESFORCE)
+    if refusal.foreign:
+        return errors.ForeignAnswer(what, code=refusal.code, hint=_NOT_SALESFORCE)
     return _no_object(refusal, what)
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from salesforce_sync.api import composite
 from salesforce_sync.api.composite import CompositeAnswer, Part
-from salesforce_sync.api.responses import Refusal, error_for, is_another_page
+from salesforce_sync.api.responses import Refusal, error_for
 from salesforce_sync.api.rest import Purpose
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Answer, Call, Transport
@@ -16,7 +16,7 @@ from salesforce_sync.api.write_look import conflict, looked_schema
 from salesforce_sync.api.write_outcomes import Fit, refused
 from salesforce_sync.api.write_parts import headers_of
 from salesforce_sync.api.write_single import Single, record_path
-from salesforce_sync.errors import LimitExceeded, NeedsPerson, ObjectNotFound, RequestRefused, SyncError
+from salesforce_sync.errors import ForeignAnswer, LimitExceeded, NeedsPerson, ObjectNotFound, SyncError
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.outbox import Deferred, Lost, Operation, Outcome
 from salesforce_sync.models.page import Priority
@@ -82,7 +82,7 @@ class Sender:
         yield result
 
     def _single_refusal(self, order: Order, refusal: Refusal) -> Outcomes | SyncError:
-        if is_another_page(refusal):  # all others would meet it too
+        if refusal.foreign and refusal.status == 404:  # all others would meet it too
             return error_for(refusal, f"write a change of {order.schema.name}")
         return (refused(order.change, refusal, self._transport.said),)
 
@@ -98,8 +98,8 @@ class Sender:
             outcome = conflict(order, schema, None)
         except (LimitExceeded, NeedsPerson) as stop:
             return stop
-        except RequestRefused as error:
-            return error if error.code == "HTTP_404" else deferred([order], error.code, error.message)
+        except ForeignAnswer as error:
+            return error
         except SyncError as error:
             return deferred([order], error.code, error.message)
         return None if outcome is None else (outcome,)

@@ -17,6 +17,7 @@ from salesforce_sync.api.write_parts import PartsCall
 from salesforce_sync.api.write_route import Step, Way
 from salesforce_sync.api.write_sender import RENEWALS, Outcomes, Sender, Shipment, deferred
 from salesforce_sync.errors import (
+    ForeignAnswer,
     JobFailed,
     LimitExceeded,
     Misuse,
@@ -218,10 +219,10 @@ class Writer:
         """
         try:
             return self._recovered(orders, job_id)
+        except (ForeignAnswer, Transient) as unread:  # one job must not hold up all that is on its way beside it
+            return tuple(Lost(order.change, unread.message, job_id) for order in orders)
         except (ObjectNotFound, RequestRefused) as gone:
             return tuple(Lost(order.change, gone.message) for order in orders)
-        except Transient as unread:  # one job must not hold up all that is on its way beside it
-            return tuple(Lost(order.change, unread.message, job_id) for order in orders)
 
     def _recovered(self, orders: Sequence[Order], job_id: str) -> Outcomes:
         job = self._ingest.look(job_id)
