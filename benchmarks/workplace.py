@@ -25,7 +25,8 @@ class Sizes:
     """Rows of the first load."""
     small_rows: int = 100_000
     """Rows of the small load, whose memory is compared with the large one's."""
-    rest_pages: int = 100
+    rest_pages: int = 500
+    """Of 2,000 rows each: as many as the first load has, so that the start of a process counts as little."""
     client_rows: int = 200_000
     """Contacts for the comparison with simple-salesforce."""
     call_rows: tuple[int, ...] = (200_000, 1_000_000)

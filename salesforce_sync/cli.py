@@ -50,7 +50,8 @@ def run(arguments: list[str]) -> int:
     try:
         return int(commands.main(arguments, prog_name=demo.program(), standalone_mode=False, obj=options) or 0)
     except SyncError as error:
-        log.info("Ended by an error", exc_info=error)
+        if options.verbose:
+            log.info("Ended by an error", exc_info=error)
         return _told(error, options)
     except click.UsageError as error:
         return _told_usage(error, options)
@@ -66,6 +67,8 @@ def run(arguments: list[str]) -> int:
 def _told(error: SyncError, options: Options) -> int:
     if options.json:
         say_json(reports.error_document(error))
+    elif options.only_logs:
+        log.error("%s: %s", error.code, error)
     else:
         reports.say_error(error)
     return exit_of_error(error)

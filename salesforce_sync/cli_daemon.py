@@ -85,6 +85,7 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
     notifier = Notifier()
     if log_format is not None:
         log_as(log_format)
+        options.only_logs = True
     server = _server(options, host, port) if serves else None
     with options.acting("daemon") as (sync, _):
         stop_on_signals(lambda: _stop(sync, server))
@@ -263,7 +264,7 @@ def dead(options: Options, sink: str | None) -> int:
 @click.argument("sink", required=False)
 @click.pass_obj
 def retry(options: Options, sink: str | None) -> int:
-    """Let refused signals be tried again, by the daemon or the next sync."""
+    """Let refused signals be tried again, by the daemon or the next sync; and a sink that failed, now."""
     with options.open() as sync:
         count = sync.retry_dead_letters(sink)
     if options.json:

@@ -38,12 +38,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Options(Struct):
-    """What may stand before or after every command's name."""
+    """What may stand before or after every command's name. `only_logs`: all that is said is a service's log."""
 
     config: str | None = None
     json: bool = False
     verbose: bool = False
     connection: str | None = None
+    only_logs: bool = False
 
     def settings(self) -> Config:
         """The settings of the connection that was named; without a name, of config.yaml's."""

@@ -41,7 +41,7 @@ MEANINGS = {
     Exit.COMPLETE: "complete: all that was asked for is done",
     Exit.FAILED: "failed: the network, the org, the disk, or a mistake of ours",
     Exit.USAGE: "the command or a setting is wrong (CONFIG_ERROR, BAD_REQUEST)",
-    Exit.PARTIAL: "partial: some objects or changes are complete and some are not",
+    Exit.PARTIAL: "partial: some objects or changes are complete and some are not; or an edit has come into the inbox",
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
     Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
     Exit.REFUSED: (

@@ -572,7 +572,10 @@ class SinkLog(Protocol):
         """What this sink, or any, has refused."""
 
     def again(self, sink: str | None = None) -> int:
-        """Let the dead letters of this sink, or of all, be tried again; gives how many there are."""
+        """Let the dead letters of this sink, or of all, be tried again; gives how many there are.
+
+        A sink that is left alone after a failure is tried at once.
+        """
 
     def wanted_again(self, sink: str) -> tuple[DeadLetter, ...]:
         """Those of them that this sink has not tried again yet."""

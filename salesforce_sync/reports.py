@@ -50,6 +50,10 @@ def say_run_briefly(run: Run, line: str | None = None) -> None:
         say(f"The next try is at {run.again_at:%H:%M} UTC, when API calls may be free again.")
     for problem, names in _by_problem(run).items():
         _say_problem(problem.code, f"{', '.join(names)}: {problem.message}", problem.hint)
+    if run.undecided:
+        edits = ", ".join(f"{counted(number, 'edit')} of {name}" for name, number in run.undecided.items())
+        warn(f"Not sent, because both sides have changed: {edits}.")
+        warn("  What needs a decision waits in the inbox: `salesforce-sync inbox`.")
 
 
 def _by_problem(run: Run) -> dict[Problem, list[str]]:
@@ -83,6 +87,7 @@ def run_document(run: Run) -> dict[str, Any]:
         "seconds": round(run.seconds, 3),
         "api_calls": run.calls,
         "changed": run.changed,
+        "undecided": dict(run.undecided),
         "again_at": stamp(run.again_at),
         "objects": [_record_document(each) for each in run.objects],
     }

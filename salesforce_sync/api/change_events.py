@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ BAD_EVENT = "BAD_EVENT"
 """The code of an event that does not fit its schema."""
 PLANS = 1000
 """Combinations of changed fields that are remembered."""
+TIMES = 1000
+"""Moments that are remembered as they are written: what one transaction changed has one time."""
 _EPOCH = datetime(1970, 1, 1)
 _DAY_MS = 86_400_000
 _PERSONAL = frozenset({"LastViewedDate", "LastReferencedDate"})
@@ -354,6 +357,7 @@ def _time(field: Field, value: Any) -> Stored:
     raise Unfit(field.name)
 
 
+@lru_cache(TIMES)
 def _datetime(ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"
 

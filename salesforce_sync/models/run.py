@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -72,18 +73,25 @@ class Run(Struct, frozen=True):
     """When calls that the day's limit kept from being made may be tried again (UTC)."""
     pushed: Push | None = None
     """What was sent; None if there was nothing to send."""
+    undecided: Mapping[str, int] = {}
+    """How many edits of which object met a change in the org in what was brought: new in the inbox, and not sent."""
 
     @property
     def state(self) -> RunState:
-        """Complete if every object is and everything was sent that was to be, failed if all failed.
+        """Complete if every object is and every edit is in the org, failed if all failed. An edit that has waited in
+        the inbox since an earlier run is no part of this one.
 
         An object that only ran out of API calls goes on later: it makes the run partial.
         """
         states = {each.state for each in self.objects}
         if states <= {RunState.COMPLETE}:
-            sent = self.pushed is None or self.pushed.complete
-            return RunState.COMPLETE if sent else RunState.PARTIAL
+            return RunState.COMPLETE if self.sent else RunState.PARTIAL
         return RunState.FAILED if states == {RunState.FAILED} else RunState.PARTIAL
+
+    @property
+    def sent(self) -> bool:
+        """Whether the org has taken every edit that this run found, and none has come to wait for a person."""
+        return not self.undecided and (self.pushed is None or self.pushed.complete)
 
     @property
     def changed(self) -> int:

@@ -30,8 +30,8 @@ TROUBLED = 5.0
 """The same, where the lock that deliveries need cannot be had (a full disk)."""
 
 PATIENCE = 0.02
-JOIN = 1.5
-"""Seconds that a sink has to say good-bye."""
+JOIN = 1.0
+"""Seconds that all sinks together have to say good-bye."""
 
 
 class Post(Struct):
@@ -87,8 +87,9 @@ class Delivery:
             time.sleep(PATIENCE)
         self._stop.set()
         self.wake()
+        ends = time.monotonic() + JOIN
         for thread in self._threads:
-            thread.join(JOIN)
+            thread.join(max(0.0, ends - time.monotonic()))
 
     def _is_behind(self) -> bool:
         newest = self._log.newest()

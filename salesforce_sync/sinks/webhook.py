@@ -20,6 +20,7 @@ from salesforce_sync.sinks.signing import signature
 from salesforce_sync.sinks.trust import trusting
 
 TRY_AGAIN = frozenset({408, 425, 429})
+GONE = 410
 LONGEST_WAIT = 3600.0
 MOST_OF_AN_ANSWER = 64 * 1024
 TIMES = 3.0
@@ -65,6 +66,11 @@ class Webhook:
             raise SinkDown(f"{self._host} did not answer: {type(error).__name__}.") from error
         if 200 <= status < 300:
             return
+        if status == GONE:
+            # Standard Webhooks: no more is to be sent. What waits is kept, in case it was somebody's mistake.
+            back = f"once it is back, run 'salesforce-sync signals retry {self._settings.name}'"
+            text = f"{self._host} wants no more signals (410). Take it out of the settings, or, {back}."
+            raise SinkDown(text, retry_after=LONGEST_WAIT)
         if status in TRY_AGAIN or status >= 500:
             raise SinkDown(f"{self._host} answered {status}.", retry_after=retry_after)
         raise SinkRefused(f"{self._host} answered {status}.")

@@ -21,6 +21,8 @@ from salesforce_sync.storage.guest import confine
 
 BUSY_MILLISECONDS = 30_000
 READER_CACHE_KIB = 8_192
+FURTHER_READERS, FURTHER_CACHE_KIB = 4, 2_048
+"""Connections that a thread may have beside its reader, for what is asked while scans are open."""
 WRITER_CACHE_KIB = 4_096
 """Pages are staged one after the other, so a larger cache makes that no faster; and SQLite sorts (for an index) in as
 much memory again."""
@@ -53,14 +55,49 @@ class Connections:
             self._looker = self._open(apsw.SQLITE_OPEN_READONLY)
 
     def reader(self) -> apsw.Connection:
-        """This thread's own connection; it cannot write."""
+        """This thread's own connection; it cannot write.
+
+        A connection stays in the past as long as one of its scans is not read to its end, so what is asked meanwhile
+        gets another one: it sees what was committed just now. (With very many scans open, the last such one.)
+        """
         found: apsw.Connection | None = getattr(self._readers, "connection", None)
         if found is None:
+            found = self._readers.connection = self._further_reader(READER_CACHE_KIB)
+        return found if not found.txn_state() or found is self._pinned else self._idle_reader()
+
+    @property
+    def _pinned(self) -> apsw.Connection | None:
+        return getattr(self._readers, "pinned", None)
+
+    def _idle_reader(self) -> apsw.Connection:
+        if self._pinned is not None:
+            return self._pinned
+        further: list[apsw.Connection] = self._readers.__dict__.setdefault("further", [])
+        idle = next((each for each in further if not each.txn_state()), None)
+        if idle is None and len(further) < FURTHER_READERS:
+            idle = self._further_reader(FURTHER_CACHE_KIB)
+            further.append(idle)
+        return idle or further[-1]
+
+    def _further_reader(self, cache_kib: int) -> apsw.Connection:
+        with translated(self.path):
+            made = self._open(apsw.SQLITE_OPEN_READONLY)
+            _bound_cache(made, cache_kib)
+        return made
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """What this thread's `reader` reads in the block is of one moment."""
+        reader = self._readers.pinned = self.reader()
+        with translated(self.path):
+            reader.execute("BEGIN")
+        # What fails in the block is its own: a file that it cannot write is not this one.
+        try:
+            yield
+        finally:
+            self._readers.pinned = None
             with translated(self.path):
-                found = self._open(apsw.SQLITE_OPEN_READONLY)
-                _bound_cache(found, READER_CACHE_KIB)
-            self._readers.connection = found
-        return found
+                reader.execute("END")
 
     def row(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:
         """The first row of a short read: what was committed just now is seen. For reads of one record."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -45,8 +46,8 @@ class Reading:
         reader = self._connections.reader()
         version = reader.pragma("data_version")
         kept: tuple[object, dict[object, int]] | None = getattr(self._counts, "kept", None)
-        if kept is None or kept[0] != version or len(kept[1]) >= COUNTS_KEPT:
-            kept = self._counts.kept = version, {}
+        if kept is None or kept[0] != (reader, version) or len(kept[1]) >= COUNTS_KEPT:
+            kept = self._counts.kept = (reader, version), {}
         question = statement, parameters
         if question not in kept[1]:
             kept[1][question] = reader.execute(statement, parameters).get
@@ -60,13 +61,17 @@ class Reading:
     def scan(self, schema: ObjectSchema, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         self._indexes.serve(schema, filters)
         conditions, parameters = _conditions(schema, filters)
-        with translated(self._connections.path):
-            return iter(self._connections.reader().execute(sql.scan(schema, conditions), parameters))
+        return self._rows(sql.scan(schema, conditions), parameters)
 
     def scan_named(self, schema: ObjectSchema, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
         parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
+        return self._rows(sql.scan_named(schema, parents), ())
+
+    def _rows(self, statement: str, parameters: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
+        """The answer as it is now, however long it takes to read it."""
         with translated(self._connections.path):
-            return iter(self._connections.reader().execute(sql.scan_named(schema, parents)))
+            rows = self._connections.reader().execute(statement, parameters)
+        return _told(rows, self._connections.path)
 
     def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
         """The objects that are here and have a name, of those that the field may point to."""
@@ -75,15 +80,8 @@ class Reading:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        with translated(self._connections.path):
-            reader = self._connections.reader()
-            reader.execute("BEGIN")
-        # What fails in the block is its own: a file that it cannot write is not this one.
-        try:
+        with self._connections.pinned():
             yield
-        finally:
-            with translated(self._connections.path):
-                reader.execute("END")
 
     def select(self, schema: ObjectSchema, selection: Selection) -> list[tuple[object, ...]]:
         field, down = schema.field(selection.sort), selection.descending
@@ -97,6 +95,11 @@ class Reading:
         with translated(self._connections.path):
             statement = sql.select(schema, conditions, list(order), selection.fields)
             return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
+
+
+def _told(rows: Iterable[tuple[object, ...]], path: Path) -> Iterator[tuple[object, ...]]:
+    with translated(path):
+        yield from rows
 
 
 def _conditions(schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:

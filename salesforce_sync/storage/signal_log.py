@@ -169,8 +169,9 @@ class SignalLog:
 
     def again(self, sink: str | None = None) -> int:
         with self._connections.writing() as db:
-            where, bindings = ("", ()) if sink is None else (" WHERE sink = ?", (sink,))
-            db.execute(f"UPDATE _sync_dead SET again = 1{where}", bindings)
+            bindings = () if sink is None else (sink,)
+            db.execute(f"UPDATE _sync_sink SET retry_at = NULL{'' if sink is None else ' WHERE name = ?'}", bindings)
+            db.execute(f"UPDATE _sync_dead SET again = 1{'' if sink is None else ' WHERE sink = ?'}", bindings)
             return db.changes()
 
     def revived(self, number: int) -> None:

@@ -387,8 +387,9 @@ def _run_line(run: Run) -> str:
         f"{each.object_name} {each.counts.changed} changed" if each.problem is None else _problem_line(each)
         for each in run.objects
     ]
+    waiting = [f"{name} {count} in the inbox" for name, count in run.undecided.items()]
     sent = [] if run.pushed is None else [_push_line(run.pushed)]
-    return ", ".join((*parts, *sent, f"{run.seconds:.1f} s", f"{run.calls} API calls"))
+    return ", ".join((*parts, *waiting, *sent, f"{run.seconds:.1f} s", f"{run.calls} API calls"))
 
 
 def _problem_line(record: RunRecord) -> str:

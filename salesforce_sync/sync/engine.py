@@ -109,9 +109,7 @@ class SyncEngine:
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
         self._pusher.recover()
-        run = self._carry_out(course)
-        news.tell()
-        return run
+        return self._carry_out(course, news)
 
     def push(self) -> Push:
         """Send what is in the outbox, without a pull before."""
@@ -140,7 +138,8 @@ class SyncEngine:
 
     def verify(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """Pull these objects, compare every id and stamp with the org, and repair; `store.proof` has the results."""
-        run = self._carry_out(self._course(objects, accepted, Proofs.NOW))
+        news = InboxNews(self._store, self._bus)
+        run = self._carry_out(self._course(objects, accepted, Proofs.NOW), news)
         self._tell(run)
         return run
 
@@ -154,7 +153,7 @@ class SyncEngine:
     def _cost(self, course: _Course) -> tuple[int, float]:
         return self._org.usage.spent - course.calls_before, self._clock.monotonic() - course.started
 
-    def _carry_out(self, course: _Course) -> Run:
+    def _carry_out(self, course: _Course, news: InboxNews) -> Run:
         """Pull all objects; then prove, together, those that are to be proved."""
         tasks = self._ask(course)
         with ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull") as pool:
@@ -165,7 +164,7 @@ class SyncEngine:
         records = tuple(task.record for task in tasks if task.record is not None)
         self._note_usage()
         again_at = max((task.again_at for task in tasks if task.again_at is not None), default=None)
-        return Run(course.run_id, records, *self._cost(course), again_at)
+        return Run(course.run_id, records, *self._cost(course), again_at, undecided=news.tell())
 
     def _note_usage(self) -> None:
         """Keep what the org said of its API calls, for the processes that come after this one."""
@@ -174,8 +173,9 @@ class SyncEngine:
             return
         try:
             self._store.note_usage(usage.used, usage.limit)
-        except StoreTrouble:
-            log.exception("The API calls could not be noted")  # they are in no way part of what was synced
+        except StoreTrouble as trouble:
+            # They are in no way part of what was synced.
+            log.warning("The API calls could not be noted: %s", trouble)
 
     def _ask(self, course: _Course) -> list[_Task]:
         """Ask the org about all objects at once, as far as they can be asked so."""
@@ -339,8 +339,9 @@ class SyncEngine:
         )
         try:
             self._store.record_run(record)
-        except StoreTrouble:
-            log.exception("The failure of %s could not be noted", task.name)  # the caller is told all the same
+        except StoreTrouble as trouble:
+            # The caller is told all the same.
+            log.warning("The failure of %s could not be noted: %s", task.name, trouble)
         return record
 
     def _tell(self, run: Run) -> None:
@@ -430,10 +431,14 @@ def _distinct(objects: Sequence[str]) -> tuple[str, ...]:
 
 def _unsent(run: Run) -> dict[str, str]:
     """The objects with changes that were not taken, and the first reason of each."""
-    if run.pushed is None or run.pushed.complete:
+    return dict.fromkeys(run.undecided, "conflicted") | ({} if run.pushed is None else _not_taken(run.pushed))
+
+
+def _not_taken(push: Push) -> dict[str, str]:
+    if push.complete:
         return {}
     found: dict[str, str] = {}
-    for change in run.pushed.changes:
+    for change in push.changes:
         if change.outcome != "applied":
             found.setdefault(change.object_name, change.outcome if change.problem is None else change.problem.code)
-    return found or {"": "" if run.pushed.problem is None else run.pushed.problem.code}
+    return found or {"": "" if push.problem is None else push.problem.code}

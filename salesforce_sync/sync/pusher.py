@@ -19,6 +19,7 @@ from salesforce_sync.models.outbox import (
     Change,
     Conflicted,
     Diff,
+    Kind,
     Operation,
     Outcome,
     Push,
@@ -56,6 +57,9 @@ SETTLED_AT_ONCE = 1000
 """Changes that are announced, or settled, in one transaction: who writes beside the push waits as long as it takes."""
 
 ITEMS_AT_ONCE = 1000
+
+OF_PUSHES = frozenset((Kind.REJECTED, Kind.DUPLICATE, Kind.REPLACED))
+"""Items that only a push can bring: it tells of them itself."""
 
 FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", FieldNotFound.code))
 """Refusals that concern a field, whatever its value."""
@@ -502,8 +506,9 @@ def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:
         return
     try:
         store.tell(signals)
-    except StoreTrouble:
-        log.exception("Signals could not be kept")  # a full disk must not hide what happened from who listens here
+    except StoreTrouble as trouble:
+        # A full disk must not hide what happened from who listens here; nor may the log fill it with tracebacks.
+        log.warning("Signals could not be kept: %s", trouble)
     for signal in signals:
         bus.emit(signal)
 
@@ -516,9 +521,12 @@ class InboxNews:
         self._bus = bus
         self._last = store.newest_item()
 
-    def tell(self) -> None:
-        """One signal for each item that is new."""
+    def tell(self) -> dict[str, int]:
+        """One signal for each item that is new; of which object how many came without a push having met them."""
+        found = Counter[str]()
         while items := self._store.inbox(self._last, ITEMS_AT_ONCE):
             for item in items:
                 self._last = item.number
+                found[item.object_name] += item.kind not in OF_PUSHES
                 self._bus.emit(news(item))  # the store has kept it with the item
+        return dict(+found)

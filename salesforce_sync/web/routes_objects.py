@@ -147,7 +147,7 @@ async def verify(
             ending.outcome = run.state.value
         problems = {each.object_name: documents.problem(each.problem) for each in run.objects}
         return bodies.VerifyBody(
-            success=run.state is RunState.COMPLETE,
+            success=all(each.state is RunState.COMPLETE for each in run.objects),
             calls=run.calls,
             proofs={each.object_name: proof for each in proofs if (proof := documents.proof(each)) is not None},
             problems={name: met for name, met in problems.items() if met is not None},

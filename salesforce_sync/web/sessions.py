@@ -110,6 +110,7 @@ class Session:
         self.state = SessionState.RUNNING
         self.closing: SessionState | None = None
         self.pushed: int | None = None
+        self.unsent = False
         self.workbook: str | None = None
         self.tasks: dict[str, Task] = {}
         self.answered: set[str] = set()
@@ -323,7 +324,7 @@ class Sessions:
         self._settle(work, error)
         wanting = {session.session_id: session for task in work.tasks for session in task.sessions}
         for session in wanting.values():
-            self._note_pushed(session, run)
+            self._note_edits(session, run)
             self._close_if_done(session)
 
     def _sound_names(self, work: _Work) -> list[str]:
@@ -347,8 +348,11 @@ class Sessions:
                     del self._running[key]
         work.over.set()
 
-    def _note_pushed(self, session: Session, run: Run | None) -> None:
-        if run is not None and run.pushed is not None:
+    def _note_edits(self, session: Session, run: Run | None) -> None:
+        if run is None:
+            return
+        session.unsent = session.unsent or not run.sent
+        if run.pushed is not None:
             session.pushed = (session.pushed or 0) + run.pushed.count("applied")
 
     def _close_if_done(self, session: Session) -> None:
@@ -427,5 +431,5 @@ def _percent(rows: int, total: int | None) -> float:
 def _state_of(session: Session) -> SessionState:
     states = {each.status for each in session.objects}
     if states <= {Status.SYNCED}:
-        return SessionState.COMPLETE
+        return SessionState.PARTIAL if session.unsent else SessionState.COMPLETE
     return SessionState.PARTIAL if Status.SYNCED in states else SessionState.FAILED

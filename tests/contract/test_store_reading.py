@@ -286,6 +286,43 @@ def test_a_record_is_shown_as_it_is_now_while_a_scan_is_open(store):
     assert len(list(rows)) == 49
 
 
+def test_what_is_asked_while_a_scan_is_open_is_answered_as_it_is_now(store):
+    """Who makes a record for each row that has none yet must find the one that he has just made."""
+    pull(store, *(widget(number) for number in range(50)))
+    rows = store.scan("Widget__c")
+    next(rows)
+
+    pull(store, *(widget(number, "new", at="2024-01-15T13:00:00.000+0000") for number in range(40, 60)))
+
+    new = Filter("Name", "eq", "new")
+    page_of_new = Selection(sort="Id", filters=(new,), most=100)
+    assert len(list(store.scan("Widget__c", [new]))) == 20
+    assert (store.count("Widget__c"), store.count("Widget__c", [new])) == (60, 20)
+    assert len(store.select("Widget__c", page_of_new)) == 20
+    assert len(list(rows)) == 49
+
+
+def test_any_number_of_scans_may_be_open(store):
+    pull(store, *(widget(number) for number in range(20)))
+
+    scans = [store.scan("Widget__c") for _ in range(20)]
+
+    assert {len([next(each), *each]) for each in reversed(scans)} == {20}
+
+
+def test_a_count_of_one_scan_is_not_given_for_another(store):
+    pull(store, *(widget(number) for number in range(5)))
+    store.count("Widget__c")
+    rows = store.scan("Widget__c")
+    next(rows)
+    between = store.count("Widget__c")
+    pull(store, widget(7))
+    now = store.count("Widget__c")
+    list(rows)
+
+    assert (between, now, store.count("Widget__c")) == (5, 6, 6)
+
+
 def test_what_is_read_in_a_snapshot_is_of_one_moment(store):
     pull(store, *(widget(number) for number in range(5)))
     more = threading.Thread(target=pull, args=(store, *(widget(number) for number in range(9))))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -63,6 +64,16 @@ def test_without_credentials_it_does_not_begin(cli):
 
     assert done.code == 4
     assert "NOT_CONNECTED" in done.err
+
+
+def test_a_service_that_cannot_begin_says_why_in_its_log_and_in_one_line(cli):
+    lines, document = (cli("daemon", "--log-format", form) for form in ("lines", "json"))
+
+    (line,) = lines.err.splitlines()
+    told = json.loads(document.err)
+    assert (lines.code, document.code, lines.out, document.out) == (4, 4, "", "")
+    assert re.fullmatch(r"\S+Z ERROR salesforce_sync.cli: NOT_CONNECTED: .+ run 'salesforce-sync connect'\.", line)
+    assert (told["level"], told["message"]) == ("ERROR", line.partition("cli: ")[2])
 
 
 def test_a_second_ctrl_c_cuts_a_sync_at_once_and_the_next_one_ends_it(user, simorg):

@@ -61,6 +61,18 @@ def conflict(replica, simorg, jane):
     return str(item["item"])
 
 
+@pytest.mark.parametrize("command", ["sync", "push"])
+def test_an_edit_that_meets_another_one_makes_the_command_partial_that_meets_it(replica, simorg, jane, command):
+    meanwhile(simorg, jane, Phone="555-9999")
+    replica("edit", "Contact", jane, "Phone=555-1111")
+
+    first, second = replica(command), replica(command)
+
+    assert (first.code, second.code) == (3, 0)
+    assert "partial: " in first.out and "What needs a decision waits in the inbox" in first.err
+    assert replica("sync", "--json").json["inbox"] == 1
+
+
 # ── edits ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -332,3 +332,17 @@ def test_a_record_whose_id_the_org_gave_in_15_characters_is_found_by_these(store
     contacts.delete(short)
     assert contacts.get(short) is None
     assert contacts.undelete(short).phone == "555"
+
+
+def test_what_a_loop_over_records_makes_is_found_within_the_loop(store, contacts):
+    mails = ["a@example.com", "b@example.com", "a@example.com", "B@example.com"]
+    for number, mail in enumerate(mails):
+        contacts.create(last_name=f"Lead {number}", email=f"{mail}.lead")
+    leads = contacts.search(email__endswith=".lead")
+
+    for lead in leads:
+        mail = lead.email.removesuffix(".lead")
+        if not contacts.search(email=mail):
+            contacts.create(last_name="Made", email=mail)
+
+    assert sorted(each.email for each in contacts.search(last_name="Made")) == ["a@example.com", "b@example.com"]

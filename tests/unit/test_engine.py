@@ -359,17 +359,21 @@ def test_a_claim_is_given_back_after_a_failure(rig):
     assert rig.run("Account").state is RunState.COMPLETE
 
 
-def test_a_store_that_cannot_even_note_the_failure_does_not_hide_it(rig):
+def test_a_store_that_cannot_even_note_the_failure_does_not_hide_it(rig, caplog):
     fill(rig.org, 3)
 
-    def full(record):
+    def full(*_):
         raise DiskFull("The disk is full.")
 
-    rig.store.record_run = full
+    rig.store.record_run = rig.store.note_usage = rig.store.tell = full
     run = rig.run("Account")
 
     assert run.state is RunState.FAILED
     assert run.objects[0].problem.code == "DISK_FULL"
+    assert rig.signals[-1] == SyncFailed("DISK_FULL", ("Account",))
+    # The log may be on the same disk: a line each, and no traceback.
+    assert {each.exc_info for each in caplog.records} == {None}
+    assert all("The disk is full." in each.getMessage() for each in caplog.records)
 
 
 def test_the_next_run_makes_a_failed_one_good(rig):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync import errors
 from salesforce_sync.exits import Exit, exit_of_error, exit_of_push, exit_of_run
@@ -66,6 +67,12 @@ def run(*codes: str | None) -> Run:
 )
 def test_a_run_ends_with_its_state_or_its_first_cause(codes, code):
     assert exit_of_run(run(*codes)) is code
+
+
+def test_a_run_that_met_a_conflict_ends_as_a_push_that_did():
+    met = replace(run(None, None), undecided={"Contact": 1})
+
+    assert (met.state, exit_of_run(met)) == (RunState.PARTIAL, exit_of_push(push("conflicted")))
 
 
 def push(*outcomes: str, problem: Problem | None = None) -> Push:

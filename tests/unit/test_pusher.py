@@ -12,9 +12,9 @@ from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.ports import Order
-from salesforce_sync.signals import Bus
+from salesforce_sync.signals import Bus, SyncFailed
 from salesforce_sync.sync.engine import SyncEngine
-from salesforce_sync.sync.pusher import Pusher
+from salesforce_sync.sync.pusher import InboxNews, Pusher
 from salesforce_sync.sync.stopping import StoppableOrg
 from salesforce_sync.testing import FrozenClock, MemoryOrg, capture_signals, make_field, make_schema
 from tests.unit.orgs import replica
@@ -54,6 +54,12 @@ class Rig:
     def sync(self):
         self.org.tick()
         return self.engine.run(["Account", "Contact"])
+
+    def bring(self, kind):
+        """Pull, in a run of this kind."""
+        self.org.tick()
+        run = {"sync": self.engine.run, "pull": self.engine.pull, "verify": self.engine.verify}[kind]
+        return run(["Account", "Contact"])
 
     def push(self):
         self.org.tick()
@@ -333,6 +339,29 @@ def test_a_run_with_rejected_rows_is_partial(rig):
 
     assert run.state is RunState.PARTIAL
     assert [each.name for each in rig.signals][-1] == "sync_failed"
+
+
+@pytest.mark.parametrize("kind", ["sync", "pull", "verify"])
+def test_a_run_whose_pull_meets_a_conflict_is_partial_as_a_push_would_be(rig, kind):
+    rig.edit(rig.acme, Phone="2")
+    rig.org.put("Account", rig.acme, Phone="3")
+
+    run = rig.bring(kind)
+
+    assert (run.state, run.undecided) == (RunState.PARTIAL, {"Account": 1})
+    assert [each.state for each in run.objects] == [RunState.COMPLETE, RunState.COMPLETE]
+    assert rig.signals[-1] == SyncFailed("conflicted", ("Account",))
+    assert "conflict" in [each.name for each in rig.signals]
+    assert rig.bring(kind).state is RunState.COMPLETE  # it waits, and nobody is told of it twice
+
+
+def test_what_a_push_beside_a_run_has_refused_is_no_part_of_the_run(rig):
+    news = InboxNews(rig.store, rig.bus)
+    rig.org.reject(rig.acme, "SOME_RULE")
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+
+    assert (rig.kinds(), news.tell()) == ([(rig.acme, Kind.REJECTED)], {})
 
 
 def test_the_day_s_calls_end_a_push_and_nothing_is_lost(rig):

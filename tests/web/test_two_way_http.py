@@ -165,13 +165,15 @@ def test_a_conflict_is_shown_from_three_sides_and_decided(site, synced):
     contact = first(synced)
     synced.patch(f"{CONTACTS}/{contact['Id']}", json={"Phone": "555-1111"})
     site.org.change(contact["Id"], Phone="555-2222")
-    synced.post("/api/sync/Contact")
+    answers = [synced.post("/api/sync/Contact").json()["success"] for _ in range(2)]
 
+    states = [each["state"] for each in synced.get("/api/sync").json()["sessions"]][:2]
     item = synced.get("/api/inbox").json()["items"][0]
     decided = synced.post(f"/api/inbox/{item['number']}", json={"action": "take", "side": "local"}).json()
     synced.post("/api/push")
 
     assert item["conflicts"] == [{"field": "Phone", "base": contact["Phone"], "local": "555-1111", "org": "555-2222"}]
+    assert (answers, states) == ([True, True], ["complete", "partial"])  # the newest session first
     assert "take" in item["actions"]
     assert decided["pending"]["fields"]["Phone"]["here"] == "555-1111"
     assert site.org.row(contact["Id"])["Phone"] == "555-1111"

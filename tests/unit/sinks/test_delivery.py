@@ -11,7 +11,7 @@ from salesforce_sync.errors import SinkDown, SinkRefused, Taken
 from salesforce_sync.models.sinks import Keep
 from salesforce_sync.signals import Progress, PushComplete, SyncComplete
 from salesforce_sync.sinks.backoff import LONGEST, pause
-from salesforce_sync.sinks.delivery import Delivery, Post
+from salesforce_sync.sinks.delivery import JOIN, Delivery, Post
 from salesforce_sync.sinks.sink import Wanted
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -25,11 +25,12 @@ class Shelf:
 
     def __init__(self, *trouble, blocks=False):
         self.taken, self.trouble, self.closed = [], list(trouble), False
-        self.gate = threading.Event()
+        self.gate, self.asked = threading.Event(), threading.Event()
         if not blocks:
             self.gate.set()
 
     def take(self, signals):
+        self.asked.set()
         self.gate.wait(10)
         if self.trouble:
             raise self.trouble.pop(0)
@@ -252,3 +253,29 @@ def test_a_clock_that_was_years_behind_for_a_moment_takes_no_signal_away(tmp_pat
 )
 def test_pauses_grow_within_bounds(failures, retry_after, least, most):
     assert [pause(failures, retry_after, share) for share in (0.0, 1.0)] == [least, most]
+
+
+def test_a_sink_that_rests_is_tried_at_once_when_somebody_says_so(store):
+    store.log.join(["rests", "other"])
+    for name in ("rests", "other"):
+        store.log.failed(name, "It is gone.", store._clock.now() + timedelta(hours=1))
+
+    store.log.again("rests")
+
+    assert store.log.sink("rests").retry_at is None
+    assert store.log.sink("other").retry_at is not None
+
+
+def test_many_sinks_that_hang_keep_the_end_as_long_as_one(store, deliver):
+    hanging = {f"hangs{number}": Shelf(blocks=True) for number in range(5)}
+    delivery = deliver(**hanging)
+    store.tell(pushes(1))
+    delivery.wake()
+    wait_until(lambda: all(shelf.asked.is_set() for shelf in hanging.values()))
+    began = time.monotonic()
+
+    delivery.finish(0)
+
+    assert time.monotonic() - began < 2 * JOIN
+    for shelf in hanging.values():
+        shelf.gate.set()

@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout, StoreTrouble
+from salesforce_sync.storage.connections import PAGE_BYTES
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock, make_schema
 from tests.contract.stores import WIDGET, id_of, pull, widget
@@ -276,3 +277,19 @@ def test_closing_leaves_one_file_with_everything_in_it(store, path):
 
     assert not path.with_name(f"{path.name}-wal").exists()
     assert apsw.Connection(str(path)).execute("SELECT count(*) FROM Widget__c").get == 1
+
+
+def test_a_file_that_breaks_in_the_middle_of_a_scan_is_told_as_any_other(store, path):
+    pull(store, *(widget(number, "x" * 200) for number in range(2000)))
+    store.close()
+    last_page = path.read_bytes().rindex(b"x" * 200) // PAGE_BYTES
+    with path.open("r+b") as file:
+        file.seek(last_page * PAGE_BYTES)
+        file.write(b"\xff" * 16)
+    again = SqliteStore(path, FrozenClock())
+
+    rows = again.scan("Widget__c")
+    next(rows)
+    with pytest.raises(StoreTrouble, match="not a sound SQLite database"):
+        list(rows)
+    again.close()
