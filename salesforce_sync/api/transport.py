@@ -18,7 +18,7 @@ from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.budget import at, look_again
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.org_text import said
-from salesforce_sync.api.responses import Refusal, error_for, read_refusal
+from salesforce_sync.api.responses import Refusal, error_for, read_refusal, redirected
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after, undone
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
 from salesforce_sync.errors import LimitExceeded, LocatorExpired, NeedsPerson, SyncError, Unreachable
@@ -201,6 +201,7 @@ class Transport:
             return take(incoming, session, started)
         with closing(incoming):
             refusal = read_refusal(incoming.status, incoming.read(), [session.access_token])
+            refusal = redirected(refusal, incoming.header("location"))
             raise _Refused(refusal, read_retry_after(incoming.header("retry-after"), self._clock.now()))
 
     def _counted(self, outgoing: Outgoing, priority: Priority) -> Incoming:

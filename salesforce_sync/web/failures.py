@@ -128,6 +128,7 @@ _BY_CODE: Final = {
     "PRODUCTION_UNCONFIRMED": 409,
     "INVALID_FIELD": 409,
     "UNREACHABLE": 502,
+    "UNKNOWN_EXCEPTION": 502,
     "INCOMPLETE_RESULT": 502,
     "JOB_FAILED": 502,
     "INVALID_QUERY_LOCATOR": 502,
@@ -150,6 +151,8 @@ def status_of(error: SyncError) -> int:
         return known
     if isinstance(error, Transient):
         return 503
+    if error.code.startswith("HTTP_"):  # in no words of Salesforce's: a redirect, or a page of what stands before it
+        return 502
     return 422 if isinstance(error, ObjectTrouble | WorkbookRefused) else 500
 
 
