@@ -99,8 +99,8 @@ def error_for(refusal: Refusal, doing: str) -> SyncError:
     if 300 <= refusal.status < 400:
         return errors.NeedsPerson(what, code=refusal.code, hint=_MOVED)
     if refusal.foreign:
-        return errors.ForeignAnswer(what, code=refusal.code, hint=_NOT_SALESFORCE)
-    return errors.RequestRefused(what, code=refusal.code, hint="" if refusal.message else _NOT_SALESFORCE)
+        return errors.ForeignAnswer(what, code=refusal.code, hint=NOT_SALESFORCE)
+    return errors.RequestRefused(what, code=refusal.code, hint="" if refusal.message else NOT_SALESFORCE)
 
 
 def redirected(refusal: Refusal, location: str | None) -> Refusal:
@@ -112,7 +112,7 @@ def redirected(refusal: Refusal, location: str | None) -> Refusal:
 
 
 _MOVED = "Redirects are not followed. Check that salesforce.instance_url is the org's own My Domain address."
-_NOT_SALESFORCE = "Check that salesforce.instance_url is the org's address and that no proxy stands in between."
+NOT_SALESFORCE = "Check that salesforce.instance_url is the org's address and that no proxy stands in between."
 
 _Maker = Callable[[Refusal, str], SyncError]
 
@@ -140,7 +140,7 @@ def _malformed(refusal: Refusal, what: str) -> SyncError:
 
 def _missing(refusal: Refusal, what: str) -> SyncError:
     if refusal.foreign:
-        return errors.ForeignAnswer(what, code=refusal.code, hint=_NOT_SALESFORCE)
+        return errors.ForeignAnswer(what, code=refusal.code, hint=NOT_SALESFORCE)
     return _no_object(refusal, what)
 
 

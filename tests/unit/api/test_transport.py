@@ -273,3 +273,13 @@ def test_the_orgs_time_is_that_of_the_question() -> None:
 @pytest.mark.parametrize("header", [None, "", "yesterday", "Thu, 15 Jan 2026 10:00:30 -0000"])
 def test_without_a_clear_date_there_is_no_org_time(header: str | None) -> None:
     assert org_time(header, 0.0) is None
+
+
+def test_a_web_page_is_no_answer_even_where_it_says_ok(rig: Build) -> None:
+    page = Reply(b"<html><body>Please log in</body></html>", headers={"Content-Type": "text/html; charset=utf-8"})
+    both = rig(Org(lambda asked: page))
+
+    with pytest.raises(Unreachable, match="list things, a web page answered") as caught:
+        both.transport.send(LIST)
+
+    assert "salesforce.instance_url" in caught.value.hint
