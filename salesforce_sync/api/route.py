@@ -62,7 +62,7 @@ def surely_bulk(rows: int) -> bool:
 
 def first_wait(rows: int | None) -> float:
     """Seconds before the first look at a job of so many rows (None: not known): long enough that one look may do."""
-    return min(10.0, 0.5 + (100_000 if rows is None else rows) / 100_000)
+    return min(20.0, 0.5 + (30_000 if rows is None else rows) / 30_000)
 
 
 def next_wait(wait: float) -> float:
