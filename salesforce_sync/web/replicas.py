@@ -40,6 +40,7 @@ class OrgNames:
         self._sync = sync
         self._lock = threading.Lock()
         self._listed: tuple[ObjectSummary, ...] = ()
+        self._by_name: dict[str, ObjectSummary] = {}
         self._asked_at = 0.0
 
     def listed(self, older_than: float = LIST_SECONDS) -> tuple[ObjectSummary, ...]:
@@ -47,8 +48,17 @@ class OrgNames:
         with self._lock:
             if not self._asked_at or time.monotonic() - self._asked_at > older_than:
                 self._listed = self._sync.available()
+                self._by_name = {each.name.casefold(): each for each in self._listed}
                 self._asked_at = time.monotonic()
             return self._listed
+
+    def summary(self, name: str) -> ObjectSummary | None:
+        """What the list says of this object, if it was asked for and has it. No API call."""
+        return self._by_name.get(name.casefold())
+
+    def may_have(self, name: str) -> bool:
+        """Whether the org has this object, as far as the list is known. No API call."""
+        return not self._by_name or name.casefold() in self._by_name
 
     def refused(self, names: Sequence[str]) -> Mapping[str, SyncError]:
         """Which of these are no objects of the org. What the replica has is one, and where nobody can say, none is."""

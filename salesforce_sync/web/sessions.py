@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 KEPT: Final = 100
 """Sessions that have ended and can still be asked for."""
 
+MOST_FAILED: Final = 1_000
+"""Names whose last failure is remembered."""
+
 
 Check = Callable[[Sequence[str]], Mapping[str, SyncError]]
 After = Callable[["Session", "SessionState"], None]
@@ -204,6 +207,7 @@ class Sessions:
         self._lock = threading.RLock()
         self._running: dict[str, tuple[Task, _Work]] = {}
         self._sessions: dict[str, Session] = {}
+        self._failed: dict[str, Problem] = {}
         # Not `on`, whose listeners may hear of an object after its run has ended, and another has begun.
         sync.watch(ObjectStarted.name, self._started)
         sync.watch(Progress.name, self._moved)
@@ -355,6 +359,7 @@ class Sessions:
     # ── what the engine tells ────────────────────────────────────────────────────────────────────────────────────
 
     def _started(self, signal: ObjectStarted) -> None:
+        self._failed.pop(signal.object.casefold(), None)
         task = self._task(signal.object)
         if task is not None:
             task.began = time.monotonic()
@@ -393,7 +398,15 @@ class Sessions:
         if met.code == BudgetSpent.code and usage.used is not None and usage.used >= (usage.limit or 0):
             # It was we who did not ask; but whoever waits has to know that the org would not have answered either.
             met = replace(met, code=LimitExceeded.code)
+        if met.code != Stopped.code:
+            self._failed[task.progress.object_name.casefold()] = met
+        for old in list(self._failed)[:-MOST_FAILED]:
+            self._failed.pop(old, None)
         task.move(replace(task.progress, status=Status.ERROR, problem=met, waits_for=""))
+
+    def failure(self, name: str) -> Problem | None:
+        """What the last sync of this object here has met, if it failed: one that never reached the org left no run."""
+        return self._failed.get(name.casefold())
 
     def _task(self, name: str) -> Task | None:
         found = self._running.get(name.casefold())
