@@ -29,6 +29,8 @@ class AccessDatabase:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # SQLite gives the files beside it the same mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            for end in ("", "-wal", "-shm"):
+                _close_to_others(self.path.with_name(self.path.name + end))
             self._db = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
             self._prepare()
 
@@ -93,3 +95,13 @@ class AccessDatabase:
         except (apsw.Error, OSError) as error:
             hint = "Check the file, its folder and their rights; `salesforce-sync doctor` tells more."
             raise StoreTrouble(f"{self.path} cannot be used: {error}.", hint=hint) from error
+
+
+def _close_to_others(path: Path) -> None:
+    """A file of ours that others could read (after a restore, say) is closed again."""
+    try:
+        found = path.stat()
+        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+            path.chmod(0o600)
+    except FileNotFoundError:
+        pass

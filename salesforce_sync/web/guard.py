@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from salesforce_sync.web.answers import failed
 from salesforce_sync.web.failures import Forbidden, Mistake, Refused, TooLarge, TooLong, TooSlow, WrongHost
+from salesforce_sync.web.forwarded import Before
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +57,17 @@ _HEADERS: Final = (
 
 
 class Bounds(Struct, frozen=True):
-    """Which names this server answers to, and how much it takes at once. `tls`: browsers are told to stay with it."""
+    """Which names this server answers to, and how much it takes at once. `tls`: browsers are told to stay with it.
+
+    `before`: whose word counts on how a request came.
+    """
 
     hosts: frozenset[str] = LOOPBACK
     most_bytes: int = MOST_BYTES
     most_uploaded: int = MOST_UPLOADED
     body_seconds: float = BODY_SECONDS
     tls: bool = False
+    before: Before = Before()
 
 
 class Guard:
@@ -76,9 +81,11 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, scope, self._bounds.tls)
+        headers = _first_values(scope)
+        scope = self._bounds.before.seen(scope, headers)
+        answer = _Answer(send, scope, self._bounds.tls or scope["scheme"] == "https")
         try:
-            self._check(scope)
+            self._check(scope, headers)
             body = _Body(receive, self._limit(scope), self._bounds.body_seconds)
             await self._app(scope, body.receive, answer.send)
         except Refused as refused:
@@ -93,8 +100,9 @@ class Guard:
         uploads = scope["path"].startswith("/api/workbook")
         return self._bounds.most_uploaded if uploads else self._bounds.most_bytes
 
-    def _check(self, scope: Message) -> None:
-        headers = _first_values(scope)
+    def _check(self, scope: Message, headers: dict[str, str]) -> None:
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise Refused("There are two Host headers.")
         host = headers.get("host", "")
         if _name_of(host) not in self._bounds.hosts:
             raise WrongHost(
@@ -111,10 +119,7 @@ class Guard:
 def _first_values(scope: Message) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        key = name.decode("latin-1")
-        if key == "host" and key in found:
-            raise Refused("There are two Host headers.")
-        found.setdefault(key, value.decode("latin-1"))
+        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
     return found
 
 
