@@ -87,6 +87,13 @@ class Throttled(Refused):
     code = "THROTTLED"
 
 
+class ServerBusy(Refused):
+    """As many requests as this server takes are under way."""
+
+    status = 503
+    code = "SERVER_BUSY"
+
+
 class WrongHost(Refused):
     """The request was sent to a name that is not this server's."""
 

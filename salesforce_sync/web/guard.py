@@ -16,7 +16,7 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
 from salesforce_sync.web.answers import failed
-from salesforce_sync.web.failures import Forbidden, Mistake, Refused, TooLarge, TooLong, TooSlow, WrongHost
+from salesforce_sync.web.failures import Forbidden, Mistake, Refused, ServerBusy, TooLarge, TooLong, TooSlow, WrongHost
 from salesforce_sync.web.forwarded import Before
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,11 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MOST_BYTES: Final = 1_000_000
 MOST_UPLOADED: Final = 100_000_000
 BODY_SECONDS: Final = 20.0
-"""How long the next part of a body may be on its way."""
+"""How long the next part of a body may be on its way, and the whole, but for a second for each 10,000 bytes."""
+SLOWEST: Final = 10_000
+"""Bytes a second."""
+MOST_REQUESTS: Final = 500
+"""Requests, streams among them, at the same time."""
 LONGEST_URL: Final = 8_000
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = frozenset(
@@ -66,6 +70,7 @@ class Bounds(Struct, frozen=True):
     most_bytes: int = MOST_BYTES
     most_uploaded: int = MOST_UPLOADED
     body_seconds: float = BODY_SECONDS
+    most_requests: int = MOST_REQUESTS
     tls: bool = False
     before: Before = Before()
 
@@ -76,6 +81,7 @@ class Guard:
     def __init__(self, app: Asgi, bounds: Bounds) -> None:
         self._app = app
         self._bounds = bounds
+        self._under_way = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,6 +90,7 @@ class Guard:
         headers = _first_values(scope)
         scope = self._bounds.before.seen(scope, headers)
         answer = _Answer(send, scope, self._bounds.tls or scope["scheme"] == "https")
+        self._under_way += 1
         try:
             self._check(scope, headers)
             body = _Body(receive, self._limit(scope), self._bounds.body_seconds)
@@ -95,12 +102,16 @@ class Guard:
         except Exception:  # the outermost door of a request: the caller gets a sentence, the log the rest
             log.exception("%s %s failed", scope["method"], scope["path"])
             await answer.refuse(Mistake(), scope, receive)
+        finally:
+            self._under_way -= 1
 
     def _limit(self, scope: Message) -> int:
         uploads = scope["path"].startswith("/api/workbook")
         return self._bounds.most_uploaded if uploads else self._bounds.most_bytes
 
     def _check(self, scope: Message, headers: dict[str, str]) -> None:
+        if self._under_way > self._bounds.most_requests:
+            raise ServerBusy("Too many requests are under way.", hint="Try again in 5 s.", wait=5)
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             raise Refused("There are two Host headers.")
         host = headers.get("host", "")
@@ -164,12 +175,17 @@ class _Body:
         self._seconds = seconds
         self._taken = 0
         self._whole = False
+        self._began: float | None = None
 
     async def receive(self) -> Message:
         if self._whole:
             return await self._receive()
+        now = asyncio.get_running_loop().time()
+        self._began = self._began or now
+        # The part and the whole: a byte now and then would hold one of few places for days.
+        left = self._began + self._seconds + self._taken / SLOWEST - now
         try:
-            message = await asyncio.wait_for(self._receive(), self._seconds)
+            message = await asyncio.wait_for(self._receive(), min(self._seconds, left))
         except TimeoutError:
             raise TooSlow("The body did not come in time.") from None
         self._taken += len(message.get("body", b""))

@@ -111,7 +111,6 @@ class Running:
             proxy_headers=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            limit_concurrency=500,
             ssl_certfile=self.place.certificate,
             ssl_keyfile=self.place.key,
         )

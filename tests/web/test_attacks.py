@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx2
 import pytest
@@ -494,6 +494,50 @@ def test_a_body_that_does_not_come_is_not_waited_for(hasty):
 
     assert b" 408 " in answer.splitlines()[0]
     assert time.monotonic() - began < 5
+
+
+def test_a_body_that_comes_byte_by_byte_is_not_waited_for(hasty):
+    with connected(hasty) as connection:
+        connection.sendall(b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+        began = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - began < 5:
+                connection.sendall(b" ")
+                connection.settimeout(0.1)
+                with suppress(TimeoutError):
+                    answer = connection.recv(4096)
+                    break
+
+    assert b" 408 " in answer.splitlines()[0]
+
+
+def test_a_server_with_too_much_under_way_says_when_to_come_back(tmp_path, simorg):
+    for site in start(settle(tmp_path, simorg.url), simorg, replace(SMALL, bounds=Bounds(most_requests=1))):
+        client = site.client()
+        with client.stream("GET", "/api/signals/stream") as stream:
+            open_one = stream.iter_raw()
+            next(open_one)
+            answer = client.get("/api/me")
+
+        assert error_of(answer) == (503, "SERVER_BUSY")
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_connections_that_send_nothing_keep_nobody_out(site, monkeypatch):
+    monkeypatch.setattr(Incoming, "most_connections", 20)
+    with ExitStack() as stack:
+        client = site.client()
+        with client.stream("GET", "/api/signals/stream") as stream:
+            open_one = stream.iter_raw()
+            next(open_one)
+            idle = [stack.enter_context(connected(site)) for _ in range(40)]
+            idle[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+            assert idle[-1].recv(4096).startswith(b"HTTP/1.1 200")
+            assert site.bare().get("/healthz").status_code == 200
+            with suppress(ConnectionError):
+                assert idle[0].recv(4096) == b""
+            assert stream.is_closed is False
 
 
 def connected(site):
