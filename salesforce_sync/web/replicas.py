@@ -24,6 +24,9 @@ LIST_SECONDS: Final = 600.0
 
 UNKNOWN_SECONDS: Final = 60.0
 
+LEAVING_SECONDS: Final = 60.0
+"""How long requests of a connection that was forgotten may still use its files."""
+
 
 def object_name(name: str) -> str:
     """The name, if it has the form of an object's API name."""
@@ -101,6 +104,17 @@ class Replica:
             known = self._forms[key] = schema, RowForm(schema, names, read)
         return known[1]
 
+    def stop(self) -> None:
+        """End every run at its next whole page, every session, and every stream."""
+        self.sync.stop()
+        self.sessions.stop()
+        self.heard.stop()
+
+    def close(self) -> None:
+        """Close every file."""
+        self.uploads.close()
+        self.sync.close()
+
 
 class Replicas:
     """Opens replicas when they are first asked for, and keeps them open."""
@@ -110,6 +124,7 @@ class Replicas:
         self._runs = runs
         self._lock = threading.Lock()
         self._open: dict[str, Replica] = {}
+        self._leaving: list[Replica] = []
 
     def get(self, id_or_name: str, user: User) -> Replica:
         """The replica of this connection, if the user may see it; `ConnectionNotFound` otherwise."""
@@ -122,13 +137,28 @@ class Replicas:
             return replica
 
     def forget(self, connection_id: str) -> None:
-        """Close a replica whose connection is gone, when nothing goes on there any more."""
+        """Stop a replica whose connection is gone, and close it in a minute, when nothing goes on there any more."""
         with self._lock:
             replica = self._open.pop(connection_id, None)
+            self._leaving += [] if replica is None else [replica]
         if replica is not None:
-            replica.sync.stop()
-            replica.sessions.stop()
-            replica.heard.stop()
+            replica.stop()
+            self._close_later(replica)
+
+    def _close_later(self, replica: Replica) -> None:
+        timer = threading.Timer(LEAVING_SECONDS, self._close_left, (replica,))
+        timer.daemon = True
+        timer.start()
+
+    def _close_left(self, replica: Replica) -> None:
+        if replica.sessions.busy:
+            self._close_later(replica)
+            return
+        with self._lock:
+            if replica not in self._leaving:  # the server has ended meanwhile
+                return
+            self._leaving.remove(replica)
+        replica.close()
 
     def opened(self) -> tuple[Replica, ...]:
         """Those that are open."""
@@ -138,14 +168,12 @@ class Replicas:
     def stop(self) -> None:
         """End every run at its next whole page, and every session."""
         for replica in self.opened():
-            replica.sync.stop()
-            replica.sessions.stop()
-            replica.heard.stop()
+            replica.stop()
 
     def close(self) -> None:
         """Close them all."""
         with self._lock:
-            for replica in self._open.values():
-                replica.uploads.close()
-                replica.sync.close()
+            for replica in (*self._open.values(), *self._leaving):
+                replica.close()
             self._open.clear()
+            self._leaving.clear()

@@ -266,6 +266,11 @@ class Sessions:
             session.end(SessionState.CANCELLED)
             session.after(session, SessionState.CANCELLED)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a run goes on, or waits for a thread."""
+        return bool(self._running)
+
     def stop(self) -> None:
         """End every run at its next whole page, and every session."""
         for session in self.all():

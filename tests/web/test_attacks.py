@@ -1,6 +1,7 @@
 """What somebody might try against the server, and what he gets: a table of attacks."""
 
 import json
+import re
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -132,6 +133,21 @@ def test_a_role_may_do_what_it_may_and_no_more(site, role, method, path, status)
 
     assert site.client(f"some {role}".replace(" ", "-"), role).request(method, path).status_code == status
     assert site.org.usage.used == spent
+
+
+def test_a_viewer_changes_nothing_by_any_route(site):
+    viewer = site.client("vera", Role.VIEWER)
+    described = site.bare().get("/openapi.json").json()["paths"]
+    changing = [(method, path) for path, methods in described.items() for method in methods if method != "get"]
+
+    answers = {
+        (method, path): viewer.request(method, re.sub(r"\{\w+\}", "Contact", path), json={}).status_code
+        for method, path in changing
+        if path not in ("/api/login", "/api/logout")
+    }
+
+    assert len(answers) > 15
+    assert {each: status for each, status in answers.items() if status != 403} == {}
 
 
 def test_a_revoked_user_is_out_at_once(site):
