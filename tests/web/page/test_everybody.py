@@ -19,6 +19,7 @@ SCREENS = (
         "connections",
         "records/Contact/{contact}",
         "/login",
+        "/docs",
         "records/Contact/nobody",
     ),
 )
