@@ -90,6 +90,8 @@ class Guard:
         headers = _first_values(scope)
         scope = self._bounds.before.seen(scope, headers)
         answer = _Answer(send, scope, self._bounds.tls or scope["scheme"] == "https")
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
         self._under_way += 1
         try:
             self._check(scope, headers)
@@ -201,6 +203,7 @@ class _Answer:
     def __init__(self, send: Send, scope: Message, tls: bool) -> None:
         self._send = send
         self._begun = self._ended = False
+        self._only_head = scope["method"] == "HEAD"
         api = scope["path"].startswith(("/api", "/metrics"))
         self._more = [*_HEADERS, *([(b"cache-control", b"no-store")] if api else [])]
         if tls:
@@ -212,8 +215,18 @@ class _Answer:
             given = {name.lower() for name, _ in message["headers"]}
             more = [each for each in self._more if each[0] not in given]
             message = {**message, "headers": [*message["headers"], *more]}
+        if self._only_head:
+            await self._send_head(message)
+            return
         self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
+
+    async def _send_head(self, message: Message) -> None:
+        """Of an answer to HEAD there is no body; what would make one hears that nobody listens."""
+        if not self._ended and message["type"] == "http.response.start":
+            self._ended = True
+            await self._send(message)
+            await self._send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, refused: Refused, scope: Message, receive: Receive) -> None:
         """Say why not; an answer that has begun can only be broken off, and of a whole one nothing is left to say."""
@@ -221,4 +234,13 @@ class _Answer:
             return
         if self._begun:
             raise refused
-        await failed(refused)(scope, receive, self.send)
+        await failed(refused, _object_of(scope))(scope, receive, self.send)
+
+
+_OBJECT: Final = re.compile(r"/api/(?:objects/|sync/(?!sync_))([A-Za-z]\w{0,79})(?:/.*)?", re.ASCII)
+
+
+def _object_of(scope: Message) -> str | None:
+    """The object that the address names; a session's id is none."""
+    found = _OBJECT.fullmatch(scope["path"])
+    return None if found is None else found[1]

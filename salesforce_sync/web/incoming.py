@@ -34,7 +34,8 @@ class Incoming(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._in_head = True
-        self._turns = self._head_bytes = 0
+        self._refused = False
+        self._turns = self._head_bytes = self._header_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
 
@@ -56,16 +57,34 @@ class Incoming(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and turns == self._turns:
             self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-                self.transport.write(_REFUSAL)
-                self.transport.close()
+            if self._head_bytes > MOST_HEAD_BYTES:
+                self._refuse()
+
+    def on_message_begin(self) -> None:
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value) + 4  # with ": " and the end of the line
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        # One that came whole, in a single read.
+        if self._header_bytes > MOST_HEAD_BYTES:
+            self._refuse()
+        if self._refused:
+            return
         self._in_head, self._head_bytes, self._turns = False, 0, self._turns + 1
         self._head_is_there()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
+        if self._refused:
+            return
         self._in_head, self._turns = True, self._turns + 1
         super().on_message_complete()
 
@@ -81,6 +100,12 @@ class Incoming(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         under_way = self.cycle is not None and not self.cycle.response_complete
         return self._in_head and not under_way and not self.transport.is_closing()
+
+    def _refuse(self) -> None:
+        self._refused = True
+        if not self.transport.is_closing():
+            self.transport.write(_REFUSAL)
+            self.transport.close()
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(self.head_seconds, self.transport.close)

@@ -593,6 +593,14 @@ def test_a_head_without_end_is_not_read_to_its_end(site, piece):
     assert site.client().get("/healthz").status_code == 200
 
 
+@pytest.mark.parametrize("headers", [{"X-Big": "z" * 70_000}, {f"X-{n}": "z" * 1_000 for n in range(70)}])
+def test_a_head_that_is_too_large_is_refused_though_it_came_whole(site, headers):
+    refused = site.client().get("/api/me", headers=headers)
+    taken = site.client().get("/api/me", headers={"X-Large": "z" * 60_000})
+
+    assert (error_of(refused), taken.status_code) == ((431, "HEADERS_TOO_LARGE"), 200)
+
+
 def test_a_large_body_before_the_next_request_is_no_head(site):
     client = site.client()
 
@@ -613,6 +621,37 @@ def test_a_user_follows_a_hundred_streams_and_no_more(site, monkeypatch):
             assert theirs.status_code == 200
 
     assert error_of(third) == (429, "THROTTLED")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/objects", "/api/objects/Contact/records", "/api/signals/stream"])
+def test_whoever_asks_for_the_head_alone_gets_it(site, path):
+    client = site.client()
+
+    head = client.head(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert client.get("/api/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/sync/Contact", "GET, HEAD, POST"),
+        ("/api/sync", "GET, HEAD, POST"),
+        ("/api/push", "POST"),
+        ("/api/objects/Contact/records/003000000000001AAA", "DELETE, GET, HEAD, PATCH"),
+    ],
+)
+def test_what_cannot_be_done_at_an_address_is_refused_with_what_can(site, path, allowed):
+    answer = site.client().put(path)
+
+    assert (error_of(answer), answer.headers["Allow"]) == ((405, "METHOD_NOT_ALLOWED"), allowed)
+
+
+def test_what_is_refused_before_it_is_looked_at_names_its_object_too(site):
+    answer = site.bare().post("/api/sync/Contact?access_token=x")
+
+    assert (answer.json()["error"], answer.json()["objectApiName"]) == ("SECRET_IN_URL", "Contact")
 
 
 def test_an_address_that_is_too_long_is_refused(site):
