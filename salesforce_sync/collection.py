@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Any, Generic, TypeVar, overload
 
 from msgspec.structs import replace
 
@@ -22,7 +23,7 @@ R = TypeVar("R", bound=Record)
 class Records(Generic[R]):
     """The answer of `all` and `search`: read from the replica when it is iterated, never held as a whole.
 
-    Iterate it as often as you like; `len()`, `[index]`, `first()` and `list()` work as on a list.
+    Iterate it as often as you like; `len()`, `[index]`, `[:10]`, `first()` and `list()` work as on a list.
     """
 
     def __init__(self, collection: Collection[R], filters: tuple[Filter, ...]) -> None:
@@ -42,13 +43,33 @@ class Records(Generic[R]):
         """Some record of the answer; None if it is empty."""
         return next(iter(self), None)
 
-    def __getitem__(self, index: int) -> R:
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+
+    def __getitem__(self, index: int | slice) -> R | list[R]:
+        if isinstance(index, slice):
+            return self._slice(index)
         wanted = index if index >= 0 else len(self) + index
         if wanted >= 0:
             for position, record in enumerate(self):
                 if position == wanted:
                     return record
         raise IndexError(f"{self!r} has no record {index}")
+
+    def _slice(self, wanted: slice) -> list[R]:
+        """What `[start:stop:step]` picks; nothing behind it is read."""
+        ends = (wanted.start, wanted.stop, wanted.step)
+        if all(end is None or end >= 0 for end in ends):
+            return list(islice(self, *ends))
+        picked = range(*wanted.indices(len(self)))
+        if not picked:
+            return []
+        if picked.step < 0:
+            return list(islice(self, picked[-1], picked[0] + 1, -picked.step))[::-1]
+        return list(islice(self, picked.start, picked.stop, picked.step))
 
     def __repr__(self) -> str:
         conditions = ", ".join(f"{each.field}__{each.operator}={each.value!r}" for each in self._filters)
@@ -89,7 +110,7 @@ class Collection(Generic[R]):
 
         The local id of a record that was made here goes on naming it after the org has given it another.
         """
-        record_type, row = self._row(_full_id(self.store, record_id))
+        record_type, row = self._row(self.full_id(record_id))
         return None if row is None else record_type.of(row)
 
     def search(self, **conditions: Any) -> Records[R]:
@@ -186,7 +207,12 @@ class Collection(Generic[R]):
         return " ".join(str(each) for each in parts if each)
 
     def full_id(self, record_id: str) -> str:
-        """The id in its 18 characters; for a local one the org's, once the org has given one."""
+        """The id in its 18 characters; for a local one the org's, once the org has given one.
+
+        A record that is here with 15 is taken as its org has named it.
+        """
+        if len(record_id) == 15 and not is_local(record_id) and self.store.rows(self.object_name, [record_id]):
+            return record_id
         return _full_id(self.store, record_id)
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, object]:
@@ -217,7 +243,7 @@ class Collection(Generic[R]):
         record_id = record if isinstance(record, str) else record.original("Id") or record.stored("Id")
         if record_id is None:
             raise Misuse(f"This {self.object_name} has no id.", hint="Make it with create() first.")
-        return _full_id(self.store, record_id)
+        return self.full_id(record_id)
 
     def _changes(self, record: R, values: Mapping[str, Any]) -> dict[str, Stored]:
         """The record's edits, and these values, in the stored form."""

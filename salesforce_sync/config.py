@@ -26,6 +26,7 @@ from salesforce_sync.settings import (
     SyncSettings,
     WorkbookSettings,
     is_address,
+    org_address,
 )
 from salesforce_sync.sink_settings import BadSink, SinkSettings, sinks
 
@@ -301,7 +302,7 @@ _TRUE_OR_FALSE: Final = {**_YES_AND_NO, "true": True, "false": False, "1": True,
 
 
 def _tidied(setting: Setting, raw: _Given) -> object:
-    """Take off what people write in good faith: a last slash, an unquoted version, commas between names."""
+    """Take off what people write in good faith: a last slash, Lightning's address, an unquoted version, commas."""
     value = raw.value
     if isinstance(value, bool) and setting.key != "enabled":
         value = str(value).lower()  # YAML's `yes`, which would pass as the number 1
@@ -310,7 +311,7 @@ def _tidied(setting: Setting, raw: _Given) -> object:
     if isinstance(value, str) and setting.section == "credentials":
         _refuse_unfit(raw.where, value, setting.key in _ASCII)
     if setting.key in ("instance_url", "login_url", "events_url"):
-        url = str(value).rstrip("/")
+        url = org_address(str(value))
         if not is_address(url):
             raise _bad(setting, raw)
         return url

@@ -168,6 +168,13 @@ class RequestRefused(ObjectTrouble):
     """The org refused a request for a reason of its own, named by `code`."""
 
 
+class ForeignAnswer(RequestRefused):
+    """A refusal in no words of Salesforce's: a page of what stands before it, which knows of no object or record.
+
+    It may pass, so nothing is concluded from it: a record is not gone, a job not forgotten, a change not refused.
+    """
+
+
 class LossRefused(ObjectTrouble):
     """Taking this in would remove more of an object's rows than a person has allowed; nothing was removed."""
 

@@ -11,7 +11,7 @@ import click
 from salesforce_sync.config import LOGINS, Config
 from salesforce_sync.errors import ConfigError, NotConnected
 from salesforce_sync.models.connection import LoginMethod
-from salesforce_sync.settings import is_address
+from salesforce_sync.settings import is_address, org_address
 
 METHODS: Final = {
     "client-credentials": LoginMethod.CLIENT_CREDENTIALS,
@@ -101,7 +101,7 @@ def ask_for_address() -> str:
     if not _somebody_there():
         raise ConfigError("A new connection needs the org's address.", hint="Give --instance-url.")
     while True:
-        text: str = click.prompt("Address of the org (https://yourdomain.my.salesforce.com)", err=True).rstrip("/")
+        text = org_address(click.prompt("Address of the org (https://yourdomain.my.salesforce.com)", err=True))
         if is_address(text):
             return text
         click.echo("That is not an https address without a path.", err=True)

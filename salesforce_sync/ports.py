@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
-from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.duty import DaemonState, SyncRequest, Waiting
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Replaced
@@ -366,17 +366,22 @@ class Store(Protocol):
         One that is refused hinders no other. An update is held against what the org has changed since its base as a
         merge would have done (`resolve.judge_draft`); what has the value already needs no edit. A field that was
         edited here since the base, and a deletion of a record that is not as its base any more, are refused: nobody's
-        edit is replaced by an older one. A create whose name is known makes nothing.
+        edit is replaced by an older one. A create whose name is known makes nothing, unless its record is gone without
+        the org ever having had it.
         """
 
-    def drafted(self, names: Sequence[str]) -> dict[str, str]:
-        """The records that drafts of these names have made: name → id, the org's once it has given one."""
+    def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
+        """What drafts of these names have made or changed, and what they wrote; ids in it are the org's where it has
+        given one. A record that was made here, and is gone without the org ever having had it, is not told."""
+
+    def draft_names(self, prefix: str) -> Iterator[str]:
+        """The names that begin so of the drafts that were taken in."""
 
     def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
         """Every value that is known of each field of a record, each once: the one shown now, the org's, older ones.
 
-        Older ones, newest first, are what local edits and the history have replaced. Tombstones too; empty where there
-        is no such record.
+        Older ones, newest first, are what local edits and the history have replaced, and what was sent. Tombstones too;
+        empty where there is no such record.
         """
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────

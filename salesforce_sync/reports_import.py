@@ -51,8 +51,8 @@ def _row_document(change: RowChange) -> dict[str, Any]:
 
 
 def _cell_document(cell: CellChange) -> dict[str, Any]:
-    changed = {"now": cell.now} if cell.moved else {}
-    return {"field": cell.field, "old": cell.old, "new": cell.new, **changed}
+    more = ({"now": cell.now} if cell.moved else {}) | ({"formula": True} if cell.formula else {})
+    return {"field": cell.field, "old": cell.old, "new": cell.new, **more}
 
 
 def _changed(counts: Counts) -> int:
@@ -105,11 +105,13 @@ def _told(change: RowChange, values: Values) -> Iterator[str]:
 def _cell(object_name: str, cell: CellChange, values: Values) -> str:
     old, new, now = (_short(values.show(object_name, cell.field, each)) for each in (cell.old, cell.new, cell.now))
     moved = f"  [changed since the export: {now} now]" if cell.moved else ""
-    return f"{cell.field}: {old} → {new}{moved}"
+    formula = "  [a formula: its value counts]" if cell.formula else ""
+    return f"{cell.field}: {old} → {new}{formula}{moved}"
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    cut = text if len(text) <= 60 else f"{text[:59]}…"
+    return cut if text == text.strip() else f'"{cut}"'  # blanks at an end may be all that is different
 
 
 def _advice(preview: Preview) -> Iterator[str]:

@@ -97,6 +97,19 @@ def judge_draft(
     return contested, judge(contested, schema, policies)
 
 
+def to_write(contested: Contested, schema: ObjectSchema, verdict: Verdict) -> tuple[dict[str, Stored], tuple[str, ...]]:
+    """What a judged draft writes here, and the fields in which the org's value holds by the policy.
+
+    The org's own value is written too where a local edit stands before it: that ends the edit.
+    """
+    asked = {each.field: each.value for each in contested.edits}
+    org = contested.org or {}
+    back = [name for name in verdict.done if same(_kind(schema, name), asked[name], org.get(name))]
+    wanted = {each.field: each.value for each in verdict.keep} | {name: asked[name] for name in back}
+    wanted |= {each.field: each.local for each in verdict.conflicts}
+    return wanted, tuple(name for name in verdict.done if name not in back)
+
+
 def check_draft_deletion(draft: Draft, schema: ObjectSchema, here: Mapping[str, Stored]) -> None:
     """`Misuse` if the record is not as the author of its deletion saw it."""
     changed = [

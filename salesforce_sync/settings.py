@@ -30,6 +30,21 @@ def is_address(text: str) -> bool:
 _BARE: Final = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?/?", re.ASCII | re.IGNORECASE)
 
 
+def org_address(text: str) -> str:
+    """An org's address without a last slash; that of its API, where somebody has copied that of its pages.
+
+    A browser shows `acme.lightning.force.com`, or in Setup `acme.my.salesforce-setup.com`; the API of that org is at
+    `acme.my.salesforce.com`.
+    """
+    pages = _PAGES.fullmatch(text)
+    return f"{pages[1]}.my.salesforce.com" if pages else text.rstrip("/")
+
+
+_PAGES: Final = re.compile(
+    r"(https://[a-z0-9.-]+)\.(?:lightning\.force|my\.salesforce-setup)\.com(?:[/?#].*)?", re.ASCII | re.IGNORECASE
+)
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

@@ -22,7 +22,7 @@ from salesforce_sync.config import Config
 from salesforce_sync.errors import ConnectionNotFound, Misuse
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock
-from salesforce_sync.settings import Credentials, is_address
+from salesforce_sync.settings import Credentials, is_address, org_address
 
 DEFAULT: Final = "default"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
@@ -90,6 +90,7 @@ class Connections:
         It has no login yet: `SFSync(connections.config_of(it.id, owner)).connect(...)` gives it one.
         """
         check_name(name)
+        instance_url = org_address(instance_url)
         if not is_address(instance_url):
             hint = "Such as https://yourdomain.my.salesforce.com."
             raise Misuse("A connection needs the org's address: https, without a path.", hint=hint)
@@ -99,7 +100,7 @@ class Connections:
             taken = "SELECT 1 FROM connection WHERE name = ? AND owner_id IS ?"
             if db.execute(taken, (name, owner_id)).fetchone():
                 raise Misuse(f"There is a connection {name!r} already.", hint="Take another name.")
-            row = (made, name, owner_id, instance_url.rstrip("/"), format_datetime(self._clock.now()))
+            row = (made, name, owner_id, instance_url, format_datetime(self._clock.now()))
             db.execute("INSERT INTO connection VALUES (?, ?, ?, ?, ?)", row)
             for folder in (self._folder(made).parent, self._folder(made)):  # a mode holds for the last of a path only
                 folder.mkdir(mode=0o700, exist_ok=True)

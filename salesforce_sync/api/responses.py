@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -32,6 +32,11 @@ class Refusal:
     empty: bool = False
     body: bytes = field(default=b"", repr=False, compare=False)
     """The answer itself, as it came."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is in no words of Salesforce's: a page of a proxy or a load balancer."""
+        return self.code == f"HTTP_{self.status}"
 
 
 def read_refusal(status: int, body: bytes, secrets: Collection[str] = ()) -> Refusal:
@@ -92,12 +97,22 @@ def error_for(refusal: Refusal, doing: str) -> SyncError:
     if refusal.status >= 500:
         return _unavailable(refusal, what)
     if 300 <= refusal.status < 400:
-        return errors.RequestRefused(what, code=refusal.code, hint=_MOVED)
-    return errors.RequestRefused(what, code=refusal.code, hint="" if refusal.message else _NOT_SALESFORCE)
+        return errors.NeedsPerson(what, code=refusal.code, hint=_MOVED)
+    if refusal.foreign:
+        return errors.ForeignAnswer(what, code=refusal.code, hint=NOT_SALESFORCE)
+    return errors.RequestRefused(what, code=refusal.code, hint="" if refusal.message else NOT_SALESFORCE)
+
+
+def redirected(refusal: Refusal, location: str | None) -> Refusal:
+    """The refusal; of a redirect, with the host that it sends one on to. No more: a session may stand behind it."""
+    host = re.match(r"(https?://)(?:[^/?#]*@)?([\w.-]+(?::\d+)?)", location or "", re.IGNORECASE)
+    if not 300 <= refusal.status < 400 or host is None:
+        return refusal
+    return replace(refusal, message=f"it sends one on to {host[1]}{host[2]}")
 
 
 _MOVED = "Redirects are not followed. Check that salesforce.instance_url is the org's own My Domain address."
-_NOT_SALESFORCE = "Check that salesforce.instance_url is the org's address and that no proxy stands in between."
+NOT_SALESFORCE = "Check that salesforce.instance_url is the org's address and that no proxy stands in between."
 
 _Maker = Callable[[Refusal, str], SyncError]
 
@@ -121,6 +136,12 @@ def _api_off(refusal: Refusal, what: str) -> SyncError:
 
 def _malformed(refusal: Refusal, what: str) -> SyncError:
     return errors.MalformedQuery(what, hint="The org did not understand the query; its message says where.")
+
+
+def _missing(refusal: Refusal, what: str) -> SyncError:
+    if refusal.foreign:
+        return errors.ForeignAnswer(what, code=refusal.code, hint=NOT_SALESFORCE)
+    return _no_object(refusal, what)
 
 
 def _no_object(refusal: Refusal, what: str) -> SyncError:
@@ -190,7 +211,7 @@ _BY_CODE: dict[str, _Maker] = {
 
 _BY_STATUS: dict[int, _Maker] = {
     401: _session,
-    404: _no_object,
+    404: _missing,
     406: _unavailable,
     408: _unavailable,
     409: _conflict,

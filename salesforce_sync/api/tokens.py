@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from salesforce_sync.api.responses import Refusal, read_refusal
+from salesforce_sync.api.responses import Refusal, read_refusal, redirected
 from salesforce_sync.api.retry import Fate, fate, pause, read_retry_after
 from salesforce_sync.api.wire import NotSent, Outgoing, Wire, origin
 from salesforce_sync.errors import ConfigError, LoginRefused, Transient, Unreachable
@@ -141,6 +141,7 @@ def _send(host: str, form: dict[str, str], wire: Wire, clock: Clock, *, again_if
                 if incoming.ok:
                     return _grant(body, outgoing.url)
                 refusal = read_refusal(incoming.status, body, [form[key] for key in _SECRETS if key in form])
+                refusal = redirected(refusal, incoming.header("location"))
                 after = read_retry_after(incoming.header("retry-after"), clock.now())
             failure, again = _refused(refusal, outgoing.url), fate(refusal) is Fate.AGAIN
         except Unreachable as broken:
@@ -191,6 +192,8 @@ def hint_for(error: str, description: str) -> str:
     for text, hint in _HINTS_BY_TEXT:
         if text in folded:
             return hint
+    if error.startswith("HTTP_3"):
+        return "Set salesforce.instance_url (or SF_LOGIN_URL) to that address, if it is the org's own."
     return _HINTS_BY_ERROR.get(error, "Check the credentials and the app's OAuth settings in the org.")
 
 

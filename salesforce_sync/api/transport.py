@@ -18,7 +18,7 @@ from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.budget import at, look_again
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.org_text import said
-from salesforce_sync.api.responses import Refusal, error_for, read_refusal
+from salesforce_sync.api.responses import NOT_SALESFORCE, Refusal, error_for, read_refusal, redirected
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after, undone
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
 from salesforce_sync.errors import LimitExceeded, LocatorExpired, NeedsPerson, SyncError, Unreachable
@@ -197,10 +197,14 @@ class Transport:
         started = self._clock.monotonic()
         incoming = self._counted(outgoing, call.priority)
         self._note_time(incoming)
+        if incoming.ok and is_web_page(incoming):
+            incoming.close()
+            raise Unreachable(f"Asked to {call.doing}, a web page answered and not Salesforce.", hint=NOT_SALESFORCE)
         if incoming.ok:
             return take(incoming, session, started)
         with closing(incoming):
             refusal = read_refusal(incoming.status, incoming.read(), [session.access_token])
+            refusal = redirected(refusal, incoming.header("location"))
             raise _Refused(refusal, read_retry_after(incoming.header("retry-after"), self._clock.now()))
 
     def _counted(self, outgoing: Outgoing, priority: Priority) -> Incoming:
@@ -232,6 +236,11 @@ class Transport:
 def _verdict(call: Call, refusal: Refusal) -> Fate:
     decided = fate(refusal)
     return Fate.STOP if decided is Fate.AGAIN and not (call.repeatable or undone(refusal)) else decided
+
+
+def is_web_page(incoming: Incoming) -> bool:
+    """Whether a page for people came: of a login screen, a proxy or a portal. No resource of the API answers so."""
+    return (incoming.header("content-type") or "").lower().startswith("text/html")
 
 
 def org_time(date_header: str | None, waited: float) -> datetime | None:

@@ -11,11 +11,12 @@ from xml.sax.saxutils import escape
 
 from msgspec import Struct
 
+from salesforce_sync.api import write_outcomes
 from salesforce_sync.api.responses import Refusal
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.write_outcomes import Fit, RowError, outcome_of
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.outbox import Applied, Lost, Outcome
+from salesforce_sync.models.outbox import Applied, Lost, Outcome, Rejected
 from salesforce_sync.models.page import Priority
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order
@@ -31,6 +32,15 @@ _ENVELOPE = (
 )
 
 
+NO_SOAP_API = "NO_SOAP_API"
+"""Our code for an org in which nobody can undelete from without."""
+
+
+def _path(transport: Transport) -> str:
+    """Where the org's SOAP API is."""
+    return f"/services/Soap/u/{transport.root.rpartition('/v')[2]}"
+
+
 class Undelete(Struct, frozen=True):
     """One call for up to 200 records, and how its answer is read."""
 
@@ -44,9 +54,7 @@ class Undelete(Struct, frozen=True):
         def body(session: Session) -> bytes:
             return _ENVELOPE.format(session=escape(session.access_token), ids=ids).encode()
 
-        version = transport.root.rpartition("/v")[2]
-        path = f"/services/Soap/u/{version}"
-        return Call("bring records back", path, "POST", _HEADERS, body, priority=Priority.PUSH)
+        return Call("bring records back", _path(transport), "POST", _HEADERS, body, priority=Priority.PUSH)
 
     def read(self, body: bytes) -> list[Outcome]:
         """The outcome of each order."""
@@ -55,6 +63,16 @@ class Undelete(Struct, frozen=True):
         if len(results) != len(self.orders):
             return [Lost(order.change, "The org's answer to an undelete cannot be read.") for order in self.orders]
         return [self._outcome(order, result) for order, result in zip(self.orders, results, strict=True)]
+
+    def refused(self, refusal: Refusal, transport: Transport) -> list[Outcome]:
+        """The outcomes where the call was not taken; an org may have no SOAP API, or something may stand before it."""
+        if refusal.status not in (404, 405):
+            return [write_outcomes.refused(order.change, refusal, self.fit) for order in self.orders]
+        what = (
+            f"The org has no SOAP API at {_path(transport)}, and nothing else brings records back."
+            " Restore the record from the recycle bin in Salesforce: the next sync brings it here."
+        )
+        return [Rejected(order.change, NO_SOAP_API, what) for order in self.orders]
 
     def _outcome(self, order: Order, result: ET.Element) -> Outcome:
         if _text(result, "success") == "true":

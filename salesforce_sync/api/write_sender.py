@@ -16,7 +16,7 @@ from salesforce_sync.api.write_look import conflict, looked_schema
 from salesforce_sync.api.write_outcomes import Fit, refused
 from salesforce_sync.api.write_parts import headers_of
 from salesforce_sync.api.write_single import Single, record_path
-from salesforce_sync.errors import LimitExceeded, NeedsPerson, ObjectNotFound, SyncError
+from salesforce_sync.errors import ForeignAnswer, LimitExceeded, NeedsPerson, ObjectNotFound, SyncError
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.outbox import Deferred, Lost, Operation, Outcome
 from salesforce_sync.models.page import Priority
@@ -75,11 +75,16 @@ class Sender:
         if result is None:
             result = self.answered([order], shipment.call(), lambda answer: (shipment.outcome(answer),))
         if isinstance(result, CallRefused):
-            result = (refused(order.change, result.refusal, self._transport.said),)
+            result = self._single_refusal(order, result.refusal)
         if isinstance(result, SyncError):
             yield deferred([order], result.code, result.message)
             raise result
         yield result
+
+    def _single_refusal(self, order: Order, refusal: Refusal) -> Outcomes | SyncError:
+        if refusal.foreign and refusal.status == 404:  # all others would meet it too
+            return error_for(refusal, f"write a change of {order.schema.name}")
+        return (refused(order.change, refusal, self._transport.said),)
 
     def _looked_alone(self, order: Order) -> Outcomes | SyncError | None:
         """A deletion knows no condition, so the stamp is looked at in a call before."""
@@ -93,6 +98,8 @@ class Sender:
             outcome = conflict(order, schema, None)
         except (LimitExceeded, NeedsPerson) as stop:
             return stop
+        except ForeignAnswer as error:
+            return error
         except SyncError as error:
             return deferred([order], error.code, error.message)
         return None if outcome is None else (outcome,)

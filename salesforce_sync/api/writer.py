@@ -13,11 +13,11 @@ from salesforce_sync.api.write_bulk import OPERATIONS, content, outcomes
 from salesforce_sync.api.write_call import CallRefused, NotDone
 from salesforce_sync.api.write_collections import CollectionsCall
 from salesforce_sync.api.write_look import looked
-from salesforce_sync.api.write_outcomes import refused
 from salesforce_sync.api.write_parts import PartsCall
 from salesforce_sync.api.write_route import Step, Way
 from salesforce_sync.api.write_sender import RENEWALS, Outcomes, Sender, Shipment, deferred
 from salesforce_sync.errors import (
+    ForeignAnswer,
     JobFailed,
     LimitExceeded,
     Misuse,
@@ -145,7 +145,7 @@ class Writer:
                 result = problem
                 break
         if isinstance(result, CallRefused):
-            result = tuple(refused(order.change, result.refusal, self._transport.said) for order in orders)
+            result = tuple(call.refused(result.refusal, self._transport))
         if isinstance(result, SyncError):
             yield deferred(orders, result.code, result.message)
             raise result
@@ -219,10 +219,10 @@ class Writer:
         """
         try:
             return self._recovered(orders, job_id)
+        except (ForeignAnswer, Transient) as unread:  # one job must not hold up all that is on its way beside it
+            return tuple(Lost(order.change, unread.message, job_id) for order in orders)
         except (ObjectNotFound, RequestRefused) as gone:
             return tuple(Lost(order.change, gone.message) for order in orders)
-        except Transient as unread:  # one job must not hold up all that is on its way beside it
-            return tuple(Lost(order.change, unread.message, job_id) for order in orders)
 
     def _recovered(self, orders: Sequence[Order], job_id: str) -> Outcomes:
         job = self._ingest.look(job_id)

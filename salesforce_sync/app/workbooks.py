@@ -32,7 +32,8 @@ class Workbooks(Connecting):
         may read it.
         """
         from salesforce_sync.workbook.export import Facts, Wanted, export
-        from salesforce_sync.workbook.locked import check_password, encrypt
+        from salesforce_sync.workbook.locked import check_password
+        from salesforce_sync.workbook.sealed import seal
 
         if password is not None:
             check_password(password)
@@ -45,7 +46,7 @@ class Workbooks(Connecting):
                 return export(self._store, wanted, facts, out, self._tell_export)
             with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it
                 exported = export(self._store, wanted, facts, plain, self._tell_export)
-                encrypt(plain, password, out)
+                seal(plain, password, out)
                 return exported
 
     def ready_set(self, name: str) -> tuple[str, ...]:
@@ -59,12 +60,19 @@ class Workbooks(Connecting):
         self._bus.emit(ExportProgress(object_name, rows, total))
 
     def import_workbook(
-        self, path: str | Path, *, delete_missing: bool = False, password: str | None = None
+        self,
+        path: str | Path,
+        *,
+        delete_missing: bool = False,
+        password: str | None = None,
+        source: str | None = None,
     ) -> Preview:
         """Compare an exported workbook with the replica: what is new, edited, gone, and what is wrong, row by row.
 
         Nothing is written, and the org is asked nothing; `apply` takes the good rows in. A row that is gone deletes
-        its record only with `delete_missing`. `WorkbookRefused` says why a file is not understood. Close the preview.
+        its record only with `delete_missing`. A workbook that is imported again goes on from what it wrote itself; it
+        is known by its path, or by what `source` says ("": not at all). `WorkbookRefused` says why a file is not
+        understood. Close the preview.
         """
         from salesforce_sync.workbook.importing import Wanted, preview
         from salesforce_sync.workbook.package import MEGABYTE, Bounds
@@ -72,7 +80,7 @@ class Workbooks(Connecting):
         org, most = self._store.org(), self.config.workbook
         bounds = Bounds(most.max_mb * MEGABYTE, most.max_expanded_mb * MEGABYTE, most.max_ratio)
         org_id = "" if org is None else org[0]
-        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing)
+        wanted = Wanted(self._pages_dir(), org_id, password, bounds, delete_missing=delete_missing, source=source)
         return preview(self._store, Path(path), wanted, self._tell_import)
 
     def _tell_import(self, object_name: str, rows: int, total: int) -> None:

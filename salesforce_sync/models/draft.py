@@ -14,7 +14,8 @@ class Draft(Struct, frozen=True):
     """What somebody wants of one record: create, update or delete it.
 
     `values`: field → the value to write (stored form). `base`: the record as its author saw it, as far as it is
-    known. `name` is what a create is remembered by: it makes one record, however often it is taken in.
+    known. `name` is what it is remembered by: a create makes one record, however often it is taken in, and what was
+    written under a name is told by `Store.drafted`. `source` is where its author wrote it down.
     """
 
     object_name: str
@@ -23,6 +24,32 @@ class Draft(Struct, frozen=True):
     values: Mapping[str, Stored] = field(default_factory=dict)
     base: Mapping[str, Stored] = field(default_factory=dict)
     name: str = ""
+    source: str = ""
+
+
+class Wrote(Struct, frozen=True, array_like=True):
+    """A field that a draft has written: its value, what the first draft's author saw in it, the last one's source."""
+
+    value: Stored
+    seen: Stored
+    source: str = ""
+
+
+class Drafted(Struct, frozen=True):
+    """What the drafts of one name have written, and to which record (by its id in the org, if it has one)."""
+
+    object_name: str
+    record_id: str
+    wrote: Mapping[str, Wrote] = field(default_factory=dict)
+
+
+def written_by(draft: Draft, before: Mapping[str, Wrote]) -> dict[str, Wrote]:
+    """What was written under the draft's name once it is taken in too."""
+    seen = {name: each.seen for name, each in before.items()}
+    new = {
+        name: Wrote(value, seen.get(name, draft.base.get(name)), draft.source) for name, value in draft.values.items()
+    }
+    return {**before, **new}
 
 
 class TakenIn(Struct, frozen=True):

@@ -52,7 +52,8 @@ class Connections:
             _create_private(path)
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
             _prepare_writer(self.writer)
-            self._looker = self._open(apsw.SQLITE_OPEN_READONLY)
+        self._looker: apsw.Connection | None = None
+        self._watcher: apsw.Connection | None = None
 
     def reader(self) -> apsw.Connection:
         """This thread's own connection; it cannot write.
@@ -80,8 +81,12 @@ class Connections:
         return idle or further[-1]
 
     def _further_reader(self, cache_kib: int) -> apsw.Connection:
-        with translated(self.path):
-            made = self._open(apsw.SQLITE_OPEN_READONLY)
+        with self._looking, translated(self.path):
+            # Every connection holds the triggers of all tables: one that nobody needs is as good as a new one.
+            if self._looker is not None and not self._looker.txn_state():
+                made, self._looker = self._looker, None
+            else:
+                made = self._open(apsw.SQLITE_OPEN_READONLY)
             _bound_cache(made, cache_kib)
         return made
 
@@ -98,6 +103,14 @@ class Connections:
             self._readers.pinned = None
             with translated(self.path):
                 reader.execute("END")
+
+    def forget_tables(self) -> None:
+        """Give the memory back in which the writer holds all tables and their triggers, until it is needed again.
+
+        Many commands only read, and have it ready from here on for the connection that they read by.
+        """
+        with self.lock, translated(self.path):
+            self.writer.pragma("writable_schema", "RESET")
 
     def row(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:
         """The first row of a short read: what was committed just now is seen. For reads of one record."""
@@ -118,10 +131,26 @@ class Connections:
     def looking(self) -> Iterator[apsw.Connection]:
         """A connection for short reads that the block finishes: what was committed just now is seen.
 
-        A thread's own reader stays in the past as long as one of its scans is not read to its end.
+        A thread's own reader stays in the past as long as one of its scans is not read to its end; else it serves.
+        """
+        reader: apsw.Connection | None = getattr(self._readers, "connection", None)
+        with self._looking, translated(self.path):
+            if reader is not None and not reader.txn_state():
+                yield reader
+                return
+            if self._looker is None:
+                self._looker = self._open(apsw.SQLITE_OPEN_READONLY)
+            yield self._looker
+
+    def version(self) -> int:
+        """A number that is another one once somebody else has committed, of whatever process.
+
+        Only numbers of one connection can be compared, so it has one of its own, which looks at no table.
         """
         with self._looking, translated(self.path):
-            yield self._looker
+            if self._watcher is None:
+                self._watcher = self._open(apsw.SQLITE_OPEN_READONLY)
+            return int(self._watcher.pragma("data_version"))
 
     def guest(self) -> apsw.Connection:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
@@ -151,6 +180,7 @@ class Connections:
         """Close every connection, of every thread."""
         with self.lock, self._looking:
             self._editor = None
+            self._looker = self._looker or self.writer  # whoever looks from here on is told that it is closed
             # The writer last: whoever closes last folds the write-ahead log into the file, and a reader cannot.
             for connection in [*(set(self._opened) - {self.writer}), self.writer]:
                 _close(connection)

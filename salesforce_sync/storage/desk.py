@@ -56,9 +56,7 @@ class Desk:
         self._log = log
 
     def version(self) -> int:
-        with self._connections.looking() as db:
-            # Another connection's commit makes it another number, of whatever process that is.
-            return int(db.pragma("data_version"))
+        return self._connections.version()
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────
 

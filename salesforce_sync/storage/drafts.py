@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import apsw
+import msgspec
 from msgspec.structs import replace
 
 from salesforce_sync.errors import NotSynced, SyncError
-from salesforce_sync.models.draft import Draft, Refused, TakenIn
-from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, Wrote, written_by
+from salesforce_sync.models.history import Origin
+from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.models.values import Stored
-from salesforce_sync.resolve import check_draft_deletion
+from salesforce_sync.models.values import Stored, format_datetime
+from salesforce_sync.resolve import check_draft_deletion, to_write
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.edits import Editor, no_record, real_id, refusals
+from salesforce_sync.storage.edits import Editor, has_record, no_record, real_id, refusals
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.records import row_of
 
-_KNOWN = "SELECT record_id FROM _sync_draft WHERE name = ?"
-_REMEMBER = "INSERT INTO _sync_draft (name, object_name, record_id) VALUES (?, ?, ?)"
+_KNOWN = "SELECT object_name, record_id, wrote FROM _sync_draft WHERE name = ?"
+_REMEMBER = "INSERT OR REPLACE INTO _sync_draft (name, object_name, record_id, wrote, at) VALUES (?, ?, ?, ?, ?)"
+# A create is remembered for good: its record must not be made twice.
+_FORGET = "DELETE FROM _sync_draft WHERE at < ? AND at <> '' AND record_id NOT GLOB 'local-*'"
+_NAMES = "SELECT name FROM _sync_draft WHERE name > ? AND name < ? || char(0x10FFFF) ORDER BY name LIMIT 1000"
+_WROTE = msgspec.json.Decoder(dict[str, Wrote])
 _EDITS = "SELECT field, org, base, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 
 
@@ -34,18 +41,32 @@ class Drafts:
         editor: Editor,
         judge: Judge,
         history: HistoryWriter,
+        now: Callable[[], datetime],
     ) -> None:
+        self._now, self._forgotten = now, False
         self._connections, self._schema = connections, schema
         self._editor, self._judge, self._history = editor, judge, history
 
     def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
         with self._connections.editing() as db:
+            if not self._forgotten:  # once a process is enough
+                db.execute(_FORGET, (self._history.oldest,))
+                self._forgotten = True
             return tuple(self._one(db, draft) for draft in drafts)
 
-    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+    def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
         with self._connections.looking() as db:
-            found = {name: db.execute(_KNOWN, (name,)).get for name in names}
-            return {name: real_id(db, str(record_id)) for name, record_id in found.items() if record_id is not None}
+            return {name: found for name in names if (found := _remembered(db, name)) is not None}
+
+    def names(self, prefix: str) -> Iterator[str]:
+        last = prefix
+        while True:
+            with self._connections.looking() as db:
+                found = [str(name) for (name,) in db.execute(_NAMES, (last, prefix))]
+            yield from found
+            if not found:
+                return
+            last = found[-1]
 
     def known_values(self, schema: ObjectSchema, record_id: str) -> dict[str, tuple[Stored, ...]]:
         with self._connections.looking() as db:
@@ -57,7 +78,8 @@ class Drafts:
         for field, org, base, contested in edits:
             known.get(str(field), []).extend([org, base] if contested else [base])
         for each in self._history.of(schema, record_id):
-            known.get(each.field, []).append(each.old)
+            sent = [each.new] if each.origin is Origin.PUSH else []
+            known.get(each.field, []).extend([*sent, each.old])
         return {name: tuple(dict.fromkeys(values)) for name, values in known.items()}
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -89,18 +111,45 @@ class Drafts:
             self._editor.delete_in(db, schema, record_id)
             return TakenIn(record_id)
         contested, verdict = self._judge.verdict_on(db, schema, replace(draft, record_id=record_id), here)
-        wanted: dict[str, Stored] = {each.field: each.value for each in verdict.keep}
-        wanted |= {each.field: each.local for each in verdict.conflicts}
+        wanted, given_up = to_write(contested, schema, verdict)
         if wanted:
             self._editor.update_in(db, schema, record_id, wanted)
             self._judge.dispute(db, contested, verdict)
-        return TakenIn(record_id, tuple(each.field for each in verdict.conflicts), verdict.done)
+        self._remember(db, draft, schema, draft.record_id)
+        return TakenIn(record_id, tuple(each.field for each in verdict.conflicts), given_up)
 
     def _create(self, db: apsw.Connection, schema: ObjectSchema, draft: Draft) -> TakenIn:
-        known = db.execute(_KNOWN, (draft.name,)).get if draft.name else None
+        known = _remembered(db, draft.name)
         if known is not None:
-            return TakenIn(real_id(db, str(known)), known=True)
+            return TakenIn(known.record_id, known=True)
         made = self._editor.create_in(db, schema, draft.values)
-        if draft.name:
-            db.execute(_REMEMBER, (draft.name, schema.name, made))
+        self._remember(db, draft, schema, made)
         return TakenIn(made)
+
+    def _remember(self, db: apsw.Connection, draft: Draft, schema: ObjectSchema, record_id: str) -> None:
+        if not draft.name:
+            return
+        before: dict[str, Wrote] = {}
+        found = db.execute(_KNOWN, (draft.name,)).fetchone()
+        if found is not None and real_id(db, str(found[1])) == real_id(db, record_id):
+            # What was made here goes on by its local id: it is told by that from what was only changed.
+            record_id, before = str(found[1]), _WROTE.decode(str(found[2]))
+        wrote = msgspec.json.encode(written_by(draft, before)).decode()
+        db.execute(_REMEMBER, (draft.name, schema.name, record_id, wrote, format_datetime(self._now())))
+
+
+def _remembered(db: apsw.Connection, name: str) -> Drafted | None:
+    found = db.execute(_KNOWN, (name,)).fetchone()
+    if found is None:
+        return None
+    object_name, record_id = str(found[0]), real_id(db, str(found[1]))
+    if is_local(record_id) and not has_record(db, object_name, record_id):
+        return None
+    wrote = _WROTE.decode(str(found[2]))
+    return Drafted(
+        object_name, record_id, {field: replace(each, value=_really(db, each.value)) for field, each in wrote.items()}
+    )
+
+
+def _really(db: apsw.Connection, value: Stored) -> Stored:
+    return real_id(db, value) if isinstance(value, str) else value

@@ -9,7 +9,7 @@ import apsw
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.outbox import is_local
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import is_guarded, to_18
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.storage import statements as sql
@@ -153,16 +153,26 @@ def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored
     try:
         return to_18(value)
     except Misuse as error:
-        if any(_has(db, each, value) for each in field.reference_to):
+        if any(has_record(db, each, value) or _may_have(db, each, value) for each in field.reference_to):
             return value  # the org's own word, however it makes its ids
         raise Misuse(f"{schema.name}.{field.name}: {error.message}", hint=error.hint) from error
 
 
-def _has(db: apsw.Connection, object_name: str, record_id: str) -> bool:
+def has_record(db: apsw.Connection, object_name: str, record_id: str) -> bool:
     """Whether the object is synced, and has a row of exactly this id."""
     if not db.execute(sql.ONE_OBJECT, (object_name,)).get:
         return False
     return bool(db.execute(sql.has_record(object_name), (record_id,)).get)
+
+
+def _may_have(db: apsw.Connection, object_name: str, record_id: str) -> bool:
+    """Whether this can be an id of the object's, as its org makes them: those that are here do not guard their case."""
+    if len(record_id) != 18 or not record_id.isascii() or not record_id.isalnum():
+        return False
+    if not db.execute(sql.ONE_OBJECT, (object_name,)).get:
+        return False
+    some = db.execute(sql.some_id(object_name)).get
+    return some is not None and not is_guarded(str(some))
 
 
 @contextmanager

@@ -117,10 +117,14 @@ class HistoryWriter:
                 entries.append((object_name, key, at, Origin.PULL.value, who, None, text))
         db.executemany(_NOTE, entries)
 
+    @property
+    def oldest(self) -> str:
+        """The time before which nothing is kept; '' if there is none."""
+        return format_datetime(self._now() - timedelta(days=self._keeping.days)) if self._kept else ""
+
     def trim(self, db: apsw.Connection, object_name: str) -> None:
         """Hold the object's history to its bounds."""
-        oldest = self._now() - timedelta(days=self._keeping.days)
-        db.execute(_TOO_OLD, (object_name, format_datetime(oldest)))
+        db.execute(_TOO_OLD, (object_name, self.oldest))
         db.execute(_TOO_MANY, (object_name, self._keeping.rows))
 
 

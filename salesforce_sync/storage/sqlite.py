@@ -11,7 +11,7 @@ import msgspec
 
 from salesforce_sync.errors import NotSynced
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
-from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
@@ -73,7 +73,7 @@ class SqliteStore:
         self._ingest = Ingest(self._connections, judge, self._history)
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
-        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history)
+        self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._indexes = SearchIndexes(self._connections)
@@ -86,6 +86,7 @@ class SqliteStore:
         take_out = self._comparer.take_out
         self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
         migrate(self._connections)
+        self._connections.forget_tables()
         self._schemas = SchemaCache(self._read_schemas)
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -284,8 +285,11 @@ class SqliteStore:
     def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
         return self._drafts.take_in(drafts)
 
-    def drafted(self, names: Sequence[str]) -> dict[str, str]:
+    def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
         return self._drafts.drafted(names)
+
+    def draft_names(self, prefix: str) -> Iterator[str]:
+        return self._drafts.names(prefix)
 
     def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
         return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
@@ -384,8 +388,7 @@ class SqliteStore:
 
     def mark(self) -> int:
         """A number that is another one once anything in the file has changed, by whatever process."""
-        with self._connections.looking() as db:
-            return int(db.pragma("data_version"))
+        return self._connections.version()
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

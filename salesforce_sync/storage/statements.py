@@ -209,6 +209,11 @@ def has_record(object_name: str) -> str:
     return f'SELECT 1 FROM {quote(object_name)} WHERE "Id" = ?'
 
 
+def some_id(object_name: str) -> str:
+    """One of the org's own, in 18 characters."""
+    return f'SELECT "Id" FROM {quote(object_name)} WHERE length("Id") = 18 LIMIT 1'
+
+
 def stage_csv(object_name: str, columns: Sequence[Field], places: Sequence[int], width: int) -> str:
     """`places` says where each column stands in the file; empty: in this order."""
     casts = [_from_csv(field, f"c{at}") for field, at in zip(columns, places or range(len(columns)), strict=True)]

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Stopped, StoreTrouble, SyncError
 from salesforce_sync.models.duty import DaemonState, SyncRequest
 from salesforce_sync.models.outbox import Push
-from salesforce_sync.models.run import Run, RunRecord, RunState
+from salesforce_sync.models.run import Problem, Run, RunRecord, RunState
 from salesforce_sync.ports import Clock, Desk, Store
 from salesforce_sync.sync.agenda import Budget, Item, Pushes, Step, next_step, push_at, timetable
 from salesforce_sync.sync.engine import SyncEngine
@@ -280,8 +280,9 @@ class Daemon:
 
     def _note_push(self, push: Push, onlooker: Onlooker) -> None:
         log.info("push %s %s: %s", push.push_id, push.state.value, _push_line(push))
-        if push.problem is not None:
-            self._course.problem = f"{push.problem.code}: {push.problem.message}"
+        trouble = _trouble(push)
+        if trouble is not None:
+            self._course.problem = f"{trouble.code}: {trouble.message}"
             self._course.problem_at = self._clock.now()
         onlooker.pushed(push)
 
@@ -291,7 +292,7 @@ class Daemon:
         course = self._course
         course.left = waiting.mark if waiting.edited == edited else ""
         course.pushed_at = self._clock.now()
-        course.push_failures = course.push_failures + 1 if push is not None and push.problem is not None else 0
+        course.push_failures = course.push_failures + 1 if push is not None and _trouble(push) is not None else 0
 
     def _note_run(self, run: Run) -> None:
         problem = next((each for each in run.objects if each.problem is not None), None)
@@ -396,6 +397,16 @@ def _problem_line(record: RunRecord) -> str:
 
 
 def _push_line(push: Push) -> str:
-    applied = push.count("applied")
-    stopped = "" if push.problem is None else f", stopped by {push.problem.code}"
-    return f"{applied} of {push.total} edits sent{stopped}"
+    others = ((each.outcome, each.problem) for each in push.changes)
+    stopped = [] if push.problem is None else [("stopped", push.problem)]
+    why = [f", {what}: {problem.code}: {problem.message}" for what, problem in (*stopped, *others) if problem][:1]
+    return f"{push.count('applied')} of {push.total} edits sent{''.join(why)}"
+
+
+def _trouble(push: Push) -> Problem | None:
+    """What stopped the push, or kept an answer from coming: reasons to try again soon, and not at the next round.
+
+    A change whose answer was lost may be in the org, and nothing else of its record goes before that is known.
+    """
+    lost = (each.problem for each in push.changes if each.outcome == "lost")
+    return push.problem or next(lost, None)

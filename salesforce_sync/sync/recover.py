@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
-from salesforce_sync.errors import ObjectTrouble
+from salesforce_sync.errors import ForeignAnswer, ObjectTrouble
 from salesforce_sync.models.outbox import (
     Applied,
     Change,
@@ -108,6 +108,8 @@ def _look_for(
         if pause > 0:
             wait(pause)
             outcomes = find(schema, creates, _created(org, schema, creates, known))
+    except ForeignAnswer as foreign:
+        return tuple(Lost(each, foreign.message) for each in creates)
     except ObjectTrouble as trouble:
         message = f"The answer to this create was lost, and it cannot be looked for: {trouble.message}"
         return tuple(Rejected(each, CREATE_UNCERTAIN, message, kind=Kind.UNCERTAIN) for each in creates)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound, SyncError
-from salesforce_sync.models.draft import Draft, Refused, TakenIn
-from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, written_by
+from salesforce_sync.models.history import Origin
+from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.values import Stored
-from salesforce_sync.resolve import check_draft_deletion, judge_draft
+from salesforce_sync.resolve import check_draft_deletion, judge_draft, to_write
 from salesforce_sync.testing.memory_inbox import Deciding
 from salesforce_sync.testing.memory_tables import Table, alive, org_view
 
@@ -23,10 +24,35 @@ class Drafting(Deciding):
         with self._disk.lock:
             return tuple(map(self._one, drafts))
 
-    def drafted(self, names: Sequence[str]) -> dict[str, str]:
-        """The records that drafts of these names have made."""
-        known = self._disk.drafts
-        return {name: self.real_id(known[name]) for name in names if name in known}
+    def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
+        """What drafts of these names have made or changed, and what they wrote."""
+        with self._disk.lock:
+            return {name: found for name in names if (found := self._remembered(name)) is not None}
+
+    def draft_names(self, prefix: str) -> Iterator[str]:
+        """The names that begin so of the drafts that were taken in."""
+        with self._disk.lock:
+            return iter([name for name in self._disk.drafts if name.startswith(prefix)])
+
+    def _remembered(self, name: str) -> Drafted | None:
+        known = self._disk.drafts.get(name)
+        if known is None:
+            return None
+        record_id = self.real_id(known.record_id)
+        if is_local(record_id) and not any(record_id in table.rows for table in self._disk.tables.values()):
+            return None
+        wrote = {field: replace(each, value=self._named_really(each.value)) for field, each in known.wrote.items()}
+        return Drafted(known.object_name, record_id, wrote)
+
+    def _named_really(self, value: Stored) -> Stored:
+        return self.real_id(value) if isinstance(value, str) else value
+
+    def _remember(self, draft: Draft, record_id: str) -> None:
+        if draft.name:
+            known = self._disk.drafts.get(draft.name)
+            same = known is not None and self.real_id(known.record_id) == self.real_id(record_id)
+            before = known.wrote if known is not None and same else {}
+            self._disk.drafts[draft.name] = Drafted(draft.object_name, record_id, written_by(draft, before))
 
     def known_values(self, object_name: str, record_id: str) -> dict[str, tuple[Stored, ...]]:
         """Every value that is known of each field of a record."""
@@ -39,7 +65,8 @@ class Drafting(Deciding):
             for name, slot in ({} if pending is None else pending.slots).items():
                 known[name] += [slot.org, slot.base]
             for each in self._disk.history.of(table.schema.name, key):
-                known[each.field].append(each.old)
+                sent = [each.new] if each.origin is Origin.PUSH else []
+                known[each.field] += [*sent, each.old]
             return {name: tuple(dict.fromkeys(values)) for name, values in known.items()}
 
     def _one(self, draft: Draft) -> TakenIn | Refused:
@@ -58,13 +85,14 @@ class Drafting(Deciding):
             check_draft_deletion(draft, table.schema, table.rows[key])
             self.delete(table.schema.name, key)
             return TakenIn(key)
-        return self._change(table, replace(draft, record_id=key))
+        taken = self._change(table, replace(draft, record_id=key))
+        self._remember(draft, draft.record_id)
+        return taken
 
     def _change(self, table: Table, draft: Draft) -> TakenIn:
         key, row = draft.record_id, table.rows[draft.record_id]
-        _, verdict = judge_draft(draft, table.schema, row, org_view(table, key), self._policies)
-        wanted: dict[str, Stored] = {each.field: each.value for each in verdict.keep}
-        wanted |= {each.field: each.local for each in verdict.conflicts}
+        contested, verdict = judge_draft(draft, table.schema, row, org_view(table, key), self._policies)
+        wanted, given_up = to_write(contested, table.schema, verdict)
         if wanted:
             self.update(table.schema.name, key, wanted)
             pending = self._pending(table, key)
@@ -72,13 +100,12 @@ class Drafting(Deciding):
                 slot = pending.slots[each.field]
                 slot.base, slot.org, slot.disputed = each.base, each.org, True
             self._tidy(table, pending)
-        return TakenIn(key, tuple(each.field for each in verdict.conflicts), verdict.done)
+        return TakenIn(key, tuple(each.field for each in verdict.conflicts), given_up)
 
     def _make(self, draft: Draft) -> TakenIn:
-        known = self._disk.drafts.get(draft.name) if draft.name else None
+        known = self._remembered(draft.name)
         if known is not None:
-            return TakenIn(self.real_id(known), known=True)
+            return TakenIn(known.record_id, known=True)
         made = self.create(draft.object_name, draft.values)
-        if draft.name:
-            self._disk.drafts[draft.name] = made
+        self._remember(draft, made)
         return TakenIn(made)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.outbox import EVERYTHING, LOCAL_PREFIX, Change, Kind, Operation, Wanted, is_local
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.salesforce_id import is_guarded
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.memory_comparison import Comparing
@@ -187,8 +188,9 @@ class Editing(Comparing):
         self._touch(table, pending)
 
     def _holds(self, field: Field, value: Stored) -> bool:
+        """Whether it is the id of a record that is here, or can be one of an org whose ids do not guard their case."""
         tables = (self._disk.tables.get(each.casefold()) for each in field.reference_to)
-        return any(table is not None and value in table.rows for table in tables)
+        return any(table is not None and (value in table.rows or _may_have(table, value)) for table in tables)
 
     def _with_real_ids(self, schema: ObjectSchema, values: Mapping[str, Stored]) -> dict[str, Stored]:
         """The values by API name; `Misuse` for a reference to a local id that nobody has."""
@@ -319,3 +321,9 @@ def _change(table: Table, pending: Pending) -> Change:
     row = table.rows.get(pending.record_id, {})
     value = row.get(stamp) if stamp else None
     return pending.change(table.schema.name, None if value is None else str(value))
+
+
+def _may_have(table: Table, value: Stored) -> bool:
+    some = next((each for each in table.rows if len(each) == 18), None)
+    formed = isinstance(value, str) and len(value) == 18 and value.isascii() and value.isalnum()
+    return formed and some is not None and not is_guarded(some)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from salesforce_sync.models.change import Doubt
+from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.event import Lack, Position
 from salesforce_sync.models.page import CsvFile, Page
 from salesforce_sync.models.proof import Cause, Proof
@@ -81,7 +82,7 @@ class Disk:
     claimed: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
     ids: dict[str, str] = field(default_factory=dict)
-    drafts: dict[str, str] = field(default_factory=dict)
+    drafts: dict[str, Drafted] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     history: History = field(default_factory=History)
     pushes: dict[str, PushLog] = field(default_factory=dict)

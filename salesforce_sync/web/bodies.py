@@ -569,13 +569,17 @@ class PreviewCounts(Body, frozen=True, kw_only=True):
 
 
 class PreviewCell(Body, frozen=True, kw_only=True):
-    """One cell, old and new. `moved`: the replica has another value since the export, `now`; both are merged."""
+    """One cell, old and new. `moved`: the replica has another value since the export, `now`; both are merged.
+
+    `formula`: the cell is one, and `new` what it came to when the workbook was saved.
+    """
 
     field: str
     old: Any
     new: Any
     moved: bool
     now: Any
+    formula: bool = False
 
 
 class CellProblemBody(Body, frozen=True, kw_only=True):

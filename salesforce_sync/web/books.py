@@ -85,7 +85,8 @@ class Uploads:
         """Compare what was written there with the replica. The folder goes with the upload, or at once if it fails."""
         try:
             path = folder.path / FILE_NAME
-            preview = self._sync.import_workbook(path, delete_missing=delete_missing, password=password)
+            # What was sent has no place of its own by which it could be known again.
+            preview = self._sync.import_workbook(path, delete_missing=delete_missing, password=password, source="")
         except BaseException:
             folder.close()
             raise

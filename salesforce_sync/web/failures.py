@@ -162,6 +162,8 @@ def status_of(error: SyncError) -> int:
         return known
     if isinstance(error, Transient):
         return 503
+    if error.code.startswith("HTTP_"):  # in no words of Salesforce's: a redirect, or a page of what stands before it
+        return 502
     return 422 if isinstance(error, ObjectTrouble | WorkbookRefused) else 500
 
 

@@ -13,7 +13,7 @@ from salesforce_sync.access import Role, User
 from salesforce_sync.app import SystemClock
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
-from salesforce_sync.settings import is_address
+from salesforce_sync.settings import is_address, org_address
 from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Caller, EditingCaller, house_of, sent
@@ -36,7 +36,7 @@ def add(
 ) -> Response:
     """Add a connection of the caller's own, with a replica of its own. It has no login yet."""
     house = house_of(request)
-    check_address(caller, wanted.instance_url)
+    check_address(caller, org_address(wanted.instance_url))
     with house.doing(house.deed(caller.user, caller.address, "connection add", wanted.name)):
         made = house.access.connections.add(wanted.name, wanted.instance_url, caller.user)
     return answered(connection_body(house, caller, made), 201)
@@ -152,6 +152,7 @@ def _connection(caller: Caller, replica: Replica, wanted: bodies.Credentials) ->
     instance = wanted.instance_url or replica.sync.config.salesforce.instance_url
     if instance is None:
         raise Misuse("Which org it is, is not said.", hint="Give instanceUrl: https://yourdomain.my.salesforce.com.")
+    instance = org_address(instance)
     for url in (instance, wanted.login_url or instance):
         check_address(caller, url)
     method = LoginMethod(wanted.method)

@@ -193,6 +193,7 @@ def _row(asked: Asked, of: RowChange) -> bodies.PreviewRow:
                 new=asked.replica.shown.value(name, each.field, each.new),
                 moved=each.moved,
                 now=asked.replica.shown.value(name, each.field, each.now) if each.moved else None,
+                formula=each.formula,
             )
             for each in of.cells
         ],

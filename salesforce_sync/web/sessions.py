@@ -189,11 +189,17 @@ def _is_of(event: Event, object_name: str) -> bool:
 
 
 class _Work(Struct):
-    """One run of the engine, and the sessions that still want it."""
+    """One run of the engine, and the sessions that still want it.
+
+    `behind` are runs that nobody wants any more and that have not ended yet: it begins once they are `over`.
+    """
 
     tasks: list[Task]
     stop: threading.Event = field(default_factory=threading.Event)
     wanted_by: set[str] = field(default_factory=set)
+    behind: list[_Work] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    begun: bool = False
 
 
 class Sessions:
@@ -283,10 +289,14 @@ class Sessions:
 
     def _want(self, session: Session, names: Sequence[str]) -> None:
         own: list[Task] = []
+        behind: list[_Work] = []
         for name in names:
             under_way = self._running.get(name.casefold())
             if under_way is not None and under_way[0].done.done():
                 under_way = None  # its run goes on with other objects; what has changed since would be missed
+            elif under_way is not None and under_way[1].stop.is_set():
+                behind.append(under_way[1])  # it was cancelled: whoever joined it would get nothing
+                under_way = None
             task = Task(name) if under_way is None else under_way[0]
             session.tasks[name.casefold()] = task
             task.sessions.append(session)
@@ -296,7 +306,7 @@ class Sessions:
             else:
                 under_way[1].wanted_by.add(session.session_id)
         if own:
-            work = _Work(own, wanted_by={session.session_id})
+            work = _Work(own, wanted_by={session.session_id}, behind=behind)
             self._running |= {task.progress.object_name.casefold(): (task, work) for task in own}
             self._runs.submit(lambda: self._carry_out(work))
 
@@ -309,6 +319,9 @@ class Sessions:
 
     def _carry_out(self, work: _Work) -> None:
         run, error = None, SyncError("The run ended without a word of this object.", code="INTERNAL_ERROR")
+        for each in work.behind:
+            each.over.wait()
+        work.begun = True
         try:
             names = self._sound_names(work)
             run = self._sync.sync(*names, stop=work.stop) if names else None
@@ -342,6 +355,7 @@ class Sessions:
                 key = task.progress.object_name.casefold()
                 if key in self._running and self._running[key][0] is task:
                     del self._running[key]
+        work.over.set()
 
     def _note_edits(self, session: Session, run: Run | None) -> None:
         if run is None:
@@ -365,13 +379,13 @@ class Sessions:
 
     def _started(self, signal: ObjectStarted) -> None:
         self._failed.pop(signal.object.casefold(), None)
-        task = self._task(signal.object)
+        task = self._told_of(signal.object)
         if task is not None:
             task.began = time.monotonic()
             task.move(replace(task.progress, status=Status.SYNCING))
 
     def _moved(self, signal: Progress) -> None:
-        task = self._task(signal.object)
+        task = self._told_of(signal.object)
         if task is None or task.done.done():
             return
         seconds = time.monotonic() - task.began
@@ -388,7 +402,7 @@ class Sessions:
         task.move(known)
 
     def _ended(self, signal: ObjectFinished) -> None:
-        task = self._task(signal.object)
+        task = self._told_of(signal.object)
         if task is None or task.done.done():
             return
         if signal.state != RunState.COMPLETE:
@@ -412,6 +426,11 @@ class Sessions:
     def failure(self, name: str) -> Problem | None:
         """What the last sync of this object here has met, if it failed: one that never reached the org left no run."""
         return self._failed.get(name.casefold())
+
+    def _told_of(self, name: str) -> Task | None:
+        """The object that a signal is of: not one whose run waits for the end of the run that the signal is of."""
+        found = self._running.get(name.casefold())
+        return found[0] if found is not None and found[1].begun else None
 
     def _task(self, name: str) -> Task | None:
         found = self._running.get(name.casefold())

@@ -141,7 +141,7 @@ def from_cell(kind: FieldType, cell: Cell) -> Stored:
     match kind:
         case FieldType.BOOLEAN:
             if cell not in (0, 1):
-                raise Misuse(f"{cell} is neither TRUE nor FALSE.")
+                raise Misuse(f"{shown(cell)} is neither true nor false.", hint="Write TRUE or FALSE.")
             return int(cell)
         case FieldType.INTEGER | FieldType.DECIMAL | FieldType.DATE | FieldType.DATETIME | FieldType.TIME:
             if isinstance(cell, bool):

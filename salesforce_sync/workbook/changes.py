@@ -27,7 +27,8 @@ class Kind(StrEnum):
 class CellChange(Struct, frozen=True):
     """One cell: what it showed when it was exported, and what it is to be (stored forms).
 
-    `now` is the replica's value where that has changed since the export: then the two are merged.
+    `now` is the replica's value where that has changed since the export: then the two are merged. `formula`: the cell
+    is one, and `new` what it came to when the workbook was saved.
     """
 
     field: str
@@ -35,6 +36,7 @@ class CellChange(Struct, frozen=True):
     new: Stored
     now: Stored = None
     moved: bool = False
+    formula: bool = False
 
 
 class CellProblem(Struct, frozen=True):
@@ -65,7 +67,9 @@ class RowChange(Struct, frozen=True):
     problems: tuple[CellProblem, ...] = ()
     references: tuple[Reference, ...] = ()
     base: Mapping[str, Stored] = field(default_factory=dict)
-    """The record as it was exported."""
+    """The record as it was exported, with what this workbook has written to it since."""
+    key: str = ""
+    """What an edited row's values are remembered by: its Id as it was exported, or the name it once gave itself."""
 
     @property
     def message(self) -> str:

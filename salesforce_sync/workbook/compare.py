@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse
+from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
-from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
-from salesforce_sync.ports import Filter, Store
+from salesforce_sync.ports import Store
 from salesforce_sync.workbook.bases import find_base, has_hash
 from salesforce_sync.workbook.book import ObjectPart, find_places, quick_columns, unread_copies
 from salesforce_sync.workbook.cells import Cell, read_row_mark
-from salesforce_sync.workbook.changes import CellChange, CellProblem, Counts, Kind, Reference, RowChange
-from salesforce_sync.workbook.incoming import Row
+from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChange
+from salesforce_sync.workbook.earlier import Earlier, Standing, written_elsewhere
+from salesforce_sync.workbook.externals import Externals
+from salesforce_sync.workbook.incoming import Merged, Row
 from salesforce_sync.workbook.layout import CHANGES, DELETE, ID, NEW, SKIP, Metadata, Places
 from salesforce_sync.workbook.ledger import Ledger
+from salesforce_sync.workbook.missing import Missing
 from salesforce_sync.workbook.quick import QuickLook
 from salesforce_sync.workbook.reader import Sheet, WorkbookReader
 from salesforce_sync.workbook.rows_back import (
+    CONTENT,
     Place,
     Read,
     content_name,
     deleted_row,
+    edited_again,
     edited_row,
     edited_since,
     field_cells,
+    formula_fields,
     new_row,
     problem_row,
 )
-from salesforce_sync.workbook.typed import External, own_name
+from salesforce_sync.workbook.typed import own_name
 
 BATCH: Final = 200
 SEEN_BATCH: Final = 1_000
@@ -52,6 +58,8 @@ class Exported(Struct, frozen=True):
     record_id: str
     digest: str
     delete: bool
+    key: str = ""
+    """The id that it was exported with: a record that was made here may have the org's by now."""
 
 
 class Tally(Struct):
@@ -61,14 +69,16 @@ class Tally(Struct):
     unread: int = 0
     """The first row that was exported, and whose Id cannot be read any more."""
     contents: dict[str, int] = field(default_factory=dict)
+    left: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Cells that are left alone: why → how many, and where the first one is."""
 
 
 class Comparison:
     """One comparison of a workbook with the replica."""
 
-    def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell) -> None:
-        self._store, self._ledger, self._metadata, self._tell = store, ledger, metadata, tell
-        self._sought: set[tuple[str, str]] = set()
+    def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell, source: str) -> None:
+        self._store, self._ledger, self._tell = store, ledger, tell
+        self._earlier = Earlier(store, ledger, metadata.export_id, source)
         self._tallies: dict[str, Tally] = {}
         self.notes: list[str] = []
         """What a person should know of the sheets, beyond their rows."""
@@ -83,12 +93,23 @@ class Comparison:
             self._tallies[part.schema.name] = Tally()
             for sheet in part.sheets:
                 self._sheet(reader, part, sheet)
-            self._missing(part, delete=delete_missing)
+            unread = self._tallies[part.schema.name].unread
+            Missing(self._store, self._ledger, unread).note(part, delete=delete_missing)
+            self._tell_left(part.schema.name)
         self._copies()
-        self._resolve_externals(parts)
+        self._perhaps_known()
+        Externals(self._store, self._ledger).resolve()
         self._lacking()
         self._done_by_now()
         return self._counts(parts)
+
+    def _tell_left(self, name: str) -> None:
+        """Say which cells are left alone, and why."""
+        for why, (times, first) in self._tallies[name].left.items():
+            cells = "1 cell shows" if times == 1 else f"{times:,} cells show"
+            told = why.removeprefix("show").replace("have been", "has been") if times == 1 else why.removeprefix("show")
+            again = "Export again to edit " + ("it" if times == 1 else "them")
+            self.notes.append(f"{name}: {cells}{told}: left alone ({first}). {again}.")
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,7 +128,13 @@ class Comparison:
             mark = read_row_mark(cells.get(row_column))
             record_id = cells.get(id_column)
             said = "" if places.change is None else cells.get(places.change, "")
-            if mark is not None and not said and type(record_id) is str and quick.is_as_exported(cells, mark[1]):
+            if (
+                mark is not None
+                and not said
+                and type(record_id) is str
+                and quick.is_as_exported(cells, mark[1])
+                and not self._earlier.touched(record_id)
+            ):
                 seen.append((record_id, number))
                 tally.unchanged += 1
             else:
@@ -125,11 +152,22 @@ class Comparison:
                 self._tell(name, done, part.entry.record_count or done)
         self._ledger.saw(name, sheet.name, seen)
         self._exported(part, waiting)
+        self._merged(sheet, places, reader.merged)
+
+    def _merged(self, sheet: Sheet, places: Places, merged: Sequence[Merged]) -> None:
+        """Cells that were made one with another are empty, and nobody has emptied their fields."""
+        for area in merged:
+            for number, change in self._ledger.between(sheet.name, area.top, area.bottom):
+                for cell in change.cells:
+                    if cell.new is None and area.hides(change.row, places.fields[cell.field]):
+                        why = f"is merged with other cells ({area.name}), and has no value of its own. Take that back."
+                        self._ledger.spoil(number, change, CellProblem(why, cell.field))
+                        break
 
     def _closer(self, part: ObjectPart, sheet: Sheet, places: Places, row: Row) -> Exported | None:
         """A row that is not as it was exported: put into the ledger, or given back if the replica must be asked."""
         number, cells = row
-        place = Place(part.schema, sheet.name, number, field_cells(places, cells))
+        place = Place(part.schema, sheet.name, number, field_cells(places, cells), formula_fields(places, cells))
         word = _plain(None if places.change is None else cells.get(places.change))
         mark = read_row_mark(None if places.row is None else cells.get(places.row))
         id_cell = place.cells[ID]
@@ -202,13 +240,11 @@ class Comparison:
             first = content_name(change, 0)
             contents[first] = contents.get(first, 0) + 1
             change = replace(change, name=content_name(change, contents[first] - 1))
-        self._note(change, read)
+        self._note(self._known(place, change, read), read)
 
     def _note(self, change: RowChange, read: Read) -> None:
         """Into the ledger, with what is to be looked up once every row is known."""
-        change = self._of_right_objects(change)
-        known = self._known(change, read)
-        self._ledger.put(change if known is None else known, looks=bool(read.references or read.externals))
+        self._ledger.put(self._of_right_objects(change), looks=bool(read.references or read.externals))
 
     def _of_right_objects(self, change: RowChange) -> RowChange:
         """The same, with a problem for each lookup whose id begins as those of no object that it takes."""
@@ -229,18 +265,27 @@ class Comparison:
         found = [None if (schema := self._store.schema(name)) is None else schema.key_prefix for name in objects]
         return {each for each in found if each} if all(found) else set()
 
-    def _known(self, change: RowChange, read: Read) -> RowChange | None:
-        """The same, if an import before this one has made its record; a problem if it was edited after that."""
+    def _known(self, place: Place, change: RowChange, read: Read) -> RowChange:
+        """The same; if an earlier import has made its record, as what was done to that since."""
+        drafted = self._earlier.of(change.name) if change.name else None
+        if drafted is None:
+            return change
+        change = replace(change, record_id=drafted.record_id)
         if change.kind is not Kind.NEW:
-            return None
-        key = draft_name(self._metadata.export_id, change.name)
-        made = self._store.drafted([key]).get(key)
-        if made is None:
-            return None
-        schema = self._store.schema(change.object_name)
-        assert schema is not None
-        edited = edited_since(change, read, schema, self._store.known_values(change.object_name, made))
-        return replace(change, kind=Kind.PROBLEM if edited else Kind.KNOWN, record_id=made, problems=edited)
+            return change
+        name = change.object_name
+        if not drafted.wrote:  # a version that remembered no values has taken it in
+            edited = edited_since(change, read, place.schema, self._store.known_values(name, drafted.record_id))
+            return replace(change, kind=Kind.PROBLEM if edited else Kind.KNOWN, problems=edited)
+        row = self._store.rows(name, [drafted.record_id]).get(drafted.record_id)
+        here = {} if row is None else _by_name(place.schema, row)
+        if row is None or here.get("IsDeleted"):
+            return replace(change, kind=Kind.KNOWN)
+        others = ((each.name, self._earlier.of(each.name)) for each in change.references)
+        made = {other: found.record_id for other, found in others if found is not None}
+        again = edited_again(change, read, place, drafted.wrote, here, made)
+        twice = self._earlier.twice(again, drafted, place.schema) if again.kind is Kind.EDITED else ()
+        return replace(again, kind=Kind.PROBLEM, problems=twice) if twice else again
 
     def _exported(self, part: ObjectPart, rows: Sequence[Exported]) -> None:
         """Rows that were exported and are not as they were: against the values that are known of their records."""
@@ -249,11 +294,11 @@ class Comparison:
         name = part.schema.name
         # A record that was made here may have the org's id by now.
         real = {each.record_id: self._store.real_id(each.record_id) for each in rows if is_local(each.record_id)}
-        rows = [replace(each, record_id=real.get(each.record_id, each.record_id)) for each in rows]
+        rows = [replace(each, record_id=real.get(each.record_id, each.record_id), key=each.record_id) for each in rows]
         here = self._store.rows(name, [each.record_id for each in rows])
         for each in rows:
             row = here.get(each.record_id)
-            found = self._one(part, each, None if row is None else _by_name(part, row))
+            found = self._one(part, each, None if row is None else _by_name(part.schema, row))
             if found is None:
                 self._tallies[name].unchanged += 1
             else:
@@ -263,7 +308,8 @@ class Comparison:
         """What was done to one row; None if nothing is left to be done."""
         if here is None:
             return self._problem(row, "This replica has no such record any more.")
-        base = here if has_hash(part.fields, here, row.digest) else self._base(part, row)
+        drafted = self._earlier.of(row.key)
+        base = here if has_hash(part.fields, here, row.digest) else self._base(part, row, drafted)
         if base is None:
             if not row.delete and edited_row(row.place, part.fields, here, here) is None:
                 return None
@@ -271,22 +317,37 @@ class Comparison:
             if part.drifted:
                 why = f"{why[:-1]}; or it was edited where it cannot be: {_drift(part)}."
             return self._problem(row, f"{why} Export again, and edit that.")
+        stand = Standing(base, base, {})
+        if drafted is not None:
+            stand = self._earlier.standing(part.schema, row.place.cells, base, here, drafted)
         if row.delete:
-            return self._deletion(part, row, base, here)
-        found = edited_row(row.place, part.fields, base, here)
+            return self._deletion(part, row, stand.base, here)
+        self._leave(part, row, stand)
+        found = edited_row(row.place, part.fields, stand.shown, here)
         if found is not None and here.get("IsDeleted"):
             return self._problem(row, "The record was deleted since the export.")
         if found is None:
             return None
-        return replace(found[0], record_id=row.record_id, base=_sound(part, base)), found[1]
+        change = replace(found[0], record_id=row.record_id, base=_sound(part, stand.base), key=row.key)
+        return _held_against(change, stand), found[1]
+
+    def _leave(self, part: ObjectPart, row: Exported, stand: Standing) -> None:
+        """Note the cells that are left alone."""
+        left = self._tallies[part.schema.name].left
+        for name, why in stand.left:
+            times, first = left.get(why, (0, f"{name} in row {row.place.row}"))
+            left[why] = times + 1, first
 
     def _problem(self, row: Exported, why: str) -> tuple[RowChange, Read]:
         return problem_row(row.place, row.record_id, why), Read()
 
-    def _base(self, part: ObjectPart, row: Exported) -> dict[str, Stored] | None:
+    def _base(self, part: ObjectPart, row: Exported, drafted: Drafted | None) -> dict[str, Stored] | None:
         """The row as it was exported, with the ids that its records have now."""
         known = self._store.known_values(part.schema.name, row.record_id)
         known = {name: values for name, values in known.items() if name not in part.drifted}
+        for name, wrote in () if drafted is None else drafted.wrote.items():
+            if name in known:
+                known[name] = tuple(dict.fromkeys((wrote.seen, *known[name])))
         for each in part.fields:
             cell = row.place.cells.get(each.name)
             if each.type in (FieldType.ID, FieldType.REFERENCE) and isinstance(cell, str) and is_local(cell):
@@ -300,71 +361,13 @@ class Comparison:
         }
 
     def _deletion(
-        self, part: ObjectPart, row: Exported, base: dict[str, Stored], here: dict[str, Stored]
+        self, part: ObjectPart, row: Exported, base: Mapping[str, Stored], here: dict[str, Stored]
     ) -> tuple[RowChange, Read] | None:
         if here.get("IsDeleted"):
             return None
         if not part.schema.deletable:
             return self._problem(row, f"{part.schema.name} records cannot be deleted by the connected user.")
         return deleted_row(row.place, row.record_id, _sound(part, base)), Read()
-
-    # ── rows that are gone ───────────────────────────────────────────────────────────────────────────────────────
-
-    def _missing(self, part: ObjectPart, *, delete: bool) -> None:
-        """Records that were exported and have no row any more."""
-        name = part.schema.name
-        gone = (part.entry.record_count or 0) - self._ledger.seen(name)
-        if gone <= 0:
-            return
-        why = self._why_not_certain(part, gone) if delete else ""
-        for row in self._candidates(part):
-            change = self._removed(part, row, delete=delete and not why)
-            self._ledger.put(_spoilt(change, why) if why else change)
-
-    def _why_not_certain(self, part: ObjectPart, gone: int) -> str:
-        """Why it cannot be known which rows are gone; '' if it can."""
-        if unread := self._tallies[part.schema.name].unread:
-            # The record of that row has no row that can be told, and is not to be deleted for that.
-            return f"The Id in row {unread} cannot be read, so which rows are gone is not known. Mend it"
-        # A record that has come into sight since (shared with the user, say) was made long ago and has no row either.
-        if sum(1 for _ in islice(self._candidates(part), gone + 1)) > gone:
-            return (
-                "More records have no row than rows are gone, so which were exported is not known. Delete it by its row"
-            )
-        return ""
-
-    def _candidates(self, part: ObjectPart) -> Iterator[dict[str, Stored]]:
-        """Records that have no row, and were here at the export as far as their times tell."""
-        for row in self._store.scan(part.schema.name):
-            values: dict[str, Any] = dict(zip((each.name for each in part.schema.columns), row, strict=True))
-            made = values.get("CreatedDate") or ""
-            record_id = str(values[ID])
-            recent = is_local(record_id) or (part.entry.base_stamp and str(made) > part.entry.base_stamp)
-            if not recent and not self._ledger.has_seen(part.schema.name, record_id):
-                yield values
-
-    def _removed(self, part: ObjectPart, row: dict[str, Stored], *, delete: bool) -> RowChange:
-        schema = part.schema
-        named = schema.name_field
-        title = "" if named is None else str(row.get(named.name) or "")[:80]
-        change = RowChange(Kind.REMOVED, schema.name, str(row[ID]), title=title)
-        if not delete:
-            return change
-        why = self._why_not_delete(part, row)
-        if why:
-            return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(why),))
-        return replace(change, kind=Kind.DELETED, base=row)
-
-    def _why_not_delete(self, part: ObjectPart, row: dict[str, Stored]) -> str:
-        schema, base_stamp = part.schema, part.entry.base_stamp
-        if not schema.deletable:
-            return f"{schema.name} records cannot be deleted by the connected user."
-        stamp = row.get(schema.stamp) if schema.stamp else None
-        if not base_stamp or not stamp:
-            return "Its row is gone, and whether it has changed since the export is not known. Delete it by its row."
-        if str(stamp) > base_stamp:
-            return "Its row is gone, and the record has changed since the export, so it is not deleted."
-        return ""
 
     # ── what can be said once every row is known ─────────────────────────────────────────────────────────────────
 
@@ -376,69 +379,14 @@ class Comparison:
             why = f"The record is in {other} too. To make a new record of a copied row, empty its Id (or write new in"
             self._ledger.spoil(number, change, CellProblem(f"{why} Change); else delete one of the two rows."))
 
-    def _resolve_externals(self, parts: Sequence[ObjectPart]) -> None:
-        """Lookups that name a record by a field of its own."""
-        for number, change in self._ledger.looking():
-            schema = self._store.schema(change.object_name)
-            assert schema is not None
-            for cell in change.cells:
-                each = schema.field(cell.field)
-                if each.type is FieldType.REFERENCE and isinstance(cell.new, str) and "=" in cell.new:
-                    name, _, value = cell.new.partition("=")
-                    change = self._resolved(number, change, cell, External(name, value), each.reference_to)
-
-    def _resolved(
-        self, number: int, change: RowChange, cell: CellChange, external: External, targets: Sequence[str]
-    ) -> RowChange:
-        if change.kind is Kind.PROBLEM:
-            return change
-        try:
-            found = self._find(external, targets)
-        except Misuse as error:
-            problem = CellProblem(f"{error.message} {error.hint}".rstrip(), cell.field)
-            self._ledger.spoil(number, change, problem)
-            return replace(change, kind=Kind.PROBLEM)
-        if own_name(found) or found.startswith("row:"):
-            reference = Reference(cell.field, found)
-            self._ledger.refer(number, change, reference)
-            return replace(change, references=(*change.references, reference))
-        cells = tuple(replace(each, new=found) if each.field == cell.field else each for each in change.cells)
-        change = replace(change, cells=cells)
-        self._ledger.rewrite(number, change)
-        return change
-
-    def _find(self, external: External, targets: Sequence[str]) -> str:
-        """The id of the one record that has this value, or the name of the one new row."""
-        found: list[str] = []
-        fields = [(target, schema) for target in targets if (schema := self._store.schema(target)) is not None]
-        usable = [(target, each) for target, schema in fields if (each := _named(schema, external.field)) is not None]
-        if not usable:
-            raise Misuse(
-                f"{external.field!r} is no field of {' or '.join(targets) or 'its object'} in this replica.",
-                hint="Write an id, new:NAME, or FIELD=VALUE with a field of the record that is looked up.",
-            )
-        for target, each in usable:
-            if each.type is not FieldType.TEXT:
-                raise Misuse(f"{target}.{each.name} is no text, so no record can be named by it.")
-            rows = self._store.scan(target, (Filter(each.name, "eq", external.value),))
-            found += [str(row[0]) for row, _ in zip(rows, range(2), strict=False)]
-            found += self._offered(target, each.name, external.value)
-        if len(found) != 1:
-            many = "Several records have" if found else "No record has"
-            raise Misuse(f"{many} {external.field}={external.value!r}.", hint="Write the record's id.")
-        return found[0]
-
-    def _offered(self, target: str, field_name: str, value: str) -> list[str]:
-        """The names of the new rows that have this value; two at most."""
-        if (target, field_name) not in self._sought:
-            self._sought.add((target, field_name))
-            for _, change in self._ledger.changes(Kind.NEW, Kind.PROBLEM):
-                for cell in (
-                    change.cells if change.object_name == target and change.name and not change.record_id else ()
-                ):
-                    if cell.field == field_name and cell.new is not None:
-                        self._ledger.offer(target, field_name, str(cell.new), change.name)
-        return self._ledger.offered(target, field_name, value)
+    def _perhaps_known(self) -> None:
+        """New rows without a name: one that was taken in, and edited after that, would be made once more."""
+        lost = self._earlier.lost_rows(CONTENT)
+        for number, change in self._ledger.changes(Kind.NEW) if lost else ():
+            if change.object_name in lost and change.name.startswith(CONTENT):
+                made = f"An earlier import made {lost[change.object_name]} of a row that is gone, or edited."
+                hint = "If this is that row, export again and edit it there; else give it a name in Id, such as new:1."
+                self._ledger.spoil(number, change, CellProblem(f"{made} {hint}"))
 
     def _lacking(self) -> None:
         """Rows that refer to a new row which is not there or has problems itself, or is of another object."""
@@ -460,7 +408,7 @@ class Comparison:
             if change.kind is not Kind.EDITED:
                 continue
             made = {each.field: self._ledger.made(each.name) for each in change.references}
-            left = [each for each in change.cells if made.get(each.field, each.new) != each.now]
+            left = [each for each in change.cells if made.get(each.field, each.new) not in (each.now, each.old)]
             if not left:
                 self._ledger.forget(number)
                 self._tallies[change.object_name].unchanged += 1
@@ -492,22 +440,13 @@ class Comparison:
         )
 
 
-def _named(schema: ObjectSchema, name: str) -> Field | None:
-    """The field of this API name, whatever its case."""
-    return next((each for each in schema.columns if each.name.casefold() == name.casefold()), None)
-
-
 def _drift(part: ObjectPart) -> str:
     return f"{', '.join(part.drifted)}: not in the org any more, or of another type there since the export"
 
 
-def _sound(part: ObjectPart, base: dict[str, Stored]) -> dict[str, Stored]:
+def _sound(part: ObjectPart, base: Mapping[str, Stored]) -> dict[str, Stored]:
     """The values at the export of the fields that are still as they were."""
     return {name: value for name, value in base.items() if name not in part.drifted}
-
-
-def _spoilt(change: RowChange, why: str) -> RowChange:
-    return replace(change, kind=Kind.PROBLEM, problems=(CellProblem(f"{why}."),))
 
 
 def spoil_lacking(ledger: Ledger, why: str) -> None:
@@ -522,14 +461,17 @@ def _called(name: str) -> str:
     return name if own_name(name) else "a new row"
 
 
-def draft_name(export_id: str, name: str) -> str:
-    """What a new row's record is remembered by."""
-    return f"{export_id}/{name}"
+def _held_against(change: RowChange, stand: Standing) -> RowChange:
+    """The same, without edits of cells that another copy of the workbook has edited too."""
+    twice = tuple(
+        written_elsewhere(each.field, stand.foreign[each.field]) for each in change.cells if each.field in stand.foreign
+    )
+    return replace(change, kind=Kind.PROBLEM, problems=(*change.problems, *twice)) if twice else change
 
 
-def _by_name(part: ObjectPart, row: Sequence[object]) -> dict[str, Stored]:
+def _by_name(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:
     values: Any = row
-    return dict(zip((each.name for each in part.schema.columns), values, strict=True))
+    return dict(zip((each.name for each in schema.columns), values, strict=True))
 
 
 def _written_id(cell: Cell) -> str:

@@ -24,8 +24,11 @@ _WIDTHS: Final = {
     FieldType.DATETIME: 20,
     FieldType.TIME: 12,
 }
+BOOLEAN_FORMAT: Final = '"TRUE";"TRUE";"FALSE"'
+"""Excel shows its booleans whatever the format; LibreOffice shows 1 and 0 in all rows but the first without one."""
+
 _FORMATS: Final = {
-    FieldType.BOOLEAN: "General",
+    FieldType.BOOLEAN: BOOLEAN_FORMAT,
     FieldType.INTEGER: "0",
     FieldType.DATE: "yyyy-mm-dd",
     FieldType.DATETIME: "yyyy-mm-dd hh:mm:ss",
@@ -49,10 +52,24 @@ def width(column: Column, samples: Sequence[Any]) -> int:
     """A column's width: room for its header and for what most of its first cells show, within bounds."""
     kind = column.field.type if column.field is not None and column.role is Role.FIELD else FieldType.TEXT
     if kind in _WIDTHS:
-        return max(_WIDTHS[kind], min(len(column.header) // 2 + 4, WIDEST))
-    lengths = sorted(len(str(value).partition("\n")[0]) for value in samples if value is not None)
-    most = lengths[len(lengths) * 9 // 10] if lengths else 0
-    return max(NARROWEST, min(max(most + 2, len(column.header) // 2 + 4), WIDEST))
+        return max(_WIDTHS[kind], _header_width(column.header))
+    lengths = sorted(len(_shown(column.field, value)) for value in samples if value is not None)
+    # A text that is longer can still be read; of a number that is wider nothing is shown.
+    at = len(lengths) - 1 if kind in (FieldType.INTEGER, FieldType.DECIMAL) else len(lengths) * 9 // 10
+    most = lengths[at] if lengths else 0
+    return max(NARROWEST, min(max(most + 2, _header_width(column.header)), WIDEST))
+
+
+def _header_width(header: str) -> int:
+    """Room for a header on two lines, with no word broken, beside the button of the filter."""
+    return min(max(len(header) // 2, max(map(len, header.split()), default=0)) + 4, WIDEST)
+
+
+def _shown(field: Field | None, value: Any) -> str:
+    """What of a sample has to find room: a number as it is shown, the first line of a text."""
+    if field is not None and field.type is FieldType.DECIMAL and isinstance(value, int | float) and field.scale <= 6:
+        return f"{value:,.{field.scale}f}"
+    return str(value).partition("\n")[0]
 
 
 # ── comments ─────────────────────────────────────────────────────────────────────────────────────────────────────

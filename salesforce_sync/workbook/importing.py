@@ -19,7 +19,8 @@ from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.book import parts_of, read_facts
 from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChange
-from salesforce_sync.workbook.compare import Comparison, Tell, draft_name, spoil_lacking
+from salesforce_sync.workbook.compare import Comparison, Tell, spoil_lacking
+from salesforce_sync.workbook.earlier import draft_name, source_of
 from salesforce_sync.workbook.layout import Metadata
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.locked import is_locked, unlocked
@@ -27,7 +28,7 @@ from salesforce_sync.workbook.package import USUAL_BOUNDS, Bounds
 from salesforce_sync.workbook.reader import WorkbookReader
 from salesforce_sync.workbook.result import result_path, write_result
 
-BATCH: Final = 500
+BATCH: Final = 100
 """Rows that go into the outbox in one transaction."""
 
 
@@ -35,7 +36,8 @@ BATCH: Final = 500
 class Wanted:
     """How to read a workbook: within which bounds, of which org, and whether a row that is gone is a deletion.
 
-    `folder` is a private place for a workbook with a password, as long as it is read.
+    `folder` is a private place for a workbook with a password, as long as it is read. `source` tells this copy of the
+    workbook from others; "" where nobody knows, None for its path.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Wanted:
     password: str | None = field(default=None, repr=False)
     bounds: Bounds = USUAL_BOUNDS
     delete_missing: bool = False
+    source: str | None = None
 
 
 def _quiet(object_name: str, done: int, total: int) -> None:
@@ -128,13 +131,17 @@ def preview(store: Store, path: Path, wanted: Wanted, tell: Tell = _quiet) -> Pr
         with _opened(path, wanted) as reader:
             digest = digest_of(path)
             metadata = read_facts(reader, wanted.org_id)
-            comparison = Comparison(store, ledger, metadata, tell)
+            comparison = Comparison(store, ledger, metadata, tell, _source(path, wanted))
             parts = parts_of(reader, metadata, store)
             counts = comparison.run(reader, parts, delete_missing=wanted.delete_missing)
         return Preview(path, wanted, metadata, counts, ledger, digest, tuple(comparison.notes))
     except BaseException:
         ledger.close()
         raise
+
+
+def _source(path: Path, wanted: Wanted) -> str:
+    return source_of(path) if wanted.source is None else wanted.source
 
 
 @contextmanager
@@ -195,7 +202,7 @@ class Application:
     """Takes the good rows of one preview in: new rows, parents first; then edited ones; then deletions."""
 
     def __init__(self, store: Store, seen: Preview) -> None:
-        self._store, self._export_id = store, seen.export_id
+        self._store, self._export_id, self._source = store, seen.export_id, _source(seen.path, seen.wanted)
         self._ledger = seen.take()
         self.imported = Imported(
             known=sum(each.known for each in seen.counts), refused=sum(each.problems for each in seen.counts)
@@ -239,16 +246,19 @@ class Application:
         record_id = self._ledger.made(change.name)
         references = {each.field: made for each in change.references if (made := self._ledger.made(each.name))}
         if record_id and references:
-            self._store.take_in([Draft(change.object_name, Operation.UPDATE, record_id, references)])
+            self._store.take_in([self._edit(change, record_id, references)])
 
     def _new(self, change: RowChange) -> Draft:
         values = {name: value for name, value in self._values(change).items() if value is not None}
         name = draft_name(self._export_id, change.name)
-        return Draft(change.object_name, Operation.CREATE, values=values, name=name)
+        return Draft(change.object_name, Operation.CREATE, values=values, name=name, source=self._source)
 
     def _update(self, change: RowChange) -> Draft:
-        values = self._values(change)
-        return Draft(change.object_name, Operation.UPDATE, change.record_id, values, change.base)
+        return self._edit(change, change.record_id, self._values(change))
+
+    def _edit(self, change: RowChange, record_id: str, values: Mapping[str, Stored]) -> Draft:
+        name = draft_name(self._export_id, change.key or change.name)
+        return Draft(change.object_name, Operation.UPDATE, record_id, values, change.base, name, self._source)
 
     def _values(self, change: RowChange) -> dict[str, Stored]:
         """What the row writes, with the ids of records that other rows have made; None for one that is not there."""

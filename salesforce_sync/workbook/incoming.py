@@ -46,12 +46,37 @@ Row = tuple[int, dict[int, Cell]]
 """The row's number, as a spreadsheet shows it, and its cells by column, A being 0; empty ones are not there."""
 
 
+class Computed(dict[int, Cell]):
+    """The cells of a row of which some are formulas, with the values that those had: `formulas` are their columns."""
+
+    def __init__(self, cells: Mapping[int, Cell], formulas: frozenset[int]) -> None:
+        super().__init__(cells)
+        self.formulas = formulas
+
+
+class Merged(Struct, frozen=True):
+    """Cells that were made one: only the first has a value, and what the others had is gone. Columns count from 0."""
+
+    name: str
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def hides(self, row: int, column: int) -> bool:
+        """Whether this cell is one of the others."""
+        inside = self.top <= row <= self.bottom and self.left <= column <= self.right
+        return inside and (row, column) != (self.top, self.left)
+
+
 class Reading(Struct, frozen=True):
     """What a sheet's cells refer to; `special` makes of a number what its style shows, by the style's number."""
 
     package: Package
     strings: Strings | Sequence[str] = ()
     special: Mapping[str, Callable[[float], float]] = field(default_factory=dict)
+    merged: list[Merged] = field(default_factory=list)
+    """The merged cells of the sheet that was read last, once it was read to its end."""
 
 
 def dated_from(days: int) -> Callable[[float], Dated]:

@@ -12,6 +12,7 @@ from salesforce_sync.workbook.changes import CellProblem, Kind, Reference, RowCh
 
 _TABLES = """
 CREATE TABLE seen (object TEXT, id TEXT, row INTEGER, sheet TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;
+CREATE TABLE wrote (key TEXT PRIMARY KEY, met INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE twice (object TEXT, id TEXT, PRIMARY KEY (object, id)) WITHOUT ROWID;
 CREATE TABLE change (
     number INTEGER PRIMARY KEY, kind TEXT, object TEXT, id TEXT, name TEXT, sheet TEXT, row INTEGER, body TEXT,
@@ -25,7 +26,7 @@ CREATE TABLE external (object TEXT, field TEXT, value TEXT, name TEXT, PRIMARY K
 CREATE TABLE needs (number INTEGER, name TEXT, PRIMARY KEY (number, name)) WITHOUT ROWID;
 CREATE INDEX needs_name ON needs (name);
 """
-_CACHE_KIB = 8_192
+_CACHE_KIB = 4_096
 _PUT = """
 INSERT INTO change (kind, object, id, name, sheet, row, body, cells, looks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -64,6 +65,25 @@ class Ledger:
     def has_seen(self, object_name: str, record_id: str) -> bool:
         """Whether this record has a row."""
         return bool(self._db.execute("SELECT 1 FROM seen WHERE object = ? AND id = ?", (object_name, record_id)).get)
+
+    # ── what earlier imports of the same export wrote ───────────────────────────────────────────────────────────────
+
+    def wrote_before(self, key: str) -> None:
+        """One of them has written to the record of this row."""
+        self._db.execute("INSERT OR IGNORE INTO wrote (key) VALUES (?)", (key,))
+
+    def has_written(self, key: str) -> bool:
+        """Whether one of them has."""
+        return bool(self._db.execute("SELECT 1 FROM wrote WHERE key = ?", (key,)).get)
+
+    def met(self, key: str) -> None:
+        """The row is there."""
+        self._db.execute("UPDATE wrote SET met = 1 WHERE key = ?", (key,))
+
+    def not_met(self, begins: str) -> Iterator[str]:
+        """The rows that they wrote and that are not there, of which the keys begin so."""
+        for (key,) in self._db.execute("SELECT key FROM wrote WHERE key GLOB ? || '*' AND NOT met", (begins,)):
+            yield str(key)
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,6 +146,11 @@ class Ledger:
         """Edited rows whose record has another row."""
         twice = "EXISTS (SELECT 1 FROM twice t WHERE t.object = change.object AND t.id = change.id)"
         yield from self._changes(f"kind IN ('edited', 'deleted') AND {twice}", ())
+
+    def between(self, sheet: str, top: int, bottom: int) -> Iterator[tuple[int, RowChange]]:
+        """Good rows of a sheet, from one of its rows to another."""
+        within = "sheet = ? AND row BETWEEN ? AND ? AND kind IN ('new', 'edited')"
+        yield from self._changes(within, (sheet, top, bottom))
 
     def rows_of(self, object_name: str, record_id: str) -> int:
         """The row in which a record was seen first."""

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from salesforce_sync.errors import Misuse, NotAWorkbook, WorkbookEncrypted
 from salesforce_sync.workbook.package import OLE
@@ -46,11 +46,17 @@ def _decrypt(path: Path, password: str, plain: Path) -> None:
     import msoffcrypto
     from msoffcrypto import exceptions
 
+    from salesforce_sync.workbook.sealed import unseal
+
     with path.open("rb") as locked, plain.open("wb") as out:
         try:
             file = msoffcrypto.OfficeFile(locked)
             file.load_key(password=password, verify_password=True)
-            file.decrypt(out)
+            if file.type == "agile":
+                info = file.info
+                unseal(file.file, file.secret_key, info["keyDataSalt"], info["keyDataHashAlgorithm"], out)
+            else:  # Excel 2007's way
+                file.decrypt(out)
         except exceptions.InvalidKeyError as error:
             raise WorkbookEncrypted(f"This is not the password of {path.name}.", hint="Try again.") from error
         except (exceptions.FileFormatError, exceptions.DecryptionError, exceptions.ParseError) as error:
@@ -66,11 +72,3 @@ def check_password(password: str) -> None:
     if importlib.util.find_spec("msoffcrypto") is None:
         hint = "Install it: pip install 'salesforce-sync[password]'"
         raise Misuse("A password needs the package msoffcrypto-tool, which is not installed.", hint=hint)
-
-
-def encrypt(plain: IO[bytes], password: str, out: IO[bytes]) -> None:
-    """Write the workbook once more, encrypted."""
-    from msoffcrypto.format.ooxml import OOXMLFile
-
-    plain.seek(0)
-    OOXMLFile(plain).encrypt(password, out)

@@ -41,6 +41,12 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _RAW_DEFLATE = -15
 
 
+_SAVE_ANEW = (
+    "Edit the workbook that export wrote, and save it as .xlsx (Excel 2007-365): other formats, a .csv above all, do"
+    " not keep what an import needs."
+)
+
+
 class Bounds(Struct, frozen=True):
     """The most that a workbook may be: the file, what it unpacks to, and how many times more that is."""
 
@@ -231,7 +237,7 @@ def _directory(path: Path, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
     if start == OLE:
         raise _ole(path, file)
     if not start.startswith(b"PK"):
-        raise NotAWorkbook(f"{path.name} is not an .xlsx workbook.", hint="Save it as .xlsx: a .csv or .xls is none.")
+        raise NotAWorkbook(f"{path.name} is not an .xlsx workbook.", hint=_SAVE_ANEW)
     try:
         infos = zipfile.ZipFile(file).infolist()
     except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
@@ -242,7 +248,7 @@ def _directory(path: Path, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
     if len(parts) < sum(not info.is_dir() for info in infos):
         raise damaged(path, "two of its parts have one name")
     if "mimetype" in parts and "content.xml" in parts:
-        raise NotAWorkbook(f"{path.name} is an OpenDocument file.", hint="Save it as .xlsx (Excel 2007-365).")
+        raise NotAWorkbook(f"{path.name} is an OpenDocument file.", hint=_SAVE_ANEW)
     return parts
 
 
@@ -264,7 +270,7 @@ def _ole(path: Path, file: IO[bytes]) -> Exception:
         if _ENCRYPTED in last + block:
             return WorkbookEncrypted(f"{path.name} has a password.", hint="Give it with --password.")
         last = block[-len(_ENCRYPTED) :]
-    return NotAWorkbook(f"{path.name} is a workbook of the old .xls format.", hint="Save it as .xlsx.")
+    return NotAWorkbook(f"{path.name} is a workbook of the old .xls format.", hint=_SAVE_ANEW)
 
 
 def _inflated(path: Path, file: IO[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from msgspec import Struct
 
 from salesforce_sync.errors import NotAWorkbook
-from salesforce_sync.workbook.incoming import Percent, Reading, Row, dated_from
+from salesforce_sync.workbook.incoming import Merged, Percent, Reading, Row, dated_from
 from salesforce_sync.workbook.package import USUAL_BOUNDS, Bounds, Package
 from salesforce_sync.workbook.sheets import rows
 from salesforce_sync.workbook.strings import Strings, read_strings
@@ -73,6 +73,8 @@ class WorkbookReader:
         main = next((each.target for each in relations.values() if each.kind == "officeDocument"), None)
         if main is None:
             raise self._missing("it is a zip file, but no workbook")
+        if main.casefold().endswith(".bin"):
+            raise self._missing("it is a binary workbook (.xlsb)")
         return main
 
     def _missing(self, why: str) -> NotAWorkbook:
@@ -85,6 +87,11 @@ class WorkbookReader:
     def rows(self, sheet: Sheet) -> Iterator[Row]:
         """The sheet's rows that have any value, hidden ones too, in the order of the file."""
         return rows(self._reading, sheet.part)
+
+    @property
+    def merged(self) -> Sequence[Merged]:
+        """The merged cells of the sheet whose rows were read last, to their end."""
+        return self._reading.merged
 
     def close(self) -> None:
         """Give the file back."""

@@ -14,9 +14,9 @@ from salesforce_sync.workbook.book import ObjectPart, find_places
 from salesforce_sync.workbook.cells import TEXT_UNITS, escape
 from salesforce_sync.workbook.incoming import Columns, column_letters
 from salesforce_sync.workbook.ledger import Ledger
-from salesforce_sync.workbook.locked import encrypt
 from salesforce_sync.workbook.package import Package
 from salesforce_sync.workbook.reader import WorkbookReader
+from salesforce_sync.workbook.sealed import seal
 
 _LEVEL: Final = 1
 """Of compression: the copy is read once, by a person."""
@@ -40,7 +40,7 @@ def write_result(
         return
     with tempfile.TemporaryFile(dir=reader.package.path.parent) as plain:  # has no name, so nobody else can open it
         _copy(plain, reader, parts, ledger)
-        encrypt(plain, password, out)
+        seal(plain, password, out)
 
 
 def _copy(file: BinaryIO, reader: WorkbookReader, parts: tuple[ObjectPart, ...], ledger: Ledger) -> None:

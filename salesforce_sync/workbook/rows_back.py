@@ -10,12 +10,18 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse, SyncError
+from salesforce_sync.models.draft import Wrote
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, same
+from salesforce_sync.resolve import arrived
 from salesforce_sync.workbook.cells import Cell, is_cut, shows
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
+from salesforce_sync.workbook.incoming import Computed
 from salesforce_sync.workbook.layout import ID, Access, Places, access
-from salesforce_sync.workbook.typed import External, Named, own_name, read_typed
+from salesforce_sync.workbook.typed import External, Named, check_still_text, own_name, read_typed
+
+CONTENT = "row:"
+"""How the name begins that a new row without a name of its own gets from what stands in it."""
 
 Values = Mapping[str, Stored]
 
@@ -27,6 +33,8 @@ class Place(Struct, frozen=True):
     sheet: str
     row: int
     cells: Mapping[str, Cell]
+    formulas: frozenset[str] = frozenset()
+    """Fields whose cells are formulas."""
 
 
 class Read(Struct):
@@ -45,6 +53,13 @@ class Read(Struct):
 def field_cells(places: Places, cells: Mapping[int, Cell]) -> dict[str, Cell]:
     """The cells of a row's fields; None for an empty one."""
     return {name: cells.get(column) for name, column in places.fields.items()}
+
+
+def formula_fields(places: Places, cells: Mapping[int, Cell]) -> frozenset[str]:
+    """The fields of a row whose cells are formulas."""
+    if not isinstance(cells, Computed):
+        return frozenset()
+    return frozenset(name for name, column in places.fields.items() if column in cells.formulas)
 
 
 # ── rows that were exported ──────────────────────────────────────────────────────────────────────────────────────
@@ -66,9 +81,10 @@ def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values
     old, now = base.get(each.name), here.get(each.name)
     try:
         _check_editable(place.schema, each, old)
+        if each.type is FieldType.TEXT:
+            check_still_text(old, place.cells[each.name])
         new = _taken(read, each, place.cells[each.name])
-        if new is None and not each.nillable:
-            raise Misuse("cannot be empty.")
+        _check_nillable(each, new)
     except SyncError as error:
         read.wrong(error, each.name)
         return
@@ -149,6 +165,58 @@ def _check_complete(read: Read, schema: ObjectSchema) -> None:
             read.problems.append(CellProblem("is required.", each.name))
 
 
+def edited_again(
+    change: RowChange, read: Read, place: Place, wrote: Mapping[str, Wrote], here: Values, made: Mapping[str, str]
+) -> RowChange:
+    """A new row whose record an earlier import has made, with these values: known, or an edit of that record.
+
+    `here`: the record as it is now. `made`: the ids of the records that other new rows, by their names, have become.
+    """
+    given = {each.field: each.new for each in change.cells}
+    named = {each.field: each.name for each in change.references}
+    again, base = Read(), dict(here)
+    for each in place.schema.columns:
+        if each.name not in given and (each.name not in wrote or each.name not in place.cells):
+            continue
+        if any(each.name == name for name, _ in read.externals):
+            continue
+        old = wrote[each.name].value if each.name in wrote else (0 if each.type is FieldType.BOOLEAN else None)
+        new = made.get(named.get(each.name, ""), given.get(each.name))
+        if not same(each.type, old, new):
+            now = here.get(each.name)
+            base[each.name] = now if arrived(place.schema, each.name, old, now) else old
+            _edit_again(again, place.schema, each, CellChange(each.name, base[each.name], new, now))
+    if not (again.cells or again.problems):
+        return replace(change, kind=Kind.KNOWN)
+    kind = Kind.PROBLEM if again.problems else Kind.EDITED
+    cells, references = tuple(again.cells), tuple(each for each in change.references if each.name not in made)
+    return replace(
+        change,
+        kind=kind,
+        cells=cells,
+        problems=tuple(again.problems),
+        references=references,
+        base=base,
+        key=change.name,
+    )
+
+
+def _edit_again(again: Read, schema: ObjectSchema, each: Field, cell: CellChange) -> None:
+    try:
+        _check_editable(schema, each, cell.old)
+        _check_nillable(each, cell.new)
+    except SyncError as error:
+        again.wrong(error, each.name)
+        return
+    if not same(each.type, cell.new, cell.now):
+        again.cells.append(replace(cell, moved=not same(each.type, cell.old, cell.now)))
+
+
+def _check_nillable(each: Field, new: Stored) -> None:
+    if new is None and not each.nillable:
+        raise Misuse("cannot be empty.")
+
+
 def edited_since(
     change: RowChange, read: Read, schema: ObjectSchema, known: Mapping[str, Sequence[Stored]]
 ) -> tuple[CellProblem, ...]:
@@ -166,7 +234,7 @@ def edited_since(
 def content_name(change: RowChange, times: int) -> str:
     """What a new row is called that gives itself no name: what stands in it, and how often that stood there before."""
     content = [change.object_name, [[each.field, each.new] for each in change.cells], times]
-    return f"row:{blake2b(msgspec.json.encode(content), digest_size=16).hexdigest()}"
+    return f"{CONTENT}{blake2b(msgspec.json.encode(content), digest_size=16).hexdigest()}"
 
 
 # ── both ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +267,7 @@ def _change(kind: Kind, place: Place, record_id: str, read: Read, *, name: str =
         place.row,
         _title(place),
         name,
-        tuple(read.cells),
+        tuple(replace(each, formula=each.field in place.formulas) for each in read.cells),
         tuple(read.problems),
         tuple(read.references),
     )

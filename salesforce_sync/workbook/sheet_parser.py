@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import isfinite, nan
@@ -14,7 +15,9 @@ from salesforce_sync.workbook.incoming import (
     Cell,
     CellError,
     Columns,
+    Computed,
     Dated,
+    Merged,
     Reading,
     Row,
     Uncounted,
@@ -24,7 +27,9 @@ from salesforce_sync.workbook.strings import TEXT_AT_MOST, too_long, unescaped
 
 DEEPEST = 64
 _DAY_ZERO = datetime(1899, 12, 30)
-_TAGS = ("worksheet", "sheetData", "row", "c", "v", "is", "t", "f", "rPh")
+MERGED_AT_MOST = 10_000
+_TAGS = ("worksheet", "sheetData", "row", "c", "v", "is", "t", "f", "rPh", "mergeCell")
+_RANGE = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6}):([A-Z]{1,3})([1-9]\d{0,6})", re.ASCII)
 
 
 class SheetParser:
@@ -43,7 +48,9 @@ class SheetParser:
         self._value: str | None = None
         self._runs: list[str] | None = None
         self._formula = self._silent = False
+        self._formulas: list[int] = []
         self._depth = self._size = 0
+        self.merged: list[Merged] = []
         parser.StartElementHandler = self._root
 
     @property
@@ -68,6 +75,7 @@ class SheetParser:
             names["is"]: self._start_inline,
             names["f"]: self._start_formula,
             names["rPh"]: self._start_phonetic,
+            names["mergeCell"]: self._start_merged,
         }
         self._ends = {
             names["sheetData"]: self._end_data,
@@ -117,6 +125,12 @@ class SheetParser:
         if self.row > ROWS_AT_MOST:
             raise WorkbookTooLarge(f"{self._path.name} has a sheet of more than {ROWS_AT_MOST:,} rows.")
 
+    def _start_merged(self, attributes: list[str]) -> None:
+        found = _RANGE.fullmatch(dict(zip(attributes[::2], attributes[1::2], strict=True)).get("ref", ""))
+        if found and len(self.merged) < MERGED_AT_MOST:
+            left, right = self._columns[found[1]], self._columns[found[3]]
+            self.merged.append(Merged(found[0], int(found[2]), int(found[4]), left, right))
+
     def _number(self, text: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
             raise damaged(self._path, f"a row has the number {text[:20]!r}")
@@ -125,8 +139,9 @@ class SheetParser:
     def _end_row(self) -> None:
         self._in_row = False
         if self._cells:
-            self._tell((self.row, self._cells))
+            self._tell((self.row, Computed(self._cells, frozenset(self._formulas)) if self._formulas else self._cells))
             self._cells = {}
+        self._formulas.clear()
 
     # ── cells ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,6 +188,8 @@ class SheetParser:
         value = self._valued()
         if value is not None:
             self._cells[self._column] = value
+            if self._formula:
+                self._formulas.append(self._column)
 
     def _valued(self) -> Cell | None:
         """The value of the cell that has just ended; None if it is empty."""

@@ -19,6 +19,7 @@ def rows(reading: Reading, part: str) -> Iterator[Row]:
     Rows that are written as Excel, LibreOffice and we write them are taken apart by a pattern; an XML parser gets
     everything else: without those rows the sheet is as well-formed as with them.
     """
+    reading.merged.clear()
     parser = expat.ParserCreate()
     parser.buffer_text = parser.ordered_attributes = parser.specified_attributes = True
     done: list[Row] = []
@@ -41,6 +42,7 @@ def rows(reading: Reading, part: str) -> Iterator[Row]:
         # What looks like a row may be within a comment from here on.
         usual = usual and not _may_hide_rows(piece)
     feed.end()
+    reading.merged.extend(parsed.merged)
 
 
 def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:

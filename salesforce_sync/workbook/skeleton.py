@@ -18,6 +18,7 @@ from msgspec import Struct
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.workbook.cells import Cell
 from salesforce_sync.workbook.describing import (
+    BOOLEAN_FORMAT,
     TEXT_FORMAT,
     DropDown,
     comment,
@@ -195,8 +196,11 @@ class _Book:
         return self._lists[values]
 
     def _cell(self, shown: str, *, locked: bool) -> Format:
-        place = {"align": "center"} if shown == "General" else {}
-        return self._format({"num_format": shown, "locked": locked, **place, **(_GREY if locked else {})})
+        place = {"align": "center"} if shown == BOOLEAN_FORMAT else {}
+        # Of a text of several lines the first one is to be seen.
+        return self._format(
+            {"num_format": shown, "locked": locked, "valign": "top", **place, **(_GREY if locked else {})}
+        )
 
     def _format(self, properties: Mapping[str, Any]) -> Format:
         key = tuple(sorted(properties.items()))

@@ -23,6 +23,16 @@ _TIMES = (FieldType.DATE, FieldType.DATETIME, FieldType.TIME)
 _NUMBERS = (FieldType.INTEGER, FieldType.DECIMAL)
 _IDS = (FieldType.ID, FieldType.REFERENCE)
 _DAY_MONTH = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})\b", re.ASCII)
+_YES = re.compile(
+    "1|true|wahr|vrai|verdadero|verdadeiro|vero|waar|sant|sand|tosi|prawda|истина"
+    "|yes|y|ja|j|oui|sí|si|sim|da|да|hai|kyllä|tak"
+)
+_NO = re.compile(
+    "0|false|falsch|faux|falso|onwaar|falskt|falsk|usand|epätosi|fałsz|ложь"
+    "|no|n|nein|non|não|nao|nee|nej|nei|ei|nie|нет"
+)
+"""What a spreadsheet calls its booleans in its users' languages, and how these say yes and no: no word is in both."""
+
 _EXTERNAL = re.compile(r"([A-Za-z]\w*)\s*=\s*(.+)", re.ASCII | re.DOTALL)
 
 
@@ -62,6 +72,8 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
         return _text(field, cell)
     elif field.type in _NUMBERS:
         return _number(field, cell)
+    elif field.type is FieldType.BOOLEAN and isinstance(cell, str):
+        return _ticked(cell)
     value = from_cell(field.type, cell)
     _check_range(field, value)
     return value
@@ -93,6 +105,22 @@ def _text(field: Field, cell: Cell) -> Stored:
     return text
 
 
+def check_still_text(old: Stored, cell: Cell) -> None:
+    """`Misuse` if a text of digits has become the number that it looks like, as by a click on "Convert to Number":
+    zeros before it, a plus, or decimals of 0 are lost."""
+    if not isinstance(old, str) or isinstance(cell, bool | str) or cell is None or old == shown(cell):
+        return
+    try:
+        alike = float(old) == cell
+    except ValueError:
+        return
+    if alike:
+        raise Misuse(
+            f"is the number {shown(cell)} here, and was the text {old[:40]}: a spreadsheet has made a number of it.",
+            hint="Format the cell as text, and write it again.",
+        )
+
+
 def _picked(field: Field, text: str) -> str:
     several = field.salesforce_type == "multipicklist"
     parts = [part.strip() for part in text.split(";") if part.strip()] if several else [text]
@@ -113,6 +141,14 @@ def _one_picked(field: Field, text: str) -> str:
 def _some(field: Field) -> str:
     values = [value for value, active in field.picklist if active]
     return ", ".join(values[:8]) + (", …" if len(values) > 8 else "")
+
+
+def _ticked(text: str) -> int:
+    """A checkbox's text. Programs take `WAHR` for a boolean only in their own language, and else leave it a text."""
+    word = text.strip().casefold()
+    if _YES.fullmatch(word) or _NO.fullmatch(word):
+        return int(_YES.fullmatch(word) is not None)
+    raise Misuse(f"{text[:40]!r} is neither true nor false.", hint="Write TRUE or FALSE.")
 
 
 # ── numbers and times ────────────────────────────────────────────────────────────────────────────────────────────

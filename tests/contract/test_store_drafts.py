@@ -1,6 +1,8 @@
 """Store: edits that were made elsewhere, on values that may be older than those here."""
 
-from salesforce_sync.models.draft import Draft, Refused, TakenIn
+from msgspec.structs import replace
+
+from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, Wrote
 from salesforce_sync.models.inbox import Conflict, Kind, Resolution, Side
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.resolve import Policies, Policy
@@ -175,7 +177,9 @@ def test_a_named_create_makes_one_record_however_often_it_comes(replica, world):
 
     assert (second.record_id, second.known) == (first.record_id, True)
     assert store.count("Account") == 3
-    assert store.drafted(["export-1/new:1", "export-1/new:2"]) == {"export-1/new:1": first.record_id}
+    assert store.drafted(["export-1/new:1", "export-1/new:2"]) == {
+        "export-1/new:1": Drafted("Account", first.record_id, {"Name": Wrote("Nova", None)})
+    }
 
 
 def test_a_named_create_is_known_by_the_orgs_id_once_it_is_there(replica):
@@ -186,6 +190,54 @@ def test_a_named_create_is_known_by_the_orgs_id_once_it_is_there(replica):
     (again,) = take_in(replica, new)
 
     assert again == TakenIn(NEW, known=True)
+
+
+def test_what_the_drafts_of_a_name_wrote_is_remembered(replica, world):
+    take_in(replica, replace(update(Phone="2"), name="export-1/a", source="plan"))
+    push(replica)
+    take_in(replica, replace(update({**OLD, "Phone": "2"}, Phone="3", Rating="Hot"), name="export-1/a", source="other"))
+    take_in(replica, replace(update(Rating="Hot"), name="export-10/a"))
+    store = world.restart()
+
+    wrote = {"Phone": Wrote("3", "1", "other"), "Rating": Wrote("Hot", None, "other")}
+    assert store.drafted(["export-1/a"]) == {"export-1/a": Drafted("Account", ACME, wrote)}
+    assert list(store.draft_names("export-1/")) == ["export-1/a"]
+
+
+def test_a_refused_draft_wrote_nothing(replica):
+    replica.update("Account", ACME, {"Phone": "7"})
+
+    take_in(replica, replace(update(Phone="2"), name="n"))
+
+    assert replica.drafted(["n"]) == {}
+
+
+def test_a_reference_that_was_written_is_told_by_the_orgs_id_once_it_is_there(replica):
+    (made,) = take_in(replica, Draft("Account", Operation.CREATE, values={"Name": "Nova"}, name="n"))
+    take_in(replica, replace(update(ParentId=made.record_id), name="a"))
+    push(replica, Account=NEW)
+
+    assert replica.drafted(["a"])["a"].wrote["ParentId"].value == NEW
+
+
+def test_a_record_that_is_gone_and_that_the_org_never_had_is_made_again(replica):
+    new = Draft("Account", Operation.CREATE, values={"Name": "Nova"}, name="n")
+    (first,) = take_in(replica, new)
+    replica.delete("Account", first.record_id)
+
+    assert replica.drafted(["n"]) == {}
+    assert take_in(replica, new)[0].known is False
+    assert replica.count("Account") == 3
+
+
+def test_the_orgs_own_value_takes_back_a_local_edit(replica):
+    take_in(replica, update(Phone="2"))
+
+    (taken,) = take_in(replica, update({**OLD, "Phone": "2"}, Phone="1"))
+
+    assert taken == TakenIn(ACME)
+    assert shown(replica, ACME)["Phone"] == "1"
+    assert replica.changes() == ()
 
 
 def test_a_draft_may_refer_to_a_record_that_another_one_made(replica):
@@ -235,6 +287,14 @@ def test_known_values_are_the_one_here_the_orgs_and_older_ones(replica):
 
     assert known["Phone"] == ("4", "3", "2", "1")
     assert known["Name"] == ("Acme",)
+
+
+def test_what_was_sent_is_known_even_if_the_org_has_made_something_else_of_it(replica):
+    replica.update("Account", ACME, {"Phone": "555"})
+    push(replica)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="(555)"))
+
+    assert set(replica.known_values("Account", ACME)["Phone"]) == {"(555)", "555", "1"}
 
 
 def test_known_values_tell_both_sides_of_a_conflict(replica):

@@ -62,6 +62,19 @@ def test_an_id_of_a_record_that_is_here_may_be_referred_to_however_the_org_made_
     assert change.edits[0].value == odd
 
 
+def test_an_id_that_is_not_here_is_not_doubted_where_the_org_guards_none(replica):
+    schema = make_schema("Odd__c", make_field("Parent__c", "reference", referenceTo=["Odd__c"]), Name="string")
+    here, elsewhere = "a00ab0e5029286zzzz", "a00ab0e5029287zzzz"
+    replica.adopt(schema)
+    arrive(replica, schema, row(schema, here, Name="Odd"))
+
+    replica.update("Odd__c", here, {"Parent__c": elsewhere})
+
+    assert shown(replica, here, "Odd__c")["Parent__c"] == elsewhere
+    with pytest.raises(Misuse, match="Parent__c"):
+        replica.update("Odd__c", here, {"Parent__c": "a00ab0e5029288zzz"})
+
+
 NEW_ONES = {why: each for why, each in WRONG.items() if why != "a boolean without a value"}
 """A new record may leave it out: the org gives it one."""
 

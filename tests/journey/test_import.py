@@ -64,6 +64,30 @@ def test_edits_new_rows_and_deletions_reach_the_org(jane, simorg, replica, book)
     assert simorg.count("Contact") == counted
 
 
+@pytest.mark.parametrize("between", [["push"], ["sync"]])
+def test_a_workbook_goes_on_from_what_it_has_sent(jane, simorg, replica, book, between):
+    def type_(phone, name):
+        edit(book, lambda page: put(page, row_of(page, jane), **{"Business Phone": phone}), "Contact")
+        edit(book, lambda page: put(page, row_of(page, "new:acme"), **{"Account Name": name}), "Account")
+
+    edit(book, lambda page: put(page, page.max_row + 1, **{"Id": "new:acme"}), "Account")
+    accounts = simorg.count("Account")
+    for phone, name in (("555-1234", "Acme"), ("555-9999", "Acme 2"), ("555-0000", "Acme")):
+        type_(phone, name)
+        done = replica("import", str(book), "--apply", "--json").json["imported"]
+        again = replica("import", str(book), "--json").json
+        assert replica(*between).code == 0
+
+        assert (done["created"] + done["updated"], done["conflicts"], done["problems"]) == (2, 0, 0)
+        assert (again["good"], again["problems"]) == (0, 0)
+        asked = f"SELECT (SELECT Phone FROM Contact WHERE Id = '{jane}') p, Name n FROM Account WHERE Name LIKE 'Acme%'"
+        assert {"p": phone, "n": name} in replica("query", asked, "--json").json["rows"]
+
+    assert simorg.count("Account") == accounts + 1
+    assert replica("inbox", "--json").json["items"] == []
+    assert replica("verify").code == 0
+
+
 def test_a_preview_is_one_json_document_of_bounded_size(replica, book):
     edit(book, lambda page: [put(page, at, **{"Last Name": f"N{at}"}) for at in range(2, 12)], "Contact")
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import product
 
 import pytest
 
@@ -88,6 +89,14 @@ def test_records_behave_like_a_list(leads):
     assert records[-1] == listed[-1]
     assert records.first() == listed[0]
     assert found(leads) == ["Ann", "Bob", "Cy"]
+
+
+def test_a_slice_is_a_list_of_what_it_would_be_of_a_list(leads):
+    records = leads.all()
+    listed = list(records)
+
+    for start, stop, step in product((None, 0, 1, 9, -1, -9), (None, 0, 1, 2, 9, -1, -9), (None, 2, -1, -2)):
+        assert records[start:stop:step] == listed[start:stop:step]
 
 
 @pytest.mark.parametrize("index", [3, -4])

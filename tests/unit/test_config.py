@@ -256,6 +256,19 @@ def test_any_https_host_is_taken_and_plain_http_to_this_machine(url):
 
 
 @pytest.mark.parametrize(
+    ("copied", "api"),
+    [
+        ("https://acme.lightning.force.com/lightning/page/home", "https://acme.my.salesforce.com"),
+        ("https://acme.lightning.force.com", "https://acme.my.salesforce.com"),
+        ("https://acme--dev.sandbox.lightning.force.com/?x=1", "https://acme--dev.sandbox.my.salesforce.com"),
+        ("https://acme.my.salesforce-setup.com/lightning/setup/SetupOneHome/home", "https://acme.my.salesforce.com"),
+    ],
+)
+def test_the_address_of_the_orgs_pages_is_taken_as_that_of_its_api(copied, api):
+    assert load(instance_url=copied).salesforce.instance_url == api
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://acme.my.salesforce.com",
@@ -273,6 +286,9 @@ def test_any_https_host_is_taken_and_plain_http_to_this_machine(url):
         "https://acme.exa\nmple",
         "https://[",
         "https://acme.example:99999",
+        "https://me:pw@acme.lightning.force.com/",
+        "http://acme.lightning.force.com/",
+        "https://evil.example/.lightning.force.com/",
     ],
 )
 def test_any_other_address_is_refused(url):

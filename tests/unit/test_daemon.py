@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from salesforce_sync.app import SystemClock
+from salesforce_sync.models.outbox import Lost, Wanted
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.sync.daemon import Daemon, Duty
@@ -17,10 +18,14 @@ from tests.unit.orgs import ACCOUNT, CONTACT
 
 
 class SlowOrg:
-    """Another org: a write asks ten times how it is before it is done, and a pull of contacts waits for the gate."""
+    """Another org: a write asks ten times how it is before it is done, and a pull of contacts waits for the gate.
+
+    The answers to the next `loses` writes are lost.
+    """
 
     def __init__(self, org):
         self._org, self.gate, self.pulls = org, threading.Event(), threading.Event()
+        self.loses = 0
 
     def __getattr__(self, name):
         return getattr(self._org, name)
@@ -35,7 +40,9 @@ class SlowOrg:
         for _ in range(10):
             time.sleep(0.03)
             self._org.objects()
-        yield from self._org.write(orders, announce)
+        for outcomes in self._org.write(orders, announce):
+            yield tuple(Lost(each.change, "The line broke.") for each in outcomes) if self.loses else outcomes
+        self.loses = max(0, self.loses - 1)
 
 
 class Looker:
@@ -56,7 +63,7 @@ class Looker:
 
 
 class Rig:
-    def __init__(self, path, clock=None):
+    def __init__(self, path, clock=None, tick=60.0):
         self.stop = threading.Event()
         self.clock = clock or SystemClock(self.stop)
         self.store = SqliteStore(path, self.clock)
@@ -66,7 +73,7 @@ class Rig:
         intervals = {name: timedelta(hours=1) for name in ("Account", "Contact")}
         self.sync("Account")
         self.daemon = Daemon(
-            Duty(intervals, DEFAULTS, 15_000, "somebody", 1, "seed", 0.01 if clock is None else 60.0),
+            Duty(intervals, DEFAULTS, 15_000, "somebody", 1, "seed", 0.01 if clock is None else tick),
             lambda: SyncEngine(self.org, self.store, self.clock, Bus()),
             self.store,
             self.store.desk,
@@ -124,6 +131,37 @@ def test_answers_of_the_org_are_signs_of_life_while_a_job_is_waited_for(rig):
     wait_until(lambda: rig.looker.pushes)
 
     assert rig.looker.beats.count("pushing") >= 3
+
+
+class MinuteClock(FrozenClock):
+    """Does something at its first second, and ends everything after a minute."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.stop, self.left = lambda: None, threading.Event(), 60
+
+    def sleep(self, seconds):
+        super().sleep(seconds)
+        self.left -= seconds
+        first, self.first = self.first, lambda: None
+        first()
+        if self.left <= 0:
+            self.stop.set()
+
+
+def test_an_edit_whose_answer_was_lost_is_looked_for_within_the_minute(tmp_path):
+    clock = MinuteClock()
+    rig = Rig(tmp_path / "replica.db", clock, tick=1.0)
+    rig.org.gate.set()
+    rig.daemon._stop, rig.org.loses = clock.stop, 2
+    clock.first = lambda: rig.rename("Acme & Co")
+    rig.daemon.run(rig.looker)
+    left = rig.store.changes(Wanted())
+    rig.store.close()
+
+    assert left == ()
+    assert rig.memory.live("Account")[rig.acme]["Name"] == "Acme & Co"
+    assert len(rig.looker.pushes) >= 2
 
 
 class JumpingClock(FrozenClock):

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from salesforce_sync.errors import LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
+from salesforce_sync.errors import ForeignAnswer, LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
 from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
@@ -599,6 +599,19 @@ def test_a_record_that_only_may_be_the_lost_create_is_for_a_person(rig):
     assert rig.kinds() == [(local, Kind.UNCERTAIN)]
     assert rig.store.inbox()[0].matches[0].record_id == made
     assert names(rig) == ["Acme", "Bolt", "Nut"]
+
+
+def test_a_create_that_cannot_be_looked_for_at_the_moment_is_looked_for_later(rig):
+    rig.org.lose_answer()
+    rig.store.create("Account", {"Name": "Nut"})
+    rig.push()
+    rig.org.fail(ForeignAnswer("default backend", code="HTTP_404"), "Account", call="created")
+
+    told = rig.push()
+    again = rig.push()
+
+    assert [each.outcome for each in told.changes] == ["lost"]
+    assert (again.state, rig.kinds(), names(rig)) == (RunState.COMPLETE, [], ["Acme", "Bolt", "Nut"])
 
 
 class ClockThatBrings(FrozenClock):

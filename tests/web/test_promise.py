@@ -173,6 +173,20 @@ def test_a_session_that_has_ended_and_cannot_be_renewed_says_so(site, api):
     assert failed(api.post("/api/sync/Contact"), "Contact") == (401, "INVALID_SESSION_ID")
 
 
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"status": 500, "body": [{"errorCode": "UNKNOWN_EXCEPTION", "message": "ErrorId 1-2"}]}, "UNKNOWN_EXCEPTION"),
+        ({"status": 301, "body": "<html>moved</html>"}, "HTTP_301"),
+        ({"status": 404, "body": "<html>default backend - 404</html>"}, "HTTP_404"),
+    ],
+)
+def test_an_org_that_does_not_work_is_a_bad_gateway(fault, code, site, api):
+    site.org.faults.add(path="/sobjects/Contact/describe", times=None, **fault)
+
+    assert failed(api.post("/api/sync/Contact"), "Contact") == (502, code)
+
+
 def test_an_org_without_calls_left_says_when_to_come_back(site, api):
     site.org.usage.reset(used=site.org.usage.limit)
 
@@ -293,3 +307,16 @@ def test_a_session_that_is_cancelled_ends_and_keeps_what_is_complete(site, api):
     assert cancelled["state"] == "cancelled"
     with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
         assert list(events_of(stream))[-1].data["state"] == "cancelled"
+
+
+def test_what_was_cancelled_is_brought_by_whoever_asks_next(site, api):
+    site.org.faults.add(path="/sobjects/Lead/describe", delay=0.5)
+    begun = api.post("/api/sync", json={"objects": ["Lead", "Contact"]}).json()
+    with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
+        next(each for each in events_of(stream) if each.data.get("status") == "syncing")
+    api.post(f"/api/sync/{begun['sessionId']}/cancel")
+
+    answer = api.post("/api/sync/Lead")
+
+    assert (answer.status_code, answer.json()["recordCount"]) == (200, site.org.count("Lead"))
+    assert api.get(f"/api/sync/{begun['sessionId']}").json()["state"] == "cancelled"

@@ -49,10 +49,26 @@ def test_an_edited_workbook_is_looked_at_taken_in_and_pushed(site, synced):
     assert book.sheetnames[:2] == ["Account", "Contact"]
     assert (preview["good"], preview["problems"], preview["more"]) == (1, 0, 0)
     assert preview["rows"][0]["cells"] == [
-        {"field": "Phone", "old": contact["Phone"], "new": "555-1234", "moved": False, "now": None}
+        {"field": "Phone", "old": contact["Phone"], "new": "555-1234", "moved": False, "now": None, "formula": False}
     ]
     assert (applied["success"], applied["updated"], applied["resultUrl"]) == (True, 1, None)
     assert site.org.row(contact["Id"])["Phone"] == "555-1234"
+
+
+def test_a_workbook_that_is_sent_again_goes_on_from_what_it_wrote(site, synced):
+    book = load_workbook(io.BytesIO(synced.get("/api/workbook").content))
+    contact = synced.get("/api/objects/Contact/records?limit=1").json()["records"][0]
+    cell = cells_of(book["Contact"])(contact["Id"], "Business Phone")
+    told = []
+    for phone in ("555-1234", "555-9999"):
+        cell.value = phone
+        preview = sent(synced, book).json()
+        told.append(preview["rows"][0]["cells"][0]["old"])
+        assert synced.post(f"/api/workbook/{preview['uploadId']}/apply").json()["success"]
+        synced.post("/api/push")
+
+    assert told == [contact["Phone"], "555-1234"]
+    assert site.org.row(contact["Id"])["Phone"] == "555-9999"
 
 
 def test_what_is_wrong_comes_back_with_the_reason_beside_it(synced):

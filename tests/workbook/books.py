@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,6 +136,19 @@ def row_of(sheet: Worksheet, record_id: str) -> int:
     """The row of a record."""
     at = column(sheet, "Id")
     return next(row for row in range(2, sheet.max_row + 1) if sheet.cell(row, at).value == record_id)
+
+
+_OPEN_FORMULA = re.compile(rb'<c r="(\w+)"([^>]*)><f>(.*?)</f><v(?: ?/|></v)></c>')
+
+
+def work_out(path: Path, value: str) -> None:
+    """Give the formulas of the workbook this value, as a spreadsheet program would that has worked them out."""
+    with zipfile.ZipFile(path) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    worked = rb'<c r="\1"\2 t="str"><f>\3</f><v>' + value.encode() + b"</v></c>"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, body in parts.items():
+            package.writestr(name, _OPEN_FORMULA.sub(worked, body))
 
 
 # ── LibreOffice ──────────────────────────────────────────────────────────────────────────────────────────────────

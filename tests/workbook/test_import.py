@@ -1,8 +1,6 @@
 """What a person does in a workbook, and what an import makes of it."""
 
-import shutil
 from datetime import date, datetime
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -18,6 +16,7 @@ from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from salesforce_sync.workbook.changes import CellChange, Kind
 from salesforce_sync.workbook.importing import apply
+from salesforce_sync.workbook.typed import read_typed
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -35,70 +34,8 @@ from tests.contract.edits import (
     row,
     shown,
 )
-from tests.workbook.books import column, edit, export_to, preview_of, put, row_of
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    """The folder of a replica that was exported."""
-    folder = tmp_path_factory.mktemp("original")
-    made = SqliteStore(folder / "replica.db", FrozenClock())
-    fill(made)
-    export_to(made, folder / "book.xlsx")
-    made.close()
-    return folder
-
-
-@pytest.fixture
-def store(original, tmp_path):
-    shutil.copy(original / "replica.db", tmp_path)
-    made = SqliteStore(tmp_path / "replica.db", FrozenClock())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def book(original, tmp_path):
-    """The workbook of the replica, as it was exported."""
-    return Path(shutil.copy(original / "book.xlsx", tmp_path))
-
-
-def changes(store, path, **more):
-    with preview_of(store, path, **more) as preview:
-        return list(preview.changes())
-
-
-def change(store, path, **more):
-    """The one change."""
-    (found,) = changes(store, path, **more)
-    return found
-
-
-def told(store, path, **more):
-    """The one problem's message."""
-    found = change(store, path, **more)
-    assert found.kind is Kind.PROBLEM, found
-    return found.message
-
-
-def apply_to(store, path, **more):
-    with preview_of(store, path, **more) as preview:
-        return apply(store, preview, new_private)
-
-
-def typed(path, sheet="Account", record_id=ACME, **values):
-    """A person types these values into a record's row."""
-    edit(path, lambda page: put(page, row_of(page, record_id), **values), sheet)
-
-
-def added(path, sheet="Account", **values):
-    """A person writes a row below the last one."""
-    edit(path, lambda page: put(page, page.max_row + 1, **values), sheet)
-
-
-def outbox(store):
-    return {each.record_id: (each.operation, each.values) for each in store.changes()}
-
+from tests.workbook.books import column, edit, export_to, preview_of, put, row_of, work_out
+from tests.workbook.deeds import added, apply_to, change, changes, outbox, told, typed
 
 # ── edited rows ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,6 +63,10 @@ def test_an_edited_cell_is_told_old_and_new(store, book):
         ("Tags__c", "red;Red", "red"),
         ("Active__c", False, 0),
         ("Active__c", "false", 0),
+        ("Active__c", " FALSCH ", 0),
+        ("Active__c", "Nein", 0),
+        ("Active__c", "FAUX", 0),
+        ("Active__c", "no", 0),
         ("Employees__c", "12", 12),
         ("Revenue__c", 0.1, 0.1),
         ("Revenue__c", "1234567890123456.78", "1234567890123456.78"),
@@ -178,8 +119,13 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Founded__c", date(4001, 1, 1), "4000-12-31"),
         ("Founded__c", "=TODAY()", "formula"),
         ("Founded__c", datetime(2026, 1, 1, 12), "time of day"),
-        ("Active__c", "perhaps", "true nor false"),
+        ("Active__c", "perhaps", "Write TRUE or FALSE"),
+        ("Active__c", "x", "Write TRUE or FALSE"),
+        ("Active__c", 2, "Write TRUE or FALSE"),
         ("Active__c", None, "empty"),
+        ("Opens__c", "14.30", "such as 14:30:00"),
+        ("Opens__c", "14", "such as 14:30:00"),
+        ("Seen__c", "2026-04-03 14.30", "such as"),
         ("Name", None, "empty"),
         ("ParentId", "Acme", "not a Salesforce id"),
         ("ParentId", "001000000000001aaa", "letter case"),
@@ -205,6 +151,11 @@ def test_a_cell_that_cannot_be_taken_says_why(store, book, field, cell, why):
     assert store.changes() == ()
 
 
+@pytest.mark.parametrize("word", ["WAHR", "Ja", "VRAI", "oui", "yes", "Sí", "VERO", "1", "ИСТИНА"])
+def test_a_checkbox_is_ticked_in_any_language_of_a_spreadsheet(word):
+    assert read_typed(ACCOUNT.field("Active__c"), word) == 1
+
+
 def test_an_id_of_another_object_is_told(store, book):
     store.adopt(replace(ACCOUNT, key_prefix="001"))
     typed(book, ParentId=JANE)
@@ -224,6 +175,43 @@ def test_an_error_of_a_formula_is_no_value(store, book):
     edit(book, write, "Account")
 
     assert "#REF!" in told(store, book)
+
+
+def test_a_formula_counts_by_its_value_and_is_told(store, book):
+    typed(book, Phone='="1"&"2"', Rating="Hot")
+    work_out(book, "12")
+
+    found = change(store, book)
+
+    assert {(each.field, each.new, each.formula) for each in found.cells} == {
+        ("Phone", "12", True),
+        ("Rating", "Hot", False),
+    }
+
+
+@pytest.mark.parametrize(("text", "number"), [("01067", 1067), ("+4930", 4930), ("1e5", 100_000), ("1.50", 1.5)])
+def test_a_text_of_digits_that_became_a_number_is_told(store, book, text, number):
+    arrive(store, ACCOUNT, acme(ONE, Phone=text))
+    export_to(store, book)
+    typed(book, Phone=number)
+
+    assert f"was the text {text}" in told(store, book)
+    typed(book, Phone=7)
+    assert change(store, book).cells == (CellChange("Phone", text, "7", text),)
+
+
+def test_a_cell_that_is_merged_away_is_not_emptied(store, book):
+    arrive(store, ACCOUNT, row(ACCOUNT, BOLT, ONE, Name="Bolt", Phone="9"))
+    export_to(store, book)
+    edit(book, lambda page: page.merge_cells(range_string=_phones(page)), "Account")
+
+    assert "merged" in told(store, book)
+    assert change(store, book).record_id == BOLT
+
+
+def _phones(page):
+    letters = page.cell(1, column(page, "Phone")).column_letter
+    return f"{letters}{row_of(page, ACME)}:{letters}{row_of(page, BOLT)}"
 
 
 def test_an_emptied_cell_empties_the_field(store, book):
@@ -359,20 +347,6 @@ def test_applying_twice_changes_nothing_more(store, book):
     assert apply_to(store, book).known == 1
     assert [(each.number, each.values) for each in store.changes()] == [(each.number, each.values) for each in before]
     assert store.count("Account") == 3
-
-
-def test_a_new_row_that_was_edited_after_it_was_taken_in_comes_back(store, book):
-    added(book, Name="Nova", Id="new:n", Phone="1")
-    added(book, "Contact", LastName="Roe", AccountId="new:n")
-    apply_to(store, book)
-    edit(book, lambda page: put(page, row_of(page, "new:n"), Phone="2"), "Account")
-
-    found = changes(store, book)
-
-    assert [(each.kind, each.object_name) for each in found] == [(Kind.PROBLEM, "Account"), (Kind.KNOWN, "Contact")]
-    assert [(each.field, each.message.split(".")[0]) for each in found[0].problems] == [
-        ("Phone", "was edited after the row was taken in")
-    ]
 
 
 def test_a_new_row_whose_record_was_changed_after_it_was_taken_in_is_known(store, book):

@@ -339,6 +339,15 @@ def test_a_refused_login_names_the_reason_and_no_secret(serve: Serve, login: Log
     assert len(server.asked) == 1
 
 
+def test_a_login_host_that_has_moved_says_where_to(serve: Serve, login: Login) -> None:
+    server = serve(lambda asked: Reply(b"", 301, {"Location": "https://new.my.salesforce.com/services/oauth2/token"}))
+
+    with pytest.raises(LoginRefused, match=r"sends one on to https://new\.my\.salesforce\.com \(HTTP_301\)") as caught:
+        login(app(server)).current()
+
+    assert "salesforce.instance_url" in caught.value.hint
+
+
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b'{"token":"x"}', b"\xff"])
 def test_an_answer_that_is_no_token_is_a_refused_login(body: bytes, serve: Serve, login: Login) -> None:
     server = serve(lambda asked: Reply(body))

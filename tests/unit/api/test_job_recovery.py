@@ -117,3 +117,13 @@ def test_an_update_is_known_by_its_record_where_its_own_id_is_not_told(serve: Se
     org = JobOrg(["JobComplete"], 2, 1, {"failedResults": Reply(body), "successfulResults": Reply(good)})
 
     assert [type(each) for each in recovered(serve, open_org, org, orders)] == [Applied, Rejected]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_page_that_is_not_the_orgs_says_nothing_of_a_job(status: int, serve: Serve, open_org: Open) -> None:
+    """The job may be at work: what is looked for as if there were none is not found, and would be made twice."""
+    server = serve(lambda asked: Reply(b"<html>default backend</html>", status))
+
+    outcomes = open_org(server).recover([create(Text="a")], JOB)
+
+    assert [each.job for each in outcomes if isinstance(each, Lost)] == [JOB]

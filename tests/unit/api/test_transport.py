@@ -15,6 +15,7 @@ from salesforce_sync.api.wire import Wire
 from salesforce_sync.errors import (
     LimitExceeded,
     LocatorExpired,
+    NeedsPerson,
     RequestRefused,
     SessionInvalid,
     Transient,
@@ -214,12 +215,20 @@ def test_a_used_up_day_is_not_asked_again(rig: Build) -> None:
 
 
 def test_a_redirect_is_refused(rig: Build) -> None:
-    both = rig(Org(lambda asked: Reply(b"", 302, {"Location": "http://127.0.0.1:1/"})))
+    both = rig(Org(lambda asked: Reply(b"", 302, {"Location": "https://me:pw@new.my.salesforce.com/a?oauth=secret"})))
 
-    with pytest.raises(RequestRefused, match="302") as caught:
+    with pytest.raises(NeedsPerson, match=r"sends one on to https://new\.my\.salesforce\.com \(HTTP_302\)") as caught:
         both.transport.send(LIST)
 
     assert "Redirects" in caught.value.hint
+
+
+@pytest.mark.parametrize("location", ["/setup/maintenance", "http://[", "", "javascript:x"])
+def test_a_redirect_to_nowhere_is_refused_too(location: str, rig: Build) -> None:
+    both = rig(Org(lambda asked: Reply(b"", 301, {"Location": location})))
+
+    with pytest.raises(NeedsPerson, match=r"no reason was given \(HTTP_301\)"):
+        both.transport.send(LIST)
 
 
 def test_no_token_gets_into_an_error_or_a_log(rig: Build, caplog: pytest.LogCaptureFixture) -> None:
@@ -264,3 +273,13 @@ def test_the_orgs_time_is_that_of_the_question() -> None:
 @pytest.mark.parametrize("header", [None, "", "yesterday", "Thu, 15 Jan 2026 10:00:30 -0000"])
 def test_without_a_clear_date_there_is_no_org_time(header: str | None) -> None:
     assert org_time(header, 0.0) is None
+
+
+def test_a_web_page_is_no_answer_even_where_it_says_ok(rig: Build) -> None:
+    page = Reply(b"<html><body>Please log in</body></html>", headers={"Content-Type": "text/html; charset=utf-8"})
+    both = rig(Org(lambda asked: page))
+
+    with pytest.raises(Unreachable, match="list things, a web page answered") as caught:
+        both.transport.send(LIST)
+
+    assert "salesforce.instance_url" in caught.value.hint

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from salesforce_sync.api.client import SalesforceOrg
+from salesforce_sync.errors import SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod
-from salesforce_sync.models.outbox import Applied, Lost, Outcome
+from salesforce_sync.models.outbox import Applied, Deferred, Lost, Outcome, Rejected
 from salesforce_sync.ports import Order
 from tests.unit.api.conftest import Script
 from tests.unit.api.scripted import Asked, Reply, ScriptedServer, json_reply
-from tests.unit.api.write_orders import create
+from tests.unit.api.write_orders import create, delete, undelete, update
 
 Serve = Callable[[Script], ScriptedServer]
 Open = Callable[..., SalesforceOrg]
@@ -118,6 +119,62 @@ def test_a_call_that_is_refused_as_a_whole_is_halved(serve: Serve, open_org: Ope
     outcomes = write(open_org(server), [create(Text=text) for text in ("a", "bad", "c", "d")])
 
     assert [type(each).__name__ for each in outcomes] == ["Applied", "Rejected", "Applied", "Applied"]
+
+
+def stopped(org: SalesforceOrg, orders: list[Order]) -> tuple[list[Outcome], SyncError]:
+    """The outcomes that a write had before an error stopped it."""
+    told: list[Outcome] = []
+    with pytest.raises(SyncError) as stop:
+        for some in org.write(orders, lambda *_: None):
+            told += some
+    return told, stop.value
+
+
+NO_PAGE = Reply(b"<html><body>default backend - 404</body></html>", 404, {"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize("made_order", [create, update, delete])
+def test_a_page_that_is_not_the_orgs_does_not_say_that_a_record_is_gone(
+    made_order: Callable[[], Order], serve: Serve, open_org: Open
+) -> None:
+    server = serve(lambda asked: NO_PAGE)
+
+    outcomes, error = stopped(open_org(server), [made_order() for _ in range(3)])
+
+    assert {type(each) for each in outcomes} == {Deferred}
+    assert "default backend" in error.message
+    assert "instance_url" in error.hint
+
+
+def test_an_org_that_has_moved_stops_the_write_and_says_where_to(serve: Serve, open_org: Open) -> None:
+    moved = Reply(b"", 301, {"Location": "https://new.my.salesforce.com/services/data/v58.0/composite?oauth=x"})
+    server = serve(lambda asked: moved)
+
+    outcomes, error = stopped(open_org(server), [create() for _ in range(5)])
+
+    assert [type(each) for each in outcomes] == [Deferred] * 5
+    assert "new.my.salesforce.com" in error.message
+    assert "oauth=x" not in error.message
+    assert len(server.asked) == 1
+
+
+def test_where_only_composite_is_not_let_through_records_go_one_by_one(serve: Serve, open_org: Open) -> None:
+    server = serve(lambda asked: NO_PAGE if "/composite" in asked.path else Reply(b"", 204))
+
+    outcomes = write(open_org(server), [update(), update()])
+
+    assert [type(each) for each in outcomes] == [Applied, Applied]
+
+
+def test_an_org_without_soap_says_how_a_record_is_brought_back(serve: Serve, open_org: Open) -> None:
+    server = serve(lambda asked: NO_PAGE if "/Soap/" in asked.path else json_reply([]))
+
+    (outcome,) = write(open_org(server), [undelete()])
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "NO_SOAP_API"
+    assert "/services/Soap/u/58.0" in outcome.message
+    assert "recycle bin" in outcome.message
 
 
 def test_the_token_is_in_no_outcome(serve: Serve, open_org: Open) -> None:

@@ -78,6 +78,44 @@ def test_a_schema_that_was_adopted_during_a_scan_is_seen_at_once(store):
     assert store.checkpoint("Widget__c").until is None
 
 
+def test_whoever_only_reads_holds_the_tables_and_their_triggers_once(store, path):
+    pull(store, widget(1))
+    store.close()
+    reading = SqliteStore(path, FrozenClock())
+
+    reading.schema("Widget__c")
+    assert reading.get("Widget__c", id_of(1)) is not None
+    assert len(list(reading.scan("Widget__c"))) == 1
+    reading.inbox()
+
+    held = [each.status(apsw.SQLITE_DBSTATUS_SCHEMA_USED)[0] for each in reading._connections._opened]
+    assert sum(size > 10_000 for size in held) == 1
+    reading.close()
+
+
+def test_what_is_read_within_a_scan_is_of_now(store):
+    pull(store, widget(1), widget(2))
+    scan = store.scan("Widget__c")
+    next(scan)
+    pull(store, widget(3))
+
+    assert store.get("Widget__c", id_of(3)) is not None
+    assert len(list(scan)) == 1
+
+
+def test_a_mark_stays_what_it_is_whatever_is_read_and_moves_with_a_commit(store, path):
+    before = store.mark()
+    pages = store.scan("Widget__c")
+    assert store.mark() == before
+    assert list(pages) == []
+    in_a_thread(lambda: list(store.scan("Widget__c")))
+    assert store.mark() == before
+
+    pull(store, widget(1))
+
+    assert store.mark() != before
+
+
 def test_a_column_that_is_missing_is_an_error_and_not_a_text(store):
     with pytest.raises(MalformedQuery, match="no such column"):
         store.query('SELECT "Nmae" FROM Widget__c', 10)

@@ -15,8 +15,9 @@ from salesforce_sync.models.run import Problem, RunRecord, RunState
 from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.testing import MemoryStore, make_field, make_schema
 from salesforce_sync.workbook.cells import canonical, row_mark
+from salesforce_sync.workbook.describing import width
 from salesforce_sync.workbook.export import Facts, Wanted, export
-from salesforce_sync.workbook.layout import read_metadata
+from salesforce_sync.workbook.layout import Column, Role, read_metadata
 from tests.contract.nasty import TEXTS
 from tests.contract.stores import NOON, id_of, pull
 
@@ -190,6 +191,26 @@ def test_what_cannot_be_edited_is_locked_and_grey_and_a_new_row_can_be_filled_in
         assert (here.fill.fgColor.rgb == "FFF1F3F5") is in_a_row
     assert column.protection.locked is below
     assert (column.fill.fgColor.rgb == "FFF1F3F5") is below
+
+
+def test_cells_show_what_they_hold_in_every_program(store):
+    sheet = opened(store, widget(1))["Widget__c"]
+
+    # LibreOffice shows a boolean as 1 or 0 in all rows but the first, unless its format says otherwise.
+    assert cell_of(sheet, "Active").number_format == '"TRUE";"TRUE";"FALSE"'
+    assert {cell.alignment.vertical for cell in sheet[2] if cell.value is not None} == {"top"}
+
+
+def test_a_column_is_as_wide_as_its_widest_number():
+    price = Column(Role.FIELD, "Price", WIDGET.field("Price__c"))
+
+    assert width(price, [1, 2, *[5] * 50, 123_456_789_012.5]) == len("123,456,789,012.50") + 2
+
+
+def test_no_word_of_a_header_is_broken():
+    named = Column(Role.FIELD, "Widerrufsbelehrung am", WIDGET.field("Name"))
+
+    assert width(named, ["x"]) > len("Widerrufsbelehrung")
 
 
 def test_a_text_among_numbers_stays_one_when_it_is_edited(store):

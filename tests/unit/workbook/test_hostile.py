@@ -13,7 +13,7 @@ from msoffcrypto.format.ooxml import OOXMLFile
 from salesforce_sync.errors import NotAWorkbook, WorkbookEncrypted, WorkbookTooLarge
 from salesforce_sync.workbook.package import MEGABYTE, Bounds
 from salesforce_sync.workbook.reader import WorkbookReader
-from tests.unit.workbook.packages import HEAD, MAIN, cells, parts_of, sheet, write
+from tests.unit.workbook.packages import HEAD, MAIN, cells, parts_of, relations, sheet, write
 
 FINE = cells('<c r="A1"><v>1</v></c>')
 
@@ -60,6 +60,15 @@ def test_an_opendocument_file_is_named(refusal):
     parts = {"mimetype": "application/vnd.oasis.opendocument.spreadsheet", "content.xml": "<x/>"}
 
     assert "OpenDocument" in refusal(parts).message
+
+
+def test_a_binary_workbook_is_named(refusal):
+    parts = {"_rels/.rels": relations(("rId1", "officeDocument", "xl/workbook.bin")), "xl/workbook.bin": b"\x83\x01"}
+
+    error = refusal(parts)
+
+    assert ".xlsb" in error.message
+    assert ".xlsx" in error.hint
 
 
 def test_an_old_xls_file_is_named(tmp_path, refusal):

@@ -1,0 +1,247 @@
+"""A workbook that is imported more than once: it goes on from what it wrote itself."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
+from salesforce_sync.workbook.changes import CellChange, Kind
+from tests.contract.edits import ACCOUNT, ACME, BOLT, NEW, ONE, TWO, acme, arrive, item, push, shown
+from tests.workbook.books import edit, preview_of, put, row_of
+from tests.workbook.deeds import added, apply_to, change, changes, outbox, told, typed
+
+
+def sent(store):
+    """What waits is pushed, and the org shows it."""
+    push(store)
+    arrive(store, ACCOUNT, acme(ONE, **{**shown(store, ACME), "SystemModstamp": ONE, "LastModifiedDate": ONE}))
+
+
+@pytest.fixture(params=["waits", "was sent"])
+def meanwhile(request):
+    """What happens between two imports of a workbook: nothing, or a push."""
+    return sent if request.param == "was sent" else lambda store: None
+
+
+def test_a_cell_that_is_edited_again_goes_on_from_what_the_workbook_wrote(store, book, meanwhile):
+    typed(book, Phone="2")
+    apply_to(store, book)
+    meanwhile(store)
+    typed(book, Phone="3")
+
+    assert change(store, book).cells == (CellChange("Phone", "2", "3", "2"),)
+    imported = apply_to(store, book)
+    assert (imported.updated, imported.conflicts, imported.refused) == (1, 0, 0)
+    assert shown(store, ACME)["Phone"] == "3"
+
+
+def test_an_old_value_that_is_put_back_is_an_edit_of_what_the_workbook_wrote(store, book, meanwhile):
+    typed(book, Phone="2", Rating="Hot")
+    apply_to(store, book)
+    meanwhile(store)
+    typed(book, Phone="1", Rating=None)
+
+    assert set(change(store, book).cells) == {
+        CellChange("Phone", "2", "1", "2"),
+        CellChange("Rating", "Hot", None, "Hot"),
+    }
+    assert apply_to(store, book).updated == 1
+    assert (shown(store, ACME)["Phone"], shown(store, ACME)["Rating"]) == ("1", None)
+    assert changes(store, book) == []
+
+
+def test_what_the_workbook_wrote_and_somebody_has_changed_since_is_left_alone_and_told(store, book):
+    typed(book, Phone="2")
+    apply_to(store, book)
+    sent(store)
+    arrive(store, ACCOUNT, acme(TWO, Phone="1"))
+
+    with preview_of(store, book) as preview:
+        assert list(preview.changes()) == []
+        assert [note.partition(":")[0] for note in preview.notes] == ["Account"]
+        assert "Phone in row 2" in preview.notes[0]
+
+
+def test_what_the_org_has_made_something_else_of_is_left_alone(store, book):
+    typed(book, Phone="555")
+    apply_to(store, book)
+    push(store)
+    arrive(store, ACCOUNT, acme(TWO, Phone="(555)"))
+
+    assert changes(store, book) == []
+
+
+def test_a_cell_that_is_edited_again_and_was_changed_in_the_org_since_waits_for_a_person(store, book):
+    typed(book, Phone="2")
+    apply_to(store, book)
+    sent(store)
+    arrive(store, ACCOUNT, acme(TWO, Phone="9"))
+    typed(book, Phone="3")
+
+    imported = apply_to(store, book)
+
+    assert (imported.updated, imported.conflicts) == (1, 1)
+    assert [(each.base, each.local, each.org) for each in item(store).conflicts] == [("2", "3", "9")]
+
+
+def test_an_edit_that_was_discarded_here_is_made_again(store, book):
+    typed(book, Phone="2")
+    apply_to(store, book)
+    store.update("Account", ACME, {"Phone": "1"})
+
+    assert change(store, book).cells == (CellChange("Phone", "1", "2", "1"),)
+
+
+def test_another_copy_of_the_workbook_does_not_replace_what_the_first_one_wrote(store, book, tmp_path):
+    other = Path(shutil.copy(book, tmp_path / "hers.xlsx"))
+    typed(book, Phone="2", Rating="Hot")
+    apply_to(store, book)
+    typed(other, Phone="3")
+
+    assert "book.xlsx" in told(store, other)
+    assert apply_to(store, other).refused == 1
+    assert outbox(store) == {ACME: (Operation.UPDATE, {"Phone": "2", "Rating": "Hot"})}
+
+
+def test_another_copy_as_it_was_exported_puts_nothing_back(store, book, tmp_path):
+    other = Path(shutil.copy(book, tmp_path / "hers.xlsx"))
+    typed(book, Phone="2")
+    apply_to(store, book)
+
+    with preview_of(store, other) as preview:
+        assert list(preview.changes()) == []
+        assert "Phone in row 2" in preview.notes[0]
+
+
+def test_the_copy_with_the_reasons_goes_on_from_its_workbook(store, book):
+    typed(book, Phone="2")
+    typed(book, record_id=BOLT, Employees__c="many")
+    result = apply_to(store, book).result
+    typed(result, Phone="3")
+
+    assert [(each.record_id, each.kind) for each in changes(store, result)] == [
+        (ACME, Kind.EDITED),
+        (BOLT, Kind.PROBLEM),
+    ]
+    assert changes(store, result)[0].cells == (CellChange("Phone", "2", "3", "2"),)
+
+
+def test_what_was_written_is_forgotten_with_the_history_and_no_record_is_made_twice(store, book, tmp_path):
+    typed(book, Phone="2")
+    added(book, Name="Nova", Id="new:n")
+    apply_to(store, book)
+    push(store, Account=NEW)
+    edit(book, lambda page: put(page, row_of(page, "new:n"), Rating="Hot"), "Account")
+    apply_to(store, book)
+    store.close()
+    later = SqliteStore(tmp_path / "replica.db", FrozenClock(FrozenClock().now() + timedelta(days=91)))
+    typed(book, record_id=BOLT, Rating="Hot")
+
+    apply_to(later, book)
+
+    names = [name.rpartition("/")[2] for name in later.draft_names("")]
+    assert sorted(names) == [BOLT, "new:n"]
+    later.close()
+
+
+def test_a_lookup_by_name_is_no_edit_once_its_record_is_there(store, book, meanwhile):
+    added(book, Name="Nova", Id="new:n")
+    typed(book, ParentId="new:n")
+    apply_to(store, book)
+    push(store, Account=NEW)
+
+    assert [each.kind for each in changes(store, book)] == [Kind.KNOWN]
+
+
+def test_a_record_may_be_deleted_by_the_workbook_that_edited_it(store, book):
+    typed(book, Phone="2")
+    apply_to(store, book)
+    typed(book, Change="delete")
+
+    assert apply_to(store, book).deleted == 1
+
+
+def test_a_new_row_that_is_edited_again_edits_its_record(store, book, meanwhile):
+    added(book, Name="Nova", Id="new:n", Phone="1")
+    added(book, "Contact", LastName="Roe", AccountId="new:n")
+    apply_to(store, book)
+    edit(book, lambda page: put(page, row_of(page, "new:n"), Phone="2", Rating="Hot"), "Account")
+
+    found = changes(store, book)
+
+    assert [(each.kind, each.object_name) for each in found] == [(Kind.EDITED, "Account"), (Kind.KNOWN, "Contact")]
+    assert set(found[0].cells) == {CellChange("Phone", "1", "2", "1"), CellChange("Rating", None, "Hot")}
+    assert apply_to(store, book).updated == 1
+    assert store.count("Account") == 3
+    assert [each.kind for each in changes(store, book)] == [Kind.KNOWN, Kind.KNOWN]
+
+
+def test_a_new_row_may_not_change_what_only_a_new_record_can_have(store, book):
+    added(book, Name="Nova", Id="new:n", Code__c="A")
+    apply_to(store, book)
+    edit(book, lambda page: put(page, row_of(page, "new:n"), Code__c="B"), "Account")
+
+    assert "only be set when the record is made" in told(store, book)
+
+
+@pytest.mark.parametrize("place", [None, ""])
+def test_a_new_row_of_another_copy_that_has_the_same_name_by_chance_changes_nothing(store, book, tmp_path, place):
+    other = Path(shutil.copy(book, tmp_path / "hers.xlsx"))
+    added(book, Name="Nova", Id="new:1")
+    apply_to(store, book)
+    added(other, Name="Zeta", Id="new:1")
+
+    assert "another copy" in told(store, other, source=place)
+
+
+def test_a_workbook_that_nobody_knows_the_place_of_goes_on_from_what_it_wrote(store, book):
+    typed(book, Phone="2")
+    added(book, Name="Nova", Id="new:n")
+    apply_to(store, book, source="")
+    typed(book, Phone="3")
+    edit(book, lambda page: put(page, row_of(page, "new:n"), Rating="Hot"), "Account")
+
+    assert [each.kind for each in changes(store, book, source="")] == [Kind.EDITED, Kind.EDITED]
+    assert apply_to(store, book, source="").updated == 2
+
+
+def test_a_new_row_without_a_name_that_was_edited_again_makes_no_second_record(store, book):
+    added(book, Name="Nova", Phone="1")
+    added(book, Name="Kept")
+    apply_to(store, book)
+    edit(book, lambda page: put(page, page.max_row - 1, Phone="2"), "Account")
+    added(book, "Contact", LastName="Roe")
+
+    found = changes(store, book)
+
+    assert [(each.kind, each.title) for each in found] == [
+        (Kind.PROBLEM, "Nova"),
+        (Kind.KNOWN, "Kept"),
+        (Kind.NEW, ""),
+    ]
+    assert "new:" in found[0].message
+    edit(book, lambda page: put(page, page.max_row - 1, Id="new:another"), "Account")
+    assert changes(store, book)[0].kind is Kind.NEW
+
+
+def test_rows_without_a_name_of_another_copy_are_rows_of_their_own(store, book, tmp_path):
+    other = Path(shutil.copy(book, tmp_path / "hers.xlsx"))
+    added(book, Name="Nova")
+    apply_to(store, book)
+    added(other, Name="Zeta")
+
+    assert change(store, other).kind is Kind.NEW
+
+
+def test_a_new_record_that_was_discarded_before_the_org_had_it_is_made_again(store, book):
+    added(book, Name="Nova", Id="new:n")
+    (made,) = apply_to(store, book).ids.values()
+    store.delete("Account", made)
+
+    assert change(store, book).kind is Kind.NEW
+    assert apply_to(store, book).created == 1
+    assert store.count("Account") == 3
