@@ -93,13 +93,13 @@ class Incoming(HttpToolsProtocol):
         super().on_response_complete()
 
     def _make_room(self) -> None:
-        idle = [each for each in self.connections if isinstance(each, Incoming) and each._is_idle()]
-        if idle:
-            min(idle, key=lambda each: each._idle_since).transport.abort()
+        there = [each for each in self.connections if isinstance(each, Incoming) and not each.transport.is_closing()]
+        idle = sorted((each for each in there if each._is_idle()), key=lambda each: each._idle_since)
+        for each in idle[: max(0, len(there) - self.most_connections)]:
+            each.transport.abort()
 
     def _is_idle(self) -> bool:
-        under_way = self.cycle is not None and not self.cycle.response_complete
-        return self._in_head and not under_way and not self.transport.is_closing()
+        return self._in_head and (self.cycle is None or self.cycle.response_complete)
 
     def _refuse(self) -> None:
         self._refused = True
