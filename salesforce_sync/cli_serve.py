@@ -21,6 +21,7 @@ from salesforce_sync.exits import Exit
 @click.option("--tls-key", type=click.Path(exists=True, path_type=Path), help="Its private key.")
 @click.option("--allow-host", "names", metavar="NAME", multiple=True, help="Answer to this name too.")
 @click.option("--plain-http", "plain", is_flag=True, help="Yes, without TLS to other machines too.")
+@click.option("--proxy", "proxies", metavar="ADDRESS", multiple=True, help="Believe its X-Forwarded-For; or a network.")
 @click.option("--rate", type=click.IntRange(min=1), help="Requests a second of one user.  [default: 100]")
 @click.pass_obj
 def serve(options: Options, /, tls_cert: Path | None, tls_key: Path | None, rate: int | None, **place: Any) -> int:

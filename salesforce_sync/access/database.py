@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -27,8 +27,9 @@ class AccessDatabase:
         self._lock = threading.RLock()
         with self._translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # SQLite gives the files beside it the same mode.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            _create(self.path)
+            for end in ("", "-wal", "-shm"):
+                _close_to_others(self.path.with_name(self.path.name + end))
             self._db = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
             self._prepare()
 
@@ -93,3 +94,20 @@ class AccessDatabase:
         except (apsw.Error, OSError) as error:
             hint = "Check the file, its folder and their rights; `salesforce-sync doctor` tells more."
             raise StoreTrouble(f"{self.path} cannot be used: {error}.", hint=hint) from error
+
+
+def _create(path: Path) -> None:
+    """Make the file, where it is missing, 0600; SQLite gives the files beside it the same mode.
+
+    One that is there is not opened: to close it would end the locks that SQLite holds on it in this process.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _close_to_others(path: Path) -> None:
+    """A file of ours that others could read (after a restore, say) is closed again."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+            path.chmod(0o600)

@@ -24,18 +24,21 @@ class Looking(DaemonDesk):
 
     def status(self) -> Status:
         """What is here, how fresh it is, and how the last runs went. No API call."""
-        wanted = {name.casefold() for name in self.config.sync.objects}
-        known = tuple(
-            each
-            for each in self._store.status()
-            # A name that was only ever tried once, and is no object, is not shown for good.
-            if each.object_name.casefold() in wanted or self._store.schema(each.object_name) is not None
-        )
+        # A name that was only ever tried, and may be no object, is not shown for good.
+        known = tuple(each for each in self._store.status() if not self._only_tried(each.object_name))
         rules = self._rules()
         shown = tuple(self._without_refresh(each, rules) for each in known)
         waiting = self._store.count_changes(), self._store.count_inbox()
         told = self.config.storage.path, self.connected_to, shown, self.budget(), *waiting
         return Status(*told, self.warnings(), self.daemon_state(), self.sinks())
+
+    def tried(self) -> tuple[ObjectStatus, ...]:
+        """Names that a sync has tried and the org has never described, none of them configured: how that ended."""
+        return tuple(each for each in self._store.status() if self._only_tried(each.object_name))
+
+    def _only_tried(self, name: str) -> bool:
+        wanted = {each.casefold() for each in self.config.sync.objects}
+        return name.casefold() not in wanted and self._store.schema(name) is None
 
     def warnings(self) -> tuple[str, ...]:
         """What the settings name and the replica does not know, as far as it can tell: it has no effect."""

@@ -70,7 +70,9 @@ def read_private(file: Path) -> bytes | None:
     """The file's bytes, None if there is none. A file that others could read (after a restore, say) is closed again."""
     try:
         with file.open("rb") as stream:
-            if os.fstat(stream.fileno()).st_mode & 0o077:
+            found = os.fstat(stream.fileno())
+            # Another's file is his to close: a key that root lends to this user's group, say.
+            if found.st_mode & 0o077 and found.st_uid == os.geteuid():
                 os.fchmod(stream.fileno(), 0o600)
             return stream.read()
     except FileNotFoundError:

@@ -1,7 +1,8 @@
-"""Which group an object belongs to, for people who look for it in a list."""
+"""Which group an object belongs to, and what it is called, for people who look for it in a list."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 _GROUPS: Final = {
@@ -37,3 +38,25 @@ def category(object_name: str, *, custom: bool = False) -> str:
     if known is not None:
         return known
     return "Custom" if custom or object_name.endswith("__c") else "Other"
+
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|\d+")
+_IN_FULL: Final = {
+    "Adj": "Adjustment",
+    "Attr": "Attribute",
+    "Def": "Definition",
+    "Pricebook": "Price Book",
+    "Rel": "Related",
+}
+
+
+def usual_label(object_name: str) -> str:
+    """What an object that nobody has described is most likely called: its API name, in words a person reads.
+
+    `Price Book Entry` for PricebookEntry, `Product` for Product2, `Order Line` for pkg__Order_Line__c.
+    """
+    own = re.sub(r"__[a-z]{1,3}$", "", object_name)
+    words = _WORD.findall(own.rpartition("__")[2])
+    if len(words) > 1 and words[-1] == "2":
+        del words[-1]
+    return " ".join(_IN_FULL.get(word, word[:1].upper() + word[1:]) for word in words) or object_name

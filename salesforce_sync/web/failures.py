@@ -87,6 +87,13 @@ class Throttled(Refused):
     code = "THROTTLED"
 
 
+class ServerBusy(Refused):
+    """As many requests as this server takes are under way."""
+
+    status = 503
+    code = "SERVER_BUSY"
+
+
 class WrongHost(Refused):
     """The request was sent to a name that is not this server's."""
 
@@ -110,6 +117,10 @@ LIMIT_SECONDS: Final = 900
 _BY_CODE: Final = {
     "INVALID_SESSION_ID": 401,
     "INSUFFICIENT_ACCESS": 403,
+    "API_DISABLED_FOR_ORG": 403,
+    "API_CURRENTLY_DISABLED": 403,
+    "RESTAPINOTENABLED": 403,
+    "FUNCTIONALITY_NOT_ENABLED": 403,
     "OBJECT_NOT_FOUND": 404,
     "NOT_FOUND": 404,
     "CONNECTION_NOT_FOUND": 404,

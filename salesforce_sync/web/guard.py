@@ -16,7 +16,8 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
 from salesforce_sync.web.answers import failed
-from salesforce_sync.web.failures import Forbidden, Mistake, Refused, TooLarge, TooLong, TooSlow, WrongHost
+from salesforce_sync.web.failures import Forbidden, Mistake, Refused, ServerBusy, TooLarge, TooLong, TooSlow, WrongHost
+from salesforce_sync.web.forwarded import Before
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,11 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MOST_BYTES: Final = 1_000_000
 MOST_UPLOADED: Final = 100_000_000
 BODY_SECONDS: Final = 20.0
-"""How long the next part of a body may be on its way."""
+"""How long the next part of a body may be on its way, and the whole, but for a second for each 10,000 bytes."""
+SLOWEST: Final = 10_000
+"""Bytes a second."""
+MOST_REQUESTS: Final = 500
+"""Requests, streams among them, at the same time."""
 LONGEST_URL: Final = 8_000
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = frozenset(
@@ -56,13 +61,18 @@ _HEADERS: Final = (
 
 
 class Bounds(Struct, frozen=True):
-    """Which names this server answers to, and how much it takes at once. `tls`: browsers are told to stay with it."""
+    """Which names this server answers to, and how much it takes at once. `tls`: browsers are told to stay with it.
+
+    `before`: whose word counts on how a request came.
+    """
 
     hosts: frozenset[str] = LOOPBACK
     most_bytes: int = MOST_BYTES
     most_uploaded: int = MOST_UPLOADED
     body_seconds: float = BODY_SECONDS
+    most_requests: int = MOST_REQUESTS
     tls: bool = False
+    before: Before = Before()
 
 
 class Guard:
@@ -71,14 +81,20 @@ class Guard:
     def __init__(self, app: Asgi, bounds: Bounds) -> None:
         self._app = app
         self._bounds = bounds
+        self._under_way = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, scope, self._bounds.tls)
+        headers = _first_values(scope)
+        scope = self._bounds.before.seen(scope, headers)
+        answer = _Answer(send, scope, self._bounds.tls or scope["scheme"] == "https")
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        self._under_way += 1
         try:
-            self._check(scope)
+            self._check(scope, headers)
             body = _Body(receive, self._limit(scope), self._bounds.body_seconds)
             await self._app(scope, body.receive, answer.send)
         except Refused as refused:
@@ -88,13 +104,18 @@ class Guard:
         except Exception:  # the outermost door of a request: the caller gets a sentence, the log the rest
             log.exception("%s %s failed", scope["method"], scope["path"])
             await answer.refuse(Mistake(), scope, receive)
+        finally:
+            self._under_way -= 1
 
     def _limit(self, scope: Message) -> int:
         uploads = scope["path"].startswith("/api/workbook")
         return self._bounds.most_uploaded if uploads else self._bounds.most_bytes
 
-    def _check(self, scope: Message) -> None:
-        headers = _first_values(scope)
+    def _check(self, scope: Message, headers: dict[str, str]) -> None:
+        if self._under_way > self._bounds.most_requests:
+            raise ServerBusy("Too many requests are under way.", hint="Try again in 5 s.", wait=5)
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise Refused("There are two Host headers.")
         host = headers.get("host", "")
         if _name_of(host) not in self._bounds.hosts:
             raise WrongHost(
@@ -111,10 +132,7 @@ class Guard:
 def _first_values(scope: Message) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        key = name.decode("latin-1")
-        if key == "host" and key in found:
-            raise Refused("There are two Host headers.")
-        found.setdefault(key, value.decode("latin-1"))
+        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
     return found
 
 
@@ -159,12 +177,17 @@ class _Body:
         self._seconds = seconds
         self._taken = 0
         self._whole = False
+        self._began: float | None = None
 
     async def receive(self) -> Message:
         if self._whole:
             return await self._receive()
+        now = asyncio.get_running_loop().time()
+        self._began = self._began or now
+        # The part and the whole: a byte now and then would hold one of few places for days.
+        left = self._began + self._seconds + self._taken / SLOWEST - now
         try:
-            message = await asyncio.wait_for(self._receive(), self._seconds)
+            message = await asyncio.wait_for(self._receive(), min(self._seconds, left))
         except TimeoutError:
             raise TooSlow("The body did not come in time.") from None
         self._taken += len(message.get("body", b""))
@@ -180,6 +203,7 @@ class _Answer:
     def __init__(self, send: Send, scope: Message, tls: bool) -> None:
         self._send = send
         self._begun = self._ended = False
+        self._only_head = scope["method"] == "HEAD"
         api = scope["path"].startswith(("/api", "/metrics"))
         self._more = [*_HEADERS, *([(b"cache-control", b"no-store")] if api else [])]
         if tls:
@@ -191,8 +215,18 @@ class _Answer:
             given = {name.lower() for name, _ in message["headers"]}
             more = [each for each in self._more if each[0] not in given]
             message = {**message, "headers": [*message["headers"], *more]}
+        if self._only_head:
+            await self._send_head(message)
+            return
         self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
+
+    async def _send_head(self, message: Message) -> None:
+        """Of an answer to HEAD there is no body; what would make one hears that nobody listens."""
+        if not self._ended and message["type"] == "http.response.start":
+            self._ended = True
+            await self._send(message)
+            await self._send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, refused: Refused, scope: Message, receive: Receive) -> None:
         """Say why not; an answer that has begun can only be broken off, and of a whole one nothing is left to say."""
@@ -200,4 +234,13 @@ class _Answer:
             return
         if self._begun:
             raise refused
-        await failed(refused)(scope, receive, self.send)
+        await failed(refused, _object_of(scope))(scope, receive, self.send)
+
+
+_OBJECT: Final = re.compile(r"/api/(?:objects/|sync/(?!sync_))([A-Za-z]\w{0,79})(?:/.*)?", re.ASCII)
+
+
+def _object_of(scope: Message) -> str | None:
+    """The object that the address names; a session's id is none."""
+    found = _OBJECT.fullmatch(scope["path"])
+    return None if found is None else found[1]

@@ -35,7 +35,7 @@ RATE: Final = 100
 """Requests a second of one user, and a connection's half; five times as many at once."""
 
 MOST_STREAMS: Final = 100
-"""Streams that one user may follow at once: connections are 500 in all."""
+"""Streams that one user may follow at once: requests are 500 in all."""
 
 THREADS: Final = 8
 """Requests that are worked on at the same time. Each thread has a reader of the database with its own cache."""

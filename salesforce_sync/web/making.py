@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from salesforce_sync import __version__
 from salesforce_sync.errors import SyncError
@@ -127,4 +128,15 @@ async def _told_of_http(request: Request, error: Exception) -> Response:
         return told(request, refused)
     answer = failed(refused)
     answer.headers.update(error.headers or {})
+    methods = _methods_at(request) if error.status_code == 405 else set()
+    if methods:
+        answer.headers["Allow"] = ", ".join(sorted(methods))
     return answer
+
+
+def _methods_at(request: Request) -> set[str]:
+    """What the document says can be done at this address: the framework tells of the first route alone."""
+    paths, here = request.app.openapi()["paths"], request.url.path
+    fitting = [here] if here in paths else [path for path in paths if compile_path(path)[0].fullmatch(here)]
+    methods = {method.upper() for path in fitting for method in paths[path]}
+    return methods | {"HEAD"} if "GET" in methods else methods

@@ -42,6 +42,7 @@ def _page(document: Mapping[str, Any]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: the HTTP API</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
         '<link rel="stylesheet" href="/docs/reference.css"></head><body><main>'
         f"<h1>{title} {escape(document['info']['version'])}</h1><p>{_text(document['info']['description'])}</p>"
         '<p><a href="/openapi.json">openapi.json</a></p>'

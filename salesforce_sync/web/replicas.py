@@ -24,6 +24,9 @@ LIST_SECONDS: Final = 600.0
 
 UNKNOWN_SECONDS: Final = 60.0
 
+LEAVING_SECONDS: Final = 60.0
+"""How long requests of a connection that was forgotten may still use its files."""
+
 
 def object_name(name: str) -> str:
     """The name, if it has the form of an object's API name."""
@@ -40,6 +43,7 @@ class OrgNames:
         self._sync = sync
         self._lock = threading.Lock()
         self._listed: tuple[ObjectSummary, ...] = ()
+        self._by_name: dict[str, ObjectSummary] = {}
         self._asked_at = 0.0
 
     def listed(self, older_than: float = LIST_SECONDS) -> tuple[ObjectSummary, ...]:
@@ -47,8 +51,17 @@ class OrgNames:
         with self._lock:
             if not self._asked_at or time.monotonic() - self._asked_at > older_than:
                 self._listed = self._sync.available()
+                self._by_name = {each.name.casefold(): each for each in self._listed}
                 self._asked_at = time.monotonic()
             return self._listed
+
+    def summary(self, name: str) -> ObjectSummary | None:
+        """What the list says of this object, if it was asked for and has it. No API call."""
+        return self._by_name.get(name.casefold())
+
+    def may_have(self, name: str) -> bool:
+        """Whether the org has this object, as far as the list is known. No API call."""
+        return not self._by_name or name.casefold() in self._by_name
 
     def refused(self, names: Sequence[str]) -> Mapping[str, SyncError]:
         """Which of these are no objects of the org. What the replica has is one, and where nobody can say, none is."""
@@ -91,6 +104,17 @@ class Replica:
             known = self._forms[key] = schema, RowForm(schema, names, read)
         return known[1]
 
+    def stop(self) -> None:
+        """End every run at its next whole page, every session, and every stream."""
+        self.sync.stop()
+        self.sessions.stop()
+        self.heard.stop()
+
+    def close(self) -> None:
+        """Close every file."""
+        self.uploads.close()
+        self.sync.close()
+
 
 class Replicas:
     """Opens replicas when they are first asked for, and keeps them open."""
@@ -100,6 +124,7 @@ class Replicas:
         self._runs = runs
         self._lock = threading.Lock()
         self._open: dict[str, Replica] = {}
+        self._leaving: list[Replica] = []
 
     def get(self, id_or_name: str, user: User) -> Replica:
         """The replica of this connection, if the user may see it; `ConnectionNotFound` otherwise."""
@@ -112,13 +137,28 @@ class Replicas:
             return replica
 
     def forget(self, connection_id: str) -> None:
-        """Close a replica whose connection is gone, when nothing goes on there any more."""
+        """Stop a replica whose connection is gone, and close it in a minute, when nothing goes on there any more."""
         with self._lock:
             replica = self._open.pop(connection_id, None)
+            self._leaving += [] if replica is None else [replica]
         if replica is not None:
-            replica.sync.stop()
-            replica.sessions.stop()
-            replica.heard.stop()
+            replica.stop()
+            self._close_later(replica)
+
+    def _close_later(self, replica: Replica) -> None:
+        timer = threading.Timer(LEAVING_SECONDS, self._close_left, (replica,))
+        timer.daemon = True
+        timer.start()
+
+    def _close_left(self, replica: Replica) -> None:
+        if replica.sessions.busy:
+            self._close_later(replica)
+            return
+        with self._lock:
+            if replica not in self._leaving:  # the server has ended meanwhile
+                return
+            self._leaving.remove(replica)
+        replica.close()
 
     def opened(self) -> tuple[Replica, ...]:
         """Those that are open."""
@@ -128,14 +168,12 @@ class Replicas:
     def stop(self) -> None:
         """End every run at its next whole page, and every session."""
         for replica in self.opened():
-            replica.sync.stop()
-            replica.sessions.stop()
-            replica.heard.stop()
+            replica.stop()
 
     def close(self) -> None:
         """Close them all."""
         with self._lock:
-            for replica in self._open.values():
-                replica.uploads.close()
-                replica.sync.close()
+            for replica in (*self._open.values(), *self._leaving):
+                replica.close()
             self._open.clear()
+            self._leaving.clear()

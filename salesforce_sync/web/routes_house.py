@@ -66,7 +66,9 @@ def log_out(request: Request, caller: ViewingCaller) -> Response:
     if caller.browser is not None and cookie is not None:
         house_of(request).access.logins.close(cookie)
     answer = answered(bodies.Done())
-    answer.delete_cookie(cookie_name(request), path="/")
+    # Secure as when it was set: a browser takes no cookie of that name, not even an empty one, without.
+    safe = request.url.scheme == "https"
+    answer.delete_cookie(cookie_name(request), path="/", secure=safe, httponly=True, samesite="strict")
     return answer
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from salesforce_sync.errors import ObjectNotFound
 from salesforce_sync.models.run import ObjectStatus, Problem, RunState
-from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
-from salesforce_sync.web.catalog import category
+from salesforce_sync.web.catalog import category, usual_label
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.replicas import Replica, object_name
 from salesforce_sync.web.routes_records import ObjectName
@@ -29,7 +30,7 @@ def objects(
     available: Annotated[bool, Query(description="The org's other objects too; one API call in ten minutes")] = False,
 ) -> Response:
     """The objects of the replica and those that are configured, with counts, freshness and proof."""
-    return answered(object_list(known_objects(asked.replica, asked.replica.names.listed() if available else ())))
+    return answered(object_list(known_objects(asked.replica, available=available)))
 
 
 def object_list(found: list[bodies.ObjectBody]) -> bodies.ObjectList:
@@ -56,7 +57,7 @@ def one_object(asked: Viewing, objectApiName: ObjectName) -> Response:
 
 def _status_of(asked: Asked, name: str) -> ObjectStatus:
     """Of an object that is in no list: `NotSynced` where the replica does not have it."""
-    return ObjectStatus(asked.replica.sync.objects[name].object_name, 0, 0, None, None, None)
+    return _never_synced(asked.replica.sync.objects[name].object_name)
 
 
 @router.get("/objects/{objectApiName}/fields", **gives(bodies.FieldList))
@@ -68,42 +69,41 @@ def fields(asked: Viewing, objectApiName: ObjectName) -> Response:
     )
 
 
-def known_objects(replica: Replica, listed: tuple[ObjectSummary, ...] = ()) -> list[bodies.ObjectBody]:
-    """Every object that is here or wanted, then those of the org's list."""
+def known_objects(replica: Replica, also: Sequence[str] = (), *, available: bool = False) -> list[bodies.ObjectBody]:
+    """Every object that is here, wanted, was tried, or is named in `also`; with all of the org's if asked for."""
+    listed = replica.names.listed() if available else ()
+    tried = {each.object_name.casefold(): each for each in replica.sync.tried()}
     shown = [_body(replica, each) for each in replica.sync.status().objects]
     known = {each.object_api_name.casefold() for each in shown}
-    for name in replica.sync.config.sync.objects:
+    names = [*replica.sync.config.sync.objects, *also, *(each.name for each in listed if each.queryable)]
+    for name in (*names, *(each.object_name for each in tried.values() if _may_be_one(replica, each))):
         if name.casefold() not in known:
-            shown.append(unsynced_object(replica, name))
+            shown.append(_body(replica, tried.get(name.casefold()) or _never_synced(name)))
             known.add(name.casefold())
-    for each in listed:
-        if each.queryable and each.name.casefold() not in known:
-            shown.append(_listed_body(replica, each))
     return sorted(shown, key=lambda each: each.object_api_name)
 
 
-def unsynced_object(replica: Replica, name: str) -> bodies.ObjectBody:
-    """An object of which nothing is here."""
-    return _body(replica, ObjectStatus(name, 0, 0, None, None, None))
+def _may_be_one(replica: Replica, tried: ObjectStatus) -> bool:
+    """Whether a name that was tried, and of which nothing is here, is an object of the org as far as anybody knows."""
+    run = tried.last_run
+    not_found = run is not None and run.problem is not None and run.problem.code == ObjectNotFound.code
+    return not not_found and replica.names.may_have(tried.object_name)
 
 
-def _listed_body(replica: Replica, listed: ObjectSummary) -> bodies.ObjectBody:
-    body = unsynced_object(replica, listed.name)
-    return bodies.ObjectBody(
-        **{name: getattr(body, name) for name in body.__struct_fields__}
-        | {"label": listed.label, "category": category(listed.name, custom=listed.custom)}
-    )
+def _never_synced(name: str) -> ObjectStatus:
+    return ObjectStatus(name, 0, 0, None, None, None)
 
 
 def _body(replica: Replica, status: ObjectStatus) -> bodies.ObjectBody:
     name = status.object_name
     schema = replica.sync.objects[name].schema if name in replica.sync.objects else None
+    summary = schema or replica.names.summary(name)
     configured = {each.casefold() for each in replica.sync.config.sync.objects}
     state, met = _state(replica, status)
     return bodies.ObjectBody(
         object_api_name=name,
-        label=name if schema is None else schema.label,
-        category=category(name, custom=schema is not None and schema.custom),
+        label=usual_label(name) if summary is None else summary.label,
+        category=category(name, custom=summary is not None and summary.custom),
         status=state,
         synced=status.last_complete is not None,
         configured=name.casefold() in configured,
@@ -128,7 +128,10 @@ def _state(replica: Replica, status: ObjectStatus) -> tuple[Any, Problem | None]
     last = status.last_run
     if last is not None and last.state is not RunState.COMPLETE:
         return "error", last.problem
-    return ("synced", None) if status.last_complete is not None else (NOT_SYNCED, None)
+    if status.last_complete is not None:
+        return "synced", None
+    met = replica.sessions.failure(status.object_name)
+    return (NOT_SYNCED, None) if met is None else ("error", met)
 
 
 @router.post("/verify", tags=["sync"], **gives(bodies.VerifyBody, takes=bodies.VerifyRequest, fails=REMOTE))

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from salesforce_sync.access import Role
 from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SyncError
+from salesforce_sync.web.forwarded import Before, networks
 from salesforce_sync.web.guard import LOOPBACK, Bounds, Guard
 from salesforce_sync.web.house import House, Settings
 from salesforce_sync.web.incoming import Incoming
@@ -39,7 +40,10 @@ class AddressInUse(SyncError):
 
 
 class Place(Struct, frozen=True):
-    """Where to listen. `names`: further names that the server answers to; `plain`: without TLS to other machines."""
+    """Where to listen. `names`: further names that the server answers to; `plain`: without TLS to other machines.
+
+    `proxies`: addresses, or networks, of what does TLS before it, whose word on where a request comes from counts.
+    """
 
     host: str = "127.0.0.1"
     port: int = PORT
@@ -47,6 +51,7 @@ class Place(Struct, frozen=True):
     key: Path | None = None
     names: tuple[str, ...] = ()
     plain: bool = False
+    proxies: tuple[str, ...] = ()
 
     @property
     def loopback(self) -> bool:
@@ -84,10 +89,11 @@ class Running:
     def __init__(self, config: Config, place: Place, settings: Settings | None = None) -> None:
         place.checked()
         self.place = place
+        before = Before(networks(place.proxies), anybody=place.plain)
         self._socket = _bound(place)
         base = settings or Settings()
         names = frozenset(each.casefold() for each in (*LOOPBACK, place.host, _bracketed(place.host), *place.names))
-        bounds = replace(base.bounds, hosts=names, tls=place.certificate is not None)
+        bounds = replace(base.bounds, hosts=names, tls=place.certificate is not None, before=before)
         self.house = House(config, replace(base, bounds=bounds))
         self.app = application(self.house)
         self._server = _Server(self._configured(bounds), self._stopping)
@@ -105,7 +111,6 @@ class Running:
             proxy_headers=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            limit_concurrency=500,
             ssl_certfile=self.place.certificate,
             ssl_keyfile=self.place.key,
         )

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 KEPT: Final = 100
 """Sessions that have ended and can still be asked for."""
 
+MOST_FAILED: Final = 1_000
+"""Names whose last failure is remembered."""
+
 
 Check = Callable[[Sequence[str]], Mapping[str, SyncError]]
 After = Callable[["Session", "SessionState"], None]
@@ -210,6 +213,7 @@ class Sessions:
         self._lock = threading.RLock()
         self._running: dict[str, tuple[Task, _Work]] = {}
         self._sessions: dict[str, Session] = {}
+        self._failed: dict[str, Problem] = {}
         # Not `on`, whose listeners may hear of an object after its run has ended, and another has begun.
         sync.watch(ObjectStarted.name, self._started)
         sync.watch(Progress.name, self._moved)
@@ -267,6 +271,11 @@ class Sessions:
         elif session.state is SessionState.RUNNING:
             session.end(SessionState.CANCELLED)
             session.after(session, SessionState.CANCELLED)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run goes on, or waits for a thread."""
+        return bool(self._running)
 
     def stop(self) -> None:
         """End every run at its next whole page, and every session."""
@@ -369,6 +378,7 @@ class Sessions:
     # ── what the engine tells ────────────────────────────────────────────────────────────────────────────────────
 
     def _started(self, signal: ObjectStarted) -> None:
+        self._failed.pop(signal.object.casefold(), None)
         task = self._told_of(signal.object)
         if task is not None:
             task.began = time.monotonic()
@@ -407,7 +417,15 @@ class Sessions:
         if met.code == BudgetSpent.code and usage.used is not None and usage.used >= (usage.limit or 0):
             # It was we who did not ask; but whoever waits has to know that the org would not have answered either.
             met = replace(met, code=LimitExceeded.code)
+        if met.code != Stopped.code:
+            self._failed[task.progress.object_name.casefold()] = met
+        for old in list(self._failed)[:-MOST_FAILED]:
+            self._failed.pop(old, None)
         task.move(replace(task.progress, status=Status.ERROR, problem=met, waits_for=""))
+
+    def failure(self, name: str) -> Problem | None:
+        """What the last sync of this object here has met, if it failed: one that never reached the org left no run."""
+        return self._failed.get(name.casefold())
 
     def _told_of(self, name: str) -> Task | None:
         """The object that a signal is of: not one whose run waits for the end of the run that the signal is of."""

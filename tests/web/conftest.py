@@ -67,7 +67,12 @@ class Site:
 
 def start(config: Config, org: SimOrg, settings: Settings = PATIENT) -> Iterator[Site]:
     """Run a server until the generator is closed."""
-    running, answers = Running(config, Place(port=0), settings), threading.Event()
+    yield from running_at(Place(port=0), config, org, settings)
+
+
+def running_at(place: Place, config: Config, org: SimOrg, settings: Settings = PATIENT) -> Iterator[Site]:
+    """Run a server at this place until the generator is closed."""
+    running, answers = Running(config, place, settings), threading.Event()
     thread = threading.Thread(target=running.run, args=(answers.set,))
     thread.start()
     try:

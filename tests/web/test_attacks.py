@@ -1,9 +1,10 @@
 """What somebody might try against the server, and what he gets: a table of attacks."""
 
 import json
+import re
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx2
 import pytest
@@ -132,6 +133,21 @@ def test_a_role_may_do_what_it_may_and_no_more(site, role, method, path, status)
 
     assert site.client(f"some {role}".replace(" ", "-"), role).request(method, path).status_code == status
     assert site.org.usage.used == spent
+
+
+def test_a_viewer_changes_nothing_by_any_route(site):
+    viewer = site.client("vera", Role.VIEWER)
+    described = site.bare().get("/openapi.json").json()["paths"]
+    changing = [(method, path) for path, methods in described.items() for method in methods if method != "get"]
+
+    answers = {
+        (method, path): viewer.request(method, re.sub(r"\{\w+\}", "Contact", path), json={}).status_code
+        for method, path in changing
+        if path not in ("/api/login", "/api/logout")
+    }
+
+    assert len(answers) > 15
+    assert {each: status for each, status in answers.items() if status != 403} == {}
 
 
 def test_a_revoked_user_is_out_at_once(site):
@@ -496,6 +512,50 @@ def test_a_body_that_does_not_come_is_not_waited_for(hasty):
     assert time.monotonic() - began < 5
 
 
+def test_a_body_that_comes_byte_by_byte_is_not_waited_for(hasty):
+    with connected(hasty) as connection:
+        connection.sendall(b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+        began = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - began < 5:
+                connection.sendall(b" ")
+                connection.settimeout(0.1)
+                with suppress(TimeoutError):
+                    answer = connection.recv(4096)
+                    break
+
+    assert b" 408 " in answer.splitlines()[0]
+
+
+def test_a_server_with_too_much_under_way_says_when_to_come_back(tmp_path, simorg):
+    for site in start(settle(tmp_path, simorg.url), simorg, replace(SMALL, bounds=Bounds(most_requests=1))):
+        client = site.client()
+        with client.stream("GET", "/api/signals/stream") as stream:
+            open_one = stream.iter_raw()
+            next(open_one)
+            answer = client.get("/api/me")
+
+        assert error_of(answer) == (503, "SERVER_BUSY")
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_connections_that_send_nothing_keep_nobody_out(site, monkeypatch):
+    monkeypatch.setattr(Incoming, "most_connections", 20)
+    with ExitStack() as stack:
+        client = site.client()
+        with client.stream("GET", "/api/signals/stream") as stream:
+            open_one = stream.iter_raw()
+            next(open_one)
+            idle = [stack.enter_context(connected(site)) for _ in range(40)]
+            idle[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+            assert idle[-1].recv(4096).startswith(b"HTTP/1.1 200")
+            assert site.bare().get("/healthz").status_code == 200
+            with suppress(ConnectionError):
+                assert idle[0].recv(4096) == b""
+            assert stream.is_closed is False
+
+
 def connected(site):
     host, port = site.url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=10)
@@ -533,6 +593,14 @@ def test_a_head_without_end_is_not_read_to_its_end(site, piece):
     assert site.client().get("/healthz").status_code == 200
 
 
+@pytest.mark.parametrize("headers", [{"X-Big": "z" * 70_000}, {f"X-{n}": "z" * 1_000 for n in range(70)}])
+def test_a_head_that_is_too_large_is_refused_though_it_came_whole(site, headers):
+    refused = site.client().get("/api/me", headers=headers)
+    taken = site.client().get("/api/me", headers={"X-Large": "z" * 60_000})
+
+    assert (error_of(refused), taken.status_code) == ((431, "HEADERS_TOO_LARGE"), 200)
+
+
 def test_a_large_body_before_the_next_request_is_no_head(site):
     client = site.client()
 
@@ -553,6 +621,37 @@ def test_a_user_follows_a_hundred_streams_and_no_more(site, monkeypatch):
             assert theirs.status_code == 200
 
     assert error_of(third) == (429, "THROTTLED")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/objects", "/api/objects/Contact/records", "/api/signals/stream"])
+def test_whoever_asks_for_the_head_alone_gets_it(site, path):
+    client = site.client()
+
+    head = client.head(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert client.get("/api/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/sync/Contact", "GET, HEAD, POST"),
+        ("/api/sync", "GET, HEAD, POST"),
+        ("/api/push", "POST"),
+        ("/api/objects/Contact/records/003000000000001AAA", "DELETE, GET, HEAD, PATCH"),
+    ],
+)
+def test_what_cannot_be_done_at_an_address_is_refused_with_what_can(site, path, allowed):
+    answer = site.client().put(path)
+
+    assert (error_of(answer), answer.headers["Allow"]) == ((405, "METHOD_NOT_ALLOWED"), allowed)
+
+
+def test_what_is_refused_before_it_is_looked_at_names_its_object_too(site):
+    answer = site.bare().post("/api/sync/Contact?access_token=x")
+
+    assert (answer.json()["error"], answer.json()["objectApiName"]) == ("SECRET_IN_URL", "Contact")
 
 
 def test_an_address_that_is_too_long_is_refused(site):

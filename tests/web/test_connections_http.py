@@ -1,13 +1,17 @@
 """Connections over HTTP: added, logged in to, used, forgotten; each user's own."""
 
 import html
+import os
 import re
+import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from salesforce_sync.access import Role
+from salesforce_sync.web import replicas
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 
@@ -217,3 +221,32 @@ def test_a_login_that_a_program_has_begun_comes_back_to_the_name_that_it_used(si
     sent_on = at_localhost(site.bare(), came_back)
 
     assert sent_on.headers["location"].startswith(f"{site.url}/connect/callback?code=")
+
+
+def open_files_of(name):
+    """How many files whose path has this name this process holds open."""
+    found = 0
+    for each in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found += name in os.readlink(f"/proc/self/fd/{each}")
+    return found
+
+
+def test_a_connection_that_is_forgotten_while_it_syncs_leaves_nothing_open(site, api, other, monkeypatch):
+    monkeypatch.setattr(replicas, "LEAVING_SECONDS", 0.05)
+    made = added(api, other)
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+    api.post(f"/api/connections/{made}/connect", json=keys)
+    other.faults.add(path="/sobjects/Contact/describe", delay=0.5)
+    api.post("/api/sync", json={"objects": ["Contact"]}, headers={"X-Connection-Id": made})
+    while_it_syncs = open_files_of(made)
+
+    assert api.delete(f"/api/connections/{made}").json()["success"]
+
+    until = time.monotonic() + 20
+    while open_files_of(made) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (while_it_syncs > 0, open_files_of(made)) == (True, 0)
+    entries = [(each["action"], each["outcome"]) for each in api.get("/api/audit").json()["entries"]]
+    assert ("sync", "cancelled") in entries
+    assert api.get("/healthz").status_code == 200

@@ -143,6 +143,26 @@ def test_an_object_that_the_user_may_not_read_is_told_as_the_org_tells_it(site, 
     assert failed(api.post("/api/sync/Contact"), "Contact") == (403, "INSUFFICIENT_ACCESS")
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (403, "API_DISABLED_FOR_ORG", (403, "API_DISABLED_FOR_ORG")),
+        (403, "FUNCTIONALITY_NOT_ENABLED", (403, "FUNCTIONALITY_NOT_ENABLED")),
+        (404, "NOT_FOUND", (404, "OBJECT_NOT_FOUND")),
+        (400, "UNKNOWN_EXCEPTION", (502, "UNKNOWN_EXCEPTION")),
+    ],
+)
+def test_a_refusal_of_the_org_has_the_status_of_whose_fault_it_is(site, api, status, code, told):
+    refusal = [{"errorCode": code, "message": "the org says no"}]
+    site.org.faults.add(path="/sobjects/Contact/describe", status=status, times=None, body=refusal)
+
+    answer = api.post("/api/sync/Contact")
+
+    assert failed(answer, "Contact") == told
+    assert "Did you mean Contact" not in answer.json()["details"]
+    assert ("Retry-After" in answer.headers) is (told[0] == 502)
+
+
 def test_a_session_that_has_ended_and_cannot_be_renewed_says_so(site, api):
     api.post("/api/sync/Contact")
     site.org.sessions.end_all()

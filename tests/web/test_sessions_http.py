@@ -7,7 +7,7 @@ import pytest
 
 from salesforce_sync.access import Role
 from salesforce_sync.web.sessions import SessionState
-from tests.web.conftest import events_of
+from tests.web.conftest import events_of, settle, start
 from tests.web.test_promise import ended
 
 
@@ -125,3 +125,24 @@ def test_a_stream_tells_a_user_who_was_revoked_nothing_more(site, api):
     assert ended(api, session_id)["state"] == "complete"
     assert "session" not in rest[0]
     assert "sync_complete" not in rest[1]
+
+
+def test_an_object_whose_first_sync_failed_is_listed_with_the_reason(tmp_path, simorg):
+    refusal = [{"errorCode": "INSUFFICIENT_ACCESS", "message": "no access to Lead"}]
+    simorg.faults.add(path="/sobjects/Lead/describe", status=403, times=None, body=refusal)
+    for site in start(settle(tmp_path, simorg.url, "[Contact, Produkt3]"), simorg):
+        api = site.client()
+        ended(api, api.post("/api/sync", json={"objects": ["Produkt3", "Lead"]}).json()["sessionId"])
+
+        listed = {each["objectApiName"]: each for each in api.get("/api/objects").json()["objects"]}
+
+        assert {
+            name: (each["status"], each["problem"] and each["problem"]["error"]) for name, each in listed.items()
+        } == {
+            "Contact": ("not synced", None),
+            "Lead": ("error", "INSUFFICIENT_ACCESS"),
+            "Produkt3": ("error", "OBJECT_NOT_FOUND"),
+        }
+        simorg.faults.clear()
+        assert api.post("/api/sync/Lead").json()["success"]
+        assert api.get("/api/objects/Lead").json()["status"] == "synced"

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from salesforce_sync.access import Role
+from tests.web.test_promise import ended
 
 CONTACTS = "/api/objects/Contact/records"
 
@@ -167,7 +168,7 @@ def test_a_conflict_is_shown_from_three_sides_and_decided(site, synced):
     site.org.change(contact["Id"], Phone="555-2222")
     answers = [synced.post("/api/sync/Contact").json()["success"] for _ in range(2)]
 
-    states = [each["state"] for each in synced.get("/api/sync").json()["sessions"]][:2]
+    states = [ended(synced, each["sessionId"])["state"] for each in synced.get("/api/sync").json()["sessions"]][:2]
     item = synced.get("/api/inbox").json()["items"][0]
     decided = synced.post(f"/api/inbox/{item['number']}", json={"action": "take", "side": "local"}).json()
     synced.post("/api/push")

@@ -175,17 +175,17 @@ def keep(house: House, target: Target, method: str, connection: Connection, sess
 def give_up(house: House, target: Target) -> None:
     """What did not come to a login is not left behind as a connection."""
     if target.is_new:
-        house.replicas.forget(target.connection_id)
         house.access.connections.remove(target.connection_id, target.user)
+        house.replicas.forget(target.connection_id)
 
 
 @router.post(_PATH + "/{other}/remove")
 def remove(request: Request, asked: Changing, other: str) -> Response:
     """Forget a connection. Its replica stays on the disk."""
     owned = asked.house.access.connections.owned(other, asked.caller.user)
-    with asked.house.doing(asked.deed("remove connection", owned.name)):
-        asked.house.replicas.forget(owned.id)
+    with asked.house.doing(asked.house.deed(asked.caller.user, asked.caller.address, "connection remove", owned.name)):
         asked.house.access.connections.remove(owned.id, asked.caller.user)
+        asked.house.replicas.forget(owned.id)
     if owned.id == asked.replica.id:
         return Response(status_code=204, headers={"HX-Redirect": f"/org/{DEFAULT}/connections"})
     return _shown(request, asked, ("good", f"{owned.name} is forgotten. Its replica stays on the disk."))

@@ -15,7 +15,7 @@ from salesforce_sync.web import bodies
 from salesforce_sync.web.asking import DEFAULT, Asked, ViewingCaller
 from salesforce_sync.web.catalog import CATEGORIES
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
-from salesforce_sync.web.routes_objects import known_objects, object_list, unsynced_object
+from salesforce_sync.web.routes_objects import known_objects, object_list
 from salesforce_sync.web.sessions import SessionState
 from salesforce_sync.workbook.sets import SETS
 
@@ -63,11 +63,8 @@ def table(request: Request, asked: Looking, available: Annotated[bool, Query()] 
 
 def listed(asked: Asked, available: bool) -> list[bodies.ObjectBody]:
     """What is here or wanted, then what the ready sets name, then what else the org has."""
-    found = known_objects(asked.replica, asked.replica.names.listed() if available else ())
-    here = {each.object_api_name.casefold() for each in found}
     wanted = dict.fromkeys(name for members in SETS.values() for name in members)
-    missing = () if available else [name for name in wanted if name.casefold() not in here]
-    return [*found, *(unsynced_object(asked.replica, name) for name in missing)]
+    return known_objects(asked.replica, () if available else tuple(wanted), available=available)
 
 
 def shelved(found: Iterable[bodies.ObjectBody]) -> list[Shelf]:

@@ -7,8 +7,9 @@ from datetime import timedelta
 import apsw
 import pytest
 
-from salesforce_sync.access import Role
+from salesforce_sync.access import Access, Role
 from salesforce_sync.errors import Misuse, UserNotFound
+from tests.unit.locks import may_be_locked
 
 
 def test_a_token_brings_its_user_and_is_kept_only_as_a_hash(access):
@@ -63,6 +64,26 @@ def test_file_and_folder_are_their_owners_alone(access):
 
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(access.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(access, config, clock):
+    access.users.add("ada", Role.ADMIN)
+    for each in access.path.parent.iterdir():
+        each.chmod(0o666)
+
+    with Access(config, clock):
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in access.path.parent.iterdir()}
+
+    assert modes == {"access.db": 0o600, "access.db-shm": 0o600, "access.db-wal": 0o600}
+
+
+def test_whoever_opens_it_a_second_time_leaves_the_locks_of_the_first(access, config, clock):
+    access.users.add("ada", Role.ADMIN)
+
+    with Access(config, clock):
+        pass
+
+    assert not may_be_locked(access.path)
 
 
 def test_a_revoked_user_is_out_at_once_by_every_door(access):

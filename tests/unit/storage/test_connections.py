@@ -15,6 +15,7 @@ from salesforce_sync.storage.connections import PAGE_BYTES
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock, make_schema
 from tests.contract.stores import WIDGET, id_of, pull, widget
+from tests.unit.locks import may_be_locked
 
 
 @pytest.fixture
@@ -47,6 +48,12 @@ def test_every_file_of_the_replica_is_private(store, path):
 
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_whoever_opens_it_a_second_time_leaves_the_locks_of_the_first(store, path):
+    SqliteStore(path, FrozenClock()).close()
+
+    assert not may_be_locked(path)
 
 
 def test_threads_that_ended_leave_no_open_files(store):

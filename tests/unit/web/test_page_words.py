@@ -10,6 +10,7 @@ from salesforce_sync.app import Budget
 from salesforce_sync.errors import FieldNotFound
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.usage import Forecast
+from salesforce_sync.web.catalog import usual_label
 from salesforce_sync.web.heard import Sample
 from salesforce_sync.web.page.budget import curve
 from salesforce_sync.web.page.frame import rendered, static
@@ -175,3 +176,22 @@ def test_what_is_shown_is_escaped_and_what_is_kept_has_its_content_in_its_addres
     assert "<script>" not in page
     assert static("page.css").startswith("/static/page.css?v=")
     assert static("page.css") != static("page.js")
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Account", "Account"),
+        ("Product2", "Product"),
+        ("Pricebook2", "Price Book"),
+        ("PricebookEntry", "Price Book Entry"),
+        ("AttributeBasedAdjRule", "Attribute Based Adjustment Rule"),
+        ("ProductRelComponentOverride", "Product Related Component Override"),
+        ("pkg__Order_Line__c", "Order Line"),
+        ("SLA_Level__mdt", "SLA Level"),
+        ("widget__c", "Widget"),
+        ("__c", "__c"),
+    ],
+)
+def test_an_object_that_nobody_described_is_called_as_people_read_it(name, label):
+    assert usual_label(name) == label

@@ -19,11 +19,15 @@ SCREENS = (
         "connections",
         "records/Contact/{contact}",
         "/login",
+        "/docs",
         "records/Contact/nobody",
     ),
 )
 LOOK_AGAIN = ["color-contrast", "link-name", "button-name", "scrollable-region-focusable"]
 """What depends on colours and places: looked at in the dark and narrow page too."""
+
+HOLLOW = """() => [...document.querySelectorAll('.table:not(.tall)')]
+  .filter((each) => each.clientHeight > each.firstElementChild.offsetHeight + 24).map((each) => each.innerText)"""
 
 
 def test_axe_finds_no_serious_fault_on_any_screen(admin, shared, replica, contact):
@@ -37,6 +41,7 @@ def test_axe_finds_no_serious_fault_on_any_screen(admin, shared, replica, contac
         page.emulate_media(color_scheme="light")
         page.goto(f"{shared.url}{path}" if path.startswith("/") else f"{shared.url}/org/default/{path}")
         expect(page.locator("main")).not_to_contain_text("Looking …")
+        assert page.evaluate(HOLLOW) == [], f"{path} has a gap below a table"
         found += [(path, "light", *each) for each in faults(page, {"resultTypes": ["violations"]})]
         page.set_viewport_size(NARROW)
         page.emulate_media(color_scheme="dark")

@@ -48,3 +48,20 @@ def test_a_verify_shows_its_proof(looker):
 
     expect(page.locator("#notices")).to_contain_text("Proved")
     expect(page.locator("tr[data-object=Account]")).to_contain_text("equal")
+
+
+def test_an_object_whose_first_sync_failed_goes_on_saying_why(looker, shared):
+    refusal = [{"errorCode": "INSUFFICIENT_ACCESS", "message": "no access to it"}]
+    shared.org.faults.add(path="/sobjects/CostBookEntry/describe", status=403, times=None, body=refusal)
+    page = looker.goes("objects")
+    row = page.locator("tr[data-object=CostBookEntry]")
+    expect(row.locator("th")).to_contain_text("Cost Book Entry")
+    page.get_by_label("Select CostBookEntry", exact=True).check()
+
+    page.get_by_role("button", name="Sync", exact=True).click()
+    expect(page.locator("#notices")).to_contain_text("CostBookEntry could not be synced")
+    looker.goes("objects")
+
+    expect(row).to_have_attribute("data-status", "error")
+    expect(row).to_contain_text("INSUFFICIENT_ACCESS")
+    shared.org.faults.clear()
