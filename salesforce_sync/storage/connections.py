@@ -222,6 +222,17 @@ def _transaction(db: apsw.Connection) -> Iterator[apsw.Connection]:
 
 
 @contextmanager
+def switched(db: apsw.Connection, option: int, *, on: bool) -> Iterator[None]:
+    """Within, one of the connection's options (SQLITE_DBCONFIG_…) is on, or off."""
+    before = db.config(option, -1)
+    db.config(option, int(on))
+    try:
+        yield
+    finally:
+        db.config(option, before)
+
+
+@contextmanager
 def room_to_merge(db: apsw.Connection) -> Iterator[None]:
     """Within the writer's open transaction: room for many changed pages.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,7 +14,7 @@ from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
-from salesforce_sync.storage.connections import Connections, room_to_merge, translated
+from salesforce_sync.storage.connections import Connections, room_to_merge, switched, translated
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.signal_log import count_changed
@@ -205,7 +203,9 @@ class Ingest:
     def _take_over(self, db: apsw.Connection, schema: ObjectSchema, survey: Survey) -> Merged:
         """A first load: the staging table becomes the object's table, so no row is written twice."""
         db.execute(sql.drop_table(schema.name))
-        with _plain_rename(db):
+        # Without a look for the name in the triggers of all tables, which takes most of a second with 40 objects: none
+        # of ours has the name of a staging table, and where somebody else's could have it, nothing is taken over.
+        with switched(db, apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, on=True):
             db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
         try:
             db.execute(sql.create_key(schema.name, schema.name))
@@ -263,21 +263,6 @@ def _empty_staging(db: apsw.Connection, object_name: str) -> None:
 def _staging_width(db: apsw.Connection, schema: ObjectSchema) -> int:
     width: int = db.execute(sql.width(sql.staging_table(schema.name))).get
     return width
-
-
-@contextmanager
-def _plain_rename(db: apsw.Connection) -> Iterator[None]:
-    """Within, a table is renamed without a look for its name in the triggers of all other tables.
-
-    None of ours has the name of a staging table, and where somebody else's could have it, nothing is taken over.
-    With 40 objects that look takes most of a second.
-    """
-    before = db.config(apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, -1)
-    db.config(apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 1)
-    try:
-        yield
-    finally:
-        db.config(apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, before)
 
 
 def _adopted(db: apsw.Connection, object_name: str) -> Adopted:

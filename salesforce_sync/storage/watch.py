@@ -13,6 +13,7 @@ import apsw
 
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.connections import switched
 from salesforce_sync.storage.triggers import triggers
 
 _OURS = """
@@ -58,7 +59,7 @@ def unseen(db: apsw.Connection, object_names: Iterable[str]) -> Iterator[None]:
     objects and 30 ms with 38, on a busy machine.
     """
     if db.execute(_OTHERS).get is None:
-        with _without_triggers(db):
+        with switched(db, apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, on=False):
             yield
         return
     dropped = [statement for name in object_names for statement in drop_triggers(db, name).values()]
@@ -66,16 +67,6 @@ def unseen(db: apsw.Connection, object_names: Iterable[str]) -> Iterator[None]:
     # If the block raises, the transaction is rolled back, and with it the dropping.
     for statement in dropped:
         db.execute(statement)
-
-
-@contextmanager
-def _without_triggers(db: apsw.Connection) -> Iterator[None]:
-    before = db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, -1)
-    db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-    try:
-        yield
-    finally:
-        db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, before)
 
 
 def in_outbox(db: apsw.Connection) -> list[str]:
