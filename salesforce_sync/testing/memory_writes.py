@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -56,7 +57,7 @@ class _Rule(Struct, frozen=True):
         return Rejected(change, self.code, self.message, self.fields, self.matches, kind)
 
 
-class MemoryWrites(MemoryRecords):
+class MemoryWrites(MemoryRecords, ABC):
     """Takes changes in calls of `orders_a_call`; `bulk_from` so many orders or more, as one Bulk job."""
 
     faults: Faults
@@ -146,9 +147,9 @@ class MemoryWrites(MemoryRecords):
 
     # ── within ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @abstractmethod
     def _answer(self, call: Call, object_name: str | None, page: int = 1) -> Fault | None:
         """Count the call and meet what was scripted for it: `MemoryOrg`, which has the script, says how."""
-        raise NotImplementedError
 
     def _calls(self, orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
         size = max(1, len(orders)) if self._as_job(orders) else self.orders_a_call

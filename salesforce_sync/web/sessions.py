@@ -371,7 +371,7 @@ class Sessions:
             state = session.closing = _state_of(session)
         try:
             session.after(session, state)
-        except Exception:  # what follows a sync must not undo it
+        except Exception:  # the rows are here: a workbook that cannot be made must not leave the session open for ever
             log.exception("What follows session %s failed", session.session_id)
         session.end(state)
 

@@ -240,6 +240,7 @@ def _directory(path: Path, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
         raise NotAWorkbook(f"{path.name} is not an .xlsx workbook.", hint=_SAVE_ANEW)
     try:
         infos = zipfile.ZipFile(file).infolist()
+    # What zipfile raises for a broken package; NotImplementedError: for a later version of the format than it reads.
     except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
         raise damaged(path, f"its package is damaged or cut ({error})") from error
     if len(infos) > PARTS_AT_MOST:
