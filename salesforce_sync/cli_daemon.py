@@ -274,6 +274,21 @@ def retry(options: Options, sink: str | None) -> int:
     return Exit.COMPLETE
 
 
+@signals_group.command("forget")
+@shared
+@click.argument("name")
+@click.pass_obj
+def forget(options: Options, name: str) -> int:
+    """Forget the listener of this name (`SFSync.on` with a name), of which nothing is wanted any more."""
+    with options.open() as sync:
+        known = sync.forget_listener(name)
+    if options.json:
+        say_json({"forgotten": known})
+    else:
+        say(f"{name} is forgotten." if known else f"Nobody has listened as {name}.")
+    return Exit.COMPLETE
+
+
 @signals_group.command("secret")
 @shared
 @click.pass_obj

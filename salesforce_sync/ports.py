@@ -558,6 +558,9 @@ class SinkLog(Protocol):
     def join(self, names: Sequence[str]) -> None:
         """Sinks that are new begin behind what has been told so far; the others go on where they are."""
 
+    def leave(self, sink: str) -> bool:
+        """Forget the sink, and what it has refused; gives whether it had joined."""
+
     def sinks(self) -> tuple[SinkState, ...]:
         """Every sink that has ever joined, by name."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from salesforce_sync.app.process import me
 from salesforce_sync.app.wiring import Wiring
+from salesforce_sync.errors import Misuse
 from salesforce_sync.models.sinks import SinkState
 from salesforce_sync.signals import DeadLetter, SignalRefused, SyncRequested, Told
 
@@ -26,14 +29,56 @@ class Telling(Wiring):
     """What has happened, for whoever wants to hear it."""
 
     _delivery: Delivery | None = None
+    _listening: Mapping[str, Delivery] = MappingProxyType({})
 
-    def on(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
+    def on(self, signal: str, listener: Callable[[Any], None], *, name: str | None = None) -> Callable[[], None]:
         """Call `listener` with each signal of this name (`"*"`: all), after it is durable; call the result to end.
 
         It is called in a thread of its own, where it may take its time; a sync that returns has waited a second for it
         at most. It hears what this object does; `signals` has what every process has told.
+
+        With a `name` of its own it hears what any process does, and at its next start what happened meanwhile: from
+        its first start on each signal comes at least once, and in order. One that it fails with comes again, five times
+        in all, then it is a dead letter of `on:NAME`; while it raises `SinkDown`, for as long as it takes. Of several
+        processes with one name one is called at a time. `Misuse` if this object has one of that name.
         """
-        return self._callbacks.on(signal, listener)
+        if name is None:
+            return self._callbacks.on(signal, listener)
+        return self._listen(name, signal, listener)
+
+    def _listen(self, name: str, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
+        from salesforce_sync.sinks.delivery import Delivery
+        from salesforce_sync.sinks.listeners import duty_name, listener_post
+
+        post = listener_post(name, signal, listener)
+        duty = duty_name(name)
+        delivery = Delivery(self._store.log, (post,), lambda: self._store.claims.duty(duty, me()), self._clock.now)
+        with self._lock:
+            if post.name in self._listening:
+                raise Misuse(f"There is a listener named {name!r} here already.", hint="End it first, or name it else.")
+            self._listening = {**self._listening, post.name: delivery}
+        off_bus = self._bus.on("*", lambda _: delivery.wake())
+        delivery.start()
+
+        def off() -> None:
+            off_bus()
+            with self._lock:
+                self._listening = {key: each for key, each in self._listening.items() if each is not delivery}
+            delivery.finish(0.0)
+
+        return off
+
+    def forget_listener(self, name: str) -> bool:
+        """Forget where the listener of this name is, and what it has failed with; gives whether there was one.
+
+        `Misuse` while somebody listens under it.
+        """
+        from salesforce_sync.sinks.listeners import duty_name, sink_name
+
+        known = sink_name(name)
+        if self._store.claims.is_held(duty_name(name)):
+            raise Misuse(f"Somebody listens as {name!r} now.", hint="End that process first.")
+        return self._store.log.leave(known)
 
     def watch(self, signal: str, listener: Callable[[Any], None]) -> Callable[[], None]:
         """As `on`, but in the thread of the run, which waits for it: for what must not come late, and is quick."""
@@ -46,7 +91,13 @@ class Telling(Wiring):
         try:
             yield
         finally:
-            self._callbacks.settle(LISTENERS)
+            self._settle_listeners()
+
+    def _settle_listeners(self) -> None:
+        until = time.monotonic() + LISTENERS
+        self._callbacks.settle(LISTENERS)
+        for each in self._listening.values():
+            each.settle(until - time.monotonic())
 
     def _begin_delivery(self) -> None:
         with self._lock:
@@ -107,11 +158,21 @@ class Telling(Wiring):
         return self._store.log.again(sink)
 
     def sinks(self) -> tuple[SinkState, ...]:
-        """How far each sink of the settings has got."""
+        """How far each sink of the settings has got, and each listener that has a name (`on:NAME`)."""
         named = {each.name for each in self.config.signals.sinks}
-        return tuple(each for each in self._store.log.sinks() if each.name in named)
+        return tuple(each for each in self._store.log.sinks() if each.name in named or each.is_listener)
 
     def _end_telling(self) -> None:
+        if not self.stopping:
+            self._settle_listeners()
         self._callbacks.end(LISTENERS)
-        if self._delivery is not None:
-            self._delivery.finish(0.0 if self.stopping else SINKS)
+        with self._lock:
+            listening, self._listening = self._listening, MappingProxyType({})
+            delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            delivery.settle(0.0 if self.stopping else SINKS)
+        ending = (*listening.values(), *(() if delivery is None else (delivery,)))
+        if ending:
+            from salesforce_sync.sinks.delivery import end
+
+            end(ending)

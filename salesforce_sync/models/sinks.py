@@ -6,6 +6,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
+LISTENER = "on:"
+"""What the names of listeners (`SFSync.on` with a name) begin with among those of sinks, which have no colon."""
+
 
 class SinkState(Struct, frozen=True):
     """One sink: the number of the last signal that it took, and what keeps it from taking the next.
@@ -22,6 +25,11 @@ class SinkState(Struct, frozen=True):
     dropped: int = 0
     waiting: int = 0
     dead: int = 0
+
+    @property
+    def is_listener(self) -> bool:
+        """Whether it is a function that somebody has given a name."""
+        return self.name.startswith(LISTENER)
 
 
 class Keep(Struct, frozen=True):

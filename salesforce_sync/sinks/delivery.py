@@ -79,17 +79,36 @@ class Delivery:
         for post in self._posts:
             post.wake.set()
 
-    def finish(self, seconds: float) -> None:
-        """Give every sink that takes signals so long to have them all, then end. What it has not, it gets later."""
+    def settle(self, seconds: float) -> None:
+        """Give every sink that takes signals so long to have them all."""
+        if self._is_here():
+            return
         until = time.monotonic() + seconds
         while self._delivers and time.monotonic() < until and self._is_behind():
             self.wake()
             time.sleep(PATIENCE)
+
+    def finish(self, seconds: float) -> None:
+        """Settle, then end. What a sink has not, it gets later."""
+        self.settle(seconds)
+        end((self,))
+
+    def stop(self) -> None:
+        """Begin nothing more."""
         self._stop.set()
         self.wake()
-        ends = time.monotonic() + JOIN
+
+    def join(self, seconds: float) -> None:
+        """Wait so long for what is under way; not where it is that which waits."""
+        if self._is_here():
+            return
+        ends = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, ends - time.monotonic()))
+
+    def _is_here(self) -> bool:
+        """Whether this is called by what is delivered to: a function that hears of a sync, and syncs, or closes all."""
+        return threading.current_thread() in self._threads
 
     def _is_behind(self) -> bool:
         newest = self._log.newest()
@@ -191,3 +210,12 @@ class Delivery:
         wait = pause(failures, retry_after, random.random())
         log.log(logging.INFO if failures else logging.WARNING, "%s is tried again: %s", post.name, error.message)
         self._log.failed(post.name, error.message, self._now() + timedelta(seconds=wait))
+
+
+def end(deliveries: Sequence[Delivery]) -> None:
+    """End them all, within one second and not one for each."""
+    for each in deliveries:
+        each.stop()
+    ends = time.monotonic() + JOIN
+    for each in deliveries:
+        each.join(max(0.0, ends - time.monotonic()))

@@ -124,6 +124,12 @@ class SignalLog:
             for name in names:
                 db.execute(_JOIN, (name,))
 
+    def leave(self, sink: str) -> bool:
+        with self._connections.writing() as db:
+            db.execute("DELETE FROM _sync_dead WHERE sink = ?", (sink,))
+            db.execute("DELETE FROM _sync_sink WHERE name = ?", (sink,))
+            return db.changes() > 0
+
     def sinks(self) -> tuple[SinkState, ...]:
         with self._connections.looking() as db:
             return tuple(map(_sink, db.execute(f"{_SINKS} ORDER BY name")))

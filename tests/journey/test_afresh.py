@@ -50,6 +50,7 @@ COMMANDS = [
     ("signals sinks", 0),
     ("signals dead nowhere", 0),
     ("signals retry nowhere", 0),
+    ("signals forget nobody", 0),
     ("signals secret", 0),
     ("signals send|✔️ OS → FND : sync", 2),
     ("service install --print", 0),

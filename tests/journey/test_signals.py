@@ -1,6 +1,8 @@
 """Signals on their way out of a running daemon, whatever becomes of those who are to get them; and on their way in."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -307,3 +309,44 @@ def test_a_broker_that_was_away_gets_what_happened_meanwhile(meshed, broker, lis
     told = [json.loads(each)["data"]["objects"] for each in dict.fromkeys(listener.of("signals/sync_complete"))]
 
     assert [[name for name, _ in each] for each in told[1:]] == [["Lead"], ["Account"]]
+
+
+# ── functions with a name ────────────────────────────────────────────────────────────────────────────────────────
+
+_LISTENS = """
+import sys
+from salesforce_sync import SFSync
+
+with SFSync() as sync:
+    sync.on("records_updated", lambda signal: print(signal.count, flush=True), name="reports")
+    print("listening", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def listening(user):
+    """A program that listens, from when it does until its standard input ends."""
+    command, pipe = [sys.executable, "-c", _LISTENS], subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=user.folder, env=user.environment, stdin=pipe, stdout=pipe, text=True
+    ) as program:
+        assert program.stdout.readline() == "listening\n"
+        yield program.stdout
+        program.stdin.close()
+        program.wait(20)
+
+
+def test_a_program_hears_what_others_told_while_it_did_not_run(user, simorg):
+    user.settle(simorg.url)
+    with listening(user) as heard:
+        user("sync", "Contact")
+        while_it_ran = heard.readline()
+    user("sync", "Lead")
+    with listening(user) as heard:
+        afterwards = heard.readline()
+
+    assert int(while_it_ran) == simorg.count("Contact")
+    assert int(afterwards) == simorg.count("Lead")
+    (sink,) = user("signals", "sinks", "--json").json["sinks"]
+    assert (sink["sink"], sink["failures"]) == ("on:reports", 0)
