@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 READ_TOGETHER = 2000
 """Records that are read again at once: what one call brings."""
 
+POLLS_TO_BEGIN = 2
+"""Polls that a subscription needs which begins anew: one behind it, and one once the org has said something on it."""
+
 CatchUp = Callable[[Sequence[str]], Collection[str]]
 """Poll these objects; gives the names of those that are complete."""
 
@@ -44,8 +47,9 @@ class Pace(Struct, frozen=True):
 
     A stream that has said nothing for `silence` is begun anew (the org says something every 270 s at least). Broken
     streams are taken up after `first_wait`, then twice that, up to `longest_wait`; and up to a half of it sooner, so
-    that not all come back at once. Records are read again, and what events left unsure is polled, at once as long as
-    `calls` are saved up, of which one comes back every `call_every`.
+    that not all come back at once; so do polls that have failed. Records are read again, what events left unsure is
+    polled, and what begins anew is polled, at once as long as `calls` are saved up, for each of these so many, of which
+    one comes back every `call_every`.
     """
 
     silence: float = 300.0
@@ -95,6 +99,7 @@ class Follower:
         self._stop = threading.Event()
         self._ask = threading.Event()
         self._polls = Savings(self._pace.calls, self._pace.call_every, clock.monotonic)
+        self._beginnings = Savings(self._pace.calls, self._pace.call_every, clock.monotonic)
         self._streams: list[_Stream] = []
         self._threads: list[threading.Thread] = []
 
@@ -140,6 +145,13 @@ class Follower:
         self._store.note_unsure(name)
         self._ask.set()
 
+    def begins(self, name: str) -> None:
+        """Have the object polled that is followed from now on: what it has missed waits for nothing else."""
+        if not self._beginnings.wait():
+            self._beginnings.spend()
+            self._polls.give(POLLS_TO_BEGIN)
+        self.unsure(name)
+
     def ask(self) -> None:
         """Have what is unsure polled soon."""
         self._ask.set()
@@ -158,36 +170,53 @@ class Follower:
 
     def _poll(self) -> None:
         """Poll what is unsure, together, as five objects share a call."""
-        failures = 0
+        rest = self._pace.longest_wait
         while not self.stopping:
-            self._ask.wait(self._pace.longest_wait)
+            self._ask.wait(rest)
             # Several objects become unsure at once when the connection breaks, or at the start.
-            if self.wait(max(self._pace.look_every, self._polls.wait())):
+            if self.wait(self._pace.look_every):
                 return
             self._ask.clear()
-            failures = 0 if self._polled() else failures + 1
-            if failures and not self.wait(_wait(self._pace, failures)):
-                self._ask.set()
+            rest = self._polls.wait() or self._polled()
 
-    def _polled(self) -> bool:
+    def _polled(self) -> float:
+        """Poll what is unsure; gives the seconds until it is time to look again, unless somebody asks.
+
+        An object whose poll has failed rests for itself: one object's trouble is no other's.
+        """
+        now = self._clock.monotonic()
+        for stream, done in self._caught_up([each for each in self._streams if each.polls_after <= now]).items():
+            stream.polled(done=done)
+        now = self._clock.monotonic()
+        rests = (each.polls_after - now for each in self._streams if each.polls_after > now)
+        return min(rests, default=self._pace.longest_wait)
+
+    def _caught_up(self, streams: Sequence[_Stream]) -> dict[_Stream, bool]:
+        """Those of them that were to be polled, and whether that is done."""
+        polled = dict.fromkeys(streams, False)
         try:
-            unsure = {name: self._store.unsure(name) for name in [each.name for each in self._streams]}
-            wanted = [name for name, times in unsure.items() if times or self._store.checkpoint(name) is None]
-            if not wanted:
-                return True
+            unsure = {each: times for each in streams if (times := self._to_poll(each.name)) is not None}
+            polled = dict.fromkeys(unsure, False)
+            if not polled:
+                return {}
             self._polls.spend()
-            done = {name.casefold() for name in self._catch_up(wanted)}
-            for name in wanted:
-                if name.casefold() in done:
-                    self._store.note_sure(name, unsure[name])
-            return all(name.casefold() in done for name in wanted)
+            complete = {name.casefold() for name in self._catch_up([each.name for each in polled])}
+            for each, times in unsure.items():
+                if each.name.casefold() in complete:
+                    self._store.note_sure(each.name, times)
+                    polled[each] = True
         except Stopped:
-            return True
+            return {}
         except SyncError as error:
             log.warning("Objects that events have left unsure could not be polled: %s", error)
         except Exception:  # the engine's loop: events go on, and the next poll may do better
             log.exception("A poll failed")
-        return False
+        return polled
+
+    def _to_poll(self, name: str) -> int | None:
+        """How often the object was left unsure, if it is to be polled; else None."""
+        times = self._store.unsure(name)
+        return times if times or self._store.checkpoint(name) is None else None
 
     # ── reading again, and watching ──────────────────────────────────────────────────────────────────────────────
 
@@ -219,6 +248,8 @@ class _Stream:
         self._may_lack = True  # it may have been so when this process began
         self._read_failures = 0
         self._reads_after = clock.monotonic()
+        self._poll_failures = 0
+        self.polls_after = clock.monotonic()
 
     # ── following ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,7 +306,7 @@ class _Stream:
         fresh = after is None
         if fresh:
             # First the subscription, then the poll, so that nothing falls between.
-            self._follower.unsure(self.name)
+            self._follower.begins(self.name)
         elif self._store.unsure(self.name):
             self._follower.ask()
         began = self._heard = self._clock.monotonic()
@@ -321,6 +352,11 @@ class _Stream:
             log.warning("%s: the stream of events has been silent; it is begun anew.", self.name)
             self._heard = self._clock.monotonic()
             subscription.close()
+
+    def polled(self, *, done: bool) -> None:
+        """Its poll has ended. One that failed is made again, later and later."""
+        self._poll_failures = 0 if done else self._poll_failures + 1
+        self.polls_after = self._clock.monotonic() + (0.0 if done else _wait(self._pace, self._poll_failures))
 
     # ── reading again ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 
 class Savings:
-    """So many calls may be made at once; one more is saved up every so many seconds. For one thread."""
+    """So many calls may be made at once; one more is saved up every so many seconds. For several threads."""
 
     def __init__(self, most: int, every: float, monotonic: Callable[[], float]) -> None:
         self._most = float(most)
@@ -14,13 +15,21 @@ class Savings:
         self._monotonic = monotonic
         self._saved = self._most
         self._at = monotonic()
+        self._lock = threading.Lock()
 
     def wait(self) -> float:
         """Seconds until a call may be made; 0.0 if it may be made now."""
-        now = self._monotonic()
-        self._saved, self._at = min(self._most, self._saved + (now - self._at) / self._every), now
-        return 0.0 if self._saved >= 1 else (1 - self._saved) * self._every
+        with self._lock:
+            now = self._monotonic()
+            self._saved, self._at = min(self._most, self._saved + (now - self._at) / self._every), now
+            return 0.0 if self._saved >= 1 else (1 - self._saved) * self._every
 
     def spend(self) -> None:
         """One is made."""
-        self._saved -= 1
+        with self._lock:
+            self._saved -= 1
+
+    def give(self, calls: int) -> None:
+        """So many more may be made, up to the most."""
+        with self._lock:
+            self._saved += calls

@@ -194,13 +194,49 @@ def test_polls_for_what_events_leave_unsure_are_paced(world):
     """An org that tells nothing but overflows would else be polled without a pause."""
     paced = World(pace=replace(QUICK, calls=4))
     paced.settled()
+    polls = len(paced.polls)
     for _ in range(10):
         paced.follower.unsure("Widget__c")
         time.sleep(0.03)
     paced.follower.stop()
 
-    assert len(paced.polls) <= 4
+    assert len(paced.polls) - polls <= 4
     assert paced.store.unsure("Widget__c")
+
+
+def test_a_refused_replay_id_is_polled_at_once_also_when_all_calls_are_spent():
+    """It waited for the next call to be saved up, a minute: who begins anew has missed something."""
+    spent = World(pace=replace(QUICK, calls=2))
+    spent.settled()
+    while len(spent.polls) < 4 and not spent.store.unsure("Widget__c"):
+        spent.follower.unsure("Widget__c")
+        time.sleep(0.05)
+    assert spent.store.unsure("Widget__c")  # nobody polls it any more
+    told, spent.org.listeners[:] = list(spent.org.listeners), []
+    spent.org.put("Widget__c", Name="Missed")
+    spent.org.listeners[:] = told
+    spent.events.forget()
+    spent.events.cut()
+
+    wait(spent.equal, spent.events.ping, 3)
+    wait(lambda: spent.store.unsure("Widget__c") == 0, spent.events.ping, 3)
+    spent.follower.stop()
+
+
+def test_an_org_that_refuses_every_replay_id_is_not_polled_without_a_pause():
+    refusing = World(pace=replace(QUICK, calls=3, longest_wait=0.02))
+    refusing.settled()
+    polls = len(refusing.polls)
+    until = time.monotonic() + 0.8
+    while time.monotonic() < until:
+        refusing.org.put("Widget__c", Name="Bolt")
+        refusing.events.ping()
+        refusing.events.forget()
+        refusing.events.cut()
+        time.sleep(0.02)
+    refusing.follower.stop()
+
+    assert len(refusing.polls) - polls <= 3 + 2 * 3
 
 
 def test_a_stream_that_ends_right_after_its_beginning_is_taken_up_later_and_later():
@@ -332,6 +368,29 @@ def test_a_poll_that_fails_is_made_again_and_the_object_stays_unsure(world):
     wait(lambda: len(failures) == 2)
     wait(lambda: world.store.unsure("Widget__c") == 0)
     assert len(world.polls) == polls + 1
+
+
+def test_an_object_that_cannot_be_polled_keeps_no_other_waiting():
+    both = World(WIDGET, GADGET, pace=replace(QUICK, longest_wait=60.0, calls=1000))
+    both.settled("Widget__c", "Gadget__c")
+    failed, catch_up = [], both.catch_up
+
+    def without_gadgets(names):
+        failed.extend(name for name in names if name == "Gadget__c")
+        return catch_up([name for name in names if name != "Gadget__c"])
+
+    both.follower._catch_up = without_gadgets
+    both.follower.unsure("Gadget__c")
+    wait(lambda: len(failed) >= 5)  # 0.02 s, twice that, and so on: by now it rests for longer than a test may take
+    asked = time.monotonic()
+    both.follower.unsure("Widget__c")
+    wait(lambda: not both.store.unsure("Widget__c"))
+    took = time.monotonic() - asked
+    tries = len(failed)
+    both.follower.stop()
+
+    assert took < 0.3
+    assert tries <= 6  # and is not tried sooner because of the other
 
 
 def test_objects_that_are_unsure_at_once_are_polled_together():
