@@ -63,16 +63,20 @@ def _of_line(line: str, source: str, target: str) -> Wish | NotUnderstood:
     found = _LINE.fullmatch(line.strip())
     if found is None:
         return NotUnderstood(f"it is no signal; a sync is asked for by: {_MARK} {target} → {source}")
-    wrong = _wrong_way(found["from"], found["to"], source, target)
+    to, rest = found["to"], found["rest"]
+    if rest is None and to != source:
+        to, _, rest = to.partition(":")  # no blank before what is asked for
+    wrong = _wrong_way(found["from"], to, source, target)
     if wrong is not None:
         return wrong
-    name, *details = [each.strip() for each in (found["rest"] or "").split(",")]
+    name, *details = [each.strip() for each in (rest or "").split(",")]
     if "=" in name:
         name, details = "", [name, *details]
     if found["mark"].rstrip("\ufe0f") != _MARK or name not in SYNC_NAMES:
         return NotUnderstood(f"there is no signal {found['mark']} {name}".rstrip())
-    pairs: dict[str, str] = {key.strip(): value for key, _, value in (each.partition("=") for each in details)}
-    return _wish((pairs.get("objects") or pairs.get("object") or "").replace("+", " ").split())
+    pairs = (each.partition("=") for each in details)
+    named = (value for key, _, value in pairs if key.strip() in ("object", "objects"))
+    return _wish(" ".join(named).replace("+", " ").split())
 
 
 def _of_json(text: str, source: str, target: str) -> Wish | NotUnderstood:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from salesforce_sync.errors import StoreBusy, StoreTrouble, Taken
 from salesforce_sync.models.schema import check_api_name
+
+LOOKS, A_LOOK = 20, 0.005
+"""Who only looks whether a duty is held (`is_held`) holds it for a moment: whoever wants it tries so often, after so
+many seconds each."""
 
 
 class Claims:
@@ -41,11 +46,9 @@ class Claims:
         """Hold a duty of which a replica has one, until the block ends; `Taken` tells who holds it otherwise."""
         handle = self._opened(_duty_file(name))
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not _locked(handle):
                 holder = os.pread(handle, 1000, 0).decode(errors="replace").strip()
-                raise Taken(f"The {name} of this replica runs already: {holder}.") from error
+                raise Taken(f"The {name} of this replica runs already: {holder}.")
             self._sign(handle, owner)
             yield
         finally:
@@ -93,3 +96,14 @@ class Claims:
 
 def _duty_file(name: str) -> str:
     return f"_{name}.lock"  # no object's name begins so
+
+
+def _locked(handle: int) -> bool:
+    """Whether the file is ours alone now."""
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(A_LOOK)
+    return False
