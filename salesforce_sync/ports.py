@@ -573,6 +573,9 @@ class SinkLog(Protocol):
     def failed(self, sink: str, problem: str, retry_at: datetime) -> None:
         """The sink could not take the next signal; it stays the next."""
 
+    def told_dropped(self, sink: str, dropped: int) -> None:
+        """The sink knows that so many signals have never come, in all."""
+
     def bury(self, sink: str, told: Told, problem: str) -> None:
         """The sink has refused this signal: it is a dead letter, and the one behind it is the next."""
 

@@ -289,6 +289,22 @@ class SyncRequested(Signal, frozen=True):
         return ", ".join((f"number={self.number}", *([f"objects={'+'.join(self.objects)}"] if self.objects else [])))
 
 
+class SignalsDropped(Signal, frozen=True):
+    """A sink has not got `count` signals, at most, and never will: they grew too old, or too many, before that.
+
+    Told to this sink alone, before what is left.
+    """
+
+    sink: str
+    count: int
+
+    name: ClassVar[str] = "signals_dropped"
+    mark: ClassVar[str] = "⚠️"
+
+    def details(self) -> str:
+        return f"sink={self.sink}, count={self.count}"
+
+
 class SignalRefused(Signal, frozen=True):
     """A signal that came in was not understood, or was not for us: why."""
 
@@ -327,6 +343,7 @@ KINDS: dict[str, type[Signal]] = {
     for each in (
         *(SyncStarted, SyncComplete, RecordsUpdated, SyncFailed, ConflictFound, ChangeRejected, PushComplete),
         *(ApiLimitWarning, VerifyComplete, Progress, SfRealtime, SchemaDrifted, SyncRequested, SignalRefused),
+        SignalsDropped,
     )
 }
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.

@@ -13,7 +13,8 @@ LISTENER = "on:"
 class SinkState(Struct, frozen=True):
     """One sink: the number of the last signal that it took, and what keeps it from taking the next.
 
-    `waiting` are the signals behind that; `dropped` were too old before they could go; `dead` were refused for good.
+    `waiting` are the signals behind that; `dropped` were too old before they could go, of which it knows
+    `dropped_told`; `dead` were refused for good.
     """
 
     name: str
@@ -25,6 +26,7 @@ class SinkState(Struct, frozen=True):
     dropped: int = 0
     waiting: int = 0
     dead: int = 0
+    dropped_told: int = 0
 
     @property
     def is_listener(self) -> bool:

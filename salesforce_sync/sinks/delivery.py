@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -15,8 +15,9 @@ from itertools import islice
 from msgspec import Struct, field
 
 from salesforce_sync.errors import SinkDown, SinkRefused, StoreTrouble, SyncError, Taken
+from salesforce_sync.models.sinks import SinkState
 from salesforce_sync.ports import SinkLog
-from salesforce_sync.signals import Told
+from salesforce_sync.signals import SignalsDropped, Told
 from salesforce_sync.sinks.backoff import REFUSALS, pause
 from salesforce_sync.sinks.sink import Sink, Wanted
 
@@ -35,13 +36,15 @@ JOIN = 1.0
 
 
 class Post(Struct):
-    """One sink with its name, and what it wants. `refused` counts the refusals of one signal."""
+    """One sink with its name, and what it wants. `refused` counts the refusals of one signal; of so many dropped ones
+    the log has been `warned`."""
 
     name: str
     sink: Sink
     wanted: Wanted
     wake: threading.Event = field(default_factory=threading.Event)
     refused: tuple[int, int] = (0, 0)
+    warned: int = 0
 
 
 class Delivery:
@@ -157,10 +160,12 @@ class Delivery:
 
     def _step(self, post: Post) -> float:
         state = self._log.sink(post.name)
+        self._warn(post, state)
         wait = 0.0 if state.retry_at is None else (state.retry_at - self._now()).total_seconds()
         if 0 < wait <= 2 * 3600:  # more: the clock was set back
             return min(wait, LOOK)
         try:
+            self._own_up(post, state)
             self._bring_again(post)
             told = self._log.told(state.number, AT_ONCE)
             self._bring(post, told)
@@ -170,6 +175,23 @@ class Delivery:
             self._failed(post, down)
             return 0.0
         return 0.0 if told else LOOK
+
+    def _warn(self, post: Post, state: SinkState) -> None:
+        """Say in the log that signals are lost to a sink: once it is so, and each time that it is twice as many."""
+        if state.dropped > max(2 * post.warned, state.dropped_told):
+            post.warned = state.dropped
+            log.warning("%s has not got %s signals: they were too old, or too many.", post.name, state.dropped)
+
+    def _own_up(self, post: Post, state: SinkState) -> None:
+        """Tell the sink how much has never come, so that its reader can look at the whole."""
+        lost = SignalsDropped(post.name, state.dropped - state.dropped_told)
+        if lost.count <= 0:
+            return
+        if lost in post.wanted:
+            # By the number of the last one that was dropped: no other signal comes to it by that.
+            with suppress(SinkRefused):
+                post.sink.take((Told(state.number, self._now(), lost),))
+        self._log.told_dropped(post.name, state.dropped)
 
     def _bring(self, post: Post, told: Sequence[Told]) -> None:
         wanted = (each for each in told if each.signal in post.wanted)

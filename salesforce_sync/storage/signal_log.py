@@ -41,7 +41,7 @@ _JOIN = f"INSERT OR IGNORE INTO _sync_sink (name, number) VALUES (?, ({_NEWEST})
 _SINKS = """
 SELECT name, number, failures, retry_at, problem, delivered_at, dropped,
     (SELECT count(*) FROM _sync_signals WHERE _sync_signals.number > _sync_sink.number),
-    (SELECT count(*) FROM _sync_dead WHERE sink = _sync_sink.name)
+    (SELECT count(*) FROM _sync_dead WHERE sink = _sync_sink.name), dropped_told
 FROM _sync_sink
 """
 _DELIVERED = """
@@ -146,6 +146,10 @@ class SignalLog:
         with self._connections.writing() as db:
             db.execute(_FAILED, (format_datetime(retry_at), problem, sink))
 
+    def told_dropped(self, sink: str, dropped: int) -> None:
+        with self._connections.writing() as db:
+            db.execute("UPDATE _sync_sink SET dropped_told = ? WHERE name = ?", (dropped, sink))
+
     def bury(self, sink: str, told: Told, problem: str) -> None:
         with self._connections.writing() as db:
             values = format_datetime(told.at), told.signal.name, encoded(told.signal)
@@ -197,8 +201,8 @@ def count_changed(db: apsw.Connection, object_name: str, changed: int) -> None:
 
 
 def _sink(row: tuple[object, ...]) -> SinkState:
-    name, number, failures, retry_at, problem, delivered_at, dropped, waiting, dead = row
-    counts = (int(str(each)) for each in (dropped, waiting, dead))
+    name, number, failures, retry_at, problem, delivered_at, *rest = row
+    counts = (int(str(each)) for each in rest)  # dropped, waiting, dead, dropped_told
     times = _moment(retry_at), str(problem), _moment(delivered_at)
     return SinkState(str(name), int(str(number)), int(str(failures)), *times, *counts)
 

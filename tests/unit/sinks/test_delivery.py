@@ -9,7 +9,7 @@ import pytest
 
 from salesforce_sync.errors import SinkDown, SinkRefused, Taken
 from salesforce_sync.models.sinks import Keep
-from salesforce_sync.signals import Progress, PushComplete, SyncComplete
+from salesforce_sync.signals import Progress, PushComplete, SignalsDropped, SyncComplete
 from salesforce_sync.sinks.backoff import LONGEST, pause
 from salesforce_sync.sinks.delivery import JOIN, Delivery, Post
 from salesforce_sync.sinks.sink import Wanted
@@ -226,6 +226,45 @@ def test_what_is_too_old_before_it_could_go_is_counted(store, deliver):
     state = store.log.sink("shelf")
     assert (state.dropped, state.waiting) == (500, 1000)
     shelf.gate.set()
+
+
+def overfilled(store):
+    """Tells 1,500 signals, of which 1,000 are kept, while nobody delivers."""
+    store.log.join(["shelf"])
+    for start in range(0, 1500, 500):
+        store.tell(pushes(*range(start, start + 500)))
+
+
+def test_a_sink_that_lost_signals_is_told_how_many_before_the_rest(store, deliver, caplog):
+    """Else nobody who listens to it knows that something is missing."""
+    overfilled(store)
+    shelf = Shelf()
+    deliver(shelf=shelf).finish(10)
+
+    assert shelf.taken[0] == SignalsDropped("shelf", 500)
+    assert shelf.counts == list(range(500, 1500))
+    assert "shelf has not got 500 signals" in caplog.text
+    again = Shelf()
+    store.tell(pushes(1500))
+    deliver(shelf=again).finish(10)
+    assert again.taken == pushes(1500)
+
+
+def test_a_sink_that_is_still_down_is_told_of_what_it_lost_when_it_is_back(store, deliver):
+    overfilled(store)
+    shelf = Shelf(*[SinkDown("It is down.")] * 3)
+    deliver(shelf=shelf)
+    wait_until(lambda: len(shelf.counts) == 1000)
+
+    assert [each for each in shelf.taken if each.name == "signals_dropped"] == [SignalsDropped("shelf", 500)]
+
+
+def test_a_sink_that_wants_one_signal_only_gets_no_other_for_what_was_lost(store, deliver):
+    overfilled(store)
+    shelf = Shelf()
+    deliver(shelf=shelf, wanted=("push_complete",)).finish(10)
+
+    assert {each.name for each in shelf.taken} == {"push_complete"}
 
 
 def test_a_clock_that_was_years_behind_for_a_moment_takes_no_signal_away(tmp_path):
