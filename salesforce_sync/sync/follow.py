@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 READ_TOGETHER = 2000
 """Records that are read again at once: what one call brings."""
 
+KEPT_FOR_VALUES = 3
+"""One in so many of the calls that may be saved up is not spent on formulas."""
+
 POLLS_TO_BEGIN = 2
 """Polls that a subscription needs which begins anew: one behind it, and one once the org has said something on it."""
 
@@ -392,11 +395,12 @@ class _Stream:
         with self._merging:
             wanted = self._store.to_read_again(schema.name, READ_TOGETHER)
             self._may_lack = bool(wanted)
-        if not wanted:
+        values = any(lacks is Lack.VALUES for _, lacks in wanted)
+        # Formulas change with nearly every event: they leave some calls to what somebody has written.
+        if not wanted or (not values and self._calls.wait(self._pace.calls // KEPT_FOR_VALUES)):
             return
         self._calls.spend()
         ids = tuple(key for key, _ in wanted)
-        values = any(lacks is Lack.VALUES for _, lacks in wanted)
         request = PullRequest(schema, ids=ids, priority=Priority.PULL if values else Priority.REFRESH)
         self._touched = set()
         try:

@@ -17,12 +17,12 @@ class Savings:
         self._at = monotonic()
         self._lock = threading.Lock()
 
-    def wait(self) -> float:
-        """Seconds until a call may be made; 0.0 if it may be made now."""
+    def wait(self, kept: int = 0) -> float:
+        """Seconds until a call may be made by somebody who leaves so many to others; 0.0 if it may be made now."""
         with self._lock:
             now = self._monotonic()
             self._saved, self._at = min(self._most, self._saved + (now - self._at) / self._every), now
-            return 0.0 if self._saved >= 1 else (1 - self._saved) * self._every
+            return max(0.0, (1 + kept - self._saved) * self._every)
 
     def spend(self) -> None:
         """One is made."""

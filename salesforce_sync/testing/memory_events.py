@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from salesforce_sync.errors import ReplayRefused, Unreachable
-from salesforce_sync.models.event import MODIFIED, Action, EventPage, RecordEvent
+from salesforce_sync.models.event import MODIFIED, Action, EventPage, Lack, RecordEvent
 from salesforce_sync.models.values import Stored, format_datetime, from_rest
 from salesforce_sync.testing.forms import to_rest
 from salesforce_sync.testing.memory_org import MemoryOrg
@@ -46,10 +46,16 @@ class MemoryEvents:
         self.happen(saved.schema.name, saved.record_id, action, values, format_datetime(saved.at))
 
     def happen(
-        self, object_name: str, record_id: str, action: Action, values: Mapping[str, Stored], committed: str
+        self,
+        object_name: str,
+        record_id: str,
+        action: Action,
+        values: Mapping[str, Stored],
+        committed: str,
+        lacks: Lack = Lack.NOTHING,
     ) -> None:
         """Tell this, whatever has happened in the org."""
-        event = RecordEvent(record_id, action, values, committed, (next(self._commits), 1))
+        event = RecordEvent(record_id, action, values, committed, (next(self._commits), 1), lacks)
         with self._changed:
             self._log.append((object_name, event))
             self._changed.notify_all()

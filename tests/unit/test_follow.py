@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.errors import EventsSpent, RequestRefused, SchemaChanged, StoreBusy, Unreachable
-from salesforce_sync.models.event import Action, EventPage
+from salesforce_sync.models.event import Action, EventPage, Lack
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.signals import Bus
@@ -188,6 +188,22 @@ def test_reading_again_is_paced(world):
 
     assert paced.org.usage.spent - calls <= 5
     assert len(paced.store.to_read_again("Widget__c", 100)) >= 1
+
+
+def test_what_an_event_did_not_tell_is_read_at_once_where_formulas_have_spent_the_calls():
+    formula = make_schema("Widget__c", make_field("Total__c", calculated=True), Name="string")
+    busy = World(formula, pace=replace(QUICK, calls=6))
+    key = busy.org.put("Widget__c", Name="Bolt")
+    busy.settled()
+    for second in range(12):
+        at = f"2024-02-15T12:00:{second:02}.000Z"
+        busy.events.happen("Widget__c", key, Action.UPDATE, {"LastModifiedDate": at}, at, Lack.DERIVED)
+        time.sleep(0.02)
+    assert busy.store.to_read_again("Widget__c", 1)  # formulas wait for the next call
+    busy.events.happen("Widget__c", to_18("a00000000000009"), Action.GAP, {}, "2024-02-15T12:00:00.000Z")
+
+    wait(lambda: not busy.store.to_read_again("Widget__c", 1), seconds=3)
+    busy.follower.stop()
 
 
 def test_polls_for_what_events_leave_unsure_are_paced(world):
