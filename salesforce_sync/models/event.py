@@ -207,7 +207,7 @@ def what_happened(before: Row | None, after: Row) -> Action | None:
     was, is_ = before is not None and not before.get("IsDeleted"), not after.get("IsDeleted")
     if before is not None and after.items() <= before.items():
         return None
-    if was and not is_:
+    if not is_ and (was or before is None):  # the latter: it came and went between two looks
         return Action.DELETE
     if is_ and not was:
         return Action.CREATE if before is None else Action.UNDELETE

@@ -55,6 +55,16 @@ def test_an_update_changes_what_it_tells_and_no_more(replica):
     assert shown(replica, ACME)["SystemModstamp"] == STAMP_ONE
 
 
+def test_a_record_that_came_and_went_in_one_page_is_told_as_deleted(replica):
+    """It was told as updated, and nobody has ever seen it."""
+    merged = come(
+        replica, event(NEW, Action.CREATE, Name="Short"), event(NEW, Action.UPDATE, Phone="1"), event(NEW, Action.DELETE)
+    )
+
+    assert kinds(merged) == [(NEW, Action.DELETE)]
+    assert replica.get("Account", NEW) is None
+
+
 def test_a_page_that_names_no_place_leaves_it_where_it_is(replica):
     come(replica, replay=b"")
     assert replica.replay("Account") is None
