@@ -18,7 +18,7 @@ from salesforce_sync.errors import SinkDown, SinkRefused, StoreTrouble, SyncErro
 from salesforce_sync.models.sinks import SinkState
 from salesforce_sync.ports import SinkLog
 from salesforce_sync.signals import SignalsDropped, Told
-from salesforce_sync.sinks.backoff import REFUSALS, pause
+from salesforce_sync.sinks.backoff import pause, refusals
 from salesforce_sync.sinks.sink import Sink, Wanted
 
 log = logging.getLogger(__name__)
@@ -36,14 +36,15 @@ JOIN = 1.0
 
 
 class Post(Struct):
-    """One sink with its name, and what it wants. `refused` counts the refusals of one signal; of so many dropped ones
-    the log has been `warned`."""
+    """One sink with its name, and what it wants. `refused` counts the refusals of one signal, `refusing` the dead
+    letters in a row by their name; of so many dropped ones the log has been `warned`."""
 
     name: str
     sink: Sink
     wanted: Wanted
     wake: threading.Event = field(default_factory=threading.Event)
     refused: tuple[int, int] = (0, 0)
+    refusing: dict[str, int] = field(default_factory=dict)
     warned: int = 0
 
 
@@ -203,6 +204,8 @@ class Delivery:
             except SinkRefused as refused:
                 self._refused(post, some[0], refused)
                 return
+            for name in {each.signal.name for each in some}:
+                post.refusing.pop(name, None)
             self._log.delivered(post.name, some[-1].number)
         if told:
             self._log.delivered(post.name, told[-1].number)
@@ -220,10 +223,14 @@ class Delivery:
         number, times = post.refused
         times = times + 1 if number == told.number else 1
         post.refused = told.number, times
-        if times < REFUSALS:
+        name = told.signal.name
+        in_a_row = post.refusing.get(name, 0)
+        if times < refusals(in_a_row, self._log.sink(post.name).dead):
             self._failed(post, refused)
             return
-        log.warning("%s has refused signal %s for good: %s", post.name, told.number, refused.message)
+        post.refusing[name] = in_a_row + 1
+        if (in_a_row & (in_a_row + 1)) == 0:  # the first, the second, the fourth, the eighth
+            log.warning("%s has refused signal %s, a %s, for good: %s", post.name, told.number, name, refused.message)
         self._log.bury(post.name, told, refused.message)
 
     def _failed(self, post: Post, error: SyncError) -> None:

@@ -145,6 +145,50 @@ def test_a_signal_that_is_refused_again_and_again_is_a_dead_letter_and_holds_up_
     assert (letter.told.signal, letter.problem) == (PushComplete(1, 0), "Not this one.")
 
 
+class Choosy(Shelf):
+    """Refuses every signal of one name, and counts how often it was asked to take one."""
+
+    most = 1
+
+    def __init__(self, refused):
+        super().__init__()
+        self.refused, self.asks = refused, 0
+
+    def take(self, signals):
+        self.asks += 1
+        if signals[0].signal.name == self.refused:
+            raise SinkRefused("I do not know these.")
+        super().take(signals)
+
+
+def test_a_receiver_that_refuses_all_of_one_name_gets_the_others_without_waiting_for_each(store, deliver):
+    """Each refusal took fifteen seconds: after 3,000 of them whatever else was to be told came half a day late."""
+    choosy = Choosy("push_complete")
+    delivery = deliver(choosy=choosy)
+    store.tell([*pushes(*range(40)), SyncComplete()])
+    delivery.wake()
+    wait_until(lambda: choosy.taken)
+
+    assert choosy.asks <= 3 * 5 + 40
+    assert len(store.log.dead("choosy")) == 40
+
+
+def test_who_takes_a_name_again_is_patient_with_it_again(store, deliver):
+    shelf = Shelf(*[SinkRefused("No.")] * 40)
+    shelf.most = 1
+    delivery = deliver(shelf=shelf)
+    store.tell(pushes(*range(100)))
+    delivery.wake()
+    wait_until(lambda: shelf.counts and shelf.counts[-1] == 99)
+    dead = len(store.log.dead("shelf"))
+    shelf.trouble = [SinkRefused("No.")] * 4
+    store.tell(pushes(100))
+    delivery.wake()
+    wait_until(lambda: shelf.counts[-1] == 100)
+
+    assert len(store.log.dead("shelf")) == dead
+
+
 def test_a_dead_letter_is_tried_again_when_somebody_says_so(store, deliver):
     shelf = Shelf(*[SinkRefused("Not now.")] * 5)
     shelf.most = 1
