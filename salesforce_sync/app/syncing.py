@@ -98,18 +98,18 @@ class Syncing(ProductionGuard, Telling):
         events = connected.events(self.config.salesforce.events_url, self._store.schema)
         org = StoppableOrg(connected, self._stop)
 
-        def catch_up(names: Sequence[str]) -> set[str]:
-            return self._catch_up(names)
+        def catch_up(names: Sequence[str], stop: threading.Event) -> set[str]:
+            return self._catch_up(names, stop)
 
         follower = Follower(events, org, self._store, self._clock, self._bus, catch_up, pace)
         with self._lock:
             self._followers = (*self._followers, follower)
         return follower
 
-    def _catch_up(self, names: Sequence[str]) -> set[str]:
-        """Pull what change events have left unsure; gives the objects that are complete."""
+    def _catch_up(self, names: Sequence[str], stop: threading.Event) -> set[str]:
+        """Pull what change events have left unsure, until `stop`; gives the objects that are complete."""
         with self._told():
-            run = self._engine().pull(names, frozenset())
+            run = self._engine(stop).pull(names, frozenset())
         return {each.object_name for each in run.objects if each.problem is None}
 
     @property

@@ -29,6 +29,7 @@ from salesforce_sync.ports import Clock, Events, Org, Store, Subscription
 from salesforce_sync.signals import Bus, news_of_events
 from salesforce_sync.sync.pusher import InboxNews
 from salesforce_sync.sync.savings import Savings
+from salesforce_sync.sync.stopping import StoppableOrg
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ KEPT_FOR_VALUES = 3
 POLLS_TO_BEGIN = 2
 """Polls that a subscription needs which begins anew: one behind it, and one once the org has said something on it."""
 
-CatchUp = Callable[[Sequence[str]], Collection[str]]
-"""Poll these objects; gives the names of those that are complete."""
+CatchUp = Callable[[Sequence[str], threading.Event], Collection[str]]
+"""Poll these objects, until the event is set; gives the names of those that are complete."""
 
 
 class Pace(Struct, frozen=True):
@@ -92,14 +93,14 @@ class Follower:
         pace: Pace | None = None,
     ) -> None:
         """`catch_up` polls; it is called from one thread only."""
+        self._stop = threading.Event()
         self._events = events
-        self._org = org
+        self._org = StoppableOrg(org, self._stop)
         self._store = store
         self._clock = clock
         self._bus = bus
         self._catch_up = catch_up
         self._pace = pace or Pace()
-        self._stop = threading.Event()
         self._ask = threading.Event()
         self._polls = Savings(self._pace.calls, self._pace.call_every, clock.monotonic)
         self._beginnings = Savings(self._pace.calls, self._pace.call_every, clock.monotonic)
@@ -203,7 +204,7 @@ class Follower:
             if not polled:
                 return {}
             self._polls.spend()
-            complete = {name.casefold() for name in self._catch_up([each.name for each in polled])}
+            complete = {name.casefold() for name in self._catch_up([each.name for each in polled], self._stop)}
             for each, times in unsure.items():
                 if each.name.casefold() in complete:
                     self._store.note_sure(each.name, times)

@@ -47,7 +47,7 @@ class World:
     def follower_of(self, events):
         return Follower(events, self.org, self.store, RealTime(), self.bus, self.catch_up, self.pace)
 
-    def catch_up(self, names):
+    def catch_up(self, names, stop):
         self.before_poll(names)
         self.polls.append(tuple(names))
         return [each.object_name for each in self.engine.pull(names).objects if each.problem is None]
@@ -391,9 +391,9 @@ def test_an_object_that_cannot_be_polled_keeps_no_other_waiting():
     both.settled("Widget__c", "Gadget__c")
     failed, catch_up = [], both.catch_up
 
-    def without_gadgets(names):
+    def without_gadgets(names, stop):
         failed.extend(name for name in names if name == "Gadget__c")
-        return catch_up([name for name in names if name != "Gadget__c"])
+        return catch_up([name for name in names if name != "Gadget__c"], stop)
 
     both.follower._catch_up = without_gadgets
     both.follower.unsure("Gadget__c")
@@ -442,6 +442,25 @@ def test_trouble_with_one_object_is_kept_from_the_others(trouble):
     both.follower.stop()
 
     assert (told["Widget__c"].problem, told["Gadget__c"].problem) == (None, trouble)
+
+
+def test_a_poll_that_is_under_way_ends_with_the_follower(world):
+    """Else the database is closed under it."""
+    world.settled()
+    begun, ended = threading.Event(), threading.Event()
+
+    def long_poll(names, stop):
+        begun.set()
+        if stop.wait(10):
+            ended.set()
+        return ()
+
+    world.follower._catch_up = long_poll
+    world.follower.unsure("Widget__c")
+    assert begun.wait(5)
+    world.follower.stop()
+
+    assert ended.is_set()
 
 
 def test_a_conflict_is_told_when_an_event_brings_it(world):

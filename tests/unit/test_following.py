@@ -28,7 +28,7 @@ def follower():
     store = MemoryStore(org.clock)
     engine = SyncEngine(org, store, org.clock, Bus())
 
-    def poll(names):
+    def poll(names, stop):
         return [each.object_name for each in engine.pull(names).objects]
 
     made = Follower(MemoryEvents(org), org, store, RealTime(), Bus(), poll)
