@@ -108,8 +108,11 @@ class Syncing(ProductionGuard, Telling):
 
     def _catch_up(self, names: Sequence[str], stop: threading.Event) -> set[str]:
         """Pull what change events have left unsure, until `stop`; gives the objects that are complete."""
+        from salesforce_sync.sync.daemon import run_line
+
         with self._told():
             run = self._engine(stop).pull(names, frozenset())
+        log.info("run %s %s, for change events: %s", run.run_id, run.state.value, run_line(run))
         return {each.object_name for each in run.objects if each.problem is None}
 
     @property

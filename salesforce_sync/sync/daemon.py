@@ -296,7 +296,7 @@ class Daemon:
 
     def _note_run(self, run: Run) -> None:
         problem = next((each for each in run.objects if each.problem is not None), None)
-        log.info("run %s %s: %s", run.run_id, run.state.value, _run_line(run))
+        log.info("run %s %s: %s", run.run_id, run.state.value, run_line(run))
         if problem is not None and problem.problem is not None:
             what = problem.problem
             self._course.problem = f"{problem.object_name}: {what.code}: {what.message}"
@@ -382,7 +382,8 @@ def _after(last: datetime | None, every: timedelta | None) -> datetime | None:
     return None if last is None or every is None else last + every
 
 
-def _run_line(run: Run) -> str:
+def run_line(run: Run) -> str:
+    """A run in one line of a log."""
     parts = [
         f"{each.object_name} {each.counts.changed} changed" if each.problem is None else _problem_line(each)
         for each in run.objects

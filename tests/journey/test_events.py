@@ -275,13 +275,17 @@ def test_a_silent_stream_is_noticed(org, sync):
     follower.stop()
 
 
-def test_an_overflow_is_polled(org, sync):
+def test_an_overflow_is_polled_and_the_run_is_in_the_log(org, sync, caplog):
+    caplog.set_level("INFO", "salesforce_sync")
     org.events.overflow_after = 3
     follower = following(sync)
     org.create("Contact", [{"LastName": str(number), "Phone": str(number)} for number in range(30)])
 
     wait(lambda: is_equal(sync, org))
     follower.stop()
+
+    lines = [each.getMessage() for each in caplog.records if "for change events" in each.getMessage()]
+    assert any("complete, for change events: Contact" in each and "changed" in each for each in lines)
 
 
 def test_a_new_field_is_found_and_followed(org, sync):
