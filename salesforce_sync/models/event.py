@@ -6,7 +6,7 @@ never later than the stamp, so a row that an event has changed never keeps the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, StrEnum
 
 from msgspec import Struct
@@ -126,7 +126,13 @@ def standing(
 
 
 def changed(event: RecordEvent, row: Row | None, schema: ObjectSchema) -> dict[str, Stored] | None:
-    """The row as the org has it after the event; None where that is not known without reading it."""
+    """The row as the org has it after the event; None where that is not known without reading it.
+
+    A value that the event keeps back makes it so, as the others beside the old one would be a row that never was; of
+    our own writes what was written is here.
+    """
+    if event.lacks is Lack.VALUES and not event.own:
+        return None
     if event.action is Action.GAP or (row is None and event.action not in (Action.CREATE, Action.UNDELETE)):
         return None
     deletable = schema.has("IsDeleted")
@@ -173,8 +179,12 @@ def fold(
     here: Mapping[str, Row],
     seen: Mapping[str, Sequence[Position]],
     read_at: str,
+    unread: Collection[str] = (),
 ) -> Folded:
-    """Apply events, in their order, to the rows `here`: as the org last showed them, tombstones too."""
+    """Apply events, in their order, to the rows `here`: as the org last showed them, tombstones too.
+
+    Records that are `unread` have changes that no event has told; until they are read, only a deletion is applied.
+    """
     folded = Folded({}, [], {}, {}, {})
     for event in events:
         key = event.record_id
@@ -185,7 +195,8 @@ def fold(
             folded.stale += 1
             continue
         folded.seen[key] = (*before, event.position)[-PLACES:]
-        if stands is Standing.LATE:
+        half_known = key in unread or folded.again.get(key) is Lack.VALUES
+        if stands is Standing.LATE or (half_known and event.action is not Action.DELETE):
             folded.again[key] = Lack.VALUES
             continue
         folded.own[key] = event.own and folded.own.get(key, True)

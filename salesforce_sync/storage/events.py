@@ -58,6 +58,10 @@ ON CONFLICT (object_name, record_id) DO UPDATE SET lacks = max(lacks, excluded.l
 _TO_READ = """
 SELECT record_id, lacks FROM _sync_read_again WHERE object_name = ? ORDER BY lacks DESC, record_id LIMIT ?
 """
+_UNREAD = """
+SELECT record_id FROM _sync_read_again
+WHERE object_name = ? AND lacks = 'values' AND record_id IN (SELECT value FROM json_each(?))
+"""
 _READ = "DELETE FROM _sync_read_again WHERE object_name = ? AND record_id = ?"
 _READ_AT = "SELECT read_at FROM _sync_object WHERE name = ?"
 _COME_BACK = """
@@ -130,7 +134,8 @@ class EventMerger:
             if ids:
                 entering = _Entering(db, self._texts_of(schema), ids)
                 read_at = str(db.execute(_READ_AT, (name,)).get or "")
-                folded = fold(page.events, schema, entering.known, _seen(db, name, ids), read_at)
+                unread = {str(key) for (key,) in db.execute(_UNREAD, (name, msgspec.json.encode(ids).decode()))}
+                folded = fold(page.events, schema, entering.known, _seen(db, name, ids), read_at, unread)
                 told, stale, again = self._enter(db, entering, folded), folded.stale, len(folded.again)
                 db.executemany(_NOTE_SEEN, (_noted(name, key, places) for key, places in folded.seen.items()))
                 db.executemany(_READ_AGAIN, ((name, key, lacks) for key, lacks in folded.again.items()))

@@ -42,7 +42,8 @@ class Following(Deciding):
             table, follow = self._table(page.object_name), self._follow(page.object_name)
             read_at = "" if table.read_at is None else format_datetime(table.read_at)
             here = self._known(table, {each.record_id for each in page.events})
-            folded = fold(page.events, table.schema, here, follow.seen, read_at)
+            unread = [key for key, lacks in follow.again.items() if lacks is Lack.VALUES]
+            folded = fold(page.events, table.schema, here, follow.seen, read_at, unread)
             told = tuple(each for key, row in folded.rows.items() for each in self._told(table, row, folded.own[key]))
             if folded.gone:
                 taken = self.set_aside(table.schema.name, folded.gone, Cause.DELETED)
