@@ -207,12 +207,7 @@ class Collection(Generic[R]):
         return " ".join(str(each) for each in parts if each)
 
     def full_id(self, record_id: str) -> str:
-        """The id in its 18 characters; for a local one the org's, once the org has given one.
-
-        A record that is here with 15 is taken as its org has named it.
-        """
-        if len(record_id) == 15 and not is_local(record_id) and self.store.rows(self.object_name, [record_id]):
-            return record_id
+        """The id in its 18 characters; for a local one the org's, once the org has given one."""
         return _full_id(self.store, record_id)
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, object]:

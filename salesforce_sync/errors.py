@@ -159,9 +159,13 @@ class MalformedQuery(ObjectTrouble):
 
 
 class SchemaChanged(ObjectTrouble):
-    """A field or object that the query names is gone since the last describe."""
+    """A field or object that the query names is gone since the last describe. `column`: which field, if it was told."""
 
     code = "INVALID_FIELD"
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str = "", column: str = "") -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.column = column
 
 
 class RequestRefused(ObjectTrouble):

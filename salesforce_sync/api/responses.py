@@ -116,6 +116,9 @@ NOT_SALESFORCE = "Check that salesforce.instance_url is the org's address and th
 
 _Maker = Callable[[Refusal, str], SyncError]
 
+_NO_COLUMN = re.compile(r"No such column '(\w+)' on entity")
+"""Salesforce's words for a field that a query may not name (section 3.4 of the API facts)."""
+
 
 def _session(refusal: Refusal, what: str) -> SyncError:
     if is_scope_problem(refusal):
@@ -151,7 +154,8 @@ def _no_object(refusal: Refusal, what: str) -> SyncError:
 
 def _field_gone(refusal: Refusal, what: str) -> SyncError:
     hint = "A field was removed or hidden since it was last described; the next sync describes the object anew."
-    return errors.SchemaChanged(what, hint=hint)
+    named = _NO_COLUMN.search(refusal.message)
+    return errors.SchemaChanged(what, hint=hint, column=named[1] if named else "")
 
 
 def _limit(refusal: Refusal, what: str) -> SyncError:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from salesforce_sync.errors import RequestRefused, Unreachable
+from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 
 Row = tuple[object, ...]
@@ -100,6 +101,7 @@ class PageDecoder:
         self._schema = schema
         self._fast = _row_decoder(tuple((field.name, field.type) for field in schema.columns)).decode
         self._readers = [(field, _READERS.get(field.type, read_text)) for field in schema.columns]
+        self._ids = [at for at, field in enumerate(schema.columns) if field.type in (FieldType.ID, FieldType.REFERENCE)]
 
     def decode(self, body: bytes) -> QueryPage:
         """The page; `Unreachable` if it is no query result. What is wrong with a row is told when it is read."""
@@ -120,17 +122,27 @@ class PageDecoder:
 
     def _rows(self, records: Sequence[msgspec.Raw]) -> list[Row]:
         try:
-            return list(map(astuple, map(self._fast, records)))
+            return self._full_ids(list(map(astuple, map(self._fast, records))))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return [self.record(bytes(each)) for each in records]
 
     def records(self, body: bytes) -> list[Row | None]:
         """The rows of a collection that was retrieved; None where the org shows none for an id."""
-        return [None if record is None else self._row(record) for record in self._bare(body, _RETRIEVED)]
+        return [None if record is None else self._one(record) for record in self._bare(body, _RETRIEVED)]
 
     def record(self, body: bytes) -> Row:
         """The row of one record that was read by its own resource."""
-        return self._row(self._bare(body, _RECORD))
+        return self._one(self._bare(body, _RECORD))
+
+    def _one(self, record: dict[str, msgspec.Raw]) -> Row:
+        return self._full_ids([self._row(record)])[0]
+
+    def _full_ids(self, rows: list[Row]) -> list[Row]:
+        """The rows, with 18 characters in each id also if the org writes 15. It does so in all of them, or in none."""
+        if not rows or not self._ids or rows[0][self._ids[0]] == lengthened(rows[0][self._ids[0]]):
+            return rows
+        ids = frozenset(self._ids)
+        return [tuple(lengthened(cell) if at in ids else cell for at, cell in enumerate(row)) for row in rows]
 
     def _bare(self, body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         try:

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from salesforce_sync.api.composite import MAX_PARTS, MAX_QUERIES
 from salesforce_sync.api.route import EXPECTED_POLLS
+from salesforce_sync.api.write_parts import stamp_of
 from salesforce_sync.api.write_values import fits_bulk, fits_composite
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.ports import Order
@@ -86,9 +87,9 @@ def _cost(step: Step) -> int:
     operation = step.orders[0].change.operation
     match step.way:
         case Way.PARTS:
-            return 1
+            return look_calls(unconditional(step.orders)) + 1
         case Way.ALONE:
-            return count + _read_again(count)
+            return look_calls(unconditional(step.orders)) + count + _read_again(count)
         case Way.UNDELETE:
             return len(cut(step.orders, ROWS_A_PART)) + _read_again(count)
         case Way.COLLECTIONS:
@@ -155,7 +156,7 @@ def _is_cheapest(way: Way, run: list[Order]) -> bool:
 
 
 def _price(way: Way, run: list[Order]) -> int:
-    return len(calls_of_parts(run)) if way is Way.PARTS else _cost(Step(way, tuple(run)))
+    return sum(map(_cost, calls_of_parts(run) if way is Way.PARTS else [Step(way, tuple(run))]))
 
 
 def _later(operation: Operation, count: int) -> int:
@@ -236,12 +237,17 @@ def collection_calls(orders: Sequence[Order]) -> list[list[list[Order]]]:
 
 def look_parts(orders: Sequence[Order]) -> list[list[Order]]:
     """The orders whose rows have to be looked at before, by the collections that read them."""
-    if orders[0].change.operation is Operation.CREATE:
+    if not orders or orders[0].change.operation is Operation.CREATE:
         return []
     by_object: dict[str, list[Order]] = {}
     for order in orders:
         by_object.setdefault(order.schema.name, []).append(order)
     return [part for same in by_object.values() for part in cut(same, LOOKED_UP_A_PART)]
+
+
+def unconditional(orders: Sequence[Order]) -> list[Order]:
+    """The updates without a stamp, which could be the condition: they, too, have to be looked at before."""
+    return [each for each in orders if each.change.operation is Operation.UPDATE and stamp_of(each) is None]
 
 
 def look_calls(orders: Sequence[Order]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 
 from salesforce_sync.api import write_route
 from salesforce_sync.api.ingest import Ingest, IngestJob
@@ -73,13 +74,8 @@ class Writer:
             yield self._sender.put_off(step.orders)
             return
         match step.way:
-            case Way.PARTS:
-                yield from self._sender.announced(
-                    step.orders, lambda some: PartsCall(some, self._transport.said), announce
-                )
-            case Way.ALONE:
-                for order in step.orders:
-                    yield from self._sender.alone(order, announce)
+            case Way.PARTS | Way.ALONE:
+                yield from self._on_condition(step, announce)
             case Way.UNDELETE:
                 for some in write_route.cut(step.orders, write_route.ROWS_A_PART):
                     yield from self._undelete(some, announce)
@@ -88,6 +84,24 @@ class Writer:
                     yield from self._job(some, announce, _JOBS)
             case Way.COLLECTIONS:
                 yield from self._collections(step.orders, announce)
+
+    def _on_condition(self, step: Step, announce: Announce) -> Iterator[Outcomes]:
+        """Each order on its own condition; those that have no stamp for it are looked at before."""
+        told: Outcomes = ()
+        blind = write_route.unconditional(step.orders)
+        if blind:
+            # An org without composite shows only afterwards what was there.
+            with suppress(ObjectTrouble):
+                _, told = looked(self._transport, blind)
+        if told:
+            yield told
+        changed = {each.change.number for each in told}
+        orders = [order for order in step.orders if order.change.number not in changed]
+        if step.way is Way.PARTS and orders:
+            yield from self._sender.announced(orders, self._apart, announce)
+        elif step.way is Way.ALONE:
+            for order in orders:
+                yield from self._sender.alone(order, announce)
 
     # ── collections ──────────────────────────────────────────────────────────────────────────────────────────────────
 

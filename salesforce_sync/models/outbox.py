@@ -307,8 +307,9 @@ class Push:
 
     @property
     def state(self) -> RunState:
-        """Complete, partial, or failed: nothing was answered for good."""
+        """Complete, partial, or failed: nothing was answered for good, and not because all waits for a person."""
         if self.complete:
             return RunState.COMPLETE
         answered = any(self.count(each) for each in ("applied", "rejected", "conflicted"))
-        return RunState.PARTIAL if answered else RunState.FAILED
+        waits = self.problem is None and self.count("blocked") == self.total
+        return RunState.PARTIAL if answered or waits else RunState.FAILED

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 from string import ascii_letters, ascii_uppercase, digits
+from typing import TypeVar
 
 from salesforce_sync.errors import Misuse
+
+T = TypeVar("T")
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _UPPER = {ord(each): "1" if each in ascii_uppercase else "0" for each in ascii_letters + digits}
@@ -21,6 +24,11 @@ def from_org(record_id: str) -> str:
     `Misuse` for what is neither 15 nor 18 letters and digits.
     """
     return record_id if len(record_id) == 18 and _FORM.fullmatch(record_id) else to_18(record_id)
+
+
+def lengthened(value: T) -> T | str:
+    """An id of 15 characters in 18, so that a record has one name however an org tells it; anything else as it is."""
+    return to_18(value) if isinstance(value, str) and len(value) == 15 and _FORM.fullmatch(value) else value
 
 
 def is_guarded(record_id: str) -> bool:

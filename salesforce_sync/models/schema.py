@@ -265,6 +265,10 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         kept = {"Id", *names}
         return replace(self, fields=tuple(field for field in self.columns if field.name in kept))
 
+    def without(self, name: str) -> ObjectSchema:
+        """The same object without this field, however the name is spelt."""
+        return replace(self, fields=tuple(each for each in self.fields if each.name.casefold() != name.casefold()))
+
     @property
     def name_field(self) -> Field | None:
         """The field that a person recognises a record by."""

@@ -14,7 +14,7 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import TypeVar
 
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import FieldType
 
 EXACT_DIGITS = 15
@@ -264,14 +264,10 @@ def _canonical_datetime(stored: Stored) -> object:
     return store_datetime(stored) if isinstance(stored, str) else stored
 
 
-def _canonical_id(stored: Stored) -> object:
-    return to_18(stored) if isinstance(stored, str) and len(stored) == 15 else stored
-
-
 _COMPARABLE: dict[FieldType, Callable[[Stored], object]] = {
     FieldType.DECIMAL: _canonical_number,
     FieldType.INTEGER: _canonical_number,
     FieldType.DATETIME: _canonical_datetime,
-    FieldType.ID: _canonical_id,
-    FieldType.REFERENCE: _canonical_id,
+    FieldType.ID: lengthened,
+    FieldType.REFERENCE: lengthened,
 }

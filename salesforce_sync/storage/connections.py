@@ -16,6 +16,7 @@ import apsw
 import apsw.sqlite_extra
 
 from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
+from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.values import store_datetime, store_decimal
 from salesforce_sync.storage.guest import confine
 
@@ -287,6 +288,7 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     apsw.sqlite_extra.load(connection, "csv")
     connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
     connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
+    connection.create_scalar_function("_sync_full_id", _full_id, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
 
 
@@ -298,6 +300,10 @@ def _bound_cache(connection: apsw.Connection, kib: int) -> None:
     """
     connection.pragma("schema_version")
     connection.pragma("cache_size", -kib)
+
+
+def _full_id(*values: Any) -> Any:
+    return lengthened(*values)
 
 
 def _decimal_text(*values: Any) -> float | str:

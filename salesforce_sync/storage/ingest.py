@@ -11,6 +11,7 @@ import msgspec
 from salesforce_sync.errors import Incomplete, LossRefused, SchemaChanged, StoreTrouble
 from salesforce_sync.models.change import LossLimit, Merged, Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
@@ -118,15 +119,12 @@ class Ingest:
         return len(body.values)
 
     def _stage_csv(self, page: Page, body: CsvFile) -> int:
-        columns = page.schema.columns
         with self._connections.lock, translated(self._connections.path):
             self._connections.writer.execute(sql.CLOSE_CSV)
-            self._open_csv(body, len(columns))
+            self._open_csv(body, len(page.schema.columns))
             try:
                 with self._connections.writing() as db:
-                    width = _staging_width(db, page.schema)
-                    db.execute(sql.stage_csv(page.schema.name, columns, body.places, width))
-                    rows = db.changes()
+                    rows = _read_file(db, page.schema, body)
                     self._note_progress(db, page)
             finally:
                 self._connections.writer.execute(sql.CLOSE_CSV)
@@ -264,6 +262,17 @@ def empty_table(db: apsw.Connection, table: str, wanted: str) -> None:
         return
     db.execute(sql.drop_table(table))
     db.execute(wanted)
+
+
+def _read_file(db: apsw.Connection, schema: ObjectSchema, body: CsvFile) -> int:
+    """Stage all rows of the file that is open; gives how many."""
+    before: int = db.execute(sql.highest_row(sql.staging_table(schema.name))).get
+    first = db.execute(sql.first_id_of_file(body.places)).get
+    db.execute(sql.stage_csv(schema.name, schema.columns, body.places, _staging_width(db, schema)))
+    rows = db.changes()
+    if lengthened(first) != first:
+        db.execute(sql.lengthen_ids(schema.name, schema.columns), (before,))
+    return rows
 
 
 def _staging_width(db: apsw.Connection, schema: ObjectSchema) -> int:

@@ -222,6 +222,18 @@ def stage_csv(object_name: str, columns: Sequence[Field], places: Sequence[int],
     return f"INSERT INTO {_staged_cells(object_name, columns, width)} SELECT {', '.join(casts)} FROM temp._sync_csv"
 
 
+def first_id_of_file(places: Sequence[int]) -> str:
+    """The id of a file's first row; ids stand in the first column of every object."""
+    return f"SELECT c{places[0] if places else 0} FROM temp._sync_csv LIMIT 1"
+
+
+def lengthen_ids(object_name: str, columns: Sequence[Field]) -> str:
+    """Gives the rows that were staged after row `?` 18 characters in each id."""
+    ids = [quote(each.name) for each in columns if each.type in (FieldType.ID, FieldType.REFERENCE)]
+    longer = ", ".join(f"{name} = _sync_full_id({name})" for name in ids)
+    return f"UPDATE {quote(staging_table(object_name))} SET {longer} WHERE _rowid_ > ?"
+
+
 def stage_rows(object_name: str, columns: Sequence[Field], blanks: bool, width: int) -> str:
     """Its text is kept short: apsw hashes it for every row of an executemany, and 1,000 characters more cost 1.2 µs."""
     casts = ", ".join(_from_rest(field, number, blanks) for number, field in enumerate(columns, 1))

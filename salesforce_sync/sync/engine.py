@@ -90,7 +90,7 @@ class SyncEngine:
         """
         course = self._course(objects, accepted, Proofs.WHEN_DUE)
         run = self._pull_all(course)
-        if not course.stop.is_set() and self._pusher.due():
+        if not course.shut.is_set() and self._pusher.due():
             pushed = self.push()
             calls, seconds = self._cost(course)
             run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
@@ -250,6 +250,8 @@ class SyncEngine:
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
                 course.stop.set()
+                if not isinstance(error, BudgetSpent):  # which is kept back from pulls, for the edits
+                    course.shut.set()
             task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
             state = RunState.PARTIAL if isinstance(error, LimitExceeded | Stopped) else RunState.FAILED
             self._ended(task, self._failed(task, course, Problem(error.code, error.message, error.hint), state))
@@ -407,7 +409,7 @@ class _Task(Struct):
 
 
 class _Course(Struct, frozen=True):
-    """One run while it goes on; `stop` is set when an error concerns every object."""
+    """One run while it goes on; `stop`: an error concerns every object; `shut`: a push, too, would be in vain."""
 
     run_id: str
     names: tuple[str, ...]
@@ -416,6 +418,7 @@ class _Course(Struct, frozen=True):
     started: float
     calls_before: int
     stop: Event = field(default_factory=Event)
+    shut: Event = field(default_factory=Event)
 
 
 Work = Callable[[_Task, _Course], Pulled | None]

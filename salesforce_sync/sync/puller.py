@@ -190,7 +190,15 @@ class Puller:
             return self._pull_with_patience(schema, report, counted)
         except SchemaChanged as changed:
             log.info("%s: %s; describing it again", schema.name, changed)
-            return self._pull_with_patience(self._describe(schema.name), report)
+            return self._pull_readable(self._describe(schema.name), report)
+
+    def _pull_readable(self, schema: ObjectSchema, report: Report) -> Pulled:
+        """Pull by a schema that has just come; a field that it names and the org refuses all the same is left out."""
+        while True:
+            try:
+                return self._pull_with_patience(schema, report)
+            except SchemaChanged as refused:
+                schema = self._leave_out(schema, refused)
 
     def _current(self, object_name: str) -> ObjectSchema:
         """The schema as it is now: of an object that has no polls, nothing else would show a new field."""
@@ -216,17 +224,41 @@ class Puller:
         return self._adopt(schema)
 
     def _adopt(self, schema: ObjectSchema) -> ObjectSchema:
+        """Take the schema up, and fill the columns that are new; gives what of it can be read."""
+        gained = self._keep_schema(schema)
+        if gained:
+            log.info("%s has new fields: %s", schema.name, ", ".join(gained))
+            if self._store.checkpoint(schema.name) is not None:
+                schema = self._fill_gained(schema, gained)
+                self._store.filled(schema.name)
+        return schema
+
+    def _keep_schema(self, schema: ObjectSchema) -> tuple[str, ...]:
         before = self._store.schema(schema.name)
         gained = self._store.adopt(schema)
         moved = drift(before, schema)
         if moved is not None:
             self._bus.emit(moved)  # the store has kept it with the schema
-        if gained:
-            log.info("%s has new fields: %s", schema.name, ", ".join(gained))
-            if self._store.checkpoint(schema.name) is not None:
+        return gained
+
+    def _fill_gained(self, schema: ObjectSchema, gained: tuple[str, ...]) -> ObjectSchema:
+        while gained:
+            try:
                 self.fill(schema, gained)
-                self._store.filled(schema.name)
+                return schema
+            except SchemaChanged as refused:
+                schema = self._leave_out(schema, refused)
+                gained = tuple(name for name in gained if schema.has(name))
         return schema
+
+    def _leave_out(self, schema: ObjectSchema, refused: SchemaChanged) -> ObjectSchema:
+        """Go on without the field that the org describes and refuses to read; its old values stay."""
+        readable = schema.without(refused.column)
+        if readable == schema:
+            raise refused
+        log.warning("%s: the org describes %s and refuses to read it; left out", schema.name, refused.column)
+        self._keep_schema(readable)
+        return readable
 
     def refresh(self, object_name: str) -> int:
         """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""

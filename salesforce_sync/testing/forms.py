@@ -10,6 +10,7 @@ from pathlib import Path
 
 from salesforce_sync.errors import Incomplete, StoreTrouble
 from salesforce_sync.models import values
+from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, store_datetime, store_decimal
 
@@ -85,6 +86,8 @@ def _from_csv(field: Field, text: str) -> Stored:
             return _decimal(text)
         case FieldType.DATETIME:
             return store_datetime(text)
+        case FieldType.ID | FieldType.REFERENCE:
+            return lengthened(text)
     return text
 
 

@@ -57,6 +57,8 @@ class MemoryOrg(MemoryWrites):
         self.poll_rows = 200
         self.call_limit = 15_000
         self.used_by_others = 0
+        self.refused: dict[str, set[str]] = {}
+        """By object the columns, in small letters, that describe goes on telling and no query may name."""
         self.faults = Faults()
         self._results: dict[str, _Result] = {}
         self._spent = 0
@@ -202,8 +204,9 @@ class MemoryOrg(MemoryWrites):
     def _ask(self, request: PullRequest) -> tuple[Values, ...]:
         schema = self._schema(request.schema.name)
         for column in request.schema.columns:
-            if not schema.has(column.name):
-                raise SchemaChanged(f"No such column '{column.name}' on entity '{schema.name}'.")
+            if not schema.has(column.name) or column.name.casefold() in self.refused.get(schema.name, ()):
+                text = f"No such column '{column.name}' on entity '{schema.name}'."
+                raise SchemaChanged(text, column=column.name)
         table = self._rows[schema.name]
         if request.ids:
             ids = dict.fromkeys(map(to_18, request.ids))

@@ -267,7 +267,7 @@ class MemoryWrites(MemoryRecords, ABC):
     def _as_it_was(self, order: Order, there: Values) -> bool:
         stamp = order.schema.stamp
         if stamp is None or order.change.stamp is None:
-            return True
+            return not self._replaced(order, there)
         return self._stored(order.schema.field(stamp), there[stamp]) == order.change.stamp
 
     def _replaced(self, order: Order, there: Values) -> dict[str, Stored]:

@@ -390,7 +390,7 @@ def test_wide_and_many_fields_fit_into_a_call(free: SocketWriteWorld) -> None:
     assert all(each.row is not None for each in outcomes[:6] if isinstance(each, Applied))
 
 
-def test_an_object_without_a_stamp_is_written_and_what_was_replaced_is_told(free: SocketWriteWorld) -> None:
+def test_an_object_without_a_stamp_is_looked_at_before_it_is_written(free: SocketWriteWorld) -> None:
     record_id, gone = free.add(Text__c="base"), free.add(Text__c="gone")
     orders = [update(free, record_id, Text__c="ours"), delete(free, gone)]
     schema = orders[0].schema
@@ -399,10 +399,10 @@ def test_an_object_without_a_stamp_is_written_and_what_was_replaced_is_told(free
     free.tick(2)
     free.edit(record_id, Text__c="theirs")
 
-    written, removed = write(free, *orders)
+    refused, removed = write(free, *orders)
 
-    assert isinstance(written, Applied)
-    assert written.replaced == {"Text__c": "theirs"}
+    assert isinstance(refused, Conflicted)
+    assert row(free, record_id)["Text__c"] == "theirs"
     assert isinstance(removed, Applied)
 
 

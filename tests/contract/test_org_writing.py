@@ -130,6 +130,21 @@ def test_a_record_that_was_changed_since_is_not_overwritten(world: WriteWorld) -
     assert row(world, other)["Text__c"] == "ours too"
 
 
+def test_a_record_without_a_stamp_is_not_overwritten_either(world: WriteWorld) -> None:
+    record_id, other = world.add(Text__c="base", Long__c="base"), world.add(Text__c="base", Long__c="base")
+    ours, disjoint = (update(world, each, Text__c="ours") for each in (record_id, other))
+    orders = [replace(each, change=replace(each.change, stamp=None)) for each in (ours, disjoint)]
+    world.edit(record_id, Text__c="theirs")
+    world.edit(other, Long__c="theirs")
+
+    refused, taken = write(world, *orders)
+
+    assert isinstance(refused, Conflicted)
+    assert isinstance(taken, Applied)
+    assert row(world, record_id)["Text__c"] == "theirs"
+    assert (row(world, other)["Text__c"], row(world, other)["Long__c"]) == ("ours", "theirs")
+
+
 def test_a_change_in_the_very_moment_of_the_stamp_is_told_where_it_is_replaced(world: WriteWorld) -> None:
     record_id = world.add(Text__c="base", Long__c="base")
     order = update(world, record_id, Text__c="ours", Long__c="ours")

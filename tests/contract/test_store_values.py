@@ -5,7 +5,7 @@ import pytest
 from salesforce_sync.collection import Collection
 from salesforce_sync.models.base import record_type_for
 from salesforce_sync.models.page import PullRequest
-from salesforce_sync.testing import make_schema
+from salesforce_sync.testing import make_field, make_schema
 from tests.contract.nasty import NASTY
 from tests.contract.stores import NOON, csv_page, id_of, page
 
@@ -74,3 +74,18 @@ def test_values_survive_a_second_merge(world, tmp_path, kind):
 
     got = {row[0]: row[6] for row in world.store.scan("Nasty__c")}
     assert got == {id_of(at): each.stored for at, each in enumerate(NASTY[kind])}
+
+
+def test_ids_of_a_file_that_have_15_characters_are_kept_with_18(world, tmp_path):
+    schema = make_schema("Odd__c", make_field("Parent__c", "reference", referenceTo=["Odd__c"]), Name="string")
+    short = id_of(7)[:15]
+    texts = {"Id": short, "Parent__c": short, "Name": short, "IsDeleted": False}
+    world.store.adopt(schema)
+    world.store.begin(PullRequest(schema))
+
+    rows = [tuple(texts.get(each.name, NOON) for each in schema.columns)]
+    world.store.stage(csv_page(tmp_path / "p.csv", rows, schema, resume="end", last=True))
+    world.store.merge("Odd__c", None)
+
+    kept = dict(zip((each.name for each in schema.columns), next(iter(world.store.scan("Odd__c"))), strict=True))
+    assert (kept["Id"], kept["Parent__c"], kept["Name"]) == (id_of(7), id_of(7), short)

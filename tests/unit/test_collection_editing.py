@@ -316,24 +316,6 @@ def test_what_cannot_be_read_says_how_to_write_it(contacts, name, text, words):
     assert words in str(caught.value)
 
 
-def test_a_record_whose_id_the_org_gave_in_15_characters_is_found_by_these(store, contacts):
-    short = "003000000AbCdEf"
-    values = {"Id": short, "IsDeleted": False, "LastName": "Short", "Name": "Short"}
-    stamps = {"CreatedDate": STAMP, "LastModifiedDate": STAMP, "SystemModstamp": STAMP}
-    pull(store, tuple((values | stamps).get(each.name) for each in CONTACT.columns), schema=CONTACT)
-
-    contact = contacts.get(short)
-    contact.phone = "555"
-    contacts.update(contact)
-    contacts.update(short, first_name="Jo")
-
-    assert (contacts.get(short).phone, contacts.get(short).first_name) == ("555", "Jo")
-    assert waiting(store) == [(Operation.UPDATE, short, {"Phone": "555", "FirstName": "Jo"})]
-    contacts.delete(short)
-    assert contacts.get(short) is None
-    assert contacts.undelete(short).phone == "555"
-
-
 def test_what_a_loop_over_records_makes_is_found_within_the_loop(store, contacts):
     mails = ["a@example.com", "b@example.com", "a@example.com", "B@example.com"]
     for number, mail in enumerate(mails):

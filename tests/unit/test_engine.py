@@ -434,6 +434,24 @@ def test_a_run_that_the_budget_cut_says_when_it_may_go_on(rig):
     assert run.again_at == again_at
 
 
+@pytest.mark.parametrize(
+    ("error", "sent"), [(BudgetSpent("kept for pushes"), True), (LimitExceeded("TotalRequests Limit exceeded."), False)]
+)
+def test_what_a_run_may_not_spend_on_pulls_it_spends_on_edits(rig, error, sent):
+    rig.org.put("Account", Name="Acme")
+    rig.run("Account")
+    (record_id,) = replica(rig.store, "Account")
+    rig.store.update("Account", record_id, {"Name": "Apex"})
+    rig.org.fail(error, call="poll")
+
+    run = rig.run("Account")
+
+    assert run.state is RunState.PARTIAL
+    assert [each.problem.code for each in run.objects] == [error.code]
+    assert [each["Name"] for each in rig.org.live("Account").values()] == ["Apex" if sent else "Acme"]
+    assert (run.pushed is not None) is sent
+
+
 def test_a_run_far_from_the_wall_does_not(rig):
     rig.run("Account")
 

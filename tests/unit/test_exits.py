@@ -89,6 +89,8 @@ def push(*outcomes: str, problem: Problem | None = None) -> Push:
         (push("rejected", "blocked"), Exit.PARTIAL),
         (push("conflicted"), Exit.PARTIAL),
         (push("deferred", "blocked"), Exit.FAILED),
+        (push("blocked"), Exit.PARTIAL),
+        (push("blocked", problem=Problem("UNREACHABLE", "why")), Exit.FAILED),
         (push("lost"), Exit.FAILED),
         (push("applied", problem=Problem("REQUEST_LIMIT_EXCEEDED", "why")), Exit.PARTIAL),
         (push(problem=Problem("REQUEST_LIMIT_EXCEEDED", "why")), Exit.LIMIT),

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
@@ -382,6 +383,38 @@ def test_a_field_that_is_gone_is_noticed_and_the_pull_goes_on(rig):
     rig.pull()
 
     assert equal(rig)
+    assert not rig.store.schema("Account").has("AnnualRevenue")
+
+
+def test_a_field_that_the_org_describes_and_refuses_is_left_out(rig, world):
+    fill(rig.org)
+    rig.org.refused["Account"] = {"annualrevenue"}
+
+    assert rig.pull().merged.inserted == 10
+    assert not rig.store.schema("Account").has("AnnualRevenue")
+
+    world.clock.advance(timedelta(hours=2))  # until it is described again
+    rig.org.put("Account", Name="New")
+    assert rig.pull().merged.inserted == 1
+
+    rig.org.refused.clear()
+    world.clock.advance(timedelta(hours=2))
+    rig.pull()
+    assert equal(rig)
+    assert rig.store.schema("Account").has("AnnualRevenue")
+
+
+def test_a_field_that_is_refused_from_now_on_keeps_its_values(rig):
+    record_id = rig.org.put("Account", Name="Acme", AnnualRevenue=Decimal("7"))
+    rig.pull()
+    rig.org.refused["Account"] = {"annualrevenue"}
+    rig.org.tick(3600)
+    rig.org.put("Account", record_id, Name="Acme 2")
+
+    rig.pull()
+
+    (kept,) = replica(rig.store, "Account").values()
+    assert kept["Name"] == "Acme 2"
     assert not rig.store.schema("Account").has("AnnualRevenue")
 
 

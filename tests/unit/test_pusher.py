@@ -304,6 +304,18 @@ def test_children_of_a_rejected_parent_wait_and_follow_when_it_is_mended(rig):
     assert rig.equal()
 
 
+def test_a_push_of_nothing_but_waiting_children_has_not_failed(rig):
+    rig.org.reject("Account", "SOME_RULE")
+    local = rig.store.create("Account", {"Name": "Nut"})
+    child = rig.store.create("Contact", {"LastName": "Doe", "AccountId": local})
+    rig.push()
+
+    push = rig.push()
+
+    assert (outcomes(push), push.calls) == ([(child, "blocked")], 0)
+    assert push.state is RunState.PARTIAL
+
+
 def test_a_lock_that_is_soon_over_is_tried_again_within_the_push(rig):
     rig.org.lock_row(rig.acme)
     rig.edit(rig.acme, Phone="2")

@@ -135,3 +135,12 @@ def test_what_an_org_says_cannot_rule_a_terminal() -> None:
 
     assert (refusal.code, refusal.message) == ("X", "a[31mred bc")
     assert read_refusal(502, b"<p>a\x1b[2Jb</p>").message == "a[2Jb"
+
+
+def test_which_column_the_org_refuses_is_told() -> None:
+    text = "\nSELECT Bacon__c FROM Account\n       ^\nERROR at Row:1:Column:8\n"
+
+    refused = error_for(Refusal(400, "INVALID_FIELD", f"{text}No such column 'Bacon__c' on entity 'Account'."), "read")
+
+    assert isinstance(refused, errors.SchemaChanged)
+    assert refused.column == "Bacon__c"

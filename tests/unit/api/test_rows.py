@@ -9,6 +9,7 @@ import pytest
 from salesforce_sync.api.rows import Outline, PageDecoder
 from salesforce_sync.errors import RequestRefused, Unreachable
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.testing import make_field, make_schema
 from tests.unit.api.schemas import schema_of
 
 SCHEMA = schema_of(Name="string", Amount="currency", Active__c="boolean", Size="int", Born="date", Any__c="anyType")
@@ -207,3 +208,17 @@ def test_the_outline_of_a_page_tells_its_size_whatever_its_rows_hold() -> None:
 def test_what_is_no_result_has_no_outline(body: bytes) -> None:
     with pytest.raises(Unreachable):
         PageDecoder(SCHEMA).outline(body)
+
+
+def test_ids_of_15_characters_come_with_their_18() -> None:
+    parents = make_schema("Widget__c", make_field("Parent__c", "reference", referenceTo=["Widget__c"]), Name="string")
+    short, full = "a01M00000062mPg", "a01M00000062mPgIAI"
+    texts = {"Id": short, "Parent__c": short, "Name": short, "OwnerId": "odd"}
+    record = json.dumps({each.name: texts.get(each.name) for each in parents.columns})
+    decoder = PageDecoder(parents)
+
+    decoded = [*decoder.decode(page(record)).rows, decoder.record(record.encode())]
+
+    for each in decoded:
+        told = dict(zip((field.name for field in parents.columns), each, strict=True))
+        assert (told["Id"], told["Parent__c"], told["Name"]) == (full, full, short)

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.api.write_route import MAX_WEIGHT, Way, collection_calls, cost, plan, weight
+from salesforce_sync.models.outbox import Operation
 from salesforce_sync.ports import Order
-from tests.unit.api.write_orders import create, delete, undelete, update
+from tests.unit.api.write_orders import create, delete, order, undelete, update
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,13 @@ def test_the_cheapest_safe_way_is_taken(make: Callable[[], Order], count: int, w
 
     assert {step.way for step in plan(orders)} == {way}
     assert cost(orders) == calls
+
+
+def test_to_look_before_costs_a_call_where_no_stamp_can_be_a_condition() -> None:
+    stampless = [order(Operation.UPDATE, stamp=None, Text="x") for _ in range(3)]
+
+    assert {step.way for step in plan(stampless)} == {Way.PARTS}
+    assert (cost(stampless), cost([*stampless, update()])) == (2, 2)
 
 
 def test_every_order_goes_once() -> None:
