@@ -13,19 +13,18 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.models.run import Problem
-from salesforce_sync.ports import Selection
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered, failed
 from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent, still_may
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, Throttled, error_of
+from salesforce_sync.web.lists import ALL, page_of
 from salesforce_sync.web.replicas import object_name
-from salesforce_sync.web.routes_records import ObjectName, page_of
+from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.sessions import Event, Session, SessionState, Status, Task
 
 router = APIRouter(prefix="/api/sync", tags=["sync"])
 
-PREVIEW: Final = 100
 MOST_RUNNING: Final = 50
 """Sessions of one connection that go on at the same time."""
 
@@ -155,7 +154,7 @@ def _answer_of(asked: Asked, task: Task) -> Response:
     done = task.progress
     if done.status is not Status.SYNCED:
         return failed(error_of(done.problem or Problem("INTERNAL_ERROR", "")), done.object_name)
-    page = page_of(asked, done.object_name, Selection(most=PREVIEW), {})
+    page = page_of(asked, done.object_name, ALL)
     synced = bodies.ObjectSynced(
         object_api_name=page.object_api_name,
         record_count=page.total_size,
