@@ -19,9 +19,10 @@ from salesforce_sync.web.failures import Throttled
 from salesforce_sync.web.guard import Bounds
 from salesforce_sync.web.known import Known
 from salesforce_sync.web.logging_in import Begins
+from salesforce_sync.web.progress import SessionState
 from salesforce_sync.web.replicas import Replica, Replicas
 from salesforce_sync.web.runs import Runs
-from salesforce_sync.web.sessions import Session, SessionState
+from salesforce_sync.web.session import Session
 
 T = TypeVar("T")
 

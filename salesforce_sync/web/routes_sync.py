@@ -19,9 +19,10 @@ from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent, s
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, Throttled, error_of
 from salesforce_sync.web.lists import ALL, page_of
+from salesforce_sync.web.progress import Event, SessionState, Status
 from salesforce_sync.web.replicas import object_name
 from salesforce_sync.web.routes_records import ObjectName
-from salesforce_sync.web.sessions import Event, Session, SessionState, Status, Task
+from salesforce_sync.web.session import Session, Task
 
 router = APIRouter(prefix="/api/sync", tags=["sync"])
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from salesforce_sync.access import Role
-from salesforce_sync.web.sessions import SessionState
+from salesforce_sync.web.progress import SessionState
 from tests.web.conftest import events_of, settle, start
 from tests.web.test_promise import ended
 
