@@ -115,6 +115,7 @@ class Replica:
     def close(self) -> None:
         """Close every file."""
         self.uploads.close()
+        self.sessions.close()
         self.counted.close()
         self.sync.close()
 

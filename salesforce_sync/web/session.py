@@ -17,6 +17,15 @@ from datetime import UTC, datetime
 from salesforce_sync.web.progress import Event, ObjectProgress, SessionState, Status
 
 After = Callable[["Session", SessionState], None]
+Noted = Callable[["Session"], None]
+
+
+def nothing(session: Session, state: SessionState) -> None:
+    """What follows a session that nothing follows."""
+
+
+def not_noted(session: Session) -> None:
+    """What is done with the changes of a session that nobody keeps."""
 
 
 class Task:
@@ -40,8 +49,12 @@ class Task:
 class Session:
     """Some objects that somebody wants to be synced."""
 
-    def __init__(self, owner: str, after: After) -> None:
-        """`after` is told how it ended, in the run's thread, just before everybody else is."""
+    def __init__(self, owner: str, after: After = nothing, noted: Noted = not_noted) -> None:
+        """`after` is told how it ended, in the run's thread, just before everybody else is.
+
+        `noted` is called whenever a status has changed.
+        """
+        self.noted = noted
         self.after = after
         self.session_id = f"sync_{secrets.token_hex(12)}"
         self.owner = owner
@@ -54,8 +67,8 @@ class Session:
         self.workbook: str | None = None
         self.tasks: dict[str, Task] = {}
         self.answered: set[str] = set()
-        self._events: list[Event] = []
-        self._number = 0
+        self.events: list[Event] = []
+        self.number = 0
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
 
@@ -75,11 +88,16 @@ class Session:
         with self._lock:
             if self.state is not SessionState.RUNNING:
                 return
-            before = next((each for each in reversed(self._events) if _is_of(each, progress.object_name)), None)
+            before = next((each for each in reversed(self.events) if _is_of(each, progress.object_name)), None)
             if before is not None and before.progress is not None and before.progress.status is progress.status:
-                self._events.remove(before)
+                self.events.remove(before)
+                moved = False
+            else:
+                moved = True
             self._append(progress)
         self._wake()
+        if moved:
+            self.noted(self)
 
     def end(self, state: SessionState) -> None:
         """Add the last event."""
@@ -89,10 +107,17 @@ class Session:
             self.state, self.finished = state, datetime.now(UTC)
             self._append(None)
         self._wake()
+        self.noted(self)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing is told of it in the block."""
+        with self._lock:
+            yield
 
     def _append(self, progress: ObjectProgress | None) -> None:
-        self._number += 1
-        self._events.append(Event(self._number, progress))
+        self.number += 1
+        self.events.append(Event(self.number, progress))
 
     def events_after(self, number: int) -> tuple[list[Event], bool]:
         """What was told since that event, and whether it is all there will ever be.
@@ -100,8 +125,8 @@ class Session:
         An event that was never told is none that the listener can have had: he gets everything.
         """
         with self._lock:
-            number = number if number <= self._number else 0
-            return [each for each in self._events if each.number > number], self.state is not SessionState.RUNNING
+            number = number if number <= self.number else 0
+            return [each for each in self.events if each.number > number], self.state is not SessionState.RUNNING
 
     @contextmanager
     def listening(self, wake: Callable[[], None]) -> Iterator[None]:

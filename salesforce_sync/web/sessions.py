@@ -7,16 +7,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from salesforce_sync.app import SFSync
+from salesforce_sync.app.process import me
 from salesforce_sync.models.run import Problem, Run
+from salesforce_sync.storage.session_log import KEPT
+from salesforce_sync.web.keeping import Keeper, restored
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.runs import Runs
-from salesforce_sync.web.session import After, Session, Task
+from salesforce_sync.web.session import After, Session, Task, nothing
 from salesforce_sync.web.works import Check, Works
 
 log = logging.getLogger(__name__)
 
-KEPT: Final = 100
-"""Sessions that have ended and can still be asked for."""
+KEEPING_SECONDS: Final = 1.0
+"""How long the beginning of a session waits until it is written down, behind a merge perhaps."""
+
+STOPPING_SECONDS: Final = 0.3
+"""The same, of how all sessions have ended, where the server ends."""
 
 
 class Sessions:
@@ -26,17 +32,27 @@ class Sessions:
         """`check` says which names are no objects of the org; it is called in a run's thread."""
         self._works = Works(sync, runs, check, self._ended)
         self._lock = self._works.lock
-        self._sessions: dict[str, Session] = {}
+        self._log = sync.session_log
+        self._keeper = Keeper(self._log)
+        found = map(restored, self._log.enter(me()))
+        self._sessions: dict[str, Session] = {each.session_id: each for each in found}
+        for session in self._sessions.values():
+            self._keeper.note(session)
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, names: Sequence[str], owner: str, after: After = lambda session, state: None) -> Session:
+    def begin(self, names: Sequence[str], owner: str, after: After = nothing) -> Session:
         """Sync these objects, in a session of their own; those that are under way are joined."""
-        session = Session(owner, after)
         with self._lock:
-            self._sessions[session.session_id] = session
-            self._forget_old()
+            session = self._new(owner, after)
             self._works.want(session, names)
+        self._keeper.flush(KEEPING_SECONDS)
+        return session
+
+    def _new(self, owner: str, after: After = nothing) -> Session:
+        session = Session(owner, after, self._keeper.note)
+        self._sessions[session.session_id] = session
+        self._forget_old()
         return session
 
     def join(self, session: Session, name: str) -> Task:
@@ -51,7 +67,7 @@ class Sessions:
             return task
 
     def _anew(self, session: Session, name: str) -> Task:
-        wanting = session if session.open else self.begin((), session.owner)
+        wanting = session if session.open else self._new(session.owner)
         self._works.want(wanting, (name,))
         return wanting.tasks[name.casefold()]
 
@@ -87,6 +103,12 @@ class Sessions:
         """End every run at its next whole page, and every session."""
         for session in self.all():
             self.cancel(session)
+        self._keeper.flush(STOPPING_SECONDS)
+
+    def close(self) -> None:
+        """Write down what is left to be written; for when no run goes on any more."""
+        self._keeper.close()
+        self._log.leave()
 
     def under_way(self, name: str) -> ObjectProgress | None:
         """How far this object is, if it is under way."""
