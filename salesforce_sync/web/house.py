@@ -32,6 +32,10 @@ RUNS: Final = 6
 PATIENCE_SECONDS: Final = 0.5
 """How long a run that was told to stop is waited for."""
 
+QUIET_SECONDS: Final = 30.0
+"""How long a request waits for a sync of which nothing is heard. Clients, and proxies between, often give up after a
+minute."""
+
 RATE: Final = 100
 """Requests a second of one user, and a connection's half; five times as many at once."""
 
@@ -62,6 +66,7 @@ class Settings(Struct, frozen=True):
 
     bounds: Bounds = field(default_factory=Bounds)
     limits: Limits = field(default_factory=Limits)
+    quiet_seconds: float = QUIET_SECONDS
 
 
 class House:

@@ -34,11 +34,12 @@ class Task:
     def __init__(self, name: str) -> None:
         self.progress = ObjectProgress(name)
         self.done: Future[ObjectProgress] = Future()
-        self.began = time.monotonic()
+        self.began = self.moved = time.monotonic()
         self.sessions: list[Session] = []
 
     def move(self, progress: ObjectProgress) -> None:
         """Tell every session that wants this object how far it is."""
+        self.moved = time.monotonic()
         self.progress = progress
         for session in self.sessions:
             session.note(progress)
@@ -82,6 +83,10 @@ class Session:
     def open(self) -> bool:
         """Whether it takes further objects: it has not ended, and what follows its last one has not begun."""
         return self.state is SessionState.RUNNING and self.closing is None
+
+    def unanswered(self, name: str) -> None:
+        """Whoever waited for this object was not told of it: the next who asks is."""
+        self.answered.discard(name.casefold())
 
     def note(self, progress: ObjectProgress) -> None:
         """Add an event; progress within one status takes the place of the one before."""
