@@ -34,10 +34,11 @@ class Sessions:
         self._lock = self._works.lock
         self._log = sync.session_log
         self._keeper = Keeper(self._log)
-        found = map(restored, self._log.enter(me()))
-        self._sessions: dict[str, Session] = {each.session_id: each for each in found}
-        for session in self._sessions.values():
-            self._keeper.note(session)
+        self._sessions: dict[str, Session] = {}
+        for found in self._log.enter(me()):
+            self._sessions[found.session_id] = restored(found)
+            if found.finished is None:
+                self._keeper.note(self._sessions[found.session_id])
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
