@@ -18,7 +18,7 @@ from salesforce_sync.errors import SyncError
 from salesforce_sync.models.kept_session import KeptSession
 from salesforce_sync.models.run import Problem
 from salesforce_sync.storage.session_log import SessionLog
-from salesforce_sync.web.progress import Event, SessionState, Status, state_of
+from salesforce_sync.web.progress import Event, ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.session import Session, Task
 
 log = logging.getLogger(__name__)
@@ -83,13 +83,28 @@ def restored(found: KeptSession) -> Session:
     return session
 
 
+def interrupted(progress: ObjectProgress) -> ObjectProgress:
+    """How far the object is once its server has ended."""
+    if progress.status in (Status.SYNCED, Status.ERROR):
+        return progress
+    return replace(progress, status=Status.ERROR, problem=INTERRUPTED, waits_for="")
+
+
+def end_interrupted(session: Session) -> None:
+    """End the session with its server: it tells of each object that is not synced."""
+    objects = tuple(map(interrupted, session.objects))
+    told = {each.progress for each in session.events}
+    for progress in objects:
+        if progress not in told:
+            session.note(progress)
+    session.end(state_of(objects, unsent=session.unsent))
+
+
 def _interrupt(session: Session) -> None:
     session.number += UNKEPT_EVENTS
     for task in session.tasks.values():
-        if task.progress.status not in (Status.SYNCED, Status.ERROR):
-            task.progress = replace(task.progress, status=Status.ERROR, problem=INTERRUPTED, waits_for="")
-            session.note(task.progress)
-    session.end(state_of(session.objects, unsent=session.unsent))
+        task.progress = interrupted(task.progress)
+    end_interrupted(session)
 
 
 class Keeper:

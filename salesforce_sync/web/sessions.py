@@ -10,7 +10,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.app.process import me
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.storage.session_log import KEPT
-from salesforce_sync.web.keeping import Keeper, restored
+from salesforce_sync.web.keeping import Keeper, end_interrupted, restored
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.session import After, Session, Task, nothing
@@ -101,10 +101,22 @@ class Sessions:
         return self._works.busy
 
     def stop(self) -> None:
-        """End every run at its next whole page, and every session."""
+        """End every run at its next whole page, and every session: it says what is not synced, as after a crash."""
         for session in self.all():
-            self.cancel(session)
+            self._interrupt(session)
         self._keeper.flush(STOPPING_SECONDS)
+
+    def _interrupt(self, session: Session) -> None:
+        with self._lock:
+            was_open = session.open
+            if was_open:
+                self._works.abandon(session)
+                session.closing = SessionState.CANCELLED
+        if not was_open:
+            self.cancel(session)
+            return
+        end_interrupted(session)
+        session.after(session, SessionState.CANCELLED)
 
     def close(self) -> None:
         """Write down what is left to be written; for when no run goes on any more."""

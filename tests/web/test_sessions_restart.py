@@ -1,6 +1,7 @@
 """Sessions outlive their server: one that has ended is told as before, one that was running as interrupted."""
 
 import json
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -56,22 +57,23 @@ def test_a_session_that_has_ended_is_told_as_before(again):
 
 
 @contextmanager
-def served(folder):
-    """A server in a process of its own, which is killed in the end."""
+def served(folder, number=signal.SIGKILL):
+    """A server in a process of its own, which gets this signal in the end."""
     command = [sys.executable, "-m", "salesforce_sync.cli", "serve", "--json", "--port", "0"]
     process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         yield json.loads(process.stdout.readline())
     finally:
-        process.kill()
+        process.send_signal(number)
         process.wait(20)
         process.stdout.close()
 
 
-def test_a_session_whose_server_was_killed_says_what_was_done_and_what_to_do(tmp_path, simorg):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_path, simorg, number):
     settle(tmp_path, simorg.url)
     simorg.faults.add(path="/sobjects/Lead/describe", delay=20.0)
-    with served(tmp_path) as welcome:
+    with served(tmp_path, number) as welcome:
         token = welcome["token"]
         api = httpx2.Client(base_url=welcome["url"], headers={"Authorization": f"Bearer {token}"}, trust_env=False)
         session_id = api.post("/api/sync", json={"objects": ["Contact", "Lead"]}).json()["sessionId"]
@@ -96,10 +98,12 @@ def test_a_session_whose_server_was_killed_says_what_was_done_and_what_to_do(tmp
     assert (contact["status"], contact["recordCount"]) == ("synced", 40)
     assert (lead["status"], lead["error"]) == ("error", "INTERRUPTED")
     assert "sync it again" in lead["details"]
-    assert [(each.event, each.data.get("error")) for each in told][-2:] == [
+    assert [(each.event, each.data.get("error")) for each in told] == [
+        *([("progress", None)] * (len(told) - 2)),
         ("progress", "INTERRUPTED"),
         ("session", None),
     ]
+    assert all(each.data.get("status") != "synced" for each in told)
     assert min(each.id for each in told) > last.id
     assert further["success"] is True
 
