@@ -130,8 +130,13 @@ class House:
         def after(session: Session, state: SessionState) -> None:
             self._note_end(deed, number, state)
             if state in (SessionState.COMPLETE, SessionState.PARTIAL):
-                replica.workbook.current()
                 session.workbook = "/api/workbook"
+                replica.sessions.keep(session)  # before: the workbook of a replica that has changed is made once more
+                try:
+                    replica.workbook.current()
+                except BaseException:
+                    session.workbook = None
+                    raise
 
         return replica.sessions.begin(names, deed.who, after)
 

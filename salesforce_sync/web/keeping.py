@@ -50,16 +50,20 @@ _decoder: Final = msgspec.json.Decoder(_Told)
 
 
 def kept(session: Session) -> KeptSession:
-    """The session as the store keeps it."""
+    """The session as the store keeps it: one of which only what follows goes on, as it will have ended."""
     with session.still():
-        told = _Told(list(session.events), session.number, session.pushed, session.unsent, session.workbook)
+        closing = session.state is SessionState.RUNNING and session.closed_at is not None
+        events, number = list(session.events), session.number
+        if closing:
+            number += 1
+            events.append(Event(number, None))
         return KeptSession(
             session.session_id,
             session.owner,
             session.started,
-            session.finished,
-            session.state.value,
-            msgspec.json.encode(told),
+            session.closed_at if closing else session.finished,
+            str((closing and session.closing) or session.state),
+            msgspec.json.encode(_Told(events, number, session.pushed, session.unsent, session.workbook)),
         )
 
 
@@ -114,6 +118,7 @@ class Keeper:
         self._log = sessions
         self._changed = threading.Condition()
         self._waiting: dict[str, Session] = {}
+        self._written: dict[str, KeptSession] = {}
         self._hurried = self._writing = self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -154,13 +159,19 @@ class Keeper:
                 self._hurried, self._writing = False, True
             for session in changed.values():
                 self._write(session)
+                if session.state is not SessionState.RUNNING:
+                    self._written.pop(session.session_id, None)
             with self._changed:
                 self._writing = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._hurried or self._closed, PAUSE_SECONDS)
 
     def _write(self, session: Session) -> None:
+        now = kept(session)
+        if self._written.get(session.session_id) == now:
+            return  # what is written here makes whoever watches the replica for changes look again
         try:
-            self._log.keep(kept(session))
+            self._log.keep(now)
+            self._written[session.session_id] = now
         except SyncError:  # it goes on, and is told of, as long as this server lives
             log.exception("Session %s cannot be kept", session.session_id)

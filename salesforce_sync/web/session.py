@@ -63,6 +63,7 @@ class Session:
         self.finished: datetime | None = None
         self.state = SessionState.RUNNING
         self.closing: SessionState | None = None
+        self.closed_at: datetime | None = None
         self.pushed: int | None = None
         self.unsent = False
         self.workbook: str | None = None
@@ -109,7 +110,7 @@ class Session:
         with self._lock:
             if self.state is not SessionState.RUNNING:
                 return
-            self.state, self.finished = state, datetime.now(UTC)
+            self.state, self.finished = state, self.closed_at or datetime.now(UTC)
             self._append(None)
         self._wake()
         self.noted(self)

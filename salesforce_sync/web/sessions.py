@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from salesforce_sync.app import SFSync
@@ -118,6 +119,11 @@ class Sessions:
         end_interrupted(session)
         session.after(session, SessionState.CANCELLED)
 
+    def keep(self, session: Session) -> None:
+        """Write down what the session has come to, and wait for that a moment."""
+        self._keeper.note(session)
+        self._keeper.flush(KEEPING_SECONDS)
+
     def close(self) -> None:
         """Write down what is left to be written; for when no run goes on any more."""
         self._keeper.close()
@@ -154,6 +160,7 @@ class Sessions:
             if not session.open or not all(task.done.done() for task in session.tasks.values()):
                 return
             state = session.closing = state_of(session.objects, unsent=session.unsent)
+            session.closed_at = datetime.now(UTC)
         try:
             session.after(session, state)
         except Exception:  # the rows are here: a workbook that cannot be made must not leave the session open for ever
