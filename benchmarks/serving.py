@@ -60,10 +60,13 @@ def speed(place: Workplace) -> Iterator[Line]:
             began = time.perf_counter()
             _, waits = asyncio.run(_lists(server, CLIENTS, LISTS))
             wall = time.perf_counter() - began
+            listed = asyncio.run(_one(server))
         plain = _by_fastapi(place, folder)
+        bare = _by_uvicorn(listed, folder)
     yield Line("HTTP list of 100 records", "", "CPU ms", 1000 * spent / LISTS, None, LIST_CPU)
     yield Line("HTTP list of 100 records", "FastAPI's own", "CPU ms", 1000 * spent / LISTS, 1000 * plain, LIST_PLAIN)
     yield Line("HTTP list of 100 records", "an empty answer", "CPU ms", 1000 * spent / LISTS, 1000 * empty / LISTS)
+    yield Line("HTTP list of 100 records", "uvicorn alone", "CPU ms", 1000 * spent / LISTS, 1000 * bare)
     yield Line(f"the same from {CLIENTS} clients", "", "a second", LISTS / wall)
     yield Line(f"the same from {CLIENTS} clients, p99", "", "wall ms", 1000 * _p99(waits))
     yield from _progress(place, place.org(CONTACTS))
@@ -75,6 +78,24 @@ def _by_fastapi(place: Workplace, folder: Path) -> float:
     with running(task("list_by_fastapi", place.database(), ready), ready) as told:
         spent, _ = asyncio.run(_lists(Server(token="", **json.loads(told)), 1, PLAIN_LISTS, "/records"))
     return spent / PLAIN_LISTS
+
+
+def _by_uvicorn(listed: bytes, folder: Path) -> float:
+    """CPU seconds of the same bytes where nobody reads, encodes or looks who asks."""
+    ready, body = folder / "bare", folder / "list.json"
+    body.write_bytes(listed)
+    with running(task("list_by_uvicorn", body, ready), ready) as told:
+        spent, _ = asyncio.run(_lists(Server(token="", **json.loads(told)), 1, LISTS))
+    return spent / LISTS
+
+
+async def _one(server: Server) -> bytes:
+    """The list as it is answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(server.request("GET", _LIST))
+    answer = await _answer(reader)
+    writer.close()
+    return answer
 
 
 def _progress(place: Workplace, org: Org) -> Iterator[Line]:

@@ -31,8 +31,10 @@ class Role(StrEnum):
 
     def allows(self, needed: Role) -> bool:
         """Whether this role may do what `needed` may."""
-        order = tuple(Role)
-        return order.index(self) >= order.index(needed)
+        return _RANK[self] >= _RANK[needed]
+
+
+_RANK: Final = {role: rank for rank, role in enumerate(Role)}
 
 
 class User(Struct, frozen=True):

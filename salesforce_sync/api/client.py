@@ -41,7 +41,7 @@ class SalesforceOrg:
     """One Salesforce org over HTTP (`ports.Org`). Result files go to `work_dir`; tokens are kept through `keys`.
 
     `daily_calls` is how many API calls of the org's rolling 24 hours may be used before we stop; None: the org's limit.
-    `plan` says which way changes go.
+    `plan` says which way changes go; `set_in` is the file in which a person sets the API version.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class SalesforceOrg:
         clock: Clock,
         daily_calls: int | None = None,
         plan: Plan = write_route.plan,
+        set_in: str = "config.yaml",
     ) -> None:
         self._connection = connection
         self._work_dir = work_dir
@@ -61,7 +62,7 @@ class SalesforceOrg:
         self._wire = Wire()
         self._meter = Meter(clock, daily_calls)
         self._sessions = Sessions(connection, self._wire, keys, clock)
-        self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version)
+        self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version, set_in)
         self._plan = plan
         self._org_id = ""
         self._creations = Creations(self._transport)

@@ -20,6 +20,7 @@ from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.org_text import said
 from salesforce_sync.api.responses import NOT_SALESFORCE, Refusal, error_for, read_refusal, redirected
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after, undone
+from salesforce_sync.api.versions import listed, unknown
 from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
 from salesforce_sync.errors import LimitExceeded, LocatorExpired, NeedsPerson, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
@@ -85,13 +86,25 @@ class _Refused(Exception):
 class Transport:
     """Sends calls. Safe for several threads."""
 
-    def __init__(self, wire: Wire, sessions: Sessions, meter: Meter, clock: Clock, api_version: str) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        sessions: Sessions,
+        meter: Meter,
+        clock: Clock,
+        api_version: str,
+        set_in: str = "config.yaml",
+    ) -> None:
+        """`set_in` is the file in which a person sets the version."""
+        self._version = api_version.removeprefix("v")
+        self._set_in = set_in
+        self._version_is_known = False
         self._wire = wire
         self._sessions = sessions
         self._meter = meter
         self._clock = clock
         self._told: tuple[datetime, float] | None = None
-        self.root = f"/services/data/v{api_version.removeprefix('v')}"
+        self.root = f"/services/data/v{self._version}"
 
     def send(self, call: Call) -> Answer:
         """Make the call and read the whole answer; raises the narrowest error of ours where there is none."""
@@ -136,13 +149,26 @@ class Transport:
         The list of versions needs no session and counts as no API call (REST guide, List Available REST API Versions).
         """
         if self._told is None:
-            outgoing = Outgoing("GET", f"{self.session().instance_url}/services/data/", {"Accept": "application/json"})
-            with suppress(Unreachable), closing(self._wire.open(outgoing)) as incoming:
+            with suppress(Unreachable), closing(self._list_versions()) as incoming:
                 self._note_time(incoming)
         if self._told is None:
             return None
         told, came = self._told
         return (told + timedelta(seconds=self._clock.monotonic() - came)).astimezone(UTC)
+
+    def _list_versions(self) -> Incoming:
+        outgoing = Outgoing("GET", f"{self.session().instance_url}/services/data/", {"Accept": "application/json"})
+        return self._wire.open(outgoing)
+
+    def _wrong_version(self) -> SyncError | None:
+        """What to say if the org does not have the API version that is set; it is looked up once, for no API call."""
+        if self._version_is_known:
+            return None
+        known: tuple[str, ...] = ()
+        with suppress(Unreachable), closing(self._list_versions()) as incoming:
+            known = listed(incoming.read()) if incoming.ok else ()
+        self._version_is_known = self._version in known
+        return unknown(self._version, known, self._set_in)
 
     def _note_time(self, incoming: Incoming) -> None:
         told = org_time(incoming.header("date"), 0.0)
@@ -177,6 +203,9 @@ class Transport:
 
     def _error(self, call: Call, refusal: Refusal) -> SyncError:
         error = call.refused(refusal, call.doing)
+        if refusal.status == 410 or (refusal.status, refusal.code) == (404, "NOT_FOUND"):
+            # Nothing below an unknown version is there: without a look the object itself would seem to be missing.
+            return self._wrong_version() or error
         if not isinstance(error, LimitExceeded):
             return error
         again_at = look_again(self._clock.now())

@@ -129,6 +129,7 @@ class Connecting(Wiring):
             keys=keys,
             clock=self._clock,
             daily_calls=self.config.sync.api_calls_per_day,
+            set_in=str(self.config.file or "config.yaml"),
         )
 
     def _vault(self) -> Vault:

@@ -14,6 +14,7 @@ from salesforce_sync.errors import FieldNotFound
 from salesforce_sync.models.run import ObjectStatus
 from salesforce_sync.models.usage import Rhythm, Work
 from salesforce_sync.settings import DEFAULT
+from salesforce_sync.storage.session_log import SessionLog
 
 if TYPE_CHECKING:
     from salesforce_sync.sync.schedule import Rules
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 class Looking(DaemonDesk):
     """The replica as it is now."""
+
+    @property
+    def session_log(self) -> SessionLog:
+        """Where the HTTP API keeps its sync sessions."""
+        return self._store.sessions
 
     def status(self) -> Status:
         """What is here, how fresh it is, and how the last runs went. No API call."""

@@ -19,6 +19,7 @@ from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
 from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.values import store_datetime, store_decimal
 from salesforce_sync.storage.guest import confine
+from salesforce_sync.storage.medium import Medium
 
 BUSY_MILLISECONDS = 30_000
 READER_CACHE_KIB = 8_192
@@ -50,11 +51,19 @@ class Connections:
         self._looking = threading.RLock()
         self._editor: apsw.Connection | None = None
         with translated(path):
-            _create_private(path)
+            self._medium = Medium(path)
+            if not self.only_reads:
+                _create_private(path)
             self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
-            _prepare_writer(self.writer)
+            if not self.only_reads:
+                _prepare_writer(self.writer)
         self._looker: apsw.Connection | None = None
         self._watcher: apsw.Connection | None = None
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether the file lies where nothing can be written: whoever writes meets `StoreTrouble`."""
+        return self._medium.only_reads
 
     def reader(self) -> apsw.Connection:
         """This thread's own connection; it cannot write.
@@ -156,7 +165,7 @@ class Connections:
     def guest(self) -> apsw.Connection:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
         with translated(self.path):
-            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+            connection = self._medium.open(apsw.SQLITE_OPEN_READONLY)
             _make_strict(connection)
             confine(connection)
         return connection
@@ -189,7 +198,7 @@ class Connections:
             self._readers = threading.local()
 
     def _open(self, flags: int) -> apsw.Connection:
-        connection = apsw.Connection(str(self.path), flags=flags)
+        connection = self._medium.open(flags)
         _make_strict(connection)
         with self.lock:
             self._opened.add(connection)

@@ -14,6 +14,11 @@ def migrate(connections: Connections) -> None:
     scripts = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
     if connections.writer.pragma("user_version") == len(scripts):
         return
+    if connections.only_reads:
+        raise StoreTrouble(
+            f"{connections.path} is not of this version of salesforce-sync, and cannot be written.",
+            hint="Open it once where it can be written, or copy it there.",
+        )
     with connections.writing() as db:
         version = db.pragma("user_version")
         if version > len(scripts):

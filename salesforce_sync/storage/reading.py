@@ -18,6 +18,7 @@ from salesforce_sync.storage.connections import Connections, translated
 from salesforce_sync.storage.search_index import SearchIndexes
 
 COUNTS_KEPT = 100
+SELECTS_KEPT = 200
 
 
 class Reading:
@@ -29,6 +30,7 @@ class Reading:
         self._connections = connections
         self._schemas = schemas
         self._indexes = indexes
+        self._selects: dict[object, tuple[ObjectSchema, str]] = {}
         self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
 
     def count_shown(self, schema: ObjectSchema) -> int:
@@ -84,17 +86,27 @@ class Reading:
             yield
 
     def select(self, schema: ObjectSchema, selection: Selection) -> list[tuple[object, ...]]:
-        field, down = schema.field(selection.sort), selection.descending
+        field = schema.field(selection.sort)
         self._indexes.serve(schema, selection.filters)
         conditions, parameters = _conditions(schema, selection.filters)
         if selection.after is not None:
-            behind_it, values = behind(field, selection.after, descending=down)
+            behind_it, values = behind(field, selection.after, descending=selection.descending)
             conditions, parameters = [*conditions, behind_it], (*parameters, *values)
-        way = " DESC" if down else ""
-        order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
         with translated(self._connections.path):
-            statement = sql.select(schema, conditions, list(order), selection.fields)
-            return list(self._connections.reader().execute(statement, (*parameters, selection.most)))
+            statement = self._statement(schema, field, selection, conditions)
+            return self._connections.reader().execute(statement, (*parameters, selection.most)).fetchall()
+
+    def _statement(self, schema: ObjectSchema, field: Field, selection: Selection, conditions: Sequence[str]) -> str:
+        """The SELECT of a page, made once for all pages that differ in their parameters only."""
+        key = schema.name, field.name, selection.descending, tuple(conditions), tuple(selection.fields)
+        known = self._selects.get(key)
+        if known is None or known[0] is not schema:
+            if len(self._selects) >= SELECTS_KEPT:
+                self._selects = {}
+            way = " DESC" if selection.descending else ""
+            order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
+            known = self._selects[key] = schema, sql.select(schema, conditions, list(order), selection.fields)
+        return known[1]
 
 
 def _told(rows: Iterable[tuple[object, ...]], path: Path) -> Iterator[tuple[object, ...]]:

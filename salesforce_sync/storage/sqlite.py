@@ -45,6 +45,7 @@ from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.reading import Reading
 from salesforce_sync.storage.runs import Runs
 from salesforce_sync.storage.search_index import SearchIndexes
+from salesforce_sync.storage.session_log import SessionLog
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.tables import Tables
 from salesforce_sync.storage.watch import give_triggers
@@ -81,6 +82,7 @@ class SqliteStore:
         self._reading = Reading(self._connections, self.schema, self._indexes)
         self._runs = Runs(self._connections, clock.now)
         self.claims = Claims(path.with_name(f"{path.name}-pages"))
+        self.sessions = SessionLog(self._connections, self.claims, clock.now)
         self.log = SignalLog(self._connections, clock.now, keep)
         self.desk = Desk(self._connections, clock.now, self.log)
         take_out = self._comparer.take_out

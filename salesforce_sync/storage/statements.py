@@ -456,7 +456,8 @@ def _name_of(lookup: Field, parents: Sequence[ObjectSchema]) -> str:
 
 
 def select(schema: ObjectSchema, conditions: Sequence[str], order: Sequence[str], fields: Collection[str] = ()) -> str:
-    return f"{scan(schema, conditions, fields)} ORDER BY {', '.join(order)} LIMIT ?"
+    # A bare LIMIT ? is looked at by the planner: SQLite makes the whole statement anew each time that it is bound.
+    return f"{scan(schema, conditions, fields)} ORDER BY {', '.join(order)} LIMIT ? + 0"
 
 
 def count_matching(schema: ObjectSchema, conditions: Sequence[str]) -> str:

@@ -162,10 +162,14 @@ class AskedWith:
     async def __call__(self, request: Request) -> Asked:
         caller, house = await self._caller(request), house_of(request)
         # Read by hand, here and in `routes_records.wanted_of`: FastAPI takes half a millisecond for it.
-        name = request.headers.get("x-connection-id") or request.query_params.get("connection") or DEFAULT
+        name = request.headers.get("x-connection-id") or _connection_in_query(request) or DEFAULT
         replica = await house.known.get(("replica", name, caller.user.id), house.replicas.get, name, caller.user)
         house.throttle(house.by_connection, replica.id, "requests for this connection")
         return Asked(house, caller, replica)
+
+
+def _connection_in_query(request: Request) -> str | None:
+    return request.query_params.get("connection") if request.scope["query_string"] else None
 
 
 asked_by_viewer = AskedWith(Role.VIEWER)

@@ -645,7 +645,8 @@ class PushRequest(Body, frozen=True, kw_only=True):
 class NewConnection(Body, frozen=True, kw_only=True):
     """A connection to add."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    # For programs that read the document; who checks it says in words what a name may hold.
+    name: Annotated[str, Meta(extra_json_schema={"pattern": r"^[a-z0-9][a-z0-9_-]{0,39}$"})]
     instance_url: Annotated[str, Meta(max_length=300)]
 
 

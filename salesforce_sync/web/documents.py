@@ -18,8 +18,9 @@ from salesforce_sync.models.values import Stored
 from salesforce_sync.sync.undo import NotUndone
 from salesforce_sync.web import bodies
 from salesforce_sync.web.failures import without_secrets
+from salesforce_sync.web.progress import ObjectProgress, SessionState, Status
 from salesforce_sync.web.rows import form
-from salesforce_sync.web.sessions import ObjectProgress, Session, SessionState, Status
+from salesforce_sync.web.session import Session
 
 
 def stamp(moment: datetime | None) -> str | None:

@@ -94,6 +94,13 @@ class ServerBusy(Refused):
     code = "SERVER_BUSY"
 
 
+class StillSyncing(Refused):
+    """Nothing is heard of a sync that somebody waits for; it goes on."""
+
+    status = 503
+    code = "SYNC_UNDER_WAY"
+
+
 class WrongHost(Refused):
     """The request was sent to a name that is not this server's."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
@@ -59,6 +60,7 @@ def networks(given: tuple[str, ...]) -> tuple[Network, ...]:
         raise ConfigError(f"--proxy: {error}.", hint="Such as 10.0.0.2, or 10.0.0.0/24.") from None
 
 
+@lru_cache(1_000)
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)
@@ -67,6 +69,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
+@lru_cache(1_000)
 def _is_loopback(text: str) -> bool:
     return _is_address(text) and ip_address(text).is_loopback
 

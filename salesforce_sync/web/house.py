@@ -19,9 +19,10 @@ from salesforce_sync.web.failures import Throttled
 from salesforce_sync.web.guard import Bounds
 from salesforce_sync.web.known import Known
 from salesforce_sync.web.logging_in import Begins
+from salesforce_sync.web.progress import SessionState
 from salesforce_sync.web.replicas import Replica, Replicas
 from salesforce_sync.web.runs import Runs
-from salesforce_sync.web.sessions import Session, SessionState
+from salesforce_sync.web.session import Session
 
 T = TypeVar("T")
 
@@ -30,6 +31,10 @@ RUNS: Final = 6
 
 PATIENCE_SECONDS: Final = 0.5
 """How long a run that was told to stop is waited for."""
+
+QUIET_SECONDS: Final = 30.0
+"""How long a request waits for a sync of which nothing is heard. Clients, and proxies between, often give up after a
+minute."""
 
 RATE: Final = 100
 """Requests a second of one user, and a connection's half; five times as many at once."""
@@ -61,6 +66,7 @@ class Settings(Struct, frozen=True):
 
     bounds: Bounds = field(default_factory=Bounds)
     limits: Limits = field(default_factory=Limits)
+    quiet_seconds: float = QUIET_SECONDS
 
 
 class House:
@@ -124,8 +130,13 @@ class House:
         def after(session: Session, state: SessionState) -> None:
             self._note_end(deed, number, state)
             if state in (SessionState.COMPLETE, SessionState.PARTIAL):
-                replica.workbook.current()
                 session.workbook = "/api/workbook"
+                replica.sessions.keep(session)  # before: the workbook of a replica that has changed is made once more
+                try:
+                    replica.workbook.current()
+                except BaseException:
+                    session.workbook = None
+                    raise
 
         return replica.sessions.begin(names, deed.who, after)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from salesforce_sync.web.outgoing import Gathering
 
 MOST_HEAD_BYTES: Final = 64_000
 HEAD_SECONDS: Final = 20.0
@@ -40,7 +42,7 @@ class Incoming(HttpToolsProtocol):
         self._idle_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Gathering(transport, self.loop)))
         self._idle_since = self.loop.time()
         self._expect_head()
         if len(self.connections) > self.most_connections:

@@ -15,9 +15,9 @@ from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
 from salesforce_sync.web.catalog import category, usual_label
 from salesforce_sync.web.describing import REMOTE, gives
+from salesforce_sync.web.progress import Status
 from salesforce_sync.web.replicas import Replica, object_name
 from salesforce_sync.web.routes_records import ObjectName
-from salesforce_sync.web.sessions import Status
 
 router = APIRouter(prefix="/api", tags=["objects"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request
@@ -15,17 +15,16 @@ from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.collection import Collection
 from salesforce_sync.errors import Misuse, RecordNotFound
-from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.ports import Place, Selection
-from salesforce_sync.web import bodies, places
+from salesforce_sync.ports import Selection
+from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
-from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, decoded
+from salesforce_sync.web.asking import Asked, Editing, Viewing, decoded
 from salesforce_sync.web.describing import gives, parameter
+from salesforce_sync.web.lists import MOST, Wanted, page_of, place_of, wanted_of
 from salesforce_sync.web.replicas import object_name
 
 router = APIRouter(prefix="/api/objects/{objectApiName}", tags=["records"])
 
-MOST: Final = 2000
 STREAMED: Final = 500
 """Records that are read from the replica at once for a stream."""
 
@@ -38,33 +37,6 @@ ObjectName = Annotated[
     ),
 ]
 RecordId = Annotated[str, Path(description="The record's id, of 15 or 18 characters, or its local id")]
-_OWN: Final = frozenset({"limit", "after", "sort", "search", "fields", "connection"})
-"""Query parameters that are not conditions."""
-
-
-# ── which records ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def wanted_of(request: Request) -> Wanted:
-    """Which records are wanted, and what of them."""
-    given = request.query_params
-    after, sort = given.get("after"), given.get("sort") or "Id"
-    place = None if after is None else places.read(after)
-    selection = Selection(
-        sort=sort.removeprefix("-"), descending=sort.startswith("-"), after=place, most=_limit(given.get("limit"))
-    )
-    conditions = {name: value for name, value in given.items() if name not in _OWN}
-    chosen = tuple(each.strip() for each in (given.get("fields") or "").split(",") if each.strip())
-    return Wanted(selection, conditions, given.get("search") or "", chosen)
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return 100
-    if not (text.isdecimal() and text.isascii() and len(text) < 5 and 1 <= int(text) <= MOST):
-        raise Misuse(f"limit is a number from 1 to {MOST}.")
-    return int(text)
-
 
 _QUERY: Final = (
     parameter("limit", "Records of a page", {"type": "integer", "minimum": 1, "maximum": MOST, "default": 100}),
@@ -77,74 +49,7 @@ _QUERY: Final = (
 )
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """A selection of records: conditions as they stand in the URL, `Amount__gte=1000`."""
-
-    selection: Selection
-    conditions: dict[str, str]
-    search: str
-    fields: tuple[str, ...]
-
-    def parsed(self, collection: Collection[Any]) -> dict[str, Any]:
-        """The conditions as `search` takes them."""
-        conditions: dict[str, Any] = collection.parse_conditions(self.conditions)
-        if self.search:
-            name = collection.schema.name_field
-            conditions[f"{name.name if name else 'Id'}__contains"] = self.search
-        return conditions
-
-    def texts(self) -> dict[str, str]:
-        """All of it but the place, as a URL has it."""
-        own = {
-            "limit": str(self.selection.most),
-            "sort": ("-" if self.selection.descending else "") + self.selection.sort,
-            "search": self.search,
-            "fields": ",".join(self.fields),
-        }
-        usual = {"limit": "100", "sort": "Id", "search": "", "fields": ""}
-        return {name: value for name, value in own.items() if value != usual[name]} | self.conditions
-
-
 WantedRecords = Annotated[Wanted, Depends(wanted_of)]
-
-
-def page_of(
-    asked: Asked, name: str, selection: Selection, texts: Mapping[str, str], wanted: Wanted | None = None
-) -> bodies.RecordPage:
-    """A page of records, and the URL of the next one; `texts` is the query that the next one needs."""
-    collection = asked.replica.sync.objects[name]
-    conditions, names = ({}, ()) if wanted is None else (wanted.parsed(collection), wanted.fields)
-    more = replace(selection, most=selection.most + 1, fields=_read(names, selection))
-    schema, rows = collection.page(more, **conditions)
-    shown, has_more = rows[: selection.most], len(rows) > selection.most
-    return bodies.RecordPage(
-        object_api_name=schema.name,
-        records=asked.replica.form(schema, names, more.fields).shaped(shown),
-        has_more=has_more,
-        total_size=collection.matching(**conditions),
-        done=not has_more,
-        next_records_url=_next_url(asked, schema, more, shown[-1], texts) if has_more else None,
-    )
-
-
-def _read(names: tuple[str, ...], selection: Selection) -> tuple[str, ...]:
-    """What is read of each row where these fields are to be shown: what it is sorted by, too."""
-    return (*names, selection.sort) if names else ()
-
-
-def _place(schema: ObjectSchema, selection: Selection, row: tuple[Any, ...]) -> Place:
-    """The place of a row in the order."""
-    field = schema.field(selection.sort)
-    return Place(str(row[0]), None if field.name == "Id" else row[schema.chosen(selection.fields).index(field)])
-
-
-def _next_url(
-    asked: Asked, schema: ObjectSchema, selection: Selection, last: tuple[Any, ...], texts: Mapping[str, str]
-) -> str:
-    query = dict(texts) | {"after": places.written(_place(schema, selection, last))}
-    if asked.replica.id != DEFAULT:
-        query["connection"] = asked.replica.id
-    return f"/api/objects/{quote(schema.name)}/records?{urlencode(query)}"
 
 
 @router.get("/records", **gives(bodies.RecordPage, query=_QUERY))
@@ -154,7 +59,7 @@ def records(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) ->
     A condition is a field, then perhaps two underscores and `ne`, `contains`, `startswith`, `endswith`, `in` (values
     with commas), `gt`, `gte`, `lt`, `lte`, `isnull` (true or false).
     """
-    return answered(page_of(asked, object_name(objectApiName), wanted.selection, wanted.texts(), wanted))
+    return answered(page_of(asked, object_name(objectApiName), wanted))
 
 
 @router.get("/records.ndjson", **gives(media="application/x-ndjson", query=_QUERY))
@@ -174,13 +79,13 @@ def stream(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> 
 
 def _lines(asked: Asked, collection: Collection[Any], wanted: Wanted) -> Iterator[bytes]:
     encoder, conditions = msgspec.json.Encoder(), wanted.parsed(collection)
-    step = replace(wanted.selection, after=None, most=STREAMED, fields=_read(wanted.fields, wanted.selection))
+    step = replace(wanted.selection, after=None, most=STREAMED, fields=wanted.read)
     while True:
         schema, rows = collection.page(step, **conditions)
         yield encoder.encode_lines(asked.replica.form(schema, wanted.fields, step.fields).shaped(rows))
         if len(rows) < STREAMED:
             return
-        step = replace(step, after=_place(schema, step, rows[-1]))
+        step = replace(step, after=place_of(schema, step, rows[-1]))
 
 
 # ── one record ───────────────────────────────────────────────────────────────────────────────────────────────────

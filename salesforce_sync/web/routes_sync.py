@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -13,21 +14,24 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.models.run import Problem
-from salesforce_sync.ports import Selection
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered, failed
 from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent, still_may
 from salesforce_sync.web.describing import REMOTE, gives
-from salesforce_sync.web.failures import SessionNotFound, Throttled, error_of
+from salesforce_sync.web.failures import SessionNotFound, StillSyncing, Throttled, error_of
+from salesforce_sync.web.lists import ALL, page_of
+from salesforce_sync.web.progress import Event, SessionState, Status
 from salesforce_sync.web.replicas import object_name
-from salesforce_sync.web.routes_records import ObjectName, page_of
-from salesforce_sync.web.sessions import Event, Session, SessionState, Status, Task
+from salesforce_sync.web.routes_records import ObjectName
+from salesforce_sync.web.session import Session, Task
 
 router = APIRouter(prefix="/api/sync", tags=["sync"])
 
-PREVIEW: Final = 100
 MOST_RUNNING: Final = 50
 """Sessions of one connection that go on at the same time."""
+
+ASK_AGAIN_SECONDS: Final = 10.0
+"""When to ask again for a sync that goes on."""
 
 STILL_HERE_SECONDS: Final = 15.0
 """A stream that has nothing to tell says that much, so that nobody between takes it for dead."""
@@ -120,13 +124,26 @@ async def sync_object(
 
     With a `sessionId`, what that session brings of it is waited for, and not brought again. With `Prefer:
     respond-async` the answer is 202 at once, and `statusUrl` tells how far it is. `nextRecordsUrl` goes on in the
-    local replica.
+    local replica. Where nothing is heard for half a minute, as while the org asks to wait, the answer is 503 with
+    `Retry-After`: the sync goes on, and the next request joins it.
     """
     task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted.session_id)
     if prefer is not None and "respond-async" in prefer.casefold():
         return _answer_at_once(asked, session, objectApiName)
-    await asyncio.shield(asyncio.wrap_future(task.done))
+    if not await _is_done(task, asked.house.settings.quiet_seconds):
+        return _answer_meanwhile(asked, session, objectApiName)
     return await run_in_threadpool(_answer_of, asked, task)
+
+
+async def _is_done(task: Task, quiet_seconds: float) -> bool:
+    """Wait until the object is done; False where nothing was heard of it for so many seconds."""
+    done, asked_at = asyncio.wrap_future(task.done), time.monotonic()
+    while not done.done():
+        left = max(task.moved, asked_at) + quiet_seconds - time.monotonic()
+        if left <= 0:
+            return False
+        await asyncio.wait({done}, timeout=left)
+    return True
 
 
 def _joined(asked: Asked, name: str, session_id: str | None) -> tuple[Task, Session]:
@@ -151,11 +168,25 @@ def _answer_at_once(asked: Asked, session: Session, name: str) -> Response:
     return answered(begun, 202, {**_places(asked, session), "Preference-Applied": "respond-async"})
 
 
+def _answer_meanwhile(asked: Asked, session: Session, name: str) -> Response:
+    """What is told whoever would wait too long."""
+    session.unanswered(name)
+    seconds, (status_url, _) = asked.house.settings.quiet_seconds, _urls(asked, session)
+    quiet = StillSyncing(
+        f"Nothing was heard of the sync of {name} for {seconds:.0f} s; it goes on.",
+        hint=f"The org may be busy, or ask to wait. Ask again, or see how far it is: GET {status_url}.",
+        wait=ASK_AGAIN_SECONDS,
+    )
+    answer = failed(quiet, name)
+    answer.headers.update(_places(asked, session))
+    return answer
+
+
 def _answer_of(asked: Asked, task: Task) -> Response:
     done = task.progress
     if done.status is not Status.SYNCED:
         return failed(error_of(done.problem or Problem("INTERNAL_ERROR", "")), done.object_name)
-    page = page_of(asked, done.object_name, Selection(most=PREVIEW), {})
+    page = page_of(asked, done.object_name, ALL)
     synced = bodies.ObjectSynced(
         object_api_name=page.object_api_name,
         record_count=page.total_size,

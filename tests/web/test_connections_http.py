@@ -250,3 +250,13 @@ def test_a_connection_that_is_forgotten_while_it_syncs_leaves_nothing_open(site,
     entries = [(each["action"], each["outcome"]) for each in api.get("/api/audit").json()["entries"]]
     assert ("sync", "cancelled") in entries
     assert api.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "two words", "-dash", "ü", "x" * 41, "default", "con_0123456789abcdef"])
+def test_a_name_that_is_refused_is_told_in_words_what_a_name_may_hold(api, name):
+    answer = api.post("/api/connections", json={"name": name, "instanceUrl": "https://x.my.salesforce.com"})
+
+    body = answer.json()
+    assert (answer.status_code, body["error"]) == (400, "BAD_REQUEST")
+    assert "Up to 40 lower-case letters, digits, _ and -, beginning with a letter or digit" in body["details"]
+    assert "[a-z" not in body["details"]

@@ -4,10 +4,11 @@ import threading
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.access import Role
-from salesforce_sync.web.sessions import SessionState
-from tests.web.conftest import events_of, settle, start
+from salesforce_sync.web.progress import SessionState
+from tests.web.conftest import PATIENT, events_of, settle, start
 from tests.web.test_promise import ended
 
 
@@ -146,3 +147,26 @@ def test_an_object_whose_first_sync_failed_is_listed_with_the_reason(tmp_path, s
         simorg.faults.clear()
         assert api.post("/api/sync/Lead").json()["success"]
         assert api.get("/api/objects/Lead").json()["status"] == "synced"
+
+
+@pytest.fixture
+def impatient(tmp_path, simorg):
+    """A server whose requests wait for a third of a second for a word of a sync; the org asks it to wait for longer."""
+    simorg.faults.add(path="/sobjects/Contact/describe", status=503, headers={"Retry-After": "2"}, times=1)
+    yield from start(settle(tmp_path, simorg.url), simorg, replace(PATIENT, quiet_seconds=0.3))
+
+
+@pytest.mark.parametrize("in_a_session", [True, False])
+def test_who_waits_while_nothing_is_heard_is_told_to_ask_again_and_joins_what_goes_on(impatient, in_a_session):
+    api, body = impatient.client(), {}
+    if in_a_session:
+        body = {"sessionId": api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]}
+
+    first = api.post("/api/sync/Contact", json=body)
+    then = until(lambda: (answer := api.post("/api/sync/Contact", json=body)).status_code == 200 and answer)
+
+    assert (first.status_code, first.json()["error"]) == (503, "SYNC_UNDER_WAY")
+    assert int(first.headers["Retry-After"]) > 0
+    assert first.headers["Location"].startswith("/api/sync/sync_")
+    assert then.json()["recordCount"] == 40
+    assert len(api.get("/api/sync").json()["sessions"]) == 1 or not in_a_session

@@ -15,8 +15,8 @@ from salesforce_sync.web import bodies
 from salesforce_sync.web.asking import DEFAULT, Asked, ViewingCaller
 from salesforce_sync.web.catalog import CATEGORIES
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
+from salesforce_sync.web.progress import SessionState
 from salesforce_sync.web.routes_objects import known_objects, object_list
-from salesforce_sync.web.sessions import SessionState
 from salesforce_sync.workbook.sets import SETS
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

@@ -76,7 +76,8 @@ class ScriptedServer:
         self._thread.join()
 
     def paths(self) -> list[str]:
-        return [each.path for each in self.asked]
+        """What was asked, but for the list of versions, which is no API call."""
+        return [each.path for each in self.asked if each.path.rstrip("/") != "/services/data"]
 
 
 def _handler(owner: ScriptedServer, script: Callable[[Asked], Reply]) -> type[BaseHTTPRequestHandler]:

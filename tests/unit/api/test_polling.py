@@ -382,7 +382,8 @@ def test_without_composite_too_a_changed_describe_is_told(rig: Open) -> None:
 
     assert told.schema is not None
     assert told.schema.has("New__c")
-    assert both.server.asked[1].headers["if-modified-since"] == CHANGED
+    described = next(each for each in both.server.asked if each.path.endswith("/sobjects/Thing/describe"))
+    assert described.headers["if-modified-since"] == CHANGED
 
 
 def test_without_composite_an_unchanged_describe_is_no_trouble(rig: Open) -> None:

@@ -1,0 +1,225 @@
+"""The objects that are being synced, whoever wants them: their runs, and what the engine tells of each.
+
+An object is synced at most once at a time: whoever wants one that is under way joins it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from salesforce_sync.app import SFSync
+from salesforce_sync.errors import BudgetSpent, LimitExceeded, Stopped, SyncError
+from salesforce_sync.models.run import Problem, Run, RunState
+from salesforce_sync.signals import ObjectFinished, ObjectStarted, Progress
+from salesforce_sync.web.progress import ObjectProgress, Status
+from salesforce_sync.web.runs import Runs
+from salesforce_sync.web.session import Session, Task
+
+log = logging.getLogger(__name__)
+
+MOST_FAILED: Final = 1_000
+"""Names whose last failure is remembered."""
+
+Check = Callable[[Sequence[str]], Mapping[str, SyncError]]
+Ended = Callable[[Session, "Run | None"], None]
+
+
+class _Work(Struct):
+    """One run of the engine, and the sessions that still want it.
+
+    `behind` are runs that nobody wants any more and that have not ended yet: it begins once they are `over`.
+    """
+
+    tasks: list[Task]
+    stop: threading.Event = field(default_factory=threading.Event)
+    wanted_by: set[str] = field(default_factory=set)
+    behind: list[_Work] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    begun: bool = False
+
+
+class Works:
+    """The runs of one replica's sessions; they go in the threads of `runs`.
+
+    `lock` is held while it is decided who wants what; whoever holds it may ask for more.
+    """
+
+    def __init__(self, sync: SFSync, runs: Runs, check: Check, ended: Ended) -> None:
+        """`check` says which names are no objects of the org; it is called in the run's thread.
+
+        `ended` is told of each session whose objects a run has ended with, and of the run, if there was one.
+        """
+        self._sync = sync
+        self._runs = runs
+        self._check = check
+        self._ended_for = ended
+        self.lock = threading.RLock()
+        self._running: dict[str, tuple[Task, _Work]] = {}
+        self._failed: dict[str, Problem] = {}
+        # Not `on`, whose listeners may hear of an object after its run has ended, and another has begun.
+        sync.watch(ObjectStarted.name, self._started)
+        sync.watch(Progress.name, self._moved)
+        sync.watch(ObjectFinished.name, self._ended)
+
+    # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run goes on, or waits for a thread."""
+        return bool(self._running)
+
+    def under_way(self, name: str) -> ObjectProgress | None:
+        """How far this object is, if it is under way."""
+        task = self._task(name)
+        return None if task is None else task.progress
+
+    def failure(self, name: str) -> Problem | None:
+        """What the last sync of this object here has met, if it failed: one that never reached the org left no run."""
+        return self._failed.get(name.casefold())
+
+    def abandon(self, session: Session) -> None:
+        """The session wants nothing more; runs that no other session wants end at their next whole page."""
+        with self.lock:
+            for work in {id(work): work for _, work in self._running.values()}.values():
+                work.wanted_by.discard(session.session_id)
+                if not work.wanted_by:
+                    work.stop.set()
+
+    def want(self, session: Session, names: Sequence[str]) -> None:
+        """Sync these objects for the session; those that are under way are joined."""
+        own: list[Task] = []
+        behind: list[_Work] = []
+        for name in names:
+            under_way = self._running.get(name.casefold())
+            if under_way is not None and under_way[0].done.done():
+                under_way = None  # its run goes on with other objects; what has changed since would be missed
+            elif under_way is not None and under_way[1].stop.is_set():
+                behind.append(under_way[1])  # it was cancelled: whoever joined it would get nothing
+                under_way = None
+            task = Task(name) if under_way is None else under_way[0]
+            session.tasks[name.casefold()] = task
+            task.sessions.append(session)
+            session.note(task.progress)
+            if under_way is None:
+                own.append(task)
+            else:
+                under_way[1].wanted_by.add(session.session_id)
+        if own:
+            work = _Work(own, wanted_by={session.session_id}, behind=behind)
+            self._running |= {task.progress.object_name.casefold(): (task, work) for task in own}
+            self._runs.submit(lambda: self._carry_out(work))
+
+    # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _carry_out(self, work: _Work) -> None:
+        run, error = None, SyncError("The run ended without a word of this object.", code="INTERNAL_ERROR")
+        for each in work.behind:
+            each.over.wait()
+        work.begun = True
+        try:
+            names = self._sound_names(work)
+            run = self._sync.sync(*names, stop=work.stop) if names else None
+        except SyncError as met:
+            error = met
+        except Exception as met:  # the door of a thread: whoever waits must be told, whatever it was
+            log.exception("A sync failed")
+            error = SyncError(f"{type(met).__name__}.", code="INTERNAL_ERROR", hint="See the server's log.")
+        self._settle(work, error)
+        wanting = {session.session_id: session for task in work.tasks for session in task.sessions}
+        for session in wanting.values():
+            self._ended_for(session, run)
+
+    def _sound_names(self, work: _Work) -> list[str]:
+        """The objects to sync; those that the org does not have are told of at once."""
+        names = {task.progress.object_name: task for task in work.tasks}
+        refused = self._check(tuple(names))
+        for name, error in refused.items():
+            self._fail(names[name], _problem(error))
+        if work.stop.is_set():
+            raise Stopped()
+        return [name for name in names if name not in refused]
+
+    def _settle(self, work: _Work, error: SyncError) -> None:
+        """Whatever is still open of this run has met the error; and the objects are free for another run."""
+        with self.lock:
+            for task in work.tasks:
+                if not task.done.done():
+                    self._fail(task, _problem(error))
+                key = task.progress.object_name.casefold()
+                if key in self._running and self._running[key][0] is task:
+                    del self._running[key]
+        work.over.set()
+
+    # ── what the engine tells ────────────────────────────────────────────────────────────────────────────────────
+
+    def _started(self, signal: ObjectStarted) -> None:
+        self._failed.pop(signal.object.casefold(), None)
+        task = self._told_of(signal.object)
+        if task is not None:
+            task.began = time.monotonic()
+            task.move(replace(task.progress, status=Status.SYNCING))
+
+    def _moved(self, signal: Progress) -> None:
+        task = self._told_of(signal.object)
+        if task is None or task.done.done():
+            return
+        seconds = time.monotonic() - task.began
+        known = replace(
+            task.progress,
+            status=Status.SYNCING,
+            record_count=signal.rows,
+            total_size=signal.total,
+            percent=_percent(signal.rows, signal.total),
+            rows_per_second=round(signal.rows / seconds, 1) if seconds > 0 else 0.0,
+            calls=signal.calls,
+            waits_for=signal.waits_for,
+        )
+        task.move(known)
+
+    def _ended(self, signal: ObjectFinished) -> None:
+        task = self._told_of(signal.object)
+        if task is None or task.done.done():
+            return
+        if signal.state != RunState.COMPLETE:
+            self._fail(task, Problem(signal.error, signal.message, signal.hint))
+            return
+        count = self._sync.objects[signal.object].count()
+        done = replace(task.progress, status=Status.SYNCED, record_count=count, total_size=count, percent=100.0)
+        task.move(replace(done, changed=signal.changed, synced_at=datetime.now(UTC), waits_for=""))
+
+    def _fail(self, task: Task, met: Problem) -> None:
+        usage = self._sync.usage
+        if met.code == BudgetSpent.code and usage.used is not None and usage.used >= (usage.limit or 0):
+            # It was we who did not ask; but whoever waits has to know that the org would not have answered either.
+            met = replace(met, code=LimitExceeded.code)
+        if met.code != Stopped.code:
+            self._failed[task.progress.object_name.casefold()] = met
+        for old in list(self._failed)[:-MOST_FAILED]:
+            self._failed.pop(old, None)
+        task.move(replace(task.progress, status=Status.ERROR, problem=met, waits_for=""))
+
+    def _told_of(self, name: str) -> Task | None:
+        """The object that a signal is of: not one whose run waits for the end of the run that the signal is of."""
+        found = self._running.get(name.casefold())
+        return found[0] if found is not None and found[1].begun else None
+
+    def _task(self, name: str) -> Task | None:
+        found = self._running.get(name.casefold())
+        return None if found is None else found[0]
+
+
+def _problem(error: SyncError) -> Problem:
+    return Problem(error.code, error.message, error.hint)
+
+
+def _percent(rows: int, total: int | None) -> float:
+    # A whole hundred is for what is merged, and durable.
+    return min(99.0, round(100 * rows / total, 1)) if total else 0.0

@@ -1,0 +1,71 @@
+"""Lists of records: read at once, in the thread of the event loop or in another one, they say the same."""
+
+import subprocess
+import sys
+
+import pytest
+
+LIST = "/api/objects/Contact/records"
+
+
+@pytest.fixture
+def listed(site, api):
+    """A client after a first sync, to whom the list was told before."""
+    api.post("/api/sync/Contact")
+    assert [api.get(LIST).json() for _ in range(3)] == [api.get(LIST).json()] * 3
+    return api
+
+
+def test_the_next_list_has_what_another_process_has_committed(listed, site):
+    before = listed.get(LIST).json()
+    statement = "DELETE FROM Contact WHERE Id = (SELECT min(Id) FROM Contact)"
+    deleting = "import apsw, sys; apsw.Connection(sys.argv[1]).execute(sys.argv[2])"
+    subprocess.run([sys.executable, "-c", deleting, str(site.sync.config.storage.path), statement], check=True)
+
+    after = listed.get(LIST).json()
+
+    assert after["totalSize"] == before["totalSize"] - 1
+    assert before["records"][0]["Id"] not in [each["Id"] for each in after["records"]]
+
+
+def test_a_token_that_another_process_has_revoked_is_nobodys_at_the_next_list(listed, site):
+    bob = site.client("bob")
+    assert [bob.get(LIST).status_code for _ in range(3)] == [200, 200, 200]
+    revoking = "import apsw, sys; apsw.Connection(sys.argv[1]).execute(sys.argv[2])"
+    statement = "UPDATE user SET revoked_at = '2026-01-01T00:00:00Z' WHERE name = 'bob'"
+    subprocess.run([sys.executable, "-c", revoking, str(site.house.access.path), statement], check=True)
+
+    assert bob.get(LIST).json()["error"] == "NOT_AUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("limit=0", 400), ("after=x", 400), ("sort=Nothing", 400), ("Nothing=1", 400), ("fields=Nothing", 400)],
+)
+def test_what_is_wrong_is_said_also_where_the_list_is_known(listed, query, status):
+    answer = listed.get(f"{LIST}?{query}")
+
+    assert (answer.status_code, answer.json()["success"]) == (status, False)
+
+
+def test_pages_behind_one_another_have_every_record_once(listed, site):
+    site.org.create("Contact", [{"LastName": f"Further {number}"} for number in range(30)])
+    listed.post("/api/sync/Contact")
+    ids, url = [], f"{LIST}?limit=7"
+    while url is not None:
+        page = listed.get(url).json()
+        ids += [each["Id"] for each in page["records"]]
+        assert page["totalSize"] == site.org.count("Contact")
+        url = page["nextRecordsUrl"]
+
+    assert len(ids) == len(set(ids)) == site.org.count("Contact")
+    assert ids == sorted(ids)
+
+
+def test_a_list_carries_what_every_answer_carries(listed):
+    answer = listed.get(LIST)
+
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert listed.head(LIST).headers["Content-Length"] == str(len(answer.content))
