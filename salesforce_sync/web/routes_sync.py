@@ -124,8 +124,8 @@ async def sync_object(
 
     With a `sessionId`, what that session brings of it is waited for, and not brought again. With `Prefer:
     respond-async` the answer is 202 at once, and `statusUrl` tells how far it is. `nextRecordsUrl` goes on in the
-    local replica. Where nothing is heard for half a minute, as while the org asks to wait, the answer is 503 with
-    `Retry-After`: the sync goes on, and the next request joins it.
+    local replica. Where nothing is heard for 150 seconds, as while the org asks to wait again and again, the answer
+    is 503 with `Retry-After`: the sync goes on, and the next request joins it.
     """
     task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted.session_id)
     if prefer is not None and "respond-async" in prefer.casefold():
