@@ -13,8 +13,8 @@ from salesforce_sync.models.salesforce_id import is_guarded, to_18
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.checks import why_read_only
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.triggers import why_read_only
 
 _UNDELETING = """
 SELECT 1 FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND operation = 'undelete' AND sending IS NULL

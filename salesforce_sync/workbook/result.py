@@ -16,7 +16,6 @@ from salesforce_sync.workbook.incoming import Columns, column_letters
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.package import Package
 from salesforce_sync.workbook.reader import WorkbookReader
-from salesforce_sync.workbook.sealed import seal
 
 _LEVEL: Final = 1
 """Of compression: the copy is read once, by a person."""
@@ -38,6 +37,8 @@ def write_result(
     if password is None:
         _copy(out, reader, parts, ledger)
         return
+    from salesforce_sync.workbook.sealed import seal  # 7 MB of cryptography, which nothing else here needs
+
     with tempfile.TemporaryFile(dir=reader.package.path.parent) as plain:  # has no name, so nobody else can open it
         _copy(plain, reader, parts, ledger)
         seal(plain, password, out)
