@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
@@ -53,6 +54,12 @@ class Read(Struct):
 def field_cells(places: Places, cells: Mapping[int, Cell]) -> dict[str, Cell]:
     """The cells of a row's fields; None for an empty one."""
     return {name: cells.get(column) for name, column in places.fields.items()}
+
+
+def by_name(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:
+    """A row of the replica, by its fields' names."""
+    values: Any = row
+    return dict(zip((each.name for each in schema.columns), values, strict=True))
 
 
 def formula_fields(places: Places, cells: Mapping[int, Cell]) -> frozenset[str]:
