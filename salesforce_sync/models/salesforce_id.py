@@ -23,6 +23,11 @@ def from_org(record_id: str) -> str:
     return record_id if len(record_id) == 18 and _FORM.fullmatch(record_id) else to_18(record_id)
 
 
+def is_formed(text: str) -> bool:
+    """Whether this has the form of an id: 15 or 18 letters and digits."""
+    return _FORM.fullmatch(text) is not None
+
+
 def is_guarded(record_id: str) -> bool:
     """Whether the last three of these 18 characters guard the case of the others. Not every simulated org's do."""
     return record_id[15:] == _checksum(record_id[:15])

@@ -153,8 +153,11 @@ def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored
     try:
         return to_18(value)
     except Misuse as error:
-        if any(has_record(db, each, value) or _may_have(db, each, value) for each in field.reference_to):
+        here = [each for each in field.reference_to if db.execute(sql.ONE_OBJECT, (each,)).get]
+        if any(has_record(db, each, value) for each in here):
             return value  # the org's own word, however it makes its ids
+        if any(_may_have(db, each, value) for each in here or [schema.name]):
+            return value
         raise Misuse(f"{schema.name}.{field.name}: {error.message}", hint=error.hint) from error
 
 

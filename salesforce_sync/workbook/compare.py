@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.book import ObjectPart, drift, find_places, quick_columns, unread_copies
 from salesforce_sync.workbook.cells import read_row_mark
-from salesforce_sync.workbook.changes import CellProblem, Counts, RowChange
+from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChange
 from salesforce_sync.workbook.earlier import Earlier
 from salesforce_sync.workbook.exported_rows import Exported, ExportedRows
 from salesforce_sync.workbook.externals import Externals
@@ -147,7 +147,11 @@ class Comparison:
 
     def _note(self, change: RowChange, read: Read) -> None:
         """Into the ledger, with what is to be looked up once every row is known."""
-        self._ledger.put(self._lookups.of_right_objects(change), looks=bool(read.references or read.externals))
+        change = self._lookups.checked(change)
+        if change.kind is Kind.EDITED and not change.cells:
+            self._tallies[change.object_name].unchanged += 1
+        else:
+            self._ledger.put(change, looks=bool(read.references or read.externals))
 
     # ── what can be said once every row is known ─────────────────────────────────────────────────────────────────
 

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from salesforce_sync.models.schema import FieldType
-from salesforce_sync.models.values import Stored
-from salesforce_sync.ports import Store
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.salesforce_id import is_formed, is_guarded, to_18
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.models.values import Stored, same
+from salesforce_sync.ports import Filter, Selection, Store
 from salesforce_sync.workbook.changes import CellProblem, Kind, RowChange
+from salesforce_sync.workbook.layout import ID
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.tally import Tally
 from salesforce_sync.workbook.typed import own_name
@@ -20,13 +24,64 @@ class Lookups:
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self._store, self._ledger = store, ledger
+        self._unguarded: dict[str, bool] = {}
 
-    def of_right_objects(self, change: RowChange) -> RowChange:
+    def checked(self, change: RowChange) -> RowChange:
+        """The same with each id as the org names it; with a problem for each that is none, or of another object."""
+        return self._of_right_objects(self._as_named(change)) if change.kind in (Kind.NEW, Kind.EDITED) else change
+
+    def _as_named(self, change: RowChange) -> RowChange:
+        schema = self._store.schema(change.object_name)
+        assert schema is not None
+        cells, problems = [], []
+        for cell in change.cells:
+            each = schema.field(cell.field)
+            try:
+                named = self._named(schema, each, cell.new) if each.type is FieldType.REFERENCE else cell.new
+            except Misuse as error:
+                problems.append(CellProblem(f"{error.message} {error.hint}".rstrip(), cell.field))
+                named = cell.new
+            if named == cell.new or not same(each.type, named, cell.now):
+                cells.append(replace(cell, new=named))
+        kind = Kind.PROBLEM if problems else change.kind
+        return replace(change, kind=kind, cells=tuple(cells), problems=(*change.problems, *problems))
+
+    def _named(self, schema: ObjectSchema, lookup: Field, text: Stored) -> Stored:
+        """The id as the org names it; `Misuse` if it can be none. What is written in another way stays as it is."""
+        if not isinstance(text, str) or is_local(text) or not is_formed(text):
+            return text
+        if len(text) == 18 and is_guarded(text):
+            return text
+        here = [name for name in lookup.reference_to if self._store.schema(name) is not None]
+        if found := self._known(here, text):
+            return found
+        try:
+            return to_18(text)
+        except Misuse:
+            if any(self._guards_none(name) for name in here or [schema.name]):
+                return text
+            raise
+
+    def _known(self, objects: Sequence[str], text: str) -> str:
+        """The id of the one record that is called so; '' if there is none."""
+        operator = "startswith" if len(text) == 15 else "eq"
+        wanted = Selection((Filter(ID, operator, text),), most=2)
+        found = [str(row[0]) for name in objects for row in self._store.select(name, wanted)]
+        return found[0] if len(found) == 1 else ""
+
+    def _guards_none(self, name: str) -> bool:
+        """Whether the object's ids, as its org makes them, do not tell their case by their last letters."""
+        if name not in self._unguarded:
+            some = self._store.select(name, Selection(most=1))
+            self._unguarded[name] = any(len(str(row[0])) == 18 and not is_guarded(str(row[0])) for row in some)
+        return self._unguarded[name]
+
+    def _of_right_objects(self, change: RowChange) -> RowChange:
         """The same, with a problem for each lookup whose id begins as those of no object that it takes."""
         schema = self._store.schema(change.object_name)
         assert schema is not None
         problems = []
-        for cell in change.cells if change.kind in (Kind.NEW, Kind.EDITED) else ():
+        for cell in change.cells if change.kind is not Kind.PROBLEM else ():
             each = schema.field(cell.field)
             if each.type is FieldType.REFERENCE and _is_id(cell.new):
                 begins = self._prefixes(each.reference_to)

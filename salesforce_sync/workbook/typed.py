@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import is_formed
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, encode
 from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
@@ -223,4 +223,7 @@ def _reference(field: Field, cell: Cell) -> Stored | Named | External:
     if "=" in text:
         hint = "Write FIELD=VALUE with the API name of a field of the record that is looked up: Code__c=A-17."
         raise Misuse(f"{text[:40]!r} names no record.", hint=hint)
-    return text if is_local(text) else to_18(text)
+    if is_local(text) or is_formed(text):
+        return text  # as the org names it: only who has the replica can tell (`lookups.py`)
+    hint = f"Write its id (15 or 18 letters and digits), Name={text[:40]}, or new:NAME for a new row."
+    raise Misuse(f"{text[:40]!r} is not a Salesforce id.", hint=hint)

@@ -127,8 +127,9 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Opens__c", "14", "such as 14:30:00"),
         ("Seen__c", "2026-04-03 14.30", "such as"),
         ("Name", None, "empty"),
-        ("ParentId", "Acme", "not a Salesforce id"),
-        ("ParentId", "001000000000001aaa", "letter case"),
+        ("ParentId", "Acme", "Name=Acme"),
+        ("ParentId", "001000000000777aaa", "letter case"),
+        ("ParentId", "001-00000000077", "not a Salesforce id"),
         ("ParentId", "new:9", "not in the workbook"),
         ("ParentId", "Name=Nobody", "No record has"),
         ("ParentId", "Nothing__c=1", "no field"),
@@ -154,6 +155,33 @@ def test_a_cell_that_cannot_be_taken_says_why(store, book, field, cell, why):
 @pytest.mark.parametrize("word", ["WAHR", "Ja", "VRAI", "oui", "yes", "Sí", "VERO", "1", "ИСТИНА"])
 def test_a_checkbox_is_ticked_in_any_language_of_a_spreadsheet(word):
     assert read_typed(ACCOUNT.field("Active__c"), word) == 1
+
+
+ODD = "001ab0e5029286zzzz"
+"""Its last three letters do not tell the case of the others."""
+
+
+@pytest.mark.parametrize("written", [ODD, ODD[:15], f" {ODD} "])
+def test_an_id_that_is_known_is_taken_as_the_org_names_it(store, book, written):
+    arrive(store, ACCOUNT, row(ACCOUNT, ODD, Name="Odd"))
+    typed(book, ParentId=written)
+    added(book, "Contact", LastName="Roe", AccountId=written)
+
+    assert [each.new for found in changes(store, book) for each in found.cells] == [ODD, "Roe", ODD]
+    assert apply_to(store, book).taken == 2
+    assert shown(store, ACME)["ParentId"] == ODD
+
+
+def test_an_id_that_is_not_known_is_not_doubted_where_the_org_guards_none(tmp_path):
+    made, elsewhere = SqliteStore(tmp_path / "replica.db", FrozenClock()), "001ab0e5029287zzzz"
+    made.adopt(ACCOUNT)
+    arrive(made, ACCOUNT, row(ACCOUNT, ODD, Name="Odd"))
+    export_to(made, tmp_path / "book.xlsx")
+    typed(tmp_path / "book.xlsx", record_id=ODD, ParentId=elsewhere)
+
+    assert apply_to(made, tmp_path / "book.xlsx").updated == 1
+    assert shown(made, ODD)["ParentId"] == elsewhere
+    made.close()
 
 
 def test_an_id_of_another_object_is_told(store, book):
