@@ -52,6 +52,7 @@ def _row_document(change: RowChange) -> dict[str, Any]:
 
 def _cell_document(cell: CellChange) -> dict[str, Any]:
     more = ({"now": cell.now} if cell.moved else {}) | ({"formula": True} if cell.formula else {})
+    more |= {"typed": cell.typed} if cell.typed else {}
     return {"field": cell.field, "old": cell.old, "new": cell.new, **more}
 
 
@@ -106,7 +107,8 @@ def _cell(object_name: str, cell: CellChange, values: Values) -> str:
     old, new, now = (_short(values.show(object_name, cell.field, each)) for each in (cell.old, cell.new, cell.now))
     moved = f"  [changed since the export: {now} now]" if cell.moved else ""
     formula = "  [a formula: its value counts]" if cell.formula else ""
-    return f"{cell.field}: {old} → {new}{formula}{moved}"
+    typed = f"  [typed as {_short(clean(cell.typed))}]" if cell.typed else ""
+    return f"{cell.field}: {old} → {new}{typed}{formula}{moved}"
 
 
 def _short(text: str) -> str:

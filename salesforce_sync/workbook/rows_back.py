@@ -19,7 +19,7 @@ from salesforce_sync.workbook.cells import Cell, is_cut, shows
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
 from salesforce_sync.workbook.incoming import Computed
 from salesforce_sync.workbook.layout import ID, Access, Places, access
-from salesforce_sync.workbook.typed import External, Named, check_still_text, own_name, read_typed
+from salesforce_sync.workbook.typed import External, Named, check_still_text, own_name, read_typed, typed_otherwise
 
 CONTENT = "row:"
 """How the name begins that a new row without a name of its own gets from what stands in it."""
@@ -96,7 +96,8 @@ def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values
         read.wrong(error, each.name)
         return
     if not same(each.type, new, now) or (isinstance(new, str) and _refers(read, each.name)):
-        read.cells.append(CellChange(each.name, old, new, now, moved=not same(each.type, old, now)))
+        typed = typed_otherwise(each, place.cells[each.name], new)
+        read.cells.append(CellChange(each.name, old, new, now, moved=not same(each.type, old, now), typed=typed))
 
 
 def _check_editable(schema: ObjectSchema, each: Field, old: Stored) -> None:
@@ -159,7 +160,7 @@ def _read_new(read: Read, schema: ObjectSchema, each: Field, cell: Cell, *, copi
     except SyncError as error:
         read.wrong(error, each.name)
         return
-    read.cells.append(CellChange(each.name, None, value))
+    read.cells.append(CellChange(each.name, None, value, typed=typed_otherwise(each, cell, value)))
 
 
 def _check_complete(read: Read, schema: ObjectSchema) -> None:

@@ -13,6 +13,7 @@ from salesforce_sync.models.salesforce_id import is_formed
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, encode
 from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
+from salesforce_sync.workbook.dates import read_date
 from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted
 
 NEW = "new:"
@@ -22,7 +23,6 @@ _EXACT = Context(prec=400)
 _TIMES = (FieldType.DATE, FieldType.DATETIME, FieldType.TIME)
 _NUMBERS = (FieldType.INTEGER, FieldType.DECIMAL)
 _IDS = (FieldType.ID, FieldType.REFERENCE)
-_DAY_MONTH = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})\b", re.ASCII)
 _YES = re.compile(
     "1|true|wahr|vrai|verdadero|verdadeiro|vero|waar|sant|sand|tosi|prawda|истина"
     "|yes|y|ja|j|oui|sí|si|sim|da|да|hai|kyllä|tak"
@@ -65,7 +65,7 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
     if field.type in _IDS:
         return _reference(field, cell)
     if field.type in _TIMES:
-        _check_time(cell)
+        cell = _time(field, cell)
     elif isinstance(cell, Dated):
         raise Misuse("is a date here.", hint="Format the cell as text, or as a number, and write the value again.")
     elif field.type is FieldType.TEXT:
@@ -198,15 +198,24 @@ def _check_size(field: Field, value: Stored) -> None:
         raise Misuse(f"has more than {whole} digits before the decimal point.")
 
 
-def _check_time(cell: Cell) -> None:
+def _time(field: Field, cell: Cell) -> Cell:
+    """The cell of a date or time; a text's date in the one order that it can have."""
     if isinstance(cell, str):
-        found = _DAY_MONTH.match(cell)
-        if found and int(found[1]) <= 12 and int(found[2]) <= 12 and found[1] != found[2]:
-            raise Misuse(f"{cell!r} can be read two ways.", hint="Write the date as 2026-01-31.")
-        if found:
-            raise Misuse(f"{cell!r} is a text and not a date.", hint="Write the date as 2026-01-31.")
-    elif isinstance(cell, bool) or not isinstance(cell, Dated):
+        return cell if field.type is FieldType.TIME else read_date(cell)
+    if isinstance(cell, bool) or not isinstance(cell, Dated):
         raise Misuse("is a number here, and not a date or time.", hint="Write dates as 2026-01-31, times as 14:30:00.")
+    return cell
+
+
+def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
+    """The cell as it was typed, where its field gets something else: a date read in somebody's own order, a number that
+    was rounded; '' where nothing has to be told."""
+    if field.type in (FieldType.DATE, FieldType.DATETIME) and isinstance(cell, str):
+        return "" if read_date(cell) == cell else cell.strip()
+    if field.type is FieldType.DECIMAL and not isinstance(cell, bool | Percent | None):
+        text = cell.strip() if isinstance(cell, str) else shown(cell)
+        return "" if value is None or Decimal(text) == Decimal(str(value)) else text
+    return ""
 
 
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────────────

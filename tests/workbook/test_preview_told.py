@@ -3,13 +3,15 @@
 import shutil
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.reports_edits import Values
 from salesforce_sync.reports_import import preview_document, say_preview
+from tests.contract.edits import ACCOUNT
 from tests.workbook.books import preview_of, work_out
-from tests.workbook.deeds import apply_to, typed
+from tests.workbook.deeds import added, apply_to, typed
 
 
 @pytest.fixture
@@ -29,6 +31,26 @@ def test_blanks_that_nobody_sees_are_shown(book, said):
     typed(book, Name="Acme ", Phone="1\xa0")
 
     assert [line for line in said() if "→" in line] == ['Name: Acme → "Acme "', "Phone: 1 → 1\\xa0"]
+
+
+def test_what_is_read_as_something_else_than_it_says_is_told(store, book, said):
+    store.adopt(replace(ACCOUNT, fields=tuple(map(with_two_decimals, ACCOUNT.fields))))
+    typed(book, Founded__c="13.04.2026", Revenue__c=12.3456)
+    added(book, Name="Nova", Founded__c="4/13/2026", Revenue__c=7)
+
+    lines = said()
+
+    assert "Revenue__c: (empty) → 12.35  [typed as 12.3456]" in lines
+    assert "Founded__c: (empty) → 2026-04-13  [typed as 13.04.2026]" in lines
+    assert "Founded__c: (empty) → 2026-04-13  [typed as 4/13/2026]" in lines
+    assert "Revenue__c: (empty) → 7" in lines
+    with preview_of(store, book) as preview:
+        cells = preview_document(preview, 5)["changes"][0]["cells"]
+    assert {each["field"]: each.get("typed") for each in cells} == {"Founded__c": "13.04.2026", "Revenue__c": "12.3456"}
+
+
+def with_two_decimals(field):
+    return replace(field, precision=18, scale=2) if field.name == "Revenue__c" else field
 
 
 def test_a_formula_is_told_as_one(store, book, said):
