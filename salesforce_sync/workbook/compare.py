@@ -20,6 +20,7 @@ from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.lookups import Lookups
 from salesforce_sync.workbook.missing import Missing
 from salesforce_sync.workbook.new_rows import NewRows
+from salesforce_sync.workbook.parents import ParentNames
 from salesforce_sync.workbook.quick import QuickLook
 from salesforce_sync.workbook.reader import Sheet, WorkbookReader
 from salesforce_sync.workbook.rows_back import Read, problem_row
@@ -86,11 +87,14 @@ class Comparison:
 
     def _sheet(self, reader: WorkbookReader, part: ObjectPart, sheet: Sheet) -> None:
         rows = reader.rows(sheet)
-        places = find_places(part, sheet, next(rows, None))
+        header = next(rows, None)
+        places = find_places(part, sheet, header)
         if gone := [header for name, header in part.entry.header_of.items() if name not in places.fields]:
             self.notes.append(f"{sheet.name} has no column {', '.join(map(repr, gone))}: nothing of it is read.")
         page = _Page(part, sheet, places, QuickLook(part.fields, quick_columns(part.fields, places.fields)))
+        names = ParentNames.of(part, places, {} if header is None else header[1])
         for done, row in enumerate(rows, 1):
+            names.look_at(*row)
             if (record_id := self._as_exported(page, row)) is not None:
                 page.seen.append((record_id, row[0]))
                 self._tallies[part.schema.name].unchanged += 1
@@ -101,6 +105,7 @@ class Comparison:
             if done % TOLD_EVERY == 0:
                 self._tell(part.schema.name, done, part.entry.record_count or done)
         self._settle(page)
+        self.notes += names.said(sheet.name)
         self._spoil_merged(sheet, places, reader.merged)
 
     def _as_exported(self, page: _Page, row: Row) -> str | None:

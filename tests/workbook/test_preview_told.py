@@ -9,9 +9,10 @@ from salesforce_sync import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.reports_edits import Values
 from salesforce_sync.reports_import import preview_document, say_preview
-from tests.contract.edits import ACCOUNT
-from tests.workbook.books import preview_of, work_out
-from tests.workbook.deeds import added, apply_to, typed
+from salesforce_sync.workbook.changes import Kind
+from tests.contract.edits import ACCOUNT, ACME, BOLT, JANE
+from tests.workbook.books import column, edit, preview_of, put, row_of, work_out
+from tests.workbook.deeds import added, apply_to, changes, typed
 
 
 @pytest.fixture
@@ -45,8 +46,11 @@ def test_what_is_read_as_something_else_than_it_says_is_told(store, book, said):
     assert "Founded__c: (empty) → 2026-04-13  [typed as 4/13/2026]" in lines
     assert "Revenue__c: (empty) → 7" in lines
     with preview_of(store, book) as preview:
-        cells = preview_document(preview, 5)["changes"][0]["cells"]
-    assert {each["field"]: each.get("typed") for each in cells} == {"Founded__c": "13.04.2026", "Revenue__c": "12.3456"}
+        (edited,) = (each for each in preview_document(preview, 5)["changes"] if each["kind"] == "edited")
+    assert {each["field"]: each["typed"] for each in edited["cells"]} == {
+        "Founded__c": "13.04.2026",
+        "Revenue__c": "12.3456",
+    }
 
 
 def with_two_decimals(field):
@@ -71,3 +75,27 @@ def test_cells_that_are_left_alone_are_told_before_everything(store, book, said,
         "Account: 2 cells show what was exported, and another copy of this workbook has written something else: "
         "left alone (Phone in row 2). Export again to edit them."
     )
+
+
+def test_an_edit_of_a_parents_name_is_told_and_not_read(store, book, said):
+    edit(book, lambda page: put(page, row_of(page, JANE), **{"AccountId: Name": "Bolt"}), "Contact")
+    added(book, "Contact", LastName="Roe", **{"AccountId: Name": "Bolt"})
+    added(book, "Contact", LastName="Moe", AccountId=ACME, **{"AccountId: Name": "Acme"})
+
+    assert said()[0] == (
+        "Contact: 2 cells under 'AccountId: Name' edited (first in row 2): not read, for that column only shows the "
+        "name. Write into 'AccountId': an id, Name=…, or new:…"
+    )
+    assert [each.kind for each in changes(store, book)] == [Kind.NEW, Kind.NEW]
+
+
+def test_another_parent_beside_its_old_name_is_no_edit_of_the_name(store, book, said):
+    typed(book, "Contact", JANE, AccountId=BOLT)
+
+    assert not any("only shows" in line for line in said())
+
+
+def test_a_column_of_names_that_was_taken_out_is_no_edit(store, book, said):
+    edit(book, lambda page: page.delete_cols(column(page, "AccountId: Name")), "Contact")
+
+    assert said() == ["The workbook shows what was exported: nothing to import."]
