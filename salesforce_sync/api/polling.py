@@ -155,6 +155,7 @@ def _polled(question: _Question, answer: CompositeAnswer) -> Polled:
 
 def _page(schema: ObjectSchema, body: bytes) -> QueryPage:
     page = PageDecoder(schema).decode(body)
+    page = replace(page, rows=tuple(page.rows))  # now: what is wrong with a row is this object's problem
     if len(page.rows) < page.total and (page.done or not page.rows):
         raise Incomplete(f"The org said that {page.total} rows of {schema.name} are new and sent {len(page.rows)}.")
     return page

@@ -91,7 +91,9 @@ class Pull:
         by_job = self._request.jobs and route.choose(probe) is route.Route.BULK
         job = self._cheaper_job(for_bulk) if by_job else None
         if job is None:
-            yield from self._rest(first.session).after(first.first_page(PageDecoder(self._schema)))
+            pages = self._rest(first.session).after(first.first_page(PageDecoder(self._schema)))
+            del first  # it is not held while the others come
+            yield from pages
             return
         del first  # its rows come again
         yield from self._job_pages(job, probe.total)

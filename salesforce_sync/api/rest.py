@@ -209,10 +209,12 @@ class RestPull:
             yield self._page(page, point, total, asked)
             if page.done:
                 return
-            if page.next_path in fetched:
+            path = page.next_path
+            if path in fetched:
                 raise LocatorExpired(f"The org sends the same page of {self._schema.name} again and again.")
-            fetched.add(page.next_path)
-            page = self._fetch(page.next_path or "")
+            fetched.add(path)
+            del page  # it is not held while the next one comes
+            page = self._fetch(path or "")
 
     def _check(self, page: QueryPage, seen: int, total: int) -> None:
         name = self._schema.name

@@ -1,16 +1,19 @@
 """REST's JSON pages as rows: decoded by a struct that is made from the object's schema.
 
-The struct is what makes it fast (no dict a row); a page that does not fit it is read again cell by cell, so that one
-odd value does not stop a sync.
+The struct is what makes it fast (no dict a row); rows that do not fit it are read again cell by cell, so that one odd
+value does not stop a sync. Rows are decoded some at a time, when they are asked for: a page of 2,000 takes as much
+memory as its text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Any, NoReturn, TypeVar
+from itertools import chain
+from operator import eq
+from typing import Annotated, Any, NoReturn, TypeVar, overload
 
 import msgspec
 from msgspec import Struct
@@ -34,7 +37,39 @@ _TYPES: dict[FieldType, Any] = {
     FieldType.DECIMAL: Decimal | None,
 }
 
-_FILLED_TEXT = Annotated[str, msgspec.Meta(min_length=1)]
+AT_ONCE = 100
+"""Rows that are decoded together."""
+
+
+class Decoded(Sequence[Row]):
+    """The rows of a page, decoded anew each time they are gone through; `RequestRefused` if one lacks a field."""
+
+    def __init__(self, records: Sequence[msgspec.Raw], decode: Callable[[Sequence[msgspec.Raw]], list[Row]]) -> None:
+        self._records = records
+        self._decode = decode
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # as a list's
+
+    def __iter__(self) -> Iterator[Row]:
+        parts = (self._records[at : at + AT_ONCE] for at in range(0, len(self._records), AT_ONCE))
+        return chain.from_iterable(map(self._decode, parts))
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return self._decode(self._records[index])
+        return self._decode([self._records[index]])[0]
 
 
 class QueryPage(Struct, frozen=True):
@@ -46,7 +81,7 @@ class QueryPage(Struct, frozen=True):
     total: int
     done: bool
     next_path: str | None
-    rows: list[Row]
+    rows: Sequence[Row]
     blanks: bool = True
 
 
@@ -63,41 +98,31 @@ class PageDecoder:
 
     def __init__(self, schema: ObjectSchema) -> None:
         self._schema = schema
-        self._fast = _fast_decoders(tuple((field.name, field.type) for field in schema.columns))
+        self._fast = _row_decoder(tuple((field.name, field.type) for field in schema.columns)).decode
         self._readers = [(field, _READERS.get(field.type, read_text)) for field in schema.columns]
 
     def decode(self, body: bytes) -> QueryPage:
-        """The page; `Unreachable` if it is no query result, `RequestRefused` if a row lacks a field."""
-        return _mending(self._decode, body)
+        """The page; `Unreachable` if it is no query result. What is wrong with a row is told when it is read."""
+        page = self._read(body)
+        rows = Decoded(page.records, self._rows)
+        return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows, _has_blanks(body))
 
     def outline(self, body: bytes) -> Outline:
         """What the page says of itself, without a Python object for each of its values."""
-        return _mending(self._outline, body)
-
-    def _outline(self, body: bytes) -> Outline:
-        try:
-            page = _SLIM.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
-            raise _unreadable(self._schema, bad) from bad
+        page = self._read(body)
         return Outline(page.totalSize, len(page.records), page.done)
 
-    def _decode(self, body: bytes) -> QueryPage:
-        for decoder, blanks in self._fast:
-            try:
-                page = decoder.decode(body)
-            except msgspec.ValidationError:
-                continue
-            except (msgspec.DecodeError, UnicodeDecodeError) as bad:
-                raise _unreadable(self._schema, bad) from bad
-            return _query_page(page, list(map(astuple, page.records)), blanks)
-        return self._decode_slowly(body)
-
-    def _decode_slowly(self, body: bytes) -> QueryPage:
+    def _read(self, body: bytes) -> _Page:
         try:
-            page = _SLOW.decode(body)
+            return _page(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
             raise _unreadable(self._schema, bad) from bad
-        return _query_page(page, [self._row(record) for record in page.records], blanks=True)
+
+    def _rows(self, records: Sequence[msgspec.Raw]) -> list[Row]:
+        try:
+            return list(map(astuple, map(self._fast, records)))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return [self.record(bytes(each)) for each in records]
 
     def records(self, body: bytes) -> list[Row | None]:
         """The rows of a collection that was retrieved; None where the org shows none for an id."""
@@ -131,16 +156,6 @@ _ESCAPE = re.compile(
 """An escape in JSON: two halves of one character, a half alone, or any other (so that `\\ud800` is a backslash)."""
 
 
-def _mending(decode: Callable[[bytes], T], body: bytes) -> T:
-    try:
-        return decode(body)
-    except Unreachable:
-        mended = _without_halves(body)
-        if mended == body:
-            raise
-        return decode(mended)
-
-
 def _without_halves(body: bytes) -> bytes:
     """The body with U+FFFD for each half of a character that stands alone, as Bulk's UTF-8 has it.
 
@@ -150,37 +165,42 @@ def _without_halves(body: bytes) -> bytes:
 
 
 @lru_cache(maxsize=128)
-def _fast_decoders(columns: tuple[tuple[str, FieldType], ...]) -> tuple[tuple[msgspec.json.Decoder[Any], bool], ...]:
-    """Decoders of pages with these columns, and whether blank texts may be in what they have read.
-
-    An org writes null and not "", so nearly every page fits the first one, and is known to have no blanks.
-    """
-    return tuple(
-        (msgspec.json.Decoder(_page_of(list[_struct(columns, text)])), blanks)  # type: ignore[misc]
-        for text, blanks in ((_FILLED_TEXT, False), (str, True))
-    )
-
-
-def _struct(columns: tuple[tuple[str, FieldType], ...], text: Any) -> type[msgspec.Struct]:
+def _row_decoder(columns: tuple[tuple[str, FieldType], ...]) -> msgspec.json.Decoder[Any]:
     names = {f"f{at}": name for at, (name, _) in enumerate(columns)}
-    fields = [(f"f{at}", _TYPES.get(kind, text | None)) for at, (_, kind) in enumerate(columns)]
+    fields = [(f"f{at}", _TYPES.get(kind, str | None)) for at, (_, kind) in enumerate(columns)]
     # gc=False: the rows hold no cycles, and the collector would walk them all again and again.
-    return msgspec.defstruct("Row", fields, rename=names, gc=False)
+    return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=names, gc=False))
 
 
-def _page_of(records: Any) -> Any:
-    fields: list[Any] = [
-        ("totalSize", int), ("done", bool), ("records", records), ("nextRecordsUrl", str | None, None)
-    ]  # fmt: skip
-    return msgspec.defstruct("Page", fields)
+class _Page(Struct):
+    totalSize: int
+    done: bool
+    records: list[msgspec.Raw]
+    nextRecordsUrl: str | None = None
 
 
-_SLIM = msgspec.json.Decoder(_page_of(list[msgspec.Raw]))
-_SLOW = msgspec.json.Decoder(_page_of(list[dict[str, msgspec.Raw]]))
+_PAGE = msgspec.json.Decoder(_Page)
 
 
-def _query_page(page: Any, rows: list[Row], blanks: bool) -> QueryPage:
-    return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows, blanks)
+def _page(body: bytes) -> _Page:
+    try:
+        return _PAGE.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        mended = _without_halves(body)
+        if mended == body:
+            raise
+        return _PAGE.decode(mended)
+
+
+def _has_blanks(body: bytes) -> bool:
+    """Whether an empty text is in it: two quotes of which the first is not a part of a text that ends with one."""
+    at = body.find(b'""')
+    while at > 0 and body[at - 1] == _BACKSLASH:
+        at = body.find(b'""', at + 1)
+    return at >= 0
+
+
+_BACKSLASH = ord("\\")
 
 
 def _unreadable(schema: ObjectSchema, bad: Exception) -> Unreachable:

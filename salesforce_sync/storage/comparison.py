@@ -17,7 +17,7 @@ from salesforce_sync.signals import news_of_proof
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.ingest import staged_columns
+from salesforce_sync.storage.ingest import empty_table, staged_columns
 from salesforce_sync.storage.signal_log import count_changed, tell
 from salesforce_sync.storage.watch import unseen
 
@@ -191,11 +191,11 @@ WHERE {self._dead_here} AND {absent}{self._recent}
 
 
 def _empty_listing(db: apsw.Connection, schema: ObjectSchema) -> None:
-    listing = sql.quote(_listing_table(schema.name))
+    """An empty listing: the table that is here, unless the object is listed by other columns now."""
+    table = _listing_table(schema.name)
     _, *others = _listed_columns(schema)
     columns = ", ".join(['"Id" TEXT PRIMARY KEY', *others])
-    db.execute(f"CREATE TABLE IF NOT EXISTS {listing} ({columns}) WITHOUT ROWID")
-    db.execute(f"DELETE FROM {listing}")
+    empty_table(db, table, f"CREATE TABLE {sql.quote(table)} ({columns}) WITHOUT ROWID")
 
 
 def _list_staged(schema: ObjectSchema) -> str:

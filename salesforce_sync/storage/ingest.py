@@ -248,11 +248,17 @@ class Ingest:
 def _empty_staging(db: apsw.Connection, object_name: str) -> None:
     """An empty staging table for all of the object's columns: the one that is here, where it has them.
 
-    A pull that reads only some of them leaves the others empty. Making a table anew for every pull would let every
-    other connection read the database's schema again each time.
+    A pull that reads only some of them leaves the others empty.
     """
     table = sql.staging_table(object_name)
-    wanted = sql.create_table(table, decode_schema(_adopted(db, object_name).schema).columns)
+    empty_table(db, table, sql.create_table(table, decode_schema(_adopted(db, object_name).schema).columns))
+
+
+def empty_table(db: apsw.Connection, table: str, wanted: str) -> None:
+    """The table of this name is empty, and as the statement `wanted` makes it: the one that is here, where it is so.
+
+    Making one anew each time would let every other connection read the database's schema again.
+    """
     if db.execute(sql.MADE_BY, (table,)).get == wanted:
         db.execute(sql.empty(table))
         return

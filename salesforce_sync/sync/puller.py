@@ -279,6 +279,7 @@ class Puller:
                 if page.last:
                     self._check_total(page, rows)
                     last = True
+                del page  # it is not held while the next one comes
         if not last:
             raise Incomplete(f"{schema.name}: the pull ended before its last page.")
         pulled = Pulled(rows, self._store.merge(schema.name, server_time, self.loss_limit(schema.name)))

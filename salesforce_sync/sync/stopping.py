@@ -49,9 +49,11 @@ class StoppableOrg:
     def _watched(self, pages: Generator[Page, None, None]) -> Generator[Page, None, None]:
         with closing(pages):
             for page in pages:
+                durable = page.resume is not None and not page.last
                 yield page
+                del page  # it is not held while the next one comes
                 # Whoever asks for another page has this one on disk.
-                if page.resume is not None and not page.last:
+                if durable:
                     self._check()
 
     def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:

@@ -117,7 +117,7 @@ class Verifier:
                 assert isinstance(page.body, Rows)  # records that are asked for by id never come as a file
                 shown.update(str(row[0]) for row in page.body.values)
                 rows += self._store.stage(page)
-                told.append(page)
+                told.append(replace(page, body=Rows(())))
         # A record that only did not arrive would be taken for one that is gone.
         _check_whole(told, rows)
         self._store.merge(schema.name, None)

@@ -44,3 +44,30 @@ def test_a_row_here_whose_stamp_is_later_than_the_orgs_differs_too(store):
     store.stage(page((id_of(1), False, ONE), (id_of(2), False, ONE), schema=listed, resume="end", last=True))
 
     assert store.compare("Widget__c", None, 10).stale == (Listed(id_of(1), STORED_ONE),)
+
+
+def test_a_comparison_goes_by_the_stamp_of_the_day_though_the_last_one_went_by_another(world):
+    store, older = world.store, WIDGET.only("Name", "IsDeleted", "LastModifiedDate")
+    listing = older.only("IsDeleted", "LastModifiedDate")
+    store.adopt(older)
+    pull(store, *widget_rows(older), schema=older)
+    assert listed(store, listing, (id_of(1), False, ONE)).differences == 0
+
+    store.adopt(WIDGET)
+    pull(store, *widget_rows(WIDGET))
+
+    narrow = WIDGET.only("IsDeleted", "SystemModstamp")
+    assert listed(store, narrow, (id_of(1), False, TWO)).stale == (Listed(id_of(1), TWO.replace("+0000", "Z")),)
+
+
+def widget_rows(schema):
+    values = {"Id": id_of(1), "IsDeleted": False, "SystemModstamp": ONE, "LastModifiedDate": ONE}
+    return [tuple(values.get(field.name) for field in schema.columns)]
+
+
+def listed(store, schema, *rows):
+    store.begin(PullRequest(schema))
+    store.stage(page(*rows, schema=schema, resume="end", last=True))
+    found = store.compare("Widget__c", None, 10)
+    store.end_comparison("Widget__c")
+    return found

@@ -174,7 +174,7 @@ def test_rows_are_typed_like_those_of_any_page_to_the_last_digit(rig: Open) -> N
     org.whole = exact
     answer = rig(org).poll()
 
-    assert answer.rows.values == [
+    assert list(answer.rows.values) == [
         ("003000000000001AAA", "One", Decimal("123456789012345678.00"), "2026-01-15T10:00:01.000+0000")
     ]
     assert str(answer.rows.values[0][2]) == "123456789012345678.00"

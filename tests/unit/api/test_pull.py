@@ -5,6 +5,7 @@ import json
 import stat
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -132,6 +133,22 @@ def test_pages_follow_the_locator_and_each_is_a_durable_point(rig: Open) -> None
     assert [page.last for page in pages] == [False, False, True]
     assert all(page.resume for page in pages)
     assert {page.total for page in pages} == {9}
+
+
+def test_a_page_is_not_held_while_the_next_one_comes(rig: Open) -> None:
+    seen: list[weakref.ref[Any]] = []
+    held: list[int] = []
+
+    def look(asked: Asked, reply: Reply) -> Reply:
+        held.append(sum(each() is not None for each in seen))
+        return reply
+
+    for page in rig(BulkOrg(rows=9, rest_page=3, spoil=look)).org.pull(PullRequest(SCHEMA)):
+        assert isinstance(page.body, Rows)
+        seen.append(weakref.ref(page.body.values))
+        del page
+
+    assert held == [0, 0, 0]
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])

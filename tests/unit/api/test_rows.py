@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from decimal import Decimal
 
 import pytest
@@ -163,6 +164,37 @@ def test_a_page_with_an_empty_text_may_have_blanks(odd: str) -> None:
 
     assert decoded.blanks
     assert [each[1] for each in decoded.rows] == ["N", ""]
+
+
+def test_a_page_is_read_in_less_memory_than_it_has_text() -> None:
+    decoder, body = PageDecoder(SCHEMA), page(*[row(Name='"a name of some length"')] * 2_000)
+    decoder.decode(page(row()))
+
+    tracemalloc.start()
+    count = sum(1 for _ in decoder.decode(body).rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert count == 2_000
+    assert peak < len(body)
+
+
+def test_rows_are_a_sequence_that_can_be_gone_through_again() -> None:
+    rows = PageDecoder(SCHEMA).decode(page(*(row(Name=f'"{at}"') for at in range(250)))).rows
+
+    assert len(rows) == 250
+    assert [each[1] for each in rows] == [str(at) for at in range(250)] == [each[1] for each in rows]
+    assert (rows[-1][1], [each[1] for each in rows[99:101]]) == ("249", ["99", "100"])
+    assert rows == list(rows)
+    assert rows != list(rows)[1:]
+
+
+def test_one_odd_row_is_told_when_it_is_read() -> None:
+    rows = PageDecoder(SCHEMA).decode(page(row(), row(Size='"many"'))).rows
+
+    assert rows[0] == tuple([None] * len(SCHEMA.columns))
+    with pytest.raises(RequestRefused, match="Size"):
+        list(rows)
 
 
 def test_the_outline_of_a_page_tells_its_size_whatever_its_rows_hold() -> None:
