@@ -108,6 +108,16 @@ def test_the_checks_follow_the_describe(path):
     assert told == ["Account.Phone holds text of 3 characters at most, and no binary value (a blob)", ""]
 
 
+def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
+    before = apsw.Connection(str(path))
+    before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
+    before.pragma("user_version", 10)
+    before.close()
+    SqliteStore(path, FrozenClock()).close()
+
+    assert told_by_python(path, ["UPDATE Account SET Phone = '12345678901'"])[0].startswith("Account.Phone holds text")
+
+
 def test_a_wide_object_takes_little_of_every_connection(tmp_path):
     kinds = ("string", "double", "date", "reference", "picklist")
     wide = [make_field(f"Field{at}__c", kinds[at % len(kinds)], length=80) for at in range(300)]
