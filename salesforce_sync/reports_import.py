@@ -62,8 +62,7 @@ def _changed(counts: Counts) -> int:
 
 def say_preview(preview: Preview, values: Values, limit: int) -> None:
     """Show what is new, edited and gone, and what is wrong; then what to do next."""
-    for note in preview.notes:
-        say(clean(note))
+    say_notes(preview)
     if preview.empty:
         say("The workbook shows what was exported: nothing to import.")
         return
@@ -83,6 +82,12 @@ def say_preview(preview: Preview, values: Values, limit: int) -> None:
         say(line)
 
 
+def say_notes(preview: Preview) -> None:
+    """Say what a person should know of the sheets, beyond their rows."""
+    for note in preview.notes:
+        say(clean(note))
+
+
 def _line(counts: Counts) -> tuple[object, ...]:
     middle = (counts.unchanged, counts.new, counts.edited, counts.cells, counts.deleted, counts.removed)
     return (counts.object_name, *middle, counts.problems, counts.known)
@@ -95,7 +100,7 @@ def _told(change: RowChange, values: Values) -> Iterator[str]:
     yield f"{change.kind.value:<8} {place} {called}{title}".rstrip()
     for each in change.problems:
         yield f"         {each.field + ': ' if each.field else ''}{clean(each.message)}"
-    if change.problems:
+    if change.problems or change.kind == "known":
         return
     for cell in change.cells[:MOST_CELLS]:
         yield f"         {_cell(change.object_name, cell, values)}"

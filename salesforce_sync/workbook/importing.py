@@ -296,7 +296,7 @@ class Application:
 
     def _spoil_lacking(self) -> None:
         before = self._ledger.count(Kind.PROBLEM)
-        spoil_lacking(self._ledger, "which was refused")
+        spoil_lacking(self._ledger, lambda name: "which was refused")
         self.imported.refused += self._ledger.count(Kind.PROBLEM) - before
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -107,7 +107,12 @@ class Lookups:
                     why = f"{each.name} is a new {target}, and the lookup takes {' or '.join(allowed)}."
                     self._ledger.spoil(number, change, CellProblem(why, each.field))
                     break
-        spoil_lacking(self._ledger, "which is not in the workbook, or has problems itself")
+        spoil_lacking(self._ledger, self._why_not_there)
+
+    def _why_not_there(self, name: str) -> str:
+        if self._ledger.has_name(name):
+            return "whose row has problems itself"
+        return "which is not in the workbook: no row has that in its Id"
 
     def forget_done(self, tallies: dict[str, Tally]) -> None:
         """Lookups that name a record in another way than by its id, and show that record already, are no edits."""
@@ -125,12 +130,13 @@ class Lookups:
                 self._ledger.rewrite(number, replace(change, cells=tuple(left), references=references))
 
 
-def spoil_lacking(ledger: Ledger, why: str) -> None:
-    """Rows that refer to a new row that cannot be taken in cannot be taken in either, and so on."""
+def spoil_lacking(ledger: Ledger, why: Callable[[str], str]) -> None:
+    """Rows that refer to a new row that cannot be taken in cannot be taken in either, and so on. `why` says of a name
+    what is the matter with its row."""
     while ledger.has_lacking():
         for number, change, name in ledger.lacking():
             reference = next((each.field for each in change.references if each.name == name), "")
-            ledger.spoil(number, change, CellProblem(f"It refers to {_called(name)}, {why}.", reference))
+            ledger.spoil(number, change, CellProblem(f"It refers to {_called(name)}, {why(name)}.", reference))
 
 
 def _called(name: str) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.workbook.book import ObjectPart
 from salesforce_sync.workbook.cells import Cell, mark_of_name
-from salesforce_sync.workbook.layout import Places, name_headers
+from salesforce_sync.workbook.layout import Access, Places, access, name_headers
 
 
 class _Beside(Struct, frozen=True):
@@ -17,8 +17,9 @@ class _Beside(Struct, frozen=True):
 
     header: str
     column: int
-    lookup: str
     lookup_column: int | None
+    instead: str
+    """Where it is written what this column shows; '' if nobody can."""
 
 
 class ParentNames(Struct, frozen=True):
@@ -37,8 +38,9 @@ class ParentNames(Struct, frozen=True):
             if each.type is FieldType.REFERENCE:
                 lookup = part.entry.header_of[each.name]
                 told = next((text for text in name_headers(each.name, lookup) if text in there), None)
+                instead = "" if access(part.schema, each) is Access.NEVER else lookup.removesuffix(" *")
                 if told is not None:
-                    found.append(_Beside(told, there[told], lookup, places.fields.get(each.name)))
+                    found.append(_Beside(told, there[told], places.fields.get(each.name), instead))
         assert places.row is not None
         return cls(tuple(found), places.row)
 
@@ -63,12 +65,14 @@ class ParentNames(Struct, frozen=True):
 
     def said(self, sheet: str) -> Sequence[str]:
         """What is to be said of them."""
-        lookups = {each.header: each.lookup for each in self.beside}
-        return [
-            f"{sheet}: {'1 cell' if times == 1 else f'{times:,} cells'} under {header!r} edited (first in row {first}):"
-            f" not read, for that column only shows the name. Write into {lookups[header]!r}: an id, Name=…, or new:…"
-            for header, (times, first) in self.edited.items()
-        ]
+        instead = {each.header: each.instead for each in self.beside}
+        said = []
+        for header, (times, first) in self.edited.items():
+            cells = "1 cell" if times == 1 else f"{times:,} cells"
+            told = f"{sheet}: {cells} under {header!r} edited (first in row {first}): not read, that column only shows"
+            hint = f" Write into {instead[header]!r}: an id, Name=…, or new:…" if instead[header] else ""
+            said.append(f"{told} the name.{hint}")
+        return said
 
 
 def _marks(mark: str) -> list[str] | None:

@@ -13,6 +13,7 @@ from salesforce_sync.models.salesforce_id import is_formed
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, encode
 from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
+from salesforce_sync.workbook.commas import read_commas
 from salesforce_sync.workbook.dates import read_date
 from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted
 
@@ -159,7 +160,10 @@ _GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*", re.ASCII)
 
 def _number(field: Field, cell: Cell) -> Stored:
     if isinstance(cell, str) and "," in cell:
-        raise Misuse(f"{cell!r} has a comma: it can be read two ways.", hint="Write it as 1234.5.")
+        cell = read_commas(cell)
+        value = _rounded(field, from_cell(field.type, cell))
+        _check_range(field, value)
+        return value
     if isinstance(cell, str) and field.precision and field.scale < 3 and _GROUPED.fullmatch(cell):
         # In many countries the dot separates thousands.
         raise Misuse(f"{cell!r} can be read two ways.", hint="Write it without separators of thousands: 1234 or 1.23.")
@@ -212,9 +216,9 @@ def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
     was rounded; '' where nothing has to be told."""
     if field.type in (FieldType.DATE, FieldType.DATETIME) and isinstance(cell, str):
         return "" if read_date(cell) == cell else cell.strip()
-    if field.type is FieldType.DECIMAL and not isinstance(cell, bool | Percent | None):
+    if field.type in _NUMBERS and not isinstance(cell, bool | Percent | None) and value is not None:
         text = cell.strip() if isinstance(cell, str) else shown(cell)
-        return "" if value is None or Decimal(text) == Decimal(str(value)) else text
+        return text if "," in text or Decimal(text) != Decimal(str(value)) else ""
     return ""
 
 

@@ -69,6 +69,9 @@ def test_an_edited_cell_is_told_old_and_new(store, book):
         ("Active__c", "no", 0),
         ("Employees__c", "12", 12),
         ("Revenue__c", 0.1, 0.1),
+        ("Revenue__c", "1.234,50", 1234.5),
+        ("Revenue__c", "1,234.50", 1234.5),
+        ("Employees__c", "1,234,567", 1234567),
         ("Revenue__c", "1234567890123456.78", "1234567890123456.78"),
         ("Founded__c", date(2026, 4, 3), "2026-04-03"),
         ("Founded__c", "2026-04-03", "2026-04-03"),
@@ -105,8 +108,9 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Employees__c", "\uff11\uff12", "whole number"),
         ("Employees__c", 2**31, "larger"),
         ("Revenue__c", "1e999", "larger"),
-        ("Revenue__c", "1,234.50", "comma"),
-        ("Revenue__c", "1,5", "comma"),
+        ("Revenue__c", "1,234", "comma"),
+        ("Revenue__c", "1,5,0", "comma"),
+        ("Employees__c", "1,5", "whole number"),
         ("Revenue__c", date(2026, 1, 1), "is a date"),
         ("Rating", "Lukewarm", "Choose one of: Hot, Warm"),
         ("Rating", "Cold", "inactive"),
@@ -497,6 +501,17 @@ def test_a_row_that_refers_to_a_bad_one_is_left_out_with_it(store, book):
     assert [each.kind for each in found] == [Kind.PROBLEM] * 3
     assert "new:a" in found[1].message
     assert "new:b" in found[2].message
+
+
+def test_a_row_that_refers_to_none_says_whether_there_is_one_with_problems(store, book):
+    added(book, Name="Nova", Id="new:n", Employees__c="many")
+    added(book, "Contact", LastName="Roe", AccountId="new:n")
+    added(book, "Contact", LastName="Moe", AccountId="new:m")
+
+    messages = [each.message for each in changes(store, book)]
+
+    assert "new:n, whose row has problems itself" in messages[1]
+    assert "new:m, which is not in the workbook: no row has that in its Id" in messages[2]
 
 
 def test_two_new_rows_of_one_name_are_told(store, book):

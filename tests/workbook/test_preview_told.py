@@ -10,7 +10,7 @@ from salesforce_sync.config import Config
 from salesforce_sync.reports_edits import Values
 from salesforce_sync.reports_import import preview_document, say_preview
 from salesforce_sync.workbook.changes import Kind
-from tests.contract.edits import ACCOUNT, ACME, BOLT, JANE
+from tests.contract.edits import ACCOUNT, ACME, BOLT, CONTACT, JANE
 from tests.workbook.books import column, edit, preview_of, put, row_of, work_out
 from tests.workbook.deeds import added, apply_to, changes, typed
 
@@ -83,10 +83,28 @@ def test_an_edit_of_a_parents_name_is_told_and_not_read(store, book, said):
     added(book, "Contact", LastName="Moe", AccountId=ACME, **{"AccountId: Name": "Acme"})
 
     assert said()[0] == (
-        "Contact: 2 cells under 'AccountId: Name' edited (first in row 2): not read, for that column only shows the "
+        "Contact: 2 cells under 'AccountId: Name' edited (first in row 2): not read, that column only shows the "
         "name. Write into 'AccountId': an id, Name=…, or new:…"
     )
     assert [each.kind for each in changes(store, book)] == [Kind.NEW, Kind.NEW]
+
+
+def test_an_edit_of_a_name_that_nobody_can_change_names_no_other_place(store, book, said):
+    store.adopt(replace(CONTACT, fields=tuple(map(locked_account, CONTACT.fields))))
+    edit(book, lambda page: put(page, row_of(page, JANE), **{"AccountId: Name": "Bolt"}), "Contact")
+
+    assert said()[0].endswith("that column only shows the name.")
+
+
+def locked_account(field):
+    return replace(field, createable=False, updateable=False) if field.name == "AccountId" else field
+
+
+def test_of_a_row_that_was_taken_in_before_no_edits_are_shown(store, book, said):
+    added(book, Name="Nova", Id="new:n")
+    apply_to(store, book)
+
+    assert not any("→" in line for line in said())
 
 
 def test_another_parent_beside_its_old_name_is_no_edit_of_the_name(store, book, said):
