@@ -1,4 +1,4 @@
-"""Numbers that were typed as texts, with commas as in somebody's own country: read where they have one reading. Pure."""
+"""Numbers that were typed as texts, with commas as in somebody's country: read where they have one reading. Pure."""
 
 from __future__ import annotations
 
