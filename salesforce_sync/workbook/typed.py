@@ -238,5 +238,5 @@ def _reference(field: Field, cell: Cell) -> Stored | Named | External:
         raise Misuse(f"{text[:40]!r} names no record.", hint=hint)
     if is_local(text) or is_formed(text):
         return text  # as the org names it: only who has the replica can tell (`lookups.py`)
-    hint = f"Write its id (15 or 18 letters and digits), Name={text[:40]}, or new:NAME for a new row."
+    hint = f"Write Name={text[:40]}, its id (15 or 18 letters and digits), or new:NAME for a new row."
     raise Misuse(f"{text[:40]!r} is not a Salesforce id.", hint=hint)
