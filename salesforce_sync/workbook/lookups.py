@@ -18,6 +18,9 @@ from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.tally import Tally
 from salesforce_sync.workbook.typed import own_name
 
+_READ = (Kind.NEW, Kind.EDITED, Kind.PROBLEM)
+"""Rows whose cells were read: all that is wrong with one is told at once."""
+
 
 class Lookups:
     """Those of one workbook."""
@@ -28,7 +31,7 @@ class Lookups:
 
     def checked(self, change: RowChange) -> RowChange:
         """The same with each id as the org names it; with a problem for each that is none, or of another object."""
-        return self._of_right_objects(self._as_named(change)) if change.kind in (Kind.NEW, Kind.EDITED) else change
+        return self._of_right_objects(self._as_named(change)) if change.kind in _READ else change
 
     def _as_named(self, change: RowChange) -> RowChange:
         schema = self._store.schema(change.object_name)
@@ -81,14 +84,15 @@ class Lookups:
         schema = self._store.schema(change.object_name)
         assert schema is not None
         problems = []
-        for cell in change.cells if change.kind is not Kind.PROBLEM else ():
+        for cell in change.cells:
             each = schema.field(cell.field)
             if each.type is FieldType.REFERENCE and _is_id(cell.new):
                 begins = self._prefixes(each.reference_to)
                 if begins and str(cell.new)[:3] not in begins:
                     why = f"{cell.new} is no id of {' or '.join(each.reference_to)}: those begin with"
                     problems.append(CellProblem(f"{why} {' or '.join(sorted(begins))}.", cell.field))
-        return replace(change, kind=Kind.PROBLEM, problems=tuple(problems)) if problems else change
+        problems = [each for each in problems if each.field not in {told.field for told in change.problems}]
+        return replace(change, kind=Kind.PROBLEM, problems=(*change.problems, *problems)) if problems else change
 
     def _prefixes(self, objects: Sequence[str]) -> set[str]:
         """How the ids of these objects begin; nothing if that is not known of one of them."""

@@ -160,6 +160,12 @@ def test_a_cell_that_cannot_be_taken_says_why(store, book, field, cell, why):
     assert store.changes() == ()
 
 
+def test_everything_that_is_wrong_with_a_row_is_told_at_once(store, book):
+    typed(book, ParentId="001000000000777aaa", Founded__c="03/04/2026", Employees__c="many")
+
+    assert {each.field for each in change(store, book).problems} == {"ParentId", "Founded__c", "Employees__c"}
+
+
 @pytest.mark.parametrize("word", ["WAHR", "Ja", "VRAI", "oui", "yes", "Sí", "VERO", "1", "ИСТИНА"])
 def test_a_checkbox_is_ticked_in_any_language_of_a_spreadsheet(word):
     assert read_typed(ACCOUNT.field("Active__c"), word) == 1
