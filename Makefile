@@ -9,14 +9,17 @@ N ?= 10000
 SEEDS ?= 1-1000
 VENV := .venv
 BIN := $(VENV)/bin
+# What is compiled is kept, whatever the environment says: there are hundreds of processes.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test bench torture lint types compiled unit format clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/salesforce-sync demo --records $(N)
 
-test: lint
-	@$(MAKE) --no-print-directory --jobs=2 types compiled
+# Two at a time, from the installing on: Debian's packages beside Python's, mypy beside the rest.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 types lint compiled
 	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.dev
@@ -30,13 +33,13 @@ types: $(VENV)/.dev
 
 # Compiles the tests once, while mypy has the other processor: each process that runs them would do it for itself.
 compiled: $(VENV)/.dev
-	@-PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1
+	@-$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1
 
 # Half of a test is waiting for another process, and what the tests write is not for keeping: hence more of them than
 # processors, and their files in memory where there is room.
 unit: $(VENV)/.dev
 	@scratch=$$(sh .ci/scratch-folder) && trap 'rm -rf "$$scratch"' EXIT && \
-	    TMPDIR=$$scratch PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
+	    TMPDIR=$$scratch $(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
@@ -54,11 +57,16 @@ format: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-# The two stamps below are newer than what they were made from, so that a second `make` starts at once.
-$(VENV)/.dev: requirements-dev.txt .ci/install-debian-packages $(VENV)/.runtime
+# The stamps below are newer than what they were made from, so that a second `make` starts at once.
+# Nothing of what the tests need is compiled by pip: of most of it only a part is ever loaded, and compiled then.
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.debian $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-dev.txt
+	@touch $@
+
+# After the environment, for whose making Debian may be asked, too.
+$(VENV)/.debian: .ci/install-debian-packages $(BIN)/pip
 	@sh .ci/install-debian-packages
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 $(VENV)/.runtime: requirements.txt pyproject.toml $(BIN)/pip

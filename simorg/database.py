@@ -53,7 +53,7 @@ def column_sql(one: SField) -> str:
 class Database:
     """The connection, its lock, and row-level writes, which can be recorded to be done again later."""
 
-    def __init__(self, content: bytes | None = None) -> None:
+    def __init__(self, content: bytes | None = None, *, page_bytes: int = 16_384) -> None:
         self._folder = PrivateFolder()
         self.path = self._folder.path / "org.db"
         if content is not None:
@@ -65,8 +65,9 @@ class Database:
         self._recording: list[Write] | None = None
         self.journal: Journal | None = None  # told which rows are written, where somebody wants to know
         self.guard: Guard = _no_guard  # asked before a row is changed; raises when it is locked
-        self.connection.execute("PRAGMA page_size = 16384; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY")
-        self.connection.execute("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 4000")
+        self.connection.execute(f"PRAGMA page_size = {page_bytes}")
+        self.connection.execute("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32000")
+        self.connection.execute("PRAGMA wal_autocheckpoint = 4000")
         self.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the file goes with the connection
         if content is None:
             self._create_own_tables()

@@ -12,7 +12,7 @@ from simorg import catalog, drift, ids, lifecycle, template
 from simorg.auth import Sessions
 from simorg.clients import Clients
 from simorg.clock import OrgClock
-from simorg.database import Database, Row
+from simorg.database import Row
 from simorg.dependencies import Workbench, check_sql
 from simorg.events import Events
 from simorg.faults import Faults
@@ -63,7 +63,7 @@ class SimOrg(Metadata):
         self.user_id = ADMIN_ID
         self.clock = OrgClock(start_ms)
         copied = template.kept(records, seed)
-        self.database = Database(copied.content if copied else None)
+        self.database = template.database(records, copied)
         self.db: apsw.Connection = self.database.connection
         self.lock: threading.RLock = self.database.lock
         self.permissions = Permissions(self.clock)

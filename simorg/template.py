@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simorg.database import quote
+from simorg.database import Database, quote
 
 if TYPE_CHECKING:
     from simorg.org import SimOrg
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LARGEST = 1000
 """Contacts of the largest org that is kept."""
 KEPT = 6
+PAGE_BYTES = 2_048
+"""Of their files: with some hundred tables and indexes that hold little, larger ones are mostly empty."""
 MOVING = frozenset({"CreatedDate", "LastModifiedDate", "SystemModstamp", "ContentModifiedDate", "ActivatedDate"})
 """The columns that seeding counts from the org's time; every other value is the same in each org of one seed."""
 _kept: "OrderedDict[tuple[int, int], Template]" = OrderedDict()
@@ -37,6 +39,13 @@ def kept(records: int, seed: int) -> Template | None:
     """Return the template of orgs with so many contacts, or None if there is none yet."""
     with _lock:
         return _kept.get((records, seed))
+
+
+def database(records: int, template: Template | None) -> Database:
+    """Make the database of an org with so many contacts: empty, or with what the template holds."""
+    if records > LARGEST:
+        return Database()
+    return Database(template.content if template else None, page_bytes=PAGE_BYTES)
 
 
 def keep(org: "SimOrg", records: int, seed: int, stamp_ms: int) -> None:

@@ -85,7 +85,7 @@ class Ingest:
             # Records that were asked for by id are no part of a pull that could go on.
             partial = db.execute(sql.IS_PARTIAL, (schema.name,)).get
             if partial or resume is None or not same_columns or not enough:
-                _empty_staging(db, schema.name)
+                empty_staging(db, schema.name)
                 db.execute(sql.END_STAGING, (schema.name,))
                 return None
             db.execute(sql.cut_staging(schema.name), (durable,))
@@ -95,7 +95,7 @@ class Ingest:
         schema = request.schema
         since = None if request.since is None else format_datetime(request.since)
         with self._connections.writing() as db:
-            _empty_staging(db, schema.name)
+            empty_staging(db, schema.name)
             db.execute(sql.BEGIN_STAGING, (schema.name, _shape(schema), since, int(bool(request.ids))))
 
     def stage(self, page: Page) -> int:
@@ -215,7 +215,7 @@ class Ingest:
             db.execute(sql.create_key(schema.name, schema.name))
             survey = Survey(survey.newest, *db.execute(sql.count_rows(schema)).get)
         give_triggers(db, schema)  # the old table took its own with it
-        _empty_staging(db, schema.name)
+        empty_staging(db, schema.name)
         return Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
 
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
@@ -239,13 +239,13 @@ class Ingest:
             seen = self._judge.settle(db, schema, met)
             if met:
                 self._history.trim(db, schema.name)
-        _empty_staging(db, schema.name)
+        empty_staging(db, schema.name)
         updated = max(0, changed - new - new_dead - revived - died)
         inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted
         return Merged(schema.name, inserted, updated, died, staged - inserted - died - updated)
 
 
-def _empty_staging(db: apsw.Connection, object_name: str) -> None:
+def empty_staging(db: apsw.Connection, object_name: str) -> None:
     """An empty staging table for all of the object's columns: the one that is here, where it has them.
 
     A pull that reads only some of them leaves the others empty.

@@ -19,11 +19,8 @@ WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = 
 
 def migrate(connections: Connections) -> None:
     """Bring the file to this version; `StoreTrouble` where it cannot be brought there."""
-    scripts = sorted(
-        (each.name, each.read_text("utf-8"))
-        for each in resources.files("salesforce_sync.storage.migrations").iterdir()
-        if each.name.endswith(".sql")
-    )
+    folder = resources.files("salesforce_sync.storage.migrations")
+    scripts = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
     if connections.writer.pragma("user_version") == len(scripts):
         return
     with connections.writing() as db:
@@ -37,8 +34,8 @@ def migrate(connections: Connections) -> None:
                 f"{connections.path} has lost its version: it was restored from a dump, which does not carry it.",
                 hint=f"If this version made the dump, run in sqlite3: PRAGMA user_version = {len(scripts)};",
             )
-        for _, script in scripts[version:]:
-            db.execute(script)
+        for name in scripts[version:]:
+            db.execute((folder / name).read_text("utf-8"))
         _renew_triggers(db)
         db.pragma("user_version", len(scripts))
 

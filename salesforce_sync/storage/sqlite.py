@@ -39,7 +39,7 @@ from salesforce_sync.storage.events import EventMerger
 from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
-from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema
+from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema, empty_staging
 from salesforce_sync.storage.migrate import migrate
 from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.reading import Reading
@@ -100,6 +100,9 @@ class SqliteStore:
                 self.log.write(db, moved)
             give_triggers(db, schema)
             db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
+            if before is None:
+                # Here, and not by the first pull: every other connection reads the database's schema again once less.
+                empty_staging(db, schema.name)
             if gained:
                 db.execute(sql.READ_ALL_AGAIN, (schema.name,))
         self._schemas.forget()

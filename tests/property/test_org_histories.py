@@ -19,16 +19,16 @@ UNSEEN = ("hidden_objects", "hidden_records", "purges", "retyped_fields", "reuse
 KINDS = weights(UNSEEN, without=["killed_sync"])
 
 
-@pytest.mark.parametrize("first", range(1, 121, 10))
+@pytest.mark.parametrize("first", range(1, 121, 5))
 def test_at_rest_one_run_makes_the_replica_equal_to_the_org(first):
-    failed = [played(Order(seed, LENGTH)) for seed in range(first, first + 10)]
+    failed = [played(Order(seed, LENGTH)) for seed in range(first, first + 5)]
 
     assert [each.told() for each in failed if each] == []
 
 
-@pytest.mark.parametrize("first", range(1001, 1061, 10))
+@pytest.mark.parametrize("first", range(1001, 1061, 5))
 def test_after_a_verify_the_replica_equals_the_org_whatever_polling_could_not_see(first):
-    failed = [played(Order(seed, LENGTH, UNSEEN)) for seed in range(first, first + 10)]
+    failed = [played(Order(seed, LENGTH, UNSEEN)) for seed in range(first, first + 5)]
 
     assert [each.told() for each in failed if each] == []
 
