@@ -51,6 +51,7 @@ def import_(options: Options, file: Path, applied: bool, delete_missing: bool, l
                 imported = _apply(options, sync, preview)
                 document |= reports_import.imported_document(imported)
                 if not options.json:
+                    reports_import.say_notes(preview)
                     reports_import.say_imported(imported)
             problems = imported.refused if applied else preview.problems
     if options.json:

@@ -52,6 +52,7 @@ def _row_document(change: RowChange) -> dict[str, Any]:
 
 def _cell_document(cell: CellChange) -> dict[str, Any]:
     more = ({"now": cell.now} if cell.moved else {}) | ({"formula": True} if cell.formula else {})
+    more |= {"typed": cell.typed} if cell.typed else {}
     return {"field": cell.field, "old": cell.old, "new": cell.new, **more}
 
 
@@ -61,8 +62,7 @@ def _changed(counts: Counts) -> int:
 
 def say_preview(preview: Preview, values: Values, limit: int) -> None:
     """Show what is new, edited and gone, and what is wrong; then what to do next."""
-    for note in preview.notes:
-        say(clean(note))
+    say_notes(preview)
     if preview.empty:
         say("The workbook shows what was exported: nothing to import.")
         return
@@ -82,6 +82,12 @@ def say_preview(preview: Preview, values: Values, limit: int) -> None:
         say(line)
 
 
+def say_notes(preview: Preview) -> None:
+    """Say what a person should know of the sheets, beyond their rows."""
+    for note in preview.notes:
+        say(clean(note))
+
+
 def _line(counts: Counts) -> tuple[object, ...]:
     middle = (counts.unchanged, counts.new, counts.edited, counts.cells, counts.deleted, counts.removed)
     return (counts.object_name, *middle, counts.problems, counts.known)
@@ -94,7 +100,7 @@ def _told(change: RowChange, values: Values) -> Iterator[str]:
     yield f"{change.kind.value:<8} {place} {called}{title}".rstrip()
     for each in change.problems:
         yield f"         {each.field + ': ' if each.field else ''}{clean(each.message)}"
-    if change.problems:
+    if change.problems or change.kind == "known":
         return
     for cell in change.cells[:MOST_CELLS]:
         yield f"         {_cell(change.object_name, cell, values)}"
@@ -106,7 +112,8 @@ def _cell(object_name: str, cell: CellChange, values: Values) -> str:
     old, new, now = (_short(values.show(object_name, cell.field, each)) for each in (cell.old, cell.new, cell.now))
     moved = f"  [changed since the export: {now} now]" if cell.moved else ""
     formula = "  [a formula: its value counts]" if cell.formula else ""
-    return f"{cell.field}: {old} → {new}{formula}{moved}"
+    typed = f"  [typed as {_short(clean(cell.typed))}]" if cell.typed else ""
+    return f"{cell.field}: {old} → {new}{typed}{formula}{moved}"
 
 
 def _short(text: str) -> str:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft
+from salesforce_sync.models.forms import same_text
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Kind, Operation
 from salesforce_sync.models.schema import SYSTEM_FIELDS, FieldType, ObjectSchema
@@ -220,7 +221,7 @@ def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> boo
     """Whether the org's value is the one that was sent, as far as an org may tidy it up.
 
     It trims blanks, keeps a number to its field's scale and a time to the second, and a picklist's value in the
-    list's own case.
+    list's own case; its automation gives phone numbers another form, and an address on the web its scheme.
     """
     kind = _kind(schema, name)
     if same(kind, sent, shown):
@@ -232,9 +233,7 @@ def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> boo
         case FieldType.DATETIME if isinstance(sent, str) and isinstance(shown, str):
             return store_datetime(sent)[:19] == store_datetime(shown)[:19]
         case FieldType.TEXT:
-            one, other = str(sent or "").strip(), str(shown or "").strip()
-            folds = field_.salesforce_type in ("picklist", "multipicklist", "email")
-            return one.casefold() == other.casefold() if folds else one == other
+            return same_text(field_, str(sent or ""), str(shown or ""))
     return False
 
 

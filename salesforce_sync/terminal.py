@@ -168,7 +168,8 @@ def _bars() -> Iterator[Listener]:
 
         def get_renderables(self) -> Iterator[RenderableType]:
             yield from super().get_renderables()
-            yield Text(counted(shown.calls, "API call"), style="dim")
+            if shown.calls:
+                yield Text(counted(shown.calls, "API call"), style="dim")
 
     shown.bars = BarsAndCalls(
         TextColumn("{task.description}"),
@@ -220,7 +221,8 @@ class _PlainProgress:
             if told is not None and now - told < PLAIN_SECONDS and signal.rows != signal.total:
                 return
             self._told[signal.object, signal.waits_for] = now
-        warn(f"{signal.object}: {_rows(signal)}, {counted(signal.calls, 'API call')}")
+        calls = f", {counted(signal.calls, 'API call')}" if signal.calls else ""  # a workbook asks the org nothing
+        warn(f"{signal.object}: {_rows(signal)}{calls}")
 
 
 def _rows(signal: Progress) -> str:

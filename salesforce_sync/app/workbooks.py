@@ -33,17 +33,18 @@ class Workbooks(Connecting):
         """
         from salesforce_sync.workbook.export import Facts, Wanted, export
         from salesforce_sync.workbook.locked import check_password
-        from salesforce_sync.workbook.sealed import seal
 
         if password is not None:
             check_password(password)
         org = self._store.org()
         facts = Facts("" if org is None else org[0], self.config.salesforce.api_version, self._clock.now())
-        wanted = Wanted(objects, ready_set)
+        wanted = Wanted(objects, ready_set, folder=self._pages_dir())
         file = self.config.workbook.path if path is None else Path(path).absolute()
         with new_private(file) as out:
             if password is None:
                 return export(self._store, wanted, facts, out, self._tell_export)
+            from salesforce_sync.workbook.sealed import seal  # 7 MB of cryptography, which nothing else here needs
+
             with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it
                 exported = export(self._store, wanted, facts, plain, self._tell_export)
                 seal(plain, password, out)

@@ -31,6 +31,11 @@ def lengthened(value: T) -> T | str:
     return to_18(value) if isinstance(value, str) and len(value) == 15 and _FORM.fullmatch(value) else value
 
 
+def is_formed(text: str) -> bool:
+    """Whether this has the form of an id: 15 or 18 letters and digits."""
+    return _FORM.fullmatch(text) is not None
+
+
 def is_guarded(record_id: str) -> bool:
     """Whether the last three of these 18 characters guard the case of the others. Not every simulated org's do."""
     return record_id[15:] == _checksum(record_id[:15])

@@ -121,6 +121,7 @@ class Connections:
         """
         with self.lock, translated(self.path):
             self.writer.pragma("writable_schema", "RESET")
+            self.writer.release_memory()  # the pages, too, that it read them from
 
     def row(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:
         """The first row of a short read: what was committed just now is seen. For reads of one record."""

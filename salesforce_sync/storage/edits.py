@@ -13,8 +13,8 @@ from salesforce_sync.models.salesforce_id import is_guarded, to_18
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.checks import why_read_only
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.triggers import why_read_only
 
 _UNDELETING = """
 SELECT 1 FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND operation = 'undelete' AND sending IS NULL
@@ -153,8 +153,11 @@ def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored
     try:
         return to_18(value)
     except Misuse as error:
-        if any(has_record(db, each, value) or _may_have(db, each, value) for each in field.reference_to):
+        here = [each for each in field.reference_to if db.execute(sql.ONE_OBJECT, (each,)).get]
+        if any(has_record(db, each, value) for each in here):
             return value  # the org's own word, however it makes its ids
+        if any(_may_have(db, each, value) for each in here or [schema.name]):
+            return value
         raise Misuse(f"{schema.name}.{field.name}: {error.message}", hint=error.hint) from error
 
 

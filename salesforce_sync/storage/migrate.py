@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from importlib import resources
 
+import apsw
+
 from salesforce_sync.errors import StoreTrouble
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.ingest import decode_schema
+from salesforce_sync.storage.watch import give_triggers
+
+_SCHEMAS = """
+SELECT schema FROM _sync_object o
+WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = o.name COLLATE NOCASE)
+"""
 
 
 def migrate(connections: Connections) -> None:
@@ -32,4 +41,11 @@ def migrate(connections: Connections) -> None:
             )
         for name in scripts[version:]:
             db.execute((folder / name).read_text("utf-8"))
+        _renew_triggers(db)
         db.pragma("user_version", len(scripts))
+
+
+def _renew_triggers(db: apsw.Connection) -> None:
+    """Give every object this version's triggers: they are else made where its describe has changed."""
+    for (body,) in list(db.execute(_SCHEMAS)):
+        give_triggers(db, decode_schema(str(body)))

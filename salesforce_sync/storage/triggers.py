@@ -6,15 +6,11 @@ what SQLite had in 2018 (3.24) and call nothing but its built-in functions. Merg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 
-from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.storage.checks import IS_LOCAL, refuse, refused_insert, refused_update
 from salesforce_sync.storage.statements import joined, literal, quote
-
-_LOCAL = f"GLOB '{LOCAL_PREFIX}*'"
-Case = tuple[str, str | None]
-"""A condition, and why a row in which it is true is refused; None: it is not, and nothing more is looked at."""
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
@@ -22,9 +18,9 @@ _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 def triggers(schema: ObjectSchema) -> dict[str, str]:
     """The object's triggers: name → CREATE TRIGGER statement."""
     made = {
-        "check_insert": _check_insert(schema),
+        "check_insert": _check(schema, "check_insert", "BEFORE INSERT", refused_insert(schema)),
         "insert": _insert(schema),
-        "check_update": _check_update(schema),
+        "check_update": _check(schema, "check_update", "BEFORE UPDATE", refused_update(schema)),
         "update": _update(schema),
         "blank": _blank(schema),
         "bin": _bin(schema),
@@ -44,169 +40,9 @@ def _create(schema: ObjectSchema, kind: str, event: str, statements: list[str], 
     return f"CREATE TRIGGER {name} {event} ON {table}{f' WHEN {when}' if when else ''} BEGIN\n{body}\nEND"
 
 
-# ── what describe knows to be wrong ──────────────────────────────────────────────────────────────────────────────
-
-
-def _check_insert(schema: ObjectSchema) -> str:
-    if not schema.createable:
-        never = _refuse(f"{schema.name} records cannot be made here.")
-        return _create(schema, "check_insert", "BEFORE INSERT", [f"SELECT {never}"])
-    given = f"Salesforce gives the Id: leave it out, or write one that begins with {LOCAL_PREFIX}"
-    checks = [_case([(f'NEW."Id" NOT {_LOCAL}', given)])]
-    checks += [_case(_wrong_new_value(schema, each)) for each in schema.columns if each.name not in ("Id", "IsDeleted")]
-    return _create(schema, "check_insert", "BEFORE INSERT", [_select(checks)])
-
-
-def _wrong_new_value(schema: ObjectSchema, field: Field) -> Iterator[Case]:
-    new = f"NEW.{quote(field.name)}"
-    named = f"{schema.name}.{field.name}"
-    if not field.createable:
-        yield f"{new} IS NOT NULL", f"{named} {why_read_only(field)}"
-        return
-    yield f"nullif({new}, '') IS NULL", f"{named} is required" if field.required else None
-    for wrong, why in _wrong(schema, field):
-        yield wrong, f"{named} {why}"
-
-
-def _check_update(schema: ObjectSchema) -> str:
-    cases: list[Case] = []
-    changed = _changed_condition([each for each in schema.columns if each.name not in ("Id", "IsDeleted")])
-    cases.append(('NEW."Id" IS NOT OLD."Id"', "An Id cannot be changed"))
-    if not schema.updateable:
-        cases.append((f'OLD."Id" NOT {_LOCAL} AND {changed}', f"{schema.name} records cannot be changed"))
-    if schema.has("IsDeleted"):
-        still_deleted = 'OLD."IsDeleted" IS 1 AND NEW."IsDeleted" IS 1'
-        cases.append((f"{still_deleted} AND {changed}", "The record is deleted: set IsDeleted = 0 first"))
-        cases.append(('NEW."IsDeleted" NOT IN (0, 1)', "IsDeleted is 0 or 1"))
-        if not schema.deletable:
-            cases.append(
-                ('NEW."IsDeleted" IS NOT OLD."IsDeleted"', f"{schema.name} records cannot be deleted or brought back")
-            )
-    checks = [_case(cases)]
-    checks += [_case(_wrong_update(schema, each)) for each in schema.columns if each.name not in ("Id", "IsDeleted")]
-    return _create(schema, "check_update", "BEFORE UPDATE", [_select(checks)])
-
-
-def _wrong_update(schema: ObjectSchema, field: Field) -> Iterator[Case]:
-    name, named = quote(field.name), f"{schema.name}.{field.name}"
-    if not field.updateable and not field.createable:
-        yield f"nullif(NEW.{name}, '') IS NOT nullif(OLD.{name}, '')", f"{named} {why_read_only(field)}"
-        return
-    yield f"nullif(NEW.{name}, '') IS nullif(OLD.{name}, '')", None
-    if not field.updateable:
-        on_its_way = f"EXISTS (SELECT 1 FROM _sync_outbox WHERE {_mine(schema)} AND sending IS NOT NULL)"
-        yield f'(OLD."Id" NOT {_LOCAL} OR {on_its_way})', f"{named} can only be set when the record is made"
-    if field.type is FieldType.BOOLEAN:
-        yield f"NEW.{name} IS NULL", f"{named} is 0 or 1"
-    needed = not field.nillable and not field.defaulted_on_create
-    yield f"nullif(NEW.{name}, '') IS NULL", f"{named} is required: it cannot be emptied" if needed else None
-    for wrong, why in _wrong(schema, field):
-        yield wrong, f"{named} {why}"
-
-
-def why_read_only(field: Field) -> str:
-    """Why a field cannot be written, to follow its name."""
-    if field.calculated:
-        return "is calculated by Salesforce and cannot be written"
-    return "is read-only for the connected user"
-
-
-def _wrong(schema: ObjectSchema, field: Field) -> Iterator[tuple[str, str]]:
-    """Conditions under which a given value is surely wrong, and why."""
-    new = f"NEW.{quote(field.name)}"
-    if field.type in (FieldType.DECIMAL, FieldType.ID, FieldType.REFERENCE, FieldType.TEXT):
-        yield f"typeof({new}) = 'blob'", "is a binary value (a blob), which cannot be sent"
-    match field.type:
-        case FieldType.BOOLEAN:
-            yield f"{new} NOT IN (0, 1)", "is 0 or 1"
-        case FieldType.INTEGER:
-            yield f"typeof({new}) <> 'integer'", "is a whole number"
-            yield from _too_large(field, new)
-        case FieldType.DECIMAL:
-            yield f"({_not_a_number(new)} OR abs({new}) = 9e999)", "is a number, written like 1234.5"
-            yield from _too_large(field, new)
-        case FieldType.DATE:
-            # '+0 days' makes SQLite look at the day: without it, 2026-02-30 is given back as it is.
-            yield f"date({new}, '+0 days') IS NOT {new}", "is a date, written like 2026-01-31"
-        case FieldType.DATETIME:
-            form = f"strftime('%Y-%m-%dT%H:%M:%fZ', {new}, '+0 days')"
-            yield f"{form} IS NOT {new}", "is a datetime in UTC, written like 2026-01-31T14:30:00.000Z"
-        case FieldType.TIME:
-            form = f"strftime('%H:%M:%fZ', {new})"
-            yield f"{form} IS NOT {new}", "is a time, written like 14:30:00.000Z"
-        case FieldType.ID | FieldType.REFERENCE:
-            yield f"length({new}) NOT IN (15, 18) AND {new} NOT {_LOCAL}", "is an id of 15 or 18 characters"
-            made = f"SELECT 1 FROM _sync_outbox WHERE record_id = {new}"
-            given = f"SELECT 1 FROM _sync_local WHERE local_id = {new}"
-            known = f'({new} = NEW."Id" OR EXISTS ({made}) OR EXISTS ({given}))'
-            yield f"{new} {_LOCAL} AND NOT {known}", "is the id of no record that was made here"
-        case _:
-            yield from _wrong_text(schema, field, new)
-
-
-def _too_large(field: Field, new: str) -> Iterator[tuple[str, str]]:
-    most = field.whole_digits
-    if most is not None:
-        # A text has more digits than a double can keep, so they are counted.
-        whole = f"substr({new} || '.', 1, instr({new} || '.', '.') - 1)"
-        as_text = f"typeof({new}) = 'text' AND length(ltrim({whole}, '-+0')) > {most}"
-        as_number = f"typeof({new}) <> 'text' AND abs({new}) >= 1e{most}"
-        yield f"({as_number} OR {as_text})", f"holds {most} digits before the point at most"
-
-
-def _not_a_number(new: str) -> str:
-    # Digits that a double cannot keep are stored as text, so a text of digits, sign and point is a number too.
-    digits = f"replace(ltrim({new}, '-+'), '.', '')"
-    text = f"({digits} = '' OR {digits} GLOB '*[^0-9]*' OR length({new}) - length(replace({new}, '.', '')) > 1)"
-    return f"typeof({new}) NOT IN ('integer', 'real') AND {text}"
-
-
-def _wrong_text(schema: ObjectSchema, field: Field, new: str) -> Iterator[tuple[str, str]]:
-    if field.length:
-        yield f"length({new}) > {field.length}", f"holds {field.length} characters at most"
-    if field.restricted_picklist and field.picklist:
-        listed = (
-            f"EXISTS (SELECT 1 FROM _sync_picklist p WHERE p.object_name = {literal(schema.name)}"
-            f" AND p.field = {literal(field.name)} AND p.value = "
-        )
-        why = f"takes only values of its picklist: {_some(field)}"
-        if field.salesforce_type == "multipicklist":
-            yield f"EXISTS (SELECT 1 FROM ({_parts(new)}) WHERE part <> '' AND NOT {listed}part))", why
-        else:
-            yield f"NOT {listed}{new})", why
-
-
-def _parts(new: str) -> str:
-    """The values of a multi-select picklist, `A;B`, one a row."""
-    cut = "substr(rest, 1, instr(rest, ';') - 1), substr(rest, instr(rest, ';') + 1)"
-    return (
-        f"WITH RECURSIVE parts (part, rest) AS (SELECT '', {new} || ';'"
-        f" UNION ALL SELECT {cut} FROM parts WHERE rest <> '') SELECT part FROM parts"
-    )
-
-
-def _some(field: Field) -> str:
-    values = [value for value, active in field.picklist if active]
-    return ", ".join(values[:8]) + (", …" if len(values) > 8 else "")
-
-
-def _refuse(message: str) -> str:
-    return f"RAISE(ABORT, {literal(message)})"
-
-
-def _case(cases: Iterable[Case]) -> str:
-    """One expression: the first condition that is true refuses the row, or ends the look at this field."""
-    whens = (f"WHEN {condition} THEN {_refuse(why) if why else 'NULL'}" for condition, why in cases)
-    return f"CASE {' '.join(whens)} END"
-
-
-def _select(checks: Sequence[str]) -> str:
-    """All checks in one statement.
-
-    Every connection holds the triggers as they were parsed, and parses them anew when the schema has changed: a
-    statement a rule, each with its own look at whether the field changes, took it twice the memory and time.
-    """
-    return f"SELECT {', '.join(checks)}"
+def _check(schema: ObjectSchema, kind: str, event: str, refused: str) -> str:
+    """A trigger that does nothing else."""
+    return _create(schema, kind, event, ["SELECT 1"], refused)
 
 
 # ── edits into the outbox ────────────────────────────────────────────────────────────────────────────────────────
@@ -235,10 +71,10 @@ def _insert(schema: ObjectSchema) -> str:
     columns = "object_name, record_id, operation, edited_at"
     statements = [f"INSERT INTO _sync_outbox ({columns}) VALUES ({literal(schema.name)}, NEW.\"Id\", 'create', {_NOW})"]
     if fields:
-        rows = ", ".join(f"({literal(each.name)}, nullif(NEW.{quote(each.name)}, ''))" for each in fields)
+        rows = ", ".join(f"({literal(each.name)}, +NEW.{quote(each.name)})" for each in fields)
         statements.append(
             f'INSERT INTO _sync_edit (object_name, record_id, field, value) SELECT {literal(schema.name)}, NEW."Id",'
-            f" column1, column2 FROM (VALUES {rows}) WHERE column2 IS NOT NULL"
+            f" column1, column2 FROM (VALUES {rows}) WHERE nullif(column2, '') IS NOT NULL"
         )
         for named_really in _real_names(schema, fields):
             statements += named_really
@@ -249,15 +85,15 @@ def _update(schema: ObjectSchema) -> str:
     fields = _editable(schema, lambda field: field.updateable or field.createable)
     if not fields:
         return ""
+    # With a plus: SQLite would name a column of VALUES after a bare one, and take over its affinity.
     rows = ", ".join(
-        f"({literal(each.name)}, nullif(OLD.{quote(each.name)}, ''), nullif(NEW.{quote(each.name)}, ''))"
-        for each in fields
+        f"({literal(each.name)}, +OLD.{name}, +NEW.{name})" for each in fields for name in [quote(each.name)]
     )
     mine = _mine(schema)
     edit = (
         f'INSERT INTO _sync_edit (object_name, record_id, field, base, value) SELECT {literal(schema.name)}, NEW."Id",'
-        f' column1, CASE WHEN NEW."Id" {_LOCAL} THEN NULL ELSE column2 END, column3'
-        f" FROM (VALUES {rows}) WHERE column2 IS NOT column3"
+        f" column1, CASE WHEN NEW.\"Id\" {IS_LOCAL} THEN NULL ELSE nullif(column2, '') END, nullif(column3, '')"
+        f" FROM (VALUES {rows}) WHERE nullif(column2, '') IS NOT nullif(column3, '')"
         " ON CONFLICT (object_name, record_id, field) DO UPDATE SET value = excluded.value"
     )
     in_edits, in_row = _real_names(schema, fields)
@@ -288,7 +124,7 @@ def _real_names(schema: ObjectSchema, fields: list[Field]) -> tuple[list[str], l
     if not names:
         return [], []
     real = "SELECT record_id FROM _sync_local WHERE local_id ="
-    local = joined([f"NEW.{quote(name)} {_LOCAL}" for name in names], " OR ")
+    local = joined([f"NEW.{quote(name)} {IS_LOCAL}" for name in names], " OR ")
     listed = ", ".join(map(literal, names))
     cells = ", ".join(f"{quote(name)} = coalesce(({real} {quote(name)}), {quote(name)})" for name in names)
     return (
@@ -346,7 +182,7 @@ def _blank(schema: ObjectSchema) -> str:
     ]
     if not texts:
         return ""
-    empty = joined([f"NEW.{quote(each.name)} = ''" for each in texts], " OR ")
+    empty = f"'' IN ({', '.join(f'NEW.{quote(each.name)}' for each in texts)})"
     emptied = ", ".join(f"{quote(each.name)} = nullif({quote(each.name)}, '')" for each in texts)
     return _create(
         schema,
@@ -366,7 +202,7 @@ def _bin(schema: ObjectSchema) -> str:
         " attempts = 0, not_before = NULL,"
         " edited_at = excluded.edited_at, operation ="
     )
-    back = f"CASE WHEN record_id {_LOCAL} THEN 'create' ELSE 'update' END"
+    back = f"CASE WHEN record_id {IS_LOCAL} THEN 'create' ELSE 'update' END"
     mine = _mine(schema)
     gone = f'NEW."IsDeleted" = 1 AND {_gone_there(mine)}'
     taken_back = "operation = 'undelete' AND sending IS NOT 'undelete' AND NEW.\"IsDeleted\" = 1"
@@ -396,14 +232,14 @@ def _bin(schema: ObjectSchema) -> str:
 def _delete(schema: ObjectSchema) -> str:
     mine = _mine(schema, "OLD")
     if not schema.deletable:
-        local = f'OLD."Id" NOT {_LOCAL}'
-        refusal = f"SELECT {_refuse(f'{schema.name} records cannot be deleted.')} WHERE {local}"
+        local = f'OLD."Id" NOT {IS_LOCAL}'
+        refusal = f"SELECT {refuse(f'{schema.name} records cannot be deleted.')} WHERE {local}"
         return _create(schema, "delete", "BEFORE DELETE", [refusal, *_forget(mine)])
     # A record that was made here and is not on its way to the org is simply gone.
-    here_only = f'OLD."Id" {_LOCAL} AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND sending IS NOT NULL)'
+    here_only = f'OLD."Id" {IS_LOCAL} AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND sending IS NOT NULL)'
     forget = [f"{each} AND {here_only}" for each in _forget(mine)]
     # The outbox row tells whether it is here only: it goes last.
-    known_there = f'(OLD."Id" NOT {_LOCAL} OR EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine}))'
+    known_there = f'(OLD."Id" NOT {IS_LOCAL} OR EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine}))'
     if schema.has("IsDeleted"):
         kept = f'UPDATE {quote(schema.name)} SET "IsDeleted" = 1 WHERE rowid = OLD.rowid AND "IsDeleted" IS NOT 1'
         stay = f"SELECT RAISE(IGNORE) WHERE {known_there}"
@@ -417,13 +253,10 @@ def _forget(mine: str) -> list[str]:
 
 def _note_whole_row(schema: ObjectSchema, known_there: str) -> list[str]:
     """Without IsDeleted there is no tombstone: the row leaves the table, and its values wait as bases."""
-    # An expression and not the bare column: SQLite would name the column of VALUES after it.
-    rows = ", ".join(
-        f"({literal(each.name)}, nullif(OLD.{quote(each.name)}, ''))" for each in schema.columns if each.name != "Id"
-    )
+    rows = ", ".join(f"({literal(each.name)}, +OLD.{quote(each.name)})" for each in schema.columns if each.name != "Id")
     return [
         f'INSERT INTO _sync_edit (object_name, record_id, field, base, value) SELECT {literal(schema.name)}, OLD."Id",'
-        f" column1, column2, column2 FROM (VALUES {rows}) WHERE {known_there}"
+        f" column1, nullif(column2, ''), nullif(column2, '') FROM (VALUES {rows}) WHERE {known_there}"
         " ON CONFLICT (object_name, record_id, field) DO NOTHING",
         f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
         f" OLD.\"Id\", 'delete', {_NOW} WHERE {known_there}"

@@ -13,6 +13,7 @@ import apsw
 
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.checks import write_rules
 from salesforce_sync.storage.connections import switched
 from salesforce_sync.storage.triggers import triggers
 
@@ -25,12 +26,14 @@ _IN_OUTBOX = "SELECT DISTINCT object_name FROM _sync_outbox"
 
 
 def give_triggers(db: apsw.Connection, schema: ObjectSchema) -> None:
-    """Give the object's table the triggers of this schema, and its restricted picklists their values."""
+    """Give the object's table the triggers of this schema, and what they look up: its fields' rules, and the
+    values of its restricted picklists."""
     wanted, here = triggers(schema), _ours(db, schema.name)
     if wanted != here:
         drop_triggers(db, schema.name)
         for statement in wanted.values():
             db.execute(statement)
+    write_rules(db, schema)
     db.execute("DELETE FROM _sync_picklist WHERE object_name = ?", (schema.name,))
     values = [
         (schema.name, field.name, value)

@@ -15,7 +15,7 @@ from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.memory_comparison import Comparing
 from salesforce_sync.testing.memory_outbox import RELEASED_BY_AN_EDIT, Item, Pending, Sent, Slot
-from salesforce_sync.testing.memory_rules import checked
+from salesforce_sync.testing.memory_rules import Known, checked
 from salesforce_sync.testing.memory_tables import Row, Table, alive, dead
 
 
@@ -27,7 +27,8 @@ class Editing(Comparing):
         with self._disk.lock:
             table = self._table(object_name)
             _allow(table.schema, table.schema.createable, "made")
-            given = checked(table.schema, self._with_real_ids(table.schema, values), self._holds, creating=True)
+            named = self._with_real_ids(table.schema, values)
+            given = checked(table.schema, named, self._known_to(table), creating=True)
             local = f"{LOCAL_PREFIX}{next(self._disk.numbers):012d}"
             table.rows[local] = _new_row(table.schema, local)
             table.pending[local] = Pending(next(self._disk.numbers), local, exists=False)
@@ -168,12 +169,11 @@ class Editing(Comparing):
         given = self._with_real_ids(schema, values)
         if not creating:
             _allow(schema, schema.updateable, "changed")
-            return checked(schema, given, self._holds, creating=False)
+            return checked(schema, given, self._known_to(table), creating=False)
         assert pending is not None
         whole = {name: each.value for name, each in pending.slots.items()} | given
-        return {
-            name: value for name, value in checked(schema, whole, self._holds, creating=True).items() if name in given
-        }
+        sound = checked(schema, whole, self._known_to(table), creating=True)
+        return {name: value for name, value in sound.items() if name in given}
 
     def _edit(self, table: Table, row: Row, given: Mapping[str, Stored]) -> None:
         changed = {name: value for name, value in given.items() if row.get(name) != value}
@@ -187,10 +187,15 @@ class Editing(Comparing):
             row[name] = value
         self._touch(table, pending)
 
-    def _holds(self, field: Field, value: Stored) -> bool:
-        """Whether it is the id of a record that is here, or can be one of an org whose ids do not guard their case."""
-        tables = (self._disk.tables.get(each.casefold()) for each in field.reference_to)
-        return any(table is not None and (value in table.rows or _may_have(table, value)) for table in tables)
+    def _known_to(self, table: Table) -> Known:
+        """Tells whether a lookup of the table has the id of a record that is here, or one that the org may have."""
+
+        def known(field: Field, value: Stored) -> bool:
+            found = (self._disk.tables.get(each.casefold()) for each in field.reference_to)
+            here = [each for each in found if each is not None]
+            return any(value in each.rows for each in here) or any(_may_have(each, value) for each in here or [table])
+
+        return known
 
     def _with_real_ids(self, schema: ObjectSchema, values: Mapping[str, Stored]) -> dict[str, Stored]:
         """The values by API name; `Misuse` for a reference to a local id that nobody has."""

@@ -571,7 +571,8 @@ class PreviewCounts(Body, frozen=True, kw_only=True):
 class PreviewCell(Body, frozen=True, kw_only=True):
     """One cell, old and new. `moved`: the replica has another value since the export, `now`; both are merged.
 
-    `formula`: the cell is one, and `new` what it came to when the workbook was saved.
+    `formula`: the cell is one, and `new` what it came to when the workbook was saved. `typed`: what was written, where
+    that was read as something else.
     """
 
     field: str
@@ -580,6 +581,7 @@ class PreviewCell(Body, frozen=True, kw_only=True):
     moved: bool
     now: Any
     formula: bool = False
+    typed: str = ""
 
 
 class CellProblemBody(Body, frozen=True, kw_only=True):

@@ -194,6 +194,7 @@ def _row(asked: Asked, of: RowChange) -> bodies.PreviewRow:
                 moved=each.moved,
                 now=asked.replica.shown.value(name, each.field, each.now) if each.moved else None,
                 formula=each.formula,
+                typed=each.typed,
             )
             for each in of.cells
         ],

@@ -179,6 +179,11 @@ def find_places(part: ObjectPart, sheet: Sheet, header: Row | None) -> Places:
     return places
 
 
+def drift(part: ObjectPart) -> str:
+    """Which of its fields the org has not any more as they were."""
+    return f"{', '.join(part.drifted)}: not in the org any more, or of another type there since the export"
+
+
 def quick_columns(fields: Sequence[Field], columns: Mapping[str, int]) -> list[int | None]:
     """The column of each field; None for one that is gone."""
     return [columns.get(each.name) for each in fields]

@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -267,12 +269,22 @@ def row_hash(canonical_values: Sequence[Stored]) -> str:
     return blake2b(msgspec.json.encode(canonical_values), digest_size=8).hexdigest()
 
 
-def row_mark(stamp: Stored, canonical_values: Sequence[Stored]) -> str:
-    """What the hidden last cell of a row holds: `stamp|hash` of the row as it was exported."""
-    return f"{stamp or ''}|{row_hash(canonical_values)}"
+def row_mark(stamp: Stored, canonical_values: Sequence[Stored], names: Sequence[Cell] = ()) -> str:
+    """What the hidden last cell of a row holds: `stamp|hash` of the row as it was exported.
+
+    With names beside its lookups: `stamp~names|hash`, four digits for each name.
+    """
+    told = f"~{''.join(map(mark_of_name, names))}" if names else ""
+    return f"{stamp or ''}{told}|{row_hash(canonical_values)}"
+
+
+@lru_cache(maxsize=4096)
+def mark_of_name(name: Cell) -> str:
+    """Four hexadecimal digits that tell a name from nearly all others; 0000 of an empty cell."""
+    return f"{crc32(_line_ends(str(name or '')).encode('utf-8', 'surrogatepass')) & 0xFFFF:04x}"
 
 
 def read_row_mark(cell: Cell) -> tuple[str, str] | None:
     """The stamp and the hash; None if this is no such mark."""
     stamp, bar, digest = str(cell or "").rpartition("|")
-    return (stamp, digest) if bar and re.fullmatch(r"[0-9a-f]{16}", digest) else None
+    return (stamp.partition("~")[0], digest) if bar and re.fullmatch(r"[0-9a-f]{16}", digest) else None

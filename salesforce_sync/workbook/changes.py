@@ -28,7 +28,8 @@ class CellChange(Struct, frozen=True):
     """One cell: what it showed when it was exported, and what it is to be (stored forms).
 
     `now` is the replica's value where that has changed since the export: then the two are merged. `formula`: the cell
-    is one, and `new` what it came to when the workbook was saved.
+    is one, and `new` what it came to when the workbook was saved. `typed`: what was written, where that was read as
+    something else (a date in its country's order, a number that was rounded).
     """
 
     field: str
@@ -37,6 +38,7 @@ class CellChange(Struct, frozen=True):
     now: Stored = None
     moved: bool = False
     formula: bool = False
+    typed: str = ""
 
 
 class CellProblem(Struct, frozen=True):

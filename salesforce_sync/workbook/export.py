@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from msgspec import Struct, field
@@ -17,6 +18,7 @@ from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.cells import TEXT_UNITS, is_cut
+from salesforce_sync.workbook.describing import width
 from salesforce_sync.workbook.layout import (
     DATA_ROWS,
     Column,
@@ -29,7 +31,7 @@ from salesforce_sync.workbook.layout import (
 )
 from salesforce_sync.workbook.rows import Look, RowWriter, Source, encoder_of
 from salesforce_sync.workbook.sets import parents_first, ready_set
-from salesforce_sync.workbook.skeleton import Frame, Sheet, make_skeleton
+from salesforce_sync.workbook.skeleton import Frame, Sheet, Skeleton, make_skeleton
 from salesforce_sync.workbook.zip_stream import ZipStream
 
 BATCH_ROWS: Final = 128
@@ -53,11 +55,15 @@ Tell = Callable[[str, int, int], None]
 
 
 class Wanted(Struct, frozen=True):
-    """What to export: these objects and those of a ready set; all that are here if there is neither."""
+    """What to export: these objects and those of a ready set; all that are here if there is neither.
+
+    `folder` is a private place for parts of the workbook that wait to be packed; without it they wait in memory.
+    """
 
     objects: tuple[str, ...] = ()
     ready_set: str | None = None
     rows_a_sheet: int = DATA_ROWS
+    folder: Path | None = None
 
 
 class Facts(Struct, frozen=True):
@@ -96,7 +102,11 @@ def export(store: Store, wanted: Wanted, facts: Facts, out: BinaryIO, tell: Tell
         books = [_ObjectPlan.of(store, schema, wanted.rows_a_sheet) for schema in schemas]
         plans = _with_sheet_names(books)
         metadata = _metadata(plans, notes, statuses, facts)
-        return _Writer(store, plans, tell).write(out, metadata, notes, facts.now)
+        sheets = [plan.sheet(number) for plan in plans for number in range(len(plan.sheets))]
+        skeleton = make_skeleton(sheets, metadata_rows(metadata), facts.now, wanted.folder)
+        writer = _Writer(store, plans, tell)
+        writer.write(out, skeleton, facts.now)
+        return writer.written(metadata.export_id, notes)
 
 
 # ── what goes in ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,37 +146,49 @@ def _why_missing(name: str, status: ObjectStatus | None) -> str:
 
 
 class _ObjectPlan(Struct, frozen=True):
-    """One object: its columns, its lookups with a name beside them, its rows, some of them, and its sheets' names."""
+    """One object: its columns and their widths, its lookups with a name beside them, its rows, its sheets' names."""
 
     schema: ObjectSchema
     lookups: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: int
-    samples: tuple[tuple[Any, ...], ...]
+    widths: tuple[int, ...]
     rows_a_sheet: int
     sheets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, store: Store, schema: ObjectSchema, rows_a_sheet: int) -> _ObjectPlan:
         lookups = tuple(each.name for each in schema.columns if _shows_names(store, each.reference_to))
+        columns = columns_of(schema, lookups)
         samples = tuple(islice(store.scan_named(schema.name, lookups), SAMPLE_ROWS))
-        return cls(schema, lookups, columns_of(schema, lookups), store.count(schema.name), samples, rows_a_sheet)
+        widths = _widths(columns, _places(schema, lookups), samples)
+        return cls(schema, lookups, columns, store.count(schema.name), widths, rows_a_sheet)
 
     @property
     def places(self) -> dict[tuple[Role, str], int]:
         """Role and field → place in a row as the store gives it."""
-        own = [(Role.FIELD, each.name) for each in self.schema.columns]
-        return {key: place for place, key in enumerate([*own, *((Role.NAME, name) for name in self.lookups)])}
+        return _places(self.schema, self.lookups)
 
     def sheet(self, number: int) -> Sheet:
         """Its sheet of this number, counted from 0."""
         rows = min(self.rows_a_sheet, self.rows - number * self.rows_a_sheet)
-        return Sheet(self.sheets[number], self.schema, self.columns, rows, self._samples())
+        return Sheet(self.sheets[number], self.schema, self.columns, rows, self.widths)
 
-    def _samples(self) -> list[list[Any]]:
-        places = self.places
-        at = [None if each.field is None else places[each.role, each.field.name] for each in self.columns]
-        return [[] if place is None else [row[place] for row in self.samples] for place in at]
+
+def _places(schema: ObjectSchema, lookups: Sequence[str]) -> dict[tuple[Role, str], int]:
+    keys = [*((Role.FIELD, each.name) for each in schema.columns), *((Role.NAME, name) for name in lookups)]
+    return {key: place for place, key in enumerate(keys)}
+
+
+def _widths(
+    columns: Sequence[Column], places: Mapping[tuple[Role, str], int], samples: Sequence[Sequence[Any]]
+) -> tuple[int, ...]:
+    """How wide each column is, by some of the rows."""
+    at = [None if each.field is None else places[each.role, each.field.name] for each in columns]
+    return tuple(
+        width(column, [] if place is None else [row[place] for row in samples])
+        for column, place in zip(columns, at, strict=True)
+    )
 
 
 def _shows_names(store: Store, parents: Sequence[str]) -> bool:
@@ -224,21 +246,22 @@ class _Writer:
         self._cut: list[CutText] = []
         self._cut_count = 0
 
-    def write(self, out: BinaryIO, metadata: Metadata, notes: Mapping[str, str], now: datetime) -> Exported:
-        sheets = [plan.sheet(number) for plan in self._plans for number in range(len(plan.sheets))]
-        skeleton = make_skeleton(sheets, metadata_rows(metadata), now)
+    def write(self, out: BinaryIO, skeleton: Skeleton, now: datetime) -> None:
         package = ZipStream(out, now)
-        for name, content in skeleton.parts.items():
+        for name, content in skeleton.parts():
             package.add(name, content)
-        frames = iter(skeleton.frames)
+        frames = skeleton.frames()
         for plan in self._plans:
-            self._write_object(package, plan, list(islice(frames, len(plan.sheets))))
+            self._write_object(package, plan, islice(frames, len(plan.sheets)))
         package.finish()
+
+    def written(self, export_id: str, notes: Mapping[str, str]) -> Exported:
+        """What was written."""
         rows = {plan.schema.name: plan.rows for plan in self._plans}
         named = {plan.schema.name: plan.sheets for plan in self._plans}
-        return Exported(metadata.export_id, rows, named, notes, tuple(self._cut), self._cut_count)
+        return Exported(export_id, rows, named, notes, tuple(self._cut), self._cut_count)
 
-    def _write_object(self, package: ZipStream, plan: _ObjectPlan, frames: Sequence[Frame]) -> None:
+    def _write_object(self, package: ZipStream, plan: _ObjectPlan, frames: Iterable[Frame]) -> None:
         rows = self._store.scan_named(plan.schema.name, plan.lookups)
         self._tell(plan.schema.name, 0, plan.rows)
         done = 0

@@ -19,11 +19,12 @@ from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.book import parts_of, read_facts
 from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChange
-from salesforce_sync.workbook.compare import Comparison, Tell, spoil_lacking
+from salesforce_sync.workbook.compare import Comparison, Tell
 from salesforce_sync.workbook.earlier import draft_name, source_of
 from salesforce_sync.workbook.layout import Metadata
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.locked import is_locked, unlocked
+from salesforce_sync.workbook.lookups import spoil_lacking
 from salesforce_sync.workbook.package import USUAL_BOUNDS, Bounds
 from salesforce_sync.workbook.reader import WorkbookReader
 from salesforce_sync.workbook.result import result_path, write_result
@@ -295,7 +296,7 @@ class Application:
 
     def _spoil_lacking(self) -> None:
         before = self._ledger.count(Kind.PROBLEM)
-        spoil_lacking(self._ledger, "which was refused")
+        spoil_lacking(self._ledger, lambda name: "which was refused")
         self.imported.refused += self._ledger.count(Kind.PROBLEM) - before
 
 

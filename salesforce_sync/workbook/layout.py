@@ -118,8 +118,14 @@ def _label(each: Field) -> str:
 
 
 def _name_label(lookup: Field) -> str:
-    label = _label(lookup)
-    return f"{label.removesuffix(' ID').removesuffix(' Id')}: Name"
+    return name_headers(lookup.name, _label(lookup))[0]
+
+
+def name_headers(name: str, header: str) -> tuple[str, ...]:
+    """What the column with the names beside this lookup may be headed, by the lookup's own header."""
+    label = header.removesuffix(" *").removesuffix(f" ({name})")
+    shown = f"{label.removesuffix(' ID').removesuffix(' Id')}: Name"
+    return shown, f"{shown} ({name})"
 
 
 def _told_apart(columns: Iterable[Column]) -> list[Column]:

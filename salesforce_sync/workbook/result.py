@@ -1,4 +1,5 @@
-"""A copy of a workbook with a message in the `Status` cell of some of its rows; all else is as it was, byte by byte."""
+"""A copy of a workbook with a message in the `Status` cell of some of its rows, in a column that is wide enough to read
+it; all else is as it was, byte by byte."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape as escape_xml
+from xml.sax.saxutils import quoteattr
 
 from salesforce_sync.workbook.book import ObjectPart, find_places
 from salesforce_sync.workbook.cells import TEXT_UNITS, escape
@@ -16,10 +18,13 @@ from salesforce_sync.workbook.incoming import Columns, column_letters
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.package import Package
 from salesforce_sync.workbook.reader import WorkbookReader
-from salesforce_sync.workbook.sealed import seal
 
 _LEVEL: Final = 1
 """Of compression: the copy is read once, by a person."""
+
+
+WIDE: Final = 60
+"""Characters that the column of the messages shows of each."""
 
 
 def result_path(path: Path) -> Path:
@@ -38,6 +43,8 @@ def write_result(
     if password is None:
         _copy(out, reader, parts, ledger)
         return
+    from salesforce_sync.workbook.sealed import seal  # 7 MB of cryptography, which nothing else here needs
+
     with tempfile.TemporaryFile(dir=reader.package.path.parent) as plain:  # has no name, so nobody else can open it
         _copy(plain, reader, parts, ledger)
         seal(plain, password, out)
@@ -126,7 +133,9 @@ class _Patcher:
 
     def _start(self, tag: str, attributes: list[str]) -> None:
         prefix, colon, name = tag.rpartition(":")
-        if name == "row":
+        if name == "col" and self._next is not None:
+            self._widen(tag, attributes)
+        elif name == "row":
             given = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("r")
             self._row = int(given) if given is not None else self._row + 1
             self._prefix, self._place = prefix + colon, -1
@@ -142,9 +151,28 @@ class _Patcher:
                 self._replacing = self._place == self._column
                 self._put(self._style(attributes) if self._replacing else "")
 
+    def _widen(self, tag: str, attributes: list[str]) -> None:
+        """Make the messages' column wide; others that are described together with it stay as they are."""
+        given = dict(zip(attributes[::2], attributes[1::2], strict=True))
+        number = self._column + 1
+        try:
+            first, last, width = int(given["min"]), int(given["max"]), float(given.get("width", 0))
+        except (KeyError, ValueError):  # of a program that writes no sound sheets: its columns stay as they are
+            return
+        if not first <= number <= last or width >= WIDE:
+            return
+        self._copy_to(self.parser.CurrentByteIndex)
+        self._replacing = True
+        wide = {"width": str(WIDE), "customWidth": "1"}
+        for low, high, more in ((first, number - 1, {}), (number, number, wide), (number + 1, last, {})):
+            if low <= high:
+                told = {**given, "min": str(low), "max": str(high), **more}
+                listed = "".join(f" {name}={quoteattr(value)}" for name, value in told.items())
+                self._out.append(f"<{tag}{listed}/>".encode())
+
     def _end(self, tag: str) -> None:
         name = tag.rpartition(":")[2]
-        if name == "c" and self._replacing:
+        if name in ("c", "col") and self._replacing:
             self._drop_to(self._end_of(tag))
             self._replacing = False
         elif name == "row" and self._message is not None:

@@ -309,8 +309,8 @@ class RowWriter(Struct, frozen=True):
         stamps = [None] * len(rows) if self.stamp is None else columns[self.stamp]
         start, before = _start(self.mark), f'" s="{self.mark.texts}" t="inlineStr"><is><t>'
         return [
-            f"{start}{at}{before}{_xml(escape(row_mark(stamp, values)))}</t></is></c></row>"
-            for at, stamp, values in zip(numbers, stamps, owned, strict=True)
+            f"{start}{at}{before}{_xml(escape(row_mark(stamp, values, names)))}</t></is></c></row>"
+            for at, stamp, values, names in zip(numbers, stamps, owned, [row[width:] for row in rows], strict=True)
         ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
@@ -18,7 +19,7 @@ from salesforce_sync.workbook.cells import Cell, is_cut, shows
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
 from salesforce_sync.workbook.incoming import Computed
 from salesforce_sync.workbook.layout import ID, Access, Places, access
-from salesforce_sync.workbook.typed import External, Named, check_still_text, own_name, read_typed
+from salesforce_sync.workbook.typed import External, Named, check_still_text, own_name, read_typed, typed_otherwise
 
 CONTENT = "row:"
 """How the name begins that a new row without a name of its own gets from what stands in it."""
@@ -55,6 +56,12 @@ def field_cells(places: Places, cells: Mapping[int, Cell]) -> dict[str, Cell]:
     return {name: cells.get(column) for name, column in places.fields.items()}
 
 
+def by_name(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:
+    """A row of the replica, by its fields' names."""
+    values: Any = row
+    return dict(zip((each.name for each in schema.columns), values, strict=True))
+
+
 def formula_fields(places: Places, cells: Mapping[int, Cell]) -> frozenset[str]:
     """The fields of a row whose cells are formulas."""
     if not isinstance(cells, Computed):
@@ -89,7 +96,8 @@ def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values
         read.wrong(error, each.name)
         return
     if not same(each.type, new, now) or (isinstance(new, str) and _refers(read, each.name)):
-        read.cells.append(CellChange(each.name, old, new, now, moved=not same(each.type, old, now)))
+        typed = typed_otherwise(each, place.cells[each.name], new)
+        read.cells.append(CellChange(each.name, old, new, now, moved=not same(each.type, old, now), typed=typed))
 
 
 def _check_editable(schema: ObjectSchema, each: Field, old: Stored) -> None:
@@ -152,7 +160,7 @@ def _read_new(read: Read, schema: ObjectSchema, each: Field, cell: Cell, *, copi
     except SyncError as error:
         read.wrong(error, each.name)
         return
-    read.cells.append(CellChange(each.name, None, value))
+    read.cells.append(CellChange(each.name, None, value, typed=typed_otherwise(each, cell, value)))
 
 
 def _check_complete(read: Read, schema: ObjectSchema) -> None:

@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
-from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.salesforce_id import is_formed
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, encode
 from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
+from salesforce_sync.workbook.commas import read_commas
+from salesforce_sync.workbook.dates import read_date
 from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted
 
 NEW = "new:"
@@ -22,7 +24,6 @@ _EXACT = Context(prec=400)
 _TIMES = (FieldType.DATE, FieldType.DATETIME, FieldType.TIME)
 _NUMBERS = (FieldType.INTEGER, FieldType.DECIMAL)
 _IDS = (FieldType.ID, FieldType.REFERENCE)
-_DAY_MONTH = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})\b", re.ASCII)
 _YES = re.compile(
     "1|true|wahr|vrai|verdadero|verdadeiro|vero|waar|sant|sand|tosi|prawda|истина"
     "|yes|y|ja|j|oui|sí|si|sim|da|да|hai|kyllä|tak"
@@ -65,7 +66,7 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
     if field.type in _IDS:
         return _reference(field, cell)
     if field.type in _TIMES:
-        _check_time(cell)
+        cell = _time(field, cell)
     elif isinstance(cell, Dated):
         raise Misuse("is a date here.", hint="Format the cell as text, or as a number, and write the value again.")
     elif field.type is FieldType.TEXT:
@@ -159,7 +160,10 @@ _GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*", re.ASCII)
 
 def _number(field: Field, cell: Cell) -> Stored:
     if isinstance(cell, str) and "," in cell:
-        raise Misuse(f"{cell!r} has a comma: it can be read two ways.", hint="Write it as 1234.5.")
+        cell = read_commas(cell)
+        value = _rounded(field, from_cell(field.type, cell))
+        _check_range(field, value)
+        return value
     if isinstance(cell, str) and field.precision and field.scale < 3 and _GROUPED.fullmatch(cell):
         # In many countries the dot separates thousands.
         raise Misuse(f"{cell!r} can be read two ways.", hint="Write it without separators of thousands: 1234 or 1.23.")
@@ -198,15 +202,24 @@ def _check_size(field: Field, value: Stored) -> None:
         raise Misuse(f"has more than {whole} digits before the decimal point.")
 
 
-def _check_time(cell: Cell) -> None:
+def _time(field: Field, cell: Cell) -> Cell:
+    """The cell of a date or time; a text's date in the one order that it can have."""
     if isinstance(cell, str):
-        found = _DAY_MONTH.match(cell)
-        if found and int(found[1]) <= 12 and int(found[2]) <= 12 and found[1] != found[2]:
-            raise Misuse(f"{cell!r} can be read two ways.", hint="Write the date as 2026-01-31.")
-        if found:
-            raise Misuse(f"{cell!r} is a text and not a date.", hint="Write the date as 2026-01-31.")
-    elif isinstance(cell, bool) or not isinstance(cell, Dated):
+        return cell if field.type is FieldType.TIME else read_date(cell)
+    if isinstance(cell, bool) or not isinstance(cell, Dated):
         raise Misuse("is a number here, and not a date or time.", hint="Write dates as 2026-01-31, times as 14:30:00.")
+    return cell
+
+
+def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
+    """The cell as it was typed, where its field gets something else: a date read in somebody's own order, a number that
+    was rounded; '' where nothing has to be told."""
+    if field.type in (FieldType.DATE, FieldType.DATETIME) and isinstance(cell, str):
+        return "" if read_date(cell) == cell else cell.strip()
+    if field.type in _NUMBERS and not isinstance(cell, bool | Percent | None) and value is not None:
+        text = cell.strip() if isinstance(cell, str) else shown(cell)
+        return text if "," in text or Decimal(text) != Decimal(str(value)) else ""
+    return ""
 
 
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,4 +236,7 @@ def _reference(field: Field, cell: Cell) -> Stored | Named | External:
     if "=" in text:
         hint = "Write FIELD=VALUE with the API name of a field of the record that is looked up: Code__c=A-17."
         raise Misuse(f"{text[:40]!r} names no record.", hint=hint)
-    return text if is_local(text) else to_18(text)
+    if is_local(text) or is_formed(text):
+        return text  # as the org names it: only who has the replica can tell (`lookups.py`)
+    hint = f"Write Name={text[:40]}, its id (15 or 18 letters and digits), or new:NAME for a new row."
+    raise Misuse(f"{text[:40]!r} is not a Salesforce id.", hint=hint)

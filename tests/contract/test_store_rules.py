@@ -75,6 +75,17 @@ def test_an_id_that_is_not_here_is_not_doubted_where_the_org_guards_none(replica
         replica.update("Odd__c", here, {"Parent__c": "a00ab0e5029288zzz"})
 
 
+def test_an_id_of_an_object_that_is_not_synced_is_not_doubted_where_the_org_guards_none(replica):
+    schema = make_schema("Odd__c", make_field("Owner__c", "reference", referenceTo=["Group"]), Name="string")
+    here, elsewhere = "a00ab0e5029286zzzz", "00Gab0e5029287zzzz"
+    replica.adopt(schema)
+    arrive(replica, schema, row(schema, here, Name="Odd"))
+
+    replica.update("Odd__c", here, {"Owner__c": elsewhere})
+
+    assert shown(replica, here, "Odd__c")["Owner__c"] == elsewhere
+
+
 NEW_ONES = {why: each for why, each in WRONG.items() if why != "a boolean without a value"}
 """A new record may leave it out: the org gives it one."""
 

@@ -108,7 +108,7 @@ REFUSED = [
     ("UPDATE Contact SET CreatedDate = '2026-01-01T00:00:00.000Z'", "Contact.CreatedDate is read-only"),
     ("UPDATE Contact SET LastName = NULL", "Contact.LastName is required"),
     ("INSERT INTO Contact (FirstName) VALUES ('Jane')", "Contact.LastName is required"),
-    ("UPDATE Contact SET Phone = x'3535'", "Contact.Phone is a binary value (a blob)"),
+    ("UPDATE Contact SET Phone = x'3535'", "holds text of 40 characters at most, and no binary value (a blob)"),
     ("UPDATE Contact SET Birthdate = '31.01.2026'", "Contact.Birthdate is a date, written like 2026-01-31"),
 ]
 

@@ -114,3 +114,10 @@ def test_a_dumb_terminal_is_none(monkeypatch):
     assert smart
     assert not terminal.is_terminal(Screen())
     assert not terminal.is_terminal(io.StringIO())
+
+
+def test_what_asks_the_org_nothing_tells_of_no_calls(capsys):
+    with terminal.progress() as listener:
+        listener(Progress("Lead", 7, 7, calls=0))
+
+    assert capsys.readouterr().err == "Lead: 7 of 7 rows\n"

@@ -49,7 +49,15 @@ def test_an_edited_workbook_is_looked_at_taken_in_and_pushed(site, synced):
     assert book.sheetnames[:2] == ["Account", "Contact"]
     assert (preview["good"], preview["problems"], preview["more"]) == (1, 0, 0)
     assert preview["rows"][0]["cells"] == [
-        {"field": "Phone", "old": contact["Phone"], "new": "555-1234", "moved": False, "now": None, "formula": False}
+        {
+            "field": "Phone",
+            "old": contact["Phone"],
+            "new": "555-1234",
+            "moved": False,
+            "now": None,
+            "formula": False,
+            "typed": "",
+        }
     ]
     assert (applied["success"], applied["updated"], applied["resultUrl"]) == (True, 1, None)
     assert site.org.row(contact["Id"])["Phone"] == "555-1234"

@@ -69,9 +69,15 @@ def test_an_edited_cell_is_told_old_and_new(store, book):
         ("Active__c", "no", 0),
         ("Employees__c", "12", 12),
         ("Revenue__c", 0.1, 0.1),
+        ("Revenue__c", "1.234,50", 1234.5),
+        ("Revenue__c", "1,234.50", 1234.5),
+        ("Employees__c", "1,234,567", 1234567),
         ("Revenue__c", "1234567890123456.78", "1234567890123456.78"),
         ("Founded__c", date(2026, 4, 3), "2026-04-03"),
         ("Founded__c", "2026-04-03", "2026-04-03"),
+        ("Founded__c", "13.04.2026", "2026-04-13"),
+        ("Founded__c", "4/13/2026", "2026-04-13"),
+        ("Seen__c", "4/13/2026 14:30", "2026-04-13T14:30:00.000Z"),
         ("Seen__c", datetime(2026, 4, 3, 14, 30, 1), "2026-04-03T14:30:01.000Z"),
         ("Seen__c", "2026-04-03", "2026-04-03T00:00:00.000Z"),
         ("Seen__c", "2026-04-03 14:30", "2026-04-03T14:30:00.000Z"),
@@ -102,8 +108,9 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Employees__c", "\uff11\uff12", "whole number"),
         ("Employees__c", 2**31, "larger"),
         ("Revenue__c", "1e999", "larger"),
-        ("Revenue__c", "1,234.50", "comma"),
-        ("Revenue__c", "1,5", "comma"),
+        ("Revenue__c", "1,234", "comma"),
+        ("Revenue__c", "1,5,0", "comma"),
+        ("Employees__c", "1,5", "whole number"),
         ("Revenue__c", date(2026, 1, 1), "is a date"),
         ("Rating", "Lukewarm", "Choose one of: Hot, Warm"),
         ("Rating", "Cold", "inactive"),
@@ -113,7 +120,8 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Phone", date(2026, 1, 1), "is a date"),
         ("Phone", 1234567890123456, "more than 15 digits"),
         ("Founded__c", "03/04/2026", "two ways"),
-        ("Founded__c", "13.04.2026", "2026-01-31"),
+        ("Founded__c", "31.02.2026", "no day"),
+        ("Founded__c", "13.04.2026 14:30", "date"),
         ("Founded__c", 2026, "not a date"),
         ("Founded__c", "1699-12-31", "1700-01-01"),
         ("Founded__c", date(4001, 1, 1), "4000-12-31"),
@@ -127,8 +135,9 @@ def test_what_a_person_types_is_stored_as_it_is_meant(store, book, field, cell, 
         ("Opens__c", "14", "such as 14:30:00"),
         ("Seen__c", "2026-04-03 14.30", "such as"),
         ("Name", None, "empty"),
-        ("ParentId", "Acme", "not a Salesforce id"),
-        ("ParentId", "001000000000001aaa", "letter case"),
+        ("ParentId", "Acme", "Name=Acme"),
+        ("ParentId", "001000000000777aaa", "letter case"),
+        ("ParentId", "001-00000000077", "not a Salesforce id"),
         ("ParentId", "new:9", "not in the workbook"),
         ("ParentId", "Name=Nobody", "No record has"),
         ("ParentId", "Nothing__c=1", "no field"),
@@ -151,9 +160,42 @@ def test_a_cell_that_cannot_be_taken_says_why(store, book, field, cell, why):
     assert store.changes() == ()
 
 
+def test_everything_that_is_wrong_with_a_row_is_told_at_once(store, book):
+    typed(book, ParentId="001000000000777aaa", Founded__c="03/04/2026", Employees__c="many")
+
+    assert {each.field for each in change(store, book).problems} == {"ParentId", "Founded__c", "Employees__c"}
+
+
 @pytest.mark.parametrize("word", ["WAHR", "Ja", "VRAI", "oui", "yes", "Sí", "VERO", "1", "ИСТИНА"])
 def test_a_checkbox_is_ticked_in_any_language_of_a_spreadsheet(word):
     assert read_typed(ACCOUNT.field("Active__c"), word) == 1
+
+
+ODD = "001ab0e5029286zzzz"
+"""Its last three letters do not tell the case of the others."""
+
+
+@pytest.mark.parametrize("written", [ODD, ODD[:15], f" {ODD} "])
+def test_an_id_that_is_known_is_taken_as_the_org_names_it(store, book, written):
+    arrive(store, ACCOUNT, row(ACCOUNT, ODD, Name="Odd"))
+    typed(book, ParentId=written)
+    added(book, "Contact", LastName="Roe", AccountId=written)
+
+    assert [each.new for found in changes(store, book) for each in found.cells] == [ODD, "Roe", ODD]
+    assert apply_to(store, book).taken == 2
+    assert shown(store, ACME)["ParentId"] == ODD
+
+
+def test_an_id_that_is_not_known_is_not_doubted_where_the_org_guards_none(tmp_path):
+    made, elsewhere = SqliteStore(tmp_path / "replica.db", FrozenClock()), "001ab0e5029287zzzz"
+    made.adopt(ACCOUNT)
+    arrive(made, ACCOUNT, row(ACCOUNT, ODD, Name="Odd"))
+    export_to(made, tmp_path / "book.xlsx")
+    typed(tmp_path / "book.xlsx", record_id=ODD, ParentId=elsewhere)
+
+    assert apply_to(made, tmp_path / "book.xlsx").updated == 1
+    assert shown(made, ODD)["ParentId"] == elsewhere
+    made.close()
 
 
 def test_an_id_of_another_object_is_told(store, book):
@@ -465,6 +507,17 @@ def test_a_row_that_refers_to_a_bad_one_is_left_out_with_it(store, book):
     assert [each.kind for each in found] == [Kind.PROBLEM] * 3
     assert "new:a" in found[1].message
     assert "new:b" in found[2].message
+
+
+def test_a_row_that_refers_to_none_says_whether_there_is_one_with_problems(store, book):
+    added(book, Name="Nova", Id="new:n", Employees__c="many")
+    added(book, "Contact", LastName="Roe", AccountId="new:n")
+    added(book, "Contact", LastName="Moe", AccountId="new:m")
+
+    messages = [each.message for each in changes(store, book)]
+
+    assert "new:n, whose row has problems itself" in messages[1]
+    assert "new:m, which is not in the workbook: no row has that in its Id" in messages[2]
 
 
 def test_two_new_rows_of_one_name_are_told(store, book):

@@ -8,10 +8,10 @@ import pytest
 
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.storage.sqlite import SqliteStore
-from salesforce_sync.testing import FrozenClock
+from salesforce_sync.testing import FrozenClock, make_field, make_schema
 from salesforce_sync.workbook.changes import CellChange, Kind
-from tests.contract.edits import ACCOUNT, ACME, BOLT, NEW, ONE, TWO, acme, arrive, item, push, shown
-from tests.workbook.books import edit, preview_of, put, row_of
+from tests.contract.edits import ACCOUNT, ACME, BOLT, NEW, ONE, TWO, acme, arrive, item, push, row, shown
+from tests.workbook.books import edit, export_to, preview_of, put, row_of
 from tests.workbook.deeds import added, apply_to, change, changes, outbox, told, typed
 
 
@@ -73,6 +73,41 @@ def test_what_the_org_has_made_something_else_of_is_left_alone(store, book):
     arrive(store, ACCOUNT, acme(TWO, Phone="(555)"))
 
     assert changes(store, book) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "first", "became", "second"),
+    [
+        ("Phone", "555-1234", "(555) 1234", "555-9999"),
+        ("Phone", "030 123456", "+4930123456", "030 999999"),
+        ("Name", "  Acme AG ", "Acme AG", "Acme SE"),
+        ("Revenue__c", 12.3456, 12.35, 99.5),
+        ("Site__c", "acme.example/", "https://acme.example", "acme.example/en"),
+    ],
+)
+def test_what_the_org_made_of_it_is_no_change_of_anybodys(tmp_path, field, first, became, second):
+    schema = make_schema(
+        "Account",
+        make_field("Name", length=20, nillable=False),
+        make_field("Phone", "phone", length=20),
+        make_field("Revenue__c", "currency", precision=18, scale=2),
+        make_field("Site__c", "url", length=80),
+    )
+    store = SqliteStore(tmp_path / "replica.db", FrozenClock())
+    store.adopt(schema)
+    arrive(store, schema, row(schema, ACME, Name="Acme"))
+    book = tmp_path / "book.xlsx"
+    export_to(store, book)
+    typed(book, **{field: first})
+    apply_to(store, book)
+    push(store)
+    arrive(store, schema, row(schema, ACME, ONE, **{"Name": "Acme", field: became}))
+    typed(book, **{field: second})
+
+    assert [(each.old, each.moved) for each in change(store, book).cells] == [(became, False)]
+    imported = apply_to(store, book)
+    assert (imported.updated, imported.conflicts, imported.refused) == (1, 0, 0)
+    store.close()
 
 
 def test_a_cell_that_is_edited_again_and_was_changed_in_the_org_since_waits_for_a_person(store, book):

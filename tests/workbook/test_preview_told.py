@@ -3,13 +3,16 @@
 import shutil
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.reports_edits import Values
 from salesforce_sync.reports_import import preview_document, say_preview
-from tests.workbook.books import preview_of, work_out
-from tests.workbook.deeds import apply_to, typed
+from salesforce_sync.workbook.changes import Kind
+from tests.contract.edits import ACCOUNT, ACME, BOLT, CONTACT, JANE
+from tests.workbook.books import column, edit, preview_of, put, row_of, work_out
+from tests.workbook.deeds import added, apply_to, changes, typed
 
 
 @pytest.fixture
@@ -31,6 +34,29 @@ def test_blanks_that_nobody_sees_are_shown(book, said):
     assert [line for line in said() if "→" in line] == ['Name: Acme → "Acme "', "Phone: 1 → 1\\xa0"]
 
 
+def test_what_is_read_as_something_else_than_it_says_is_told(store, book, said):
+    store.adopt(replace(ACCOUNT, fields=tuple(map(with_two_decimals, ACCOUNT.fields))))
+    typed(book, Founded__c="13.04.2026", Revenue__c=12.3456)
+    added(book, Name="Nova", Founded__c="4/13/2026", Revenue__c=7)
+
+    lines = said()
+
+    assert "Revenue__c: (empty) → 12.35  [typed as 12.3456]" in lines
+    assert "Founded__c: (empty) → 2026-04-13  [typed as 13.04.2026]" in lines
+    assert "Founded__c: (empty) → 2026-04-13  [typed as 4/13/2026]" in lines
+    assert "Revenue__c: (empty) → 7" in lines
+    with preview_of(store, book) as preview:
+        (edited,) = (each for each in preview_document(preview, 5)["changes"] if each["kind"] == "edited")
+    assert {each["field"]: each["typed"] for each in edited["cells"]} == {
+        "Founded__c": "13.04.2026",
+        "Revenue__c": "12.3456",
+    }
+
+
+def with_two_decimals(field):
+    return replace(field, precision=18, scale=2) if field.name == "Revenue__c" else field
+
+
 def test_a_formula_is_told_as_one(store, book, said):
     typed(book, Phone='="1"&"2"')
     work_out(book, "12")
@@ -49,3 +75,45 @@ def test_cells_that_are_left_alone_are_told_before_everything(store, book, said,
         "Account: 2 cells show what was exported, and another copy of this workbook has written something else: "
         "left alone (Phone in row 2). Export again to edit them."
     )
+
+
+def test_an_edit_of_a_parents_name_is_told_and_not_read(store, book, said):
+    edit(book, lambda page: put(page, row_of(page, JANE), **{"AccountId: Name": "Bolt"}), "Contact")
+    added(book, "Contact", LastName="Roe", **{"AccountId: Name": "Bolt"})
+    added(book, "Contact", LastName="Moe", AccountId=ACME, **{"AccountId: Name": "Acme"})
+
+    assert said()[0] == (
+        "Contact: 2 cells under 'AccountId: Name' edited (first in row 2): not read, that column only shows the "
+        "name. Write into 'AccountId': an id, Name=…, or new:…"
+    )
+    assert [each.kind for each in changes(store, book)] == [Kind.NEW, Kind.NEW]
+
+
+def test_an_edit_of_a_name_that_nobody_can_change_names_no_other_place(store, book, said):
+    store.adopt(replace(CONTACT, fields=tuple(map(locked_account, CONTACT.fields))))
+    edit(book, lambda page: put(page, row_of(page, JANE), **{"AccountId: Name": "Bolt"}), "Contact")
+
+    assert said()[0].endswith("that column only shows the name.")
+
+
+def locked_account(field):
+    return replace(field, createable=False, updateable=False) if field.name == "AccountId" else field
+
+
+def test_of_a_row_that_was_taken_in_before_no_edits_are_shown(store, book, said):
+    added(book, Name="Nova", Id="new:n")
+    apply_to(store, book)
+
+    assert not any("→" in line for line in said())
+
+
+def test_another_parent_beside_its_old_name_is_no_edit_of_the_name(store, book, said):
+    typed(book, "Contact", JANE, AccountId=BOLT)
+
+    assert not any("only shows" in line for line in said())
+
+
+def test_a_column_of_names_that_was_taken_out_is_no_edit(store, book, said):
+    edit(book, lambda page: page.delete_cols(column(page, "AccountId: Name")), "Contact")
+
+    assert said() == ["The workbook shows what was exported: nothing to import."]

@@ -195,5 +195,9 @@ def test_a_rows_mark_is_read_back():
 
     assert read_row_mark(mark) == ("2024-01-15T10:30:00.000Z", row_hash(["a", None]))
     assert read_row_mark(row_mark(None, [])) == ("", row_hash([]))
+    assert read_row_mark(row_mark("2024-01-15T10:30:00.000Z", ["a"], ["Acme", None])) == (
+        "2024-01-15T10:30:00.000Z",
+        row_hash(["a"]),
+    )
     assert read_row_mark("something else") is None
     assert read_row_mark(None) is None

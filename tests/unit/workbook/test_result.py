@@ -59,6 +59,31 @@ def test_all_else_is_as_it_was(tmp_path):
     assert len(text) > len(before)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('<col min="2" max="2" width="10" style="7"/>', '<col min="2" max="2" width="60" style="7" customWidth="1"/>'),
+        (
+            '<col min="1" max="4" width="10" hidden="0"/>',
+            '<col min="1" max="1" width="10" hidden="0"/><col min="2" max="2" width="60" hidden="0" customWidth="1"/>'
+            '<col min="3" max="4" width="10" hidden="0"/>',
+        ),
+        ('<col min="1" max="1" width="10"></col>', '<col min="1" max="1" width="10"></col>'),
+        ('<col min="2" max="2" width="75"/>', '<col min="2" max="2" width="75"/>'),
+        ('<col min="b" max="2" width="x"/>', '<col min="b" max="2" width="x"/>'),
+        ('<col width="10"/>', '<col width="10"/>'),
+    ],
+)
+def test_the_column_becomes_wide_enough_to_read_the_messages(tmp_path, before, after):
+    body = sheet('<row r="1"><c r="B1"/></row>').replace("<sheetData>", f"<cols>{before}</cols><sheetData>")
+
+    text, rows = put(tmp_path, body, 1, (1, "no"))
+
+    assert f"<cols>{after}</cols>" in text
+    assert rows == {1: {1: "no"}}
+    assert put(tmp_path, body, 1)[0] == body
+
+
 def test_a_prefix_of_the_namespace_is_kept(tmp_path):
     row = '<x:row r="3"><x:c r="A3"><x:v>1</x:v></x:c></x:row>'
     body = f'<x:worksheet xmlns:x="u"><x:sheetData>{row}</x:sheetData></x:worksheet>'

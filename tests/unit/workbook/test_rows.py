@@ -140,9 +140,9 @@ def test_a_row_ends_with_the_mark_of_its_own_values():
         "A2": ("2", "a"),
         "B2": ("1", 5.0),
         "C2": ("2", "Name"),
-        "D2": ("2", row_mark("", ["a", 5.0])),
+        "D2": ("2", row_mark("", ["a", 5.0], ["Name"])),
     }
-    assert _value(rows[1][-1]) == row_mark("", ["b", 5.5])
+    assert _value(rows[1][-1]) == row_mark("", ["b", 5.5], [None])
 
 
 def test_a_datetime_is_exact_to_the_millisecond():

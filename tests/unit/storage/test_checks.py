@@ -1,0 +1,131 @@
+"""The checks of the triggers: in another SQLite than the store's, in their order, and within bounds of memory."""
+
+import json
+import subprocess
+import sys
+
+import apsw
+import pytest
+from msgspec.structs import replace
+
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock, make_field, make_schema
+from tests.contract.edits import ACCOUNT, ACME, fill
+
+EACH = """
+import json, sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+told = []
+for statement in json.loads(sys.argv[2]):
+    try:
+        db.execute(statement)
+        told.append("")
+    except sqlite3.IntegrityError as error:
+        told.append(str(error))
+    db.rollback()
+print(json.dumps(told))
+"""
+REFUSED = {
+    "Name = ''": "Account.Name is required: it cannot be emptied",
+    "Phone = '12345678901'": "Account.Phone holds text of 10 characters at most, and no binary value (a blob)",
+    "Phone = x'31'": "Account.Phone holds text of 10 characters at most, and no binary value (a blob)",
+    "Rating = 'Lukewarm'": "Account.Rating takes only values of its picklist: Hot, Warm",
+    "Rating = 'Cold'": "Account.Rating takes only values of its picklist: Hot, Warm",
+    "Tags__c = 'red;pink'": "Account.Tags__c takes only values of its picklist: red, blue",
+    "Code__c = 'x'": "Account.Code__c can only be set when the record is made",
+    "Score__c = 1": "Account.Score__c is calculated by Salesforce and cannot be written",
+    "SystemModstamp = '2020-01-15T12:00:00.000Z'": "Account.SystemModstamp is read-only for the connected user",
+    "Active__c = 2": "Account.Active__c is 0 or 1",
+    "Active__c = NULL": "Account.Active__c is 0 or 1",
+    "Active__c = ''": "Account.Active__c is 0 or 1",
+    "Employees__c = 1.5": "Account.Employees__c is a whole number",
+    "Revenue__c = '1.2.3'": "Account.Revenue__c is a number, written like 1234.5",
+    "Revenue__c = x'31'": "Account.Revenue__c is a number, written like 1234.5",
+    "Revenue__c = 9e999": "Account.Revenue__c is a number, written like 1234.5",
+    "Founded__c = '2026-02-30'": "Account.Founded__c is a date, written like 2026-01-31",
+    "Seen__c = 'noon'": "Account.Seen__c is a datetime in UTC, written like 2026-01-31T14:30:00.000Z",
+    "Opens__c = '25:00:00.000Z'": "Account.Opens__c is a time, written like 14:30:00.000Z",
+    "ParentId = 'Acme'": "Account.ParentId is an id, a text of 15 or 18 characters",
+    "ParentId = 'local-nobody'": "Account.ParentId is the id of no record that was made here",
+    "Id = '001000000000009AAA'": "An Id cannot be changed",
+    "IsDeleted = 2": "IsDeleted is 0 or 1",
+    "Phone = '12345678901', Founded__c = 'x'": "Account.Founded__c is a date",  # the first field that is wrong
+}
+TAKEN = ["Phone = '1234567890'", "Tags__c = 'blue;red'", "Rating = 'hot'", "Revenue__c = '1234567890123456.78'"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    store = SqliteStore(tmp_path / "replica.db", FrozenClock())
+    fill(store)
+    store.close()
+    return tmp_path / "replica.db"
+
+
+def told_by_python(path, statements):
+    """What Python's own sqlite3 says of each statement, which is taken back."""
+    done = subprocess.run(
+        [sys.executable, "-c", EACH, path, json.dumps(statements)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_another_sqlite_says_why_a_change_is_refused(path):
+    told = told_by_python(path, [f"UPDATE Account SET {change} WHERE Id = '{ACME}'" for change in REFUSED])
+
+    assert [(why, words) for why, words in zip(REFUSED.values(), told, strict=True) if not words.startswith(why)] == []
+
+
+def test_another_sqlite_takes_what_is_right(path):
+    assert set(told_by_python(path, [f"UPDATE Account SET {change}" for change in TAKEN])) == {""}
+
+
+def test_another_sqlite_says_why_a_new_row_is_refused(path):
+    rows = {
+        "(Phone) VALUES ('1')": "Account.Name is required",
+        "(Name, Score__c) VALUES ('Nut', 1)": "Account.Score__c is calculated by Salesforce and cannot be written",
+        "(Name, Late__c) VALUES ('Nut', '')": "Account.Late__c is read-only for the connected user",
+        "(Name, Founded__c) VALUES ('Nut', '31.01.2026')": "Account.Founded__c is a date, written like 2026-01-31",
+        "(Id, Name) VALUES ('001000000000009AAA', 'Nut')": "Salesforce gives the Id",
+        "(Name, Active__c) VALUES ('Nut', NULL)": "",
+    }
+
+    told = told_by_python(path, [f"INSERT INTO Account {row}" for row in rows])
+
+    assert [(why, words) for why, words in zip(rows.values(), told, strict=True) if why not in words] == []
+    assert told[-1] == ""
+
+
+def test_the_checks_follow_the_describe(path):
+    store = SqliteStore(path, FrozenClock())
+    fields = [make_field("Phone", length=3) if each.name == "Phone" else each for each in ACCOUNT.fields]
+    store.adopt(replace(ACCOUNT, fields=tuple(fields)))
+    store.close()
+
+    told = told_by_python(path, ["UPDATE Account SET Phone = '1234'", "UPDATE Account SET Phone = '123'"])
+
+    assert told == ["Account.Phone holds text of 3 characters at most, and no binary value (a blob)", ""]
+
+
+def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
+    before = apsw.Connection(str(path))
+    before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
+    before.pragma("user_version", 10)
+    before.close()
+    SqliteStore(path, FrozenClock()).close()
+
+    assert told_by_python(path, ["UPDATE Account SET Phone = '12345678901'"])[0].startswith("Account.Phone holds text")
+
+
+def test_a_wide_object_takes_little_of_every_connection(tmp_path):
+    kinds = ("string", "double", "date", "reference", "picklist")
+    wide = [make_field(f"Field{at}__c", kinds[at % len(kinds)], length=80) for at in range(300)]
+    store = SqliteStore(tmp_path / "replica.db", FrozenClock())
+    store.adopt(make_schema("Wide__c", *wide))
+    store.close()
+    connection = apsw.Connection(str(tmp_path / "replica.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    connection.execute("SELECT 1 FROM Wide__c").fetchone()
+
+    # With each condition beside each field it was 13,000 bytes a field.
+    assert connection.status(apsw.SQLITE_DBSTATUS_SCHEMA_USED)[0] < 300 * 6_500
