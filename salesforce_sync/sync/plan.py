@@ -22,6 +22,9 @@ from salesforce_sync.ports import Order
 LOCAL_REFERENCE_GONE = "LOCAL_REFERENCE_GONE"
 CIRCULAR_REFERENCE = "CIRCULAR_REFERENCE"
 
+PRICES = "PricebookEntry"
+"""The object of products' prices."""
+
 References = Mapping[str, tuple[str, ...]]
 """Of records that are deleted or undeleted here: the ids that their rows refer to."""
 
@@ -50,15 +53,16 @@ def plan(
     references: References | None = None,
     without: Collection[int] = (),
     arrived: Collection[str] = (),
+    standard_books: Collection[str] = (),
 ) -> Plan:
     """The waves of what is waiting and due, apart from the changes of the numbers in `without`.
 
-    The records of `arrived` are as good as created.
+    The records of `arrived` are as good as created. `standard_books`: the ids of the org's standard price books.
 
-    Parents before children, children's deletions before their parents'. What waits for something that cannot be sent
-    is blocked; what refers to a record that is nowhere is rejected.
+    Parents before children, children's deletions before their parents', a product's standard price before its others.
+    What waits for something that cannot be sent is blocked; what refers to a record that is nowhere is rejected.
     """
-    outbox = _Outbox(changes, schemas, references or {})
+    outbox = _Outbox(changes, schemas, references or {}, standard_books)
     sendable = {each.number for each in changes if is_sendable(each, now) and each.number not in without}
     lost = _lost_references(outbox, sendable, arrived)
     while True:
@@ -96,7 +100,13 @@ class _Need(Struct, frozen=True):
 class _Outbox:
     """All changes, with the needs of each."""
 
-    def __init__(self, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], references: References) -> None:
+    def __init__(
+        self,
+        changes: Sequence[Change],
+        schemas: Mapping[str, ObjectSchema],
+        references: References,
+        standard_books: Collection[str],
+    ) -> None:
         self.schemas = schemas
         self.references = references
         self.by_number = {each.number: each for each in sorted(changes, key=lambda each: each.number)}
@@ -104,6 +114,9 @@ class _Outbox:
         self._undeletes = _by_record(changes, Operation.UNDELETE)
         self._deletes = _by_record(changes, Operation.DELETE)
         self._leaving = self._who_leaves()
+        self._standard_prices = {
+            _priced(each): each.number for each in _prices(changes) if each.values.get("Pricebook2Id") in standard_books
+        }
         self.needs = {number: tuple(self._needs(each)) for number, each in self.by_number.items()}
 
     def schema(self, change: Change) -> ObjectSchema:
@@ -145,6 +158,20 @@ class _Outbox:
             found = self.creates.get(str(edit.value), self._undeletes.get(str(edit.value)))
             if found is not None and (found != change.number or change.operation is Operation.CREATE):
                 yield _Need(found, edit.field)
+        for price in _prices((change,)) if self._standard_prices else ():
+            standard = self._standard_prices.get(_priced(price), price.number)
+            if standard != price.number:
+                yield _Need(standard)
+
+
+def _prices(changes: Iterable[Change]) -> Iterator[Change]:
+    """The new prices of products: the org takes one only where the product has a standard price already."""
+    return (each for each in changes if each.object_name == PRICES and each.operation is Operation.CREATE)
+
+
+def _priced(price: Change) -> tuple[Stored, Stored]:
+    """What has one standard price: a product, in a currency."""
+    return price.values.get("Product2Id"), price.values.get("CurrencyIsoCode")
 
 
 def _by_record(changes: Sequence[Change], operation: Operation) -> dict[str, int]:

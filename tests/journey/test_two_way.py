@@ -418,3 +418,21 @@ def test_policies_decide_by_object_and_field(replica, simorg, jane):
     assert (there["Phone"], there["Department"], there["Title"]) == ("555-1111", "theirs", "theirs")
     assert [each["field"] for each in item["conflicts"]] == ["Title"]
     assert "conflict" in synced.out
+
+
+def test_prices_may_be_written_in_any_order(replica, simorg):
+    assert replica("sync", "Product2", "Pricebook2", "PricebookEntry").code == 0
+    before = simorg.count("PricebookEntry")
+    with SFSync(replica.folder / "config.yaml") as sync:
+        standard = sync.objects["Pricebook2"].search(IsStandard=True).first().Id
+        own = sync.objects["Pricebook2"].create(Name="Own", IsActive=True).Id
+        product = sync.objects["Product2"].create(Name="A new one", IsActive=True).Id
+        for book in (own, standard):
+            sync.objects["PricebookEntry"].create(
+                Pricebook2Id=book, Product2Id=product, UnitPrice="9.50", IsActive=True
+            )
+
+        pushed = sync.push()
+
+    assert [(each.outcome, each.problem) for each in pushed.changes] == [("applied", None)] * 4
+    assert simorg.count("PricebookEntry") == before + 2

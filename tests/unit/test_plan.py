@@ -29,7 +29,8 @@ CONTACT = make_schema(
     ReportsToId="reference",
 )
 LINE = make_schema("Line__c", make_field("Of__c", "reference", nillable=False), make_field("Also__c", "reference"))
-SCHEMAS = {each.name: each for each in (ACCOUNT, CONTACT, LINE)}
+PRICE = make_schema("PricebookEntry", Pricebook2Id="reference", Product2Id="reference", CurrencyIsoCode="picklist")
+SCHEMAS = {each.name: each for each in (ACCOUNT, CONTACT, LINE, PRICE)}
 
 
 def create(number: int, name: str, object_name: str = "Account", **values) -> Change:
@@ -303,3 +304,33 @@ def test_the_real_run_sends_what_the_dry_run_says(changes: list[Change]):
         for wave in foretold.waves
     ]
     assert {each.number for each in outbox} == {each.change.number for each in (*now.blocked, *now.rejected)}
+
+
+# ── prices ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def price(number, book, product, **values):
+    return create(number, f"p{number}", "PricebookEntry", Pricebook2Id=book, Product2Id=product, **values)
+
+
+def test_a_products_standard_price_goes_before_its_others():
+    changes = price(1, "own", "bolt"), price(2, "own", "nut"), price(3, "standard", "bolt"), price(4, "other", "bolt")
+
+    assert of(*changes, standard_books={"standard"}) == [[2, 3], [1, 4]]
+    assert of(*changes) == [[1, 2, 3, 4]]
+
+
+def test_each_currency_has_a_standard_price_of_its_own():
+    dollars, euros = {"CurrencyIsoCode": "USD"}, {"CurrencyIsoCode": "EUR"}
+    changes = price(1, "own", "bolt", **euros), price(2, "standard", "bolt", **dollars)
+
+    assert of(*changes, standard_books={"standard"}) == [[1, 2]]
+
+
+def test_other_prices_wait_for_a_standard_price_that_was_refused():
+    refused = replace(price(2, "standard", "bolt"), state=ChangeState.PARKED)
+
+    planned = plan([price(1, "own", "bolt"), refused], SCHEMAS, NOW, standard_books={"standard"})
+
+    assert not planned.waves
+    assert [(each.change.number, each.by) for each in planned.blocked] == [(1, "local-p2")]
