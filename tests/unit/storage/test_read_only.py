@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -20,8 +21,12 @@ NOBODY = 65534
 
 @pytest.fixture
 def folder():
-    """A folder that every user may read."""
+    """A folder that every user may read; to come to it, a user must be let through those above it."""
     made = Path(tempfile.mkdtemp(prefix="read-only-"))
+    for each in made.parents:
+        found = each.stat()
+        if found.st_uid == os.geteuid() and not found.st_mode & 0o001:
+            each.chmod(stat.S_IMODE(found.st_mode) | 0o001)
     made.chmod(0o755)
     yield made
     made.chmod(0o755)
