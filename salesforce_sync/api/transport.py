@@ -161,7 +161,10 @@ class Transport:
         return self._wire.open(outgoing)
 
     def _wrong_version(self) -> SyncError | None:
-        """What to say if the org does not have the API version that is set; it is looked up once, for no API call."""
+        """What to say if the org does not have the API version that is set, as far as it has not answered by it yet.
+
+        It is looked up once, for no API call.
+        """
         if self._version_is_known:
             return None
         known: tuple[str, ...] = ()
@@ -230,6 +233,8 @@ class Transport:
             incoming.close()
             raise Unreachable(f"Asked to {call.doing}, a web page answered and not Salesforce.", hint=NOT_SALESFORCE)
         if incoming.ok:
+            # An answer by this version says more than a list that leaves it out.
+            self._version_is_known = self._version_is_known or self._path(call.path).startswith(self.root)
             return take(incoming, session, started)
         with closing(incoming):
             refusal = read_refusal(incoming.status, incoming.read(), [session.access_token])

@@ -45,6 +45,16 @@ def test_an_object_that_is_missing_is_still_that_and_the_versions_are_asked_for_
     assert asked() == 1
 
 
+def test_a_version_that_has_answered_is_there_whatever_the_list_says(serve, wire, keys, clock):
+    answers = {"/services/data": versions("60.0"), "/services/data/v58.0/limits": json_reply({})}
+    server = serve(Org(lambda asked: answers.get(asked.path.rstrip("/"), MISSING)))
+    rig = Rig(server, wire, keys, clock)
+    rig.transport.send(Call("ask for the limits", "limits"))
+
+    with pytest.raises(ObjectNotFound):
+        rig.transport.send(DESCRIBE)
+
+
 @pytest.mark.parametrize("answer", [json_reply({"no": "list"}), refusal("SERVER_UNAVAILABLE", "later", 503)])
 def test_where_nobody_tells_the_versions_the_refusal_is_told(serve, wire, keys, clock, answer):
     rig, _ = asking(serve, wire, keys, clock, answer)
