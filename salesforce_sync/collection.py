@@ -218,7 +218,7 @@ class Collection(Generic[R]):
     def parse_conditions(self, texts: Mapping[str, str]) -> dict[str, object]:
         """Conditions of `search` as a person typed them: Amount__gte "1000", Name__in "a,b", Phone__isnull "true"."""
         schema = self.schema
-        return {name: _condition(*_field_and_operator(schema, name), text) for name, text in texts.items()}
+        return {name: _condition(schema, name, text) for name, text in texts.items()}
 
     def stored(self, values: Mapping[str, Any]) -> dict[str, Stored]:
         """Python values in the form in which the store keeps them, by API name."""
@@ -340,16 +340,23 @@ def _field_and_operator(schema: ObjectSchema, name: str) -> tuple[Field, str]:
     return schema.field(name), "eq"
 
 
-def _condition(field: Field, operator: str, text: str) -> object:
+def _condition(schema: ObjectSchema, name: str, text: str) -> object:
+    field, operator = _field_and_operator(schema, name)
     if operator == "isnull":
-        return read_text(FieldType.BOOLEAN, text)
+        try:
+            return read_text(FieldType.BOOLEAN, text)
+        except Misuse as error:
+            raise Misuse(f"{name}: {error.message}") from error
     if operator == "in":
         return [_typed(field, each.strip()) for each in text.split(",")]
     return text if operator in ("contains", "startswith", "endswith") else _typed(field, text)
 
 
 def _stored(store: Store, field: Field, value: Any) -> Stored:
-    return _referred(store, field, encode(field.type, value))
+    try:
+        return _referred(store, field, encode(field.type, value))
+    except Misuse as error:
+        raise Misuse(f"{field.name}: {error.message}", hint=error.hint) from error
 
 
 def _referred(store: Store, field: Field, stored: Stored) -> Stored:

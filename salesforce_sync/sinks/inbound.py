@@ -12,7 +12,8 @@ from salesforce_sync.models.schema import is_api_name
 from salesforce_sync.signals import SOURCE, TARGET
 
 MOST_BYTES: Final = 16 * 1024
-SYNC_NAMES: Final = frozenset({"", "sync", "sync_now", "sync_request", "sync_requested", "force_sync"})
+SYNC_NAMES: Final = ("sync", "sync_now", "sync_request", "sync_requested", "force_sync")
+"""All of them ask for the same."""
 
 # 2026-01-27T14:30:00Z 🔄 OS → FND : sync, object=Contact
 _LINE = re.compile(
@@ -32,6 +33,13 @@ class NotUnderstood(Struct, frozen=True):
     """Why nothing follows from what came in."""
 
     why: str
+
+
+_KNOWN: Final = f"what may come in are {', '.join(SYNC_NAMES[:-1])} and {SYNC_NAMES[-1]}, which ask for a sync"
+
+
+def _unknown(name: str) -> NotUnderstood:
+    return NotUnderstood(f"there is no signal {name}; {_KNOWN}")
 
 
 class Reply(Struct, frozen=True):
@@ -72,8 +80,8 @@ def _of_line(line: str, source: str, target: str) -> Wish | NotUnderstood:
     name, *details = [each.strip() for each in (rest or "").split(",")]
     if "=" in name:
         name, details = "", [name, *details]
-    if found["mark"].rstrip("\ufe0f") != _MARK or name not in SYNC_NAMES:
-        return NotUnderstood(f"there is no signal {found['mark']} {name}".rstrip())
+    if found["mark"].rstrip("\ufe0f") != _MARK or name not in ("", *SYNC_NAMES):
+        return _unknown(f"{found['mark']} {name}".rstrip())
     pairs = (each.partition("=") for each in details)
     named = (value for key, _, value in pairs if key.strip() in ("object", "objects"))
     return _wish(" ".join(named).replace("+", " ").split())
@@ -92,8 +100,10 @@ def _of_json(text: str, source: str, target: str) -> Wish | NotUnderstood:
     wrong = _wrong_way(document.get("from", target), document.get("to", source), source, target)
     if wrong is not None:
         return wrong
-    if not isinstance(name, str) or name not in SYNC_NAMES - {""}:
-        return NotUnderstood(f"there is no signal {str(name)[:100]!r}")
+    if name is None:
+        return NotUnderstood(f"it names no signal; {_KNOWN}")
+    if not isinstance(name, str) or name not in SYNC_NAMES:
+        return _unknown(repr(str(name)[:100]))
     return _wish(_named(document))
 
 
@@ -119,5 +129,5 @@ def _wish(names: object) -> Wish | NotUnderstood:
         return NotUnderstood("its objects are no names")
     bad = next((each for each in listed if not is_api_name(each)), None)
     if bad is not None:
-        return NotUnderstood(f"{bad[:100]!r} is no object's name")
+        return NotUnderstood(f"{bad[:100]!r} is no object's name, which has letters, digits and _: Contact, Widget__c")
     return Wish(tuple(dict.fromkeys(listed)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from fastapi import Depends, Request
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from salesforce_sync.access import BrowserSession, Deed, Role, User, address_key
 from salesforce_sync.errors import ConnectionNotFound
+from salesforce_sync.web import wording
 from salesforce_sync.web.bodies import Body
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused
 from salesforce_sync.web.house import House
@@ -185,14 +186,14 @@ def sent(kind: type[B], *, optional: bool = False) -> Callable[[Request], Awaita
     decoder = msgspec.json.Decoder(kind, float_hook=Decimal)
 
     async def read(request: Request) -> B:
-        return decoded(decoder, await request.body() or (b"{}" if optional else b""))
+        return decoded(decoder, kind, await request.body() or (b"{}" if optional else b""))
 
     return read
 
 
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """The body as the decoder's type; `Refused` says what of it is not."""
+def decoded(decoder: msgspec.json.Decoder[T], kind: type[Any], body: bytes) -> T:
+    """The body as the decoder's type, which is `kind`; `Refused` says what of it is not."""
     try:
         return decoder.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise Refused(f"The body is not as it should be: {error}."[:500], hint="See /docs.") from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Refused(wording.of_body(kind, body), hint="See /docs.") from None

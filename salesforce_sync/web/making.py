@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from salesforce_sync.web import (
     routes_sync,
     routes_two_way,
     routes_workbook,
+    wording,
 )
 from salesforce_sync.web.answers import failed
 from salesforce_sync.web.describing import describe
@@ -98,9 +99,15 @@ async def _told_of_form(request: Request, error: Exception) -> Response:
     """A query, path or header parameter that is not in its form. What was sent is not repeated."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(each) for each in first["loc"])
-    refused = Refused(f"{where}: {first['msg']}.", hint="See /docs.")
+    name = str(first["loc"][-1])
+    refused = Refused(wording.of_parameter(name, _schema_of(request, name), first.get("input")), hint="See /docs.")
     return failed(refused, request.path_params.get("objectApiName"))
+
+
+def _schema_of(request: Request, name: str) -> Mapping[str, Any]:
+    """What the document says that a parameter of this request may be."""
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    return next((each["schema"] for each in operation["parameters"] if each["name"] == name), {})
 
 
 async def _told_of_mistake(request: Request, error: Exception) -> Response:

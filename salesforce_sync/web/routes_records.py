@@ -120,7 +120,7 @@ _decoder: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 async def values_of(request: Request) -> dict[str, Any]:
     """The fields that the body gives: a JSON object, field → value."""
-    values = decoded(_decoder, await request.body())
+    values = decoded(_decoder, dict, await request.body())
     values.pop("attributes", None)  # as Salesforce's own records have it
     return values
 

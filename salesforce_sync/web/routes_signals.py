@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from salesforce_sync.app import SFSync
 from salesforce_sync.signals import Told
 from salesforce_sync.sinks.inbound import NotUnderstood
 from salesforce_sync.web import bodies
@@ -43,7 +44,7 @@ def _taken(asked: Asked, body: bytes) -> bodies.SignalTaken:
     sync = asked.replica.sync
     wish = sync.understand(body)
     if isinstance(wish, NotUnderstood):
-        raise Refused(f"The signal was not understood: {wish.why}.", code="UNKNOWN_SIGNAL", hint="See docs/signals.md.")
+        raise Refused(f"The signal was not understood: {wish.why}.", code="UNKNOWN_SIGNAL", hint=_for_example(sync))
     if sync.daemon_runs:
         with asked.house.doing(asked.deed("sync", ",".join(wish.objects), "by signal")):
             reply = sync.receive(body)
@@ -52,6 +53,12 @@ def _taken(asked: Asked, body: bytes) -> bodies.SignalTaken:
 
     session = begun(asked, wish.objects or sync.config.sync.objects)
     return bodies.SignalTaken(accepted=True, signal="sync_requested", msg="", session_id=session.session_id)
+
+
+def _for_example(sync: SFSync) -> str:
+    names = sync.config.signals
+    line = f"🔄 {names.target} → {names.source} : sync, object=Contact"
+    return f'Send {{"signal": "sync", "objects": ["Contact"]}}, or the line {line}.'
 
 
 @router.get("", **gives(bodies.SignalList))

@@ -17,6 +17,7 @@ from salesforce_sync.web.house import House
 from salesforce_sync.web.making import application
 from simorg.org import SimOrg
 from tests.web.conftest import settle, start
+from tests.web.test_refusals_http import JARGON
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -55,11 +56,13 @@ def name_what_is_there(case, site):
 def test_every_answer_is_as_declared(case, site):
     headers = {"Authorization": f"Bearer {site.tokens['ada']}"}
 
-    case.validate_response(case.call(base_url=site.url, headers=headers, timeout=30), checks=CHECKS)
+    first = case.call(base_url=site.url, headers=headers, timeout=30)
     name_what_is_there(case, site)
-    answer = case.call(base_url=site.url, headers=headers, timeout=30)
+    second = case.call(base_url=site.url, headers=headers, timeout=30)
 
-    case.validate_response(answer, checks=CHECKS)
+    for answer in (first, second):
+        case.validate_response(answer, checks=CHECKS)
+        assert answer.status_code < 400 or not JARGON.search(answer.json()["details"])
 
 
 def test_the_document_describes_every_route(site):

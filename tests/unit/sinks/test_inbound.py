@@ -46,7 +46,7 @@ def test_a_sync_is_asked_for(text, objects):
         ('{"signal":' * 1_600, "it is not JSON"),
         ('{"signal": "burn"}', "there is no signal 'burn'"),
         ('{"signal": 7}', "there is no signal '7'"),
-        ("{}", "there is no signal 'None'"),
+        ("{}", "it names no signal"),
         ('{"signal": "sync", "from": "EVE"}', "it is not from OS to FND"),
         ('{"signal": "sync", "objects": [1]}', "its objects are no names"),
         ('{"signal": "sync", "objects": {"a": 1}}', "its objects are no names"),
