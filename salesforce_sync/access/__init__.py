@@ -24,7 +24,7 @@ Everything here may be used from several threads and several processes at once. 
 but for those that write (a commit on the disk).
 """
 
-from salesforce_sync.access.audit import Audit, Deed, Ending, Entry, Verdict
+from salesforce_sync.access.audit import INTERRUPTED, Audit, Deed, Ending, Entry, Verdict
 from salesforce_sync.access.connections import Connections, KnownConnection
 from salesforce_sync.access.house import Access
 from salesforce_sync.access.logins import BrowserSession, Logins, Opened
@@ -32,6 +32,7 @@ from salesforce_sync.access.throttle import Limit, Throttle, address_key
 from salesforce_sync.access.users import Role, User, Users
 
 __all__ = [
+    "INTERRUPTED",
     "Access",
     "Audit",
     "BrowserSession",

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 BEGUN: Final = "begun"
 DONE: Final = "done"
+INTERRUPTED: Final = "interrupted"
+"""The process ended before the deed did."""
+
 _LONGEST: Final = 300
 _FIRST: Final = "0" * 64
 _COLUMNS: Final = "number, at, who, action, subject, origin, outcome, detail, begun, hash"
@@ -121,6 +124,12 @@ class Audit:
         except StoreTrouble:
             # What was done is done, and that it was begun is written down.
             log.warning("How %s ended could not be written into the audit log", deed.action, exc_info=True)
+
+    def interrupt(self, number: int) -> None:
+        """Write that the process ended in which this entry's deed went on."""
+        begun = next((each for each in self.entries(most=1, before=number + 1) if each.number == number), None)
+        if begun is not None and begun.outcome == BEGUN:
+            self.append(begun.deed, INTERRUPTED, begun=number)
 
     def entries(self, *, most: int = 100, before: int | None = None) -> tuple[Entry, ...]:
         """The newest entries, newest first; `before` this number, to page back."""

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct, field
 
-from salesforce_sync.access import Access, Deed, Ending, Limit, Throttle, User
+from salesforce_sync.access import INTERRUPTED, Access, Deed, Ending, Limit, Throttle, User
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
 from salesforce_sync.web.browser_logins import BrowserLogins
@@ -121,14 +121,18 @@ class House:
     def begin(self, replica: Replica, names: Sequence[str], deed: Deed) -> Session:
         """Begin a sync session; the log says that it is begun, and how it has ended."""
         number = self.access.audit.append(deed, "begun")
-        return replica.sessions.begin(names, deed.who, lambda session, state: self._note_end(deed, number, state))
+
+        def after(session: Session, state: SessionState) -> None:
+            self._note_end(deed, session, state)
+
+        return replica.sessions.begin(names, deed.who, after, deed=number)
 
     def begin_with_workbook(self, replica: Replica, names: Sequence[str], deed: Deed) -> Session:
         """The same; before it ends, the workbook is made current, once."""
         number = self.access.audit.append(deed, "begun")
 
         def after(session: Session, state: SessionState) -> None:
-            self._note_end(deed, number, state)
+            self._note_end(deed, session, state)
             if state in (SessionState.COMPLETE, SessionState.PARTIAL):
                 session.workbook = "/api/workbook"
                 replica.sessions.keep(session)  # before: the workbook of a replica that has changed is made once more
@@ -138,10 +142,10 @@ class House:
                     session.workbook = None
                     raise
 
-        return replica.sessions.begin(names, deed.who, after)
+        return replica.sessions.begin(names, deed.who, after, deed=number)
 
-    def _note_end(self, deed: Deed, begun: int, state: SessionState) -> None:
-        self.access.audit.append(deed, state.value, begun=begun)
+    def _note_end(self, deed: Deed, session: Session, state: SessionState) -> None:
+        self.access.audit.append(deed, INTERRUPTED if session.interrupted else state.value, begun=session.deed)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that may take long in a thread of the runs, and not in one that answers requests."""

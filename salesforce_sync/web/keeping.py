@@ -44,6 +44,7 @@ class _Told(Struct, frozen=True):
     pushed: int | None
     unsent: bool
     workbook: str | None
+    deed: int | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(_Told)
@@ -63,14 +64,14 @@ def kept(session: Session) -> KeptSession:
             session.started,
             session.closed_at if closing else session.finished,
             str((closing and session.closing) or session.state),
-            msgspec.json.encode(_Told(events, number, session.pushed, session.unsent, session.workbook)),
+            msgspec.json.encode(_Told(events, number, session.pushed, session.unsent, session.workbook, session.deed)),
         )
 
 
 def restored(found: KeptSession) -> Session:
     """The session that was kept; one that its server has not finished has ended, and says so of each object."""
     told = _decoder.decode(found.told)
-    session = Session(found.owner)
+    session = Session(found.owner, deed=told.deed)
     session.session_id, session.started = found.session_id, found.started
     session.pushed, session.unsent, session.workbook = told.pushed, told.unsent, told.workbook
     session.events, session.number = told.events, told.number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from salesforce_sync.access import Access, User
@@ -84,7 +84,8 @@ class OrgNames:
 class Replica:
     """One connection's replica, its sync sessions, and the forms in which its rows are sent."""
 
-    def __init__(self, connection_id: str, sync: SFSync, runs: Runs) -> None:
+    def __init__(self, connection_id: str, sync: SFSync, runs: Runs, interrupted: Callable[[int], None]) -> None:
+        """`interrupted` is called with the deeds that went on in a server that has ended."""
         self.id = connection_id
         self.sync = sync
         self.names = OrgNames(sync)
@@ -92,7 +93,7 @@ class Replica:
         self.heard = Heard(sync)
         self.workbook = Workbook(sync)
         self.uploads = Uploads(sync)
-        self.sessions = Sessions(sync, runs, self.names.refused)
+        self.sessions = Sessions(sync, runs, self.names.refused, interrupted)
         self.counted = Counted(sync.config.storage.path)
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
@@ -137,7 +138,8 @@ class Replicas:
             replica = self._open.get(found.id)
             if replica is None:
                 config = self._access.connections.config_of(found.id, user)
-                replica = self._open[found.id] = Replica(found.id, SFSync(config), self._runs)
+                replica = Replica(found.id, SFSync(config), self._runs, self._access.audit.interrupt)
+                self._open[found.id] = replica
             return replica
 
     def forget(self, connection_id: str) -> None:

@@ -50,11 +50,15 @@ class Task:
 class Session:
     """Some objects that somebody wants to be synced."""
 
-    def __init__(self, owner: str, after: After = nothing, noted: Noted = not_noted) -> None:
+    def __init__(
+        self, owner: str, after: After = nothing, noted: Noted = not_noted, *, deed: int | None = None
+    ) -> None:
         """`after` is told how it ended, in the run's thread, just before everybody else is.
 
-        `noted` is called whenever a status has changed.
+        `noted` is called whenever a status has changed. `deed` is the number of the audit log's entry that began it.
         """
+        self.deed = deed
+        self.interrupted = False
         self.noted = noted
         self.after = after
         self.session_id = f"sync_{secrets.token_hex(12)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,8 +29,11 @@ STOPPING_SECONDS: Final = 0.3
 class Sessions:
     """The sync sessions of one replica; they go in the threads of `runs`."""
 
-    def __init__(self, sync: SFSync, runs: Runs, check: Check) -> None:
-        """`check` says which names are no objects of the org; it is called in a run's thread."""
+    def __init__(self, sync: SFSync, runs: Runs, check: Check, interrupted: Callable[[int], None]) -> None:
+        """`check` says which names are no objects of the org; it is called in a run's thread.
+
+        `interrupted` is called with the deed of each session whose server has ended before it did.
+        """
         self._works = Works(sync, runs, check, self._ended)
         self._lock = self._works.lock
         self._log = sync.session_log
@@ -39,20 +42,25 @@ class Sessions:
         for found in self._log.enter(me()):
             self._sessions[found.session_id] = restored(found)
             if found.finished is None:
-                self._keeper.note(self._sessions[found.session_id])
+                self._found_interrupted(self._sessions[found.session_id], interrupted)
+
+    def _found_interrupted(self, session: Session, interrupted: Callable[[int], None]) -> None:
+        self._keeper.note(session)
+        if session.deed is not None:
+            interrupted(session.deed)
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, names: Sequence[str], owner: str, after: After = nothing) -> Session:
+    def begin(self, names: Sequence[str], owner: str, after: After = nothing, *, deed: int | None = None) -> Session:
         """Sync these objects, in a session of their own; those that are under way are joined."""
         with self._lock:
-            session = self._new(owner, after)
+            session = self._new(owner, after, deed)
             self._works.want(session, names)
         self._keeper.flush(KEEPING_SECONDS)
         return session
 
-    def _new(self, owner: str, after: After = nothing) -> Session:
-        session = Session(owner, after, self._keeper.note)
+    def _new(self, owner: str, after: After = nothing, deed: int | None = None) -> Session:
+        session = Session(owner, after, self._keeper.note, deed=deed)
         self._sessions[session.session_id] = session
         self._forget_old()
         return session
@@ -110,6 +118,7 @@ class Sessions:
     def _interrupt(self, session: Session) -> None:
         with self._lock:
             was_open = session.open
+            session.interrupted = was_open
             if was_open:
                 self._works.abandon(session)
                 session.closing = SessionState.CANCELLED

@@ -248,7 +248,7 @@ def test_a_connection_that_is_forgotten_while_it_syncs_leaves_nothing_open(site,
         time.sleep(0.05)
     assert (while_it_syncs > 0, open_files_of(made)) == (True, 0)
     entries = [(each["action"], each["outcome"]) for each in api.get("/api/audit").json()["entries"]]
-    assert ("sync", "cancelled") in entries
+    assert ("sync", "interrupted") in entries
     assert api.get("/healthz").status_code == 200
 
 

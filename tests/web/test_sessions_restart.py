@@ -91,6 +91,7 @@ def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_
         with api.stream("GET", f"/api/sync/{session_id}/events", headers={"Last-Event-ID": str(last.id)}) as stream:
             told = list(events_of(stream))
         further = api.post("/api/sync/Lead", json={"sessionId": session_id}, timeout=60).json()
+        audited = api.get("/api/audit").json()["entries"]
         api.close()
 
     contact, lead = after["objects"]
@@ -106,6 +107,8 @@ def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_
     assert all(each.data.get("status") != "synced" for each in told)
     assert min(each.id for each in told) > last.id
     assert further["success"] is True
+    begun = next(each["number"] for each in audited if each["subject"] == "default/Contact,Lead" and not each["begun"])
+    assert [each["outcome"] for each in audited if each["begun"] == begun] == ["interrupted"]
 
 
 def kept_of(path):
