@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
 
@@ -49,6 +49,11 @@ class Asked(Struct, frozen=True):
         """What the caller does, as the audit log names it."""
         where = self.replica.id if not subject else f"{self.replica.id}/{subject}"
         return self.house.deed(self.caller.user, self.caller.address, action, where, detail)
+
+    async def waited_for(self, kind: str, which: Hashable, work: Callable[[], T]) -> T:
+        """What this comes to, done in a thread of the runs; `StillAtWork` if nothing is heard of it for long."""
+        quiet_seconds = self.house.settings.quiet_seconds
+        return await self.replica.awaited.answer(kind, which, lambda: self.house.runs.submit(work), quiet_seconds)
 
 
 def house_of(request: Request) -> House:

@@ -11,6 +11,7 @@ from salesforce_sync.access import Access, User
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import ObjectNotFound, SyncError
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
+from salesforce_sync.web.awaiting import Awaited
 from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
@@ -91,6 +92,7 @@ class Replica:
         self.names = OrgNames(sync)
         self.shown = Shown(sync)
         self.heard = Heard(sync)
+        self.awaited = Awaited(lambda: sync.usage.used)
         self.workbook = Workbook(sync)
         self.uploads = Uploads(sync)
         self.sessions = Sessions(sync, runs, self.names.refused, interrupted)

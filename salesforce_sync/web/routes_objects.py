@@ -138,7 +138,11 @@ def _state(replica: Replica, status: ObjectStatus) -> tuple[Any, Problem | None]
 async def verify(
     asked: Editing, wanted: Annotated[bodies.VerifyRequest, Depends(sent(bodies.VerifyRequest, optional=True))]
 ) -> Response:
-    """Compare every id and stamp of these objects, or of all that are here, with the org, and repair: some calls."""
+    """Compare every id and stamp of these objects, or of all that are here, with the org, and repair: some calls.
+
+    Where nothing is heard of the org for 150 seconds the answer is 503, VERIFY_UNDER_WAY: it goes on, and the same
+    request, once more, waits for its end.
+    """
     names = tuple(map(object_name, wanted.objects or ()))
 
     def compare() -> bodies.VerifyBody:
@@ -156,4 +160,4 @@ async def verify(
             problems={name: met for name, met in problems.items() if met is not None},
         )
 
-    return answered(await asked.house.run(compare))
+    return answered(await asked.waited_for("verify", names, compare))

@@ -43,9 +43,10 @@ async def push(
     """Send every edit that can be sent; the answer says what became of each.
 
     The first push to a production org is refused with PRODUCTION_UNCONFIRMED, which names it, until somebody says
-    `confirmProduction`; it holds from then on.
+    `confirmProduction`; it holds from then on. Where nothing is heard of the org for 150 seconds the answer is 503,
+    PUSH_UNDER_WAY: the push goes on, and the same request, once more, waits for its end.
     """
-    return answered(await asked.house.run(lambda: send(asked, wanted)))
+    return answered(await asked.waited_for("push", None, lambda: send(asked, wanted)))
 
 
 def send(asked: Asked, wanted: bodies.PushRequest) -> bodies.PushBody:
@@ -68,7 +69,7 @@ def pushes(asked: Viewing, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> R
 @router.post("/pushes/{pushId}/undo", **gives(bodies.PushBody, fails=REMOTE))
 async def undo(asked: Editing, pushId: str) -> Response:
     """Send the values that this push replaced, as far as nobody has changed them since."""
-    return answered(await asked.house.run(lambda: send_back(asked, pushId)))
+    return answered(await asked.waited_for("push", pushId, lambda: send_back(asked, pushId)))
 
 
 def send_back(asked: Asked, push_id: str) -> bodies.PushBody:

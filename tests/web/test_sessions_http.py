@@ -170,3 +170,25 @@ def test_who_waits_while_nothing_is_heard_is_told_to_ask_again_and_joins_what_go
     assert first.headers["Location"].startswith("/api/sync/sync_")
     assert then.json()["recordCount"] == 40
     assert len(api.get("/api/sync").json()["sessions"]) == 1 or not in_a_session
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("push", "PUSH_UNDER_WAY"), ("verify", "VERIFY_UNDER_WAY")],
+)
+def test_who_waits_for_a_push_or_a_verify_of_which_nothing_is_heard_gets_its_end_later(impatient, path, code):
+    api, org = impatient.client(), impatient.org
+    until(lambda: api.post("/api/sync/Contact").status_code == 200)
+    record = api.get("/api/objects/Contact/records?limit=1").json()["records"][0]["Id"]
+    assert api.patch(f"/api/objects/Contact/records/{record}", json={"LastName": "Roe"}).status_code == 200
+    org.faults.add(path="/services/data/", delay=1.5)
+
+    first = api.post(f"/api/{path}")
+    then = until(lambda: (answer := api.post(f"/api/{path}")).status_code == 200 and answer)
+    deeds = [each for each in api.get("/api/audit").json()["entries"] if each["action"] == path]
+
+    assert (first.status_code, first.json()["error"]) == (503, code)
+    assert int(first.headers["Retry-After"]) > 0
+    assert then.json()["success"] is True
+    assert path == "verify" or then.json()["applied"] == 1
+    assert [each["outcome"] for each in deeds] == ["complete", "begun"]

@@ -1,0 +1,74 @@
+"""Pushes and verifies that somebody waits for: the answer comes when they end, or when nothing is heard for long.
+
+Whoever was not told of its end, and asks for the same once more, gets the answer of the one that goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from salesforce_sync.web.failures import Refused
+
+T = TypeVar("T")
+
+LOOK_SECONDS: Final = 1.0
+ASK_AGAIN_SECONDS: Final = 10.0
+"""When to ask again for what goes on."""
+
+
+class StillAtWork(Refused):
+    """Nothing is heard of what somebody waits for; it goes on."""
+
+    status = 503
+
+    def __init__(self, kind: str, seconds: float) -> None:
+        """`kind`: `push` or `verify`."""
+        super().__init__(
+            f"Nothing was heard of the {kind} for {seconds:.0f} s; it goes on.",
+            code=f"{kind.upper()}_UNDER_WAY",
+            hint="The org may be busy, or ask to wait. The same request, once more, waits for the same answer.",
+            wait=ASK_AGAIN_SECONDS,
+        )
+
+
+class Awaited:
+    """What nobody was told the end of, the last of each kind. For the thread of the event loop."""
+
+    def __init__(self, heard: Callable[[], object]) -> None:
+        """`heard` gives something that changes whenever the org has answered."""
+        self._heard = heard
+        self._untold: dict[str, tuple[Hashable, Future[Any]]] = {}
+
+    async def answer(self, kind: str, which: Hashable, begin: Callable[[], Future[T]], quiet_seconds: float) -> T:
+        """The end of what `begin` begins, or of the same of which nobody was told; else `StillAtWork`.
+
+        Two are the same where `kind` and `which` are.
+        """
+        before = self._untold.pop(kind, None)
+        future: Future[T] = before[1] if before is not None and before[0] == which else begin()
+        done = asyncio.wrap_future(future)
+        done.add_done_callback(_looked_at)
+        if await self._is_done(done, quiet_seconds):
+            return await done
+        self._untold[kind] = which, future
+        raise StillAtWork(kind, quiet_seconds)
+
+    async def _is_done(self, done: asyncio.Future[T], quiet_seconds: float) -> bool:
+        heard, heard_at = self._heard(), time.monotonic()
+        while not done.done():
+            await asyncio.wait({done}, timeout=min(LOOK_SECONDS, quiet_seconds))
+            if self._heard() != heard:
+                heard, heard_at = self._heard(), time.monotonic()
+            elif not done.done() and time.monotonic() - heard_at >= quiet_seconds:
+                return False
+        return True
+
+
+def _looked_at(done: asyncio.Future[Any]) -> None:
+    """Its error, if it has one, is not news to the event loop, which would log one that nobody has looked at."""
+    if not done.cancelled():
+        done.exception()
