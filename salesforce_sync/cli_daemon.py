@@ -20,7 +20,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.cli_options import Options, shared, tell_signals
 from salesforce_sync.config import Config
 from salesforce_sync.exits import Exit
-from salesforce_sync.interrupts import stop_on_signals
+from salesforce_sync.interrupts import leave_on_sigterm, stop_on_signals
 from salesforce_sync.logs import FORMS, LogForm, log_as
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run
@@ -82,6 +82,7 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
     process, is sent within seconds. What is under way when it is told to stop is finished or given up within three
     seconds; a second Ctrl-C or SIGTERM ends it at once. With --json, each run is one line.
     """
+    leave_on_sigterm()
     notifier = Notifier()
     if log_format is not None:
         log_as(log_format)

@@ -11,6 +11,7 @@ from salesforce_sync import doorman
 from salesforce_sync.cli_options import Options, shared
 from salesforce_sync.config import Config
 from salesforce_sync.exits import Exit
+from salesforce_sync.interrupts import leave_on_sigterm
 
 
 @click.command()
@@ -30,6 +31,7 @@ def serve(options: Options, /, tls_cert: Path | None, tls_key: Path | None, rate
     Only to this machine, if --host says nothing else; to others by https, or with --plain-http. The first start makes
     a user `admin` and prints his token, and a link that logs a browser in once.
     """
+    leave_on_sigterm()
     # Imported here: the web framework takes most of a second to load.
     from salesforce_sync.web.house import RATE, Settings, limits_at
     from salesforce_sync.web.serving import PORT, Place, Running

@@ -68,6 +68,14 @@ def end_at_once(code: Exit) -> NoReturn:
     os._exit(code)
 
 
+def leave_on_sigterm() -> None:
+    """From now until it is said otherwise, SIGTERM ends the process at once, and as one that has done what it should.
+
+    For a service that has begun nothing yet: it may be stopped while it starts.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(Exit.COMPLETE))
+
+
 GRACE: Final = 2.0
 """Seconds that a service has to come to its end after it was told to stop."""
 

@@ -10,7 +10,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
+import apsw
 import pytest
 
 
@@ -36,6 +38,34 @@ def test_it_ends_cleanly_while_it_waits(user, number):
     assert running.returncode == 0
     assert "Traceback" not in out + err
     assert user("status", "--json").json["objects"]
+
+
+def test_a_signal_in_the_middle_of_its_start_ends_it_too(user, tmp_path):
+    assert user("user", "add", "ada").code == 0
+    path = tmp_path / "data/access.db"
+    holding = apsw.Connection(str(path))
+    holding.execute("BEGIN IMMEDIATE")  # the daemon's first entry in the audit log waits for it
+    running = user.start("daemon")
+    until = time.monotonic() + 30
+    while not _has_open(running.pid, path) and time.monotonic() < until:
+        time.sleep(0.01)
+    asked_at = time.monotonic()
+    running.terminate()
+    out, err = running.communicate(timeout=20)
+    holding.close()
+
+    assert (running.returncode, out, err) == (0, "", "")
+    assert time.monotonic() - asked_at < 3
+
+
+def _has_open(pid, path):
+    folder = f"/proc/{pid}/fd"
+    with suppress(OSError):
+        for each in os.listdir(folder):
+            with suppress(OSError):
+                if os.readlink(f"{folder}/{each}") == str(path):
+                    return True
+    return False
 
 
 def test_with_json_each_run_is_one_line(user):
