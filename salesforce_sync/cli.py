@@ -24,6 +24,7 @@ from salesforce_sync.cli_two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
 from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.interrupts import MESSAGE, leave_alone, stop_on_interrupt, stop_on_signals
+from salesforce_sync.models.run import Run
 from salesforce_sync.signals import Progress, Signal
 from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
@@ -230,7 +231,7 @@ def events(options: Options, objects: tuple[str, ...]) -> int:
     with options.open() as sync:
         names = objects or sync.followed_objects or sync.config.sync.objects
         sync.on("*", lambda signal: _tell_event(options, sync, signal))
-        follower = sync.follow()
+        follower = sync.follow(caught_up=lambda run: _note_catch_up(options, run))
         follower.start(*names)
         if not options.json:
             say(f"Following {', '.join(names)}. Ctrl-C ends it.")
@@ -238,6 +239,10 @@ def events(options: Options, objects: tuple[str, ...]) -> int:
         sync.stop()
         follower.stop()
     return Exit.COMPLETE
+
+
+def _note_catch_up(options: Options, run: Run) -> None:
+    options.note("sync", run.state.value, f"{run.changed} records changed, for change events")
 
 
 def _tell_event(options: Options, sync: SFSync, signal: Signal) -> None:

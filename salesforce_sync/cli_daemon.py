@@ -62,6 +62,9 @@ class _Watcher:
         self._note("sync", run.state.value, f"{run.changed} records changed")
         self._tell_run(run)
 
+    def caught_up(self, run: Run) -> None:
+        self._note("sync", run.state.value, f"{run.changed} records changed, for change events")
+
     def pushed(self, push: Push) -> None:
         if push.total:
             self._note("push", push.state.value, push.push_id)

@@ -652,6 +652,9 @@ class Events(Protocol):
         has come; events may come twice, and transactions in another order than they were committed in.
         """
 
+    def renew(self) -> None:
+        """Reach the org in a new way from the next subscription on: over the present one nothing seems to come."""
+
     def close(self) -> None:
         """End all subscriptions."""
 
@@ -698,6 +701,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that only grow."""
+
+    def suspended(self) -> float:
+        """Seconds that this machine has slept, which `monotonic` does not count; 0.0 where it cannot say."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from salesforce_sync.api.change_events import BAD_EVENT, Decoded, EventDecoder
+from salesforce_sync.api.events_line import Line, libraries
 from salesforce_sync.errors import (
-    ConfigError,
     EventsSpent,
     NotSynced,
     ReplayRefused,
@@ -32,11 +32,12 @@ log = logging.getLogger("salesforce_sync.api")
 
 AHEAD = 100
 """Events that are asked for ahead; the org takes more as this."""
-MOST_BYTES = 32 * 1024 * 1024
-"""The largest answer that is taken: an event has at most 1 MB, and answers are some MB."""
 CALL_SECONDS = 30.0
 ASKED_AGAIN = 2
 """How often a call is made again with another session."""
+
+RENEWED_SECONDS = 5.0
+"""A connection is not replaced sooner than so many seconds after it was made."""
 
 _CODES = "sfdc.platform.eventbus.grpc."
 _REPLAY = f"{_CODES}subscription.fetch.replayid."
@@ -71,38 +72,33 @@ class PubSub:
 
     def __init__(self, endpoint: str, caller: Caller, schemas: Callable[[str], ObjectSchema | None]) -> None:
         """`endpoint` is https://host:port; plain http only to this machine, as the settings see to."""
-        self._grpc, self._messages = _libraries()
+        self._grpc, self._messages = libraries()
+        self._endpoint = endpoint
+        self._line = Line(endpoint)
+        self._left: list[Line] = []
         self._caller = caller
         self._schemas = schemas
         self._avro: dict[str, str] = {}
         self._open: set[GrpcSubscription] = set()
         self._lock = threading.Lock()
-        self._channel = self._connected(endpoint)
-        name, messages = "/eventbus.v1.PubSub", self._messages
-        self._subscribe = self._channel.stream_stream(
-            f"{name}/Subscribe", messages.FetchRequest.SerializeToString, messages.FetchResponse.FromString
-        )
-        self._get_schema = self._channel.unary_unary(
-            f"{name}/GetSchema", messages.SchemaRequest.SerializeToString, messages.SchemaInfo.FromString
-        )
-
-    def _connected(self, endpoint: str) -> Any:
-        parts = urlsplit(endpoint)
-        host = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-        options = [("grpc.max_receive_message_length", MOST_BYTES), ("grpc.use_local_subchannel_pool", 1)]
-        if parts.scheme == "https":
-            return self._grpc.secure_channel(host, self._grpc.ssl_channel_credentials(), options)
-        return self._grpc.insecure_channel(host, options)
 
     def subscribe(self, object_name: str, after: bytes | None) -> GrpcSubscription:
         """Follow one object (`ports.Events.subscribe`)."""
         schema = self._schemas(object_name)
         if schema is None:
             raise NotSynced.named(object_name, ())
-        made = GrpcSubscription(self, schema.name, after)
         with self._lock:
+            made = GrpcSubscription(self, self._line, schema.name, after)
             self._open.add(made)
         return made
+
+    def renew(self) -> None:
+        """Take another connection from now on (`ports.Events.renew`); the old one ends with its last stream."""
+        with self._lock:
+            if time.monotonic() - self._line.stamp < RENEWED_SECONDS:
+                return  # several streams have met the same
+            self._left.append(self._line)
+            self._line = Line(self._endpoint)
 
     def close(self) -> None:
         """End all subscriptions and the connection."""
@@ -110,17 +106,23 @@ class PubSub:
             ending = list(self._open)
         for each in ending:
             each.close()
-        self._channel.close()
+        for line in (self._line, *self._left):
+            line.close()
 
     # ── what subscriptions need ──────────────────────────────────────────────────────────────────────────────────
 
     def _ended(self, subscription: GrpcSubscription) -> None:
         with self._lock:
             self._open.discard(subscription)
+            used = {each.line for each in self._open}
+            ended = [each for each in self._left if each not in used]
+            self._left = [each for each in self._left if each in used]
+        for line in ended:
+            line.close()
 
-    def _call(self, requests: Iterator[Any]) -> tuple[Any, Session]:
+    def _call(self, line: Line, requests: Iterator[Any]) -> tuple[Any, Session]:
         session = self._caller.login.current()
-        return self._subscribe(requests, metadata=self._metadata(session), wait_for_ready=False), session
+        return line.subscribe(requests, metadata=self._metadata(session), wait_for_ready=False), session
 
     def _metadata(self, session: Session) -> tuple[tuple[str, str], ...]:
         return (
@@ -154,7 +156,7 @@ class PubSub:
             session = self._caller.login.current()
             try:
                 request = self._messages.SchemaRequest(schema_id=schema_id)
-                info = self._get_schema(request, metadata=self._metadata(session), timeout=CALL_SECONDS)
+                info = self._line.get_schema(request, metadata=self._metadata(session), timeout=CALL_SECONDS)
                 return str(info.schema_json)
             except self._grpc.RpcError as error:
                 problem = self._problem(error, session, doing)
@@ -192,8 +194,9 @@ class SessionEnded(Unreachable):
 class GrpcSubscription:
     """One stream (`ports.Subscription`)."""
 
-    def __init__(self, hub: PubSub, object_name: str, after: bytes | None) -> None:
+    def __init__(self, hub: PubSub, line: Line, object_name: str, after: bytes | None) -> None:
         self._hub = hub
+        self.line = line
         self._object = object_name
         self._after = after
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -214,7 +217,7 @@ class GrpcSubscription:
     def __iter__(self) -> Iterator[EventPage]:
         doing = f"follow the events of {self._object}"
         self._requests.put(self._hub._fetch(self._object, self._after, AHEAD))
-        self._call, session = self._hub._call(iter(self._requests.get, None))
+        self._call, session = self._hub._call(self.line, iter(self._requests.get, None))
         heard = False
         try:
             if self._closed.is_set():
@@ -283,16 +286,3 @@ class GrpcSubscription:
             if len(self._decoders) > 50:
                 self._decoders = {schema_id: known}
         return known[1]
-
-
-def _libraries() -> tuple[Any, Any]:
-    try:
-        import grpc
-
-        from salesforce_sync.api.pubsub import pubsub_api_pb2
-    except ImportError as error:
-        raise ConfigError(
-            f"Change events need packages that are not installed ({error.name}).",
-            hint="pip install 'salesforce-sync[cdc]', or set sync.events to false.",
-        ) from error
-    return grpc, pubsub_api_pb2

@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Final
 
 from salesforce_sync.errors import Stopped
+
+_SINCE_BOOT: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux's clock that goes on while the machine sleeps."""
 
 
 class SystemClock:
@@ -20,6 +24,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def suspended(self) -> float:
+        return time.clock_gettime(_SINCE_BOOT) - time.monotonic() if _SINCE_BOOT is not None else 0.0
 
     def sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):

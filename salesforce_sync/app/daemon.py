@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -31,7 +32,8 @@ class DaemonDesk(Syncing):
         self._connected()  # or it would say only after a while that it has nobody to log in as
         with self._store.claims.duty("daemon", me()):
             self._begin_delivery()
-            following = Following(self.follow, self.followed_objects, self._stop)
+            follow = partial(self.follow, caught_up=onlooker.caught_up)
+            following = Following(follow, self.followed_objects, self._stop)
             if self.followed_objects:
                 following.start()
             told = following.told if self.followed_objects else dict[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.schedule import Rules
 
 log = logging.getLogger("salesforce_sync.app")
+
+
+def unheeded(run: Run) -> None:
+    """What is done with a run that nobody wants to hear of."""
 
 
 class Syncing(ProductionGuard, Telling):
@@ -84,11 +88,12 @@ class Syncing(ProductionGuard, Telling):
             org = StoppableOrg(org, stop)
         return SyncEngine(org, self._store, self._clock, self._bus, self._rules())
 
-    def follow(self, pace: Pace | None = None) -> Follower:
+    def follow(self, pace: Pace | None = None, *, caught_up: Callable[[Run], None] = unheeded) -> Follower:
         """What merges change events as they come; `start(*objects)` and `stop` it. Each object's first sync is made
         first. Needs the extra `cdc`.
 
-        `sync.events` says which objects are meant to be followed: `followed_objects`.
+        `sync.events` says which objects are meant to be followed: `followed_objects`. `caught_up` is called with each
+        run that events have asked for, in the thread that made it.
         """
         from salesforce_sync.sync.follow import Follower
         from salesforce_sync.sync.stopping import StoppableOrg
@@ -99,20 +104,21 @@ class Syncing(ProductionGuard, Telling):
         org = StoppableOrg(connected, self._stop)
 
         def catch_up(names: Sequence[str], stop: threading.Event) -> set[str]:
-            return self._catch_up(names, stop)
+            return self._catch_up(names, stop, caught_up)
 
         follower = Follower(events, org, self._store, self._clock, self._bus, catch_up, pace)
         with self._lock:
             self._followers = (*self._followers, follower)
         return follower
 
-    def _catch_up(self, names: Sequence[str], stop: threading.Event) -> set[str]:
+    def _catch_up(self, names: Sequence[str], stop: threading.Event, caught_up: Callable[[Run], None]) -> set[str]:
         """Pull what change events have left unsure, until `stop`; gives the objects that are complete."""
         from salesforce_sync.sync.daemon import run_line
 
         with self._told():
             run = self._engine(stop).pull(names, frozenset())
         log.info("run %s %s, for change events: %s", run.run_id, run.state.value, run_line(run))
+        caught_up(run)
         return {each.object_name for each in run.objects if each.problem is None}
 
     @property

@@ -53,6 +53,9 @@ class Onlooker(Protocol):
     def ran(self, run: Run) -> None:
         """A sync has ended."""
 
+    def caught_up(self, run: Run) -> None:
+        """A sync that change events have asked for has ended. Called from a thread of its own."""
+
     def pushed(self, push: Push) -> None:
         """A push between two syncs has ended."""
 

@@ -49,7 +49,8 @@ CatchUp = Callable[[Sequence[str], threading.Event], Collection[str]]
 class Pace(Struct, frozen=True):
     """How long things are waited for, in seconds.
 
-    A stream that has said nothing for `silence` is begun anew (the org says something every 270 s at least). Broken
+    A stream that has said nothing for `silence` is begun anew (the org says something every 270 s at least), and so are
+    all where this machine was suspended for longer than `sleep`. Broken
     streams are taken up after `first_wait`, then twice that, up to `longest_wait`; and up to a half of it sooner, so
     that not all come back at once; so do polls that have failed. Records are read again, what events left unsure is
     polled, and what begins anew is polled, at once as long as `calls` are saved up, for each of these so many, of which
@@ -57,6 +58,7 @@ class Pace(Struct, frozen=True):
     """
 
     silence: float = 300.0
+    sleep: float = 5.0
     first_wait: float = 0.5
     longest_wait: float = 300.0
     calls: int = 10
@@ -225,7 +227,13 @@ class Follower:
     # ── reading again, and watching ──────────────────────────────────────────────────────────────────────────────
 
     def _keep(self) -> None:
+        slept = self._clock.suspended()
         while not self.wait(self._pace.look_every):
+            before, slept = slept, self._clock.suspended()
+            if slept - before > self._pace.sleep:
+                log.info("The machine has slept: the streams of events are begun anew.")
+                for stream in self._streams:
+                    stream.wake()
             for stream in self._streams:
                 stream.watch()
                 stream.keep(self._org)
@@ -354,8 +362,19 @@ class _Stream:
         busy = self._merging.locked()  # a store that is slow is no stream that is silent
         if subscription is not None and self.connected and silent and not busy:
             log.warning("%s: the stream of events has been silent; it is begun anew.", self.name)
-            self._heard = self._clock.monotonic()
-            subscription.close()
+            self._begin_anew(subscription)
+
+    def wake(self) -> None:
+        """Begin the stream anew: the machine has slept, and the org may have forgotten it."""
+        subscription = self._subscription
+        if subscription is not None and self.connected:
+            self._begin_anew(subscription)
+
+    def _begin_anew(self, subscription: Subscription) -> None:
+        # The connection, too: one that is dead would carry the next stream as silently as this one.
+        self._events.renew()
+        self._heard = self._clock.monotonic()
+        subscription.close()
 
     def polled(self, *, done: bool) -> None:
         """Its poll has ended. One that failed is made again, later and later."""

@@ -15,7 +15,7 @@ class FrozenClock:
         if start.tzinfo is None:
             raise ValueError("A clock needs a time with its zone.")
         self._now = start.astimezone(UTC)
-        self._elapsed = 0.0
+        self._elapsed = self._suspended = 0.0
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
@@ -25,6 +25,16 @@ class FrozenClock:
     def monotonic(self) -> float:
         """Seconds that it was moved forward; setting it back does not change them."""
         return self._elapsed
+
+    def suspended(self) -> float:
+        """Seconds that it was suspended for."""
+        return self._suspended
+
+    def suspend(self, by: timedelta) -> None:
+        """Let the wall clock go on, and nothing else, as while a machine sleeps."""
+        with self._lock:
+            self._now += by
+            self._suspended += by.total_seconds()
 
     def sleep(self, seconds: float) -> None:
         """Move forward instead of waiting."""

@@ -84,6 +84,9 @@ class MemoryEvents:
         self._open.append(made)
         return made
 
+    def renew(self) -> None:
+        """Nothing is between the org and who listens: there is no other way."""
+
     def close(self) -> None:
         """End all subscriptions."""
         for each in self._open:

@@ -34,6 +34,14 @@ def test_seconds_never_go_back(clock):
     assert readings == sorted(readings)
 
 
+def test_a_machine_that_does_not_sleep_is_not_suspended(clock):
+    before = clock.suspended()
+
+    clock.sleep(SOON)
+
+    assert abs(clock.suspended() - before) < SOON
+
+
 # ── what only the frozen one does ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -51,6 +59,16 @@ def test_a_frozen_clock_moves_when_it_is_told_to():
 
     assert clock.now() == datetime(2024, 1, 15, 10, 5, tzinfo=UTC)
     assert clock.monotonic() == 300
+
+
+def test_a_frozen_clock_that_was_suspended_has_lost_the_seconds():
+    clock = FrozenClock()
+    before = clock.now()
+
+    clock.suspend(timedelta(hours=8))
+
+    assert clock.now() - before == timedelta(hours=8)
+    assert (clock.suspended(), clock.monotonic()) == (8 * 3600, 0)
 
 
 def test_a_wall_clock_that_is_set_back_leaves_the_seconds_alone():

@@ -71,6 +71,9 @@ class Looker:
             self.memory.append(resident_kib())
             self.files.append(len(os.listdir("/proc/self/fd")))
 
+    def caught_up(self, run):
+        pass
+
     def pushed(self, push):
         self.pushes.append(push)
 

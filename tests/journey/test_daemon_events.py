@@ -42,9 +42,11 @@ def test_status_says_who_is_followed_and_why_others_are_not(cli, simorg):
             lambda each: each.get("Contact") == "followed" and "denied" in each.get("Lead", ""),
         )
         said = cli("status").out
+        audited = [each for each in cli("audit", "show", "--json").json["entries"] if "change events" in each["detail"]]
         running.send_signal(signal.SIGTERM)
 
         assert running.wait(5) == 0
     assert "permission.denied" in told["Lead"]
     assert "Contact followed" in said
+    assert {(each["action"], each["outcome"]) for each in audited} == {("sync", "complete")}
     assert "Lead is not followed, and only polled: " in said

@@ -8,15 +8,18 @@ import signal
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from salesforce_sync import SFSync
+from salesforce_sync.api import events, events_line
 from salesforce_sync.config import Config
 from salesforce_sync.sync.follow import Pace
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.events import Mishaps
 from simorg.org import SimOrg
+from tests.journey.relay import Relay
 
 OBJECTS = ("Account", "Contact", "Widget__c")
 
@@ -45,10 +48,10 @@ def sync(org, tmp_path):
         yield made
 
 
-def opened(org: SimOrg, folder: Path) -> SFSync:
+def opened(org: SimOrg, folder: Path, events_url: str = "") -> SFSync:
     environ = {
         "SF_INSTANCE_URL": org.url,
-        "SF_EVENTS_URL": org.events.url,
+        "SF_EVENTS_URL": events_url or org.events.url,
         "SF_SYNC_EVENTS": "true",
         "SF_SYNC_OBJECTS": ",".join(OBJECTS),
         "SF_CLIENT_ID": CLIENT_ID,
@@ -273,6 +276,40 @@ def test_a_silent_stream_is_noticed(org, sync):
 
     wait(lambda: is_equal(sync, org))
     follower.stop()
+
+
+@pytest.fixture
+def relay(org):
+    made = Relay(("127.0.0.1", urlsplit(org.events.url).port))
+    yield made
+    made.close()
+
+
+def test_a_connection_that_is_dead_is_replaced_and_not_only_its_streams(org, relay, tmp_path, monkeypatch):
+    monkeypatch.setattr(events, "RENEWED_SECONDS", 0.3)
+    with opened(org, tmp_path, events_url=f"http://127.0.0.1:{relay.port}") as sync:
+        follower = following(sync, silence=0.6)
+        no_polls(sync)
+        relay.go_dead()
+        key = org.add("Contact", LastName="Quiet", Phone="1")
+
+        wait(lambda: sync.query(f"SELECT 1 FROM Contact WHERE Id = '{key}'").rows)
+        follower.stop()
+
+    assert relay.taken <= 3
+
+
+def test_a_dead_connection_is_noticed_by_pings_that_nobody_answers(org, relay, tmp_path, monkeypatch):
+    monkeypatch.setattr(events_line, "PING_SECONDS", 0.3)
+    monkeypatch.setattr(events_line, "PING_ANSWER_SECONDS", 0.3)
+    with opened(org, tmp_path, events_url=f"http://127.0.0.1:{relay.port}") as sync:
+        follower = following(sync, silence=300.0)
+        no_polls(sync)
+        relay.go_dead()
+        key = org.add("Contact", LastName="Quiet", Phone="1")
+
+        wait(lambda: sync.query(f"SELECT 1 FROM Contact WHERE Id = '{key}'").rows)
+        follower.stop()
 
 
 def test_an_overflow_is_polled_and_the_run_is_in_the_log(org, sync, caplog):

@@ -24,6 +24,9 @@ class FollowingClock:
     def monotonic(self) -> float:
         return self._org.now_ms() / 1000 + time.monotonic()
 
+    def suspended(self) -> float:
+        return 0.0
+
     def sleep(self, seconds: float) -> None:
         self._org.advance(seconds)
         time.sleep(min(seconds, REAL_PAUSE))
@@ -41,6 +44,9 @@ class StandingClock:
 
     def monotonic(self) -> float:
         return self._waited + time.monotonic()
+
+    def suspended(self) -> float:
+        return 0.0
 
     def sleep(self, seconds: float) -> None:
         self._waited += seconds

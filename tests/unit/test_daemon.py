@@ -58,6 +58,9 @@ class Looker:
     def ran(self, run):
         self.runs.append(run)
 
+    def caught_up(self, run):
+        pass
+
     def pushed(self, push):
         self.pushes.append(push)
 

@@ -25,8 +25,13 @@ QUICK = Pace(silence=5.0, first_wait=0.02, longest_wait=0.3, call_every=3600.0, 
 class RealTime:
     """The machine's time, for what really waits."""
 
+    slept = 0.0
+
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def suspended(self) -> float:
+        return self.slept
 
 
 class World:
@@ -42,10 +47,11 @@ class World:
         self.polls: list[tuple[str, ...]] = []
         self.before_poll = lambda names: None
         self.pace = pace
+        self.time = RealTime()
         self.follower = self.follower_of(self.events)
 
     def follower_of(self, events):
-        return Follower(events, self.org, self.store, RealTime(), self.bus, self.catch_up, self.pace)
+        return Follower(events, self.org, self.store, self.time, self.bus, self.catch_up, self.pace)
 
     def catch_up(self, names, stop):
         self.before_poll(names)
@@ -365,6 +371,22 @@ def test_a_silent_stream_is_begun_anew():
 
     wait(lambda: len(subscribed) >= 3)
     silent.follower.stop()
+
+
+def test_streams_are_begun_anew_after_the_machine_has_slept(world):
+    world.settled()
+    subscribed, renewed = [], []
+    subscribe = world.events.subscribe
+    world.events.subscribe = lambda name, after: subscribed.append(after) or subscribe(name, after)
+    world.events.renew = lambda: renewed.append(True)
+    world.time.slept = 3600.0
+
+    wait(lambda: subscribed)
+    world.org.put("Widget__c", Name="Bolt")
+    wait(world.equal)
+
+    assert (len(renewed), len(subscribed)) == (1, 1)
+    assert subscribed[0] is not None  # from where it was
 
 
 def test_a_poll_that_fails_is_made_again_and_the_object_stays_unsure(world):

@@ -21,6 +21,9 @@ class RealTime:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def suspended(self) -> float:
+        return 0.0
+
 
 @pytest.fixture
 def follower():
