@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from salesforce_sync.interrupts import MESSAGE, STOPPING
+from salesforce_sync.process.interrupts import MESSAGE, STOPPING
 
 DAEMON = """
 import signal, threading
-from salesforce_sync.interrupts import stop_on_signals
+from salesforce_sync.process.interrupts import stop_on_signals
 
 stop = threading.Event()
 stop_on_signals(stop.set)
@@ -21,7 +21,7 @@ print("ended" if stop.wait(10) else "went on")
 
 SYNC = """
 import signal, threading
-from salesforce_sync.interrupts import stop_on_interrupt
+from salesforce_sync.process.interrupts import stop_on_interrupt
 
 stop = threading.Event()
 with stop_on_interrupt(stop.set):
@@ -32,7 +32,7 @@ with stop_on_interrupt(stop.set):
 
 SECOND_SIGNAL = """
 import signal, threading
-from salesforce_sync.interrupts import stop_on_signals
+from salesforce_sync.process.interrupts import stop_on_signals
 
 stop_on_signals(threading.Event().set)
 signal.raise_signal(signal.SIGTERM)
@@ -43,7 +43,7 @@ print("still here")
 
 IN_A_STATEMENT = """
 import apsw, threading
-from salesforce_sync.interrupts import {block}
+from salesforce_sync.process.interrupts import {block}
 
 with {block}(threading.Event().set):
     print("within", flush=True)
@@ -53,7 +53,7 @@ with {block}(threading.Event().set):
 
 TWICE = """
 import os, signal, threading
-from salesforce_sync.interrupts import stop_on_interrupt
+from salesforce_sync.process.interrupts import stop_on_interrupt
 
 with stop_on_interrupt(lambda: os.kill(os.getpid(), signal.SIGINT)):
     hold = threading.Lock()
@@ -64,7 +64,7 @@ with stop_on_interrupt(lambda: os.kill(os.getpid(), signal.SIGINT)):
 
 STOP_THAT_FAILS = """
 import signal, threading
-from salesforce_sync.interrupts import stop_on_signals
+from salesforce_sync.process.interrupts import stop_on_signals
 
 stop_on_signals(lambda: 1 / 0, grace=0.1)
 signal.raise_signal(signal.SIGTERM)
@@ -74,7 +74,7 @@ print("still here")
 
 AT_ITS_END = """
 import os, signal
-from salesforce_sync.interrupts import leave_alone, stop_on_signals
+from salesforce_sync.process.interrupts import leave_alone, stop_on_signals
 
 class Last:
     def __del__(self, kill=os.kill, me=os.getpid(), number=signal.SIGTERM):

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
 
-from salesforce_sync.exits import Exit
-from salesforce_sync.terminal import is_terminal
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.terminal import is_terminal
 
 MESSAGE: Final = "Interrupted. What is complete is kept, and the next sync goes on from there."
 
