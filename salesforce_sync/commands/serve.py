@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from salesforce_sync import doorman
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.commands import doorman
+from salesforce_sync.commands.options import Options, shared
 from salesforce_sync.config import Config
-from salesforce_sync.exits import Exit
-from salesforce_sync.interrupts import leave_on_sigterm
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.interrupts import leave_on_sigterm
 
 
 @click.command()

@@ -15,17 +15,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from salesforce_sync import doorman, reports, reports_daemon, reports_edits, service
-from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared, tell_signals
+from salesforce_sync.commands import doorman
+from salesforce_sync.commands.options import Options, shared, tell_signals
 from salesforce_sync.config import Config
-from salesforce_sync.exits import Exit
-from salesforce_sync.interrupts import leave_on_sigterm, stop_on_signals
-from salesforce_sync.logs import FORMS, LogForm, log_as
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run
-from salesforce_sync.notify import Notifier
-from salesforce_sync.terminal import say, say_json
+from salesforce_sync.process import service
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.interrupts import Stops, stop_on_signals
+from salesforce_sync.process.logs import FORMS, LogForm, log_as
+from salesforce_sync.process.notify import Notifier
+from salesforce_sync.process.terminal import say, say_json
+from salesforce_sync.reports.daemon import (
+    dead_document,
+    say_dead,
+    say_signals,
+    say_sinks,
+    signal_document,
+    sink_document,
+)
+from salesforce_sync.reports.edits import push_document, pushed_document, say_push_briefly
+from salesforce_sync.reports.runs import run_document, say_run_briefly
 
 if TYPE_CHECKING:
     from salesforce_sync.web.serving import Running
@@ -85,14 +95,17 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
     process, is sent within seconds. What is under way when it is told to stop is finished or given up within three
     seconds; a second Ctrl-C or SIGTERM ends it at once. With --json, each run is one line.
     """
-    leave_on_sigterm()
+    stops = Stops()
+    stop_on_signals(stops)  # before all that may take long
     notifier = Notifier()
     if log_format is not None:
         log_as(log_format)
         options.only_logs = True
     server = _server(options, host, port) if serves else None
+    if server is not None:
+        stops.add(server.stop)
     with options.acting("daemon") as (sync, _):
-        stop_on_signals(lambda: _stop(sync, server))
+        stops.add(sync.stop)
         sync.on("*", lambda _: notifier.beat())
         if options.json:
             watcher = _Watcher(
@@ -103,7 +116,7 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
         else:
             tell_signals(sync, say)
             say(f"Syncing {_intervals(sync.config)}. Ctrl-C ends it.")
-            watcher = _Watcher(notifier, options.note, _say_run, reports_edits.say_push_briefly)
+            watcher = _Watcher(notifier, options.note, _say_run, say_push_briefly)
         with nullcontext() if server is None else _serving(server, quiet=log_format is not None, json=options.json):
             sync.run_daemon(watcher)
         notifier.stopping()
@@ -135,24 +148,18 @@ def _serving(server: Running, *, quiet: bool, json: bool) -> Iterator[None]:
         thread.join(GOODBYE)
 
 
-def _stop(sync: SFSync, server: Running | None) -> None:
-    if server is not None:
-        server.stop()
-    sync.stop()
-
-
 def _say_run(run: Run) -> None:
-    reports.say_run_briefly(run)
+    say_run_briefly(run)
     if run.pushed is not None:
-        reports_edits.say_push_briefly(run.pushed)
+        say_push_briefly(run.pushed)
 
 
 def _run(run: Run) -> dict[str, Any]:
-    return reports.run_document(run) | reports_edits.pushed_document(run)
+    return run_document(run) | pushed_document(run)
 
 
 def _push(push: Push) -> dict[str, Any]:
-    return {"pushed": reports_edits.push_document(push)}
+    return {"pushed": push_document(push)}
 
 
 def _intervals(config: Config) -> str:
@@ -228,9 +235,9 @@ def list_signals(options: Options, after: int | None = None, limit: int = 50) ->
     with options.open() as sync:
         told = sync.signals(max(0, sync.newest_signal() - limit) if after is None else after, limit)
         if options.json:
-            say_json({"signals": [reports_daemon.signal_document(sync, each) for each in told]})
+            say_json({"signals": [signal_document(sync, each) for each in told]})
         else:
-            reports_daemon.say_signals(sync, told)
+            say_signals(sync, told)
     return Exit.COMPLETE
 
 
@@ -242,9 +249,9 @@ def list_sinks(options: Options) -> int:
     with options.open() as sync:
         sinks = sync.sinks()
     if options.json:
-        say_json({"sinks": [reports_daemon.sink_document(each) for each in sinks]})
+        say_json({"sinks": [sink_document(each) for each in sinks]})
     else:
-        reports_daemon.say_sinks(sinks)
+        say_sinks(sinks)
     return Exit.COMPLETE
 
 
@@ -257,9 +264,9 @@ def dead(options: Options, sink: str | None) -> int:
     with options.open() as sync:
         letters = sync.dead_letters(sink)
         if options.json:
-            say_json({"dead": [reports_daemon.dead_document(sync, each) for each in letters]})
+            say_json({"dead": [dead_document(sync, each) for each in letters]})
         else:
-            reports_daemon.say_dead(letters)
+            say_dead(letters)
     return Exit.COMPLETE
 
 
