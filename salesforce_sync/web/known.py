@@ -10,6 +10,7 @@ import apsw
 from fastapi.concurrency import run_in_threadpool
 
 MOST: Final = 1_000
+MOST_BYTES: Final = 4_000_000
 T = TypeVar("T")
 
 
@@ -92,3 +93,34 @@ class Counted:
         """Close the connection."""
         if self._changes is not None:
             self._changes.close()
+
+
+class Sent:
+    """Pages of lists as they were sent: sent again, byte by byte, as long as nothing in the replica has changed.
+
+    Programs that look whether there is news ask for the same page again and again. For the thread of the event loop
+    alone; `mark` is what `Counted.total` gave before the page was read.
+    """
+
+    def __init__(self) -> None:
+        self._mark: int | None = None
+        self._bodies: dict[Hashable, bytes] = {}
+        self._bytes = 0
+
+    def body(self, mark: int, question: Hashable) -> bytes | None:
+        """The page that answered this question."""
+        if mark != self._mark:
+            self._forget(mark)
+        return self._bodies.get(question)
+
+    def note(self, mark: int, question: Hashable, body: bytes) -> None:
+        """Keep a page, if nothing has changed since `mark`; the pages that are kept have `MOST_BYTES` together."""
+        if mark != self._mark or question in self._bodies or len(body) > MOST_BYTES // 4:
+            return
+        if self._bytes + len(body) > MOST_BYTES:
+            self._forget(mark)
+        self._bodies[question] = body
+        self._bytes += len(body)
+
+    def _forget(self, mark: int) -> None:
+        self._mark, self._bodies, self._bytes = mark, {}, 0

@@ -16,7 +16,7 @@ from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
 from salesforce_sync.web.heard import Heard
-from salesforce_sync.web.known import Counted
+from salesforce_sync.web.known import Counted, Sent
 from salesforce_sync.web.rows import RowForm
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.sessions import Sessions
@@ -97,6 +97,7 @@ class Replica:
         self.uploads = Uploads(sync)
         self.sessions = Sessions(sync, runs, self.names.refused, interrupted)
         self.counted = Counted(sync.config.storage.path)
+        self.sent = Sent()
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
     def form(self, schema: ObjectSchema, names: tuple[str, ...] = (), read: tuple[str, ...] = ()) -> RowForm:

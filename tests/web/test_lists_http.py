@@ -69,3 +69,15 @@ def test_a_list_carries_what_every_answer_carries(listed):
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert listed.head(LIST).headers["Content-Length"] == str(len(answer.content))
+
+
+def test_the_same_list_again_is_the_same_bytes_and_another_query_another_list(listed, site):
+    first, again = listed.get(LIST), listed.get(LIST)
+    narrowed = listed.get(LIST, params={"limit": "2"})
+    someone = first.json()["records"][0]["Id"]
+    listed.patch(f"{LIST}/{someone}", json={"LastName": "Changed"})
+    after = listed.get(LIST)
+
+    assert again.content == first.content
+    assert [each["Id"] for each in narrowed.json()["records"]] == [each["Id"] for each in first.json()["records"][:2]]
+    assert after.json()["records"][0]["LastName"] == "Changed"

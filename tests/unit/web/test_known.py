@@ -6,7 +6,7 @@ import sys
 import apsw
 import pytest
 
-from salesforce_sync.web.known import Counted
+from salesforce_sync.web.known import MOST_BYTES, Counted, Sent
 
 
 @pytest.fixture
@@ -53,3 +53,34 @@ def test_an_object_whose_page_came_slowly_is_not_known(counted):
     counted.note("Contact", mark, 7, quick=False)
 
     assert counted.total("Contact")[1] is None
+
+
+def test_a_page_is_sent_again_until_something_has_changed():
+    sent = Sent()
+    before = sent.body(1, "first page")
+    sent.note(1, "first page", b"[1]")
+
+    assert (before, sent.body(1, "first page"), sent.body(1, "next page")) == (None, b"[1]", None)
+    assert sent.body(2, "first page") is None
+
+
+def test_a_page_of_before_a_change_is_not_kept_after_it():
+    sent = Sent()
+    sent.body(1, "first page")
+    sent.body(2, "next page")
+
+    sent.note(1, "first page", b"[1]")
+
+    assert sent.body(2, "first page") is None
+
+
+def test_pages_that_are_kept_have_a_bound():
+    sent = Sent()
+    for number in range(100):
+        sent.body(1, number)
+        sent.note(1, number, bytes(MOST_BYTES // 10))
+    sent.note(1, "large", bytes(MOST_BYTES))
+
+    kept = [number for number in range(100) if sent.body(1, number)]
+    assert 0 < len(kept) <= 10
+    assert sent.body(1, "large") is None
