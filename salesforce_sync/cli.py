@@ -25,7 +25,7 @@ from salesforce_sync.commands.two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.run import Run
 from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.process.interrupts import MESSAGE, leave_alone, stop_on_interrupt, stop_on_signals
+from salesforce_sync.process.interrupts import MESSAGE, end_at_once, leave_alone, stop_on_interrupt, stop_on_signals
 from salesforce_sync.process.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 from salesforce_sync.reports.answers import answer_document, say_answer
 from salesforce_sync.reports.daemon import daemon_document, requested_document, say_daemon, sink_document
@@ -241,7 +241,7 @@ def events(options: Options, objects: tuple[str, ...]) -> int:
         stop.wait()
         sync.stop()
         follower.stop()
-    return Exit.COMPLETE
+    end_at_once(Exit.COMPLETE)
 
 
 def _note_catch_up(options: Options, run: Run) -> None:

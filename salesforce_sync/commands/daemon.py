@@ -22,7 +22,7 @@ from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run
 from salesforce_sync.process import service
 from salesforce_sync.process.exits import Exit
-from salesforce_sync.process.interrupts import Stops, stop_on_signals
+from salesforce_sync.process.interrupts import Stops, end_at_once, stop_on_signals
 from salesforce_sync.process.logs import FORMS, LogForm, log_as
 from salesforce_sync.process.notify import Notifier
 from salesforce_sync.process.terminal import say, say_json
@@ -120,7 +120,7 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
         with nullcontext() if server is None else _serving(server, quiet=log_format is not None, json=options.json):
             sync.run_daemon(watcher)
         notifier.stopping()
-    return Exit.COMPLETE
+    end_at_once(Exit.COMPLETE)
 
 
 def _server(options: Options, host: str, port: int) -> Running:

@@ -11,7 +11,7 @@ from salesforce_sync.commands import doorman
 from salesforce_sync.commands.options import Options, shared
 from salesforce_sync.config import Config
 from salesforce_sync.process.exits import Exit
-from salesforce_sync.process.interrupts import leave_on_sigterm
+from salesforce_sync.process.interrupts import end_at_once, leave_on_sigterm
 
 
 @click.command()
@@ -40,4 +40,4 @@ def serve(options: Options, /, tls_cert: Path | None, tls_key: Path | None, rate
     where = Place(**({"port": PORT} | given), certificate=tls_cert, key=tls_key)
     settings = Settings(limits=limits_at(rate or RATE))
     doorman.serve(Running(Config.load(options.config), where, settings), as_json=options.json)
-    return Exit.COMPLETE
+    end_at_once(Exit.COMPLETE)

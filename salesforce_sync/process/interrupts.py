@@ -72,7 +72,11 @@ def _cut() -> NoReturn:
 
 
 def end_at_once(code: Exit) -> NoReturn:
-    """End the process, whatever its other threads are at."""
+    """End the process, whatever its other threads are at.
+
+    Nor is taken apart what was loaded, as Python does at its end: of a web server that takes seconds where the machine
+    has other things to do.
+    """
     sys.stdout.flush()
     os._exit(code)
 
