@@ -125,14 +125,23 @@ function say(told) {
 
 // ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+// Not `disabled`: whoever uses the keys would lose his place with the button that he has just pressed.
+function allow(button, may) {
+  button.setAttribute("aria-disabled", String(!may));
+}
+
+function mayBePressed(button) {
+  return button.getAttribute("aria-disabled") !== "true";
+}
+
 function showChosen() {
   const button = document.getElementById("sync");
   if (!button) return;
   for (const box of holder.querySelectorAll("input[name=objects]")) box.checked = chosen.has(box.value);
   document.getElementById("chosen").textContent = chosen.size ? `${page.number(chosen.size)} selected` : "Nothing selected";
-  button.disabled = chosen.size === 0;
+  allow(button, chosen.size > 0);
   const all = [...chosen].every((name) => rowOf(name)?.dataset.synced);
-  document.getElementById("verify").disabled = chosen.size === 0 || !all;
+  allow(document.getElementById("verify"), chosen.size > 0 && all);
 }
 
 holder.addEventListener("change", (event) => {
@@ -159,7 +168,8 @@ holder.addEventListener("input", (event) => {
 // ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 document.getElementById("sync")?.addEventListener("click", async (event) => {
-  event.target.disabled = true;
+  if (!mayBePressed(event.target)) return;
+  allow(event.target, false);
   try {
     const begun = await page.ask("POST", "/api/sync", { objects: [...chosen] });
     for (const name of chosen) {
@@ -176,7 +186,8 @@ document.getElementById("sync")?.addEventListener("click", async (event) => {
 });
 
 document.getElementById("verify")?.addEventListener("click", async (event) => {
-  event.target.disabled = true;
+  if (!mayBePressed(event.target)) return;
+  allow(event.target, false);
   page.tell("run", "Comparing every id and stamp with the org …");
   try {
     const done = await page.ask("POST", "/api/verify", { objects: [...chosen] });

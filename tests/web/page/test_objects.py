@@ -40,6 +40,20 @@ def test_signing_out_leaves_nothing_in_the_browser(looker):
     assert urlsplit(looker.page.url).path == "/login"
 
 
+def test_who_syncs_with_the_keys_keeps_his_place(looker):
+    page = looker.goes("objects")
+    button = page.get_by_role("button", name="Sync", exact=True)
+    expect(button).to_be_disabled()
+    page.get_by_role("checkbox", name="Select Account").press("Space")
+    expect(button).to_be_enabled()
+
+    button.press("Enter")
+
+    expect(button).to_be_disabled()
+    expect(button).to_be_focused()
+    expect(page.locator("tr[data-object=Account]")).to_contain_text("synced")
+
+
 def test_a_verify_shows_its_proof(looker):
     page = looker.goes("objects")
     page.get_by_label("Select Account", exact=True).check()
