@@ -187,9 +187,13 @@ document.addEventListener("keydown", (event) => {
   event.target.form.requestSubmit();
 });
 
-// An editor that comes takes the focus; when it goes, its cell has it.
+// An editor that comes takes the focus, and what is typed takes the place of its value; of a long text it goes on behind
+// it. When the editor goes, its cell has the focus.
 document.addEventListener("htmx:after:swap", () => {
-  document.querySelector("form[data-escape]:not([data-met]) :is(input, select, textarea):not([type=hidden])")?.focus();
+  const field = document.querySelector("form[data-escape]:not([data-met]) :is(input, select, textarea):not([type=hidden])");
+  field?.focus();
+  if (field?.matches("textarea")) field.setSelectionRange(field.value.length, field.value.length);
+  else field?.select?.();
   const editor = document.querySelector("form[data-escape]:not([data-met])");
   editor?.setAttribute("data-met", "");
   editor?.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -102,6 +102,18 @@ def test_f2_edits_beside_a_link_and_escape_gives_up(looker):
     assert page.locator(".grid tbody [tabindex='0']").count() == 1
 
 
+def test_what_is_typed_takes_the_place_of_the_value(editor, replica, contact):
+    page = editor.goes(f"records/Contact/{contact.id}")
+
+    page.get_by_role("button", name="Email: ").press("Enter")
+    expect(page.get_by_label("Email", exact=True)).to_be_focused()
+    page.keyboard.type("typed@example.com")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("main")).to_contain_text("not sent yet")
+    assert replica.contacts.get(str(contact.id)).email == "typed@example.com"
+
+
 def test_an_editor_on_a_narrow_screen_does_not_widen_the_page(looker):
     looker.page.set_viewport_size(NARROW)
     page = looker.goes("records/Contact?column=Name&column=Email&column=Title&column=Phone&sort=Id")
