@@ -16,13 +16,17 @@ HEAD_SECONDS: Final = 20.0
 MOST_CONNECTIONS: Final = 600
 """Connections at the same time: more than requests, so that there is always one that has nothing under way."""
 
-_TOO_LARGE: Final = (
-    b'{"success":false,"error":"HEADERS_TOO_LARGE","details":"The headers of a request may have 64,000 bytes."}'
+
+def _refusal(status: bytes, code: bytes, details: bytes) -> bytes:
+    body = b'{"success":false,"error":"%s","details":"%s"}' % (code, details)
+    head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+_TOO_LARGE: Final = _refusal(
+    b"431 Request Header Fields Too Large", b"HEADERS_TOO_LARGE", b"The headers of a request may have 64,000 bytes."
 )
-_REFUSAL: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_TOO_LARGE), _TOO_LARGE)
-)
+_UNREADABLE: Final = _refusal(b"400 Bad Request", b"BAD_REQUEST", b"This is no request of HTTP/1.1.")
 
 
 class Incoming(HttpToolsProtocol):
@@ -61,6 +65,11 @@ class Incoming(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse()
+
+    def send_400_response(self, msg: str) -> None:
+        # uvicorn's own is a plain text.
+        self.transport.write(_UNREADABLE)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         self._header_bytes = 0
@@ -106,7 +115,7 @@ class Incoming(HttpToolsProtocol):
     def _refuse(self) -> None:
         self._refused = True
         if not self.transport.is_closing():
-            self.transport.write(_REFUSAL)
+            self.transport.write(_TOO_LARGE)
             self.transport.close()
 
     def _expect_head(self) -> None:

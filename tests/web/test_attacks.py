@@ -689,3 +689,25 @@ def test_deep_and_odd_json_is_refused(site):
     ):
         answer = client.post("/api/objects/Contact/records", content=body)
         assert answer.status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    "request_line_and_heads",
+    [
+        b"nonsense\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+    ],
+)
+def test_what_is_no_request_of_http_is_refused_in_the_same_form_as_all_else(site, request_line_and_heads):
+    with connected(site) as connection:
+        connection.sendall(request_line_and_heads)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    told = json.loads(body)
+    assert head.splitlines()[0] == b"HTTP/1.1 400 Bad Request"
+    assert b"content-length: %d" % len(body) in head.lower()
+    assert (told["success"], told["error"]) == (False, "BAD_REQUEST")
+    assert "HTTP" in told["details"]
