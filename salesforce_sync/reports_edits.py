@@ -167,7 +167,7 @@ def diff_document(diff: Diff) -> dict[str, Any]:
 
 def say_push(push: Push, values: Values) -> None:
     """Say what became of each change of a small push, of a large one what was not taken; problems to standard error."""
-    shown = push.changes if push.total <= MOST_SHOWN else [each for each in push.changes if not _is_in(each)]
+    shown = push.changes if push.total <= MOST_SHOWN else [each for each in push.changes if not _is_well(each)]
     if shown:
         say_table(
             ("change", "object", "record", "name", "outcome"),
@@ -180,8 +180,8 @@ def _named(change: PushedChange, values: Values) -> tuple[str, str, str]:
     return change.object_name, change.record_id, values.title(change.object_name, change.record_id)
 
 
-def _is_in(change: PushedChange) -> bool:
-    return change.outcome == "applied"
+def _is_well(change: PushedChange) -> bool:
+    return change.outcome == "applied" and change.problem is None
 
 
 def _outcome(change: PushedChange) -> str:
@@ -200,7 +200,7 @@ def say_push_briefly(push: Push) -> None:
             _say_problem(change.problem, f"{change.object_name} {change.record_id}: ")
     if push.problem is not None:
         _say_problem(push.problem)
-    if push.count("rejected") or push.count("conflicted"):
+    if push.count("rejected") or push.count("conflicted") or push.overwrote:
         warn("  What needs a decision waits in the inbox: `salesforce-sync inbox`.")
 
 
@@ -215,7 +215,11 @@ def push_line(push: Push) -> str:
     if not push.total and push.problem is None:
         return "complete: nothing to send"
     count = counted(push.total, "change")
-    taken = f"{count} in the org" if push.complete else f"{push.count('applied'):,} of {count} in the org"
+    taken = (
+        f"{count} in the org"
+        if push.count("applied") == push.total
+        else f"{push.count('applied'):,} of {count} in the org"
+    )
     return f"{push.state}: {taken}, {push.seconds:.1f} s, {counted(push.calls, 'API call')} (push {push.push_id})"
 
 
@@ -229,6 +233,7 @@ def push_document(push: Push) -> dict[str, Any]:
         "seconds": round(push.seconds, 3),
         "api_calls": push.calls,
         "applied": push.count("applied"),
+        "overwrote": push.overwrote,
         "problem": None if push.problem is None else asdict(push.problem),
         "not_reached": push.count("left"),
         "changes": [_pushed_document(each) for each in push.changes],

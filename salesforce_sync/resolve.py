@@ -16,7 +16,7 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.forms import same_text
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
-from salesforce_sync.models.outbox import Edit, Kind, Operation
+from salesforce_sync.models.outbox import Change, Edit, Kind, Operation
 from salesforce_sync.models.schema import SYSTEM_FIELDS, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime, same, store_datetime, store_decimal
 
@@ -124,6 +124,19 @@ def check_draft_deletion(draft: Draft, schema: ObjectSchema, here: Mapping[str, 
             code="CHANGED_SINCE",
             hint="Export again, and look at it.",
         )
+
+
+def overwritten(
+    schema: ObjectSchema, change: Change, there: Mapping[str, Stored], policies: Policies
+) -> tuple[Conflict, ...]:
+    """What a person has to be told of what our write found in the org: other values, unless `local` holds for them."""
+    return tuple(
+        Conflict(each.field, each.base, each.value, there[each.field])
+        for each in change.edits
+        if each.field in there
+        and not same(_kind(schema, each.field), there[each.field], each.value)
+        and policies.of(schema.name, each.field) is not Policy.LOCAL
+    )
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -220,11 +220,15 @@ Outcome = Applied | Rejected | Deferred | Conflicted | Lost
 
 
 class Settled(Struct, frozen=True):
-    """What became of a push's changes here. `created` maps local ids to the org's."""
+    """What became of a push's changes here. `created` maps local ids to the org's.
+
+    `overwrote`: by a change's number, the fields whose `Applied.replaced` waits in the inbox.
+    """
 
     applied: tuple[Applied, ...] = ()
     parked: tuple[Change, ...] = ()
     created: Mapping[str, str] | None = None
+    overwrote: Mapping[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
 class Blocked(Struct, frozen=True):
@@ -263,7 +267,7 @@ class PushedChange(Struct, frozen=True):
     """One change of a push.
 
     `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`, or `left` where the push ended before
-    it came to it.
+    it came to it. An applied one has a `problem` if it took the place of somebody else's value (`overwriting`).
     """
 
     object_name: str
@@ -272,6 +276,17 @@ class PushedChange(Struct, frozen=True):
     edits: tuple[Edit, ...]
     outcome: str
     problem: Problem | None = None
+
+
+OVERWROTE = "OVERWROTE"
+"""Our code for a change that the org has taken, and that took the place of a value that nobody here had seen."""
+
+
+def overwriting(fields: Collection[str]) -> Problem:
+    """What is to be told of a change that overwrote somebody else's values of these fields."""
+    names = ", ".join(fields)
+    message = f"Somebody had changed {names} in the moment before it was written; it holds the local value now."
+    return Problem(OVERWROTE, message, "The value that was there waits in the inbox.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +305,8 @@ class Push:
     at: datetime | None = field(default=None, compare=False)
     """When it was kept, by this machine's clock; None until then."""
     beyond: Mapping[str, int] = field(default_factory=dict)
+    overwrote: int = 0
+    """How many of the applied changes took the place of a value that nobody here had seen: it waits in the inbox."""
 
     def count(self, outcome: str) -> int:
         """How many changes ended so."""
@@ -302,8 +319,8 @@ class Push:
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was to be sent is in the org now."""
-        return self.problem is None and self.count("applied") == self.total
+        """Whether everything that was to be sent is in the org now, and nothing has come to wait for a person."""
+        return self.problem is None and self.count("applied") == self.total and not self.overwrote
 
     @property
     def state(self) -> RunState:

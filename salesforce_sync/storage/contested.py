@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import Contested, Verdict
-from salesforce_sync.models.outbox import Edit, Operation
+from salesforce_sync.models.inbox import Conflict, Contested, Verdict
+from salesforce_sync.models.outbox import Change, Edit, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
-from salesforce_sync.resolve import Policies, judge, judge_draft
+from salesforce_sync.resolve import Policies, judge, judge_draft, overwritten
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_record_item
@@ -143,6 +143,10 @@ class Judge:
             db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
         if verdict.conflicts:
             put_record_item(db, contested, verdict, self._now())
+
+    def overwritten(self, schema: ObjectSchema, change: Change, there: Row) -> tuple[Conflict, ...]:
+        """What a person has to be told of what our write took the place of."""
+        return overwritten(schema, change, there, self._policies)
 
     def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row) -> None:
         """The answer to a push showed the record's row: it enters, and newer edits are held against it."""

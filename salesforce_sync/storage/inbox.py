@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apsw
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
@@ -88,7 +88,7 @@ def put_item(
     kind: Kind,
     at: datetime,
     rejected: Rejected | None = None,
-    replaced: Sequence[tuple[str, Stored, Stored, Stored]] = (),
+    replaced: Sequence[Conflict] = (),
 ) -> None:
     """Put what became of a change before a person."""
     code, message, fields, matches = "", "", (), ()  # type: tuple[str, str, tuple[str, ...], tuple[Match, ...]]
@@ -97,7 +97,7 @@ def put_item(
     if kind is Kind.REPLACED:
         message = "Somebody changed the field in the moment before it was written."
     named = [(each.object_name, each.record_id) for each in matches]
-    texts = [msgspec.json.encode(each).decode() for each in (fields, named, replaced)]
+    texts = [msgspec.json.encode(each).decode() for each in (fields, named, list(map(astuple, replaced)))]
     _put(db, (change.object_name, record_id, kind), at, (code, message, advice(code, kind), *texts))
 
 

@@ -442,6 +442,6 @@ def _not_taken(push: Push) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for change in push.changes:
-        if change.outcome != "applied":
+        if change.outcome != "applied" or change.problem is not None:
             found.setdefault(change.object_name, change.outcome if change.problem is None else change.problem.code)
     return found or {"": "" if push.problem is None else push.problem.code}

@@ -17,6 +17,7 @@ from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound,
 from salesforce_sync.models.outbox import (
     Blocked,
     Change,
+    ChangeState,
     Conflicted,
     Diff,
     Kind,
@@ -36,6 +37,7 @@ from salesforce_sync.sync.recover import recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.results import Results
 from salesforce_sync.sync.undo import Undone, take_back
+from salesforce_sync.sync.unseen import Unseen
 from salesforce_sync.sync.windows import Window, Windows
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class _Course(Struct):
 
     `waits`: for who holds an object; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
+    `looked` those whose records were read again before they were sent.
     """
 
     push_id: str
@@ -78,6 +81,7 @@ class _Course(Struct):
     results: Results = field(default_factory=Results)
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
+    looked: set[int] = field(default_factory=set)
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
@@ -140,6 +144,7 @@ class Pusher:
             self._clock.monotonic() - started,
             course.problem,
             beyond=beyond,
+            overwrote=course.results.overwrote,
         )
         if push.total or push.problem:
             self._store.record_push(push)
@@ -227,7 +232,7 @@ class Pusher:
                 planned = self._plan(window, course)
                 put_off = put_off or bool(window.put_off)
                 found.take(planned)
-                found.calls += sum(self._org.cost(wave.orders) + _tombstone_calls(wave) for wave in planned.waves)
+                found.calls += sum(self._wave_calls(wave) for wave in planned.waves)
                 sent |= {order.change.number for wave in planned.waves for order in wave.orders}
             if not put_off:
                 break
@@ -238,6 +243,13 @@ class Pusher:
             self._store.changes(held),
             {"unknown": self._store.count_changes(unknown), "held": self._store.count_changes(held)},
         )
+
+    def _wave_calls(self, wave: Wave) -> int:
+        """API calls for a wave, with those that `Org.cost` does not know of."""
+        looks = _objects(Unseen(self._store).among(wave.orders))
+        # Deleted records are read again.
+        tombstones = _objects(each for each in wave.orders if each.change.operation is Operation.DELETE)
+        return self._org.cost(wave.orders) + looks + tombstones
 
     # ── waves ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -270,7 +282,9 @@ class Pusher:
             if planned.rejected:
                 self._refuse(course, planned.rejected)
             elif planned.waves:
-                self._send(course, planned.waves[0].orders)
+                orders = planned.waves[0].orders
+                if not self._looked_again(course, orders):
+                    self._send(course, orders)
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
@@ -281,6 +295,27 @@ class Pusher:
         """Park what is not even sent. The store settles only what is on its way."""
         self._store.sending([each.change for each in rejected], course.push_id, None, None)
         self._settle(course, rejected)
+
+    def _looked_again(self, course: _Course, orders: Sequence[Order]) -> bool:
+        """Read again, once, what may have changed unseen; whether something was read, and all is to be planned anew."""
+        unseen = [each.change for each in Unseen(self._store).among(orders) if not course.sends[each.change.number]]
+        changes = [each for each in unseen if each.number not in course.looked]
+        if not changes:
+            return False
+        course.looked.update(each.number for each in changes)
+        refetch = Refetch(self._org, self._store)
+        refetch.note(map(Conflicted, changes))
+        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
+        self._leave_out(course, refetch)
+        self._tell_disputed(course, changes)
+        return True
+
+    def _tell_disputed(self, course: _Course, before: Sequence[Change]) -> None:
+        """Count as conflicted what waits by now, as a whole or in part."""
+        now = {each.number: each for each in self._store.changes(Wanted(numbers=[each.number for each in before]))}
+        disputed = [each for each in before if each.number in now and _is_less(now[each.number], each)]
+        self._store.sending(disputed, course.push_id, None, None)
+        self._settle(course, [Conflicted(each) for each in disputed])
 
     def _plan(self, window: Window, course: _Course) -> Plan:
         left_out = {
@@ -405,9 +440,9 @@ class Pusher:
 
     def _settle(self, course: _Course, outcomes: Sequence[Outcome]) -> None:
         for some in _pieces(outcomes):
-            self._store.settle(course.push_id, some)
-        for outcome in outcomes:
-            course.results.take(outcome)
+            settled = self._store.settle(course.push_id, some)
+            for outcome in some:
+                course.results.take(outcome, settled.overwrote.get(outcome.change.number, ()))
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -482,6 +517,11 @@ def _believed(outcome: Outcome, gone: set[int]) -> Outcome:
     return outcome
 
 
+def _is_less(now: Change, before: Change) -> bool:
+    """Whether less of the change may be sent than before."""
+    return now.state is ChangeState.PARKED or now.values.keys() < before.values.keys()
+
+
 def _is_refused_here(outcome: Outcome, announced: AbstractSet[int]) -> bool:
     """Whether it was refused before anything was handed over: the store settles only what is on its way."""
     return isinstance(outcome, Rejected) and outcome.change.number not in announced
@@ -504,9 +544,9 @@ def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
     return isinstance(outcome, Conflicted) and not change.local and change.object_name in refetch.unread
 
 
-def _tombstone_calls(wave: Wave) -> int:
-    """Calls to read deleted records again, which `Org.cost` does not know of: one an object."""
-    return len({each.schema.name for each in wave.orders if each.change.operation is Operation.DELETE})
+def _objects(orders: Iterable[Order]) -> int:
+    """Of how many objects these are: the records of one are read by one call."""
+    return len({each.schema.name for each in orders})
 
 
 def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:

@@ -20,6 +20,7 @@ from salesforce_sync.models.outbox import (
     PushedChange,
     Rejected,
     Wanted,
+    overwriting,
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import MOST_LISTED, Store
@@ -41,26 +42,31 @@ Told = tuple[tuple[PushedChange, ...], dict[str, int]]
 
 class Results(Struct):
     """`ended` holds, by number, how each change ended that is not applied; `disputed` those that went on without
-    what is in dispute. Of so many of each the whole change is known (`_known`, `_in_part`).
+    what is in dispute. Of so many of each the whole change is known (`_known`, `_in_part`). `overwrote` counts those
+    that took the place of somebody else's value.
     """
 
     ended: dict[int, str] = field(default_factory=dict)
     disputed: set[int] = field(default_factory=set)
+    overwrote: int = 0
     _applied: list[PushedChange] = field(default_factory=list)
     _applied_besides: int = 0
     _known: dict[int, PushedChange] = field(default_factory=dict)
     _in_part: dict[int, PushedChange] = field(default_factory=dict)
 
-    def take(self, outcome: Outcome) -> None:
-        """The org has answered."""
+    def take(self, outcome: Outcome, overwrote: Sequence[str] = ()) -> None:
+        """The org has answered; the write took the place of somebody else's values of these fields."""
         number = outcome.change.number
         before, known = self.ended.pop(number, None), self._known.pop(number, None)
         if before in ("conflicted", "rejected"):
             self._dispute(number, known, outcome.change)
         told = _pushed(outcome)
+        if overwrote:
+            self.overwrote += 1
+            told = replace(told, problem=overwriting(overwrote))
         if not isinstance(outcome, Applied):
             self._end(number, told)
-        elif len(self._applied) < MOST_LISTED:
+        elif len(self._applied) < (2 * MOST_LISTED if overwrote else MOST_LISTED):
             self._applied.append(told)
         else:
             self._applied_besides += 1

@@ -371,7 +371,10 @@ class NotUndoneBody(Body, frozen=True, kw_only=True):
 
 
 class PushBody(Body, frozen=True, kw_only=True):
-    """A push. `success` says whether everything that was to be sent is in the org."""
+    """A push. `success` says whether everything that was to be sent is in the org, and overwrote nobody.
+
+    `overwrote`: how many took the place of a value that somebody had written a moment before, which the inbox tells.
+    """
 
     success: bool
     push_id: str
@@ -380,6 +383,7 @@ class PushBody(Body, frozen=True, kw_only=True):
     seconds: float
     calls: int
     applied: int
+    overwrote: int
     changes: list[PushedBody]
     problem: ProblemBody | None
     left: list[NotUndoneBody]

@@ -197,6 +197,7 @@ class Shown:
             seconds=round(of.seconds, 3),
             calls=of.calls,
             applied=of.count("applied"),
+            overwrote=of.overwrote,
             changes=[self._pushed(each) for each in of.changes],
             problem=problem(of.problem),
             left=[

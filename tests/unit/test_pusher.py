@@ -30,6 +30,9 @@ ACCOUNT = make_schema(
 CONTACT = make_schema("Contact", make_field("AccountId", "reference", referenceTo=["Account"]), LastName="string")
 
 
+UNSTAMPED = make_schema("Rate__c", Name="string", Value__c="double").only("IsDeleted", "Name", "Value__c")
+
+
 class Rig:
     """A replica and its org, synced."""
 
@@ -106,6 +109,20 @@ class OrgMeanwhile:
         for outcomes in self._org.write(orders, announce):
             self._meanwhile()
             yield outcomes
+
+
+class OrgInTheLastMoment:
+    """Another org, in which somebody does something after the push has looked, and before it writes."""
+
+    def __init__(self, org, before):
+        self._org, self._before = org, before
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        self._before()
+        yield from self._org.write(orders, announce)
 
 
 class OrgWithoutSomething:
@@ -451,6 +468,90 @@ def test_an_object_that_is_first_edited_during_a_push_is_held_and_written(rig):
 
 
 # ── both sides ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_push_that_overwrites_what_was_written_in_the_same_second_is_partial(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.edit(rig.acme, Phone="3")
+    rig.edit(rig.bolt, Phone="3")
+    org = OrgInTheLastMoment(rig.org, lambda: rig.org.put("Account", rig.acme, Phone="9"))
+
+    run = SyncEngine(org, rig.store, rig.world.clock, rig.bus).run(["Contact"])
+
+    push = run.pushed
+    assert (push.state, run.state, push.overwrote) == (RunState.PARTIAL, RunState.PARTIAL, 1)
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.bolt, "applied")]
+    assert [each.problem and each.problem.code for each in push.changes] == ["OVERWROTE", None]
+    assert "Phone" in push.changes[0].problem.message
+    assert rig.kinds() == [(rig.acme, Kind.REPLACED)]
+    assert [(each.error, each.objects) for each in rig.signals if isinstance(each, SyncFailed)] == [
+        ("OVERWROTE", ("Account",))
+    ]
+    (kept, *_) = rig.store.pushes()
+    assert (kept.state, kept.overwrote, kept.changes) == (RunState.PARTIAL, 1, push.changes)
+
+
+@pytest.mark.parametrize("doing", ["edit", "delete"])
+def test_a_change_there_in_the_second_of_the_stamp_is_not_overwritten(rig, doing):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.org.put("Account", rig.acme, Phone="9")
+    if doing == "edit":
+        rig.edit(rig.acme, Phone="3")
+    else:
+        rig.store.delete("Account", rig.acme)
+    diff = rig.engine.dry_run()
+
+    push = rig.push()
+
+    assert (push.state, outcomes(push)) == (RunState.PARTIAL, [(rig.acme, "conflicted")])
+    assert rig.kinds() == [(rig.acme, Kind.CONFLICT if doing == "edit" else Kind.CHANGED_THERE)]
+    assert rig.there(rig.acme)["Phone"] == "9"
+    assert push.calls < diff.calls  # nothing was left to write
+    assert rig.store.pushes()[0].changes == push.changes
+
+
+def test_the_rest_of_a_change_is_sent_beside_what_was_changed_there_in_the_second_of_the_stamp(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.org.put("Account", rig.acme, Phone="9")
+    rig.edit(rig.acme, Phone="3", Name="Acme & Sons")
+
+    push = rig.push()
+
+    assert (push.state, outcomes(push)) == (RunState.PARTIAL, [(rig.acme, "applied"), (rig.acme, "conflicted")])
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("9", "Acme & Sons")
+
+
+def test_what_was_read_well_after_its_stamp_is_not_read_again_before_it_is_sent(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.org.tick(600)
+    rig.sync()
+    rig.edit(rig.acme, Phone="3")
+    diff = rig.engine.dry_run()
+
+    push = rig.push()
+
+    assert (push.state, push.calls, diff.calls) == (RunState.COMPLETE, 1, 1)
+
+
+def test_a_deletion_of_what_has_no_stamp_and_was_changed_there_waits(world):
+    org = MemoryOrg(UNSTAMPED)
+    kept, gone = org.put("Rate__c", Name="a", Value__c=1.0), org.put("Rate__c", Name="b", Value__c=1.0)
+    engine = SyncEngine(org, world.store, world.clock, Bus())
+    engine.run(["Rate__c"])
+    for each in (kept, gone):
+        world.store.delete("Rate__c", each)
+    org.put("Rate__c", kept, Value__c=2.0)
+    org.tick()
+
+    push = engine.push()
+
+    assert (push.state, outcomes(push)) == (RunState.PARTIAL, [(gone, "applied"), (kept, "conflicted")])
+    assert [(each.record_id, each.kind) for each in world.store.inbox()] == [(kept, Kind.CHANGED_THERE)]
+    assert list(org.live("Rate__c")) == [kept]
 
 
 def test_disjoint_edits_both_live(rig):
