@@ -214,6 +214,8 @@ def push_line(push: Push) -> str:
     """A push in one line."""
     if not push.total and push.problem is None:
         return "complete: nothing to send"
+    if not push.attempted:
+        return f"{push.state}: {counted(push.total, 'change')} not sent, tried again after {stamp(push.again_at)}"
     count = counted(push.total, "change")
     taken = (
         f"{count} in the org"
@@ -225,9 +227,8 @@ def push_line(push: Push) -> str:
 
 def push_document(push: Push) -> dict[str, Any]:
     """A push as JSON. One that had nothing to send is not kept, and has no id."""
-    kept = push.total or push.problem is not None
     return {
-        "push_id": push.push_id if kept else None,
+        "push_id": push.push_id if push.attempted else None,
         "state": push.state.value,
         "at": stamp(push.at),
         "seconds": round(push.seconds, 3),
@@ -235,6 +236,7 @@ def push_document(push: Push) -> dict[str, Any]:
         "applied": push.count("applied"),
         "overwrote": push.overwrote,
         "problem": None if push.problem is None else asdict(push.problem),
+        "again_at": stamp(push.again_at),
         "not_reached": push.count("left"),
         "changes": [_pushed_document(each) for each in push.changes],
         "not_listed": dict(push.beyond),

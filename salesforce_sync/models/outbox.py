@@ -116,11 +116,16 @@ def is_sendable(change: Change, now: datetime) -> bool:
     return change.state is ChangeState.WAITING and due and not nothing
 
 
+def _is_put_off(change: Change, now: datetime) -> bool:
+    return change.state is ChangeState.WAITING and change.not_before is not None and change.not_before > now
+
+
 class Wanted(Struct, frozen=True):
     """Which changes of the outbox are asked for: those that meet everything that is given, the first `most` of them.
 
     `after` and `until` are numbers (the second is within). `due`: what is sendable at that moment. `held`: what is
-    neither sendable at that moment nor on its way. `sending`: what is on its way. `numbers`, `records`: only these.
+    neither sendable at that moment nor on its way. `put_off`: what the org did not take, and may be sent again only
+    after that moment. `sending`: what is on its way. `numbers`, `records`: only these.
     """
 
     after: int = 0
@@ -128,6 +133,7 @@ class Wanted(Struct, frozen=True):
     most: int | None = None
     due: datetime | None = None
     held: datetime | None = None
+    put_off: datetime | None = None
     sending: bool = False
     numbers: Collection[int] | None = None
     records: Collection[str] | None = None
@@ -140,6 +146,7 @@ class Wanted(Struct, frozen=True):
             and (self.until is None or change.number <= self.until)
             and (self.due is None or is_sendable(change, self.due))
             and (self.held is None or not (is_sending or is_sendable(change, self.held)))
+            and (self.put_off is None or (not is_sending and _is_put_off(change, self.put_off)))
             and (not self.sending or is_sending)
             and (self.numbers is None or change.number in self.numbers)
             and (self.records is None or change.record_id in self.records)
@@ -266,8 +273,9 @@ class Diff(Struct, frozen=True):
 class PushedChange(Struct, frozen=True):
     """One change of a push.
 
-    `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`, or `left` where the push ended before
-    it came to it. An applied one has a `problem` if it took the place of somebody else's value (`overwriting`).
+    `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`; `left` where the push ended before it
+    came to it; `held` where the org did not take it in an earlier push, and its time has not come. An applied one has a
+    `problem` if it took the place of somebody else's value (`overwriting`).
     """
 
     object_name: str
@@ -307,6 +315,8 @@ class Push:
     beyond: Mapping[str, int] = field(default_factory=dict)
     overwrote: int = 0
     """How many of the applied changes took the place of a value that nobody here had seen: it waits in the inbox."""
+    again_at: datetime | None = None
+    """When the first of those that the org did not take for the moment may be sent again (UTC)."""
 
     def count(self, outcome: str) -> int:
         """How many changes ended so."""
@@ -318,15 +328,20 @@ class Push:
         return len(self.changes) + sum(self.beyond.values())
 
     @property
+    def attempted(self) -> bool:
+        """Whether there was anything to do, apart from what has to wait."""
+        return self.problem is not None or self.total > self.count("held")
+
+    @property
     def complete(self) -> bool:
         """Whether everything that was to be sent is in the org now, and nothing has come to wait for a person."""
         return self.problem is None and self.count("applied") == self.total and not self.overwrote
 
     @property
     def state(self) -> RunState:
-        """Complete, partial, or failed: nothing was answered for good, and not because all waits for a person."""
+        """Complete, partial, or failed: nothing was answered for good, and not because all has to wait."""
         if self.complete:
             return RunState.COMPLETE
         answered = any(self.count(each) for each in ("applied", "rejected", "conflicted"))
-        waits = self.problem is None and self.count("blocked") == self.total
+        waits = self.problem is None and self.count("blocked") + self.count("held") == self.total
         return RunState.PARTIAL if answered or waits else RunState.FAILED

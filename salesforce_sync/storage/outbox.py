@@ -58,6 +58,7 @@ _CONDITIONS = {
     "until": "number <= :until",
     "due": _DUE.format("due"),
     "held": f"sending IS NULL AND NOT {_DUE.format('held')}",
+    "put_off": "sending IS NULL AND state = 'waiting' AND not_before > :put_off",
     "sending": "sending IS NOT NULL",
     "numbers": "number IN (SELECT value FROM json_each(:numbers))",
     "records": "record_id IN (SELECT value FROM json_each(:records))",
@@ -443,6 +444,8 @@ def _conditions(wanted: Wanted) -> tuple[str, dict[str, Stored]]:
         told["due"] = format_datetime(wanted.due)
     if wanted.held is not None:
         told["held"] = format_datetime(wanted.held)
+    if wanted.put_off is not None:
+        told["put_off"] = format_datetime(wanted.put_off)
     if wanted.numbers is not None:
         told["numbers"] = _json(wanted.numbers)
     if wanted.records is not None:

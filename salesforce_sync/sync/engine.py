@@ -95,6 +95,8 @@ class SyncEngine:
             calls, seconds = self._cost(course)
             run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
             self._note_usage()
+        else:
+            run = replace(run, pushed=self._pusher.held())
         self._tell(run)
         return run
 

@@ -120,7 +120,15 @@ class Pusher:
             self._guarded(course, self._everything)
         if course.problem is not None:
             self._leave(course)
+        self._hold(course)
         return self._told(course, news, started, calls)
+
+    def held(self) -> Push | None:
+        """What a push would have to leave for later, if there is nothing else to do; None if that is nothing."""
+        course = _Course("", {})
+        self._hold(course)
+        changes, beyond = course.results.told(self._store)
+        return Push("", changes, 0, 0.0, beyond=beyond, again_at=course.results.again_at) if changes else None
 
     def push_free(self) -> Push | None:
         """Send what is of objects that nobody holds, and wait for nobody; None if that is nothing.
@@ -145,8 +153,9 @@ class Pusher:
             course.problem,
             beyond=beyond,
             overwrote=course.results.overwrote,
+            again_at=course.results.again_at,
         )
-        if push.total or push.problem:
+        if push.attempted:
             self._store.record_push(push)
         news.tell()
         self._tell(course, push)
@@ -157,6 +166,13 @@ class Pusher:
         now, after = self._clock.now(), 0
         while some := self._store.changes(Wanted(after, due=now, most=MOST_LISTED)):
             course.results.leave(some)
+            after = some[-1].number
+
+    def _hold(self, course: _Course) -> None:
+        """Count what waits until the org is asked another time."""
+        now, after = self._clock.now(), 0
+        while some := self._store.changes(Wanted(after, put_off=now, most=MOST_LISTED)):
+            course.results.hold(some)
             after = some[-1].number
 
     def undo(self, push_id: str) -> Undone:

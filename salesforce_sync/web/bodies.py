@@ -374,6 +374,7 @@ class PushBody(Body, frozen=True, kw_only=True):
     """A push. `success` says whether everything that was to be sent is in the org, and overwrote nobody.
 
     `overwrote`: how many took the place of a value that somebody had written a moment before, which the inbox tells.
+    `again_at`: when the first of those that the org did not take for the moment may be sent again.
     """
 
     success: bool
@@ -384,6 +385,7 @@ class PushBody(Body, frozen=True, kw_only=True):
     calls: int
     applied: int
     overwrote: int
+    again_at: str | None
     changes: list[PushedBody]
     problem: ProblemBody | None
     left: list[NotUndoneBody]

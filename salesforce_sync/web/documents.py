@@ -198,6 +198,7 @@ class Shown:
             calls=of.calls,
             applied=of.count("applied"),
             overwrote=of.overwrote,
+            again_at=stamp(of.again_at),
             changes=[self._pushed(each) for each in of.changes],
             problem=problem(of.problem),
             left=[

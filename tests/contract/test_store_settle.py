@@ -4,6 +4,8 @@ import pytest
 
 from salesforce_sync.models.inbox import Kind, Resolution, Side
 from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Edit, Match, Operation, Rejected
+from salesforce_sync.models.run import RunState
+from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -15,6 +17,7 @@ from tests.contract.edits import (
     acme,
     arrive,
     deferred,
+    fill,
     item,
     lost,
     only,

@@ -12,7 +12,7 @@ from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.ports import Order
-from salesforce_sync.signals import Bus, SyncFailed
+from salesforce_sync.signals import Bus, PushComplete, SyncFailed
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.pusher import InboxNews, Pusher
 from salesforce_sync.sync.stopping import StoppableOrg
@@ -352,12 +352,50 @@ def test_a_lock_is_tried_again_later(rig):
     rig.world.clock.advance(timedelta(minutes=5))
     later = rig.push()
 
-    assert (outcomes(first), at_once.changes, outcomes(later)) == (
+    assert (outcomes(first), outcomes(at_once), outcomes(later)) == (
         [(rig.acme, "deferred")],
-        (),
+        [(rig.acme, "held")],
         [(rig.acme, "applied")],
     )
     assert re.search(r"The first push after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", first.changes[0].problem.hint)
+
+
+@pytest.mark.parametrize("way", ["sync", "push"])
+def test_a_run_is_partial_while_an_edit_waits_for_its_next_attempt(rig, way):
+    rig.org.lock_row(rig.acme, times=4)
+    rig.edit(rig.acme, Phone="2")
+    first = rig.push()
+    rig.signals.clear()
+    calls = rig.org.usage.spent
+
+    run = rig.sync() if way == "sync" else None
+    push = rig.push() if run is None else run.pushed
+
+    (waiting,) = rig.store.changes()
+    assert (push.state, push.complete, outcomes(push)) == (RunState.PARTIAL, False, [(rig.acme, "held")])
+    assert (push.changes[0].problem.code, push.again_at) == ("PUT_OFF", waiting.not_before)
+    assert first.again_at == waiting.not_before
+    assert f"{waiting.not_before:%H:%M:%S} UTC" in push.changes[0].problem.hint
+    assert [each.push_id for each in rig.store.pushes()] == [first.push_id]
+    if run is None:
+        assert rig.org.usage.spent == calls
+        assert list(rig.signals) == [PushComplete(0, 1)]
+    else:
+        assert run.state is RunState.PARTIAL
+        assert [(each.error, each.objects) for each in rig.signals if isinstance(each, SyncFailed)] == [
+            ("PUT_OFF", ("Account",))
+        ]
+
+
+def test_a_child_of_what_waits_for_its_next_attempt_is_blocked_and_told_beside_it(rig):
+    made = rig.store.create("Account", {"Name": "New"})
+    rig.org.lock_row("Account", times=4)
+    rig.push()
+    rig.store.create("Contact", {"LastName": "Roe", "AccountId": made})
+
+    push = rig.push()
+
+    assert (push.state, [each.outcome for each in push.changes]) == (RunState.PARTIAL, ["held", "blocked"])
 
 
 def test_a_run_with_rejected_rows_is_partial(rig):
