@@ -29,10 +29,10 @@ from salesforce_sync.models.outbox import (
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Order, Org, Store
+from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal, news
-from salesforce_sync.sync.plan import PRICES, Plan, Wave, plan
+from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.results import Results
@@ -346,16 +346,8 @@ class Pusher:
             window.references,
             left_out | window.put_off,
             window.arrived,
-            self._standard_books(window, course),
+            window.standard_books,
         )
-
-    def _standard_books(self, window: Window, course: _Course) -> frozenset[str]:
-        """The standard price books, where prices are waiting and the replica has the books."""
-        books = course.schemas.get("Pricebook2")
-        if books is None or not books.has("IsStandard") or all(each.object_name != PRICES for each in window.changes):
-            return frozenset()
-        rows = self._store.scan(books.name, (Filter("IsStandard", "eq", 1),))
-        return frozenset(str(row[0]) for row in rows)
 
     def _wait(self, course: _Course) -> bool:
         """Wait until what the org did not take for a moment may be sent again; False where that is too long."""
