@@ -338,7 +338,7 @@ def _edited_and_gone(contested: Contested, policies: Policies) -> Verdict:
     if policy in (Policy.LOCAL, Policy.NEWEST):
         # A record is never made again on its own: children, history and the id that others know would be lost.
         message += f" The policy {policy.value!r} cannot write to it, and nothing is created again without being asked."
-    return Verdict(kind=Kind.DELETED_THERE, message=message)
+    return Verdict(kind=Kind.DELETED_THERE, message=message, master=_master(contested))
 
 
 _GONE_FOR_GOOD = "The org shows it no more: it was purged, or the connected user may not see it."
@@ -347,8 +347,12 @@ _GONE_FOR_GOOD = "The org shows it no more: it was purged, or the connected user
 def _where_it_went(contested: Contested) -> str:
     if contested.org is None:
         return _GONE_FOR_GOOD
-    master = contested.org.get("MasterRecordId")
+    master = _master(contested)
     return f"It was merged into {master} in the org." if master else "It was deleted in the org."
+
+
+def _master(contested: Contested) -> str:
+    return str((contested.org or {}).get("MasterRecordId") or "")
 
 
 def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:

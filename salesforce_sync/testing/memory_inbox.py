@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import InboxItem, Resolution, Side
+from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import from_org
@@ -115,6 +115,8 @@ class Deciding(Settling):
         if case.org:
             self._give_up(case, pending)
             return
+        if case.item.code == MERGED:
+            raise Misuse(f"{case.item.record_id} was merged into {case.item.matches[0].record_id}.")
         if case.resolution.allow_duplicates:
             pending.allow_duplicates = True
         if pending.absent not in (None, Cause.HIDDEN):
@@ -153,6 +155,14 @@ class Deciding(Settling):
     def _link(self, case: _Case, link: str) -> None:
         """The record that was made here is this one of the org: its values hold, unless the local ones are wanted."""
         real, table, pending = from_org(link), case.table, case.pending
+        if pending is not None and case.item.code == MERGED:
+            given = {name: each.value for name, each in pending.slots.items()} if case.local else {}
+            if given and not alive(table, real):
+                raise Misuse(f"{real} is not here.")
+            self._give_up(case, pending)
+            if given:
+                self._edit(table, table.rows[real], given)
+            return
         if pending is None or pending.operation is not Operation.CREATE:
             raise Misuse("Only a new record can be the one of the org.")
         local = pending.record_id
