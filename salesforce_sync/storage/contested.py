@@ -257,36 +257,36 @@ class Judge:
             db.execute(_END, (*record, name))
         for each in verdict.conflicts:
             db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
+        kept = {each.field: each.value for each in verdict.keep}
+        kept |= {each.field: each.local for each in verdict.conflicts}
         if verdict.kind is not None:
             db.execute(_PARK, record)
             put_record_item(db, contested, verdict, self._now())
-            self._show_local(db, schema, contested, contested.edits)
+            beneath = contested.operation is Operation.DELETE
+            self._show_local(
+                db, schema, contested, kept if beneath else {each.field: each.value for each in contested.edits}
+            )
             return
         db.execute(_BACK_THERE, record)
         db.execute(_UNPARK, record)
-        kept = {each.field: each.value for each in verdict.keep}
-        kept |= {each.field: each.local for each in verdict.conflicts}
-        self._show_local(db, schema, contested, [Edit(name, None, value) for name, value in kept.items()])
+        self._show_local(db, schema, contested, kept)
         if verdict.conflicts:
             put_record_item(db, contested, verdict, self._now())
         tidy(db, *record)
 
     def _show_local(
-        self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, edits: Sequence[Edit]
+        self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, values: Mapping[str, Stored]
     ) -> None:
-        """The row shows what was edited here until the org has it."""
-        record_id, operation = contested.record_id, contested.operation
-        if operation is Operation.DELETE:
-            if schema.has("IsDeleted"):
-                set_cell(db, schema, record_id, "IsDeleted", 1)
-            else:
-                self._keep_bases(db, schema, contested)
-                db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+        """The row shows what was edited here until the org has it: beneath a deletion, too, which may be taken back."""
+        record_id, deleted = contested.record_id, contested.operation is Operation.DELETE
+        if deleted and not schema.has("IsDeleted"):
+            self._keep_bases(db, schema, contested)
+            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
             return
-        if schema.has("IsDeleted") and "IsDeleted" in (contested.org or {}):
-            set_cell(db, schema, record_id, "IsDeleted", 0)
-        for edit in edits:
-            set_cell(db, schema, record_id, edit.field, edit.value)
+        if deleted or (schema.has("IsDeleted") and "IsDeleted" in (contested.org or {})):
+            set_cell(db, schema, record_id, "IsDeleted", int(deleted))
+        for name, value in values.items():
+            set_cell(db, schema, record_id, name, value)
 
     def _keep_bases(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested) -> None:
         """The values that bring the row back should its deletion be taken back."""

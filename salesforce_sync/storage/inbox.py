@@ -48,6 +48,10 @@ _AGAIN = """
 UPDATE _sync_outbox SET state = 'waiting', attempts = 0, not_before = NULL, allow_duplicates = ?, operation = ?
 WHERE object_name = ? AND record_id = ?
 """
+_SEEN = """
+-- What is in dispute beneath a deletion that is wanted all the same: the org's value is known, and no change any more.
+UPDATE _sync_edit SET base = org, contested = 0, org = NULL WHERE object_name = ? AND record_id = ? AND contested = 1
+"""
 _PUT_EDIT = """
 INSERT INTO _sync_edit (object_name, record_id, field, base, value) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (object_name, record_id, field) DO UPDATE SET base = ?4, value = ?5, contested = 0, org = NULL
@@ -317,7 +321,8 @@ class _Decision:
         if self._schema.has("IsDeleted"):
             set_cell(self._db, self._schema, self._item.record_id, "IsDeleted", 0)
             for each in edits:
-                set_cell(self._db, self._schema, self._item.record_id, each.field, each.base)
+                org = each.org if each.contested else each.base
+                set_cell(self._db, self._schema, self._item.record_id, each.field, org)
             return
         names = ["Id", *(each.field for each in edits)]
         listed, marks = ", ".join(map(sql.quote, names)), ", ".join("?" * len(names))
@@ -349,6 +354,8 @@ class _Decision:
                     hint="Take the org's side, and make a new record if you need one.",
                 )
             operation = Operation.UNDELETE
+        if kind is Kind.CHANGED_THERE:
+            self._db.execute(_SEEN, self._record)
         self._db.execute(_AGAIN, (int(resolution.allow_duplicates), operation, *self._record))
         self._remove()
         tidy(self._db, *self._record)

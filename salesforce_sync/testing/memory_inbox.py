@@ -144,7 +144,8 @@ class Deciding(Settling):
             self._take_out(table, pending, pending.absent)
         else:
             row = table.rows[key]
-            ended = [name for name, slot in pending.slots.items() if not slot.disputed]
+            deleted = pending.operation is Operation.DELETE
+            ended = [name for name, slot in pending.slots.items() if deleted or not slot.disputed]
             row.update({name: pending.slots.pop(name).org for name in ended})
             pending.want_dead = pending.org_dead
             row["IsDeleted"] = int(pending.org_dead)

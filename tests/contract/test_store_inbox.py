@@ -384,6 +384,29 @@ def test_what_was_changed_there_lives_again(changed_there):
     assert changed_there.inbox() == ()
 
 
+def test_what_was_changed_there_lives_again_without_the_edits_that_were_made_before_its_deletion(replica):
+    replica.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
+    replica.delete("Account", ACME)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    decide(replica, ORG)
+
+    assert (shown(replica, ACME)["Phone"], shown(replica, ACME)["Rating"]) == ("3", None)
+    assert (replica.changes(), replica.inbox()) == ((), ())
+
+
+def test_a_deletion_that_was_decided_on_is_not_asked_about_again(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.delete("Account", ACME)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+    decide(replica, LOCAL)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert replica.inbox() == ()
+    assert [(each.operation, each.state) for each in replica.changes()] == [(Operation.DELETE, ChangeState.WAITING)]
+
+
 def test_what_was_changed_there_is_deleted_all_the_same(changed_there):
     decide(changed_there, LOCAL)
 
