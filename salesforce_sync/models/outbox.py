@@ -317,6 +317,8 @@ class Push:
     """How many of the applied changes took the place of a value that nobody here had seen: it waits in the inbox."""
     again_at: datetime | None = None
     """When the first of those that the org did not take for the moment may be sent again (UTC)."""
+    not_undone: int = 0
+    """Of an undo: how many values and records it left as they are."""
 
     def count(self, outcome: str) -> int:
         """How many changes ended so."""
@@ -334,8 +336,9 @@ class Push:
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was to be sent is in the org now, and nothing has come to wait for a person."""
-        return self.problem is None and self.count("applied") == self.total and not self.overwrote
+        """Whether everything that was to be done is in the org now, and nothing has come to wait for a person."""
+        done = self.problem is None and self.count("applied") == self.total
+        return done and not self.overwrote and not self.not_undone
 
     @property
     def state(self) -> RunState:

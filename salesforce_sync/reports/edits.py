@@ -213,7 +213,7 @@ def _say_problem(problem: Problem, about: str = "") -> None:
 def push_line(push: Push) -> str:
     """A push in one line."""
     if not push.total and push.problem is None:
-        return "complete: nothing to send"
+        return f"{push.state}: nothing to send"
     if not push.attempted:
         return f"{push.state}: {counted(push.total, 'change')} not sent, tried again after {stamp(push.again_at)}"
     count = counted(push.total, "change")

@@ -562,6 +562,17 @@ def test_the_rest_of_a_change_is_sent_beside_what_was_changed_there_in_the_secon
     assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("9", "Acme & Sons")
 
 
+def test_the_dry_run_foretells_the_calls_of_reading_again(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.edit(rig.acme, Phone="3")
+    rig.store.delete("Account", rig.bolt)
+
+    diff, push = rig.engine.dry_run(), rig.push()
+
+    assert (push.complete, push.calls) == (True, diff.calls)
+
+
 def test_what_was_read_well_after_its_stamp_is_not_read_again_before_it_is_sent(rig):
     rig.edit(rig.acme, Phone="2")
     rig.push()
@@ -928,6 +939,7 @@ def test_what_was_changed_since_is_not_undone(rig):
     undone = rig.engine.undo(push.push_id)
 
     assert [(each.record_id, each.field) for each in undone.left] == [(rig.acme, "Phone")]
+    assert (undone.push.state, undone.push.not_undone, undone.push.count("applied")) == (RunState.PARTIAL, 1, 1)
     assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ("3", None)
 
 
@@ -942,6 +954,7 @@ def test_a_new_record_that_somebody_has_worked_on_is_not_deleted_by_undo(rig):
     undone = rig.engine.undo(push.push_id)
 
     assert [(each.record_id, each.field) for each in undone.left] == [(real, "Name")]
+    assert (undone.push.state, undone.push.total) == (RunState.PARTIAL, 0)
     assert rig.there(real)["Name"] == "Nut & Co"
 
 
