@@ -284,14 +284,18 @@ class Pusher:
     def _pass(self, course: _Course, room: int | None) -> bool:
         """Send the outbox window by window; whether something was put off."""
         windows, put_off = Windows(self._store, course.schemas, self._window, room), False
-        while (window := windows.next(self._clock.now())) is not None:
-            put_off = put_off or bool(window.put_off)
-            course.sends.clear()
-            self._exhaust(course, windows, window)
+        while (some := self._exhaust(course, windows)) is not None:
+            put_off = put_off or some
         return put_off
 
-    def _exhaust(self, course: _Course, windows: Windows, window: Window | None) -> None:
-        """Send all of a window that can be sent."""
+    def _exhaust(self, course: _Course, windows: Windows) -> bool | None:
+        """Send all of the next window that can be sent; whether something of it was put off. None: there is none.
+
+        No window outlives this call, or two would be held while the next one is read.
+        """
+        course.sends.clear()
+        window = windows.next(self._clock.now())
+        put_off = None if window is None else bool(window.put_off)
         while window is not None:
             # An object may have been edited for the first time since the push began.
             self._leave_out_busy(course, sorted({each.object_name for each in window.changes} - course.held))
@@ -305,8 +309,9 @@ class Pusher:
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
-                return
+                break
             window = windows.again(self._clock.now())
+        return put_off
 
     def _refuse(self, course: _Course, rejected: Sequence[Rejected]) -> None:
         """Park what is not even sent. The store settles only what is on its way."""

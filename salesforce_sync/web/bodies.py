@@ -41,7 +41,8 @@ class Decision(Body, frozen=True, kw_only=True):
     """What becomes of an inbox item.
 
     `take`: `side` holds for every field that `values` does not name. `drop`: the local edit ends. `retry`: it is sent
-    again, with `allowDuplicates` past the org's duplicate rules. `link`: the new record is `recordId` of the org.
+    again, with `allowDuplicates` past the org's duplicate rules. `link`: the new record is `recordId` of the org, or
+    that is what the record was merged into.
     """
 
     action: Literal["take", "drop", "retry", "link"]
