@@ -422,6 +422,24 @@ def test_policies_decide_by_object_and_field(replica, simorg, jane):
     assert "conflict" in synced.out
 
 
+def test_a_deletion_of_what_has_no_stamp_does_not_take_along_what_was_changed_there(user, simorg):
+    simorg.permissions.hide_field("Widget__c", "CreatedDate", "LastModifiedDate", "SystemModstamp")
+    user.settle(simorg.url, objects="Widget__c")
+    user("sync")
+    changed, gone = (row["Id"] for row in user("query", "SELECT Id FROM Widget__c LIMIT 2", "--json").json["rows"])
+    for each in (changed, gone):
+        user("rm", "Widget__c", each)
+    simorg.change(changed, Text__c="theirs")
+
+    pushed = user("push", "--json")
+
+    assert (pushed.code, pushed.json["state"]) == (3, "partial")
+    assert {each["id"]: each["outcome"] for each in pushed.json["changes"]} == {gone: "applied", changed: "conflicted"}
+    (item,) = user("inbox", "--json").json["items"]
+    assert (item["id"], item["kind"]) == (changed, "changed there")
+    assert (simorg.row(changed)["IsDeleted"], simorg.row(gone)["IsDeleted"]) == (0, 1)
+
+
 def test_prices_may_be_written_in_any_order(replica, simorg):
     assert replica("sync", "Product2", "Pricebook2", "PricebookEntry").code == 0
     before = simorg.count("PricebookEntry")
