@@ -21,8 +21,9 @@ def migrate(connections: Connections) -> None:
     """Bring the file to this version; `StoreTrouble` where it cannot be brought there."""
     folder = resources.files("salesforce_sync.storage.migrations")
     scripts = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
-    if connections.writer.pragma("user_version") == len(scripts):
-        return
+    with connections.looking() as db:
+        if db.pragma("user_version") == len(scripts):
+            return
     if connections.only_reads:
         raise StoreTrouble(
             f"{connections.path} is not of this version of salesforce-sync, and cannot be written.",

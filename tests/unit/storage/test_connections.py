@@ -88,8 +88,54 @@ def test_whoever_only_reads_holds_the_tables_and_their_triggers_once(store, path
     assert len(list(reading.scan("Widget__c"))) == 1
     reading.inbox()
 
-    held = [each.status(apsw.SQLITE_DBSTATUS_SCHEMA_USED)[0] for each in reading._connections._opened]
-    assert sum(size > 10_000 for size in held) == 1
+    assert sum(size > 10_000 for size in schemas_held(reading)) == 1
+    reading.close()
+
+
+WIDE = make_schema("Wide__c", Name="string", **{f"Field_{number}__c": "double" for number in range(200)})
+
+
+def schemas_held(store):
+    """Bytes that each connection holds of the database's schema."""
+    return [each.status(apsw.SQLITE_DBSTATUS_SCHEMA_USED)[0] for each in store._connections._opened]
+
+
+def test_whoever_only_reads_holds_no_triggers_of_wide_objects(store, path):
+    store.adopt(WIDE)
+    store.close()
+    reading = SqliteStore(path, FrozenClock())
+
+    reading.schema("Wide__c")
+    assert list(reading.scan("Wide__c")) == []
+
+    assert max(schemas_held(reading)) < 200 * 1_000
+    assert (
+        len(reading.query("SELECT name FROM sqlite_master WHERE tbl_name = 'Wide__c' AND type = 'trigger'", 9)[1]) > 3
+    )
+    reading.close()
+
+
+def test_whoever_writes_after_reading_has_the_triggers(store, path):
+    store.adopt(WIDE)
+    store.close()
+    again = SqliteStore(path, FrozenClock())
+    assert list(again.scan("Wide__c")) == []
+
+    made = again.create("Wide__c", {"Name": "Bolt", "Field_7__c": 7.5})
+
+    assert [(each.record_id, each.values) for each in again.changes()] == [(made, {"Name": "Bolt", "Field_7__c": 7.5})]
+    again.close()
+
+
+def test_a_reader_sees_what_became_of_the_tables_after_it_was_opened(store, path):
+    reading = SqliteStore(path, FrozenClock())
+    assert list(reading.scan("Widget__c")) == []
+
+    store.adopt(make_schema("Widget__c", Name="string", Price__c="currency", Colour__c="string"))
+    store.adopt(WIDE)
+
+    assert reading.query("SELECT Colour__c FROM Widget__c", 1) == (("Colour__c",), [])
+    assert list(reading.scan("Wide__c")) == []
     reading.close()
 
 
