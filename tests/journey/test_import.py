@@ -106,7 +106,7 @@ def test_rows_with_problems_end_a_command_as_partial_and_come_back(jane, replica
     seen, done = replica("import", str(book)), replica("import", str(book), "--apply")
 
     assert (seen.code, done.code) == (3, 3)
-    assert "LastName: cannot be empty." in seen.out
+    assert "Last Name (LastName): cannot be empty." in seen.out
     page = openpyxl.load_workbook(replica.folder / "book.result.xlsx")["Contact"]
     assert page.cell(row_of(page, jane), column(page, "Status")).value == "LastName: cannot be empty."
 
