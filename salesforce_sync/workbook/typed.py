@@ -12,7 +12,7 @@ from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import is_formed
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, encode
-from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
+from salesforce_sync.workbook.cells import EXACT_BELOW, TEXT_UNITS, Cell, escape, from_cell, shown, unescape
 from salesforce_sync.workbook.commas import read_commas
 from salesforce_sync.workbook.dates import read_date
 from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted
@@ -120,6 +120,17 @@ def check_still_text(old: Stored, cell: Cell) -> None:
             f"is the number {shown(cell)} here, and was the text {old[:40]}: a spreadsheet has made a number of it.",
             hint="Format the cell as text, and write it again.",
         )
+
+
+def check_whole(old: Stored, cell: Cell) -> None:
+    """`Misuse` if this is what a program has left of the text that counts an escaped character (`_x000D_`) as seven,
+    and takes it for longer than a cell's text can be."""
+    if not isinstance(old, str) or len(old) * 7 <= TEXT_UNITS or not isinstance(cell, str):
+        return
+    escaped = escape(old)
+    if len(escaped) > TEXT_UNITS and cell == unescape(escaped[:TEXT_UNITS]):
+        hint = "Put the old text back, or edit it with 'salesforce-sync edit'."
+        raise Misuse("was cut by the program that wrote the file.", hint=hint)
 
 
 def _picked(field: Field, text: str) -> str:
