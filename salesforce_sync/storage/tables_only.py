@@ -22,17 +22,28 @@ _LEAST = 100
 
 def read_tables(db: apsw.Connection) -> None:
     """Have it read the schema without what only a writer needs. Nothing may have been asked of the connection yet."""
-    with _bounded(db, _LEAST):
-        longest = db.execute(_LONGEST).get or 0
-    forget(db)
-    with _bounded(db, max(longest, _LEAST)):
-        db.execute(_ANY).get  # noqa: B018 - reads the schema
+    with _one_moment(db):  # a longer table that somebody made in between would not be there
+        with _bounded(db, _LEAST):
+            longest = db.execute(_LONGEST).get or 0
+        forget(db)
+        with _bounded(db, max(longest, _LEAST)):
+            db.execute(_ANY).get  # noqa: B018 - reads the schema
     db.release_memory()  # the pages, too, that it was read from
 
 
 def forget(db: apsw.Connection) -> None:
     """Have it forget the schema, and read it, with all triggers, once it is needed again."""
     db.pragma("writable_schema", "RESET")
+
+
+@contextmanager
+def _one_moment(db: apsw.Connection) -> Iterator[None]:
+    """Within, the database is as it is when it is first looked at."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("END")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout, StoreTrouble
 from salesforce_sync.storage.connections import PAGE_BYTES
 from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.storage.tables_only import read_tables
 from salesforce_sync.testing import FrozenClock, make_schema
 from tests.contract.stores import WIDGET, id_of, pull, widget
 from tests.unit.locks import may_be_locked
@@ -125,6 +126,26 @@ def test_whoever_writes_after_reading_has_the_triggers(store, path):
 
     assert [(each.record_id, each.values) for each in again.changes()] == [(made, {"Name": "Bolt", "Field_7__c": 7.5})]
     again.close()
+
+
+def test_a_table_that_is_made_while_somebody_opens_it_is_seen(store, path):
+    # The longest table is looked up, and then the tables are read: what comes in between is longer.
+    opening = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    asked = []
+
+    def before_each(_cursor, statement, _bindings):
+        if asked and "max(length" in asked[-1]:
+            store.adopt(WIDE)
+        asked.append(statement)
+        return True
+
+    opening.exec_trace = before_each
+    read_tables(opening)
+    opening.exec_trace = None
+
+    assert store.schema("Wide__c") == WIDE
+    assert opening.execute("SELECT count(*) FROM Wide__c").get == 0
+    opening.close()
 
 
 def test_a_reader_sees_what_became_of_the_tables_after_it_was_opened(store, path):
