@@ -170,8 +170,8 @@ _GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*", re.ASCII)
 
 
 def _number(field: Field, cell: Cell) -> Stored:
-    if isinstance(cell, str) and "," in cell:
-        cell = read_commas(cell)
+    if isinstance(cell, str) and (plain := read_commas(cell)) != cell:
+        cell = plain
         value = _rounded(field, from_cell(field.type, cell))
         _check_range(field, value)
         return value
@@ -229,7 +229,8 @@ def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
         return "" if read_date(cell) == cell else cell.strip()
     if field.type in _NUMBERS and not isinstance(cell, bool | Percent | None) and value is not None:
         text = cell.strip() if isinstance(cell, str) else shown(cell)
-        return text if "," in text or Decimal(text) != Decimal(str(value)) else ""
+        plain = read_commas(text)
+        return text if plain != text or Decimal(plain) != Decimal(str(value)) else ""
     return ""
 
 

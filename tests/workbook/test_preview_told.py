@@ -161,3 +161,13 @@ def test_the_copy_tells_them_by_their_headers_too(store, labelled):
 
     sheet = openpyxl.load_workbook(result)["Account"]
     assert sheet.cell(row_of(sheet, BOLT), column(sheet, "Status")).value.startswith("Head Count (Employees__c): ")
+
+
+def test_a_number_with_separators_of_thousands_is_read_and_told(store, book, said):
+    store.adopt(replace(ACCOUNT, fields=tuple(map(with_two_decimals, ACCOUNT.fields))))
+    typed(book, Revenue__c="1\xa0234,50", Employees__c="12 000")
+
+    lines = said()
+
+    assert "Revenue__c: (empty) → 1234.5  [typed as 1\\xa0234,50]" in lines
+    assert any(line.startswith("Employees__c: ") and line.endswith("→ 12000  [typed as 12 000]") for line in lines)
