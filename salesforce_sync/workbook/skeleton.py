@@ -189,6 +189,13 @@ def _new_book() -> tuple[io.BytesIO, Workbook, Palette]:
     return package, book, Palette(book)
 
 
+def _close(book: Workbook) -> None:
+    """Pack it, and let go of its sheets: they refer to it, and would stay until Python looks for such circles."""
+    book.close()
+    book.worksheets().clear()
+    book.sheetnames.clear()
+
+
 def _alone(number: int, sheet: Sheet, lists: Mapping[tuple[str, ...], str]) -> io.BytesIO:
     """A workbook of this one sheet, without any cell, behind one that shows the formats."""
     package, book, palette = _new_book()
@@ -206,7 +213,7 @@ def _alone(number: int, sheet: Sheet, lists: Mapping[tuple[str, ...], str]) -> i
         offered = drop_down(column) if _is_open(sheet.schema, column) else None
         if offered is not None:
             _add_drop_down(page, place, offered, lists)
-    book.close()
+    _close(book)
     return package
 
 
@@ -248,7 +255,7 @@ def _cover(
     if lists:
         _add_lists(book.add_worksheet(LISTS), palette, lists)
     _add_metadata(book.add_worksheet(METADATA), palette, metadata)
-    book.close()
+    _close(book)
     return package
 
 
