@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
+from typing import Final
 
 import apsw
 
@@ -11,7 +12,9 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.ingest import decode_schema
 from salesforce_sync.storage.watch import give_triggers
 
-_SCHEMAS = """
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+
+_SCHEMAS: Final = """
 SELECT schema FROM _sync_object o
 WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = o.name COLLATE NOCASE)
 """
@@ -19,8 +22,7 @@ WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = 
 
 def migrate(connections: Connections) -> None:
     """Bring the file to this version; `StoreTrouble` where it cannot be brought there."""
-    folder = resources.files("salesforce_sync.storage.migrations")
-    scripts = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
+    scripts = sorted(_MIGRATIONS.glob("*.sql"))
     if connections.writer.pragma("user_version") == len(scripts):
         return
     if connections.only_reads:
@@ -39,8 +41,8 @@ def migrate(connections: Connections) -> None:
                 f"{connections.path} has lost its version: it was restored from a dump, which does not carry it.",
                 hint=f"If this version made the dump, run in sqlite3: PRAGMA user_version = {len(scripts)};",
             )
-        for name in scripts[version:]:
-            db.execute((folder / name).read_text("utf-8"))
+        for script in scripts[version:]:
+            db.execute(script.read_text("utf-8"))
         _renew_triggers(db)
         db.pragma("user_version", len(scripts))
 
