@@ -122,13 +122,13 @@ class Puller:
         # A row that was read in the second of its stamp may have changed again in that second: its stamp does not
         # tell, so every row as young as the last reading must come whole.
         if read_at is None or stamps[-1] >= read_at.replace(microsecond=0):
-            return self.pull(schema.name, report)
+            return self._pull_counted(schema, polled.total, report)
         settled = read_at - self._rules.overlap
         ids = tuple(str(row[0]) for row in polled.rows.values)
         pulled = self._merge_poll(polled, PullRequest(schema, ids=ids))
         here = self._store.count_since(schema.name, since)
         if here < polled.total and here * 2 < polled.total:
-            return self.pull(schema.name, report)
+            return self._pull_counted(schema, polled.total, report)
         if here != polled.total or stamps[-1] > settled:
             start = since if here != polled.total else max(since, settled)
             repaired = self.verifier.settle(schema, start, self.loss_limit(schema.name))
@@ -139,6 +139,10 @@ class Puller:
         newest = stamps[0] if polled.server_time is None else min(stamps[0], polled.server_time)
         self._store.advance(Checkpoint(schema.name, newest, polled.server_time))
         return pulled
+
+    def _pull_counted(self, schema: ObjectSchema, rows: int, report: Report) -> Pulled:
+        """Pull what a poll has counted; nothing of the object is staged, or it would not have been polled."""
+        return self._pull_described(self._schema(schema.name), report, rows)
 
     def settled(self, pulled: Pulled) -> Pulled:
         """The pull, with rows that had changed within the second of their stamp read once more."""

@@ -81,6 +81,17 @@ def test_a_run_brings_every_object(rig):
     assert replica(rig.store, "Contact") == rig.org.live("Contact")
 
 
+def test_an_object_that_is_not_known_yet_is_described_and_counted_in_one_call(rig):
+    fill(rig.org)
+    told = []
+    pull = rig.org.pull
+    rig.org.pull = lambda request: (told.append(request.rows), pull(request))[1]
+
+    rig.run("Account")
+
+    assert told == [10]
+
+
 def test_a_complete_run_signals_what_was_promised(rig):
     fill(rig.org, 3)
 
@@ -476,13 +487,13 @@ def test_a_run_at_the_wall_stops_and_says_so(rig):
 
 def test_times_are_this_machines(rig):
     started = rig.world.clock.now()
-    describe = rig.org.describe
+    pull = rig.org.pull
 
-    def slow(name):
+    def slow(request):
         rig.world.clock.advance(timedelta(seconds=7))
-        return describe(name)
+        return pull(request)
 
-    rig.org.describe = slow
+    rig.org.pull = slow
     run = rig.run("Account")
 
     assert run.objects[0].started == started
