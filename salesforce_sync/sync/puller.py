@@ -264,6 +264,11 @@ class Puller:
         self._keep_schema(readable)
         return readable
 
+    def refreshes(self, object_name: str) -> bool:
+        """Whether the object has values that change without a stamp, and does not come whole each time."""
+        schema = self._store.schema(object_name)
+        return schema is not None and schema.stamp is not None and bool(stampless_fields(schema, self._rules))
+
     def refresh(self, object_name: str) -> int:
         """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
         schema = self._schema(object_name)
