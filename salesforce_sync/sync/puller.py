@@ -88,12 +88,12 @@ class Puller:
 
     def take(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
         """Take the answer to a poll in: mostly it is all there is; where it is not, the rest is pulled."""
-        name = poll.schema.name
-        if polled.schema is not None:
-            self._adopt(polled.schema)
+        name, news = poll.schema.name, _news(poll, polled)
+        if news is not None:
+            self._adopt(news)
         if polled.described_as is not None:
             self._store.note_described(name, polled.described_as)
-        if polled.problem is not None or polled.schema is not None:
+        if polled.problem is not None or news is not None:
             return self.pull(name, report)
         report(len(polled.rows.values), polled.total, "")
         if polled.total > len(polled.rows.values):
@@ -347,6 +347,18 @@ class Puller:
     def _check_total(self, page: Page, rows: int) -> None:
         if page.total is not None and rows < page.total:
             raise Incomplete(f"{page.schema.name}: the org announced {page.total} rows, {rows} arrived.")
+
+
+def _news(poll: Poll, polled: Polled) -> ObjectSchema | None:
+    """The describe, if it tells anything that is not known.
+
+    An org that cannot say that it is unchanged tells it in each poll, with the fields that it has refused to read: by
+    its date it is the one in which they were refused.
+    """
+    found, known = polled.schema, poll.schema
+    if found is None or polled.described_as is None or polled.described_as != poll.described_as:
+        return found
+    return None if found.without(*known.refused) == known else found
 
 
 def _youngest(page: Page) -> datetime | None:

@@ -505,6 +505,20 @@ def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_els
     assert replica(world.store, "Widget__c") == org.live("Widget__c")
 
 
+def test_a_refused_field_costs_nothing_where_the_org_cannot_say_that_nothing_has_changed(rig):
+    fill(rig.org)
+    rig.org.refused["Account"] = {"annualrevenue"}
+    described, poll = rig.org.describe("Account"), rig.org.poll
+    rig.org.poll = lambda polls: tuple(replace(each, schema=described) for each in poll(polls))
+    rig.run("Account")
+    rig.run("Account")
+    before = rig.org.usage.spent
+
+    rig.run("Account")
+
+    assert rig.org.usage.spent - before == 1
+
+
 def test_times_are_this_machines(rig):
     started = rig.world.clock.now()
     pull = rig.org.pull
