@@ -42,8 +42,7 @@ class Rhythm(Struct, frozen=True):
 
 MANY_UNKNOWN = 6
 """Objects that are described together, five a call, where so many are not known yet. An org answers the parts of a call
-one after the other: with fewer objects, workers that ask side by side are sooner ready, for nearly as few calls. One
-object alone loses no time by it, and a large one saves the page that would only tell its size."""
+one after the other: with fewer objects, workers that ask side by side are sooner ready, for nearly as few calls."""
 
 
 def least_of_loads(objects: int) -> int:

@@ -190,7 +190,7 @@ class SyncEngine:
         for task, answer in zip(asked, answers, strict=True):
             task.polled = answer
         unknown = [task for task in tasks if task.error is None and self._store.schema(task.name) is None]
-        if len(unknown) == 1 or len(unknown) >= MANY_UNKNOWN:
+        if len(unknown) >= MANY_UNKNOWN:
             self._describe(unknown)
         return tasks
 

@@ -82,17 +82,6 @@ def test_a_run_brings_every_object(rig):
     assert replica(rig.store, "Contact") == rig.org.live("Contact")
 
 
-def test_an_object_that_is_not_known_yet_is_described_and_counted_in_one_call(rig):
-    fill(rig.org)
-    told = []
-    pull = rig.org.pull
-    rig.org.pull = lambda request: (told.append(request.rows), pull(request))[1]
-
-    rig.run("Account")
-
-    assert told == [10]
-
-
 def test_a_complete_run_signals_what_was_promised(rig):
     fill(rig.org, 3)
 
@@ -521,13 +510,13 @@ def test_a_refused_field_costs_nothing_where_the_org_cannot_say_that_nothing_has
 
 def test_times_are_this_machines(rig):
     started = rig.world.clock.now()
-    pull = rig.org.pull
+    describe = rig.org.describe
 
-    def slow(request):
+    def slow(name):
         rig.world.clock.advance(timedelta(seconds=7))
-        return pull(request)
+        return describe(name)
 
-    rig.org.pull = slow
+    rig.org.describe = slow
     run = rig.run("Account")
 
     assert run.objects[0].started == started
