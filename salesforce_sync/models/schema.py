@@ -257,6 +257,11 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         return best if best is not None and times[best].filterable else None
 
     @property
+    def change_stamp(self) -> str | None:
+        """The stamp that moves with every change; None where there is none: CreatedDate tells of no change."""
+        return None if self.stamp == "CreatedDate" else self.stamp
+
+    @property
     def ambiguous(self) -> tuple[str, ...]:
         """Names of synced fields that differ from one another by letter case only: SOQL and SQL take them for one."""
         times = Counter(field.name.casefold() for field in self.columns)

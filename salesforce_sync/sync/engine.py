@@ -95,6 +95,8 @@ class SyncEngine:
             calls, seconds = self._cost(course)
             run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
             self._note_usage()
+        else:
+            run = replace(run, pushed=self._pusher.held())
         self._tell(run)
         return run
 
@@ -443,6 +445,6 @@ def _not_taken(push: Push) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for change in push.changes:
-        if change.outcome != "applied":
+        if change.outcome != "applied" or change.problem is not None:
             found.setdefault(change.object_name, change.outcome if change.problem is None else change.problem.code)
     return found or {"": "" if push.problem is None else push.problem.code}
