@@ -293,11 +293,12 @@ class SyncEngine:
         task.pulled = self._bring(task, course.puller, report)
         name = task.pulled.merged.object_name
         ages, now = self._store.ages(name), self._clock.now()
-        if course.proofs is Proofs.NOW:
-            return None
-        if refresh_is_due(ages, self._rules, now):
+        verifies = course.proofs is Proofs.NOW
+        # A proof compares stamps, which formulas do not move: without a schedule nothing else would read them again.
+        unscheduled = verifies and self._rules.refresh_every is None and course.puller.refreshes(name)
+        if unscheduled or refresh_is_due(ages, self._rules, now):
             self._if_affordable(name, lambda: course.puller.refresh(name))
-        return None if verify_is_due(ages, self._rules, now) else task.pulled
+        return None if verifies or verify_is_due(ages, self._rules, now) else task.pulled
 
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:

@@ -576,13 +576,14 @@ class PreviewCounts(Body, frozen=True, kw_only=True):
 
 
 class PreviewCell(Body, frozen=True, kw_only=True):
-    """One cell, old and new. `moved`: the replica has another value since the export, `now`; both are merged.
+    """One cell, old and new, by its field and its column's header.
 
-    `formula`: the cell is one, and `new` what it came to when the workbook was saved. `typed`: what was written, where
-    that was read as something else.
+    `moved`: the replica has another value since the export, `now`; both are merged. `formula`: the cell is one, and
+    `new` what it came to when the workbook was saved. `typed`: what was written, where that was read as something else.
     """
 
     field: str
+    header: str
     old: Any
     new: Any
     moved: bool
@@ -595,6 +596,7 @@ class CellProblemBody(Body, frozen=True, kw_only=True):
     """Why a row is not taken in; without a field it is the row as a whole."""
 
     field: str | None
+    header: str | None
     message: str
 
 
