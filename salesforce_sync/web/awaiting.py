@@ -1,6 +1,7 @@
 """Pushes and verifies that somebody waits for: the answer comes when they end, or when nothing is heard for long.
 
-Whoever was not told of its end, and asks for the same once more, gets the answer of the one that goes on.
+Whoever was not told of its end, and asks for the same once more, gets the answer of the one that goes on, or has ended
+just now. Later the same request is a new one: there may be new edits to send.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ T = TypeVar("T")
 LOOK_SECONDS: Final = 1.0
 ASK_AGAIN_SECONDS: Final = 10.0
 """When to ask again for what goes on."""
+FRESH_SECONDS: Final = 3 * ASK_AGAIN_SECONDS
+"""How long the end of what nobody was told of is an answer."""
 
 
 class StillAtWork(Refused):
@@ -35,13 +38,29 @@ class StillAtWork(Refused):
         )
 
 
+class _Untold:
+    """What nobody was told the end of."""
+
+    def __init__(self, which: Hashable, future: Future[Any]) -> None:
+        self.which, self.future = which, future
+        self._ended_at = float("inf")
+        future.add_done_callback(self._note_end)
+
+    def _note_end(self, future: Future[Any]) -> None:
+        self._ended_at = time.monotonic()
+
+    def answers(self, which: Hashable) -> bool:
+        """Whether its end is an answer to this."""
+        return self.which == which and time.monotonic() - self._ended_at < FRESH_SECONDS
+
+
 class Awaited:
     """What nobody was told the end of, the last of each kind. For the thread of the event loop."""
 
     def __init__(self, heard: Callable[[], object]) -> None:
         """`heard` gives something that changes whenever the org has answered."""
         self._heard = heard
-        self._untold: dict[str, tuple[Hashable, Future[Any]]] = {}
+        self._untold: dict[str, _Untold] = {}
 
     async def answer(self, kind: str, which: Hashable, begin: Callable[[], Future[T]], quiet_seconds: float) -> T:
         """The end of what `begin` begins, or of the same of which nobody was told; else `StillAtWork`.
@@ -49,12 +68,12 @@ class Awaited:
         Two are the same where `kind` and `which` are.
         """
         before = self._untold.pop(kind, None)
-        future: Future[T] = before[1] if before is not None and before[0] == which else begin()
+        future: Future[T] = before.future if before is not None and before.answers(which) else begin()
         done = asyncio.wrap_future(future)
         done.add_done_callback(_looked_at)
         if await self._is_done(done, quiet_seconds):
             return await done
-        self._untold[kind] = which, future
+        self._untold[kind] = _Untold(which, future)
         raise StillAtWork(kind, quiet_seconds)
 
     async def _is_done(self, done: asyncio.Future[T], quiet_seconds: float) -> bool:
