@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import apsw
 
@@ -19,8 +21,7 @@ WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = 
 
 def migrate(connections: Connections) -> None:
     """Bring the file to this version; `StoreTrouble` where it cannot be brought there."""
-    folder = resources.files("salesforce_sync.storage.migrations")
-    scripts = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
+    scripts = _scripts()
     if connections.writer.pragma("user_version") == len(scripts):
         return
     if connections.only_reads:
@@ -39,10 +40,16 @@ def migrate(connections: Connections) -> None:
                 f"{connections.path} has lost its version: it was restored from a dump, which does not carry it.",
                 hint=f"If this version made the dump, run in sqlite3: PRAGMA user_version = {len(scripts)};",
             )
-        for name in scripts[version:]:
-            db.execute((folder / name).read_text("utf-8"))
+        for script in scripts[version:]:
+            db.execute(script.read_text("utf-8"))
         _renew_triggers(db)
         db.pragma("user_version", len(scripts))
+
+
+@cache
+def _scripts() -> list[Traversable]:
+    folder = resources.files("salesforce_sync.storage.migrations")
+    return sorted((each for each in folder.iterdir() if each.name.endswith(".sql")), key=lambda each: each.name)
 
 
 def _renew_triggers(db: apsw.Connection) -> None:

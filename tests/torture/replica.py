@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +186,4 @@ def _decoded(kinds: Mapping[str, FieldType], row: tuple[Any, ...]) -> Mapping[st
 
 def same(one: object, other: object) -> bool:
     """Whether two values are the same, kind and all: True is not 1, and 1.10 is 1.1."""
-    if isinstance(one, Decimal) and isinstance(other, Decimal):
-        return one == other
     return type(one) is type(other) and one == other
