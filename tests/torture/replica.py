@@ -16,6 +16,7 @@ from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import decode
 from salesforce_sync.ports import Clock
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
+from tests import ready
 from tests.torture.beside import Beside
 from tests.torture.ledger import Ledger, folded
 
@@ -45,6 +46,8 @@ class Replica:
         self.beside: Beside | None = None
         self.settled: dict[str, set[str]] = {name: set() for name in objects}
         self._clock = clock
+        path.parent.mkdir(mode=0o700)
+        ready.place(path)
         self.said: list[str] = []
         self.ledger = Ledger(self._resolved)
         self._tool: apsw.Connection | None = None
