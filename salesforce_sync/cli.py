@@ -11,21 +11,28 @@ from typing import Any, NoReturn
 
 import click
 
-from salesforce_sync import __version__, demo, production, reports, reports_daemon, reports_edits, reports_inbox
+from salesforce_sync import __version__
 from salesforce_sync.app import SFSync, Status
-from salesforce_sync.cli_access import ACCESS
-from salesforce_sync.cli_connect import connect
-from salesforce_sync.cli_daemon import COMMANDS as AROUND_THE_DAEMON
-from salesforce_sync.cli_export import export
-from salesforce_sync.cli_import import import_
-from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
-from salesforce_sync.cli_serve import serve
-from salesforce_sync.cli_two_way import TWO_WAY
+from salesforce_sync.commands import demo, production
+from salesforce_sync.commands.access import ACCESS
+from salesforce_sync.commands.connect import connect
+from salesforce_sync.commands.daemon import COMMANDS as AROUND_THE_DAEMON
+from salesforce_sync.commands.export import export
+from salesforce_sync.commands.import_ import import_
+from salesforce_sync.commands.options import Options, os_user, saying_yes, shared, tell_signals
+from salesforce_sync.commands.serve import serve
+from salesforce_sync.commands.two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
-from salesforce_sync.exits import MEANINGS, Exit, exit_of_error, exit_of_run
-from salesforce_sync.interrupts import MESSAGE, leave_alone, stop_on_interrupt, stop_on_signals
+from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of_run
+from salesforce_sync.process.interrupts import MESSAGE, leave_alone, stop_on_interrupt, stop_on_signals
+from salesforce_sync.process.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
+from salesforce_sync.reports.answers import answer_document, say_answer
+from salesforce_sync.reports.daemon import daemon_document, requested_document, say_daemon, sink_document
+from salesforce_sync.reports.edits import pushed_document, say_push_briefly
+from salesforce_sync.reports.inbox import say_waiting, say_waiting_for_a_person
+from salesforce_sync.reports.runs import error_document, proof_document, run_document, say_error, say_proofs, say_run
+from salesforce_sync.reports.status import forecast_line, say_status, say_warnings, status_document
 from salesforce_sync.signals import Progress, Signal
-from salesforce_sync.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 
 log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main__" under `python -m`
 
@@ -66,11 +73,11 @@ def run(arguments: list[str]) -> int:
 
 def _told(error: SyncError, options: Options) -> int:
     if options.json:
-        say_json(reports.error_document(error))
+        say_json(error_document(error))
     elif options.only_logs:
         log.error("%s: %s", error.code, error)
     else:
-        reports.say_error(error)
+        say_error(error)
     return exit_of_error(error)
 
 
@@ -114,9 +121,9 @@ def init(options: Options, yes: bool) -> int:
         if status.connected_to is not None:
             production.after_login(sync, os_user(), yes=yes)
     if options.json:
-        say_json(reports.status_document(status))
+        say_json(status_document(status))
     else:
-        reports.say_status(status)
+        say_status(status)
     return Exit.COMPLETE
 
 
@@ -160,23 +167,19 @@ def sync(
         sync.on("sync_progress", listener)
         tell_signals(sync, lines.append)
         if not options.json:
-            say(f"Forecast: {reports.forecast_line(sync.budget(*objects))}.")
+            say(f"Forecast: {forecast_line(sync.budget(*objects))}.")
         with stop_on_interrupt(sync.stop):
             run = (sync.pull if no_push else sync.sync)(*objects, accept_loss=accept_loss)
         ending.outcome, ending.detail = run.state.value, f"{run.changed} records changed"
         waiting, warnings = sync.inbox_count(), sync.warnings()
     if options.json:
-        say_json(
-            reports.run_document(run)
-            | reports_edits.pushed_document(run)
-            | {"inbox": waiting, "warnings": list(warnings)}
-        )
+        say_json(run_document(run) | pushed_document(run) | {"inbox": waiting, "warnings": list(warnings)})
     else:
-        reports.say_run(run)
+        say_run(run)
         if run.pushed is not None:
-            reports_edits.say_push_briefly(run.pushed)
-        reports_inbox.say_waiting_for_a_person(waiting)
-        reports.say_warnings(warnings)
+            say_push_briefly(run.pushed)
+        say_waiting_for_a_person(waiting)
+        say_warnings(warnings)
         for line in lines:
             say(line)
     return exit_of_run(run)
@@ -186,7 +189,7 @@ def _ask_daemon(options: Options, objects: tuple[str, ...]) -> int:
     with options.open() as sync:
         request = sync.ask_daemon(*objects)
     if options.json:
-        say_json(reports_daemon.requested_document(request))
+        say_json(requested_document(request))
     else:
         say(f"The daemon is asked for it (request {request.number}); `status` shows what it does.")
     return Exit.COMPLETE
@@ -209,9 +212,9 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
             run, proofs = sync.verify(*objects, accept_loss=accept_loss)
         ending.outcome = run.state.value
     if options.json:
-        say_json(reports.run_document(run) | {"proofs": [reports.proof_document(each) for each in proofs]})
+        say_json(run_document(run) | {"proofs": [proof_document(each) for each in proofs]})
     else:
-        reports.say_proofs(run, proofs)
+        say_proofs(run, proofs)
     return exit_of_run(run)
 
 
@@ -263,15 +266,15 @@ def status(options: Options) -> int:
     if options.json:
         say_json(_status_document(status))
     else:
-        reports.say_status(status)
-        reports_daemon.say_daemon(status)
-        reports_inbox.say_waiting(status)
+        say_status(status)
+        say_daemon(status)
+        say_waiting(status)
     return Exit.COMPLETE
 
 
 def _status_document(status: Status) -> dict[str, Any]:
-    sinks = [reports_daemon.sink_document(each) for each in status.sinks]
-    return reports.status_document(status) | {"daemon": reports_daemon.daemon_document(status.daemon), "sinks": sinks}
+    sinks = [sink_document(each) for each in status.sinks]
+    return status_document(status) | {"daemon": daemon_document(status.daemon), "sinks": sinks}
 
 
 @commands.command()
@@ -285,9 +288,9 @@ def query(options: Options, sql: str, limit: int, seconds: float) -> int:
     with options.open() as sync:
         answer = sync.query(sql, limit, seconds)
     if options.json:
-        say_json(reports.answer_document(answer))
+        say_json(answer_document(answer))
     else:
-        reports.say_answer(answer, limit)
+        say_answer(answer, limit)
     return Exit.COMPLETE
 
 

@@ -99,7 +99,7 @@ class Ingest:
             return self._job(self._patch(job.id, f"start Bulk job {job.id}", _CLOSE)) if now.open else now
 
     def abort(self, job: IngestJob) -> None:
-        """Give up a job that was not closed, if the org can be told: it would be forgotten by itself too."""
+        """Give up a job, if the org can be told; one that was not closed would be forgotten by itself too."""
         try:
             self._patch(job.id, f"abort Bulk job {job.id}", _ABORT)
         except SyncError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 from salesforce_sync.api import write_route
 from salesforce_sync.api.ingest import Ingest, IngestJob
@@ -36,6 +37,10 @@ from salesforce_sync.ports import Announce, Clock, Order
 
 _JOBS = 3
 """How often a Bulk job is made anew because records were changed while it was filled."""
+
+LONGEST_JOB = timedelta(hours=6)
+"""The org gives a batch of 10,000 rows five minutes, at most twenty times (Bulk API 2.0 guide, Limits); the rest is for
+its queue. A job that is still at work then is aborted: it would keep its edits from being sent for ever."""
 
 log = logging.getLogger("salesforce_sync.api")
 
@@ -240,15 +245,21 @@ class Writer:
 
     def _recovered(self, orders: Sequence[Order], job_id: str) -> Outcomes:
         job = self._ingest.look(job_id)
-        if job.open:
+        if job.open or (not job.over and self._is_overdue(orders)):
+            was = "had not been started" if job.open else f"was {job.state} for longer than any job is at work"
             self._ingest.abort(job)
             job = self._ingest.look(job_id)
-            # The start of a process that was killed may have arrived in between: then the job has done something.
+            # It may have begun, or gone on, in between: then it has done something.
             if job.over and not job.complete and not job.processed:
-                return deferred(orders, JobFailed.code, f"Bulk job {job_id} had not been started.")
+                return deferred(orders, JobFailed.code, f"Bulk job {job_id} {was}.")
         if not job.over:
             return tuple(Lost(order.change, f"Bulk job {job_id} is {job.state}.", job_id) for order in orders)
         return outcomes(self._ingest, job, orders, self._transport.said) if orders else ()
+
+    def _is_overdue(self, orders: Sequence[Order]) -> bool:
+        now = self._transport.time()
+        sent = max((each.change.sent_at for each in orders if each.change.sent_at is not None), default=None)
+        return now is not None and sent is not None and now - sent > LONGEST_JOB
 
 
 def _is_unnamed(outcome: Outcome) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +42,8 @@ class Workbooks(Connecting):
         with new_private(file) as out:
             if password is None:
                 return export(self._store, wanted, facts, out, self._tell_export)
+            import tempfile
+
             from salesforce_sync.workbook.sealed import seal  # 7 MB of cryptography, which nothing else here needs
 
             with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it

@@ -131,6 +131,9 @@ class Ingest:
         return rows
 
     def _open_csv(self, body: CsvFile, width: int) -> None:
+        from apsw import sqlite_extra  # a twentieth of what the package takes to import, and only for first loads
+
+        sqlite_extra.load(self._connections.writer, "csv")
         try:
             self._connections.writer.execute(sql.open_csv(body.path, width))
         except apsw.SQLError as error:
@@ -229,7 +232,7 @@ class Ingest:
             live, _ = db.execute(sql.count_rows(schema)).get
             if loss.refuses(died, live):
                 raise refused_loss(schema.name, died, live)
-        with unseen(db, [schema.name]), room_to_merge(db):
+        with unseen(db, [schema.name]), room_to_merge(db, staged):
             met = self._judge.meet(db, schema, [field.name for field in schema.columns])
             self._history.merged(db, schema, trusted)
             db.execute(sql.merge(schema.name, schema.columns, schema.stamp), trusted)

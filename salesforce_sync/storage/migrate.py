@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final
 
 import apsw
 
@@ -13,7 +12,9 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.ingest import decode_schema
 from salesforce_sync.storage.watch import give_triggers
 
-_SCHEMAS = """
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+
+_SCHEMAS: Final = """
 SELECT schema FROM _sync_object o
 WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = o.name COLLATE NOCASE)
 """
@@ -21,7 +22,7 @@ WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = 
 
 def migrate(connections: Connections) -> None:
     """Bring the file to this version; `StoreTrouble` where it cannot be brought there."""
-    scripts = _scripts()
+    scripts = sorted(_MIGRATIONS.glob("*.sql"))
     if connections.writer.pragma("user_version") == len(scripts):
         return
     if connections.only_reads:
@@ -44,12 +45,6 @@ def migrate(connections: Connections) -> None:
             db.execute(script.read_text("utf-8"))
         _renew_triggers(db)
         db.pragma("user_version", len(scripts))
-
-
-@cache
-def _scripts() -> list[Traversable]:
-    folder = resources.files("salesforce_sync.storage.migrations")
-    return sorted((each for each in folder.iterdir() if each.name.endswith(".sql")), key=lambda each: each.name)
 
 
 def _renew_triggers(db: apsw.Connection) -> None:

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from salesforce_sync.cli import commands
-from salesforce_sync.exits import Exit
+from salesforce_sync.process.exits import Exit
 
 COMMANDS = [
     ("init", 0),

@@ -95,6 +95,14 @@ FOUND = {
         route="bulk",
         way="collections",
     ),
+    "an_edit_waited_for_ever_for_a_job_that_is_stuck": history(
+        "job_fails:841102 sync:382793 local_update:404652 sync:377314",
+        "Lead",
+        page_rows=3,
+        result_rows=11,
+        segment_bytes=500,
+        way="bulk",
+    ),
 }
 
 

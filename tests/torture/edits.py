@@ -250,6 +250,7 @@ def _link(rng: random.Random, replica: Replica, item: InboxItem) -> None:
         return
     marks = [mark for mark, made in replica.ledger.made.items() if made == (item.object_name, item.record_id)]
     if item.kind is Kind.UNCERTAIN and rng.random() < 0.7:
+        replica.ledger.shown(match.object_name, match.record_id, replica.visible(match.object_name))
         replica.sync.resolve(item.number, Resolution(Side.LOCAL, link=match.record_id))
         return
     replica.sync.link(item.number, match.record_id)

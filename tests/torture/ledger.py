@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -115,6 +115,11 @@ class Ledger:
         """The inbox has said what somebody else put there: whoever writes over it now, knows it."""
         for each in item.conflicts:
             self._known[item.object_name, each.field].append((item.record_id, folded(each.org)))
+
+    def shown(self, name: str, record_id: str, rows: Mapping[str, Mapping[str, object]]) -> None:
+        """A person has looked at a record of the org, as it is here, before deciding what comes in its place."""
+        for field, value in rows.get(record_id, {}).items():
+            self._known[name, field].append((record_id, folded(value)))
 
     def may_be(self, item: InboxItem, chronicle: Chronicle) -> bool:
         """Whether a record that the org named is the one that was made here: a person sees its marker."""

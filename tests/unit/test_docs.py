@@ -9,7 +9,7 @@ import yaml
 
 from salesforce_sync.cli import commands
 from salesforce_sync.config import Config
-from salesforce_sync.exits import MEANINGS
+from salesforce_sync.process.exits import MEANINGS
 from salesforce_sync.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]

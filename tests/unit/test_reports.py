@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from salesforce_sync import reports
 from salesforce_sync.app import Answer
 from salesforce_sync.errors import ObjectNotFound
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
+from salesforce_sync.reports.answers import answer_document
+from salesforce_sync.reports.runs import error_document, proofs_line, run_document, run_line, say_run_briefly
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 
@@ -19,7 +20,7 @@ def test_a_problem_of_many_objects_is_told_once(capsys):
     away = Problem("UNREACHABLE", "No connection.", "Check the network.")
     gone = Problem("OBJECT_NOT_FOUND", "There is no object 'X'.")
 
-    reports.say_run_briefly(Run("r1", (record("A", away), record("X", gone), record("B", away)), calls=2, seconds=1.5))
+    say_run_briefly(Run("r1", (record("A", away), record("X", gone), record("B", away)), calls=2, seconds=1.5))
 
     out, err = capsys.readouterr()
     assert out == "failed: 0 rows, 0 changed, 1.5 s, 2 API calls\n"
@@ -33,7 +34,7 @@ def test_a_problem_of_many_objects_is_told_once(capsys):
 def test_a_run_as_json_has_each_objects_part():
     run = Run("r1", (record("A", rows=10, inserted=3, updated=2, deleted=1), record("B")), calls=4, seconds=2.0)
 
-    document = reports.run_document(run)
+    document = run_document(run)
 
     assert document["state"] == "complete"
     assert (document["api_calls"], document["changed"], document["seconds"]) == (4, 6, 2.0)
@@ -51,13 +52,13 @@ def test_a_run_as_json_has_each_objects_part():
 
 
 def test_the_rate_counts_the_rows_that_came():
-    assert "20 rows, 5 changed, 2.0 s, 10 rows/s" in reports.run_line(
+    assert "20 rows, 5 changed, 2.0 s, 10 rows/s" in run_line(
         Run("r1", (record("A", rows=20, updated=5),), calls=1, seconds=2.0)
     )
 
 
 def test_columns_of_one_name_stay_apart_in_json():
-    document = reports.answer_document(Answer(("Id", "Id", "Id_2"), ((1, 2, 3),), cut=True))
+    document = answer_document(Answer(("Id", "Id", "Id_2"), ((1, 2, 3),), cut=True))
 
     assert document == {"columns": ["Id", "Id_2", "Id_2_2"], "rows": [{"Id": 1, "Id_2": 2, "Id_2_2": 3}], "cut": True}
 
@@ -65,7 +66,7 @@ def test_columns_of_one_name_stay_apart_in_json():
 def test_an_error_as_json_names_code_message_and_hint():
     error = ObjectNotFound.named("Contakt", ["Contact", "Lead"])
 
-    assert reports.error_document(error) == {
+    assert error_document(error) == {
         "error": "OBJECT_NOT_FOUND",
         "message": "There is no object 'Contakt'.",
         "hint": "Did you mean Contact?",
@@ -75,4 +76,4 @@ def test_an_error_as_json_names_code_message_and_hint():
 def test_a_verify_says_what_it_repaired_and_not_how_few_rows_it_brought():
     run = Run("r1", (record("A", rows=22, updated=5),), calls=2, seconds=1.5)
 
-    assert reports.proofs_line(run) == "complete: 5 rows changed or repaired, 1.5 s, 2 API calls"
+    assert proofs_line(run) == "complete: 5 rows changed or repaired, 1.5 s, 2 API calls"

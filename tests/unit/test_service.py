@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from salesforce_sync.errors import Misuse
-from salesforce_sync.service import NAME, Service, install, unit
+from salesforce_sync.process.service import NAME, Service, install, unit
 
 
 def service(user="nobody", folder=Path("/tmp")):

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from salesforce_sync import terminal
+from salesforce_sync.process import terminal
 from salesforce_sync.signals import Progress
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

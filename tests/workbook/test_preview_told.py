@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from salesforce_sync import SFSync
 from salesforce_sync.config import Config
-from salesforce_sync.reports_edits import Values
-from salesforce_sync.reports_import import preview_document, say_preview
+from salesforce_sync.reports.edits import Values
+from salesforce_sync.reports.import_ import preview_document, say_preview
 from salesforce_sync.workbook.changes import Kind
 from tests.contract.edits import ACCOUNT, ACME, BOLT, CONTACT, JANE
 from tests.workbook.books import column, edit, preview_of, put, row_of, work_out

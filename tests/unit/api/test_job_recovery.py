@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.models.outbox import Applied, Deferred, Lost, Outcome, Rejected
@@ -33,12 +35,14 @@ class JobOrg:
     processed: int | None = 0
     failed: int = 0
     files: dict[str, Reply] = field(default_factory=dict)
+    given_up: int = 0
 
     def __call__(self, asked: Asked) -> Reply:
         kind = asked.path.partition(f"{JOB}/")[2]
         if kind:
             return self.files.get(kind, Reply(EMPTY))
         if asked.method == "PATCH":
+            self.given_up += 1
             return refusal("INVALIDJOBSTATE", "The job is at work", 400)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         numbers = {"numberRecordsProcessed": self.processed, "numberRecordsFailed": self.failed}
@@ -70,6 +74,22 @@ def test_a_job_that_cannot_be_given_up_is_asked_again_later(state: str, serve: S
     outcomes = recovered(serve, open_org, JobOrg(["Open", state]))
 
     assert [each.job for each in outcomes if isinstance(each, Lost)] == [JOB, JOB]
+
+
+@pytest.mark.parametrize(("hours", "given_up"), [(1, 0), (7, 1)])
+def test_a_job_that_is_at_work_for_longer_than_any_is_given_up(
+    hours: int, given_up: int, serve: Serve, open_org: Open
+) -> None:
+    sent_at = datetime.now(UTC) - timedelta(hours=hours)
+    orders = [create(Text=text) for text in "ab"]
+    orders = [replace(each, change=replace(each.change, sent_at=sent_at)) for each in orders]
+    left = Reply(b'"Text"\n"b"\n')
+    org = JobOrg(["InProgress", "Aborted"], 1, files={"successfulResults": Reply(ONE), "unprocessedrecords": left})
+
+    outcomes = recovered(serve, open_org, org, orders)
+
+    assert org.given_up == given_up
+    assert [type(each) for each in outcomes] == ([Applied, Deferred] if given_up else [Lost, Lost])
 
 
 def test_a_failed_job_that_tells_of_no_row_and_did_none_may_be_sent_again(serve: Serve, open_org: Open) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SinkDown
-from salesforce_sync.logs import log_as
+from salesforce_sync.process.logs import log_as
 from salesforce_sync.signals import ChangeRejected, PushComplete, SyncComplete, Told
 from salesforce_sync.sinks.build import build
 from salesforce_sync.sinks.envelope import Envelope

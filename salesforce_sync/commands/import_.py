@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from salesforce_sync import reports_import
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared
-from salesforce_sync.exits import Exit
+from salesforce_sync.commands.options import Options, shared
+from salesforce_sync.commands.passwords import workbook_password
 from salesforce_sync.models.run import RunState
-from salesforce_sync.passwords import workbook_password
-from salesforce_sync.reports_edits import Values
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.terminal import progress, say_json, silence
+from salesforce_sync.reports.edits import Values
+from salesforce_sync.reports.import_ import imported_document, preview_document, say_imported, say_notes, say_preview
 from salesforce_sync.signals import ImportProgress, Progress
-from salesforce_sync.terminal import progress, say_json, silence
 
 if TYPE_CHECKING:
     from salesforce_sync.workbook.importing import Imported, Preview
@@ -44,15 +44,15 @@ def import_(options: Options, file: Path, applied: bool, delete_missing: bool, l
     with options.open() as sync:
         password = workbook_password(sync.config, new=False) if locked else None
         with _preview(options, sync, file, delete_missing, password) as preview:
-            document = reports_import.preview_document(preview, most) if options.json else {}
+            document = preview_document(preview, most) if options.json else {}
             if not options.json and not applied:
-                reports_import.say_preview(preview, Values(sync.objects), most)
+                say_preview(preview, Values(sync.objects), most)
             if applied:
                 imported = _apply(options, sync, preview)
-                document |= reports_import.imported_document(imported)
+                document |= imported_document(imported)
                 if not options.json:
-                    reports_import.say_notes(preview)
-                    reports_import.say_imported(imported)
+                    say_notes(preview)
+                    say_imported(imported)
             problems = imported.refused if applied else preview.problems
     if options.json:
         say_json(document)

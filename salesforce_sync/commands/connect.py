@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from msgspec import Struct
 
-from salesforce_sync import login, production
 from salesforce_sync.app import SFSync, SystemClock
-from salesforce_sync.cli_options import Options, os_user, saying_yes, shared
+from salesforce_sync.commands import login, production
+from salesforce_sync.commands.options import Options, os_user, saying_yes, shared
 from salesforce_sync.config import Config
 from salesforce_sync.connecting import added
 from salesforce_sync.errors import ConfigError, ConnectionNotFound
-from salesforce_sync.exits import Exit
-from salesforce_sync.terminal import say, say_json, warn
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
     from salesforce_sync.access import Access, User
@@ -183,7 +183,7 @@ def _log_in(
 def _by_browser(config: Config, way: _Way) -> tuple[Connection, Session]:
     from salesforce_sync.api.browser_login import app_for, begin, complete
     from salesforce_sync.api.wire import Wire
-    from salesforce_sync.redirect import landing, open_browser  # brings an HTTP server
+    from salesforce_sync.commands.redirect import landing, open_browser  # brings an HTTP server
 
     if way.secret_stdin:
         raise ConfigError("--secret-stdin does not go with a browser login.", hint="Give SF_CLIENT_SECRET in .env.")

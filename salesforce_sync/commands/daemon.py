@@ -15,17 +15,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from salesforce_sync import doorman, reports, reports_daemon, reports_edits, service
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, shared, tell_signals
+from salesforce_sync.commands import doorman
+from salesforce_sync.commands.options import Options, shared, tell_signals
 from salesforce_sync.config import Config
-from salesforce_sync.exits import Exit
-from salesforce_sync.interrupts import stop_on_signals
-from salesforce_sync.logs import FORMS, LogForm, log_as
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run
-from salesforce_sync.notify import Notifier
-from salesforce_sync.terminal import say, say_json
+from salesforce_sync.process import service
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.interrupts import stop_on_signals
+from salesforce_sync.process.logs import FORMS, LogForm, log_as
+from salesforce_sync.process.notify import Notifier
+from salesforce_sync.process.terminal import say, say_json
+from salesforce_sync.reports.daemon import (
+    dead_document,
+    say_dead,
+    say_signals,
+    say_sinks,
+    signal_document,
+    sink_document,
+)
+from salesforce_sync.reports.edits import push_document, pushed_document, say_push_briefly
+from salesforce_sync.reports.runs import run_document, say_run_briefly
 
 if TYPE_CHECKING:
     from salesforce_sync.web.serving import Running
@@ -99,7 +110,7 @@ def daemon(options: Options, log_format: LogForm | None, serves: bool, host: str
         else:
             tell_signals(sync, say)
             say(f"Syncing {_intervals(sync.config)}. Ctrl-C ends it.")
-            watcher = _Watcher(notifier, options.note, _say_run, reports_edits.say_push_briefly)
+            watcher = _Watcher(notifier, options.note, _say_run, say_push_briefly)
         with nullcontext() if server is None else _serving(server, quiet=log_format is not None, json=options.json):
             sync.run_daemon(watcher)
         notifier.stopping()
@@ -138,17 +149,17 @@ def _stop(sync: SFSync, server: Running | None) -> None:
 
 
 def _say_run(run: Run) -> None:
-    reports.say_run_briefly(run)
+    say_run_briefly(run)
     if run.pushed is not None:
-        reports_edits.say_push_briefly(run.pushed)
+        say_push_briefly(run.pushed)
 
 
 def _run(run: Run) -> dict[str, Any]:
-    return reports.run_document(run) | reports_edits.pushed_document(run)
+    return run_document(run) | pushed_document(run)
 
 
 def _push(push: Push) -> dict[str, Any]:
-    return {"pushed": reports_edits.push_document(push)}
+    return {"pushed": push_document(push)}
 
 
 def _intervals(config: Config) -> str:
@@ -224,9 +235,9 @@ def list_signals(options: Options, after: int | None = None, limit: int = 50) ->
     with options.open() as sync:
         told = sync.signals(max(0, sync.newest_signal() - limit) if after is None else after, limit)
         if options.json:
-            say_json({"signals": [reports_daemon.signal_document(sync, each) for each in told]})
+            say_json({"signals": [signal_document(sync, each) for each in told]})
         else:
-            reports_daemon.say_signals(sync, told)
+            say_signals(sync, told)
     return Exit.COMPLETE
 
 
@@ -238,9 +249,9 @@ def list_sinks(options: Options) -> int:
     with options.open() as sync:
         sinks = sync.sinks()
     if options.json:
-        say_json({"sinks": [reports_daemon.sink_document(each) for each in sinks]})
+        say_json({"sinks": [sink_document(each) for each in sinks]})
     else:
-        reports_daemon.say_sinks(sinks)
+        say_sinks(sinks)
     return Exit.COMPLETE
 
 
@@ -253,9 +264,9 @@ def dead(options: Options, sink: str | None) -> int:
     with options.open() as sync:
         letters = sync.dead_letters(sink)
         if options.json:
-            say_json({"dead": [reports_daemon.dead_document(sync, each) for each in letters]})
+            say_json({"dead": [dead_document(sync, each) for each in letters]})
         else:
-            reports_daemon.say_dead(letters)
+            say_dead(letters)
     return Exit.COMPLETE
 
 

@@ -10,7 +10,7 @@ import click
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.org_kind import OrgFacts
-from salesforce_sync.terminal import warn
+from salesforce_sync.process.terminal import warn
 
 log = logging.getLogger(__name__)
 

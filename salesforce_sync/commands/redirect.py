@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from salesforce_sync.errors import ConfigError, LoginRefused, NotConnected
-from salesforce_sync.terminal import warn
+from salesforce_sync.process.terminal import warn
 
 if TYPE_CHECKING:
     from salesforce_sync.api.browser_login import BrowserLogin

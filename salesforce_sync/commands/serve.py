@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from salesforce_sync import doorman
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync.commands import doorman
+from salesforce_sync.commands.options import Options, shared
 from salesforce_sync.config import Config
-from salesforce_sync.exits import Exit
+from salesforce_sync.process.exits import Exit
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from salesforce_sync.terminal import say, say_table, stamp
+from salesforce_sync.process.terminal import say, say_table, stamp
 
 if TYPE_CHECKING:
     from salesforce_sync.access import Entry, KnownConnection, User, Verdict

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from salesforce_sync import reports_export
-from salesforce_sync.cli_options import Options, shared
-from salesforce_sync.exits import Exit
-from salesforce_sync.passwords import workbook_password
+from salesforce_sync.commands.options import Options, shared
+from salesforce_sync.commands.passwords import workbook_password
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.terminal import progress, say_json, silence
+from salesforce_sync.reports.export import export_document, say_export
 from salesforce_sync.signals import ExportProgress, Progress
-from salesforce_sync.terminal import progress, say_json, silence
 
 
 @click.command()
@@ -42,7 +42,7 @@ def export(
             exported = sync.export(*objects, path=output, ready_set=ready_set, password=password)
             ending.detail = f"{sum(exported.rows.values())} rows of {exported.export_id}"
     if options.json:
-        say_json({"file": str(file), "encrypted": encrypted} | reports_export.export_document(exported))
+        say_json({"file": str(file), "encrypted": encrypted} | export_document(exported))
     else:
-        reports_export.say_export(exported, file)
+        say_export(exported, file)
     return Exit.COMPLETE

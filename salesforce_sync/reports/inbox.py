@@ -12,8 +12,8 @@ from salesforce_sync.app import Status
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import InboxItem, can_be_sent_again
 from salesforce_sync.models.outbox import Kind, Operation
-from salesforce_sync.reports_edits import Values, edits_document, say_edits
-from salesforce_sync.terminal import ago, counted, say, say_table, stamp
+from salesforce_sync.process.terminal import ago, counted, say, say_table, stamp
+from salesforce_sync.reports.edits import Values, edits_document, say_edits
 
 # ── The inbox ────────────────────────────────────────────────────────────────────────────────────────────────────
 

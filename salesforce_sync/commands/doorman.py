@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from salesforce_sync.exits import Exit
-from salesforce_sync.interrupts import end_at_once
-from salesforce_sync.terminal import say, say_json
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.interrupts import end_at_once
+from salesforce_sync.process.terminal import say, say_json
 
 if TYPE_CHECKING:
     from salesforce_sync.web.serving import Running, Welcome

@@ -9,9 +9,9 @@ from typing import Any
 from salesforce_sync.app import SFSync, Status
 from salesforce_sync.models.duty import DaemonState, SyncRequest
 from salesforce_sync.models.sinks import SinkState
+from salesforce_sync.process.terminal import ago, say, say_table, stamp
 from salesforce_sync.signals import DeadLetter, Told
 from salesforce_sync.signals import stamp as signal_stamp
-from salesforce_sync.terminal import ago, say, say_table, stamp
 
 
 def say_daemon(status: Status) -> None:

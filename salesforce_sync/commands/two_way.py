@@ -7,14 +7,31 @@ from typing import Final
 
 import click
 
-from salesforce_sync import production, reports_edits, reports_inbox
 from salesforce_sync.app import SFSync
-from salesforce_sync.cli_options import Options, os_user, saying_yes, shared, tell_signals
-from salesforce_sync.exits import Exit, exit_of_push
-from salesforce_sync.interrupts import stop_on_interrupt
+from salesforce_sync.commands import production
+from salesforce_sync.commands.options import Options, os_user, saying_yes, shared, tell_signals
 from salesforce_sync.models.inbox import Side
-from salesforce_sync.reports_edits import Values
-from salesforce_sync.terminal import say, say_json, say_table
+from salesforce_sync.process.exits import Exit, exit_of_push
+from salesforce_sync.process.interrupts import stop_on_interrupt
+from salesforce_sync.process.terminal import say, say_json, say_table
+from salesforce_sync.reports.edits import (
+    Values,
+    diff_document,
+    edited_document,
+    push_document,
+    say_diff,
+    say_edited,
+    say_push,
+    say_pushes,
+)
+from salesforce_sync.reports.inbox import (
+    history_document,
+    item_document,
+    say_history,
+    say_inbox,
+    say_item,
+    say_released,
+)
 
 _assigned = click.argument("assignments", nargs=-1, metavar="FIELD=VALUE...")
 _object = click.argument("object_name", metavar="OBJECT")
@@ -108,9 +125,9 @@ def _edited(options: Options, sync: SFSync, object_name: str, record_id: str) ->
     name = collection.object_name
     change = sync.waiting(name, full)
     if options.json:
-        say_json(reports_edits.edited_document(change, name, full))
+        say_json(edited_document(change, name, full))
     else:
-        reports_edits.say_edited(change, values.record(name, full), values)
+        say_edited(change, values.record(name, full), values)
     return Exit.COMPLETE
 
 
@@ -132,9 +149,9 @@ def diff(options: Options) -> int:
 def _show_diff(options: Options, sync: SFSync) -> int:
     found = sync.diff()
     if options.json:
-        say_json(reports_edits.diff_document(found))
+        say_json(diff_document(found))
     else:
-        reports_edits.say_diff(found, Values(sync.objects))
+        say_diff(found, Values(sync.objects))
     return Exit.COMPLETE
 
 
@@ -159,9 +176,9 @@ def push(options: Options, dry_run: bool, yes: bool) -> int:
             done = sync.push()
         ending.outcome, ending.detail = done.state.value, f"push {done.push_id}"
         if options.json:
-            say_json(reports_edits.push_document(done))
+            say_json(push_document(done))
         else:
-            reports_edits.say_push(done, Values(sync.objects))
+            say_push(done, Values(sync.objects))
             for line in lines:
                 say(line)
     return exit_of_push(done)
@@ -176,9 +193,9 @@ def pushes(options: Options, limit: int) -> int:
     with options.open() as sync:
         found = sync.pushes(limit)
     if options.json:
-        say_json({"pushes": [reports_edits.push_document(each) for each in found]})
+        say_json({"pushes": [push_document(each) for each in found]})
     else:
-        reports_edits.say_pushes(found)
+        say_pushes(found)
     return Exit.COMPLETE
 
 
@@ -202,9 +219,9 @@ def undo(options: Options, push_id: str) -> int:
             left = [
                 {"object": e.object_name, "id": e.record_id, "field": e.field, "why": e.reason} for e in undone.left
             ]
-            say_json(reports_edits.push_document(undone.push) | {"left": left})
+            say_json(push_document(undone.push) | {"left": left})
         else:
-            reports_edits.say_push(undone.push, Values(sync.objects))
+            say_push(undone.push, Values(sync.objects))
             if undone.left:
                 say()
                 say("Not undone:")
@@ -228,9 +245,9 @@ def history(options: Options, object_name: str, record_id: str) -> int:
     with options.open() as sync:
         found, values = sync.history(object_name, record_id), Values(sync.objects)
         if options.json:
-            say_json(reports_inbox.history_document(found))
+            say_json(history_document(found))
         else:
-            reports_inbox.say_history(found, values.record(object_name, record_id), values)
+            say_history(found, values.record(object_name, record_id), values)
     return Exit.COMPLETE
 
 
@@ -251,9 +268,9 @@ def inbox(context: click.Context) -> int:
         with options.open() as sync:
             items, values = sync.inbox(), Values(sync.objects)
             if options.json:
-                say_json({"items": [reports_inbox.item_document(each) for each in items]})
+                say_json({"items": [item_document(each) for each in items]})
             else:
-                reports_inbox.say_inbox(items, values)
+                say_inbox(items, values)
     return Exit.COMPLETE
 
 
@@ -266,9 +283,9 @@ def show_item(options: Options, number: int) -> int:
     with options.open() as sync:
         item = sync.inbox_item(number)
         if options.json:
-            say_json(reports_inbox.item_document(item))
+            say_json(item_document(item))
         else:
-            reports_inbox.say_item(item, Values(sync.objects))
+            say_item(item, Values(sync.objects))
     return Exit.COMPLETE
 
 
@@ -327,7 +344,7 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
     if options.json:
         say_json({"released": count})
     else:
-        reports_inbox.say_released(count, code or "")
+        say_released(count, code or "")
     return Exit.COMPLETE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from salesforce_sync.terminal import counted, say, say_table
+from salesforce_sync.process.terminal import counted, say, say_table
 
 if TYPE_CHECKING:
     from salesforce_sync.workbook.export import Exported

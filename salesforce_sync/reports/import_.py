@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import asdict
 
-from salesforce_sync.reports_edits import Values
-from salesforce_sync.terminal import clean, counted, say, say_table
+from salesforce_sync.process.terminal import clean, counted, say, say_table
+from salesforce_sync.reports.edits import Values
 
 if TYPE_CHECKING:
     from salesforce_sync.workbook.changes import CellChange, Counts, RowChange

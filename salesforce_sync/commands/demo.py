@@ -18,14 +18,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from salesforce_sync import doorman, reports
 from salesforce_sync.app import SFSync, Status
+from salesforce_sync.commands import doorman
 from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SyncError
-from salesforce_sync.exits import Exit, exit_of_run
-from salesforce_sync.interrupts import cut_on_interrupt
 from salesforce_sync.models.run import Run
-from salesforce_sync.terminal import progress, say, say_json, say_table, silence
+from salesforce_sync.process.exits import Exit, exit_of_run
+from salesforce_sync.process.interrupts import cut_on_interrupt
+from salesforce_sync.process.terminal import progress, say, say_json, say_table, silence
+from salesforce_sync.reports.runs import run_document, say_run_briefly
 
 MARK: Final = "# Written by `salesforce-sync demo`, which makes this folder anew each time."
 
@@ -67,7 +68,7 @@ def run(records: int, folder: Path, *, as_json: bool) -> int:
             _serve(config, exit_of_run(run))
             return exit_of_run(run)
     if as_json:
-        say_json(reports.run_document(run) | {"database": str(config.storage.path)})
+        say_json(run_document(run) | {"database": str(config.storage.path)})
     else:
         _say_result(run, status)
         say("Try next (the simulated org has ended; the replica answers by itself):")
@@ -91,7 +92,7 @@ def _say_result(run: Run, status: Status) -> None:
     say()
     say_table(("object", "rows"), [(each.object_name, each.rows) for each in status.objects])
     say()
-    reports.say_run_briefly(run)
+    say_run_briefly(run)
     say(f"The database: {status.database}")
     say()
 

@@ -8,11 +8,21 @@ from typing import Final
 import click
 from msgspec.structs import replace
 
-from salesforce_sync import doctor, reports_access
-from salesforce_sync.cli_options import Options, shared
+from salesforce_sync import doctor
+from salesforce_sync.commands.options import Options, shared
 from salesforce_sync.errors import SyncError
-from salesforce_sync.exits import Exit
-from salesforce_sync.terminal import clean, say, say_json
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.terminal import clean, say, say_json
+from salesforce_sync.reports.access import (
+    connection_document,
+    entry_document,
+    say_connections,
+    say_entries,
+    say_users,
+    say_verdict,
+    user_document,
+    verdict_document,
+)
 
 _name = click.argument("name", metavar="NAME")
 _guest = click.argument("guest", metavar="USER")
@@ -44,7 +54,7 @@ def add_user(options: Options, name: str, role: str) -> int:
     with options.access() as access, options.recorded("user add", name, role):
         added, token = access.users.add(name, Role(role))
     if options.json:
-        say_json(reports_access.user_document(added) | {"token": token})
+        say_json(user_document(added) | {"token": token})
     else:
         say(f"{added.name} is {_article(role)} {role}. The token, which is not shown again:")
         say(token)
@@ -63,9 +73,9 @@ def list_users(options: Options) -> int:
     with options.access() as access:
         users = access.users.list()
     if options.json:
-        say_json({"users": [reports_access.user_document(each) for each in users]})
+        say_json({"users": [user_document(each) for each in users]})
     else:
-        reports_access.say_users(users)
+        say_users(users)
     return Exit.COMPLETE
 
 
@@ -78,7 +88,7 @@ def revoke_user(options: Options, name: str) -> int:
     with options.access() as access, options.recorded("user revoke", name):
         revoked = access.users.revoke(name)
     if options.json:
-        say_json(reports_access.user_document(revoked))
+        say_json(user_document(revoked))
     else:
         say(f"{revoked.name} is let in no more.")
     return Exit.COMPLETE
@@ -101,9 +111,9 @@ def connections(context: click.Context) -> int:
             default, *others = access.connections.list()
         found = [replace(default, instance_url=default.instance_url or _address(options)), *others]
         if options.json:
-            say_json({"connections": [reports_access.connection_document(each) for each in found]})
+            say_json({"connections": [connection_document(each) for each in found]})
         else:
-            reports_access.say_connections(found)
+            say_connections(found)
     return Exit.COMPLETE
 
 
@@ -148,7 +158,7 @@ def remove_connection(options: Options, name: str) -> int:
     """Forget a connection. Its replica stays on the disk, with edits that were not sent."""
     with options.access() as access, options.recorded("connection remove", name):
         found = access.connections.remove(name)
-    document = reports_access.connection_document(found)
+    document = connection_document(found)
     return _done(options, document, f"{name} is forgotten. Its replica is still here: {found.database}")
 
 
@@ -179,9 +189,9 @@ def show_audit(options: Options, limit: int, before: int | None) -> int:
     with options.access() as access:
         entries = access.audit.entries(most=limit, before=before)
     if options.json:
-        say_json({"entries": [reports_access.entry_document(each) for each in entries]})
+        say_json({"entries": [entry_document(each) for each in entries]})
     else:
-        reports_access.say_entries(entries)
+        say_entries(entries)
     return Exit.COMPLETE
 
 
@@ -194,9 +204,9 @@ def verify_audit(options: Options, noted: str | None) -> int:
     with options.access() as access:
         verdict = access.audit.verify(None if noted is None else _noted(noted))
     if options.json:
-        say_json(reports_access.verdict_document(verdict))
+        say_json(verdict_document(verdict))
     else:
-        reports_access.say_verdict(verdict)
+        say_verdict(verdict)
     return Exit.COMPLETE if verdict.broken is None else Exit.FAILED
 
 

@@ -15,7 +15,7 @@ from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import MOST_LISTED
-from salesforce_sync.terminal import ago, clean, counted, say, say_table, stamp, warn
+from salesforce_sync.process.terminal import ago, clean, counted, say, say_table, stamp, warn
 
 MOST_SHOWN: Final = 50
 """Changes that are shown one by one; --json gives all of them."""

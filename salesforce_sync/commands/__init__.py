@@ -1,0 +1,1 @@
+"""The commands: parse, call, print. `salesforce_sync.cli` puts them together."""
