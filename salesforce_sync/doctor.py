@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import SyncError
+from salesforce_sync.storage.medium import only_reads
 
 if TYPE_CHECKING:
     from salesforce_sync.api.client import SalesforceOrg
@@ -67,6 +68,9 @@ def _sqlite() -> Finding:
 
 
 def _disk(database: Path) -> Iterator[Finding]:
+    if only_reads(database):
+        todo = "Mount it for writing, or give the folder to this user; `status`, `query` and all that only reads work."
+        yield Finding(Level.FAIL, "medium", f"{database} can only be read here", todo)
     free, size = shutil.disk_usage(database.parent).free, database.stat().st_size
     found = f"{free / _GB:.1f} GB free; the database has {size / _GB:.2f} GB"
     if free < _GB // 10:

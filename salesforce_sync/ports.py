@@ -466,9 +466,10 @@ class Store(Protocol):
         fields are decided, and those that a decision does not name go on waiting. `again` is the local side.
         A record that was deleted in the org, and is wanted, is undeleted before it is edited; one that is only hidden
         is tried as it is. With `link` the org's record holds, and the local values are sent only if the local side is
-        wanted too. The org's side of a REPLACED item writes its value back, as an edit.
+        wanted too; so it is with the record that another one was merged into, which cannot be brought back. The org's
+        side of a REPLACED item writes its value back, as an edit.
         `Misuse`, and nothing is changed, for a decision that says nothing, a `link` that is no id of the org or that is
-        given to a record it has, and values that an edit could not write.
+        given to a record it has (and has not merged away), and values that an edit could not write.
         """
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:

@@ -16,7 +16,7 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.forms import same_text
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
-from salesforce_sync.models.outbox import Edit, Kind, Operation
+from salesforce_sync.models.outbox import Change, Edit, Kind, Operation
 from salesforce_sync.models.schema import SYSTEM_FIELDS, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime, same, store_datetime, store_decimal
 
@@ -124,6 +124,19 @@ def check_draft_deletion(draft: Draft, schema: ObjectSchema, here: Mapping[str, 
             code="CHANGED_SINCE",
             hint="Export again, and look at it.",
         )
+
+
+def overwritten(
+    schema: ObjectSchema, change: Change, there: Mapping[str, Stored], policies: Policies
+) -> tuple[Conflict, ...]:
+    """What a person has to be told of what our write found in the org: other values, unless `local` holds for them."""
+    return tuple(
+        Conflict(each.field, each.base, each.value, there[each.field])
+        for each in change.edits
+        if each.field in there
+        and not same(_kind(schema, each.field), there[each.field], each.value)
+        and policies.of(schema.name, each.field) is not Policy.LOCAL
+    )
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -325,7 +338,7 @@ def _edited_and_gone(contested: Contested, policies: Policies) -> Verdict:
     if policy in (Policy.LOCAL, Policy.NEWEST):
         # A record is never made again on its own: children, history and the id that others know would be lost.
         message += f" The policy {policy.value!r} cannot write to it, and nothing is created again without being asked."
-    return Verdict(kind=Kind.DELETED_THERE, message=message)
+    return Verdict(kind=Kind.DELETED_THERE, message=message, master=_master(contested))
 
 
 _GONE_FOR_GOOD = "The org shows it no more: it was purged, or the connected user may not see it."
@@ -334,8 +347,12 @@ _GONE_FOR_GOOD = "The org shows it no more: it was purged, or the connected user
 def _where_it_went(contested: Contested) -> str:
     if contested.org is None:
         return _GONE_FOR_GOOD
-    master = contested.org.get("MasterRecordId")
+    master = _master(contested)
     return f"It was merged into {master} in the org." if master else "It was deleted in the org."
+
+
+def _master(contested: Contested) -> str:
+    return str((contested.org or {}).get("MasterRecordId") or "")
 
 
 def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> Verdict:

@@ -74,6 +74,7 @@ class ById:
                     yield from self._patiently(ids)
                 return
             yield from self._first_pages(answer, groups)
+            del answer  # the next one may be as large
             left = left[len(some) :]
 
     def _room_in_get(self) -> int:

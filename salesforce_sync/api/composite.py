@@ -39,13 +39,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartAnswer:
-    """What the org said to one part; the names of its headers are in lower case."""
+    """What the org said to one part; the names of its headers are in lower case.
+
+    `told` is a view into the whole answer: the bodies of five thousand rows are not held twice.
+    """
 
     status: int
-    body: bytes = field(repr=False)
+    told: bytes | memoryview = field(repr=False)
     headers: Mapping[str, str]
     sent: tuple[str, ...] = field(default=(), repr=False)
     """The secrets that went with the question; no error may repeat them."""
+
+    @property
+    def body(self) -> bytes:
+        """The part's own JSON, as a copy."""
+        return bytes(self.told)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -150,7 +158,7 @@ def read(answer: Answer, doing: str) -> CompositeAnswer:
 
 def _part(reply: _PartReply, session: Session) -> PartAnswer:
     headers = {name.lower(): str(value) for name, value in (reply.httpHeaders or {}).items()}
-    return PartAnswer(reply.httpStatusCode, bytes(reply.body), headers, (session.access_token,))
+    return PartAnswer(reply.httpStatusCode, memoryview(reply.body), headers, (session.access_token,))
 
 
 def problem_of(error: SyncError) -> SyncError:

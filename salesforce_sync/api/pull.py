@@ -73,12 +73,7 @@ class Pull:
     def _begin(self) -> Iterator[Page]:
         """Ask the first REST page: small results are then complete, and large ones have told their size."""
         for_bulk, for_rest = queries(self._request)
-        if (
-            self._first is None
-            and self._request.jobs
-            and self._request.rows is not None
-            and route.surely_bulk(self._request.rows)
-        ):
+        if self._first is None and begins_with_job(self._request):
             job = self._cheaper_job(for_bulk)
             if job is not None:
                 yield from self._job_pages(job, self._request.rows)
@@ -164,7 +159,7 @@ class Pull:
         first = Page(schema, Rows(()), resume=str(begun), total=rows, server_time=job.created)
         yield first if job.done else replace(first, waits_for="the org's job")
         try:
-            job = self._bulk.wait(job, rows)
+            job = self._bulk.wait(job, self._request.expected if rows is None else rows)
         except JobFailed as failed:
             if not (self._slow or is_too_slow(failed)):
                 raise
@@ -203,6 +198,11 @@ def queries(request: PullRequest) -> tuple[Query, Query]:
         return asked, asked
     asked = query.changed_since(schema, schema.stamp, request.since)
     return asked, query.in_order(asked, schema, schema.stamp)
+
+
+def begins_with_job(request: PullRequest) -> bool:
+    """Whether so many rows are to come that a first page would only tell their number."""
+    return request.jobs and request.expected is not None and route.surely_bulk(request.expected)
 
 
 def is_too_slow(failed: JobFailed) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from salesforce_sync.api import composite, query, rest
 from salesforce_sync.api.composite import MAX_QUERIES, CompositeAnswer, Part, PartAnswer
-from salesforce_sync.api.pull import queries
+from salesforce_sync.api.pull import begins_with_job, queries
 from salesforce_sync.api.query import Query
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
@@ -108,7 +108,7 @@ def first_pages(transport: Transport, requests: Sequence[PullRequest]) -> list[r
 def _can_share(request: PullRequest) -> bool:
     """Whether the pull begins with a query that a composite call can carry."""
     schema = request.schema
-    if request.resume is not None or request.ids or not schema.queryable:
+    if request.resume is not None or request.ids or not schema.queryable or begins_with_job(request):
         return False
     _, asked = queries(request)
     return query.too_long(schema, asked) is None

@@ -163,7 +163,8 @@ class Transport:
     def _wrong_version(self) -> SyncError | None:
         """What to say if the org does not have the API version that is set, as far as it has not answered by it yet.
 
-        It is looked up once, for no API call.
+        It is looked up once, for no API call; for one where the list leaves the version out, which may answer all the
+        same.
         """
         if self._version_is_known:
             return None
@@ -171,7 +172,15 @@ class Transport:
         with suppress(Unreachable), closing(self._list_versions()) as incoming:
             known = listed(incoming.read()) if incoming.ok else ()
         self._version_is_known = self._version in known
-        return unknown(self._version, known, self._set_in)
+        if known and not self._version_is_known:
+            self._ask_version()
+        return None if self._version_is_known else unknown(self._version, known, self._set_in)
+
+    def _ask_version(self) -> None:
+        """Ask the version for its resources: where it has them, the version is known."""
+        call = Call("ask for the API version", "")
+        with suppress(Unreachable, LimitExceeded, _Refused):
+            self._once(call, self._session_for(call), lambda incoming, session, started: incoming.close())
 
     def _note_time(self, incoming: Incoming) -> None:
         told = org_time(incoming.header("date"), 0.0)

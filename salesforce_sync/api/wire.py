@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -66,12 +67,12 @@ class Incoming:
 
     def read(self) -> bytes:
         """The whole body; of an error page only the beginning."""
-        held = bytearray()
+        held = BytesIO()  # which gives what it has written without a second copy
         for block in self.blocks():
-            held += block
-            if not self.ok and len(held) > _ERROR_BODY:
+            held.write(block)
+            if not self.ok and held.tell() > _ERROR_BODY:
                 break
-        return bytes(held)
+        return held.getvalue()
 
     def close(self) -> None:
         """Give the connection back, or end it if the body was not read to its end."""

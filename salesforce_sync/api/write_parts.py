@@ -53,7 +53,7 @@ def stamp_of(order: Order) -> datetime | None:
 
     CreatedDate, where an object has nothing better, tells of no change: the org would take every edit for too late.
     """
-    if order.change.stamp is None or order.schema.stamp in (None, "CreatedDate"):
+    if order.change.stamp is None or order.schema.change_stamp is None:
         return None
     try:
         return values.parse_datetime(order.change.stamp).astimezone(UTC)

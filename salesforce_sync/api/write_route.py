@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from salesforce_sync.api.composite import MAX_PARTS, MAX_QUERIES
 from salesforce_sync.api.route import EXPECTED_POLLS
 from salesforce_sync.api.write_parts import stamp_of
+from salesforce_sync.api.write_single import has_to_be_looked_at
 from salesforce_sync.api.write_values import fits_bulk, fits_composite
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.ports import Order
@@ -89,7 +90,7 @@ def _cost(step: Step) -> int:
         case Way.PARTS:
             return look_calls(unconditional(step.orders)) + 1
         case Way.ALONE:
-            return look_calls(unconditional(step.orders)) + count + _read_again(count)
+            return sum(map(has_to_be_looked_at, step.orders)) + count + _read_again(count)
         case Way.UNDELETE:
             return len(cut(step.orders, ROWS_A_PART)) + _read_again(count)
         case Way.COLLECTIONS:

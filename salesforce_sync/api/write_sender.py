@@ -15,10 +15,10 @@ from salesforce_sync.api.write_call import CallRefused, NotDone, Unknown, attemp
 from salesforce_sync.api.write_look import conflict, looked_schema
 from salesforce_sync.api.write_outcomes import Fit, refused
 from salesforce_sync.api.write_parts import headers_of
-from salesforce_sync.api.write_single import Single, record_path
+from salesforce_sync.api.write_single import Single, has_to_be_looked_at, record_path
 from salesforce_sync.errors import ForeignAnswer, LimitExceeded, NeedsPerson, ObjectNotFound, SyncError
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.outbox import Deferred, Lost, Operation, Outcome
+from salesforce_sync.models.outbox import Deferred, Lost, Outcome
 from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Announce, Order
 
@@ -87,8 +87,8 @@ class Sender:
         return (refused(order.change, refusal, self._transport.said),)
 
     def _looked_alone(self, order: Order) -> Outcomes | SyncError | None:
-        """A deletion knows no condition, so the stamp is looked at in a call before."""
-        if order.change.operation is not Operation.DELETE:
+        """What cannot be sent on a condition is looked at in a call before."""
+        if not has_to_be_looked_at(order):
             return None
         schema = looked_schema([order])
         try:

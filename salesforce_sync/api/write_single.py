@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from salesforce_sync.api import query, rest
 from salesforce_sync.api.transport import Answer, Call
-from salesforce_sync.api.write_parts import condition, headers_of
+from salesforce_sync.api.write_parts import condition, headers_of, stamp_of
 from salesforce_sync.api.write_values import record
 from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
 from salesforce_sync.models.page import Priority
@@ -18,6 +18,12 @@ from salesforce_sync.ports import Order
 def record_path(order: Order) -> str:
     """The record's own resource."""
     return f"sobjects/{query.identifier(order.schema.name)}/{from_org(order.change.record_id)}"
+
+
+def has_to_be_looked_at(order: Order) -> bool:
+    """Whether its call has no condition: a deletion never has one, an update only with a stamp."""
+    operation = order.change.operation
+    return operation is Operation.DELETE or (operation is Operation.UPDATE and stamp_of(order) is None)
 
 
 class Single(Struct, frozen=True):

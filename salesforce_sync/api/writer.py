@@ -92,21 +92,22 @@ class Writer:
 
     def _on_condition(self, step: Step, announce: Announce) -> Iterator[Outcomes]:
         """Each order on its own condition; those that have no stamp for it are looked at before."""
+        if step.way is Way.ALONE:
+            for order in step.orders:
+                yield from self._sender.alone(order, announce)
+            return
         told: Outcomes = ()
         blind = write_route.unconditional(step.orders)
         if blind:
-            # An org without composite shows only afterwards what was there.
+            # An org without composite has each of them looked at by itself.
             with suppress(ObjectTrouble):
                 _, told = looked(self._transport, blind)
         if told:
             yield told
         changed = {each.change.number for each in told}
         orders = [order for order in step.orders if order.change.number not in changed]
-        if step.way is Way.PARTS and orders:
+        if orders:
             yield from self._sender.announced(orders, self._apart, announce)
-        elif step.way is Way.ALONE:
-            for order in orders:
-                yield from self._sender.alone(order, announce)
 
     # ── collections ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,7 +30,6 @@ class Budget(Struct, frozen=True):
     near_the_wall: bool
     next_sync: Forecast
     day: int
-    interval: timedelta
 
 
 class Status(Struct, frozen=True):

@@ -54,7 +54,8 @@ class Inbox(Wiring):
     def link(self, number: int, record_id: str, side: Side | str = Side.ORG) -> None:
         """The new record of this item is that one, which the org has already: it is not created.
 
-        The org's values hold; with the side "local" those that were given here are sent.
+        Or that one is what the record of this item was merged into. The org's values hold; with the side "local"
+        those that were given here are sent.
         """
         self.resolve(number, Resolution(_side(side), link=record_id))
 

@@ -79,7 +79,6 @@ class Looking(DaemonDesk):
         works = [self._work(name, rules) for name in objects or settings.objects]
         used, limit, told_at = (None, None, None) if told is None else (told.used, told.limit, told.at)
         ceiling = settings.api_calls_per_day if limit is None else min(limit, settings.api_calls_per_day)
-        interval = timedelta(minutes=settings.interval_minutes)
         return Budget(
             self.usage.spent,
             used,
@@ -90,7 +89,6 @@ class Looking(DaemonDesk):
             near_the_wall(used, ceiling),
             budget.forecast(works),
             budget.day(works, self._rhythm(works)),
-            interval,
         )
 
     def _work(self, name: str, rules: Rules) -> Work:

@@ -37,7 +37,7 @@ class Workbooks(Connecting):
             check_password(password)
         org = self._store.org()
         facts = Facts("" if org is None else org[0], self.config.salesforce.api_version, self._clock.now())
-        wanted = Wanted(objects, ready_set, folder=self._pages_dir())
+        wanted = Wanted(objects, ready_set)
         file = self.config.workbook.path if path is None else Path(path).absolute()
         with new_private(file) as out:
             if password is None:

@@ -229,7 +229,7 @@ def undo(options: Options, push_id: str) -> int:
                 say_table(("object", "record", "field", "why"), rows)
             for line in lines:
                 say(line)
-    return exit_of_push(undone.push) or (Exit.PARTIAL if undone.left else Exit.COMPLETE)
+    return exit_of_push(undone.push)
 
 
 @click.command()

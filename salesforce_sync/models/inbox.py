@@ -69,7 +69,7 @@ class Verdict(Struct, frozen=True):
 
     `keep`: edits that go on, on their new base. `done`: fields whose edit ends because the org's value holds.
     `conflicts`: fields that wait for a person. `kind`: the whole record waits, for this reason; `revert`: the change
-    as a whole ends and the org's row holds.
+    as a whole ends and the org's row holds. `master`: the record that this one was merged into.
     """
 
     keep: tuple[Edit, ...] = ()
@@ -78,6 +78,7 @@ class Verdict(Struct, frozen=True):
     kind: Kind | None = None
     message: str = ""
     revert: bool = False
+    master: str = ""
 
 
 class Side(StrEnum):
@@ -91,8 +92,8 @@ class Resolution(Struct, frozen=True):
     """A person's decision on an inbox item.
 
     `side` for every field that `values` does not name; `values`: field → the value to write (stored form).
-    `link`: the create is this record of the org. `again`: send it once more as it is; with `allow_duplicates` past
-    the org's duplicate rules.
+    `link`: the create is this record of the org, or the record was merged into this one. `again`: send it once more as
+    it is; with `allow_duplicates` past the org's duplicate rules.
     """
 
     side: Side | None = None
@@ -118,6 +119,15 @@ def sent_again(item: InboxItem, *, allow_duplicates: bool = False) -> Resolution
             hint=f"Decide it: salesforce-sync inbox take {item.number} org, local, or FIELD=VALUE.",
         )
     return Resolution(again=True, allow_duplicates=allow_duplicates)
+
+
+MERGED = "MERGED"
+"""The code of an item whose record was merged into another one (its match)."""
+
+
+def can_be_linked(item: InboxItem) -> bool:
+    """Whether the decision may be that it is another record of the org."""
+    return item.kind in (Kind.DUPLICATE, Kind.UNCERTAIN) or item.code == MERGED
 
 
 def can_be_sent_again(item: InboxItem) -> bool:

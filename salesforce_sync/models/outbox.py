@@ -116,11 +116,16 @@ def is_sendable(change: Change, now: datetime) -> bool:
     return change.state is ChangeState.WAITING and due and not nothing
 
 
+def _is_put_off(change: Change, now: datetime) -> bool:
+    return change.state is ChangeState.WAITING and change.not_before is not None and change.not_before > now
+
+
 class Wanted(Struct, frozen=True):
     """Which changes of the outbox are asked for: those that meet everything that is given, the first `most` of them.
 
     `after` and `until` are numbers (the second is within). `due`: what is sendable at that moment. `held`: what is
-    neither sendable at that moment nor on its way. `sending`: what is on its way. `numbers`, `records`: only these.
+    neither sendable at that moment nor on its way. `put_off`: what the org did not take, and may be sent again only
+    after that moment. `sending`: what is on its way. `numbers`, `records`: only these.
     """
 
     after: int = 0
@@ -128,6 +133,7 @@ class Wanted(Struct, frozen=True):
     most: int | None = None
     due: datetime | None = None
     held: datetime | None = None
+    put_off: datetime | None = None
     sending: bool = False
     numbers: Collection[int] | None = None
     records: Collection[str] | None = None
@@ -140,6 +146,7 @@ class Wanted(Struct, frozen=True):
             and (self.until is None or change.number <= self.until)
             and (self.due is None or is_sendable(change, self.due))
             and (self.held is None or not (is_sending or is_sendable(change, self.held)))
+            and (self.put_off is None or (not is_sending and _is_put_off(change, self.put_off)))
             and (not self.sending or is_sending)
             and (self.numbers is None or change.number in self.numbers)
             and (self.records is None or change.record_id in self.records)
@@ -220,11 +227,15 @@ Outcome = Applied | Rejected | Deferred | Conflicted | Lost
 
 
 class Settled(Struct, frozen=True):
-    """What became of a push's changes here. `created` maps local ids to the org's."""
+    """What became of a push's changes here. `created` maps local ids to the org's.
+
+    `overwrote`: by a change's number, the fields whose `Applied.replaced` waits in the inbox.
+    """
 
     applied: tuple[Applied, ...] = ()
     parked: tuple[Change, ...] = ()
     created: Mapping[str, str] | None = None
+    overwrote: Mapping[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
 class Blocked(Struct, frozen=True):
@@ -262,8 +273,9 @@ class Diff(Struct, frozen=True):
 class PushedChange(Struct, frozen=True):
     """One change of a push.
 
-    `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`, or `left` where the push ended before
-    it came to it.
+    `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`; `left` where the push ended before it
+    came to it; `held` where the org did not take it in an earlier push, and its time has not come. An applied one has a
+    `problem` if it took the place of somebody else's value (`overwriting`).
     """
 
     object_name: str
@@ -272,6 +284,17 @@ class PushedChange(Struct, frozen=True):
     edits: tuple[Edit, ...]
     outcome: str
     problem: Problem | None = None
+
+
+OVERWROTE = "OVERWROTE"
+"""Our code for a change that the org has taken, and that took the place of a value that nobody here had seen."""
+
+
+def overwriting(fields: Collection[str]) -> Problem:
+    """What is to be told of a change that overwrote somebody else's values of these fields."""
+    names = ", ".join(fields)
+    message = f"Somebody had changed {names} in the moment before it was written; it holds the local value now."
+    return Problem(OVERWROTE, message, "The value that was there waits in the inbox.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +313,12 @@ class Push:
     at: datetime | None = field(default=None, compare=False)
     """When it was kept, by this machine's clock; None until then."""
     beyond: Mapping[str, int] = field(default_factory=dict)
+    overwrote: int = 0
+    """How many of the applied changes took the place of a value that nobody here had seen: it waits in the inbox."""
+    again_at: datetime | None = None
+    """When the first of those that the org did not take for the moment may be sent again (UTC)."""
+    not_undone: int = 0
+    """Of an undo: how many values and records it left as they are."""
 
     def count(self, outcome: str) -> int:
         """How many changes ended so."""
@@ -301,15 +330,21 @@ class Push:
         return len(self.changes) + sum(self.beyond.values())
 
     @property
+    def attempted(self) -> bool:
+        """Whether there was anything to do, apart from what has to wait."""
+        return self.problem is not None or self.total > self.count("held")
+
+    @property
     def complete(self) -> bool:
-        """Whether everything that was to be sent is in the org now."""
-        return self.problem is None and self.count("applied") == self.total
+        """Whether everything that was to be done is in the org now, and nothing has come to wait for a person."""
+        done = self.problem is None and self.count("applied") == self.total
+        return done and not self.overwrote and not self.not_undone
 
     @property
     def state(self) -> RunState:
-        """Complete, partial, or failed: nothing was answered for good, and not because all waits for a person."""
+        """Complete, partial, or failed: nothing was answered for good, and not because all has to wait."""
         if self.complete:
             return RunState.COMPLETE
         answered = any(self.count(each) for each in ("applied", "rejected", "conflicted"))
-        waits = self.problem is None and self.count("blocked") == self.total
+        waits = self.problem is None and self.count("blocked") + self.count("held") == self.total
         return RunState.PARTIAL if answered or waits else RunState.FAILED

@@ -73,7 +73,8 @@ class PullRequest(Struct, frozen=True):
 
     With `ids` only those records, soft-deleted ones too, as `Rows`; ids that the org does not show are left out.
     The columns are the schema's: `schema.only(…)` asks for fewer. `rows` is about how many there are, where the org has
-    just counted them. `jobs`: whether they may come by a Bulk job.
+    just counted them; `here` is how many of them are here, which only says by what way they should come. `jobs`:
+    whether they may come by a Bulk job.
     """
 
     schema: ObjectSchema
@@ -83,6 +84,12 @@ class PullRequest(Struct, frozen=True):
     priority: Priority = Priority.PULL
     rows: int | None = None
     jobs: bool = True
+    here: int | None = None
+
+    @property
+    def expected(self) -> int | None:
+        """About how many rows will come, as far as anything is known of it."""
+        return self.here if self.rows is None else self.rows
 
 
 class Poll(Struct, frozen=True):

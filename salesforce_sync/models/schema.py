@@ -183,6 +183,8 @@ class ObjectSchema(Struct, frozen=True, dict=True):
     updateable: bool = False
     deletable: bool = False
     replicateable: bool = True
+    refused: tuple[str, ...] = ()
+    """The names of fields that the org describes and refuses to read: they were taken out."""
 
     @cached_property
     def columns(self) -> tuple[Field, ...]:
@@ -255,6 +257,11 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         return best if best is not None and times[best].filterable else None
 
     @property
+    def change_stamp(self) -> str | None:
+        """The stamp that moves with every change; None where there is none: CreatedDate tells of no change."""
+        return None if self.stamp == "CreatedDate" else self.stamp
+
+    @property
     def ambiguous(self) -> tuple[str, ...]:
         """Names of synced fields that differ from one another by letter case only: SOQL and SQL take them for one."""
         times = Counter(field.name.casefold() for field in self.columns)
@@ -265,9 +272,12 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         kept = {"Id", *names}
         return replace(self, fields=tuple(field for field in self.columns if field.name in kept))
 
-    def without(self, name: str) -> ObjectSchema:
-        """The same object without this field, however the name is spelt."""
-        return replace(self, fields=tuple(each for each in self.fields if each.name.casefold() != name.casefold()))
+    def without(self, *names: str) -> ObjectSchema:
+        """The same object without these fields, however their names are spelt; it keeps which of them it had."""
+        refused = {name.casefold() for name in names}
+        gone = {each.name for each in self.fields if each.name.casefold() in refused}
+        left = tuple(each for each in self.fields if each.name not in gone)
+        return replace(self, fields=left, refused=tuple(sorted(gone | set(self.refused))))
 
     @property
     def name_field(self) -> Field | None:

@@ -167,7 +167,7 @@ def diff_document(diff: Diff) -> dict[str, Any]:
 
 def say_push(push: Push, values: Values) -> None:
     """Say what became of each change of a small push, of a large one what was not taken; problems to standard error."""
-    shown = push.changes if push.total <= MOST_SHOWN else [each for each in push.changes if not _is_in(each)]
+    shown = push.changes if push.total <= MOST_SHOWN else [each for each in push.changes if not _is_well(each)]
     if shown:
         say_table(
             ("change", "object", "record", "name", "outcome"),
@@ -180,8 +180,8 @@ def _named(change: PushedChange, values: Values) -> tuple[str, str, str]:
     return change.object_name, change.record_id, values.title(change.object_name, change.record_id)
 
 
-def _is_in(change: PushedChange) -> bool:
-    return change.outcome == "applied"
+def _is_well(change: PushedChange) -> bool:
+    return change.outcome == "applied" and change.problem is None
 
 
 def _outcome(change: PushedChange) -> str:
@@ -200,7 +200,7 @@ def say_push_briefly(push: Push) -> None:
             _say_problem(change.problem, f"{change.object_name} {change.record_id}: ")
     if push.problem is not None:
         _say_problem(push.problem)
-    if push.count("rejected") or push.count("conflicted"):
+    if push.count("rejected") or push.count("conflicted") or push.overwrote:
         warn("  What needs a decision waits in the inbox: `salesforce-sync inbox`.")
 
 
@@ -213,23 +213,30 @@ def _say_problem(problem: Problem, about: str = "") -> None:
 def push_line(push: Push) -> str:
     """A push in one line."""
     if not push.total and push.problem is None:
-        return "complete: nothing to send"
+        return f"{push.state}: nothing to send"
+    if not push.attempted:
+        return f"{push.state}: {counted(push.total, 'change')} not sent, tried again after {stamp(push.again_at)}"
     count = counted(push.total, "change")
-    taken = f"{count} in the org" if push.complete else f"{push.count('applied'):,} of {count} in the org"
+    taken = (
+        f"{count} in the org"
+        if push.count("applied") == push.total
+        else f"{push.count('applied'):,} of {count} in the org"
+    )
     return f"{push.state}: {taken}, {push.seconds:.1f} s, {counted(push.calls, 'API call')} (push {push.push_id})"
 
 
 def push_document(push: Push) -> dict[str, Any]:
     """A push as JSON. One that had nothing to send is not kept, and has no id."""
-    kept = push.total or push.problem is not None
     return {
-        "push_id": push.push_id if kept else None,
+        "push_id": push.push_id if push.attempted else None,
         "state": push.state.value,
         "at": stamp(push.at),
         "seconds": round(push.seconds, 3),
         "api_calls": push.calls,
         "applied": push.count("applied"),
+        "overwrote": push.overwrote,
         "problem": None if push.problem is None else asdict(push.problem),
+        "again_at": stamp(push.again_at),
         "not_reached": push.count("left"),
         "changes": [_pushed_document(each) for each in push.changes],
         "not_listed": dict(push.beyond),

@@ -21,7 +21,7 @@ MOST_CELLS: Final = 8
 
 def preview_document(preview: Preview, limit: int) -> dict[str, Any]:
     """The counts of each object, and at most `limit` rows."""
-    rows = [_row_document(each) for each in islice(preview.changes(), limit)]
+    rows = [_row_document(preview, each) for each in islice(preview.changes(), limit)]
     total = sum(_changed(each) for each in preview.counts)
     return {
         "file": str(preview.path),
@@ -36,7 +36,10 @@ def preview_document(preview: Preview, limit: int) -> dict[str, Any]:
     }
 
 
-def _row_document(change: RowChange) -> dict[str, Any]:
+def _row_document(preview: Preview, change: RowChange) -> dict[str, Any]:
+    def headed(field: str) -> dict[str, str | None]:
+        return {"header": preview.header(change.object_name, field) if field else None}
+
     return {
         "kind": change.kind.value,
         "object": change.object_name,
@@ -45,8 +48,10 @@ def _row_document(change: RowChange) -> dict[str, Any]:
         "title": change.title,
         "sheet": change.sheet or None,
         "row": change.row or None,
-        "cells": [_cell_document(each) for each in change.cells],
-        "problems": [{"field": each.field or None, "message": each.message} for each in change.problems],
+        "cells": [_cell_document(each) | headed(each.field) for each in change.cells],
+        "problems": [
+            {"field": each.field or None, "message": each.message} | headed(each.field) for each in change.problems
+        ],
     }
 
 
@@ -71,7 +76,7 @@ def say_preview(preview: Preview, values: Values, limit: int) -> None:
     say()
     shown = 0
     for change in islice(preview.changes(), limit):
-        for line in _told(change, values):
+        for line in _told(preview, change, values):
             say(line)
         shown += 1
     total = sum(map(_changed, preview.counts))
@@ -93,17 +98,19 @@ def _line(counts: Counts) -> tuple[object, ...]:
     return (counts.object_name, *middle, counts.problems, counts.known)
 
 
-def _told(change: RowChange, values: Values) -> Iterator[str]:
+def _told(preview: Preview, change: RowChange, values: Values) -> Iterator[str]:
     place = f"{change.sheet}!{change.row}" if change.row else change.object_name
     called = clean(change.record_id or (change.name if not change.name.startswith("row:") else ""))
     title = f" ({clean(change.title)})" if change.title else ""
     yield f"{change.kind.value:<8} {place} {called}{title}".rstrip()
     for each in change.problems:
-        yield f"         {each.field + ': ' if each.field else ''}{clean(each.message)}"
+        field = f"{clean(preview.called(change.object_name, each.field))}: " if each.field else ""
+        yield f"         {field}{clean(each.message)}"
     if change.problems or change.kind == "known":
         return
     for cell in change.cells[:MOST_CELLS]:
-        yield f"         {_cell(change.object_name, cell, values)}"
+        field = clean(preview.called(change.object_name, cell.field))
+        yield f"         {field}: {_cell(change.object_name, cell, values)}"
     if len(change.cells) > MOST_CELLS:
         yield f"         … and {len(change.cells) - MOST_CELLS} more"
 
@@ -113,7 +120,7 @@ def _cell(object_name: str, cell: CellChange, values: Values) -> str:
     moved = f"  [changed since the export: {now} now]" if cell.moved else ""
     formula = "  [a formula: its value counts]" if cell.formula else ""
     typed = f"  [typed as {_short(clean(cell.typed))}]" if cell.typed else ""
-    return f"{cell.field}: {old} → {new}{typed}{formula}{moved}"
+    return f"{old} → {new}{typed}{formula}{moved}"
 
 
 def _short(text: str) -> str:

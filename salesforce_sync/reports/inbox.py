@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from salesforce_sync.app import Status
 from salesforce_sync.models.history import Origin, Replaced
-from salesforce_sync.models.inbox import InboxItem, can_be_sent_again
+from salesforce_sync.models.inbox import MERGED, InboxItem, can_be_sent_again
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.process.terminal import ago, counted, say, say_table, stamp
 from salesforce_sync.reports.edits import Values, edits_document, say_edits
@@ -97,7 +97,8 @@ def say_item(item: InboxItem, values: Values) -> None:
         say("Edits:" if not item.conflicts else "Further edits, which are not in dispute:")
         say_edits(name, further, values, new=item.operation is Operation.CREATE)
     for match in item.matches:
-        say(f"Like it: {values.record(match.object_name, match.record_id)}")
+        how = "It went into" if item.code == MERGED else "Like it"
+        say(f"{how}: {values.record(match.object_name, match.record_id)}")
     say()
     say(item.hint)
     for line in _ways(item):
@@ -109,6 +110,8 @@ def _ways(item: InboxItem) -> list[str]:
     number = item.number
     sides = [f"take {number} org", f"take {number} local"]
     match item.kind:
+        case Kind.DELETED_THERE if item.code == MERGED:
+            return [*(f"link {number} {each.record_id} --local" for each in item.matches), sides[0]]
         case Kind.CONFLICT | Kind.REPLACED:
             return [*sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
         case Kind.DUPLICATE | Kind.UNCERTAIN:

@@ -61,8 +61,7 @@ def budget_lines(budget: Budget, now: datetime) -> list[str]:
     else:
         told = f"{budget.used:,} of {budget.ceiling:,} used in 24 hours, said the org {ago(budget.told_at, now)}"
         lines.append(f"API calls     {told}; {budget.left:,} left for syncs")
-    interval = int(budget.interval.total_seconds() // 60)
-    lines.append(f"forecast      {forecast_line(budget)}; {budget.day:,} a day at one sync in {_minutes(interval)}")
+    lines.append(f"forecast      {forecast_line(budget)}; {budget.day:,} a day, each object at its interval")
     if budget.near_the_wall:
         lines.append("WARNING       Most of today's API calls are used. Syncs of the daemon come at longer intervals.")
     return lines
@@ -81,10 +80,6 @@ def forecast_line(budget: Budget) -> str:
     about = "at least" if forecast.unknown else "about"
     details = f" ({'; '.join(parts)})" if parts else ""
     return f"the next sync takes {about} {counted(forecast.calls, 'API call')}{details}"
-
-
-def _minutes(count: int) -> str:
-    return "a minute" if count == 1 else f"{count:,} minutes"
 
 
 def _refreshed(each: ObjectStatus, now: datetime) -> str:

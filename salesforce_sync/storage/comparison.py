@@ -155,7 +155,7 @@ class _Tables:
         self._dead_here = sql.dead_in_org(schema)
         self._dead_there = 'l."IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
         self._listed = f"SELECT * FROM {self._listing} l WHERE NOT ({self._dead_there})"
-        self._live = f"NOT ({self._dead_here}){self._recent}"
+        self._live = f"NOT {self._dead_here}{self._recent}"
         self._join = f'{self._listing} l LEFT JOIN {self._table} t ON t."Id" = l."Id"'
 
     def counts(self) -> str:
@@ -170,7 +170,7 @@ class _Tables:
         )
 
     def stale(self) -> str:
-        alive = f'(t."Id" IS NOT NULL AND NOT ({self._dead_here}))'
+        alive = f'(t."Id" IS NOT NULL AND NOT {self._dead_here})'
         return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
 
     def extra(self) -> str:

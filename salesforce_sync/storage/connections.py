@@ -19,6 +19,7 @@ from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.values import store_datetime, store_decimal
 from salesforce_sync.storage.guest import confine
 from salesforce_sync.storage.medium import Medium
+from salesforce_sync.storage.tables_only import forget, read_tables
 
 BUSY_MILLISECONDS = 30_000
 READER_CACHE_KIB = 8_192
@@ -93,7 +94,7 @@ class Connections:
 
     def _further_reader(self, cache_kib: int) -> apsw.Connection:
         with self._looking, translated(self.path):
-            # Every connection holds the triggers of all tables: one that nobody needs is as good as a new one.
+            # Every connection holds the schema of all tables: one that nobody needs is as good as a new one.
             if self._looker is not None and not self._looker.txn_state():
                 made, self._looker = self._looker, None
             else:
@@ -114,15 +115,6 @@ class Connections:
             self._readers.pinned = None
             with translated(self.path):
                 reader.execute("END")
-
-    def forget_tables(self) -> None:
-        """Give the memory back in which the writer holds all tables and their triggers, until it is needed again.
-
-        Many commands only read, and have it ready from here on for the connection that they read by.
-        """
-        with self.lock, translated(self.path):
-            self.writer.pragma("writable_schema", "RESET")
-            self.writer.release_memory()  # the pages, too, that it read them from
 
     def row(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:
         """The first row of a short read: what was committed just now is seen. For reads of one record."""
@@ -169,6 +161,7 @@ class Connections:
         with translated(self.path):
             connection = self._medium.open(apsw.SQLITE_OPEN_READONLY)
             _make_strict(connection)
+            read_tables(connection)
             confine(connection)
         return connection
 
@@ -202,6 +195,8 @@ class Connections:
     def _open(self, flags: int) -> apsw.Connection:
         connection = self._medium.open(flags)
         _make_strict(connection)
+        if flags & apsw.SQLITE_OPEN_READONLY or self.only_reads:
+            read_tables(connection)
         with self.lock:
             self._opened.add(connection)
         return connection
@@ -293,6 +288,8 @@ def _create_private(path: Path) -> None:
 
 
 def _prepare_writer(connection: apsw.Connection) -> None:
+    """Many commands never write: it reads the tables and their triggers when it first does."""
+    read_tables(connection)
     connection.pragma("page_size", PAGE_BYTES)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")
@@ -301,6 +298,7 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
     connection.create_scalar_function("_sync_full_id", _full_id, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
+    forget(connection)
 
 
 def _bound_cache(connection: apsw.Connection, kib: int) -> None:

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import Contested, Verdict
-from salesforce_sync.models.outbox import Edit, Operation
+from salesforce_sync.models.inbox import Conflict, Contested, Verdict
+from salesforce_sync.models.outbox import Change, Edit, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
-from salesforce_sync.resolve import Policies, judge, judge_draft
+from salesforce_sync.resolve import Policies, judge, judge_draft, overwritten
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_record_item
@@ -144,6 +144,10 @@ class Judge:
         if verdict.conflicts:
             put_record_item(db, contested, verdict, self._now())
 
+    def overwritten(self, schema: ObjectSchema, change: Change, there: Row) -> tuple[Conflict, ...]:
+        """What a person has to be told of what our write took the place of."""
+        return overwritten(schema, change, there, self._policies)
+
     def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row) -> None:
         """The answer to a push showed the record's row: it enters, and newer edits are held against it."""
         before = row_of(db, schema, record_id)
@@ -253,36 +257,36 @@ class Judge:
             db.execute(_END, (*record, name))
         for each in verdict.conflicts:
             db.execute(_DISPUTE, (each.base, each.local, each.org, *record, each.field))
+        kept = {each.field: each.value for each in verdict.keep}
+        kept |= {each.field: each.local for each in verdict.conflicts}
         if verdict.kind is not None:
             db.execute(_PARK, record)
             put_record_item(db, contested, verdict, self._now())
-            self._show_local(db, schema, contested, contested.edits)
+            beneath = contested.operation is Operation.DELETE
+            self._show_local(
+                db, schema, contested, kept if beneath else {each.field: each.value for each in contested.edits}
+            )
             return
         db.execute(_BACK_THERE, record)
         db.execute(_UNPARK, record)
-        kept = {each.field: each.value for each in verdict.keep}
-        kept |= {each.field: each.local for each in verdict.conflicts}
-        self._show_local(db, schema, contested, [Edit(name, None, value) for name, value in kept.items()])
+        self._show_local(db, schema, contested, kept)
         if verdict.conflicts:
             put_record_item(db, contested, verdict, self._now())
         tidy(db, *record)
 
     def _show_local(
-        self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, edits: Sequence[Edit]
+        self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, values: Mapping[str, Stored]
     ) -> None:
-        """The row shows what was edited here until the org has it."""
-        record_id, operation = contested.record_id, contested.operation
-        if operation is Operation.DELETE:
-            if schema.has("IsDeleted"):
-                set_cell(db, schema, record_id, "IsDeleted", 1)
-            else:
-                self._keep_bases(db, schema, contested)
-                db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+        """The row shows what was edited here until the org has it: beneath a deletion, too, which may be taken back."""
+        record_id, deleted = contested.record_id, contested.operation is Operation.DELETE
+        if deleted and not schema.has("IsDeleted"):
+            self._keep_bases(db, schema, contested)
+            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
             return
-        if schema.has("IsDeleted") and "IsDeleted" in (contested.org or {}):
-            set_cell(db, schema, record_id, "IsDeleted", 0)
-        for edit in edits:
-            set_cell(db, schema, record_id, edit.field, edit.value)
+        if deleted or (schema.has("IsDeleted") and "IsDeleted" in (contested.org or {})):
+            set_cell(db, schema, record_id, "IsDeleted", int(deleted))
+        for name, value in values.items():
+            set_cell(db, schema, record_id, name, value)
 
     def _keep_bases(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested) -> None:
         """The values that bring the row back should its deletion be taken back."""

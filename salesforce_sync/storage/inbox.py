@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import apsw
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import Conflict, Contested, InboxItem, Resolution, Side, Verdict
+from salesforce_sync.models.inbox import MERGED, Conflict, Contested, InboxItem, Resolution, Side, Verdict
 from salesforce_sync.models.outbox import Change, Edit, Kind, Match, Operation, Rejected
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
@@ -47,6 +47,10 @@ SELECT field, base, value, contested, org FROM _sync_edit WHERE object_name = ? 
 _AGAIN = """
 UPDATE _sync_outbox SET state = 'waiting', attempts = 0, not_before = NULL, allow_duplicates = ?, operation = ?
 WHERE object_name = ? AND record_id = ?
+"""
+_SEEN = """
+-- What is in dispute beneath a deletion that is wanted all the same: the org's value is known, and no change any more.
+UPDATE _sync_edit SET base = org, contested = 0, org = NULL WHERE object_name = ? AND record_id = ? AND contested = 1
 """
 _PUT_EDIT = """
 INSERT INTO _sync_edit (object_name, record_id, field, base, value) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -88,7 +92,7 @@ def put_item(
     kind: Kind,
     at: datetime,
     rejected: Rejected | None = None,
-    replaced: Sequence[tuple[str, Stored, Stored, Stored]] = (),
+    replaced: Sequence[Conflict] = (),
 ) -> None:
     """Put what became of a change before a person."""
     code, message, fields, matches = "", "", (), ()  # type: tuple[str, str, tuple[str, ...], tuple[Match, ...]]
@@ -97,7 +101,7 @@ def put_item(
     if kind is Kind.REPLACED:
         message = "Somebody changed the field in the moment before it was written."
     named = [(each.object_name, each.record_id) for each in matches]
-    texts = [msgspec.json.encode(each).decode() for each in (fields, named, replaced)]
+    texts = [msgspec.json.encode(each).decode() for each in (fields, named, list(map(astuple, replaced)))]
     _put(db, (change.object_name, record_id, kind), at, (code, message, advice(code, kind), *texts))
 
 
@@ -105,7 +109,9 @@ def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict,
     """Put a contested record before a person."""
     kind = verdict.kind or Kind.CONFLICT
     fields = msgspec.json.encode([each.field for each in verdict.conflicts]).decode()
-    what = (code or kind.name, verdict.message, advice("", kind), fields, "[]", "[]")
+    code = MERGED if verdict.master else code or kind.name
+    masters = [(contested.object_name, verdict.master)] if verdict.master else []
+    what = (code, verdict.message, advice(code, kind), fields, msgspec.json.encode(masters).decode(), "[]")
     _put(db, (contested.object_name, contested.record_id, kind), at, what)
 
 
@@ -143,6 +149,7 @@ _BY_CODE = {
     "INVALID_FIELD": "The org has no such field any more: drop the edit, or take it up once the field is back.",
     "INVALID_FIELD_FOR_INSERT_UPDATE": "The connected user may not write the field: drop the edit, or have it allowed.",
     "INVALID_CROSS_REFERENCE_KEY": "The id that it refers to does not exist, or the user may not see it.",
+    MERGED: "Give its edits to the record that it went into (link it, local side), or let them go (the org's side).",
     "LOCAL_REFERENCE_GONE": "It refers to a record that was made here and dropped: choose another, or clear the field.",
 }
 
@@ -314,7 +321,8 @@ class _Decision:
         if self._schema.has("IsDeleted"):
             set_cell(self._db, self._schema, self._item.record_id, "IsDeleted", 0)
             for each in edits:
-                set_cell(self._db, self._schema, self._item.record_id, each.field, each.base)
+                org = each.org if each.contested else each.base
+                set_cell(self._db, self._schema, self._item.record_id, each.field, org)
             return
         names = ["Id", *(each.field for each in edits)]
         listed, marks = ", ".join(map(sql.quote, names)), ", ".join("?" * len(names))
@@ -338,19 +346,50 @@ class _Decision:
             before = edits[field].base if field in edits else shown.get(field)
             self._set(field, value, before, shown.get(field))
         if kind is Kind.DELETED_THERE and not resolution.again:
-            if self._item.code in ("PURGED", "HIDDEN", "MERGED") or not self._schema.has("IsDeleted"):
+            if self._item.code == MERGED:
+                raise self._is_merged()
+            if self._item.code in ("PURGED", "HIDDEN") or not self._schema.has("IsDeleted"):
                 raise Misuse(
                     f"{self._schema.name} {self._item.record_id} cannot be brought back: it is not in the org's bin.",
                     hint="Take the org's side, and make a new record if you need one.",
                 )
             operation = Operation.UNDELETE
+        if kind is Kind.CHANGED_THERE:
+            self._db.execute(_SEEN, self._record)
         self._db.execute(_AGAIN, (int(resolution.allow_duplicates), operation, *self._record))
         self._remove()
         tidy(self._db, *self._record)
 
+    def _is_merged(self) -> Misuse:
+        number, name, lost = self._item.number, self._schema.name, self._item.record_id
+        (master,) = _item(self._item, ()).matches
+        return Misuse(
+            f"{name} {lost} was merged into {master.record_id}: it cannot be brought back.",
+            hint=f"'salesforce-sync inbox link {number} {master.record_id} --local' gives its edits to that record, "
+            f"'inbox take {number} org' lets them go.",
+        )
+
     def _link(self, given: str, side: Side | None) -> None:
-        """The create is this record of the org. Its values hold; with the local side, what was given here is sent."""
-        link, local_id = from_org(given), self._item.record_id
+        """The record is this one of the org. Its values hold; with the local side, what was given here is sent."""
+        link = from_org(given)
+        if self._item.code == MERGED:
+            self._link_merged(link, side)
+        else:
+            self._link_new(link, side)
+
+    def _link_merged(self, link: str, side: Side | None) -> None:
+        """The record that this one was merged into gets its edits, if the local side is wanted; it itself is gone."""
+        edits = _edits(self._db, self._item)
+        master = row_of(self._db, self._schema, link)
+        if side is Side.LOCAL and (master is None or master.get("IsDeleted")):
+            raise Misuse(f"{self._schema.name} {link} is not in this replica.", hint="Sync it first, then link.")
+        self._give_up(Kind.DELETED_THERE)
+        self._record = self._schema.name, link
+        if side is Side.LOCAL and master is not None:
+            self._write(edits, side, master)
+
+    def _link_new(self, link: str, side: Side | None) -> None:
+        local_id = self._item.record_id
         if self._item.operation != Operation.CREATE:
             raise Misuse("Only a record that was made here can be linked to one of the org.")
         org = row_of(self._db, self._schema, link)
@@ -360,10 +399,16 @@ class _Decision:
         forget_change(self._db, self._schema.name, local_id)
         adopt_id(self._db, self._schemas, self._schema.name, local_id, link)
         self._record = self._schema.name, link
+        if org is not None:
+            self._write(edits, side, org)
+
+    def _write(self, edits: Sequence[_EditRow], side: Side | None, shown: Mapping[str, Stored]) -> None:
+        """Let this side's values hold in the record, whose row shows these: edits of its own lie over the org's."""
+        bases = {row[0]: row[4] if row[3] else row[1] for row in self._db.execute(_EDITS, self._record)}
         for each in edits:
-            if org is not None:
-                theirs = org.get(each.field)
-                self._set(each.field, each.value if side is Side.LOCAL else theirs, theirs, theirs)
+            theirs = bases.get(each.field, shown.get(each.field))
+            self._set(each.field, each.value if side is Side.LOCAL else theirs, theirs, shown.get(each.field))
+        tidy(self._db, *self._record)
 
     def _remove(self) -> None:
         self._db.execute("DELETE FROM _sync_inbox WHERE number = ?", (self._item.number,))

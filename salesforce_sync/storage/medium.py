@@ -11,6 +11,11 @@ import apsw
 from salesforce_sync.errors import StoreTrouble
 
 
+def only_reads(path: Path) -> bool:
+    """Whether there is a database at this path that cannot be written."""
+    return path.exists() and not _can_be_written(path)
+
+
 class Medium:
     """A database file, and what may be done with it.
 
@@ -19,7 +24,7 @@ class Medium:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.only_reads = path.exists() and not _can_be_written(path)
+        self.only_reads = only_reads(path)
         self._rests = self.only_reads and not any(each.exists() for each in _beside(path))
 
     def open(self, flags: int) -> apsw.Connection:

@@ -23,8 +23,9 @@ WHERE EXISTS (SELECT 1 FROM sqlite_master m WHERE m.type = 'table' AND m.name = 
 def migrate(connections: Connections) -> None:
     """Bring the file to this version; `StoreTrouble` where it cannot be brought there."""
     scripts = sorted(_MIGRATIONS.glob("*.sql"))
-    if connections.writer.pragma("user_version") == len(scripts):
-        return
+    with connections.looking() as db:
+        if db.pragma("user_version") == len(scripts):
+            return
     if connections.only_reads:
         raise StoreTrouble(
             f"{connections.path} is not of this version of salesforce-sync, and cannot be written.",

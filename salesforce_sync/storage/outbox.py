@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import (
+    OVERWROTE,
     Applied,
     Change,
     ChangeState,
@@ -26,6 +27,7 @@ from salesforce_sync.models.outbox import (
     Rejected,
     Settled,
     Wanted,
+    overwriting,
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType, ObjectSchema
@@ -56,6 +58,7 @@ _CONDITIONS = {
     "until": "number <= :until",
     "due": _DUE.format("due"),
     "held": f"sending IS NULL AND NOT {_DUE.format('held')}",
+    "put_off": "sending IS NULL AND state = 'waiting' AND not_before > :put_off",
     "sending": "sending IS NOT NULL",
     "numbers": "number IN (SELECT value FROM json_each(:numbers))",
     "records": "record_id IN (SELECT value FROM json_each(:records))",
@@ -135,6 +138,7 @@ _NOT_LISTED = """
 SELECT outcome, count(*) FROM (SELECT outcome FROM _sync_pushed WHERE push_id = ? ORDER BY id LIMIT -1 OFFSET ?)
 GROUP BY outcome
 """
+_OVERWROTE = f"SELECT count(*) FROM _sync_pushed WHERE push_id = ? AND outcome = 'applied' AND code = '{OVERWROTE}'"
 _PUSHED_BACKWARDS = """
 SELECT id, object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
 WHERE push_id = ? AND id < ? ORDER BY id DESC LIMIT ?
@@ -294,6 +298,7 @@ class Outbox:
         applied: list[Applied] = []
         parked: list[Change] = []
         created: dict[str, str] = {}
+        overwrote: dict[int, tuple[str, ...]] = {}
         with self._connections.writing() as db, unseen(db, in_outbox(db)):
             db.execute(_NOTE_PUSH, (push_id, format_datetime(self._now())))
             for outcome in outcomes:
@@ -303,7 +308,8 @@ class Outbox:
                     continue  # it is not on its way: it was settled before
                 match outcome:
                     case Applied():
-                        self._apply(db, push_id, outcome)
+                        fields = self._apply(db, push_id, outcome)
+                        overwrote |= {change.number: fields} if fields else {}
                         applied.append(outcome)
                         if change.operation is Operation.CREATE:
                             created[change.record_id] = outcome.record_id
@@ -317,11 +323,12 @@ class Outbox:
                         self._not_taken(db, push_id, outcome, row)
             for name in {outcome.change.object_name for outcome in applied}:
                 self._history.trim(db, name)
-        return Settled(tuple(applied), tuple(parked), created)
+        return Settled(tuple(applied), tuple(parked), created, overwrote)
 
     # ── one answer ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _apply(self, db: apsw.Connection, push_id: str, outcome: Applied) -> None:
+    def _apply(self, db: apsw.Connection, push_id: str, outcome: Applied) -> tuple[str, ...]:
+        """Take it in; gives the fields of which somebody else's value was overwritten, and waits in the inbox."""
         change, record_id = outcome.change, outcome.record_id
         name = change.object_name
         schema = self._schema(name)
@@ -329,7 +336,7 @@ class Outbox:
             adopt_id(db, self._schema, name, change.record_id, record_id)
         row = _row(db, name, record_id)
         if row is None or schema is None:
-            return
+            return ()
         wanted = _wanted_next(change.operation, Operation(row.operation))
         if change.operation in (Operation.CREATE, Operation.UPDATE):
             db.executemany(_ACKNOWLEDGED, [(each.value, name, record_id, each.field) for each in change.edits])
@@ -342,11 +349,13 @@ class Outbox:
         tidy(db, name, record_id)
         if outcome.row is not None:
             self._judge.bring(db, schema, record_id, _stored(schema, outcome.row))
-        replaced = {name: value for name, value in (outcome.replaced or {}).items() if value != change.values.get(name)}
-        self._history.pushed(db, push_id, change, record_id, replaced)
+        self._history.pushed(db, push_id, change, record_id, outcome.replaced or {})
+        replaced = self._judge.overwritten(schema, change, outcome.replaced or {})
         if replaced:
-            put_item(db, change, record_id, Kind.REPLACED, self._now(), replaced=_replaced(change, replaced))
-        _note_pushed(db, push_id, change, record_id, "applied")
+            put_item(db, change, record_id, Kind.REPLACED, self._now(), replaced=replaced)
+        fields = tuple(each.field for each in replaced)
+        _note_pushed(db, push_id, change, record_id, "applied", overwriting(fields) if fields else None)
+        return fields
 
     def _reject(self, db: apsw.Connection, push_id: str, outcome: Rejected, row: OutboxRow) -> list[Change]:
         change = outcome.change
@@ -408,7 +417,8 @@ class Outbox:
                 changes = [_pushed(each) for each in db.execute(_PUSHED, (row[0], room))]
                 beyond = dict(db.execute(_NOT_LISTED, (row[0], room))) if len(changes) == room else {}
                 room -= len(changes)
-                found.append(_push(row, changes, beyond))
+                overwrote = int(db.execute(_OVERWROTE, (row[0],)).get)
+                found.append(_push(row, changes, beyond, overwrote))
         return tuple(found)
 
     def pushed(self, push_id: str, before: int | None, most: int) -> Pushed:
@@ -434,6 +444,8 @@ def _conditions(wanted: Wanted) -> tuple[str, dict[str, Stored]]:
         told["due"] = format_datetime(wanted.due)
     if wanted.held is not None:
         told["held"] = format_datetime(wanted.held)
+    if wanted.put_off is not None:
+        told["put_off"] = format_datetime(wanted.put_off)
     if wanted.numbers is not None:
         told["numbers"] = _json(wanted.numbers)
     if wanted.records is not None:
@@ -514,10 +526,6 @@ def _stored(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:
     return {field.name: from_rest(field.type, value) for field, value in zip(schema.columns, row, strict=True)}
 
 
-def _replaced(change: Change, found: Mapping[str, Stored]) -> list[tuple[str, Stored, Stored, Stored]]:
-    return [(each.field, each.base, each.value, found[each.field]) for each in change.edits if each.field in found]
-
-
 def _note_pushed(
     db: apsw.Connection, push_id: str, change: Change, record_id: str, outcome: str, problem: Problem | None = None
 ) -> None:
@@ -540,11 +548,11 @@ def _pushed(row: tuple[object, ...]) -> PushedChange:
     )
 
 
-def _push(row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int]) -> Push:
+def _push(row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int], overwrote: int) -> Push:
     push_id, calls, seconds, code, message, hint, at = row
     cost = int(str(calls)), float(str(seconds))
     problem = _problem(code, message, hint)
-    return Push(str(push_id), tuple(changes), *cost, problem, parse_datetime(str(at)), beyond)
+    return Push(str(push_id), tuple(changes), *cost, problem, parse_datetime(str(at)), beyond, overwrote)
 
 
 def _problem(code: object, message: object, hint: object) -> Problem | None:

@@ -88,7 +88,6 @@ class SqliteStore:
         take_out = self._comparer.take_out
         self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
         migrate(self._connections)
-        self._connections.forget_tables()
         self._schemas = SchemaCache(self._read_schemas)
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -118,8 +117,8 @@ class SqliteStore:
 
     def _read_schemas(self) -> list[ObjectSchema]:
         with self._connections.looking() as db:
-            bodies = [body for (body,) in db.execute(sql.ALL_OBJECTS)]
-        return [decode_schema(str(body)) for body in bodies]
+            # One by one: of many wide objects the texts are as large as what is made of them.
+            return [decode_schema(str(body)) for (body,) in db.execute(sql.ALL_OBJECTS)]
 
     def described_at(self, object_name: str) -> datetime | None:
         row = self._object(object_name)

@@ -402,16 +402,16 @@ def dead_in_org(schema: ObjectSchema) -> str:
     made_here = f"substr(t.\"Id\", 1, {len(LOCAL_PREFIX)}) = '{LOCAL_PREFIX}'"
     gone = f"EXISTS (SELECT 1 FROM _sync_inbox WHERE {mine} AND kind = 'deleted there')"
     if not schema.has("IsDeleted"):
-        return f"{made_here} OR {gone}"
+        return f"({made_here} OR {gone})"
     wants = f"SELECT 1 FROM _sync_outbox WHERE {mine} AND operation"
     deleted_here = f"t.\"IsDeleted\" IS 1 AND NOT EXISTS ({wants} = 'delete')"
     brought_back_here = f"t.\"IsDeleted\" IS NOT 1 AND (EXISTS ({wants} = 'undelete') OR {gone})"
-    return f"{made_here} OR ({deleted_here}) OR ({brought_back_here})"
+    return f"({made_here} OR ({deleted_here}) OR ({brought_back_here}))"
 
 
 def count_shown(schema: ObjectSchema) -> str:
     """Live rows as the org has shown them."""
-    return f"SELECT count(*) FROM {org_view(schema)} t WHERE NOT ({dead_in_org(schema)})"
+    return f"SELECT count(*) FROM {org_view(schema)} t WHERE NOT {dead_in_org(schema)}"
 
 
 def count_since(schema: ObjectSchema, stamp: str) -> str:

@@ -15,6 +15,10 @@ from salesforce_sync.storage.statements import joined, literal, quote
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
 
+_NO_EDIT = "in_flight = 0 AND ((contested = 0 AND value IS base) OR (contested = 1 AND value IS org))"
+"""A field that is back where the org has it is no edit any more, unless something else is on its way there."""
+
+
 def triggers(schema: ObjectSchema) -> dict[str, str]:
     """The object's triggers: name → CREATE TRIGGER statement."""
     made = {
@@ -100,9 +104,7 @@ def _update(schema: ObjectSchema) -> str:
     statements = [
         edit,
         *in_edits,
-        # A field that is back where the org has it is no edit any more, unless something else is on its way there.
-        f"DELETE FROM _sync_edit WHERE {mine} AND in_flight = 0"
-        " AND ((contested = 0 AND value IS base) OR (contested = 1 AND value IS org))",
+        f"DELETE FROM _sync_edit WHERE {mine} AND {_NO_EDIT}",
         f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
         f" NEW.\"Id\", 'update', {_NOW} WHERE EXISTS (SELECT 1 FROM _sync_edit WHERE {mine})"
         f" ON CONFLICT (object_name, record_id) DO UPDATE SET state = {_released(mine)}, attempts = 0,"
@@ -210,6 +212,8 @@ def _bin(schema: ObjectSchema) -> str:
     statements = [
         # A deletion that takes an undeletion back ends the edits that were made in between, too.
         f"DELETE FROM _sync_edit WHERE {mine} AND (({gone}) OR {was_undelete})",
+        # What was edited and sent before its record was deleted here.
+        f'DELETE FROM _sync_edit WHERE {mine} AND NEW."IsDeleted" = 0 AND {_NO_EDIT}',
         f"DELETE FROM _sync_outbox WHERE {mine} AND sending IS NULL AND {gone}",
         f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
         f" NEW.\"Id\", CASE NEW.\"IsDeleted\" WHEN 1 THEN 'delete' ELSE 'undelete' END, {_NOW} WHERE NOT ({gone})"
@@ -219,6 +223,7 @@ def _bin(schema: ObjectSchema) -> str:
         " ELSE excluded.operation END",
         *_tidy(schema),
         f"DELETE FROM _sync_inbox WHERE {mine} AND {gone}",
+        _dispute_beneath(schema),
     ]
     return _create(
         schema,
@@ -226,6 +231,19 @@ def _bin(schema: ObjectSchema) -> str:
         'AFTER UPDATE OF "IsDeleted"',
         statements,
         'coalesce(OLD."IsDeleted", 0) IS NOT coalesce(NEW."IsDeleted", 0)',
+    )
+
+
+def _dispute_beneath(schema: ObjectSchema) -> str:
+    """What was in dispute beneath a deletion waits by itself once the deletion is taken back."""
+    mine = _mine(schema)
+    disputed = f"FROM _sync_edit WHERE {mine} AND contested = 1"
+    fields = f"""(SELECT '["' || group_concat(field, '","') || '"]' {disputed})"""
+    hint = literal("Take the org's values, the local ones, or write others.")
+    return (
+        "INSERT OR IGNORE INTO _sync_inbox (object_name, record_id, kind, at, code, hint, fields)"
+        f" SELECT {literal(schema.name)}, NEW.\"Id\", 'conflict', {_NOW}, 'CONFLICT', {hint}, {fields}"
+        f' WHERE NEW."IsDeleted" = 0 AND EXISTS (SELECT 1 {disputed})'
     )
 
 

@@ -95,6 +95,8 @@ class SyncEngine:
             calls, seconds = self._cost(course)
             run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
             self._note_usage()
+        else:
+            run = replace(run, pushed=self._pusher.held())
         self._tell(run)
         return run
 
@@ -291,11 +293,12 @@ class SyncEngine:
         task.pulled = self._bring(task, course.puller, report)
         name = task.pulled.merged.object_name
         ages, now = self._store.ages(name), self._clock.now()
-        if course.proofs is Proofs.NOW:
-            return None
-        if refresh_is_due(ages, self._rules, now):
+        verifies = course.proofs is Proofs.NOW
+        # A proof compares stamps, which formulas do not move: without a schedule nothing else would read them again.
+        unscheduled = verifies and self._rules.refresh_every is None and course.puller.refreshes(name)
+        if unscheduled or refresh_is_due(ages, self._rules, now):
             self._if_affordable(name, lambda: course.puller.refresh(name))
-        return None if verify_is_due(ages, self._rules, now) else task.pulled
+        return None if verifies or verify_is_due(ages, self._rules, now) else task.pulled
 
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
@@ -442,6 +445,6 @@ def _not_taken(push: Push) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for change in push.changes:
-        if change.outcome != "applied":
+        if change.outcome != "applied" or change.problem is not None:
             found.setdefault(change.object_name, change.outcome if change.problem is None else change.problem.code)
     return found or {"": "" if push.problem is None else push.problem.code}

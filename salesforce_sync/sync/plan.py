@@ -115,7 +115,9 @@ class _Outbox:
         self._deletes = _by_record(changes, Operation.DELETE)
         self._leaving = self._who_leaves()
         self._standard_prices = {
-            _priced(each): each.number for each in _prices(changes) if each.values.get("Pricebook2Id") in standard_books
+            _priced(each): each.number
+            for each in new_prices(changes)
+            if each.values.get("Pricebook2Id") in standard_books
         }
         self.needs = {number: tuple(self._needs(each)) for number, each in self.by_number.items()}
 
@@ -158,13 +160,13 @@ class _Outbox:
             found = self.creates.get(str(edit.value), self._undeletes.get(str(edit.value)))
             if found is not None and (found != change.number or change.operation is Operation.CREATE):
                 yield _Need(found, edit.field)
-        for price in _prices((change,)) if self._standard_prices else ():
+        for price in new_prices((change,)) if self._standard_prices else ():
             standard = self._standard_prices.get(_priced(price), price.number)
             if standard != price.number:
                 yield _Need(standard)
 
 
-def _prices(changes: Iterable[Change]) -> Iterator[Change]:
+def new_prices(changes: Iterable[Change]) -> Iterator[Change]:
     """The new prices of products: the org takes one only where the product has a standard price already."""
     return (each for each in changes if each.object_name == PRICES and each.operation is Operation.CREATE)
 

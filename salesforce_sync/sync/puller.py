@@ -88,12 +88,12 @@ class Puller:
 
     def take(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
         """Take the answer to a poll in: mostly it is all there is; where it is not, the rest is pulled."""
-        name = poll.schema.name
-        if polled.schema is not None:
-            self._adopt(polled.schema)
+        name, news = poll.schema.name, _news(poll, polled)
+        if news is not None:
+            self._adopt(news)
         if polled.described_as is not None:
             self._store.note_described(name, polled.described_as)
-        if polled.problem is not None or polled.schema is not None:
+        if polled.problem is not None or news is not None:
             return self.pull(name, report)
         report(len(polled.rows.values), polled.total, "")
         if polled.total > len(polled.rows.values):
@@ -122,13 +122,13 @@ class Puller:
         # A row that was read in the second of its stamp may have changed again in that second: its stamp does not
         # tell, so every row as young as the last reading must come whole.
         if read_at is None or stamps[-1] >= read_at.replace(microsecond=0):
-            return self.pull(schema.name, report)
+            return self._pull_counted(schema, polled.total, report)
         settled = read_at - self._rules.overlap
         ids = tuple(str(row[0]) for row in polled.rows.values)
         pulled = self._merge_poll(polled, PullRequest(schema, ids=ids))
         here = self._store.count_since(schema.name, since)
         if here < polled.total and here * 2 < polled.total:
-            return self.pull(schema.name, report)
+            return self._pull_counted(schema, polled.total, report)
         if here != polled.total or stamps[-1] > settled:
             start = since if here != polled.total else max(since, settled)
             repaired = self.verifier.settle(schema, start, self.loss_limit(schema.name))
@@ -139,6 +139,10 @@ class Puller:
         newest = stamps[0] if polled.server_time is None else min(stamps[0], polled.server_time)
         self._store.advance(Checkpoint(schema.name, newest, polled.server_time))
         return pulled
+
+    def _pull_counted(self, schema: ObjectSchema, rows: int, report: Report) -> Pulled:
+        """Pull what a poll has counted; nothing of the object is staged, or it would not have been polled."""
+        return self._pull_described(self._schema(schema.name), report, rows)
 
     def settled(self, pulled: Pulled) -> Pulled:
         """The pull, with rows that had changed within the second of their stamp read once more."""
@@ -260,6 +264,11 @@ class Puller:
         self._keep_schema(readable)
         return readable
 
+    def refreshes(self, object_name: str) -> bool:
+        """Whether the object has values that change without a stamp, and does not come whole each time."""
+        schema = self._store.schema(object_name)
+        return schema is not None and schema.stamp is not None and bool(stampless_fields(schema, self._rules))
+
     def refresh(self, object_name: str) -> int:
         """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
         schema = self._schema(object_name)
@@ -338,6 +347,18 @@ class Puller:
     def _check_total(self, page: Page, rows: int) -> None:
         if page.total is not None and rows < page.total:
             raise Incomplete(f"{page.schema.name}: the org announced {page.total} rows, {rows} arrived.")
+
+
+def _news(poll: Poll, polled: Polled) -> ObjectSchema | None:
+    """The describe, if it tells anything that is not known.
+
+    An org that cannot say that it is unchanged tells it in each poll, with the fields that it has refused to read: by
+    its date it is the one in which they were refused.
+    """
+    found, known = polled.schema, poll.schema
+    if found is None or polled.described_as is None or polled.described_as != poll.described_as:
+        return found
+    return None if found.without(*known.refused) == known else found
 
 
 def _youngest(page: Page) -> datetime | None:

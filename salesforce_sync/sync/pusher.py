@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import secrets
 from collections import Counter
@@ -17,6 +18,7 @@ from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound,
 from salesforce_sync.models.outbox import (
     Blocked,
     Change,
+    ChangeState,
     Conflicted,
     Diff,
     Kind,
@@ -28,14 +30,15 @@ from salesforce_sync.models.outbox import (
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Order, Org, Store
+from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal, news
-from salesforce_sync.sync.plan import PRICES, Plan, Wave, plan
+from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.results import Results
 from salesforce_sync.sync.undo import Undone, take_back
+from salesforce_sync.sync.unseen import Unseen
 from salesforce_sync.sync.windows import Window, Windows
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,7 @@ class _Course(Struct):
 
     `waits`: for who holds an object; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
+    `looked` those whose records were read again before they were sent.
     """
 
     push_id: str
@@ -78,6 +82,7 @@ class _Course(Struct):
     results: Results = field(default_factory=Results)
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
+    looked: set[int] = field(default_factory=set)
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
@@ -116,7 +121,15 @@ class Pusher:
             self._guarded(course, self._everything)
         if course.problem is not None:
             self._leave(course)
+        self._hold(course)
         return self._told(course, news, started, calls)
+
+    def held(self) -> Push | None:
+        """What a push would have to leave for later, if there is nothing else to do; None if that is nothing."""
+        course = _Course("", {})
+        self._hold(course)
+        changes, beyond = course.results.told(self._store)
+        return Push("", changes, 0, 0.0, beyond=beyond, again_at=course.results.again_at) if changes else None
 
     def push_free(self) -> Push | None:
         """Send what is of objects that nobody holds, and wait for nobody; None if that is nothing.
@@ -140,8 +153,10 @@ class Pusher:
             self._clock.monotonic() - started,
             course.problem,
             beyond=beyond,
+            overwrote=course.results.overwrote,
+            again_at=course.results.again_at,
         )
-        if push.total or push.problem:
+        if push.attempted:
             self._store.record_push(push)
         news.tell()
         self._tell(course, push)
@@ -154,6 +169,13 @@ class Pusher:
             course.results.leave(some)
             after = some[-1].number
 
+    def _hold(self, course: _Course) -> None:
+        """Count what waits until the org is asked another time."""
+        now, after = self._clock.now(), 0
+        while some := self._store.changes(Wanted(after, put_off=now, most=MOST_LISTED)):
+            course.results.hold(some)
+            after = some[-1].number
+
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as a new push, as far as nobody has changed them since.
 
@@ -162,7 +184,7 @@ class Pusher:
         if not self._store.knows_push(push_id):
             raise RecordNotFound(f"There is no push {push_id!r}.", hint="'salesforce-sync pushes' lists them.")
         left = take_back(self._store, push_id)
-        return Undone(self.push(), left)
+        return Undone(dataclasses.replace(self.push(), not_undone=len(left)), left)
 
     def recover(self) -> Problem | None:
         """Only find out what became of changes whose answer was lost; a problem, if the org cannot be asked now."""
@@ -227,7 +249,7 @@ class Pusher:
                 planned = self._plan(window, course)
                 put_off = put_off or bool(window.put_off)
                 found.take(planned)
-                found.calls += sum(self._org.cost(wave.orders) + _tombstone_calls(wave) for wave in planned.waves)
+                found.calls += sum(self._wave_calls(wave) for wave in planned.waves)
                 sent |= {order.change.number for wave in planned.waves for order in wave.orders}
             if not put_off:
                 break
@@ -238,6 +260,13 @@ class Pusher:
             self._store.changes(held),
             {"unknown": self._store.count_changes(unknown), "held": self._store.count_changes(held)},
         )
+
+    def _wave_calls(self, wave: Wave) -> int:
+        """API calls for a wave, with those that `Org.cost` does not know of."""
+        looks = _objects(Unseen(self._store).among(wave.orders))
+        # Deleted records are read again.
+        tombstones = _objects(each for each in wave.orders if each.change.operation is Operation.DELETE)
+        return self._org.cost(wave.orders) + looks + tombstones
 
     # ── waves ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -255,14 +284,18 @@ class Pusher:
     def _pass(self, course: _Course, room: int | None) -> bool:
         """Send the outbox window by window; whether something was put off."""
         windows, put_off = Windows(self._store, course.schemas, self._window, room), False
-        while (window := windows.next(self._clock.now())) is not None:
-            put_off = put_off or bool(window.put_off)
-            course.sends.clear()
-            self._exhaust(course, windows, window)
+        while (some := self._exhaust(course, windows)) is not None:
+            put_off = put_off or some
         return put_off
 
-    def _exhaust(self, course: _Course, windows: Windows, window: Window | None) -> None:
-        """Send all of a window that can be sent."""
+    def _exhaust(self, course: _Course, windows: Windows) -> bool | None:
+        """Send all of the next window that can be sent; whether something of it was put off. None: there is none.
+
+        No window outlives this call, or two would be held while the next one is read.
+        """
+        course.sends.clear()
+        window = windows.next(self._clock.now())
+        put_off = None if window is None else bool(window.put_off)
         while window is not None:
             # An object may have been edited for the first time since the push began.
             self._leave_out_busy(course, sorted({each.object_name for each in window.changes} - course.held))
@@ -270,17 +303,41 @@ class Pusher:
             if planned.rejected:
                 self._refuse(course, planned.rejected)
             elif planned.waves:
-                self._send(course, planned.waves[0].orders)
+                orders = planned.waves[0].orders
+                if not self._looked_again(course, orders):
+                    self._send(course, orders)
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
-                return
+                break
             window = windows.again(self._clock.now())
+        return put_off
 
     def _refuse(self, course: _Course, rejected: Sequence[Rejected]) -> None:
         """Park what is not even sent. The store settles only what is on its way."""
         self._store.sending([each.change for each in rejected], course.push_id, None, None)
         self._settle(course, rejected)
+
+    def _looked_again(self, course: _Course, orders: Sequence[Order]) -> bool:
+        """Read again, once, what may have changed unseen; whether something was read, and all is to be planned anew."""
+        unseen = [each.change for each in Unseen(self._store).among(orders) if not course.sends[each.change.number]]
+        changes = [each for each in unseen if each.number not in course.looked]
+        if not changes:
+            return False
+        course.looked.update(each.number for each in changes)
+        refetch = Refetch(self._org, self._store)
+        refetch.note(map(Conflicted, changes))
+        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
+        self._leave_out(course, refetch)
+        self._tell_disputed(course, changes)
+        return True
+
+    def _tell_disputed(self, course: _Course, before: Sequence[Change]) -> None:
+        """Count as conflicted what waits by now, as a whole or in part."""
+        now = {each.number: each for each in self._store.changes(Wanted(numbers=[each.number for each in before]))}
+        disputed = [each for each in before if each.number in now and _is_less(now[each.number], each)]
+        self._store.sending(disputed, course.push_id, None, None)
+        self._settle(course, [Conflicted(each) for each in disputed])
 
     def _plan(self, window: Window, course: _Course) -> Plan:
         left_out = {
@@ -295,16 +352,8 @@ class Pusher:
             window.references,
             left_out | window.put_off,
             window.arrived,
-            self._standard_books(window, course),
+            window.standard_books,
         )
-
-    def _standard_books(self, window: Window, course: _Course) -> frozenset[str]:
-        """The standard price books, where prices are waiting and the replica has the books."""
-        books = course.schemas.get("Pricebook2")
-        if books is None or not books.has("IsStandard") or all(each.object_name != PRICES for each in window.changes):
-            return frozenset()
-        rows = self._store.scan(books.name, (Filter("IsStandard", "eq", 1),))
-        return frozenset(str(row[0]) for row in rows)
 
     def _wait(self, course: _Course) -> bool:
         """Wait until what the org did not take for a moment may be sent again; False where that is too long."""
@@ -405,9 +454,9 @@ class Pusher:
 
     def _settle(self, course: _Course, outcomes: Sequence[Outcome]) -> None:
         for some in _pieces(outcomes):
-            self._store.settle(course.push_id, some)
-        for outcome in outcomes:
-            course.results.take(outcome)
+            settled = self._store.settle(course.push_id, some)
+            for outcome in some:
+                course.results.take(outcome, settled.overwrote.get(outcome.change.number, ()))
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -482,6 +531,11 @@ def _believed(outcome: Outcome, gone: set[int]) -> Outcome:
     return outcome
 
 
+def _is_less(now: Change, before: Change) -> bool:
+    """Whether less of the change may be sent than before."""
+    return now.state is ChangeState.PARKED or now.values.keys() < before.values.keys()
+
+
 def _is_refused_here(outcome: Outcome, announced: AbstractSet[int]) -> bool:
     """Whether it was refused before anything was handed over: the store settles only what is on its way."""
     return isinstance(outcome, Rejected) and outcome.change.number not in announced
@@ -504,9 +558,9 @@ def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
     return isinstance(outcome, Conflicted) and not change.local and change.object_name in refetch.unread
 
 
-def _tombstone_calls(wave: Wave) -> int:
-    """Calls to read deleted records again, which `Org.cost` does not know of: one an object."""
-    return len({each.schema.name for each in wave.orders if each.change.operation is Operation.DELETE})
+def _objects(orders: Iterable[Order]) -> int:
+    """Of how many objects these are: the records of one are read by one call."""
+    return len({each.schema.name for each in orders})
 
 
 def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:

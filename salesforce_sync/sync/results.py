@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from salesforce_sync.models.outbox import (
     PushedChange,
     Rejected,
     Wanted,
+    overwriting,
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import MOST_LISTED, Store
@@ -35,32 +37,41 @@ PASSING = frozenset(
 )
 """Reasons of Salesforce's for which a row was not taken that are mostly over within seconds."""
 
+PUT_OFF = "PUT_OFF"
+"""Our code for a change that the org did not take before, and whose next attempt is not due."""
+
 Told = tuple[tuple[PushedChange, ...], dict[str, int]]
 """Changes one by one, and how many others ended how."""
 
 
 class Results(Struct):
     """`ended` holds, by number, how each change ended that is not applied; `disputed` those that went on without
-    what is in dispute. Of so many of each the whole change is known (`_known`, `_in_part`).
+    what is in dispute. Of so many of each the whole change is known (`_known`, `_in_part`). `overwrote` counts those
+    that took the place of somebody else's value; `again_at` is when the first of what has to wait may be sent.
     """
 
     ended: dict[int, str] = field(default_factory=dict)
     disputed: set[int] = field(default_factory=set)
+    overwrote: int = 0
+    again_at: datetime | None = None
     _applied: list[PushedChange] = field(default_factory=list)
     _applied_besides: int = 0
     _known: dict[int, PushedChange] = field(default_factory=dict)
     _in_part: dict[int, PushedChange] = field(default_factory=dict)
 
-    def take(self, outcome: Outcome) -> None:
-        """The org has answered."""
+    def take(self, outcome: Outcome, overwrote: Sequence[str] = ()) -> None:
+        """The org has answered; the write took the place of somebody else's values of these fields."""
         number = outcome.change.number
         before, known = self.ended.pop(number, None), self._known.pop(number, None)
         if before in ("conflicted", "rejected"):
             self._dispute(number, known, outcome.change)
         told = _pushed(outcome)
+        if overwrote:
+            self.overwrote += 1
+            told = replace(told, problem=overwriting(overwrote))
         if not isinstance(outcome, Applied):
             self._end(number, told)
-        elif len(self._applied) < MOST_LISTED:
+        elif len(self._applied) < (2 * MOST_LISTED if overwrote else MOST_LISTED):
             self._applied.append(told)
         else:
             self._applied_besides += 1
@@ -75,6 +86,18 @@ class Results(Struct):
         for each in changes:
             if each.number not in self.ended:
                 self._end(each.number, _as_pushed(each, "left"))
+
+    def hold(self, changes: Iterable[Change]) -> None:
+        """The org did not take these before, and it is too early for another attempt."""
+        for each in changes:
+            if each.number not in self.ended and each.not_before is not None:
+                problem = Problem(PUT_OFF, "The org did not take it before.", self._again(each.not_before))
+                self._end(each.number, _as_pushed(each, "held", problem))
+
+    def _again(self, at: datetime) -> str:
+        """When it is tried again, in words; the first such time is kept."""
+        self.again_at = at if self.again_at is None else min(self.again_at, at)
+        return f"The first push after {at:%Y-%m-%d %H:%M:%S} UTC sends it again."
 
     def _end(self, number: int, told: PushedChange) -> None:
         self.ended[number] = told.outcome
@@ -122,8 +145,8 @@ class Results(Struct):
         for change in store.changes(Wanted(numbers=listed)) if listed else ():
             known = self._known[change.number]
             if change.not_before is not None and known.problem is not None:
-                hint = f"The first push after {change.not_before:%Y-%m-%d %H:%M:%S} UTC sends it again."
-                self._known[change.number] = replace(known, problem=replace(known.problem, hint=hint))
+                problem = replace(known.problem, hint=self._again(change.not_before))
+                self._known[change.number] = replace(known, problem=problem)
 
     def _forget(self, numbers: Iterable[int]) -> None:
         for number in numbers:

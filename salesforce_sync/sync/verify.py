@@ -41,7 +41,7 @@ class Verifier:
 
     def listing(self, schema: ObjectSchema) -> PullRequest:
         """What lists an object: its rows' ids and stamps."""
-        return _listing(schema, None)
+        return self._sized(_listing(schema, None))
 
     def verify(self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
@@ -97,6 +97,8 @@ class Verifier:
 
     def bring(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
         """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows."""
+        if begun is None and not request.ids:
+            request = self._sized(request)
         self._store.begin(request)
         told, rows = [], 0
         with closing(begun or self._org.pull(request)) as pages:
@@ -105,6 +107,11 @@ class Verifier:
                 told.append(replace(page, body=Rows(())))
         _check_whole(told, rows)
         return told
+
+    def _sized(self, request: PullRequest) -> PullRequest:
+        """With the number of such rows that are here: of many, no page is asked for only to learn it."""
+        name, since = request.schema.name, request.since
+        return replace(request, here=self._store.count(name) if since is None else self._store.count_since(name, since))
 
     def _bring_records(self, schema: ObjectSchema, ids: Sequence[str]) -> set[str]:
         """Read these records whole and merge them; gives the ids of those that the org still shows."""

@@ -1,7 +1,8 @@
 """The outbox a part at a time, in its order: so many changes that may go now, with all that they have to wait for.
 
 A push of hundreds of thousands of changes holds no more of them at once. What is planned from a part must see what its
-changes depend on, wherever that stands in the outbox: the creates of parents, and what leaves a record that goes.
+changes depend on, wherever that stands in the outbox: the creates of parents, what leaves a record that goes, and the
+standard prices of products that get others.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from salesforce_sync.models.outbox import Change, Operation, Wanted
+from salesforce_sync.models.outbox import Change, Operation, Wanted, is_local
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.ports import Store
-from salesforce_sync.sync.plan import References, parents
+from salesforce_sync.ports import Filter, Store
+from salesforce_sync.sync.plan import PRICES, References, new_prices, parents
 
 Schemas = Mapping[str, ObjectSchema]
 
@@ -28,7 +29,8 @@ class Window(Struct, frozen=True):
     """A part of the outbox, up to the number `last`.
 
     `references`: what the rows refer to that are deleted or brought back. `arrived`: records made here that are as good
-    as in the org. `put_off`: deletions that have to wait for more than could be held at once.
+    as in the org. `put_off`: deletions that have to wait for more than could be held at once. `standard_books`: the
+    standard price books, where prices are waiting and the replica has the books.
     """
 
     changes: tuple[Change, ...]
@@ -36,6 +38,7 @@ class Window(Struct, frozen=True):
     references: References
     arrived: AbstractSet[str]
     put_off: AbstractSet[int]
+    standard_books: AbstractSet[str] = frozenset()
 
 
 class Windows:
@@ -71,8 +74,8 @@ class Windows:
         gathering = _Gathering(self._store, self._schemas, without, self._room)
         gathering.complete(chosen)
         ordered = sorted(gathering.found.values(), key=lambda each: each.number)
-        last = chosen[-1].number
-        return Window(tuple(ordered), last, gathering.references, gathering.arrived, gathering.put_off)
+        found = gathering.references, gathering.arrived, gathering.put_off, gathering.standard_books
+        return Window(tuple(ordered), chosen[-1].number, *found)
 
 
 class _Gathering:
@@ -87,12 +90,13 @@ class _Gathering:
         self.references: dict[str, tuple[str, ...]] = {}
         self.arrived: set[str] = set()
         self.put_off: set[int] = set()
+        self.standard_books: frozenset[str] = frozenset()
 
     def complete(self, changes: Iterable[Change]) -> None:
         """Take these, and all that they depend on."""
         new = self._take(changes)
         while new:
-            new = [*self._brought(new), *self._leaving(new)]
+            new = [*self._brought(new), *self._leaving(new), *self._standard_prices(new)]
 
     def _take(self, changes: Iterable[Change]) -> list[Change]:
         """Those of them that are new here, and not as good as sent."""
@@ -109,6 +113,24 @@ class _Gathering:
         found = [each for each in self._store.changes(Wanted(records=ids)) if each.operation in _BROUGHT]
         self.arrived |= {each.record_id for each in found if each.number in self._without}
         return self._take(found)
+
+    def _standard_prices(self, changes: Sequence[Change]) -> list[Change]:
+        """The creates of the standard prices without which the org does not take the prices among these."""
+        products = {each.values.get("Product2Id") for each in new_prices(changes)} - {None}
+        if not products or not self._know_books():
+            return []
+        wanted = Filter("Product2Id", "in", tuple(products)), Filter("Pricebook2Id", "in", tuple(self.standard_books))
+        rows = self._store.scan(PRICES, wanted)
+        # A row begins with its id.
+        ids = [str(row[0]) for row in rows if is_local(str(row[0]))]
+        return self._take(self._store.changes(Wanted(records=ids))) if ids else []
+
+    def _know_books(self) -> bool:
+        books = self._schemas.get("Pricebook2")
+        if not self.standard_books and books is not None and books.has("IsStandard"):
+            rows = self._store.scan(books.name, (Filter("IsStandard", "eq", 1),))
+            self.standard_books = frozenset(str(row[0]) for row in rows)
+        return bool(self.standard_books)
 
     def _pointed(self, change: Change) -> Iterable[str]:
         if change.operation is Operation.UNDELETE:

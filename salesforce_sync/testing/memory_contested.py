@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.change import Merged
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import Contested, Verdict
-from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.inbox import MERGED, Contested, Verdict
+from salesforce_sync.models.outbox import Kind, Match, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
@@ -140,7 +140,9 @@ class Contesting(Editing):
         verdict = judge(contested, table.schema, self._policies)
         if verdict.kind is not None:
             pending.parked_for = verdict.kind
-            self._tell(table, pending, verdict.kind, verdict.message)
+            item = self._tell(table, pending, verdict.kind, verdict.message)
+            if verdict.master:
+                item.code, item.matches = MERGED, (Match(table.schema.name, verdict.master),)
         return verdict
 
     def _apply(self, table: Table, pending: Pending, row: Row, verdict: Verdict) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import InboxItem, Resolution, Side
+from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import from_org
@@ -115,6 +115,8 @@ class Deciding(Settling):
         if case.org:
             self._give_up(case, pending)
             return
+        if case.item.code == MERGED:
+            raise Misuse(f"{case.item.record_id} was merged into {case.item.matches[0].record_id}.")
         if case.resolution.allow_duplicates:
             pending.allow_duplicates = True
         if pending.absent not in (None, Cause.HIDDEN):
@@ -142,7 +144,8 @@ class Deciding(Settling):
             self._take_out(table, pending, pending.absent)
         else:
             row = table.rows[key]
-            ended = [name for name, slot in pending.slots.items() if not slot.disputed]
+            deleted = pending.operation is Operation.DELETE
+            ended = [name for name, slot in pending.slots.items() if deleted or not slot.disputed]
             row.update({name: pending.slots.pop(name).org for name in ended})
             pending.want_dead = pending.org_dead
             row["IsDeleted"] = int(pending.org_dead)
@@ -153,6 +156,14 @@ class Deciding(Settling):
     def _link(self, case: _Case, link: str) -> None:
         """The record that was made here is this one of the org: its values hold, unless the local ones are wanted."""
         real, table, pending = from_org(link), case.table, case.pending
+        if pending is not None and case.item.code == MERGED:
+            given = {name: each.value for name, each in pending.slots.items()} if case.local else {}
+            if given and not alive(table, real):
+                raise Misuse(f"{real} is not here.")
+            self._give_up(case, pending)
+            if given:
+                self._edit(table, table.rows[real], given)
+            return
         if pending is None or pending.operation is not Operation.CREATE:
             raise Misuse("Only a new record can be the one of the org.")
         local = pending.record_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from salesforce_sync.models.outbox import (
     PushedChange,
     Rejected,
     Settled,
+    overwriting,
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType
@@ -34,6 +35,8 @@ from salesforce_sync.testing.memory_contested import Contesting
 from salesforce_sync.testing.memory_outbox import Pending, PushLog, Sent
 from salesforce_sync.testing.memory_tables import LATEST, Row, Table, alive, dead, names
 
+Fields = tuple[str, ...]
+
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(hours=1)
 
 
@@ -45,6 +48,7 @@ class Settling(Contesting):
         applied: list[Applied] = []
         parked: list[Change] = []
         created: dict[str, str] = {}
+        overwrote: dict[int, Fields] = {}
         with self._disk.lock:
             for outcome in outcomes:
                 table = self._table(outcome.change.object_name)
@@ -54,7 +58,8 @@ class Settling(Contesting):
                 local, sent = pending.record_id, pending.sent
                 match outcome:
                     case Applied():
-                        self._take(table, pending, sent, push_id, outcome)
+                        fields = self._take(table, pending, sent, push_id, outcome)
+                        overwrote |= {outcome.change.number: fields} if fields else {}
                         applied.append(outcome)
                         if sent.operation is Operation.CREATE:
                             created[local] = outcome.record_id
@@ -63,12 +68,12 @@ class Settling(Contesting):
                     case _:
                         if self._untaken(table, pending, outcome):
                             parked += [each for each in self.changes() if each.number == pending.number]
-                self._log(push_id, table, sent, self.real_id(local), outcome)
-        return Settled(tuple(applied), tuple(parked), created)
+                self._log(push_id, table, sent, self.real_id(local), outcome, overwrote)
+        return Settled(tuple(applied), tuple(parked), created, overwrote)
 
     # ── applied ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> None:
+    def _take(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> Fields:
         for edit in sent.edits:
             slot = pending.slots.get(edit.field)
             if slot is not None and slot.in_flight:
@@ -84,16 +89,17 @@ class Settling(Contesting):
                 pending.org_dead = True
             case Operation.UNDELETE:
                 pending.org_dead = False
-        self._keep_replaced(table, pending, sent, push_id, outcome)
+        overwrote = self._keep_replaced(table, pending, sent, push_id, outcome)
         self._tidy(table, pending)
         if outcome.row is not None:
             columns = table.schema.columns
             self._arrive(table, dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True)), LATEST)
+        return overwrote
 
-    def _keep_replaced(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> None:
+    def _keep_replaced(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> Fields:
         now, schema, key = self._clock.now(), table.schema, pending.record_id
         if sent.operation is not Operation.UPDATE:
-            return
+            return ()
         others = outcome.replaced or {}
         version = tuple(
             Replaced(schema.name, key, each.field, old, each.value, Origin.PUSH, now, "", push_id)
@@ -110,6 +116,7 @@ class Settling(Contesting):
         )
         if overwritten:
             self._tell(table, pending, Kind.REPLACED).replaced = overwritten
+        return tuple(each.field for each in overwritten)
 
     def _get_real(self, table: Table, pending: Pending, real: str) -> None:
         """The local record becomes the org's; a row of it that was pulled already enters by the rule of the merge."""
@@ -185,8 +192,11 @@ class Settling(Contesting):
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _log(self, push_id: str, table: Table, sent: Sent, record_id: str, outcome: Outcome) -> None:
-        problem = None
+    def _log(
+        self, push_id: str, table: Table, sent: Sent, record_id: str, outcome: Outcome, overwrote: Mapping[int, Fields]
+    ) -> None:
+        fields = overwrote.get(outcome.change.number)
+        problem = None if fields is None else overwriting(fields)
         if isinstance(outcome, Rejected | Deferred):
             problem = Problem(outcome.code, outcome.message)
         edits = tuple(replace(each, in_flight=False, sent=None) for each in sent.edits)
@@ -203,7 +213,8 @@ class Settling(Contesting):
             for key, each in newest:
                 changes = tuple(each.changes.values())
                 beyond = Counter(change.outcome for change in changes[room:])
-                found.append(Push(key, changes[:room], each.calls, each.seconds, each.problem, None, beyond))
+                over = sum(change.outcome == "applied" and change.problem is not None for change in changes)
+                found.append(Push(key, changes[:room], each.calls, each.seconds, each.problem, None, beyond, over))
                 room -= len(changes[:room])
             return tuple(found)
 

@@ -41,7 +41,8 @@ class Decision(Body, frozen=True, kw_only=True):
     """What becomes of an inbox item.
 
     `take`: `side` holds for every field that `values` does not name. `drop`: the local edit ends. `retry`: it is sent
-    again, with `allowDuplicates` past the org's duplicate rules. `link`: the new record is `recordId` of the org.
+    again, with `allowDuplicates` past the org's duplicate rules. `link`: the new record is `recordId` of the org, or
+    that is what the record was merged into.
     """
 
     action: Literal["take", "drop", "retry", "link"]
@@ -371,7 +372,11 @@ class NotUndoneBody(Body, frozen=True, kw_only=True):
 
 
 class PushBody(Body, frozen=True, kw_only=True):
-    """A push. `success` says whether everything that was to be sent is in the org."""
+    """A push. `success` says whether everything that was to be sent is in the org, and overwrote nobody.
+
+    `overwrote`: how many took the place of a value that somebody had written a moment before, which the inbox tells.
+    `again_at`: when the first of those that the org did not take for the moment may be sent again.
+    """
 
     success: bool
     push_id: str
@@ -380,6 +385,8 @@ class PushBody(Body, frozen=True, kw_only=True):
     seconds: float
     calls: int
     applied: int
+    overwrote: int
+    again_at: str | None
     changes: list[PushedBody]
     problem: ProblemBody | None
     left: list[NotUndoneBody]
@@ -569,13 +576,14 @@ class PreviewCounts(Body, frozen=True, kw_only=True):
 
 
 class PreviewCell(Body, frozen=True, kw_only=True):
-    """One cell, old and new. `moved`: the replica has another value since the export, `now`; both are merged.
+    """One cell, old and new, by its field and its column's header.
 
-    `formula`: the cell is one, and `new` what it came to when the workbook was saved. `typed`: what was written, where
-    that was read as something else.
+    `moved`: the replica has another value since the export, `now`; both are merged. `formula`: the cell is one, and
+    `new` what it came to when the workbook was saved. `typed`: what was written, where that was read as something else.
     """
 
     field: str
+    header: str
     old: Any
     new: Any
     moved: bool
@@ -588,6 +596,7 @@ class CellProblemBody(Body, frozen=True, kw_only=True):
     """Why a row is not taken in; without a field it is the row as a whole."""
 
     field: str | None
+    header: str | None
     message: str
 
 

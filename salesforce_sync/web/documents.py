@@ -9,8 +9,8 @@ from typing import Any
 from salesforce_sync.app import Budget, SFSync
 from salesforce_sync.errors import FieldNotFound, NotSynced
 from salesforce_sync.models.history import Replaced
-from salesforce_sync.models.inbox import InboxItem, can_be_sent_again
-from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Kind, Push, PushedChange
+from salesforce_sync.models.inbox import InboxItem, can_be_linked, can_be_sent_again
+from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Push, PushedChange
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -197,6 +197,8 @@ class Shown:
             seconds=round(of.seconds, 3),
             calls=of.calls,
             applied=of.count("applied"),
+            overwrote=of.overwrote,
+            again_at=stamp(of.again_at),
             changes=[self._pushed(each) for each in of.changes],
             problem=problem(of.problem),
             left=[
@@ -277,7 +279,7 @@ def _why_held(change: Change) -> str:
 def _actions(of: InboxItem) -> list[str]:
     """The decisions that make sense for this item, as `action` takes them."""
     retry = ["retry"] if can_be_sent_again(of) else []
-    link = ["link"] if of.kind in (Kind.DUPLICATE, Kind.UNCERTAIN) else []
+    link = ["link"] if can_be_linked(of) else []
     return ["take", *link, *retry, "drop"]
 
 

@@ -18,7 +18,7 @@ from salesforce_sync.web.asking import Asked, Editing, Viewing
 from salesforce_sync.web.books import FILE_NAME, Upload
 from salesforce_sync.web.describing import LOCAL, gives
 from salesforce_sync.workbook.changes import RowChange
-from salesforce_sync.workbook.importing import Imported
+from salesforce_sync.workbook.importing import Imported, Preview
 
 router = APIRouter(prefix="/api/workbook", tags=["workbook"])
 
@@ -147,7 +147,7 @@ def forget(asked: Editing, uploadId: str) -> Response:
 def preview_of(asked: Asked, upload: Upload, limit: int) -> bodies.PreviewBody:
     """What is different in a workbook that was sent; at most so many rows of it."""
     seen = upload.preview
-    rows = [_row(asked, each) for each in islice(seen.changes(), limit)]
+    rows = [_row(asked, seen, each) for each in islice(seen.changes(), limit)]
     total = sum(each.good + each.problems + each.removed + each.known for each in seen.counts)
     counts = [
         bodies.PreviewCounts(
@@ -176,7 +176,7 @@ def preview_of(asked: Asked, upload: Upload, limit: int) -> bodies.PreviewBody:
     )
 
 
-def _row(asked: Asked, of: RowChange) -> bodies.PreviewRow:
+def _row(asked: Asked, seen: Preview, of: RowChange) -> bodies.PreviewRow:
     name = of.object_name
     return bodies.PreviewRow(
         kind=of.kind.value,
@@ -189,6 +189,7 @@ def _row(asked: Asked, of: RowChange) -> bodies.PreviewRow:
         cells=[
             bodies.PreviewCell(
                 field=each.field,
+                header=seen.header(name, each.field),
                 old=asked.replica.shown.value(name, each.field, each.old),
                 new=asked.replica.shown.value(name, each.field, each.new),
                 moved=each.moved,
@@ -198,7 +199,14 @@ def _row(asked: Asked, of: RowChange) -> bodies.PreviewRow:
             )
             for each in of.cells
         ],
-        problems=[bodies.CellProblemBody(field=each.field or None, message=each.message) for each in of.problems],
+        problems=[
+            bodies.CellProblemBody(
+                field=each.field or None,
+                header=seen.header(name, each.field) if each.field else None,
+                message=each.message,
+            )
+            for each in of.problems
+        ],
     )
 
 

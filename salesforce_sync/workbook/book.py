@@ -20,6 +20,7 @@ from salesforce_sync.workbook.layout import (
     Metadata,
     ObjectEntry,
     Places,
+    called,
     find_columns,
     read_metadata,
 )
@@ -42,6 +43,10 @@ class ObjectPart(Struct, frozen=True):
     sheets: tuple[Sheet, ...]
     drifted: tuple[str, ...] = ()
     """The fields that are not in the org any more as they were."""
+
+    def called(self, name: str) -> str:
+        """How a person knows the field: by its header, and by its API name."""
+        return called(name, self.entry.header_of.get(name, name))
 
 
 def read_facts(reader: WorkbookReader, org_id: str) -> Metadata:
@@ -181,7 +186,8 @@ def find_places(part: ObjectPart, sheet: Sheet, header: Row | None) -> Places:
 
 def drift(part: ObjectPart) -> str:
     """Which of its fields the org has not any more as they were."""
-    return f"{', '.join(part.drifted)}: not in the org any more, or of another type there since the export"
+    fields = ", ".join(map(part.called, part.drifted))
+    return f"{fields}: not in the org any more, or of another type there since the export"
 
 
 def quick_columns(fields: Sequence[Field], columns: Mapping[str, int]) -> list[int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -76,7 +76,12 @@ class RowChange(Struct, frozen=True):
     @property
     def message(self) -> str:
         """What is wrong with it, in one line."""
-        return "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in self.problems)
+        return self.told(str)
+
+    def told(self, called: Callable[[str], str]) -> str:
+        """The same; `called` is how the workbook's reader knows a field."""
+        each = (f"{called(each.field)}: {each.message}" if each.field else each.message for each in self.problems)
+        return "; ".join(each)
 
 
 class Counts(Struct, frozen=True):

@@ -35,6 +35,10 @@ _FORMATS: Final = {
     FieldType.TIME: "hh:mm:ss",
 }
 TEXT_FORMAT: Final = "@"
+_MOST_DECIMALS: Final = 6
+_DECIMALS: Final = tuple(f"#,##0.{'0' * scale}" if scale else "#,##0" for scale in range(_MOST_DECIMALS + 1))
+NUMBER_FORMATS: Final = (TEXT_FORMAT, "General", *_FORMATS.values(), *_DECIMALS)
+"""All that there are."""
 
 
 def number_format(field: Field | None) -> str:
@@ -42,9 +46,7 @@ def number_format(field: Field | None) -> str:
     if field is None:
         return TEXT_FORMAT
     if field.type is FieldType.DECIMAL:
-        if field.scale > 6:
-            return "General"
-        return f"#,##0.{'0' * field.scale}" if field.scale else "#,##0"
+        return _DECIMALS[field.scale] if 0 <= field.scale <= _MOST_DECIMALS else "General"
     return _FORMATS.get(field.type, TEXT_FORMAT)
 
 
@@ -67,7 +69,8 @@ def _header_width(header: str) -> int:
 
 def _shown(field: Field | None, value: Any) -> str:
     """What of a sample has to find room: a number as it is shown, the first line of a text."""
-    if field is not None and field.type is FieldType.DECIMAL and isinstance(value, int | float) and field.scale <= 6:
+    decimals = field is not None and field.type is FieldType.DECIMAL and field.scale <= _MOST_DECIMALS
+    if field is not None and decimals and isinstance(value, int | float):
         return f"{value:,.{field.scale}f}"
     return str(value).partition("\n")[0]
 

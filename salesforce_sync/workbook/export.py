@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from msgspec import Struct, field
@@ -31,10 +30,11 @@ from salesforce_sync.workbook.layout import (
 )
 from salesforce_sync.workbook.rows import Look, RowWriter, Source, encoder_of
 from salesforce_sync.workbook.sets import parents_first, ready_set
-from salesforce_sync.workbook.skeleton import Frame, Sheet, Skeleton, make_skeleton
+from salesforce_sync.workbook.skeleton import Frame, Sheet, Skeleton
 from salesforce_sync.workbook.zip_stream import ZipStream
 
 BATCH_ROWS: Final = 128
+BATCH_CELLS: Final = 8_192
 BATCH_CHARACTERS: Final = 4_000_000
 """What a batch of rows can have at the most, by the lengths of its fields: with long texts it has fewer rows."""
 
@@ -55,15 +55,11 @@ Tell = Callable[[str, int, int], None]
 
 
 class Wanted(Struct, frozen=True):
-    """What to export: these objects and those of a ready set; all that are here if there is neither.
-
-    `folder` is a private place for parts of the workbook that wait to be packed; without it they wait in memory.
-    """
+    """What to export: these objects and those of a ready set; all that are here if there is neither."""
 
     objects: tuple[str, ...] = ()
     ready_set: str | None = None
     rows_a_sheet: int = DATA_ROWS
-    folder: Path | None = None
 
 
 class Facts(Struct, frozen=True):
@@ -103,7 +99,7 @@ def export(store: Store, wanted: Wanted, facts: Facts, out: BinaryIO, tell: Tell
         plans = _with_sheet_names(books)
         metadata = _metadata(plans, notes, statuses, facts)
         sheets = [plan.sheet(number) for plan in plans for number in range(len(plan.sheets))]
-        skeleton = make_skeleton(sheets, metadata_rows(metadata), facts.now, wanted.folder)
+        skeleton = Skeleton(sheets, metadata_rows(metadata), facts.now)
         writer = _Writer(store, plans, tell)
         writer.write(out, skeleton, facts.now)
         return writer.written(metadata.export_id, notes)
@@ -266,6 +262,8 @@ class _Writer:
         self._tell(plan.schema.name, 0, plan.rows)
         done = 0
         for frame in frames:
+            for name, content in frame.beside:
+                package.add(name, content)
             writer = _row_writer(plan, frame.looks)
             with package.part(frame.part) as part:
                 part.write(frame.before)
@@ -290,7 +288,7 @@ class _Writer:
 
 def _batch_size(schema: ObjectSchema) -> int:
     most = sum(max(each.length, 20) for each in schema.columns)
-    return max(1, min(BATCH_ROWS, BATCH_CHARACTERS // most))
+    return max(1, min(BATCH_ROWS, BATCH_CELLS // len(schema.columns), BATCH_CHARACTERS // most))
 
 
 def _batches(rows: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:

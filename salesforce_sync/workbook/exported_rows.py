@@ -69,7 +69,7 @@ class ExportedRows:
         if row.delete:
             return _deletion(part, row, stand.base, here)
         for name, why in stand.left:
-            tally.leave(why, f"{name} in row {row.place.row}")
+            tally.leave(why, f"{part.called(name)} in row {row.place.row}")
         found = edited_row(row.place, part.fields, stand.shown, here)
         if found is not None and here.get("IsDeleted"):
             return _problem(row, "The record was deleted since the export.")

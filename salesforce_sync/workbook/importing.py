@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,7 +22,7 @@ from salesforce_sync.workbook.book import parts_of, read_facts
 from salesforce_sync.workbook.changes import CellProblem, Counts, Kind, RowChange
 from salesforce_sync.workbook.compare import Comparison, Tell
 from salesforce_sync.workbook.earlier import draft_name, source_of
-from salesforce_sync.workbook.layout import Metadata
+from salesforce_sync.workbook.layout import Metadata, called
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.locked import is_locked, unlocked
 from salesforce_sync.workbook.lookups import spoil_lacking
@@ -71,6 +72,7 @@ class Preview:
     ) -> None:
         self.path, self.wanted = path, wanted
         self.export_id = metadata.export_id
+        self._headers = {each.object_name: each.header_of for each in metadata.entries}
         self.exported_at = metadata.exported_at
         self.counts, self.notes = counts, notes
         self._ledger, self._digest = ledger, digest
@@ -79,6 +81,14 @@ class Preview:
     def changes(self, *kinds: Kind) -> Iterator[RowChange]:
         """The rows that are not as they were exported, of these kinds or all; in the order of the workbook."""
         return (change for _, change in self._ledger.changes(*kinds))
+
+    def header(self, object_name: str, field: str) -> str:
+        """What the field's column is headed; the field itself where it has none."""
+        return self._headers.get(object_name, {}).get(field, field).removesuffix(" *")
+
+    def called(self, object_name: str, field: str) -> str:
+        """How a person knows a field of the workbook: by its header, and by its API name."""
+        return called(field, self.header(object_name, field))
 
     @property
     def problems(self) -> int:
@@ -204,7 +214,7 @@ class Application:
 
     def __init__(self, store: Store, seen: Preview) -> None:
         self._store, self._export_id, self._source = store, seen.export_id, _source(seen.path, seen.wanted)
-        self._ledger = seen.take()
+        self._ledger, self._called = seen.take(), seen.called
         self.imported = Imported(
             known=sum(each.known for each in seen.counts), refused=sum(each.problems for each in seen.counts)
         )
@@ -290,7 +300,7 @@ class Application:
             imported.updated += 1
         if change.kind is Kind.NEW and len(imported.ids) < IDS_TOLD:
             imported.ids[change.name] = taken.record_id
-        outcome = f"{_TAKEN}{_noted(taken)}"
+        outcome = f"{_TAKEN}{_noted(taken, partial(self._called, change.object_name))}"
         imported.conflicts += bool(taken.disputed)
         self._ledger.settle(number, outcome, taken.record_id)
 
@@ -300,9 +310,9 @@ class Application:
         self.imported.refused += self._ledger.count(Kind.PROBLEM) - before
 
 
-def _noted(taken: TakenIn) -> str:
+def _noted(taken: TakenIn, called: Callable[[str], str]) -> str:
     told: Mapping[str, tuple[str, ...]] = {
         "changed in the org too, decide it in the inbox": taken.disputed,
         "the org's value holds": taken.given_up,
     }
-    return "".join(f"; {', '.join(fields)}: {why}" for why, fields in told.items() if fields)
+    return "".join(f"; {', '.join(map(called, fields))}: {why}" for why, fields in told.items() if fields)

@@ -121,6 +121,12 @@ def _name_label(lookup: Field) -> str:
     return name_headers(lookup.name, _label(lookup))[0]
 
 
+def called(name: str, header: str) -> str:
+    """How a person knows a field whose column is headed so: by the header, and by its API name where that is not it."""
+    label = header.removesuffix(" *")
+    return label if name.casefold() == label.casefold() or label.endswith(f"({name})") else f"{label} ({name})"
+
+
 def name_headers(name: str, header: str) -> tuple[str, ...]:
     """What the column with the names beside this lookup may be headed, by the lookup's own header."""
     label = header.removesuffix(" *").removesuffix(f" ({name})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import apsw
 import msgspec
@@ -226,13 +226,14 @@ class Ledger:
         if record_id:
             self._db.execute("UPDATE named SET made = ? WHERE number = ?", (record_id, number))
 
-    def messages(self, sheet: str) -> Iterator[tuple[int, str]]:
-        """What to write beside the rows of a sheet: row and message, in the order of the rows."""
+    def messages(self, sheet: str, called: Callable[[str], str]) -> Iterator[tuple[int, str]]:
+        """What to write beside the rows of a sheet: row and message, in the order of the rows. `called` is how the
+        sheet's reader knows a field."""
         found = self._db.execute(
             "SELECT row, kind, body, outcome FROM change WHERE sheet = ? AND row > 0 ORDER BY row", (sheet,)
         )
         for row, kind, body, outcome in found:
-            message = msgspec.json.decode(body, type=RowChange).message if kind == Kind.PROBLEM else outcome
+            message = msgspec.json.decode(body, type=RowChange).told(called) if kind == Kind.PROBLEM else outcome
             if message:
                 yield int(row), str(message)
 

@@ -66,7 +66,7 @@ def _part(reader: WorkbookReader, patch: Any, ledger: Ledger, name: str) -> Iter
     places = find_places(part, sheet, next(reader.rows(sheet), None))
     if places.status is None:
         return reader.package.read(name)
-    return patched(reader.package, name, places.status, ledger.messages(sheet.name))
+    return patched(reader.package, name, places.status, ledger.messages(sheet.name, part.called))
 
 
 def patched(package: Package, name: str, column: int, messages: Iterator[tuple[int, str]]) -> Iterator[bytes]:

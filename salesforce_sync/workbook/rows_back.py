@@ -19,10 +19,26 @@ from salesforce_sync.workbook.cells import Cell, is_cut, shows
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
 from salesforce_sync.workbook.incoming import Computed
 from salesforce_sync.workbook.layout import ID, Access, Places, access
-from salesforce_sync.workbook.typed import External, Named, check_still_text, own_name, read_typed, typed_otherwise
+from salesforce_sync.workbook.typed import (
+    External,
+    Named,
+    check_still_text,
+    check_whole,
+    own_name,
+    read_typed,
+    typed_otherwise,
+)
 
 CONTENT = "row:"
 """How the name begins that a new row without a name of its own gets from what stands in it."""
+
+SEVERAL = 3
+"""Read-only cells that nobody overwrites one by one."""
+
+MIXED_UP = (
+    "Its cells seem to be another record's: was the sheet sorted, or pasted over, without its column Id? Then put that"
+    " back before all else"
+)
 
 Values = Mapping[str, Stored]
 
@@ -80,8 +96,14 @@ def edited_row(place: Place, fields: Sequence[Field], base: Values, here: Values
             _read_edit(read, place, each, base, here)
     if not (read.cells or read.problems or read.references or read.externals):
         return None
+    if sum(_is_the_orgs(place.schema, each.field) for each in read.problems) >= SEVERAL:
+        read.problems.insert(0, CellProblem(MIXED_UP))
     change = _change(Kind.PROBLEM if read.problems else Kind.EDITED, place, str(base[ID]), read)
     return replace(change, base=base), read
+
+
+def _is_the_orgs(schema: ObjectSchema, name: str) -> bool:
+    return schema.has(name) and name != ID and access(schema, schema.field(name)) is Access.NEVER
 
 
 def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values) -> None:
@@ -90,6 +112,7 @@ def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values
         _check_editable(place.schema, each, old)
         if each.type is FieldType.TEXT:
             check_still_text(old, place.cells[each.name])
+            check_whole(old, place.cells[each.name])
         new = _taken(read, each, place.cells[each.name])
         _check_nillable(each, new)
     except SyncError as error:

@@ -1,7 +1,7 @@
-"""The workbook without its rows: XlsxWriter makes every sheet with all that it has but its data.
+"""The workbook without its rows: XlsxWriter makes every sheet with all that it has but its cells.
 
-Below each header stand three rows of empty cells, which only show the numbers of the styles that XlsxWriter gave to
-them; the data take their place (`rows.py`).
+The cover is the workbook with empty sheets. Each sheet is made when its rows are to be written, in a workbook of its
+own, and takes the place of the cover's: XlsxWriter holds about 2 KB for each column until it packs a workbook.
 """
 
 from __future__ import annotations
@@ -10,36 +10,29 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.workbook.cells import Cell
-from salesforce_sync.workbook.describing import (
-    BOOLEAN_FORMAT,
-    TEXT_FORMAT,
-    DropDown,
-    comment,
-    drop_down,
-    number_format,
-)
+from salesforce_sync.workbook.describing import TEXT_FORMAT, DropDown, comment, drop_down, number_format
+from salesforce_sync.workbook.incoming import column_letters
 from salesforce_sync.workbook.layout import DATA_ROWS, LISTS, METADATA, Access, Column, Role, access
-from salesforce_sync.workbook.rows import Look
+from salesforce_sync.workbook.palette import Key, Palette, style_numbers
+from salesforce_sync.workbook.rows import Look, text_body
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
-    from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
 
 FROZEN_COLUMNS: Final = 3
 """`Change`, `Status` and `Id` stay in sight."""
 
-_SAMPLES: Final = ("style", "texts", "cut")
+HEADER_HEIGHT: Final = 32
+"""Points: two lines."""
+
 _CAN: Final = (
     *("select_locked_cells", "select_unlocked_cells", "format_cells", "format_columns", "format_rows"),
     *("insert_columns", "insert_rows", "delete_columns", "delete_rows", "sort", "autofilter"),
@@ -58,66 +51,112 @@ class Sheet(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """One sheet's XML before and behind its rows (`part` is its name in the package), and the look of each column."""
+    """One sheet's XML before and behind its rows (`part` is its name in the package), and the look of each column.
+
+    `beside`: its other parts, with their names.
+    """
 
     part: str
     before: bytes
     after: bytes
     looks: tuple[Look, ...]
+    beside: tuple[tuple[str, bytes], ...]
 
 
 class Skeleton:
-    """The workbook with all but the rows of the objects' sheets; packed, because of many sheets it is large."""
+    """The workbook with all but the rows of the objects' sheets."""
 
-    def __init__(self, package: io.BytesIO, sheets: Sequence[Sheet]) -> None:
-        self._package = zipfile.ZipFile(package)
-        self._sheets = {f"xl/worksheets/sheet{at}.xml": sheet for at, sheet in enumerate(sheets, 1)}
+    def __init__(self, sheets: Sequence[Sheet], metadata: Sequence[Sequence[Cell]], made_at: datetime) -> None:
+        self._sheets = sheets
+        self._lists = _lists(sheets)
+        self._cover = zipfile.ZipFile(_cover(sheets, self._lists, metadata, made_at))
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
-        """Every other part of the package, with its name."""
-        for name in self._package.namelist():
-            if name not in self._sheets:
-                yield name, self._package.read(name)
+        """Every part of the package that is not of an object's sheet, with its name."""
+        made = {name for number in range(1, len(self._sheets) + 1) for name in _part_names(number)}
+        for name in self._cover.namelist():
+            if name not in made:
+                yield name, self._cover.read(name)
 
     def frames(self) -> Iterator[Frame]:
         """The frames of the objects' sheets in their order."""
-        for name, sheet in self._sheets.items():
-            yield _frame(name, self._package.read(name), sheet)
+        blocks = 0
+        for number, sheet in enumerate(self._sheets, 1):
+            yield _frame(number, sheet, self._lists, blocks)
+            blocks += _blocks(sheet)
 
 
-def make_skeleton(
-    sheets: Sequence[Sheet], metadata: Sequence[Sequence[Cell]], made_at: datetime, folder: Path | None = None
-) -> Skeleton:
-    """The workbook of these sheets, without their rows.
-
-    XlsxWriter keeps the parts until they are packed: in a private folder below `folder`, or, where there is none, in
-    memory (0.2 MB for each sheet of 60 columns).
-    """
-    package = io.BytesIO()
-    with nullcontext() if folder is None else TemporaryDirectory(dir=folder, prefix="workbook-") as private:
-        book = _Book(package, made_at, private)
-        for sheet in sheets:
-            book.add(sheet)
-        book.finish(metadata)
-    return Skeleton(package, sheets)
+def _part_names(number: int) -> tuple[str, str, str]:
+    """The parts of a sheet as XlsxWriter calls them where every sheet has comments: cells, comments, their boxes."""
+    return f"xl/worksheets/sheet{number}.xml", f"xl/comments{number}.xml", f"xl/drawings/vmlDrawing{number}.vml"
 
 
-_SAMPLE = re.compile(rb'<c r="([A-Z]+)([234])" s="(\d+)"/>')
+# ── a sheet's frame ──────────────────────────────────────────────────────────────────────────────────────────────
+
 _DIMENSION = re.compile(rb'<dimension ref="[^"]*"/>')
+_PALETTE_PART, _PAGE_PART = "xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml"
 
 
-def _frame(part: str, xml: bytes, sheet: Sheet) -> Frame:
-    before, _, rest = xml.partition(b'<row r="2"')
-    samples, end, after = rest.partition(b"</sheetData>")
-    styles: dict[str, dict[str, str]] = {}
-    for letters, row, style in _SAMPLE.findall(samples):
-        styles.setdefault(letters.decode(), {})[_SAMPLES[int(row) - 2]] = style.decode()
-    looks = tuple(
-        Look(letters, fills=_fills(sheet.schema, column), **found)
-        for (letters, found), column in zip(styles.items(), sheet.columns, strict=True)
-    )
+def _frame(number: int, sheet: Sheet, lists: Mapping[tuple[str, ...], str], blocks: int) -> Frame:
+    made = zipfile.ZipFile(_alone(number, sheet, lists))
+    styles = style_numbers(made.read(_PALETTE_PART))
+    part, *beside = _part_names(number)
+    comments, boxes = map(made.read, _part_names(1)[1:])
+    others = tuple(zip(beside, (comments, _boxes(boxes, blocks, _blocks(sheet))), strict=True))
+    looks = tuple(_look(sheet.schema, column, place, styles) for place, column in enumerate(sheet.columns))
+    before, _, rest = made.read(_PAGE_PART).partition(b"<sheetData>")
+    after = rest.partition(b"</sheetData>")[2]
     dimension = f'<dimension ref="A1:{looks[-1].letters}{sheet.rows + 1}"/>'.encode()
-    return Frame(part, _DIMENSION.sub(dimension, before, count=1), end + after, looks)
+    before = _DIMENSION.sub(dimension, before, count=1) + b"<sheetData>" + _header(sheet, looks, styles)
+    return Frame(part, before, b"</sheetData>" + after, looks, others)
+
+
+_BLOCK: Final = 1024
+"""The boxes of the comments are numbered through the whole workbook, and each sheet begins a new block of numbers."""
+
+_BOX = re.compile(rb"(?<=_x0000_s)\d+")
+_BLOCKS_USED = re.compile(rb'(?<=data=")1[\d,]*')
+
+
+def _blocks(sheet: Sheet) -> int:
+    return len(sheet.columns) // _BLOCK + 1
+
+
+def _boxes(vml: bytes, before: int, used: int) -> bytes:
+    """The same with the numbers that follow those of the sheets before, which use so many blocks."""
+    listed = b",".join(b"%d" % (before + at) for at in range(1, used + 1))
+    numbered = _BOX.sub(lambda found: b"%d" % (int(found[0]) + before * _BLOCK), vml)
+    return _BLOCKS_USED.sub(listed, numbered, count=1)
+
+
+def _look(schema: ObjectSchema, column: Column, place: int, styles: Mapping[Key, str]) -> Look:
+    allowed = _allowed(schema, column)
+    locked = allowed in (Access.CREATE, Access.NEVER)
+    # An empty cell in a row that is there may be unlike the empty column below.
+    fills = allowed in (Access.CREATE, Access.UPDATE)
+    letters = column_letters(place)
+    return Look(letters, styles[_shown(column), locked], styles[TEXT_FORMAT, locked], styles[TEXT_FORMAT, True], fills)
+
+
+def _header(sheet: Sheet, looks: Sequence[Look], styles: Mapping[Key, str]) -> bytes:
+    cells = [
+        f'<c r="{look.letters}1" s="{styles[_kind(sheet.schema, column)]}" {text_body(column.header)}'
+        for look, column in zip(looks, sheet.columns, strict=True)
+    ]
+    return f'<row r="1" ht="{HEADER_HEIGHT}" customHeight="1">{"".join(cells)}</row>'.encode()
+
+
+def _shown(column: Column) -> str:
+    return number_format(column.field if column.role is Role.FIELD else None)
+
+
+def _kind(schema: ObjectSchema, column: Column) -> str:
+    """Which kind of header the column has."""
+    if column.field is None:
+        return "own"
+    if column.role is Role.FIELD and column.field.required:
+        return "required"
+    return "locked" if _allowed(schema, column) is Access.NEVER else "open"
 
 
 def _allowed(schema: ObjectSchema, column: Column) -> Access:
@@ -126,132 +165,122 @@ def _allowed(schema: ObjectSchema, column: Column) -> Access:
     return access(schema, column.field) if column.field and column.role is Role.FIELD else Access.NEVER
 
 
-def _fills(schema: ObjectSchema, column: Column) -> bool:
-    """Whether an empty cell in a row that is there is not like the empty column below."""
-    return _allowed(schema, column) in (Access.CREATE, Access.UPDATE)
-
-
 # ── XlsxWriter's part ────────────────────────────────────────────────────────────────────────────────────────────
 
-_GREY: Final = {"bg_color": "#F1F3F5", "font_color": "#5F6B7A"}
-_HEAD: Final = {
-    "bold": True,
-    "font_color": "#FFFFFF",
-    "text_wrap": True,
-    "valign": "vcenter",
-    "border_color": "#FFFFFF",
-}
-_HEAD_COLORS: Final = {"own": "#0B5345", "open": "#1F4E79", "required": "#9C2B12", "locked": "#7B8794"}
+
+def _lists(sheets: Sequence[Sheet]) -> dict[tuple[str, ...], str]:
+    """The picklists that are too long for a cell's own drop-down, and where each stands on the hidden sheet."""
+    offered = (drop_down(each) for sheet in sheets for each in sheet.columns if _is_open(sheet.schema, each))
+    long = dict.fromkeys(each.values for each in offered if each is not None and not each.fits_the_cell)
+    letters = map(column_letters, range(len(long)))
+    return {each: f"={LISTS}!${at}$1:${at}${len(each)}" for each, at in zip(long, letters, strict=False)}
 
 
-class _Book:
-    """Writes the skeleton."""
+def _is_open(schema: ObjectSchema, column: Column) -> bool:
+    """Whether there are rows in which the column can be filled in."""
+    return _allowed(schema, column) is not Access.NEVER
 
-    def __init__(self, package: io.BytesIO, made_at: datetime, folder: str | None) -> None:
-        from xlsxwriter import Workbook  # takes 60 ms, and only this needs it
 
-        kept = {"in_memory": True} if folder is None else {"tmpdir": folder}
-        self._book: Workbook = Workbook(package, {**kept, "strings_to_urls": False})
-        self._book.set_properties({"title": "Salesforce data", "created": made_at.replace(tzinfo=None)})
-        self._formats: dict[tuple[tuple[str, Any], ...], Format] = {}
-        self._lists: dict[tuple[str, ...], str] = {}
+def _new_book() -> tuple[io.BytesIO, Workbook, Palette]:
+    from xlsxwriter import Workbook  # takes 60 ms, and only this needs it
 
-    def add(self, sheet: Sheet) -> None:
-        page = self._book.add_worksheet(sheet.name)
-        last = len(sheet.columns) - 1
-        page.set_row(0, 32)
-        page.freeze_panes(1, FROZEN_COLUMNS)
-        page.set_landscape()
-        page.repeat_rows(0)
-        page.autofilter(0, 0, max(sheet.rows, 1), last)
-        page.protect("", dict.fromkeys(_CAN, True))
-        page.ignore_errors({"number_stored_as_text": f"A1:XFD{DATA_ROWS + 1}"})
-        for place, column in enumerate(sheet.columns):
-            self._add_column(page, place, column, sheet)
+    package = io.BytesIO()
+    book = Workbook(package, {"in_memory": True, "strings_to_urls": False})
+    return package, book, Palette(book)
 
-    def _add_column(self, page: Worksheet, place: int, column: Column, sheet: Sheet) -> None:
-        allowed = _allowed(sheet.schema, column)
-        shown = number_format(column.field if column.role is Role.FIELD else None)
-        below = self._cell(shown, locked=allowed in (Access.UPDATE, Access.NEVER))
-        locked = allowed in (Access.CREATE, Access.NEVER)
-        page.set_column(place, place, sheet.widths[place], below, {"hidden": column.role is Role.ROW})
-        self._add_header(page, place, column, allowed)
-        page.write_blank(1, place, None, self._cell(shown, locked=locked))
-        page.write_blank(2, place, None, self._cell(TEXT_FORMAT, locked=locked))
-        page.write_blank(3, place, None, self._cell(TEXT_FORMAT, locked=True))
-        offered = drop_down(column) if allowed is not Access.NEVER else None
+
+def _close(book: Workbook) -> None:
+    """Pack it, and let go of its sheets: they refer to it, and would stay until Python looks for such circles."""
+    book.close()
+    book.worksheets().clear()
+    book.sheetnames.clear()
+
+
+def _alone(number: int, sheet: Sheet, lists: Mapping[tuple[str, ...], str]) -> io.BytesIO:
+    """A workbook of this one sheet, without any cell, behind one that shows the formats."""
+    package, book, palette = _new_book()
+    palette.show(book.add_worksheet())
+    page = book.add_worksheet(sheet.name)
+    if number == 1:
+        page.activate()
+    page.freeze_panes(1, FROZEN_COLUMNS)
+    page.set_landscape()
+    page.autofilter(0, 0, max(sheet.rows, 1), len(sheet.columns) - 1)
+    page.protect("", dict.fromkeys(_CAN, True))
+    page.ignore_errors({"number_stored_as_text": f"A1:XFD{DATA_ROWS + 1}"})
+    for place, column in enumerate(sheet.columns):
+        _add_column(page, palette, place, column, sheet)
+        offered = drop_down(column) if _is_open(sheet.schema, column) else None
         if offered is not None:
-            self._add_drop_down(page, place, offered)
+            _add_drop_down(page, place, offered, lists)
+    _close(book)
+    return package
 
-    def _add_header(self, page: Worksheet, place: int, column: Column, allowed: Access) -> None:
-        if column.field is None:
-            kind = "own"
-        elif column.role is Role.FIELD and column.field.required:
-            kind = "required"
-        else:
-            kind = "locked" if allowed is Access.NEVER else "open"
-        page.write_string(0, place, column.header, self._format({**_HEAD, "bg_color": _HEAD_COLORS[kind]}))
-        told = comment(column, allowed)
-        page.write_comment(0, place, told, {"author": "", "width": 270, "height": 24 + 18 * (told.count("\n") + 1)})
 
-    def _add_drop_down(self, page: Worksheet, place: int, offered: DropDown) -> None:
-        source = list(offered.values) if offered.fits_the_cell else self._listed(offered.values)
-        rule: dict[str, Any] = {"validate": "list", "source": source, "ignore_blank": True}
-        if offered.strict:
-            title, message = "Not in the list", "This value is not one that the field offers."
-            rule |= {"error_type": offered.strict, "error_title": title, "error_message": message}
-        else:
-            rule["show_error"] = False
-        page.data_validation(1, place, DATA_ROWS, place, rule)
+def _add_column(page: Worksheet, palette: Palette, place: int, column: Column, sheet: Sheet) -> None:
+    allowed = _allowed(sheet.schema, column)
+    below = palette.cell(_shown(column), locked=allowed in (Access.UPDATE, Access.NEVER))
+    page.set_column(place, place, sheet.widths[place], below, {"hidden": column.role is Role.ROW})
+    told = comment(column, allowed)
+    page.write_comment(0, place, told, {"author": "", "width": 270, "height": 24 + 18 * (told.count("\n") + 1)})
 
-    def _listed(self, values: tuple[str, ...]) -> str:
-        """Where the values will stand on the hidden sheet."""
-        if values not in self._lists:
-            from xlsxwriter.utility import xl_col_to_name
 
-            letters = xl_col_to_name(len(self._lists))
-            self._lists[values] = f"={LISTS}!${letters}$1:${letters}${len(values)}"
-        return self._lists[values]
+def _add_drop_down(page: Worksheet, place: int, offered: DropDown, lists: Mapping[tuple[str, ...], str]) -> None:
+    source = list(offered.values) if offered.fits_the_cell else lists[offered.values]
+    rule: dict[str, Any] = {"validate": "list", "source": source, "ignore_blank": True}
+    if offered.strict:
+        title, message = "Not in the list", "This value is not one that the field offers."
+        rule |= {"error_type": offered.strict, "error_title": title, "error_message": message}
+    else:
+        rule["show_error"] = False
+    page.data_validation(1, place, DATA_ROWS, place, rule)
 
-    def _cell(self, shown: str, *, locked: bool) -> Format:
-        place = {"align": "center"} if shown == BOOLEAN_FORMAT else {}
-        # Of a text of several lines the first one is to be seen.
-        return self._format(
-            {"num_format": shown, "locked": locked, "valign": "top", **place, **(_GREY if locked else {})}
-        )
 
-    def _format(self, properties: Mapping[str, Any]) -> Format:
-        key = tuple(sorted(properties.items()))
-        if key not in self._formats:
-            self._formats[key] = self._book.add_format(dict(properties))
-        return self._formats[key]
+def _cover(
+    sheets: Sequence[Sheet],
+    lists: Mapping[tuple[str, ...], str],
+    metadata: Sequence[Sequence[Cell]],
+    made_at: datetime,
+) -> io.BytesIO:
+    """The workbook with its objects' sheets empty, but for what other parts of the package tell of them."""
+    package, book, palette = _new_book()
+    book.set_properties({"title": "Salesforce data", "created": made_at.replace(tzinfo=None)})
+    for number, sheet in enumerate(sheets, 1):
+        page = book.add_worksheet(sheet.name)
+        if number == 1:
+            palette.show(page)
+        page.repeat_rows(0)
+        page.autofilter(0, 0, max(sheet.rows, 1), len(sheet.columns) - 1)
+        page.write_comment(0, 0, "")
+    if lists:
+        _add_lists(book.add_worksheet(LISTS), palette, lists)
+    _add_metadata(book.add_worksheet(METADATA), palette, metadata)
+    _close(book)
+    return package
 
-    def finish(self, metadata: Sequence[Sequence[Cell]]) -> None:
-        """Add the hidden lists and, last, `_Metadata`."""
-        if self._lists:
-            page = self._book.add_worksheet(LISTS)
-            page.hide()
-            page.protect()
-            for place, values in enumerate(self._lists):
-                for row, value in enumerate(values):
-                    page.write_string(row, place, value, self._format({"num_format": TEXT_FORMAT}))
-        self._add_metadata(metadata)
-        self._book.close()
 
-    def _add_metadata(self, rows: Sequence[Sequence[Cell]]) -> None:
-        page = self._book.add_worksheet(METADATA)
-        page.freeze_panes(1, 1)
-        page.protect("", dict.fromkeys(_CAN, True))
-        for place, size in enumerate(_METADATA_WIDTHS):
-            page.set_column(place, place, size)
-        head = self._format({**_HEAD, "bg_color": _HEAD_COLORS["own"]})
-        for row, cells in enumerate(rows):
-            for place, cell in enumerate(cells):
-                shown = head if row == 0 else None
-                if isinstance(cell, str):
-                    page.write_string(row, place, cell, shown)
-                elif cell is not None:
-                    page.write_number(row, place, cell, shown)
+def _add_lists(page: Worksheet, palette: Palette, lists: Mapping[tuple[str, ...], str]) -> None:
+    page.hide()
+    page.protect()
+    shown = palette.cell(TEXT_FORMAT, locked=True)
+    for place, values in enumerate(lists):
+        for row, value in enumerate(values):
+            page.write_string(row, place, value, shown)
+
+
+def _add_metadata(page: Worksheet, palette: Palette, rows: Sequence[Sequence[Cell]]) -> None:
+    page.freeze_panes(1, 1)
+    page.protect("", dict.fromkeys(_CAN, True))
+    for place, size in enumerate(_METADATA_WIDTHS):
+        page.set_column(place, place, size)
+    head = palette.header("own")
+    for row, cells in enumerate(rows):
+        for place, cell in enumerate(cells):
+            shown = head if row == 0 else None
+            if isinstance(cell, str):
+                page.write_string(row, place, cell, shown)
+            elif cell is not None:
+                page.write_number(row, place, cell, shown)
 
 
 _METADATA_WIDTHS: Final = (28, 14, 22, 60, 28, 26, 60, 40, 40)

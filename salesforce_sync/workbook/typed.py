@@ -12,7 +12,7 @@ from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import is_formed
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.models.values import Stored, encode
-from salesforce_sync.workbook.cells import EXACT_BELOW, Cell, from_cell, shown
+from salesforce_sync.workbook.cells import EXACT_BELOW, TEXT_UNITS, Cell, escape, from_cell, shown, unescape
 from salesforce_sync.workbook.commas import read_commas
 from salesforce_sync.workbook.dates import read_date
 from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted
@@ -122,6 +122,17 @@ def check_still_text(old: Stored, cell: Cell) -> None:
         )
 
 
+def check_whole(old: Stored, cell: Cell) -> None:
+    """`Misuse` if this is what a program has left of the text that counts an escaped character (`_x000D_`) as seven,
+    and takes it for longer than a cell's text can be."""
+    if not isinstance(old, str) or len(old) * 7 <= TEXT_UNITS or not isinstance(cell, str):
+        return
+    escaped = escape(old)
+    if len(escaped) > TEXT_UNITS and cell == unescape(escaped[:TEXT_UNITS]):
+        hint = "Put the old text back, or edit it with 'salesforce-sync edit'."
+        raise Misuse("was cut by the program that wrote the file.", hint=hint)
+
+
 def _picked(field: Field, text: str) -> str:
     several = field.salesforce_type == "multipicklist"
     parts = [part.strip() for part in text.split(";") if part.strip()] if several else [text]
@@ -159,8 +170,8 @@ _GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*", re.ASCII)
 
 
 def _number(field: Field, cell: Cell) -> Stored:
-    if isinstance(cell, str) and "," in cell:
-        cell = read_commas(cell)
+    if isinstance(cell, str) and (plain := read_commas(cell)) != cell:
+        cell = plain
         value = _rounded(field, from_cell(field.type, cell))
         _check_range(field, value)
         return value
@@ -218,7 +229,8 @@ def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
         return "" if read_date(cell) == cell else cell.strip()
     if field.type in _NUMBERS and not isinstance(cell, bool | Percent | None) and value is not None:
         text = cell.strip() if isinstance(cell, str) else shown(cell)
-        return text if "," in text or Decimal(text) != Decimal(str(value)) else ""
+        plain = read_commas(text)
+        return text if plain != text or Decimal(plain) != Decimal(str(value)) else ""
     return ""
 
 

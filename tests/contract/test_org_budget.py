@@ -226,6 +226,16 @@ def test_without_composite_each_pull_begins_by_itself(connect: Callable[..., Rig
     assert [sum(len(_rows(page)) for page in pages) for pages in pulls] == [rig.sim.count(name) for name in FOUR]
 
 
+def test_pulls_of_many_rows_begin_with_their_jobs_and_share_no_page(connect: Callable[..., Rig]) -> None:
+    rig = connect()
+    many = [PullRequest(rig.org.describe(name).only("SystemModstamp"), here=20_000) for name in FOUR]
+    rig.clock.looks = 0
+
+    calls = rig.calls(lambda: [list(pages) for pages in rig.org.pull_together(many)])
+
+    assert calls - rig.clock.looks == 2 * len(FOUR)  # a job and its one page each, with a look after each wait
+
+
 def test_unknown_objects_are_described_in_one_call(connect: Callable[..., Rig]) -> None:
     rig = connect()
 

@@ -354,6 +354,18 @@ def test_an_org_without_composite_is_written_to_one_by_one(free: SocketWriteWorl
     assert texts(free) == ["now"] * 3 + ["theirs", "new"]
 
 
+def test_what_has_no_stamp_is_looked_at_before_also_in_an_org_without_composite(free: SocketWriteWorld) -> None:
+    changed, kept = free.add(Text__c="base", Long__c="base"), free.add(Text__c="base", Long__c="base")
+    orders = [update(free, each, Text__c="ours") for each in (changed, kept)]
+    orders = [replace(each, change=replace(each.change, stamp=None)) for each in orders]
+    free.edit(changed, Text__c="theirs")
+    free.edit(kept, Long__c="theirs")
+    free.sim.faults.add(Fault(path="/composite", times=None, status=404))
+
+    assert kinds(write(free, *orders)) == [Conflicted, Applied]
+    assert texts(free) == ["theirs", "ours"]
+
+
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -523,6 +523,16 @@ def test_count_since_does_not_see_what_was_edited_only_here(replica):
     assert replica.count_since("Account", datetime(2024, 1, 15, 12, tzinfo=UTC)) == 2
 
 
+@pytest.mark.parametrize(("listed", "counted"), [(True, 2), (False, 1)])
+def test_count_since_leaves_out_only_tombstones_that_the_org_lists_no_more(replica, listed, counted):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    tombstone = [acme(ONE, deleted=True)] if listed else []
+
+    compare(replica, *tombstone, ORG_ROWS[1], since=SINCE[1])
+
+    assert replica.count_since("Account", datetime(2024, 1, 15, 11, tzinfo=UTC)) == counted
+
+
 def test_what_was_deleted_here_is_no_loss(replica):
     ids = [to_18(f"001{number:012d}") for number in range(100, 120)]
     arrive(replica, ACCOUNT, *(row(ACCOUNT, each, Name="Many") for each in ids))

@@ -4,8 +4,9 @@ import pytest
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.inbox import Conflict, Resolution, Side
-from salesforce_sync.models.outbox import Applied, Kind, Match, Operation, Rejected
+from salesforce_sync.models.outbox import Applied, ChangeState, Kind, Match, Operation, Rejected
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.testing import make_field, make_schema
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -25,6 +26,7 @@ from tests.contract.edits import (
     shown,
     waiting,
 )
+from tests.contract.stores import id_of
 
 ORG, LOCAL, AGAIN = Resolution(Side.ORG), Resolution(Side.LOCAL), Resolution(again=True)
 
@@ -265,6 +267,71 @@ def deleted_there(replica):
     return replica
 
 
+LEAD = make_schema(
+    "Lead",
+    make_field("MasterRecordId", "reference", referenceTo=["Lead"], createable=False, updateable=False),
+    LastName="string",
+    Phone="phone",
+)
+LOSER, MASTER = id_of(1), id_of(2)
+
+
+@pytest.fixture
+def merged_there(store):
+    """A lead that was edited here, and merged into another one in the org."""
+    store.adopt(LEAD)
+    arrive(store, LEAD, *(row(LEAD, each, LastName="Doe", Phone="1") for each in (LOSER, MASTER)))
+    store.update("Lead", LOSER, {"Phone": "2"})
+    arrive(store, LEAD, row(LEAD, LOSER, ONE, LastName="Doe", Phone="1", IsDeleted=True, MasterRecordId=MASTER))
+    return store
+
+
+def test_what_was_merged_there_cannot_be_brought_back_and_says_where_it_went(merged_there):
+    found = item(merged_there)
+
+    with pytest.raises(Misuse, match=f"merged into {MASTER}"):
+        decide(merged_there, LOCAL)
+
+    assert (found.kind, found.code, found.matches) == (Kind.DELETED_THERE, "MERGED", (Match("Lead", MASTER),))
+    assert item(merged_there) == found
+    assert only(merged_there).state is ChangeState.PARKED
+
+
+def test_the_edits_of_what_was_merged_there_are_given_to_the_record_that_it_went_into(merged_there):
+    merged_there.update("Lead", MASTER, {"Phone": "9", "LastName": "Roe"})
+
+    decide(merged_there, Resolution(Side.LOCAL, link=MASTER))
+
+    assert (merged_there.inbox(), merged_there.get("Lead", LOSER)) == ((), None)
+    change = only(merged_there)
+    assert (change.record_id, bases(change)) == (MASTER, {"Phone": ("1", "2"), "LastName": ("Doe", "Roe")})
+    assert shown(merged_there, MASTER, "Lead")["Phone"] == "2"
+
+
+@pytest.mark.parametrize("decision", [Resolution(Side.ORG), Resolution(Side.ORG, link=MASTER)])
+def test_the_edits_of_what_was_merged_there_are_let_go(merged_there, decision):
+    decide(merged_there, decision)
+
+    assert (merged_there.inbox(), merged_there.changes(), merged_there.get("Lead", LOSER)) == ((), (), None)
+    assert shown(merged_there, MASTER, "Lead")["Phone"] == "1"
+
+
+def test_edits_are_not_given_to_a_record_that_is_not_here(merged_there):
+    with pytest.raises(Misuse):
+        decide(merged_there, Resolution(Side.LOCAL, link=id_of(7)))
+
+    assert len(merged_there.inbox()) == 1
+
+
+def test_a_linked_record_keeps_the_bases_of_its_own_edits(duplicate):
+    duplicate.update("Account", ACME, {"Phone": "5"})
+
+    decide(duplicate, Resolution(Side.LOCAL, link=ACME))
+
+    (change,) = [each for each in waiting(duplicate) if each.object_name == "Account"]
+    assert bases(change) == {"Name": ("Acme", "Acme!"), "Phone": ("1", "7")}
+
+
 def test_what_was_deleted_there_is_deleted_here(deleted_there):
     decide(deleted_there, ORG)
 
@@ -315,6 +382,29 @@ def test_what_was_changed_there_lives_again(changed_there):
     assert shown(changed_there, ACME)["Phone"] == "3"
     assert changed_there.changes() == ()
     assert changed_there.inbox() == ()
+
+
+def test_what_was_changed_there_lives_again_without_the_edits_that_were_made_before_its_deletion(replica):
+    replica.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
+    replica.delete("Account", ACME)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    decide(replica, ORG)
+
+    assert (shown(replica, ACME)["Phone"], shown(replica, ACME)["Rating"]) == ("3", None)
+    assert (replica.changes(), replica.inbox()) == ((), ())
+
+
+def test_a_deletion_that_was_decided_on_is_not_asked_about_again(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.delete("Account", ACME)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+    decide(replica, LOCAL)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    assert replica.inbox() == ()
+    assert [(each.operation, each.state) for each in replica.changes()] == [(Operation.DELETE, ChangeState.WAITING)]
 
 
 def test_what_was_changed_there_is_deleted_all_the_same(changed_there):

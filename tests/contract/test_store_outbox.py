@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Kind, Operation, Rejected
 from tests.contract.edits import (
     ACCOUNT,
@@ -18,6 +19,7 @@ from tests.contract.edits import (
     applied,
     arrive,
     deferred,
+    item,
     lost,
     only,
     push,
@@ -388,6 +390,33 @@ def test_taking_back_the_deletion_of_what_was_changed_there_shows_the_orgs_value
     assert shown(replica, ACME)["Phone"] == "3"
     assert replica.changes() == ()
     assert replica.inbox() == ()
+
+
+def test_what_is_in_dispute_beneath_a_deletion_waits_once_that_is_taken_back(replica):
+    replica.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
+    replica.delete("Account", ACME)
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    replica.undelete("Account", ACME)
+
+    assert (item(replica).kind, [each.field for each in item(replica).conflicts]) == (Kind.CONFLICT, ["Phone"])
+    assert item(replica).hint in ("", "Take the org's values, the local ones, or write others.")
+    assert only(replica).values == {"Rating": "Hot"}
+    assert (shown(replica, ACME)["Phone"], shown(replica, ACME)["Rating"]) == ("2", "Hot")
+    replica.resolve(item(replica).number, Resolution(Side.ORG))
+    assert (replica.inbox(), shown(replica, ACME)["Phone"]) == ((), "3")
+
+
+def test_an_edit_that_was_sent_before_its_record_was_deleted_is_not_sent_again_when_that_is_taken_back(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    changes = send(replica)
+    replica.delete("Account", ACME)
+    replica.settle("push-1", [Applied(changes[0], ACME)])
+
+    replica.undelete("Account", ACME)
+
+    assert replica.changes() == ()
+    assert shown(replica, ACME)["Phone"] == "2"
 
 
 def test_what_was_deleted_while_its_edit_was_on_the_way_is_not_changed_by_somebody_else(replica):

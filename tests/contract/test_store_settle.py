@@ -4,6 +4,8 @@ import pytest
 
 from salesforce_sync.models.inbox import Kind, Resolution, Side
 from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Edit, Match, Operation, Rejected
+from salesforce_sync.models.run import RunState
+from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -15,6 +17,7 @@ from tests.contract.edits import (
     acme,
     arrive,
     deferred,
+    fill,
     item,
     lost,
     only,
@@ -329,14 +332,29 @@ def test_a_value_that_our_write_took_the_place_of_is_kept_and_told(replica):
     replica.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
     (change,) = send(replica)
 
-    replica.settle("push-1", [Applied(change, ACME, replaced={"Phone": "9"})])
+    settled = replica.settle("push-1", [Applied(change, ACME, replaced={"Phone": "9"})])
 
+    assert settled.overwrote == {change.number: ("Phone",)}
+    assert [(each.overwrote, each.state) for each in replica.pushes()] == [(1, RunState.PARTIAL)]
     assert replica.changes() == ()
     assert (item(replica).record_id, item(replica).kind) == (ACME, Kind.REPLACED)
     (conflict,) = item(replica).conflicts
     assert (conflict.field, conflict.base, conflict.local, conflict.org) == ("Phone", "1", "2", "9")
     assert [(each.old, each.new) for each in replaced(replica, "Phone")] == [("9", "2")]
     assert [(each.old, each.new) for each in replaced(replica, "Rating")] == [(None, "Hot")]
+
+
+def test_a_value_is_overwritten_without_a_word_where_the_local_one_is_to_hold(world):
+    fill(world.store)
+    store = world.restart(policies=Policies(Policy.LOCAL))
+    store.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(store)
+
+    settled = store.settle("push-1", [Applied(change, ACME, replaced={"Phone": "9"})])
+
+    assert (store.inbox(), settled.overwrote) == ((), {})
+    assert [each.state for each in store.pushes()] == [RunState.COMPLETE]
+    assert [(each.old, each.new) for each in replaced(store, "Phone")] == [("9", "2")]
 
 
 def test_a_value_that_our_write_took_the_place_of_with_itself_is_nothing(replica):

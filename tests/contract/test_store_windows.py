@@ -53,6 +53,8 @@ def test_what_is_due_on_its_way_and_held_are_asked_for_apart(edited, world):
     assert ids(edited.changes(Wanted(sending=True))) == [ACME]
     assert ids(edited.changes(Wanted(held=now))) == [BOLT, JANE]
     assert ids(edited.changes(Wanted(held=later))) == [BOLT]
+    assert ids(edited.changes(Wanted(put_off=now))) == [JANE]
+    assert edited.changes(Wanted(put_off=later)) == ()
     assert [each.state for each in edited.changes(Wanted(held=later))] == [ChangeState.PARKED]
 
 

@@ -106,9 +106,9 @@ def test_rows_with_problems_end_a_command_as_partial_and_come_back(jane, replica
     seen, done = replica("import", str(book)), replica("import", str(book), "--apply")
 
     assert (seen.code, done.code) == (3, 3)
-    assert "LastName: cannot be empty." in seen.out
+    assert "Last Name (LastName): cannot be empty." in seen.out
     page = openpyxl.load_workbook(replica.folder / "book.result.xlsx")["Contact"]
-    assert page.cell(row_of(page, jane), column(page, "Status")).value == "LastName: cannot be empty."
+    assert page.cell(row_of(page, jane), column(page, "Status")).value == "Last Name (LastName): cannot be empty."
 
 
 def test_a_file_that_is_no_workbook_is_a_clear_error(replica):

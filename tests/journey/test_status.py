@@ -33,6 +33,7 @@ def test_another_process_knows_what_is_used_left_and_to_be_expected(user, simorg
     assert not calls["warning"]
     assert f"{simorg.usage.used} of 15,000 used in 24 hours" in told
     assert "the next sync takes about 1 API call;" in told
+    assert f"; {calls['day']} a day, each object at its interval" in told
     before = simorg.usage.used
     assert user("sync").code == 0
     assert simorg.usage.used == before + calls["next_sync"]["calls"]

@@ -103,6 +103,16 @@ FOUND = {
         segment_bytes=500,
         way="bulk",
     ),
+    "an_edit_of_the_second_of_our_reading_was_overwritten_and_the_answer_that_told_it_lost": history(
+        "sync:967872 theirs:127717 lost_answer:941131 local_update:20072 time_passes:522187 push:444292",
+        "Account",
+        "Contact",
+        "Opportunity",
+        page_rows=1,
+        result_rows=250_000,
+        segment_bytes=500,
+        way="parts",
+    ),
 }
 
 

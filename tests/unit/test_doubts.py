@@ -93,6 +93,27 @@ def test_a_large_mass_update_is_read_once_more_by_the_next_verify_only(org, stor
     assert store.doubt("Account") is None
 
 
+def test_of_what_is_known_to_be_many_rows_none_is_asked_for_to_learn_their_number(org, store, run, verify):
+    told = []
+    pull = org.pull
+    org.pull = lambda request: (told.append((request.rows, request.here)), pull(request))[1]
+    mass_update_with_a_straggler(org)
+    run()
+    org.tick(3600)
+    for key in org.live("Account"):
+        org.put("Account", key, Name="again")
+    org.tick(5)
+
+    told.clear()
+    run()
+    run(minutes=5)
+    verify()
+
+    # What the poll counted; then by what is here: the young rows to be compared, twice, and read once more, all of them
+    # to be proved.
+    assert told == [(ROWS, None), *[(None, ROWS)] * 4]
+
+
 def test_a_row_that_was_stamped_ahead_of_time_and_then_edited_is_the_orgs(org, store, run):
     key = org.put("Account", Name="before")
     org.clock.advance(timedelta(hours=1))

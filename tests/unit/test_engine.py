@@ -4,6 +4,7 @@ import logging
 import threading
 from contextlib import ExitStack
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
@@ -34,8 +35,8 @@ from salesforce_sync.signals import (
 )
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.puller import Puller
-from salesforce_sync.sync.schedule import near_the_wall
-from salesforce_sync.testing import capture_signals, make_schema
+from salesforce_sync.sync.schedule import Rules, near_the_wall
+from salesforce_sync.testing import MemoryOrg, capture_signals, make_field, make_schema
 from tests.unit.orgs import FORMS, fill, replica
 
 
@@ -472,6 +473,39 @@ def test_a_run_at_the_wall_stops_and_says_so(rig):
 
     assert rig.run("Account").state is RunState.COMPLETE
     assert replica(rig.store, "Account") == rig.org.live("Account")
+
+
+@pytest.mark.parametrize(("every", "hours"), [(None, 1), (timedelta(hours=6), 7)])
+def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_else_does(world, every, hours):
+    org = MemoryOrg(make_schema("Widget__c", make_field("Total__c", "double", calculated=True), Name="string"))
+    key = org.put("Widget__c", Name="Bolt", Total__c=Decimal(1))
+    with org.late_commit() as changes_without_a_stamp:
+        org.put("Widget__c", key, Total__c=Decimal(2))
+    org.tick(3600)
+    org.put("Widget__c", Name="Nut", Total__c=Decimal(3))
+    engine = SyncEngine(org, world.store, world.clock, Bus(), Rules(refresh_every=every))
+    engine.run(["Widget__c"])
+    org.tick(3600)
+    world.clock.advance(timedelta(hours=hours))
+    changes_without_a_stamp()
+
+    engine.verify(["Widget__c"])
+
+    assert replica(world.store, "Widget__c") == org.live("Widget__c")
+
+
+def test_a_refused_field_costs_nothing_where_the_org_cannot_say_that_nothing_has_changed(rig):
+    fill(rig.org)
+    rig.org.refused["Account"] = {"annualrevenue"}
+    described, poll = rig.org.describe("Account"), rig.org.poll
+    rig.org.poll = lambda polls: tuple(replace(each, schema=described) for each in poll(polls))
+    rig.run("Account")
+    rig.run("Account")
+    before = rig.org.usage.spent
+
+    rig.run("Account")
+
+    assert rig.org.usage.spent - before == 1
 
 
 def test_times_are_this_machines(rig):

@@ -18,6 +18,14 @@ ACCOUNT = make_schema("Account", make_field("ParentId", "reference", referenceTo
 CONTACT = make_schema("Contact", make_field("AccountId", "reference", referenceTo=["Account"]), LastName="string")
 
 
+PRODUCT, BOOK = make_schema("Product2", Name="string"), make_schema("Pricebook2", Name="string", IsStandard="boolean")
+PRICE = make_schema(
+    "PricebookEntry",
+    make_field("Product2Id", "reference", referenceTo=["Product2"]),
+    make_field("Pricebook2Id", "reference", referenceTo=["Pricebook2"]),
+)
+
+
 class Rig:
     """A replica with an account and its children, and pushes that hold two changes at once."""
 
@@ -144,6 +152,32 @@ def test_children_of_a_refused_parent_wait_in_whatever_window_they_are(rig):
     assert (push.count("applied"), push.count("rejected"), push.count("blocked")) == (1, 1, 5)
     assert [each.record_id for each in push.changes if each.outcome == "blocked"] == children
     assert rig.store.count_changes() == 6
+
+
+def test_a_standard_price_goes_before_the_others_in_whatever_window_it_is(world):
+    org = MemoryOrg(PRODUCT, BOOK, PRICE)
+    standard, own = org.put("Pricebook2", Name="Standard", IsStandard=True), org.put("Pricebook2", Name="Own")
+    names = ["Product2", "Pricebook2", "PricebookEntry"]
+    engine = SyncEngine(org, world.store, world.clock, Bus(), Rules(window=2))
+    engine.run(names)
+    made = [world.store.create("Product2", {"Name": f"Bolt {each}"}) for each in range(4)]
+    for book in (own, standard):
+        for key in made:
+            world.store.create("PricebookEntry", {"Pricebook2Id": book, "Product2Id": key})
+    preview = engine.dry_run()
+
+    push = engine.push()
+
+    sent = [(each.values["Product2Id"], each.values["Pricebook2Id"] == standard) for each in prices(org.written)]
+    assert push.complete
+    assert [first for key in dict(sent) for first in [own for each, own in sent if each == key]] == [True, False] * 4
+    assert [each.values["Pricebook2Id"] for each in prices(preview.orders)] == [
+        each.values["Pricebook2Id"] for each in prices(org.written)
+    ]
+
+
+def prices(changes):
+    return [each for each in changes if each.object_name == "PricebookEntry"]
 
 
 def test_the_dry_run_foretells_what_the_windows_send(rig):

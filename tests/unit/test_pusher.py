@@ -12,7 +12,7 @@ from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.ports import Order
-from salesforce_sync.signals import Bus, SyncFailed
+from salesforce_sync.signals import Bus, PushComplete, SyncFailed
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.pusher import InboxNews, Pusher
 from salesforce_sync.sync.stopping import StoppableOrg
@@ -28,6 +28,9 @@ ACCOUNT = make_schema(
     AnnualRevenue="currency",
 )
 CONTACT = make_schema("Contact", make_field("AccountId", "reference", referenceTo=["Account"]), LastName="string")
+
+
+UNSTAMPED = make_schema("Rate__c", Name="string", Value__c="double").only("IsDeleted", "Name", "Value__c")
 
 
 class Rig:
@@ -106,6 +109,20 @@ class OrgMeanwhile:
         for outcomes in self._org.write(orders, announce):
             self._meanwhile()
             yield outcomes
+
+
+class OrgInTheLastMoment:
+    """Another org, in which somebody does something after the push has looked, and before it writes."""
+
+    def __init__(self, org, before):
+        self._org, self._before = org, before
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        self._before()
+        yield from self._org.write(orders, announce)
 
 
 class OrgWithoutSomething:
@@ -335,12 +352,50 @@ def test_a_lock_is_tried_again_later(rig):
     rig.world.clock.advance(timedelta(minutes=5))
     later = rig.push()
 
-    assert (outcomes(first), at_once.changes, outcomes(later)) == (
+    assert (outcomes(first), outcomes(at_once), outcomes(later)) == (
         [(rig.acme, "deferred")],
-        (),
+        [(rig.acme, "held")],
         [(rig.acme, "applied")],
     )
     assert re.search(r"The first push after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", first.changes[0].problem.hint)
+
+
+@pytest.mark.parametrize("way", ["sync", "push"])
+def test_a_run_is_partial_while_an_edit_waits_for_its_next_attempt(rig, way):
+    rig.org.lock_row(rig.acme, times=4)
+    rig.edit(rig.acme, Phone="2")
+    first = rig.push()
+    rig.signals.clear()
+    calls = rig.org.usage.spent
+
+    run = rig.sync() if way == "sync" else None
+    push = rig.push() if run is None else run.pushed
+
+    (waiting,) = rig.store.changes()
+    assert (push.state, push.complete, outcomes(push)) == (RunState.PARTIAL, False, [(rig.acme, "held")])
+    assert (push.changes[0].problem.code, push.again_at) == ("PUT_OFF", waiting.not_before)
+    assert first.again_at == waiting.not_before
+    assert f"{waiting.not_before:%H:%M:%S} UTC" in push.changes[0].problem.hint
+    assert [each.push_id for each in rig.store.pushes()] == [first.push_id]
+    if run is None:
+        assert rig.org.usage.spent == calls
+        assert list(rig.signals) == [PushComplete(0, 1)]
+    else:
+        assert run.state is RunState.PARTIAL
+        assert [(each.error, each.objects) for each in rig.signals if isinstance(each, SyncFailed)] == [
+            ("PUT_OFF", ("Account",))
+        ]
+
+
+def test_a_child_of_what_waits_for_its_next_attempt_is_blocked_and_told_beside_it(rig):
+    made = rig.store.create("Account", {"Name": "New"})
+    rig.org.lock_row("Account", times=4)
+    rig.push()
+    rig.store.create("Contact", {"LastName": "Roe", "AccountId": made})
+
+    push = rig.push()
+
+    assert (push.state, [each.outcome for each in push.changes]) == (RunState.PARTIAL, ["held", "blocked"])
 
 
 def test_a_run_with_rejected_rows_is_partial(rig):
@@ -451,6 +506,101 @@ def test_an_object_that_is_first_edited_during_a_push_is_held_and_written(rig):
 
 
 # ── both sides ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_push_that_overwrites_what_was_written_in_the_same_second_is_partial(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.edit(rig.acme, Phone="3")
+    rig.edit(rig.bolt, Phone="3")
+    org = OrgInTheLastMoment(rig.org, lambda: rig.org.put("Account", rig.acme, Phone="9"))
+
+    run = SyncEngine(org, rig.store, rig.world.clock, rig.bus).run(["Contact"])
+
+    push = run.pushed
+    assert (push.state, run.state, push.overwrote) == (RunState.PARTIAL, RunState.PARTIAL, 1)
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.bolt, "applied")]
+    assert [each.problem and each.problem.code for each in push.changes] == ["OVERWROTE", None]
+    assert "Phone" in push.changes[0].problem.message
+    assert rig.kinds() == [(rig.acme, Kind.REPLACED)]
+    assert [(each.error, each.objects) for each in rig.signals if isinstance(each, SyncFailed)] == [
+        ("OVERWROTE", ("Account",))
+    ]
+    (kept, *_) = rig.store.pushes()
+    assert (kept.state, kept.overwrote, kept.changes) == (RunState.PARTIAL, 1, push.changes)
+
+
+@pytest.mark.parametrize("doing", ["edit", "delete"])
+def test_a_change_there_in_the_second_of_the_stamp_is_not_overwritten(rig, doing):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.org.put("Account", rig.acme, Phone="9")
+    if doing == "edit":
+        rig.edit(rig.acme, Phone="3")
+    else:
+        rig.store.delete("Account", rig.acme)
+    diff = rig.engine.dry_run()
+
+    push = rig.push()
+
+    assert (push.state, outcomes(push)) == (RunState.PARTIAL, [(rig.acme, "conflicted")])
+    assert rig.kinds() == [(rig.acme, Kind.CONFLICT if doing == "edit" else Kind.CHANGED_THERE)]
+    assert rig.there(rig.acme)["Phone"] == "9"
+    assert push.calls < diff.calls  # nothing was left to write
+    assert rig.store.pushes()[0].changes == push.changes
+
+
+def test_the_rest_of_a_change_is_sent_beside_what_was_changed_there_in_the_second_of_the_stamp(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.org.put("Account", rig.acme, Phone="9")
+    rig.edit(rig.acme, Phone="3", Name="Acme & Sons")
+
+    push = rig.push()
+
+    assert (push.state, outcomes(push)) == (RunState.PARTIAL, [(rig.acme, "applied"), (rig.acme, "conflicted")])
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["Name"]) == ("9", "Acme & Sons")
+
+
+def test_the_dry_run_foretells_the_calls_of_reading_again(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.edit(rig.acme, Phone="3")
+    rig.store.delete("Account", rig.bolt)
+
+    diff, push = rig.engine.dry_run(), rig.push()
+
+    assert (push.complete, push.calls) == (True, diff.calls)
+
+
+def test_what_was_read_well_after_its_stamp_is_not_read_again_before_it_is_sent(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.org.tick(600)
+    rig.sync()
+    rig.edit(rig.acme, Phone="3")
+    diff = rig.engine.dry_run()
+
+    push = rig.push()
+
+    assert (push.state, push.calls, diff.calls) == (RunState.COMPLETE, 1, 1)
+
+
+def test_a_deletion_of_what_has_no_stamp_and_was_changed_there_waits(world):
+    org = MemoryOrg(UNSTAMPED)
+    kept, gone = org.put("Rate__c", Name="a", Value__c=1.0), org.put("Rate__c", Name="b", Value__c=1.0)
+    engine = SyncEngine(org, world.store, world.clock, Bus())
+    engine.run(["Rate__c"])
+    for each in (kept, gone):
+        world.store.delete("Rate__c", each)
+    org.put("Rate__c", kept, Value__c=2.0)
+    org.tick()
+
+    push = engine.push()
+
+    assert (push.state, outcomes(push)) == (RunState.PARTIAL, [(gone, "applied"), (kept, "conflicted")])
+    assert [(each.record_id, each.kind) for each in world.store.inbox()] == [(kept, Kind.CHANGED_THERE)]
+    assert list(org.live("Rate__c")) == [kept]
 
 
 def test_disjoint_edits_both_live(rig):
@@ -789,6 +939,7 @@ def test_what_was_changed_since_is_not_undone(rig):
     undone = rig.engine.undo(push.push_id)
 
     assert [(each.record_id, each.field) for each in undone.left] == [(rig.acme, "Phone")]
+    assert (undone.push.state, undone.push.not_undone, undone.push.count("applied")) == (RunState.PARTIAL, 1, 1)
     assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ("3", None)
 
 
@@ -803,6 +954,7 @@ def test_a_new_record_that_somebody_has_worked_on_is_not_deleted_by_undo(rig):
     undone = rig.engine.undo(push.push_id)
 
     assert [(each.record_id, each.field) for each in undone.left] == [(real, "Name")]
+    assert (undone.push.state, undone.push.total) == (RunState.PARTIAL, 0)
     assert rig.there(real)["Name"] == "Nut & Co"
 
 

@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from salesforce_sync.app import Answer
 from salesforce_sync.errors import ObjectNotFound
+from salesforce_sync.models.outbox import Operation, Push, PushedChange, overwriting
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
+from salesforce_sync.process.exits import Exit, exit_of_push
 from salesforce_sync.reports.answers import answer_document
+from salesforce_sync.reports.edits import push_document, push_line, say_push_briefly
 from salesforce_sync.reports.runs import error_document, proofs_line, run_document, run_line, say_run_briefly
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -77,3 +80,26 @@ def test_a_verify_says_what_it_repaired_and_not_how_few_rows_it_brought():
     run = Run("r1", (record("A", rows=22, updated=5),), calls=2, seconds=1.5)
 
     assert proofs_line(run) == "complete: 5 rows changed or repaired, 1.5 s, 2 API calls"
+
+
+def test_a_push_that_only_waits_says_until_when():
+    held = PushedChange("Account", "001", Operation.UPDATE, (), "held", Problem("PUT_OFF", "Not taken before."))
+    push = Push("p1", (held,), calls=0, seconds=0.0, again_at=NOW)
+
+    assert push_line(push) == "partial: 1 change not sent, tried again after 2026-01-15T10:30:00Z"
+    document = push_document(push)
+    assert (document["push_id"], document["state"], document["again_at"]) == (None, "partial", "2026-01-15T10:30:00Z")
+    assert exit_of_push(push) is Exit.PARTIAL
+
+
+def test_a_push_that_overwrote_somebody_points_to_the_inbox(capsys):
+    over = PushedChange("Account", "001", Operation.UPDATE, (), "applied", overwriting(("Phone",)))
+    push = Push("p1", (over,), calls=1, seconds=0.5, overwrote=1)
+
+    say_push_briefly(push)
+
+    out, err = capsys.readouterr()
+    assert out == "partial: 1 change in the org, 0.5 s, 1 API call (push p1)\n"
+    assert "OVERWROTE: Account 001: Somebody had changed Phone" in err
+    assert "`salesforce-sync inbox`" in err
+    assert exit_of_push(push) is Exit.PARTIAL

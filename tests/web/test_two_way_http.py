@@ -181,6 +181,28 @@ def test_a_conflict_is_shown_from_three_sides_and_decided(site, synced):
     assert synced.get("/api/inbox").json()["items"] == []
 
 
+def test_the_edit_of_a_record_that_was_merged_away_is_given_to_the_one_that_it_went_into(site, synced):
+    loser, master = synced.get(CONTACTS).json()["records"][:2]
+    synced.patch(f"{CONTACTS}/{loser['Id']}", json={"Title": "Dr"})
+    site.org.merge(master["Id"], [loser["Id"]])
+    synced.post("/api/sync/Contact")
+
+    (item,) = synced.get("/api/inbox").json()["items"]
+    url = f"/api/inbox/{item['number']}"
+    kept = synced.post(url, json={"action": "take", "side": "local"})
+    synced.post(url, json={"action": "link", "recordId": item["matches"][0]["id"], "side": "local"})
+    pushed = synced.post("/api/push").json()
+
+    assert (item["code"], item["actions"], item["matches"][0]["id"]) == (
+        "MERGED",
+        ["take", "link", "drop"],
+        master["Id"],
+    )
+    assert (kept.status_code, master["Id"] in kept.json()["details"]) == (400, True)
+    assert (pushed["state"], site.org.row(master["Id"])["Title"]) == ("complete", "Dr")
+    assert synced.get("/api/inbox").json()["items"] == []
+
+
 def test_a_push_is_undone_and_the_history_tells_of_both(site, synced):
     contact = first(synced)
     synced.patch(f"{CONTACTS}/{contact['Id']}", json={"Phone": "555-1234"})

@@ -51,6 +51,7 @@ def test_an_edited_workbook_is_looked_at_taken_in_and_pushed(site, synced):
     assert preview["rows"][0]["cells"] == [
         {
             "field": "Phone",
+            "header": "Business Phone",
             "old": contact["Phone"],
             "new": "555-1234",
             "moved": False,

@@ -1,10 +1,13 @@
 """A workbook that nobody has edited says nothing new, whatever program has saved it."""
 
+import zipfile
+
 import openpyxl
 import pytest
 
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
+from tests.workbook import excel
 from tests.workbook.books import OFFICE, column, edit, export_to, fill_nasty, preview_of, save_in_libreoffice
 
 
@@ -86,3 +89,24 @@ def test_saved_with_days_counted_from_1904(replica, tmp_path):
     book.save(path)
 
     assert_unchanged(replica, path)
+
+
+@pytest.mark.parametrize("more", [(), (excel.with_macros,), (excel.strict,)], ids=["xlsx", "xlsm", "strict"])
+def test_written_as_excel_writes_it(replica, tmp_path, more):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+    before = cells_of(path)
+
+    excel.rewritten(path, *excel.EXCEL, *more)
+
+    with zipfile.ZipFile(path) as package:
+        assert b"<rPh" in package.read("xl/sharedStrings.xml")
+        assert (b' t="d">' in package.read("xl/worksheets/sheet1.xml")) == (more == (excel.strict,))
+    assert more == (excel.strict,) or cells_of(path) == before
+    assert_unchanged(replica, path)
+
+
+def cells_of(path):
+    """What another program reads of it."""
+    sheet = openpyxl.load_workbook(path)["Nasty__c"]
+    return [[cell.value for cell in row] for row in sheet.iter_rows(max_row=sheet.max_row)]

@@ -2,6 +2,7 @@
 
 import shutil
 
+import openpyxl
 import pytest
 from msgspec.structs import replace
 
@@ -11,7 +12,7 @@ from salesforce_sync.reports.edits import Values
 from salesforce_sync.reports.import_ import preview_document, say_preview
 from salesforce_sync.workbook.changes import Kind
 from tests.contract.edits import ACCOUNT, ACME, BOLT, CONTACT, JANE
-from tests.workbook.books import column, edit, preview_of, put, row_of, work_out
+from tests.workbook.books import column, edit, export_to, preview_of, put, row_of, work_out
 from tests.workbook.deeds import added, apply_to, changes, typed
 
 
@@ -117,3 +118,56 @@ def test_a_column_of_names_that_was_taken_out_is_no_edit(store, book, said):
     edit(book, lambda page: page.delete_cols(column(page, "AccountId: Name")), "Contact")
 
     assert said() == ["The workbook shows what was exported: nothing to import."]
+
+
+LABELLED = replace(
+    ACCOUNT,
+    fields=tuple(
+        replace(field, label={"Employees__c": "Head Count", "Phone": "Phone"}.get(field.name, field.name))
+        for field in ACCOUNT.fields
+    ),
+)
+
+
+@pytest.fixture
+def labelled(store, tmp_path):
+    """A workbook whose headers are labels."""
+    store.adopt(LABELLED)
+    export_to(store, tmp_path / "labelled.xlsx")
+    return tmp_path / "labelled.xlsx"
+
+
+def test_a_cell_is_told_by_its_header_and_by_its_field(store, labelled, said):
+    edit(labelled, lambda page: put(page, row_of(page, ACME), **{"Head Count": 7, "Phone": "2"}), "Account")
+    edit(labelled, lambda page: put(page, row_of(page, BOLT), **{"Head Count": "many"}), "Account")
+
+    lines = said(labelled)
+
+    assert any(line.startswith("Head Count (Employees__c): ") and line.endswith("→ 7") for line in lines)
+    assert any(line.startswith("Phone: ") for line in lines)
+    assert any(line.startswith("Head Count (Employees__c): 'many' is") for line in lines)
+    with preview_of(store, labelled) as preview:
+        told = preview_document(preview, 5)["changes"]
+    assert {(each["field"], each["header"]) for row in told for each in (*row["cells"], *row["problems"])} == {
+        ("Employees__c", "Head Count"),
+        ("Phone", "Phone"),
+    }
+
+
+def test_the_copy_tells_them_by_their_headers_too(store, labelled):
+    edit(labelled, lambda page: put(page, row_of(page, BOLT), **{"Head Count": "many"}), "Account")
+
+    result = apply_to(store, labelled).result
+
+    sheet = openpyxl.load_workbook(result)["Account"]
+    assert sheet.cell(row_of(sheet, BOLT), column(sheet, "Status")).value.startswith("Head Count (Employees__c): ")
+
+
+def test_a_number_with_separators_of_thousands_is_read_and_told(store, book, said):
+    store.adopt(replace(ACCOUNT, fields=tuple(map(with_two_decimals, ACCOUNT.fields))))
+    typed(book, Revenue__c="1\xa0234,50", Employees__c="12 000")
+
+    lines = said()
+
+    assert "Revenue__c: (empty) → 1234.5  [typed as 1\\xa0234,50]" in lines
+    assert any(line.startswith("Employees__c: ") and line.endswith("→ 12000  [typed as 12 000]") for line in lines)

@@ -71,6 +71,5 @@ def budget(request: Request, asked: Looking) -> Response:
         "budget",
         budget=documents.budget(found),
         kept=_kept_for_edits(found),
-        interval=int(found.interval.total_seconds() // 60),
         curve=curve(found, asked.replica.heard.samples(), datetime.now(UTC)).document(),
     )

@@ -99,6 +99,9 @@ def _told_of(asked: Asked, done: bodies.PushBody) -> tuple[str, str]:
         return "good", f"{plural(done.applied, 'change is', 'changes are')} in the org now."
     if done.problem is not None:
         return "bad", f"{done.problem.error}: {done.problem.details}"
+    if done.state == "partial" and done.overwrote and all(each.outcome == "applied" for each in done.changes):
+        over = plural(done.overwrote, "change", "changes")
+        return "warn", f"All is in the org now. {over} took the place of what somebody had just written: see the inbox."
     pushes = asked.replica.sync.pushes(10)  # of a very large one `done` lists a part only
     left = next((each.total for each in pushes if each.push_id == done.push_id), len(done.changes)) - done.applied
     return "warn", f"{plural(done.applied, 'change is', 'changes are')} in the org now; {left:,} not. See below."

@@ -23,6 +23,7 @@ from salesforce_sync.errors import NotConnected, NotSynced, SessionInvalid, Sync
 from salesforce_sync.web.asking import Asked, Caller, CallerWith, house_of
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused, status_of, without_secrets
 from salesforce_sync.web.page import words
+from salesforce_sync.workbook.layout import called
 
 STATIC: Final = resources.files("salesforce_sync.web") / "static"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -78,6 +79,7 @@ def _templates() -> Environment:
         "plural": words.plural,
         "query": urlencode,
         "path": lambda part: quote(str(part), safe=""),
+        "called": lambda each: called(each.field, each.header),
     }
     made.globals |= {"static": static, "version": __version__}
     return made

@@ -55,6 +55,21 @@ def test_a_version_that_has_answered_is_there_whatever_the_list_says(serve, wire
         rig.transport.send(DESCRIBE)
 
 
+def test_a_version_that_answers_is_there_although_the_list_leaves_it_out_and_nothing_was_asked_before(
+    serve, wire, keys, clock
+):
+    answers = {"/services/data": versions("60.0"), "/services/data/v58.0": json_reply({"query": "/services/data/…"})}
+    server = serve(Org(lambda asked: answers.get(asked.path.rstrip("/"), MISSING)))
+    rig = Rig(server, wire, keys, clock)
+
+    for _ in range(2):
+        with pytest.raises(ObjectNotFound):
+            rig.transport.send(DESCRIBE)
+
+    asked = [each.path.rstrip("/") for each in server.asked]
+    assert asked.count("/services/data") == asked.count("/services/data/v58.0") == 1
+
+
 @pytest.mark.parametrize("answer", [json_reply({"no": "list"}), refusal("SERVER_UNAVAILABLE", "later", 503)])
 def test_where_nobody_tells_the_versions_the_refusal_is_told(serve, wire, keys, clock, answer):
     rig, _ = asking(serve, wire, keys, clock, answer)

@@ -13,6 +13,7 @@ import pytest
 from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout, StoreTrouble
 from salesforce_sync.storage.connections import PAGE_BYTES
 from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.storage.tables_only import read_tables
 from salesforce_sync.testing import FrozenClock, make_schema
 from tests.contract.stores import WIDGET, id_of, pull, widget
 from tests.unit.locks import may_be_locked
@@ -88,8 +89,74 @@ def test_whoever_only_reads_holds_the_tables_and_their_triggers_once(store, path
     assert len(list(reading.scan("Widget__c"))) == 1
     reading.inbox()
 
-    held = [each.status(apsw.SQLITE_DBSTATUS_SCHEMA_USED)[0] for each in reading._connections._opened]
-    assert sum(size > 10_000 for size in held) == 1
+    assert sum(size > 10_000 for size in schemas_held(reading)) == 1
+    reading.close()
+
+
+WIDE = make_schema("Wide__c", Name="string", **{f"Field_{number}__c": "double" for number in range(200)})
+
+
+def schemas_held(store):
+    """Bytes that each connection holds of the database's schema."""
+    return [each.status(apsw.SQLITE_DBSTATUS_SCHEMA_USED)[0] for each in store._connections._opened]
+
+
+def test_whoever_only_reads_holds_no_triggers_of_wide_objects(store, path):
+    store.adopt(WIDE)
+    store.close()
+    reading = SqliteStore(path, FrozenClock())
+
+    reading.schema("Wide__c")
+    assert list(reading.scan("Wide__c")) == []
+
+    assert max(schemas_held(reading)) < 200 * 1_000
+    assert (
+        len(reading.query("SELECT name FROM sqlite_master WHERE tbl_name = 'Wide__c' AND type = 'trigger'", 9)[1]) > 3
+    )
+    reading.close()
+
+
+def test_whoever_writes_after_reading_has_the_triggers(store, path):
+    store.adopt(WIDE)
+    store.close()
+    again = SqliteStore(path, FrozenClock())
+    assert list(again.scan("Wide__c")) == []
+
+    made = again.create("Wide__c", {"Name": "Bolt", "Field_7__c": 7.5})
+
+    assert [(each.record_id, each.values) for each in again.changes()] == [(made, {"Name": "Bolt", "Field_7__c": 7.5})]
+    again.close()
+
+
+def test_a_table_that_is_made_while_somebody_opens_it_is_seen(store, path):
+    # The longest table is looked up, and then the tables are read: what comes in between is longer.
+    opening = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    asked = []
+
+    def before_each(_cursor, statement, _bindings):
+        if asked and "max(length" in asked[-1]:
+            store.adopt(WIDE)
+        asked.append(statement)
+        return True
+
+    opening.exec_trace = before_each
+    read_tables(opening)
+    opening.exec_trace = None
+
+    assert store.schema("Wide__c") == WIDE
+    assert opening.execute("SELECT count(*) FROM Wide__c").get == 0
+    opening.close()
+
+
+def test_a_reader_sees_what_became_of_the_tables_after_it_was_opened(store, path):
+    reading = SqliteStore(path, FrozenClock())
+    assert list(reading.scan("Widget__c")) == []
+
+    store.adopt(make_schema("Widget__c", Name="string", Price__c="currency", Colour__c="string"))
+    store.adopt(WIDE)
+
+    assert reading.query("SELECT Colour__c FROM Widget__c", 1) == (("Colour__c",), [])
+    assert list(reading.scan("Wide__c")) == []
     reading.close()
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import apsw
 import pytest
 
+from salesforce_sync import SFSync
+from salesforce_sync.config import Config
+from salesforce_sync.doctor import examine
 from salesforce_sync.errors import StoreTrouble
 from salesforce_sync.ports import Selection
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -113,6 +116,19 @@ def test_writing_says_that_it_cannot_be(database):
     told = as_somebody_else(lambda: SqliteStore(path, FrozenClock()).read_all_again("Widget__c"))
 
     assert "readonly" in told[0]
+
+
+def test_doctor_names_it(database):
+    path, store = database
+    store.close()
+    locked(path)
+    config = Config.load(storage_path=path, environ={})
+
+    def medium():
+        with SFSync(config) as sync:
+            return next(((each.level.value, each.found) for each in examine(sync) if each.check == "medium"), None)
+
+    assert as_somebody_else(medium) == ("fail", f"{path} can only be read here")
 
 
 def test_changes_that_are_only_in_the_log_are_not_passed_over(database, folder):

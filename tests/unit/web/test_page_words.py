@@ -151,7 +151,7 @@ def test_each_field_is_edited_with_what_fits_it():
     ]
 
 
-BUDGET = Budget(5, 1000, 15_000, 5_000, 3_750, NOW, False, Forecast(1, ()), 9_000, timedelta(minutes=15))
+BUDGET = Budget(5, 1000, 15_000, 5_000, 3_750, NOW, False, Forecast(1, ()), 9_000)
 
 
 def test_the_curve_goes_from_what_was_used_to_what_is_expected_and_never_over_the_wall():

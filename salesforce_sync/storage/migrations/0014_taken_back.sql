@@ -1,0 +1,1 @@
+-- A deletion that is taken back leaves what is in dispute beneath it in the inbox: every object gets its triggers anew.

@@ -1,0 +1,69 @@
+"""Which changes were made on rows that may have changed since without their stamps telling it. Reads the store alone.
+
+A stamp has whole seconds: what somebody writes after a row was read, but within the second of its stamp, leaves the
+stamp as it is, and so passes every condition. A row that was read well after its second is sure. Of an object without
+any stamp no row is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from salesforce_sync.models.change import Doubt
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.values import parse_datetime
+from salesforce_sync.ports import Order, Store
+
+MARGIN = timedelta(seconds=5)
+"""How much later than its stamp a row must have been read: the org's servers do not all tell the same time."""
+
+
+class _Read(Struct, frozen=True):
+    """How far the rows of an object have been read."""
+
+    at: datetime | None
+    doubt: Doubt | None
+
+    def is_sure(self, stamp: datetime) -> bool:
+        """Whether no row with this stamp can have changed since within its second."""
+        if self.at is None or stamp + MARGIN > self.at:
+            return False
+        return self.doubt is None or not self.doubt.since <= stamp <= self.doubt.until
+
+
+class Unseen:
+    """Asks for one push. What is known of an object does not change while the push holds it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[str, _Read] = {}
+
+    def among(self, orders: Iterable[Order]) -> list[Order]:
+        """Updates and deletions of records whose rows here may be older than they look.
+
+        Updates of objects without a stamp are not among them: `Org.write` itself holds those against their bases.
+        """
+        return [each for each in orders if not each.change.local and self._may_have_changed(each)]
+
+    def _may_have_changed(self, order: Order) -> bool:
+        change, stamped = order.change, order.schema.change_stamp is not None and order.change.stamp is not None
+        match change.operation:
+            case Operation.UPDATE:
+                return stamped and not self._is_sure(order)
+            case Operation.DELETE:
+                return not stamped or not self._is_sure(order)
+        return False
+
+    def _is_sure(self, order: Order) -> bool:
+        name = order.schema.name
+        if name not in self._read:
+            checkpoint = self._store.checkpoint(name)
+            at = None if checkpoint is None else checkpoint.read_at
+            self._read[name] = _Read(at, self._store.doubt(name))
+        try:
+            return self._read[name].is_sure(parse_datetime(order.change.stamp or ""))
+        except ValueError:
+            return False

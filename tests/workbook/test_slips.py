@@ -1,0 +1,63 @@
+"""What people and programs do to a sheet without meaning it: told as what it is, and never taken for an edit."""
+
+import openpyxl
+import pytest
+
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock, make_field, make_schema
+from salesforce_sync.workbook.changes import Kind
+from tests.contract.edits import ACME, BOLT, ONE, arrive, row
+from tests.workbook.books import column, export_to, row_of
+from tests.workbook.deeds import changes, told, typed
+
+NOTES = make_schema("Account", make_field("Name", nillable=False), make_field("Notes__c", "textarea", length=131_072))
+
+
+@pytest.fixture
+def noted(tmp_path):
+    """A replica with a text that is nearly as long as a cell can hold."""
+    store = SqliteStore(tmp_path / "notes.db", FrozenClock())
+    store.adopt(NOTES)
+    arrive(store, NOTES, row(NOTES, ACME, Name="Acme", Notes__c="a line of it\r\n" * 2_200))
+    export_to(store, tmp_path / "notes.xlsx")
+    yield store
+    store.close()
+
+
+def test_a_text_that_the_program_cut_which_wrote_the_file_is_no_edit(noted, tmp_path):
+    path = tmp_path / "notes.xlsx"
+    text = "a line of it_x000D_\n" * 2_200
+
+    typed(path, Notes__c=text[:32_767])  # as openpyxl cuts what it counts as too long
+
+    assert "was cut by the program that wrote the file" in told(noted, path)
+
+
+def test_a_text_that_a_person_made_shorter_is_an_edit(noted, tmp_path):
+    typed(tmp_path / "notes.xlsx", Notes__c="a line of it_x000D_\n" * 1_000)
+
+    (change,) = changes(noted, tmp_path / "notes.xlsx")
+    assert change.kind is Kind.EDITED
+
+
+def test_rows_that_were_sorted_without_their_ids_are_told_as_that(noted, tmp_path):
+    arrive(noted, NOTES, row(NOTES, BOLT, ONE, Name="Bolt", CreatedDate=ONE, LastModifiedDate=ONE, SystemModstamp=ONE))
+    export_to(noted, tmp_path / "two.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "two.xlsx")
+    sheet = book["Account"]
+    one, two = row_of(sheet, ACME), row_of(sheet, BOLT)
+    for at in range(column(sheet, "Id") + 1, sheet.max_column):
+        upper, lower = sheet.cell(one, at), sheet.cell(two, at)
+        upper.value, lower.value = lower.value, upper.value
+    book.save(tmp_path / "two.xlsx")
+
+    messages = [each.message for each in changes(noted, tmp_path / "two.xlsx")]
+
+    assert len(messages) == 2
+    assert all(each.startswith("Its cells seem to be another record's") for each in messages)
+
+
+def test_a_read_only_cell_that_was_overwritten_is_told_by_itself(noted, tmp_path):
+    typed(tmp_path / "notes.xlsx", SystemModstamp="2020-01-01")
+
+    assert told(noted, tmp_path / "notes.xlsx").startswith("SystemModstamp: is read-only")
