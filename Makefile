@@ -32,12 +32,12 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 # Compiles the tests once, while mypy has the other processor: each process that runs them would do it for itself.
-compiled: $(VENV)/.dev
+compiled: $(VENV)/.dev $(VENV)/.debian
 	@-$(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1
 
 # Half of a test is waiting for another process, and what the tests write is not for keeping: hence more of them than
 # processors, and their files in memory where there is room.
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev $(VENV)/.debian
 	@scratch=$$(sh .ci/scratch-folder) && trap 'rm -rf "$$scratch"' EXIT && \
 	    TMPDIR=$$scratch $(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
 
@@ -58,11 +58,15 @@ clean:
 	rm -rf $(VENV) build dist demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The stamps below are newer than what they were made from, so that a second `make` starts at once.
-# Nothing of what the tests need is compiled by pip: of most of it only a part is ever loaded, and compiled then.
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.debian $(VENV)/.runtime
+# Nothing is compiled by pip: of most packages only a part is ever loaded, and compiled then. hatchling, which
+# builds this package, is among what the tests need; without them pip fetches it for the moment.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt pyproject.toml $(BIN)/pip
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-dev.txt
-	@touch $@
+	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/.runtime $@
 
 # After the environment, for whose making Debian may be asked, too.
 $(VENV)/.debian: .ci/install-debian-packages $(BIN)/pip
@@ -71,8 +75,8 @@ $(VENV)/.debian: .ci/install-debian-packages $(BIN)/pip
 
 $(VENV)/.runtime: requirements.txt pyproject.toml $(BIN)/pip
 	@echo "Installing into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
 $(BIN)/pip:

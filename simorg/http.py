@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
@@ -132,7 +133,7 @@ class Route:
         self.takes = takes.split()
         self.handlers = dict(handlers)
         self.auth = auth
-        self._regex = re.compile(_to_regex(pattern))
+        self._regex = _compiled(pattern)
 
     def match(self, raw_path: str) -> dict[str, str] | None:
         """Return the parameters of a still percent-encoded path, decoded, or None when it is another path."""
@@ -147,12 +148,13 @@ class Route:
         return ",".join((["HEAD"] if "GET" in known else []) + known)
 
 
-def _to_regex(pattern: str) -> str:
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)(:path)?\}", pattern)
     regex = re.escape(parts[0])
     for name, whole, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         regex += f"(?P<{name}>{'.+' if whole else '[^/]+'})" + re.escape(rest)
-    return regex + r"/?\Z"
+    return re.compile(regex + r"/?\Z")
 
 
 def takes_gzip(accepted: str) -> bool:

@@ -166,9 +166,18 @@ class Record:
 
     def to_dict(self) -> dict[str, object]:
         """Every field: API name → Python value."""
-        columns = self._positions if self._row else {}
-        stored = {name: self._row[position] for name, position in columns.items()} | (self._edits or {})
-        return {each.api_name: each.read(stored.get(each.api_name)) for each in self._attributes.values()}
+        row, edits = self._row, self._edits or {}
+        places = self._positions if row else {}
+        values: dict[str, object] = {}
+        for each in self._attributes.values():
+            name = each.api_name
+            if name in edits:
+                stored = edits[name]
+            else:
+                place = places.get(name)
+                stored = None if place is None else row[place]
+            values[name] = None if stored is None else each.read(stored)
+        return values
 
     def __getitem__(self, name: str) -> Any:
         return self._attribute(name).__get__(self, type(self))

@@ -15,6 +15,7 @@ from salesforce_sync.ports import Store
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock, MemoryStore, make_schema
 from salesforce_sync.testing.forms import write_csv
+from tests.ready import Prepare, empty, store_on
 
 WIDGET = make_schema("Widget__c", Name="string", Price__c="currency")
 NOON = "2024-01-15T12:00:00.000+0000"
@@ -23,9 +24,10 @@ NOON = "2024-01-15T12:00:00.000+0000"
 class MemoryWorld:
     """A MemoryStore, and what a restarted process would find."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepare: Prepare = empty) -> None:
         self.clock = FrozenClock()
         self.store: Store = MemoryStore(self.clock)
+        prepare(self.store)
 
     def restart(self, **options: Any) -> Store:
         """`options`: policies and keeping, where others than the usual ones."""
@@ -37,10 +39,10 @@ class MemoryWorld:
 class SqliteWorld:
     """A SqliteStore on a file, and what a restarted process would find there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepare: Prepare = empty) -> None:
         self.clock = FrozenClock()
         self.path = folder / "replica.db"
-        self.store: Store = SqliteStore(self.path, self.clock)
+        self.store: Store = store_on(self.path, self.clock, prepare)
 
     def restart(self, **options: Any) -> Store:
         """`options`: policies and keeping, where others than the usual ones."""

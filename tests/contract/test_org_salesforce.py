@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -120,20 +120,25 @@ def cells_of(pages: list[Page]) -> list[Cells]:
 
 
 def _cells(page: Page) -> Iterator[Cells]:
-    columns = page.schema.columns
+    for row in _rows(page):
+        yield tuple(_comparable(value, field) for value, field in zip(row, page.schema.columns, strict=True))
+
+
+def _rows(page: Page) -> list[Sequence[object]]:
+    """The rows as they came, each with all columns."""
+    names = [field.name for field in page.schema.columns]
     if isinstance(page.body, Rows):
-        rows: list[tuple[object, ...]] = list(page.body.values)
+        rows: list[Sequence[object]] = list(page.body.values)
     else:
         with page.body.path.open(newline="", encoding="utf-8") as file:
-            header, *records = csv.reader(file)
-        assert header == [field.name for field in columns]
-        rows = [tuple(cell or None for cell in record) for record in records]
-    for row in rows:
-        yield tuple(_comparable(value, field) for value, field in zip(row, columns, strict=True))
+            header, *rows = csv.reader(file)
+        assert header == names
+    assert {len(row) for row in rows} <= {len(names)}
+    return rows
 
 
 def _comparable(value: object, field: Field) -> str:
-    if value is None:
+    if value is None or value == "":  # a file cannot tell them apart
         return ""
     if field.type is FieldType.DECIMAL:
         return f"{Decimal(str(value)).normalize():f}"
@@ -143,7 +148,7 @@ def _comparable(value: object, field: Field) -> str:
 
 
 def ids_of(pages: list[Page]) -> set[str]:
-    return {cells[0] for cells in cells_of(pages)}
+    return {str(row[0]) for page in pages for row in _rows(page)}
 
 
 def column(pages: list[Page], name: str) -> list[str]:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
+from tests.plain import PLAIN
 
 
 def begun(cli, simorg, *more, stdin=subprocess.DEVNULL, **environment):
@@ -43,13 +44,13 @@ def ended(process):
 
 def approved(address):
     """What the org sends the browser back to."""
-    return httpx2.get(address).headers["location"]
+    return httpx2.get(address, verify=PLAIN).headers["location"]
 
 
 def test_a_browser_login(cli, simorg):
     process, address = begun(cli, simorg, "--json")
 
-    page = httpx2.get(address, follow_redirects=True)
+    page = httpx2.get(address, follow_redirects=True, verify=PLAIN)
     code, out, err = ended(process)
 
     assert (page.status_code, code) == (200, 0)
@@ -67,7 +68,7 @@ def test_a_browser_login(cli, simorg):
 def test_a_browser_login_outlives_its_session_with_only_the_client_id_in_dotenv(cli, simorg):
     (cli.folder / ".env").write_text(f"SF_CLIENT_ID={CLIENT_ID}\n")
     process, address = begun(cli, simorg)
-    httpx2.get(address, follow_redirects=True)
+    httpx2.get(address, follow_redirects=True, verify=PLAIN)
     assert ended(process)[0] == 0
 
     simorg.sessions.end_all()
@@ -119,13 +120,13 @@ def test_another_pages_redirect_neither_logs_in_nor_ends_the_login(cli, simorg):
     elsewhere = urlunsplit(parts._replace(path="/favicon.ico"))
 
     answers = [
-        httpx2.get(foreign).status_code,
-        httpx2.get(elsewhere).status_code,
-        httpx2.get(back, headers={"Host": "evil.example"}).status_code,
-        httpx2.get(urlunsplit(parts._replace(query=""))).status_code,
+        httpx2.get(foreign, verify=PLAIN).status_code,
+        httpx2.get(elsewhere, verify=PLAIN).status_code,
+        httpx2.get(back, headers={"Host": "evil.example"}, verify=PLAIN).status_code,
+        httpx2.get(urlunsplit(parts._replace(query="")), verify=PLAIN).status_code,
     ]
     still_waiting = process.poll() is None
-    good = httpx2.get(back).status_code
+    good = httpx2.get(back, verify=PLAIN).status_code
 
     assert answers == [400, 404, 404, 400]
     assert still_waiting
@@ -138,7 +139,7 @@ def test_a_person_who_denies(cli, simorg):
     state = parse_qs(parts.query)["state"][0]
 
     refused = "error=access_denied&error_description=end-user+denied+authorization&state=" + state
-    httpx2.get(urlunsplit(parts._replace(query=refused)))
+    httpx2.get(urlunsplit(parts._replace(query=refused)), verify=PLAIN)
     code, _, err = ended(process)
 
     assert code == 4

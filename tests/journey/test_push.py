@@ -13,6 +13,7 @@ from salesforce_sync.sync import pusher
 from salesforce_sync.sync.engine import SyncEngine
 from tests.contract.orgs import ShortClock, records
 from tests.contract.writing import WIDGET, SocketWriteWorld
+from tests.ready import store_on
 
 
 class Rig:
@@ -23,7 +24,7 @@ class Rig:
         self.path, self.clock = folder / "here.db", ShortClock()
         self.ids = [self.world.add(Text__c=f"first {number}") for number in range(5)]
         self.world.tick(3600)
-        self.store = SqliteStore(self.path, self.clock)
+        self.store = store_on(self.path, self.clock)
         self.sync()
 
     def sync(self):

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from tests.journey.test_daemon import read_until
+from tests.plain import PLAIN
 
 
 def started(user, *options):
@@ -47,7 +48,7 @@ def test_the_first_start_tells_how_to_come_in_and_the_second_does_not(user):
 
     running, told = started(user, "--json")
     second = json.loads(told)
-    with httpx2.Client(base_url=second["url"], trust_env=False) as client:
+    with httpx2.Client(base_url=second["url"], trust_env=False, verify=PLAIN) as client:
         known = client.get("/api/me", headers={"Authorization": f"Bearer {first['token']}"})
         link = client.post("/api/login", json={"token": first["link"].partition("#")[2]})
         again = client.post("/api/login", json={"token": first["link"].partition("#")[2]})
@@ -65,7 +66,7 @@ def test_it_ends_within_three_seconds_with_a_stream_that_is_open_and_a_sync_that
     running, told = started(user, "--json")
     first = json.loads(told)
     headers = {"Authorization": f"Bearer {first['token']}"}
-    with httpx2.Client(base_url=first["url"], headers=headers, trust_env=False, timeout=10) as client:
+    with httpx2.Client(base_url=first["url"], headers=headers, trust_env=False, timeout=10, verify=PLAIN) as client:
         begun = client.post("/api/sync", json={"objects": ["Lead"]}).json()
         with client.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
             lines = stream.iter_lines()

@@ -15,6 +15,7 @@ from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.testing import FrozenClock, MemoryOrg, MemoryStore, make_field
 from tests.property.values import THING, THINGS
+from tests.ready import store_on
 from tests.unit.orgs import replica
 
 WIDER = type(THING)("Thing__c", "Thing__c", (*THING.fields, make_field("Colour__c")))
@@ -52,7 +53,7 @@ class Histories(RuleBasedStateMachine):
         self.org = RestlessOrg(
             THING, page_rows=page_rows, csv_folder=path if as_files else None, segments=segments if as_files else 1
         )
-        self.store = MemoryStore(self.clock) if in_memory else SqliteStore(self.path, self.clock)
+        self.store = MemoryStore(self.clock) if in_memory else store_on(self.path, self.clock)
         self.described = THING
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ from salesforce_sync.testing import FrozenClock, MemoryStore, make_field
 from salesforce_sync.testing.forms import to_rest, write_csv
 from tests.contract.stores import id_of
 from tests.property.values import THING, THINGS, VALUES
+from tests.ready import store_on
 
 START = datetime(2024, 1, 15, 10, tzinfo=UTC)
 WIDER = type(THING)("Thing__c", "Thing__c", (*THING.fields, make_field("New__c")))
@@ -36,7 +37,7 @@ class TwoStores(RuleBasedStateMachine):
         self.path = Path(self.folder.name)
         self.clock = FrozenClock()
         self.memory = MemoryStore(self.clock)
-        self.sqlite = SqliteStore(self.path / "replica.db", self.clock)
+        self.sqlite = store_on(self.path / "replica.db", self.clock)
         self.schema = THING
         self.begun = False
         self.pending = 0

@@ -11,6 +11,7 @@ from simple_salesforce import Salesforce
 
 from simorg.org import SimOrg
 from simorg.server import Server
+from tests.plain import PLAIN
 
 VERSION = "58.0"
 DATA = f"/services/data/v{VERSION}"
@@ -42,14 +43,14 @@ def client(org: SimOrg) -> Iterator[httpx2.Client]:
     """An HTTP client with a session; paths begin after `/services/data/v58.0`."""
     session = org.sessions.open(org.user_id)
     headers = {"Authorization": f"Bearer {session.token}"}
-    with httpx2.Client(base_url=org.url + DATA, headers=headers) as made:
+    with httpx2.Client(base_url=org.url + DATA, headers=headers, verify=PLAIN) as made:
         yield made
 
 
 @pytest.fixture
 def outside(org: SimOrg) -> Iterator[httpx2.Client]:
     """An HTTP client without a session; paths are whole."""
-    with httpx2.Client(base_url=org.url) as made:
+    with httpx2.Client(base_url=org.url, verify=PLAIN) as made:
         yield made
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from simorg.ids import make
 from simorg.org import SimOrg
+from tests.plain import PLAIN
 
 ROOT = "/services/data/v58.0"
 JOBS = f"{ROOT}/jobs/ingest"
@@ -23,7 +24,7 @@ class Door:
     def __init__(self, org: SimOrg, url: str) -> None:
         self.org = org
         token = org.sessions.open(org.user_id).token
-        self.http = httpx2.Client(base_url=url, timeout=30, headers={"Authorization": f"Bearer {token}"})
+        self.http = httpx2.Client(base_url=url, timeout=30, headers={"Authorization": f"Bearer {token}"}, verify=PLAIN)
 
     def create(self, operation: str, object_name: str = "Contact", **settings: str) -> dict[str, Any]:
         """An open job."""

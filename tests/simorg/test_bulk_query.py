@@ -13,6 +13,7 @@ import pytest
 from simorg.bulk_jobs import jobs_of
 from simorg.org import SimOrg
 from simorg.times import DAY_MS
+from tests.plain import PLAIN
 
 ROOT = "/services/data/v58.0"
 JOBS = f"{ROOT}/jobs/query"
@@ -23,7 +24,7 @@ class Door:
 
     def __init__(self, org: SimOrg, url: str) -> None:
         self.org = org
-        self.http = httpx2.Client(base_url=url, timeout=30, headers={"Accept-Encoding": "identity"})
+        self.http = httpx2.Client(base_url=url, timeout=30, headers={"Accept-Encoding": "identity"}, verify=PLAIN)
         self.login()
 
     def login(self) -> None:

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from simorg.org import SimOrg
+from tests.plain import PLAIN
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,10 +142,13 @@ def test_a_process_of_its_own_tells_when_it_is_ready_and_ends_cleanly(tmp_path: 
                 time.sleep(0.05)
             facts = json.loads(ready.read_text())
             log_in = {"grant_type": "client_credentials", **{key: facts[key] for key in ("client_id", "client_secret")}}
-            token = httpx2.post(f"{facts['url']}/services/oauth2/token", data=log_in).json()["access_token"]
+            token = httpx2.post(f"{facts['url']}/services/oauth2/token", data=log_in, verify=PLAIN).json()[
+                "access_token"
+            ]
             count = httpx2.get(
                 f"{facts['url']}/services/data/v58.0/limits/recordCount?sObjects=Contact",
                 headers={"Authorization": f"Bearer {token}"},
+                verify=PLAIN,
             ).json()
         finally:
             process.send_signal(signal.SIGTERM)

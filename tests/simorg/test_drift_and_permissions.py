@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from simorg.org import OrgError, SimOrg
+from tests.plain import PLAIN
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def drifting() -> Iterator[tuple[SimOrg, httpx2.Client]]:
     with SimOrg(20, 3) as org, org.serve() as server:
         token = org.sessions.open(org.user_id).token
         base = f"{server.url}/services/data/v58.0"
-        with httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}) as client:
+        with httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, verify=PLAIN) as client:
             yield org, client
 
 

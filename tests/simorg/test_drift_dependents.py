@@ -10,6 +10,7 @@ import pytest
 
 from simorg.catalog import SYSTEM_FIELDS
 from simorg.org import OrgError, SimOrg
+from tests.plain import PLAIN
 
 
 class Drifting:
@@ -89,7 +90,7 @@ def drifting() -> Iterator[Drifting]:
         org.sessions.idle_seconds = 10**9
         token = org.sessions.open(org.user_id).token
         base = f"{server.url}/services/data/v58.0"
-        with httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}) as client:
+        with httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, verify=PLAIN) as client:
             yield Drifting(org, client)
 
 

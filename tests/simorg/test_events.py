@@ -10,6 +10,7 @@ import pytest
 from simorg.events import Managed, Mishaps
 from simorg.org import SimOrg
 from simorg.pubsub import pubsub_api_pb2 as pb
+from tests.plain import PLAIN
 from tests.simorg.pubsub import Client
 
 CONTACTS = "/data/ContactChangeEvent"
@@ -160,7 +161,9 @@ def test_a_late_commit_is_told_when_it_is_seen(org, client):
 def test_the_origin_names_the_api_and_the_caller(org, client, options):
     stream = listening(org, client)
     headers = {"Authorization": f"Bearer {client.token}", "Sforce-Call-Options": options}
-    httpx2.post(f"{org.url}/services/data/v58.0/sobjects/Contact", json={"LastName": "A"}, headers=headers)
+    httpx2.post(
+        f"{org.url}/services/data/v58.0/sobjects/Contact", json={"LastName": "A"}, headers=headers, verify=PLAIN
+    )
 
     (event,) = stream.events(1)
 
@@ -408,7 +411,7 @@ def test_a_managed_subscription_goes_on_where_it_was_committed(org, client):
 
 
 def control(org, **body):
-    answer = httpx2.post(f"{org.url}/_control/events", json=body)
+    answer = httpx2.post(f"{org.url}/_control/events", json=body, verify=PLAIN)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -462,6 +465,8 @@ def test_replay_ids_may_be_refused_and_streams_silent(org, client):
 
 
 def test_a_mistake_in_the_control_call_changes_nothing(org, client):
-    answer = httpx2.post(f"{org.url}/_control/events", json={"select": ["Nothing"], "mishaps": {"silent": True}})
+    answer = httpx2.post(
+        f"{org.url}/_control/events", json={"select": ["Nothing"], "mishaps": {"silent": True}}, verify=PLAIN
+    )
     assert answer.status_code == 400 and "Nothing" in answer.text
     assert not org.events.mishaps.silent

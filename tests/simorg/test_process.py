@@ -15,6 +15,7 @@ import pytest
 
 from simorg import folder
 from simorg.org import SimOrg
+from tests.plain import PLAIN
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
@@ -99,7 +100,7 @@ def test_what_a_killed_one_left_is_cleared_by_the_next(tmp_path: Path) -> None:
             wait_for(tmp_path / "next", following)
             cleared = len(list(temporary.iterdir()))
             url = json.loads((tmp_path / "living").read_text())["url"]
-            alive = httpx2.get(f"{url}/_control/state").status_code
+            alive = httpx2.get(f"{url}/_control/state", verify=PLAIN).status_code
             for process in (living, following):
                 process.terminate()
                 process.wait(60)
@@ -115,14 +116,14 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     with started(arguments, temporary) as parent:
         wait_for(tmp_path / "ready", parent)
         url = json.loads((tmp_path / "ready").read_text())["url"]
-        before = httpx2.get(f"{url}/_control/state").status_code
+        before = httpx2.get(f"{url}/_control/state", verify=PLAIN).status_code
         parent.kill()
         while list(temporary.iterdir()):
             time.sleep(0.05)
 
     assert before == 200
     with pytest.raises(httpx2.ConnectError):
-        httpx2.get(f"{url}/_control/state")
+        httpx2.get(f"{url}/_control/state", verify=PLAIN)
 
 
 def test_an_ignored_hang_up_stays_ignored(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_an_ignored_hang_up_stays_ignored(tmp_path: Path) -> None:
         wait_for(tmp_path / "ready", process)
         process.send_signal(signal.SIGHUP)
         url = json.loads((tmp_path / "ready").read_text())["url"]
-        alive = [httpx2.get(f"{url}/_control/state").status_code for _ in range(20)]
+        alive = [httpx2.get(f"{url}/_control/state", verify=PLAIN).status_code for _ in range(20)]
         process.terminate()
         process.communicate(timeout=60)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from simorg.org import SimOrg
 from simorg.server import Server
 from simorg.values import BLANKS
+from tests.plain import PLAIN
 
 DECODE = msgspec.json.Decoder(float_hook=Decimal).decode
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -63,7 +64,7 @@ def test_many_clients_at_once(server: Server, org: SimOrg) -> None:
 
     def work(worker: int) -> set[str]:
         made = set()
-        with httpx2.Client(base_url=f"{server.url}/services/data/v58.0", headers=headers) as client:
+        with httpx2.Client(base_url=f"{server.url}/services/data/v58.0", headers=headers, verify=PLAIN) as client:
             for number in range(25):
                 record_id = client.post("/sobjects/Contact", json={"LastName": f"w{worker}-{number}"}).json()["id"]
                 assert client.get(f"/sobjects/Contact/{record_id}").json()["LastName"] == f"w{worker}-{number}"

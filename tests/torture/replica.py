@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import decode
 from salesforce_sync.ports import Clock
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
+from tests import ready
 from tests.torture.beside import Beside
 from tests.torture.ledger import Ledger, folded
 
@@ -46,6 +46,8 @@ class Replica:
         self.beside: Beside | None = None
         self.settled: dict[str, set[str]] = {name: set() for name in objects}
         self._clock = clock
+        path.parent.mkdir(mode=0o700)
+        ready.place(path)
         self.said: list[str] = []
         self.ledger = Ledger(self._resolved)
         self._tool: apsw.Connection | None = None
@@ -187,6 +189,4 @@ def _decoded(kinds: Mapping[str, FieldType], row: tuple[Any, ...]) -> Mapping[st
 
 def same(one: object, other: object) -> bool:
     """Whether two values are the same, kind and all: True is not 1, and 1.10 is 1.1."""
-    if isinstance(one, Decimal) and isinstance(other, Decimal):
-        return one == other
     return type(one) is type(other) and one == other

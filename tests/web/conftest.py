@@ -18,6 +18,7 @@ from salesforce_sync.web.house import Limits, Settings
 from salesforce_sync.web.serving import Place, Running
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
+from tests.plain import PLAIN
 
 OFTEN = Limit(100_000, per_second=100_000)
 PATIENT = Settings(limits=Limits(user=OFTEN, connection=OFTEN, syncs=OFTEN, failures=OFTEN))
@@ -61,7 +62,9 @@ class Site:
 
     def bare(self, **headers: str) -> httpx2.Client:
         """A program that says nothing of itself."""
-        self.clients.append(httpx2.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False))
+        self.clients.append(
+            httpx2.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=PLAIN)
+        )
         return self.clients[-1]
 
 

@@ -14,6 +14,7 @@ from salesforce_sync.access import Role
 from salesforce_sync.web import replicas
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
+from tests.plain import PLAIN
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_browser_login_comes_back_to_the_page_that_completes_it(site, api, oth
     begun = api.post(
         f"/api/connections/{made}/login", json={"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
     ).json()
-    came_back = httpx2.get(begun["authorizeUrl"]).headers["location"]
+    came_back = httpx2.get(begun["authorizeUrl"], verify=PLAIN).headers["location"]
     page = site.bare().get(f"/connect/callback?{urlsplit(came_back).query}")
     connected = api.post("/api/connections/complete", json={"cameBack": f"?{urlsplit(came_back).query}"}).json()
     again = api.post("/api/connections/complete", json={"cameBack": came_back})
@@ -76,7 +77,7 @@ def test_a_browser_login_comes_back_to_the_page_that_completes_it(site, api, oth
 def test_a_login_that_another_user_has_begun_is_not_completed(site, api, other):
     made = added(api, other)
     begun = api.post(f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}).json()
-    came_back = httpx2.get(begun["authorizeUrl"]).headers["location"]
+    came_back = httpx2.get(begun["authorizeUrl"], verify=PLAIN).headers["location"]
 
     answer = site.client("eve", Role.ADMIN).post("/api/connections/complete", json={"cameBack": came_back})
 
@@ -176,7 +177,7 @@ def begun(site, api, other):
     form = {"method": "browser", "where": made, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     page = browser.post("/org/default/connections", data=form, headers={"X-CSRF-Token": csrf})
     authorize = html.unescape(re.search(r'id="authorize" href="([^"]+)"', page.text)[1])
-    return browser, httpx2.get(authorize).headers["location"]
+    return browser, httpx2.get(authorize, verify=PLAIN).headers["location"]
 
 
 def connected(api):
@@ -216,7 +217,7 @@ def test_a_browser_that_was_only_sent_through_the_org_gives_its_access_to_nobody
 def test_a_login_that_a_program_has_begun_comes_back_to_the_name_that_it_used(site, api, other):
     made = added(api, other)
     begun = api.post(f"/api/connections/{made}/login", json={"clientId": CLIENT_ID}).json()
-    came_back = httpx2.get(begun["authorizeUrl"]).headers["location"]
+    came_back = httpx2.get(begun["authorizeUrl"], verify=PLAIN).headers["location"]
 
     sent_on = at_localhost(site.bare(), came_back)
 

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from salesforce_sync.config import Config
+from tests.plain import PLAIN
 from tests.web.conftest import events_of, settle, start
 from tests.web.test_promise import ended
 from tests.web.test_sessions_http import statuses, until
@@ -75,7 +76,9 @@ def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_
     simorg.faults.add(path="/sobjects/Lead/describe", delay=20.0)
     with served(tmp_path, number) as welcome:
         token = welcome["token"]
-        api = httpx2.Client(base_url=welcome["url"], headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        api = httpx2.Client(
+            base_url=welcome["url"], headers={"Authorization": f"Bearer {token}"}, trust_env=False, verify=PLAIN
+        )
         session_id = api.post("/api/sync", json={"objects": ["Contact", "Lead"]}).json()["sessionId"]
         until(lambda: statuses(api, session_id) == {"Contact": "synced", "Lead": "syncing"})
         with api.stream("GET", f"/api/sync/{session_id}/events") as stream:
@@ -86,7 +89,9 @@ def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_
     simorg.faults.clear()
 
     with served(tmp_path) as welcome:
-        api = httpx2.Client(base_url=welcome["url"], headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        api = httpx2.Client(
+            base_url=welcome["url"], headers={"Authorization": f"Bearer {token}"}, trust_env=False, verify=PLAIN
+        )
         after = api.get(f"/api/sync/{session_id}").json()
         with api.stream("GET", f"/api/sync/{session_id}/events", headers={"Last-Event-ID": str(last.id)}) as stream:
             told = list(events_of(stream))

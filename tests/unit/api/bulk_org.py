@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import parse_qs, urlsplit
 
 from tests.unit.api.schemas import schema_of
@@ -24,6 +25,25 @@ def row_id(number: int) -> str:
 
 def name(number: int) -> str:
     return f'Row "{number}",\nsecond line'
+
+
+@cache
+def in_csv(number: int) -> str:
+    """A row as a line of a result, without its end."""
+    return '"{}","{}",""'.format(row_id(number), name(number).replace('"', '""'))
+
+
+@cache
+def in_json(rows: int, start: int, end: int) -> bytes:
+    """A REST page of an org with so many rows."""
+    records = [
+        {"attributes": {"type": "Contact"}, "Id": row_id(at), "Name": name(at), "SystemModstamp": None}
+        for at in range(start, end)
+    ]
+    body = {"totalSize": rows, "done": end == rows, "records": records}
+    if end < rows:
+        body["nextRecordsUrl"] = f"{ROOT}/query/0r8Hu1lKCluUiC9IMK-{end}"
+    return json.dumps(body).encode()
 
 
 @dataclass
@@ -65,14 +85,7 @@ class BulkOrg:
 
     def _rest(self, start: int) -> Reply:
         end = min(self.rows, start + self.rest_page)
-        records = [
-            {"attributes": {"type": "Contact"}, "Id": row_id(at), "Name": name(at), "SystemModstamp": None}
-            for at in range(start, end)
-        ]
-        body = {"totalSize": self.rows, "done": end == self.rows, "records": records}
-        if end < self.rows:
-            body["nextRecordsUrl"] = f"{ROOT}/query/0r8Hu1lKCluUiC9IMK-{end}"
-        return json_reply(body)
+        return Reply(in_json(self.rows, start, end), 200, {"Content-Type": "application/json;charset=UTF-8"})
 
     def _job(self, state: str) -> dict[str, object]:
         job: dict[str, object] = {"id": JOB, "operation": "query", "object": "Contact", "createdDate": CREATED}
@@ -82,8 +95,7 @@ class BulkOrg:
 
     def _result(self, start: int) -> Reply:
         end = min(self.rows, start + self.result_page)
-        doubled = [(row_id(at), name(at).replace('"', '""')) for at in range(start, end)]
-        lines = [self.header, *(f'"{key}","{text}",""' for key, text in doubled)]
+        lines = [self.header, *map(in_csv, range(start, end))]
         headers = {
             "Content-Type": "text/csv",
             "Sforce-NumberOfRecords": str(end - start),
