@@ -1,0 +1,132 @@
+"""What a pull and a verify ask of the store: schemas, staging, merges, comparisons and proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.page import Page, PullRequest
+from salesforce_sync.models.proof import Cause, Comparison, Proof
+from salesforce_sync.models.schema import ObjectSchema
+
+
+class Pulling(Protocol):
+    """Schemas, staging, merge, checkpoints; and the comparison with the org."""
+
+    def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
+        """Make or widen the object's table and remember the schema.
+
+        Afterwards every synced field has a column; none is dropped. Gives the names of fields that the schema adopted
+        before did not have: their old rows are not filled yet, so all is read again.
+        """
+
+    def schema(self, object_name: str) -> ObjectSchema | None:
+        """The schema last adopted, by API name whatever its case."""
+
+    def schemas(self) -> tuple[ObjectSchema, ...]:
+        """All adopted schemas, by name."""
+
+    def described_at(self, object_name: str) -> datetime | None:
+        """When the schema was last adopted (this machine's clock: for a look only, never for a checkpoint)."""
+
+    def checkpoint(self, object_name: str) -> Checkpoint | None:
+        """Where the object has been merged up to; None before its first complete pull."""
+
+    def claim(self, object_name: str) -> AbstractContextManager[None]:
+        """Hold the object for one pull, over all threads and processes; `StoreBusy` if somebody else holds it.
+
+        A claim ends with its block, and with the death of its process.
+        """
+
+    def staged(self, object_name: str) -> Staged | None:
+        """The unfinished pull of this object, cut back to its last durable page; never one of records by their ids."""
+
+    def begin(self, request: PullRequest) -> None:
+        """Open an empty staging table for this pull; one that was there is dropped."""
+
+    def stage(self, page: Page) -> int:
+        """Put the page's rows into staging, all or none; gives how many there were. Removes the page's file.
+
+        With `page.resume` everything so far becomes durable; `Incomplete`, and nothing is kept of this page, if the
+        rows since the last durable point are not `page.expected`.
+        """
+
+    def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
+        """Let the staged rows enter the object's table in one transaction, with the checkpoint.
+
+        `LossRefused`, and nothing is changed, if more live rows would become tombstones than `loss` allows.
+        Rows that were asked for by id leave the checkpoint where it is.
+
+        Where a row has local edits, they are held against it (`resolve.judge`): edits of fields that the org has not
+        changed go on, on the new base and with the new stamp; others end, or wait in the inbox, as the policies say.
+        Counted is what changed of the org's row, whatever is shown of it here. What a change on its way has put there
+        itself is nobody else's change. A record that the org had deleted, and shows again, needs no decision any more.
+        A row enters only if its stamp is not older than the row here, unless it was asked for by id, or the stamp here
+        is later than the org's time of the last reading: what is stamped ahead of time gets an older stamp with its
+        next change. The checkpoint is the newest stamp that was
+        staged, but not later than `checkpoint_limit`, and never goes back; `checkpoint_limit` itself after a first
+        pull that found nothing. Staging is gone afterwards.
+        """
+
+    def merge_columns(self, object_name: str) -> int:
+        """Let staged values of some columns (`schema.only`) enter the rows that are here; gives how many changed.
+
+        Edited fields are held against them as by `merge`; the others' edits stay.
+        """
+
+    def filled(self, object_name: str) -> None:
+        """The columns that the table gained have been filled: the next pull need not read every row for them."""
+
+    def read_all_again(self, object_name: str) -> None:
+        """Have the next pull read every row; the checkpoint is kept for what was deleted since."""
+
+    def advance(self, checkpoint: Checkpoint) -> None:
+        """Move a checkpoint forward, never back: all that is older, less the overlap, has been read and merged."""
+
+    def count_since(self, object_name: str, since: datetime) -> int:
+        """Rows whose stamp is at or after `since`, tombstones too, but not what is known to be gone from the org."""
+
+    def doubt(self, object_name: str) -> Doubt | None:
+        """The stamps of rows that may have changed unseen."""
+
+    def note_doubt(self, object_name: str, doubt: Doubt | None) -> None:
+        """Keep this in place of what was doubted before."""
+
+    def ids_between(self, object_name: str, since: datetime, until: datetime, most: int) -> tuple[str, ...]:
+        """At most so many ids of rows, tombstones too, whose stamp is in this range (both ends with it)."""
+
+    def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
+        """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.
+
+        At most `most` ids of each kind. The listing stays for another comparison until `end_comparison`.
+        Held against it is what the org should show, as in `count_shown`: edits made here are no differences.
+        """
+
+    def end_comparison(self, object_name: str) -> None:
+        """Forget the listing."""
+
+    def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
+        """Take rows out that the org no longer shows; their values are kept. Gives how many there were.
+
+        A deleted or purged one becomes a tombstone where the object has IsDeleted; a hidden one leaves the table.
+        One with local edits waits in the inbox, and stays; it counts as taken out, once, and is no difference any more.
+        One that was deleted here is gone on both sides. A record that was made here is not touched.
+        """
+
+    def record_proof(self, proof: Proof) -> None:
+        """Keep the result of a verify."""
+
+    def proof(self, object_name: str) -> Proof | None:
+        """The last one."""
+
+    def ages(self, object_name: str) -> Ages:
+        """When what the stamp does not show was last looked at."""
+
+    def note_refresh(self, object_name: str) -> None:
+        """Values that change without a stamp are fresh as of now."""
+
+    def note_described(self, object_name: str, described_as: str) -> None:
+        """The schema here is what the org's describe of this Last-Modified says, as of now."""
