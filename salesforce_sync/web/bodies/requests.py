@@ -1,0 +1,54 @@
+"""What is asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from salesforce_sync.web.bodies.base import Body, Values
+
+
+class SyncRequest(Body, frozen=True, kw_only=True):
+    """The objects to sync; without any, the configured ones."""
+
+    objects: Annotated[list[str], Meta(min_length=1, max_length=500)] | None = None
+
+
+class ObjectSyncRequest(Body, frozen=True, kw_only=True):
+    """The session that the object belongs to, if there is one."""
+
+    session_id: str | None = None
+
+
+class Login(Body, frozen=True, kw_only=True):
+    """A user's token, or the one-time token of a link."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=400)]
+
+
+class Decision(Body, frozen=True, kw_only=True):
+    """What becomes of an inbox item.
+
+    `take`: `side` holds for every field that `values` does not name. `drop`: the local edit ends. `retry`: it is sent
+    again, with `allowDuplicates` past the org's duplicate rules. `link`: the new record is `recordId` of the org, or
+    that is what the record was merged into.
+    """
+
+    action: Literal["take", "drop", "retry", "link"]
+    side: Literal["org", "local"] | None = None
+    values: Values | None = None
+    record_id: str | None = None
+    allow_duplicates: bool = False
+
+
+class Release(Body, frozen=True, kw_only=True):
+    """Every change that the org refused with this code is sent again."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class VerifyRequest(Body, frozen=True, kw_only=True):
+    """The objects to compare with the org; without any, all that are here."""
+
+    objects: Annotated[list[str], Meta(min_length=1, max_length=500)] | None = None
