@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,7 +11,6 @@ import msgspec
 from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import (
-    OVERWROTE,
     Applied,
     Change,
     ChangeState,
@@ -22,8 +21,6 @@ from salesforce_sync.models.outbox import (
     Lost,
     Operation,
     Outcome,
-    Push,
-    PushedChange,
     Rejected,
     Settled,
     Wanted,
@@ -32,13 +29,13 @@ from salesforce_sync.models.outbox import (
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, from_rest, parse_datetime
-from salesforce_sync.ports import MOST_LISTED, Pushed
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import real_id
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_item
+from salesforce_sync.storage.push_log import note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen
 
@@ -114,41 +111,6 @@ SELECT EXISTS (SELECT 1 FROM _sync_edit WHERE object_name = ? AND record_id = ? 
 """
 _DISPUTE = "UPDATE _sync_edit SET contested = 1, org = base WHERE object_name = ? AND record_id = ? AND field = ?"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
-
-_NOTE_PUSH = "INSERT OR IGNORE INTO _sync_push (push_id, at) VALUES (?, ?)"
-_RECORD_PUSH = """
-INSERT INTO _sync_push (push_id, at, calls, seconds, code, message, hint) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (push_id) DO UPDATE SET calls = excluded.calls, seconds = excluded.seconds, code = excluded.code,
-    message = excluded.message, hint = excluded.hint
-"""
-_FORGET_ATTEMPT = """
--- +push_id: not by the index of the push, which all its rows share (10,000 answers would be 50 million looks).
-DELETE FROM _sync_pushed WHERE +push_id = ? AND object_name = ? AND record_id = ? AND outcome <> 'applied'
-"""
-_NOTE_PUSHED = """
-INSERT INTO _sync_pushed (push_id, object_name, record_id, operation, edits, outcome, code, message, hint)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_PUSHES = "SELECT push_id, calls, seconds, code, message, hint, at FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?"
-_PUSHED = """
-SELECT object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
-WHERE push_id = ? ORDER BY id LIMIT ?
-"""
-_NOT_LISTED = """
-SELECT outcome, count(*) FROM (SELECT outcome FROM _sync_pushed WHERE push_id = ? ORDER BY id LIMIT -1 OFFSET ?)
-GROUP BY outcome
-"""
-_OVERWROTE = f"SELECT count(*) FROM _sync_pushed WHERE push_id = ? AND outcome = 'applied' AND code = '{OVERWROTE}'"
-_PUSHED_BACKWARDS = """
-SELECT id, object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
-WHERE push_id = ? AND id < ? ORDER BY id DESC LIMIT ?
-"""
-_KNOWS_PUSH = "SELECT EXISTS (SELECT 1 FROM _sync_push WHERE push_id = ?)"
-KEPT_PUSHES = 500
-_KEEP_PUSHES = f"""
-DELETE FROM _sync_push WHERE push_id IN (SELECT push_id FROM _sync_push ORDER BY at DESC LIMIT -1 OFFSET {KEPT_PUSHES});
-DELETE FROM _sync_pushed WHERE push_id NOT IN (SELECT push_id FROM _sync_push)
-"""
 
 
 class OutboxRow(NamedTuple):
@@ -273,7 +235,7 @@ class Outbox:
         at = None if sent_at is None else format_datetime(sent_at)
         now = format_datetime(self._now())
         with self._connections.writing() as db:
-            db.execute(_NOTE_PUSH, (push_id, now))
+            note_push(db, push_id, self._now())
             for change in changes:
                 record = change.object_name, change.record_id
                 if job is not None:
@@ -300,7 +262,7 @@ class Outbox:
         created: dict[str, str] = {}
         overwrote: dict[int, tuple[str, ...]] = {}
         with self._connections.writing() as db, unseen(db, in_outbox(db)):
-            db.execute(_NOTE_PUSH, (push_id, format_datetime(self._now())))
+            note_push(db, push_id, self._now())
             for outcome in outcomes:
                 change = outcome.change
                 row = _row(db, change.object_name, real_id(db, change.record_id))
@@ -318,7 +280,7 @@ class Outbox:
                     case Lost(_, message, job):
                         if job is not None:
                             db.execute(_HAS_JOB, (job, row.object_name, row.record_id))
-                        _note_pushed(db, push_id, change, change.record_id, "lost", Problem("NO_ANSWER", message))
+                        note_pushed(db, push_id, change, change.record_id, "lost", Problem("NO_ANSWER", message))
                     case Deferred() | Conflicted():
                         self._not_taken(db, push_id, outcome, row)
             for name in {outcome.change.object_name for outcome in applied}:
@@ -354,14 +316,14 @@ class Outbox:
         if replaced:
             put_item(db, change, record_id, Kind.REPLACED, self._now(), replaced=replaced)
         fields = tuple(each.field for each in replaced)
-        _note_pushed(db, push_id, change, record_id, "applied", overwriting(fields) if fields else None)
+        note_pushed(db, push_id, change, record_id, "applied", overwriting(fields) if fields else None)
         return fields
 
     def _reject(self, db: apsw.Connection, push_id: str, outcome: Rejected, row: OutboxRow) -> list[Change]:
         change = outcome.change
         record = row.object_name, row.record_id
         problem = Problem(outcome.code, outcome.message)
-        _note_pushed(db, push_id, change, change.record_id, "rejected", problem)
+        note_pushed(db, push_id, change, change.record_id, "rejected", problem)
         newer = db.execute(_EDITED_SINCE, record).get or change.operation != row.operation
         if outcome.apart:
             db.executemany(_DISPUTE, [(*record, name) for name in outcome.apart])
@@ -379,7 +341,7 @@ class Outbox:
         change = outcome.change
         problem = Problem(outcome.code, outcome.message) if isinstance(outcome, Deferred) else None
         told = "deferred" if isinstance(outcome, Deferred) else "conflicted"
-        _note_pushed(db, push_id, change, change.record_id, told, problem)
+        note_pushed(db, push_id, change, change.record_id, told, problem)
         self._stay(db, change, row)
         if isinstance(outcome, Deferred):
             pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 20), LONGEST_PAUSE)
@@ -398,41 +360,6 @@ class Outbox:
         elif change.operation is Operation.UNDELETE and wanted is Operation.DELETE:
             forget_change(db, *record)
         tidy(db, *record)
-
-    # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def record_push(self, push: Push) -> None:
-        problem = push.problem
-        reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
-        with self._connections.writing() as db:
-            at = format_datetime(self._now())
-            db.execute(_RECORD_PUSH, (push.push_id, at, push.calls, push.seconds, *reason))
-            db.execute(_KEEP_PUSHES)
-
-    def pushes(self, most: int) -> tuple[Push, ...]:
-        found: list[Push] = []
-        room = MOST_LISTED
-        with self._connections.looking() as db, db:
-            for row in list(db.execute(_PUSHES, (most,))):
-                changes = [_pushed(each) for each in db.execute(_PUSHED, (row[0], room))]
-                beyond = dict(db.execute(_NOT_LISTED, (row[0], room))) if len(changes) == room else {}
-                room -= len(changes)
-                overwrote = int(db.execute(_OVERWROTE, (row[0],)).get)
-                found.append(_push(row, changes, beyond, overwrote))
-        return tuple(found)
-
-    def pushed(self, push_id: str, before: int | None, most: int) -> Pushed:
-        last = _AFTER_ALL if before is None else before
-        with self._connections.looking() as db:
-            rows = list(db.execute(_PUSHED_BACKWARDS, (push_id, last, most)))
-        return Pushed(tuple(_pushed(row[1:]) for row in rows), int(str(rows[-1][0])) if len(rows) == most else None)
-
-    def knows_push(self, push_id: str) -> bool:
-        with self._connections.looking() as db:
-            return bool(db.execute(_KNOWS_PUSH, (push_id,)).get)
-
-
-_AFTER_ALL = 2**63 - 1
 
 
 def _conditions(wanted: Wanted) -> tuple[str, dict[str, Stored]]:
@@ -524,36 +451,3 @@ def _wanted_next(done: Operation, wanted: Operation) -> Operation | None:
 
 def _stored(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:
     return {field.name: from_rest(field.type, value) for field, value in zip(schema.columns, row, strict=True)}
-
-
-def _note_pushed(
-    db: apsw.Connection, push_id: str, change: Change, record_id: str, outcome: str, problem: Problem | None = None
-) -> None:
-    db.execute(_FORGET_ATTEMPT, (push_id, change.object_name, change.record_id))
-    edits = msgspec.json.encode([(each.field, each.base, each.value) for each in change.edits]).decode()
-    reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
-    db.execute(_NOTE_PUSHED, (push_id, change.object_name, record_id, change.operation, edits, outcome, *reason))
-
-
-def _pushed(row: tuple[object, ...]) -> PushedChange:
-    name, record_id, operation, edits, outcome, code, message, hint = row
-    told = msgspec.json.decode(str(edits), type=list[tuple[str, Stored, Stored]])
-    return PushedChange(
-        str(name),
-        str(record_id),
-        Operation(str(operation)),
-        tuple(Edit(*each) for each in told),
-        str(outcome),
-        _problem(code, message, hint),
-    )
-
-
-def _push(row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int], overwrote: int) -> Push:
-    push_id, calls, seconds, code, message, hint, at = row
-    cost = int(str(calls)), float(str(seconds))
-    problem = _problem(code, message, hint)
-    return Push(str(push_id), tuple(changes), *cost, problem, parse_datetime(str(at)), beyond, overwrote)
-
-
-def _problem(code: object, message: object, hint: object) -> Problem | None:
-    return None if code is None else Problem(str(code), str(message), str(hint or ""))

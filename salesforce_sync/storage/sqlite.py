@@ -42,6 +42,7 @@ from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema, empty_staging
 from salesforce_sync.storage.migrate import migrate
 from salesforce_sync.storage.outbox import Outbox
+from salesforce_sync.storage.push_log import PushLog
 from salesforce_sync.storage.reading import Reading
 from salesforce_sync.storage.runs import Runs
 from salesforce_sync.storage.search_index import SearchIndexes
@@ -75,6 +76,7 @@ class SqliteStore:
         self._comparer = Comparer(self._connections, clock.now, judge)
         self._editor = Editor(self._connections, self.schema)
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
+        self._push_log = PushLog(self._connections, clock.now)
         self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._indexes = SearchIndexes(self._connections)
@@ -317,19 +319,19 @@ class SqliteStore:
         return self._outbox.settle(push_id, outcomes)
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
-        return self._outbox.pushes(most)
+        return self._push_log.pushes(most)
 
     def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
-        return self._outbox.pushed(push_id, before, most)
+        return self._push_log.pushed(push_id, before, most)
 
     def knows_push(self, push_id: str) -> bool:
-        return self._outbox.knows_push(push_id)
+        return self._push_log.knows_push(push_id)
 
     def made_here(self, ids: Sequence[str]) -> frozenset[str]:
         return self._outbox.made_here(ids)
 
     def record_push(self, push: Push) -> None:
-        self._outbox.record_push(push)
+        self._push_log.record_push(push)
 
     def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
         return self._inbox.items(after, most)

@@ -44,8 +44,9 @@ from salesforce_sync.signals import (
     news_of_proof,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
-from salesforce_sync.sync.pusher import InboxNews, Pusher, tell
+from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
+from salesforce_sync.sync.telling import InboxNews, tell
 from salesforce_sync.sync.undo import Undone
 from salesforce_sync.sync.verify import Pages
 

@@ -27,9 +27,9 @@ from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.ports import Clock, Events, Org, Store, Subscription
 from salesforce_sync.signals import Bus, news_of_events
-from salesforce_sync.sync.pusher import InboxNews
 from salesforce_sync.sync.savings import Savings
 from salesforce_sync.sync.stopping import StoppableOrg
+from salesforce_sync.sync.telling import InboxNews
 
 log = logging.getLogger(__name__)
 

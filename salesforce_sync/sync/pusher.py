@@ -16,12 +16,10 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound, StoreBusy, StoreTrouble, SyncError
 from salesforce_sync.models.outbox import (
-    Blocked,
     Change,
     ChangeState,
     Conflicted,
     Diff,
-    Kind,
     Operation,
     Outcome,
     Push,
@@ -32,11 +30,13 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
-from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal, news
+from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
+from salesforce_sync.sync.foretold import Foretold
 from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.results import Results
+from salesforce_sync.sync.telling import InboxNews, tell
 from salesforce_sync.sync.undo import Undone, take_back
 from salesforce_sync.sync.unseen import Unseen
 from salesforce_sync.sync.windows import Window, Windows
@@ -59,10 +59,6 @@ WAITS_FOR_LOCKS = 15.0
 SETTLED_AT_ONCE = 1000
 """Changes that are announced, or settled, in one transaction: who writes beside the push waits as long as it takes."""
 
-ITEMS_AT_ONCE = 1000
-
-OF_PUSHES = frozenset((Kind.REJECTED, Kind.DUPLICATE, Kind.REPLACED))
-"""Items that only a push can bring: it tells of them itself."""
 
 FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", FieldNotFound.code))
 """Refusals that concern a field, whatever its value."""
@@ -239,7 +235,7 @@ class Pusher:
     def dry_run(self) -> Diff:
         """What `push` would send, in its order, and the calls that it would take. Nothing is sent."""
         now, sent = self._clock.now(), set[int]()
-        course, found = _Course("", self._schemas()), _Found()
+        course, found = _Course("", self._schemas()), Foretold()
         room: int | None = 2 * self._window
         while True:
             before, put_off = len(sent), False
@@ -471,49 +467,6 @@ class Pusher:
         tell(self._store, self._bus, signals)
 
 
-class _Found(Struct):
-    """What a dry run has found so far."""
-
-    calls: int = 0
-    _orders: list[Change] = field(default_factory=list)
-    _blocked: list[Blocked] = field(default_factory=list)
-    _rejected: list[Rejected] = field(default_factory=list)
-    _counts: Counter[str] = field(default_factory=Counter)
-
-    def start_again(self) -> None:
-        """Another pass begins: what was blocked may go by now."""
-        self._blocked.clear()
-        self._rejected.clear()
-        self._counts["blocked"] = self._counts["rejected"] = 0
-
-    def take(self, planned: Plan) -> None:
-        """Add what was planned of a window."""
-        orders = [order.change for wave in planned.waves for order in wave.orders]
-        self._add("orders", self._orders, orders)
-        self._add("blocked", self._blocked, planned.blocked)
-        self._add("rejected", self._rejected, planned.rejected)
-
-    def _add(self, name: str, kept: list[_Told], new: Sequence[_Told]) -> None:
-        self._counts[name] += len(new)
-        kept += new[: MOST_LISTED - len(kept)]
-
-    def told(self, unknown: tuple[Change, ...], held: tuple[Change, ...], counts: Mapping[str, int]) -> Diff:
-        """All of it; `counts` says how many there are of the last two."""
-        listed = {
-            "orders": len(self._orders),
-            "blocked": len(self._blocked),
-            "rejected": len(self._rejected),
-            "unknown": len(unknown),
-            "held": len(held),
-        }
-        beyond = {
-            name: count - listed[name]
-            for name, count in (dict(self._counts) | dict(counts)).items()
-            if count > listed[name]
-        }
-        return Diff(tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond)
-
-
 def _pieces(items: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
     return (items[start : start + SETTLED_AT_ONCE] for start in range(0, len(items), SETTLED_AT_ONCE))
 
@@ -561,35 +514,3 @@ def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
 def _objects(orders: Iterable[Order]) -> int:
     """Of how many objects these are: the records of one are read by one call."""
     return len({each.schema.name for each in orders})
-
-
-def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:
-    """Keep what happened, then tell it in this process."""
-    if not signals:
-        return
-    try:
-        store.tell(signals)
-    except StoreTrouble as trouble:
-        # A full disk must not hide what happened from who listens here; nor may the log fill it with tracebacks.
-        log.warning("Signals could not be kept: %s", trouble)
-    for signal in signals:
-        bus.emit(signal)
-
-
-class InboxNews:
-    """Tells what has come into the inbox since it was made."""
-
-    def __init__(self, store: Store, bus: Bus) -> None:
-        self._store = store
-        self._bus = bus
-        self._last = store.newest_item()
-
-    def tell(self) -> dict[str, int]:
-        """One signal for each item that is new; of which object how many came without a push having met them."""
-        found = Counter[str]()
-        while items := self._store.inbox(self._last, ITEMS_AT_ONCE):
-            for item in items:
-                self._last = item.number
-                found[item.object_name] += item.kind not in OF_PUSHES
-                self._bus.emit(news(item))  # the store has kept it with the item
-        return dict(+found)

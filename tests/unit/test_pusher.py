@@ -14,8 +14,9 @@ from salesforce_sync.models.run import RunState
 from salesforce_sync.ports import Order
 from salesforce_sync.signals import Bus, PushComplete, SyncFailed
 from salesforce_sync.sync.engine import SyncEngine
-from salesforce_sync.sync.pusher import InboxNews, Pusher
+from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.stopping import StoppableOrg
+from salesforce_sync.sync.telling import InboxNews
 from salesforce_sync.testing import FrozenClock, MemoryOrg, capture_signals, make_field, make_schema
 from tests.unit.orgs import replica
 

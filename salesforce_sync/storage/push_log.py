@@ -1,0 +1,130 @@
+"""The pushes in SQLite: what each cost, and what became of its changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import apsw
+import msgspec
+
+from salesforce_sync.models.outbox import OVERWROTE, Change, Edit, Operation, Push, PushedChange
+from salesforce_sync.models.run import Problem
+from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
+from salesforce_sync.ports import MOST_LISTED, Pushed
+from salesforce_sync.storage.connections import Connections
+
+_NOTE_PUSH = "INSERT OR IGNORE INTO _sync_push (push_id, at) VALUES (?, ?)"
+_RECORD_PUSH = """
+INSERT INTO _sync_push (push_id, at, calls, seconds, code, message, hint) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (push_id) DO UPDATE SET calls = excluded.calls, seconds = excluded.seconds, code = excluded.code,
+    message = excluded.message, hint = excluded.hint
+"""
+_FORGET_ATTEMPT = """
+-- +push_id: not by the index of the push, which all its rows share (10,000 answers would be 50 million looks).
+DELETE FROM _sync_pushed WHERE +push_id = ? AND object_name = ? AND record_id = ? AND outcome <> 'applied'
+"""
+_NOTE_PUSHED = """
+INSERT INTO _sync_pushed (push_id, object_name, record_id, operation, edits, outcome, code, message, hint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_PUSHES = "SELECT push_id, calls, seconds, code, message, hint, at FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?"
+_PUSHED = """
+SELECT object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
+WHERE push_id = ? ORDER BY id LIMIT ?
+"""
+_NOT_LISTED = """
+SELECT outcome, count(*) FROM (SELECT outcome FROM _sync_pushed WHERE push_id = ? ORDER BY id LIMIT -1 OFFSET ?)
+GROUP BY outcome
+"""
+_OVERWROTE = f"SELECT count(*) FROM _sync_pushed WHERE push_id = ? AND outcome = 'applied' AND code = '{OVERWROTE}'"
+_PUSHED_BACKWARDS = """
+SELECT id, object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
+WHERE push_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+"""
+_KNOWS_PUSH = "SELECT EXISTS (SELECT 1 FROM _sync_push WHERE push_id = ?)"
+KEPT_PUSHES = 500
+_KEEP_PUSHES = f"""
+DELETE FROM _sync_push WHERE push_id IN (SELECT push_id FROM _sync_push ORDER BY at DESC LIMIT -1 OFFSET {KEPT_PUSHES});
+DELETE FROM _sync_pushed WHERE push_id NOT IN (SELECT push_id FROM _sync_push)
+"""
+_AFTER_ALL = 2**63 - 1
+
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_EDITS = msgspec.json.Decoder(list[tuple[str, Stored, Stored]])
+
+
+class PushLog:
+    """The pushes' part of the SQLite store; `ports.Store` says what each call promises."""
+
+    def __init__(self, connections: Connections, now: Callable[[], datetime]) -> None:
+        self._connections = connections
+        self._now = now
+
+    def record_push(self, push: Push) -> None:
+        problem = push.problem
+        reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
+        with self._connections.writing() as db:
+            at = format_datetime(self._now())
+            db.execute(_RECORD_PUSH, (push.push_id, at, push.calls, push.seconds, *reason))
+            db.execute(_KEEP_PUSHES)
+
+    def pushes(self, most: int) -> tuple[Push, ...]:
+        found: list[Push] = []
+        room = MOST_LISTED
+        with self._connections.looking() as db, db:
+            for row in list(db.execute(_PUSHES, (most,))):
+                changes = [_pushed(each) for each in db.execute(_PUSHED, (row[0], room))]
+                beyond = dict(db.execute(_NOT_LISTED, (row[0], room))) if len(changes) == room else {}
+                room -= len(changes)
+                overwrote = int(db.execute(_OVERWROTE, (row[0],)).get)
+                found.append(_push(row, changes, beyond, overwrote))
+        return tuple(found)
+
+    def pushed(self, push_id: str, before: int | None, most: int) -> Pushed:
+        last = _AFTER_ALL if before is None else before
+        with self._connections.looking() as db:
+            rows = list(db.execute(_PUSHED_BACKWARDS, (push_id, last, most)))
+        return Pushed(tuple(_pushed(row[1:]) for row in rows), int(str(rows[-1][0])) if len(rows) == most else None)
+
+    def knows_push(self, push_id: str) -> bool:
+        with self._connections.looking() as db:
+            return bool(db.execute(_KNOWS_PUSH, (push_id,)).get)
+
+
+def note_push(db: apsw.Connection, push_id: str, now: datetime) -> None:
+    """The push has begun."""
+    db.execute(_NOTE_PUSH, (push_id, format_datetime(now)))
+
+
+def note_pushed(
+    db: apsw.Connection, push_id: str, change: Change, record_id: str, outcome: str, problem: Problem | None = None
+) -> None:
+    """Keep what became of one change of a push, in place of what became of it before."""
+    db.execute(_FORGET_ATTEMPT, (push_id, change.object_name, change.record_id))
+    edits = msgspec.json.encode([(each.field, each.base, each.value) for each in change.edits]).decode()
+    reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
+    db.execute(_NOTE_PUSHED, (push_id, change.object_name, record_id, change.operation, edits, outcome, *reason))
+
+
+def _pushed(row: tuple[object, ...]) -> PushedChange:
+    name, record_id, operation, edits, outcome, code, message, hint = row
+    return PushedChange(
+        str(name),
+        str(record_id),
+        Operation(str(operation)),
+        tuple(Edit(*each) for each in _EDITS.decode(str(edits))),
+        str(outcome),
+        _problem(code, message, hint),
+    )
+
+
+def _push(row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int], overwrote: int) -> Push:
+    push_id, calls, seconds, code, message, hint, at = row
+    cost = int(str(calls)), float(str(seconds))
+    problem = _problem(code, message, hint)
+    return Push(str(push_id), tuple(changes), *cost, problem, parse_datetime(str(at)), beyond, overwrote)
+
+
+def _problem(code: object, message: object, hint: object) -> Problem | None:
+    return None if code is None else Problem(str(code), str(message), str(hint or ""))
