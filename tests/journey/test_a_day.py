@@ -143,6 +143,10 @@ def test_a_day_costs_what_was_forecast_misses_nothing_and_stays_as_small_as_it_w
     steps = [after - before for before, after in itertools.pairwise(memory)]
     assert min(steps) < 512, memory
     assert memory[-1] - memory[0] < 16_384, memory
-    assert day.looker.files[-1] <= day.looker.files[0] + 2, day.looker.files
+    # SQLite keeps the descriptor of a connection that is closed while another one has a lock, and gives it to the next:
+    # how many such there are is chance, and what leaks is in every step.
+    files = day.looker.files
+    assert min(after - before for before, after in itertools.pairwise(files)) <= 0, files
+    assert files[-1] <= files[0] + 6, files
     assert not [each for each in heard if isinstance(each, SyncFailed)]
     assert any(isinstance(each, SyncComplete) for each in heard)
