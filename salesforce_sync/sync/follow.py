@@ -230,13 +230,11 @@ class Follower:
         slept = self._clock.suspended()
         while not self.wait(self._pace.look_every):
             before, slept = slept, self._clock.suspended()
-            if slept - before > self._pace.sleep:
+            has_slept = slept - before > self._pace.sleep
+            if has_slept:
                 log.info("The machine has slept: the streams of events are begun anew.")
-                for stream in self._streams:
-                    stream.wake()
             for stream in self._streams:
-                stream.watch()
-                stream.keep(self._org)
+                stream.look_after(self._org, has_slept=has_slept)
 
 
 class _Stream:
@@ -355,7 +353,18 @@ class _Stream:
         if news is not None:
             self._follower.tell(merged, news)
 
-    def watch(self) -> None:
+    def look_after(self, org: Org, *, has_slept: bool) -> None:
+        """Begin the stream anew, and read again, where that is to be done. One object's trouble is no other's."""
+        try:
+            if has_slept:
+                self._wake()
+            self._watch()
+            self._keep(org)
+        except Exception:  # without this thread nothing would be read again, and no silent stream be noticed
+            self._put_off()
+            log.exception("%s: looking after its events failed", self.name)
+
+    def _watch(self) -> None:
         """Begin the stream anew if it has said nothing for too long."""
         subscription = self._subscription
         silent = self._clock.monotonic() - self._heard > self._pace.silence
@@ -364,7 +373,7 @@ class _Stream:
             log.warning("%s: the stream of events has been silent; it is begun anew.", self.name)
             self._begin_anew(subscription)
 
-    def wake(self) -> None:
+    def _wake(self) -> None:
         """Begin the stream anew: the machine has slept, and the org may have forgotten it."""
         subscription = self._subscription
         if subscription is not None and self.connected:
@@ -383,8 +392,8 @@ class _Stream:
 
     # ── reading again ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def keep(self, org: Org) -> None:
-        """Read again what is to be read, unless that has failed just now. One object's trouble is no other's."""
+    def _keep(self, org: Org) -> None:
+        """Read again what is to be read, unless that has failed just now."""
         if not self._may_lack or self._clock.monotonic() < self._reads_after:
             return
         try:
@@ -399,9 +408,6 @@ class _Stream:
             )
             if isinstance(error, ObjectTrouble):
                 self._follower.unsure(self.name)  # its fields may be others by now: a poll describes it anew
-        except Exception:  # without this thread nothing would be read again, and no silent stream be noticed
-            self._put_off()
-            log.exception("%s: reading records again failed", self.name)
 
     def _put_off(self) -> None:
         self._read_failures += 1

@@ -389,6 +389,28 @@ def test_streams_are_begun_anew_after_the_machine_has_slept(world):
     assert subscribed[0] is not None  # from where it was
 
 
+def test_a_connection_that_cannot_be_made_does_not_end_the_looking_after_streams(caplog):
+    lame = World(pace=replace(QUICK, silence=0.1))
+    failed = []
+
+    def renew():
+        if len(failed) < 2:
+            failed.append(True)
+            raise RuntimeError("can't start new thread")
+
+    lame.events.renew = renew
+    subscribed = []
+    subscribe = lame.events.subscribe
+    lame.events.subscribe = lambda name, after: subscribed.append(after) or subscribe(name, after)
+    lame.start()
+
+    wait(lambda: len(subscribed) >= 2)
+    lame.follower.stop()
+
+    assert len(failed) == 2
+    assert "can't start new thread" in caplog.text
+
+
 def test_a_poll_that_fails_is_made_again_and_the_object_stays_unsure(world):
     world.org.put("Widget__c", Name="Bolt")
     world.settled()
