@@ -1,7 +1,8 @@
 """Pushes of edits: URL CLIENT_ID CLIENT_SECRET FOLDER update|create ROWS. Tells the API calls and wall seconds.
 
 Before the clock runs, all contacts are synced and the edits are written; the push itself brings everything back that
-the org made of them.
+the org made of them. The contacts have been at rest for a while before: what was changed a moment ago is read again
+before it is written.
 """
 
 import json
@@ -13,8 +14,10 @@ from pathlib import Path
 from benchmarks.contacts import edited
 from benchmarks.org import Org
 from benchmarks.replica import replica
+from salesforce_sync.sync.unseen import MARGIN
 
 org, folder, kind, rows = Org(*sys.argv[1:4]), Path(sys.argv[4]), sys.argv[5], int(sys.argv[6])
+time.sleep(MARGIN.total_seconds() + 1)  # a stamp has whole seconds
 with replica(folder, *sys.argv[1:4]) as sync:
     sync.init()
     sync.sync("Contact")
