@@ -150,15 +150,14 @@ class NotSent(Unreachable):
 
 
 def _unreachable(host: str, broken: Exception) -> Unreachable | NeedsPerson:
-    if "CERTIFICATE_VERIFY_FAILED" in str(broken):
+    why = str(broken).rstrip(".") or type(broken).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in why:
         hint = "If a company proxy stands in between, set SSL_CERT_FILE to its certificate."
-        return NeedsPerson(f"The certificate of {host} cannot be trusted: {broken}.", code="BAD_CERTIFICATE", hint=hint)
+        return NeedsPerson(f"The certificate of {host} cannot be trusted: {why}.", code="BAD_CERTIFICATE", hint=hint)
     if isinstance(broken, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
         hint = "Check the network and salesforce.instance_url."
-        return NotSent(f"No connection to {host}: {broken or type(broken).__name__}.", hint=hint)
-    return Unreachable(
-        f"The connection to {host} broke: {broken or type(broken).__name__}.", hint="Check the network and try again."
-    )
+        return NotSent(f"No connection to {host}: {why}.", hint=hint)
+    return Unreachable(f"The connection to {host} broke: {why}.", hint="Check the network and try again.")
 
 
 def origin(url: str) -> str:

@@ -372,7 +372,7 @@ class SyncEngine:
         tell(self._store, self._bus, signals)
 
     def _calls_used(self) -> tuple[int | None, int | None]:
-        """How many of the day's calls are used, and of how many: as the org told an earlier process, if not this one."""
+        """How many of the day's calls are used, of how many: as the org told an earlier process, if not this one."""
         usage = self._org.usage
         if usage.used is not None:
             return usage.used, usage.ceiling or usage.limit

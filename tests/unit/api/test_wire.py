@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import traceback
@@ -103,6 +104,20 @@ def test_a_host_that_does_not_answer_was_not_sent_anything(wire: Wire) -> None:
 
     with pytest.raises(NotSent, match=r"127\.0\.0\.1"):
         wire.open(Outgoing("GET", gone, {}))
+
+
+def test_a_server_that_hangs_up_without_an_answer_is_told_in_one_sentence(wire: Wire) -> None:
+    def hang_up() -> None:
+        line, _ = listener.accept()
+        with line:
+            line.recv(65_536)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        server = threading.Thread(target=hang_up)
+        server.start()
+        with pytest.raises(Unreachable, match=r"broke: .*[^.]\.$"):
+            wire.open(Outgoing("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/x", {}))
+        server.join()
 
 
 def test_secrets_do_not_show() -> None:
