@@ -84,6 +84,22 @@ def test_a_gzip_stream_without_a_length_that_stops_early_is_noticed() -> None:
         ask(server)
 
 
+@pytest.mark.parametrize("body", [b'{"a": [1, {"b": 2}', b'{"a": [1, {"b": 2}]', b'[{"b": "2'])
+def test_a_json_body_that_only_the_end_of_the_connection_ends_is_whole_or_refused(body: bytes) -> None:
+    cut = Reply(body, headers={"Content-Type": "application/json;charset=UTF-8"}, unframed=True)
+
+    with ScriptedServer(lambda asked: cut) as server, pytest.raises(Unreachable, match="cut off"):
+        ask(server)
+
+
+@pytest.mark.parametrize("body", [b' {"a": [1, 2.0e7]}\n', b""])
+def test_a_json_body_without_a_length_is_read(body: bytes) -> None:
+    whole = Reply(body, headers={"Content-Type": "application/json"}, unframed=True)
+
+    with ScriptedServer(lambda asked: whole) as server:
+        assert ask(server) == whole.body
+
+
 def test_gzip_is_asked_for() -> None:
     with ScriptedServer(lambda asked: Reply(b"ok")) as server:
         ask(server)
