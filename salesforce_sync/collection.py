@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Misuse, NotSynced
+from salesforce_sync.errors import FieldNotFound, Misuse, NotSynced
 from salesforce_sync.models.base import Record, record_type_for, shape
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.outbox import is_local
@@ -231,7 +231,7 @@ class Collection(Generic[R]):
             return self.record_type()
         name = self.schema.name
         if not isinstance(record, Record) or record.api_name.casefold() != name.casefold():
-            raise Misuse(f"{record!r} is not a {name}.")
+            raise Misuse(f"{record!r} is not a {name}.", hint=f"Pass a {name}, or its fields by name.")
         return record
 
     def _id_of(self, record: R | str) -> str:
@@ -337,6 +337,11 @@ def _field_and_operator(schema: ObjectSchema, name: str) -> tuple[Field, str]:
     head, separator, tail = name.rpartition("__")
     if separator and tail in OPERATORS:
         return schema.field(head), tail
+    if tail and not schema.knows(name) and schema.knows(head):
+        raise FieldNotFound(
+            f"{schema.name} has no field {name!r}, and no comparison is named {tail!r}.",
+            hint=f"Comparisons are {', '.join(OPERATORS)}.",
+        )
     return schema.field(name), "eq"
 
 
@@ -367,6 +372,8 @@ def _referred(store: Store, field: Field, stored: Stored) -> Stored:
 
 
 def _full_id(store: Store, record_id: str) -> str:
+    if not isinstance(record_id, str):
+        raise Misuse(f"{record_id!r} is not a Salesforce id.", hint="An id is a text, such as '0035e00000abcdeAAA'.")
     if is_local(record_id):
         return store.real_id(record_id)
     return record_id if len(record_id) == 18 else to_18(record_id)

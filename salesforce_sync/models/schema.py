@@ -205,6 +205,10 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         """Whether there is a synced field of exactly this API name."""
         return name in self._names
 
+    def knows(self, name: str) -> bool:
+        """Whether `field` would find one of this name."""
+        return name.casefold() in self._by_name
+
     @cached_property
     def blank(self) -> Mapping[str, None]:
         """A row of nulls."""

@@ -37,6 +37,11 @@ MERGE_CACHE_ROWS = 20_000
 
 PAGE_BYTES = 16_384
 
+DURABLE = "full"
+"""A commit is on the disk when it returns. SQLite's `normal` would leave the last ones of a write-ahead log to the next
+checkpoint: after a loss of power the org had a record, and the outbox no longer knew that it was sent
+(https://www.sqlite.org/pragma.html#pragma_synchronous)."""
+
 LONGEST_CLOSE = 1.0
 """Seconds in which whoever is in the middle of a statement has to leave it."""
 
@@ -177,6 +182,7 @@ class Connections:
         with self.lock, translated(self.path):
             if self._editor is None:
                 self._editor = self._open(apsw.SQLITE_OPEN_READWRITE)
+                self._editor.pragma("synchronous", DURABLE)
                 _bound_cache(self._editor, WRITER_CACHE_KIB)
             with _transaction(self._editor) as db:
                 yield db
@@ -292,7 +298,7 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     read_tables(connection)
     connection.pragma("page_size", PAGE_BYTES)
     connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "normal")
+    connection.pragma("synchronous", DURABLE)
     _bound_cache(connection, WRITER_CACHE_KIB)
     connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
     connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)

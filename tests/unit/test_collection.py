@@ -105,6 +105,19 @@ def test_an_index_outside_is_an_index_error(leads, index):
         leads.all()[index]
 
 
+def test_a_comparison_that_does_not_exist_is_told_with_those_that_do(leads):
+    with pytest.raises(FieldNotFound, match="no field 'name__like', and no comparison is named 'like'") as raised:
+        leads.search(name__like="A%")
+
+    assert "contains, startswith" in raised.value.hint
+
+
+@pytest.mark.parametrize("value", [None, 5, b"00Q000000000009"])
+def test_what_is_no_text_is_no_id(leads, value):
+    with pytest.raises(Misuse, match="is not a Salesforce id"):
+        leads.get(value)
+
+
 def test_an_empty_answer_is_false_and_has_no_first(leads):
     assert not leads.search(name="nobody")
     assert leads.search(name="nobody").first() is None

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout, StoreTrouble
-from salesforce_sync.storage.connections import PAGE_BYTES
+from salesforce_sync.storage.connections import PAGE_BYTES, Connections
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.storage.tables_only import read_tables
 from salesforce_sync.testing import FrozenClock, make_schema
@@ -49,6 +49,16 @@ def test_every_file_of_the_replica_is_private(store, path):
 
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("way", ["writing", "editing"])
+def test_what_is_committed_survives_a_loss_of_power(path, store, way):
+    connections = Connections(path)
+    with getattr(connections, way)() as db:
+        waits_for_the_disk = db.pragma("synchronous")
+    connections.close()
+
+    assert waits_for_the_disk == 2, "FULL: otherwise the outbox forgets that a create was sent, and sends it again"
 
 
 def test_whoever_opens_it_a_second_time_leaves_the_locks_of_the_first(store, path):
