@@ -52,9 +52,9 @@ def run(world: World, replica: Replica, *names: str, accept_loss: tuple[str, ...
     raise_troubles(world)
     with replica.still():
         world.chronicle.note()
-        checks.after_run(world.chronicle, replica, result, before)
+        seen = checks.after_run(world.chronicle, replica, result, before)
         if not replica.follows:  # what events tell one by one needs nobody's yes
-            checks.no_mass_loss(replica, shown, accept_loss)
+            checks.no_mass_loss(shown, seen, accept_loss)
     return result
 
 
