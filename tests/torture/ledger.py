@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,6 +29,15 @@ DESKS = {
     "Opportunity": Desk("Name", ("NextStep", "Description"), {"AccountId": "Account"}),
     "Widget__c": Desk("Text__c", ("Area__c", "Phone__c"), {"Parent__c": "Widget__c", "Contact__c": "Contact"}),
 }
+
+MADE_LATER = ("Extra", "Renamed")
+"""How the fields begin that an administrator made in a history."""
+
+
+def texts_among(name: str, fields: Iterable[str]) -> list[str]:
+    """Those of an object's fields that people edit: no two edits put the same value there."""
+    return sorted(each for each in fields if each in DESKS[name].texts or each.startswith(MADE_LATER))
+
 
 Resolve = Callable[[str], str]
 """The org's id of a local one, once there is one."""
@@ -78,7 +87,7 @@ class Ledger:
             self.edits = {key: old for key, old in self.edits.items() if not self._same(key, name, record_id, field)}
             if isinstance(value, str):
                 # What is referred to is not unique: who wrote it cannot be told.
-                texts = field in DESKS[name].texts
+                texts = bool(texts_among(name, [field]))
                 self.edits[name, record_id, field] = value
                 self._ours[name, field] |= {folded(value)} if texts else set()
                 self._known[name, field].append((record_id, folded(value)))
@@ -152,7 +161,7 @@ class Ledger:
             for record_id, value in self._known[name, field]:
                 known[self.real(record_id)].add(value)
             for key, versions in chronicle.versions[name].items():
-                values = [folded(each.values.get(field)) for each in versions if not each.gone]
+                values = [folded(each.values[field]) for each in versions if field in each.values]
                 for before, after in pairwise(values):
                     if before != after and after in ours and before not in known[key] | excused:
                         found.append(f"{name} {key} {field}: {before!r} made way for {after!r}")
