@@ -245,6 +245,9 @@ def _drop(rng: random.Random, replica: Replica, item: InboxItem) -> None:
 
 
 def _link(rng: random.Random, replica: Replica, item: InboxItem) -> None:
+    if not item.matches:  # a person who has found it in the org, and gives up making it
+        _drop(rng, replica, item)
+        return
     match = item.matches[0]
     if match.object_name != item.object_name:
         return

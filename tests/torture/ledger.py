@@ -131,10 +131,14 @@ class Ledger:
             self._known[name, field].append((record_id, folded(value)))
 
     def may_be(self, item: InboxItem, chronicle: Chronicle) -> bool:
-        """Whether a record that the org named is the one that was made here: a person sees its marker."""
+        """Whether a record that the org named is the one that was made here: a person sees its marker.
+
+        Where none is named (it could not be looked for), the person looks in the org.
+        """
         markers = [mark for mark, (_, made) in self.made.items() if self.real(made) == self.real(item.record_id)]
         ids = {each.record_id for each in item.matches}
-        return item.kind is Kind.UNCERTAIN and any(ids & bearers(chronicle, item.object_name, mark) for mark in markers)
+        found = {key for mark in markers for key in bearers(chronicle, item.object_name, mark)}
+        return item.kind is Kind.UNCERTAIN and bool(found & ids if ids else found)
 
     # ── what must hold ───────────────────────────────────────────────────────────────────────────────────────────
 
