@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase, ascii_uppercase
+
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.ports import OPERATORS, Filter, Place
@@ -10,6 +12,7 @@ from salesforce_sync.storage.statements import collation, quote
 Condition = tuple[str, tuple[object, ...]]
 
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _OF_TEXTS = ("contains", "startswith", "endswith")
 _NO_TEXT = (FieldType.BOOLEAN, FieldType.INTEGER, FieldType.DECIMAL)
 _INDEXABLE = ("eq", "in", "startswith")
@@ -113,6 +116,10 @@ def _compared(field: Field, each: Filter) -> Condition:
 
 def _pattern(field: Field, operator: str, value: str) -> Condition:
     column = quote(field.name)
+    if "\0" in value:
+        if not collation(field):
+            return _part(column, operator, value)
+        return _part(f"lower({column})", operator, value.translate(_LOWER))
     if collation(field):
         escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         pattern = {"contains": f"%{escaped}%", "startswith": f"{escaped}%", "endswith": f"%{escaped}"}[operator]
@@ -125,3 +132,12 @@ def _pattern(field: Field, operator: str, value: str) -> Condition:
         else f"substr({column}, length({column}) - length(?) + 1)"
     )
     return f"{part} = ?", (value, value)
+
+
+def _part(text: str, operator: str, value: str) -> Condition:
+    """For a value with a NUL, where LIKE and length() see the end of the text: as bytes, of which none is special."""
+    held, wanted = f"CAST({text} AS BLOB)", value.encode()
+    if operator == "contains":
+        return f"instr({held}, ?) > 0", (wanted,)
+    part = f"substr({held}, 1, ?)" if operator == "startswith" else f"substr({held}, -?)"
+    return f"length({held}) >= ? AND {part} = ?", (len(wanted), len(wanted), wanted)

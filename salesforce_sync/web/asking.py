@@ -186,12 +186,19 @@ Admin = Annotated[Asked, Depends(AskedWith(Role.ADMIN))]
 # ── with which body ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def sent(kind: type[B], *, optional: bool = False) -> Callable[[Request], Awaitable[B]]:
-    """The request's JSON body as this type; an empty one has its defaults where it is optional."""
+def sent(kind: type[B], *, optional: bool = False, else_all: bool = False) -> Callable[[Request], Awaitable[B]]:
+    """The request's JSON body as this type; an empty one has its defaults where it is optional.
+
+    `else_all`: they mean everything. Whoever sends only keys that are not known did not mean that, and is refused.
+    """
     decoder = msgspec.json.Decoder(kind, float_hook=Decimal)
 
     async def read(request: Request) -> B:
-        return decoded(decoder, kind, await request.body() or (b"{}" if optional else b""))
+        body = await request.body() or (b"{}" if optional else b"")
+        found = decoded(decoder, kind, body)
+        if else_all and found == kind() and (says := wording.of_strangers(kind, body)):
+            raise Refused(says, hint="See /docs.")
+        return found
 
     return read
 

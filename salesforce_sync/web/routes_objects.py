@@ -136,7 +136,8 @@ def _state(replica: Replica, status: ObjectStatus) -> tuple[Any, Problem | None]
 
 @router.post("/verify", tags=["sync"], **gives(bodies.VerifyBody, takes=bodies.VerifyRequest, fails=REMOTE))
 async def verify(
-    asked: Editing, wanted: Annotated[bodies.VerifyRequest, Depends(sent(bodies.VerifyRequest, optional=True))]
+    asked: Editing,
+    wanted: Annotated[bodies.VerifyRequest, Depends(sent(bodies.VerifyRequest, optional=True, else_all=True))],
 ) -> Response:
     """Compare every id and stamp of these objects, or of all that are here, with the org, and repair: some calls.
 

@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.app import SFSync
-from salesforce_sync.signals import Told
+from salesforce_sync.signals import SyncRequested, Told
 from salesforce_sync.sinks.inbound import NotUnderstood
 from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
@@ -52,7 +52,9 @@ def _taken(asked: Asked, body: bytes) -> bodies.SignalTaken:
     from salesforce_sync.web.routes_sync import begun
 
     session = begun(asked, wish.objects or sync.config.sync.objects)
-    return bodies.SignalTaken(accepted=True, signal="sync_requested", msg="", session_id=session.session_id)
+    names, told = sync.config.signals, f"session={session.session_id}"
+    line = f"{SyncRequested.mark} {names.source} → {names.target} : {SyncRequested.name}, {told}"
+    return bodies.SignalTaken(accepted=True, signal=SyncRequested.name, msg=line, session_id=session.session_id)
 
 
 def _for_example(sync: SFSync) -> str:

@@ -42,7 +42,8 @@ STILL_HERE_SECONDS: Final = 15.0
 
 @router.post("", **gives(bodies.SessionBegun, takes=bodies.SyncRequest))
 def begin(
-    asked: Editing, wanted: Annotated[bodies.SyncRequest, Depends(sent(bodies.SyncRequest, optional=True))]
+    asked: Editing,
+    wanted: Annotated[bodies.SyncRequest, Depends(sent(bodies.SyncRequest, optional=True, else_all=True))],
 ) -> Response:
     """Begin to sync these objects, or the configured ones; the answer comes at once.
 

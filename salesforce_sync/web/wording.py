@@ -33,6 +33,19 @@ def of_body(kind: type[Any], body: bytes) -> str:
     return _of_members(kind, given) if issubclass(kind, Body) else "The body cannot be read."
 
 
+def of_strangers(kind: type[Body], body: bytes) -> str | None:
+    """What to say of an object, which could be decoded, that has members and none that is known; None of any other."""
+    given = msgspec.json.decode(body)
+    known = [each.encode_name for each in msgspec.structs.fields(kind)]
+    if not given or not set(known).isdisjoint(given):
+        return None
+    return f"{_choice(_quoted(list(given)[:3]))} is not known here: the body may have {_choice(_quoted(known))}."
+
+
+def _quoted(names: list[str]) -> list[str]:
+    return [f"'{name}'" for name in names]
+
+
 def _of_syntax(told: str) -> str:
     told = told.removeprefix("JSON is malformed: ")
     return "it ends too early" if "truncated" in told else told
@@ -71,7 +84,7 @@ def form_of(schema: Schema) -> str:
     """What a value of this schema is, in words; null is not spoken of."""
     first = _options(schema)[0]
     if "enum" in first:
-        return _choice([f"'{each}'" for each in first["enum"] if each is not None])
+        return _choice(_quoted([each for each in first["enum"] if each is not None]))
     match first.get("type"):
         case "array":
             return f"a list of {_span(first.get('minItems'), first.get('maxItems'))}{_PLURALS[first['items']['type']]}"

@@ -170,6 +170,8 @@ _GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*", re.ASCII)
 
 
 def _number(field: Field, cell: Cell) -> Stored:
+    if isinstance(cell, str):
+        cell = _without_percent(field, cell)
     if isinstance(cell, str) and (plain := read_commas(cell)) != cell:
         cell = plain
         value = _rounded(field, from_cell(field.type, cell))
@@ -183,6 +185,11 @@ def _number(field: Field, cell: Cell) -> Stored:
     value = _rounded(field, from_cell(field.type, cell))
     _check_range(field, value)
     return value
+
+
+def _without_percent(field: Field, text: str) -> str:
+    """The number before the sign, which is what a percent field has; of no other field can be said what `50%` is."""
+    return text.strip().removesuffix("%").rstrip() or text if field.salesforce_type == "percent" else text
 
 
 def _rounded(field: Field, value: Stored) -> Stored:
@@ -229,7 +236,7 @@ def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
         return "" if read_date(cell) == cell else cell.strip()
     if field.type in _NUMBERS and not isinstance(cell, bool | Percent | None) and value is not None:
         text = cell.strip() if isinstance(cell, str) else shown(cell)
-        plain = read_commas(text)
+        plain = read_commas(_without_percent(field, text))
         return text if plain != text or Decimal(plain) != Decimal(str(value)) else ""
     return ""
 

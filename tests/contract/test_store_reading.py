@@ -59,6 +59,13 @@ CASES = [
     ("Text__c", "contains", "_", {4}),
     ("Text__c", "contains", "\\", {4}),
     ("Text__c", "contains", "", {1, 2, 3, 4}),
+    ("Text__c", "contains", "\0", set()),
+    ("Text__c", "contains", "cm\0", set()),
+    ("Text__c", "startswith", "acme\0", set()),
+    ("Text__c", "endswith", "\0", set()),
+    ("Exact__c", "contains", "\0", set()),
+    ("Exact__c", "startswith", "key\0", set()),
+    ("Exact__c", "endswith", "\0", set()),
     ("Text__c", "startswith", "acme ", {3}),
     ("Text__c", "startswith", "100%_", {4}),
     ("Text__c", "endswith", "CORP", {3}),
@@ -172,6 +179,23 @@ def test_pages_behind_one_another_bring_every_row_in_order(full, field, order, d
         selection = replace(selection, after=Place(page[-1][0], page[-1][at]))
 
     assert found == [id_of(number) for number in (reversed(order) if descending else order)]
+
+
+@pytest.mark.parametrize(
+    ("operator", "value"), [("contains", "B\0A"), ("contains", "\0"), ("startswith", "AB\0"), ("endswith", "\0ar")]
+)
+@pytest.mark.parametrize("field", ["Text__c", "Exact__c"])
+def test_a_nul_in_a_text_is_a_character_like_others(full, field, operator, value):
+    held = "ab\0ar" if field == "Text__c" else "AB\0Ar"
+    asked = value if field == "Text__c" else {"B\0A": "B\0A", "\0ar": "\0Ar"}.get(value, value)
+    row = [None] * len(ALL.columns)
+    for name, is_now in {"Id": id_of(7), "IsDeleted": False, "SystemModstamp": NOON, field: held}.items():
+        row[[each.name for each in ALL.columns].index(name)] = is_now
+    pull(full, tuple(row), schema=ALL)
+
+    found = full.select("All__c", Selection((Filter(field, operator, asked),)))
+
+    assert [each[0] for each in found] == [id_of(7)]
 
 
 def test_a_page_has_only_live_rows_that_pass(full):

@@ -39,6 +39,8 @@ def refused(answer):
         ("sync", '{"objects": []}', "'objects' has to be a list of 1 to 500 texts."),
         ("sync", '{"objects": "Contact"}', "'objects' has to be a list of 1 to 500 texts."),
         ("sync", '{"objects": ["Contact", 1]}', "'objects' has to be a list of 1 to 500 texts."),
+        ("sync", '{"object": ["Contact"]}', "'object' is not known here: the body may have 'objects'."),
+        ("verify", '{"Objects": ["Contact"]}', "'Objects' is not known here: the body may have 'objects'."),
         ("sync/Contact", '{"sessionId": 5}', "'sessionId' has to be a text."),
         ("push", '{"confirmProduction": "yes"}', "'confirmProduction' has to be true or false."),
         ("login", "{}", "'token' is missing: a text of 1 to 400 characters."),
@@ -116,6 +118,19 @@ def test_who_sends_an_unknown_signal_hears_which_there_are(api, body, says):
     assert "sync, sync_now, sync_request, sync_requested and force_sync" in details
     assert '{"signal": "sync", "objects": ["Contact"]}' in details
     assert "🔄 OS → FND : sync, object=Contact" in details
+
+
+def test_a_signal_that_is_taken_is_answered_by_a_line(api):
+    answer = api.post("/api/signals", json={"signal": "sync", "objects": ["Contact"]}).json()
+
+    assert answer["msg"] == f"🔄 FND → OS : sync_requested, session={answer['sessionId']}"
+
+
+@pytest.mark.parametrize("query", ["search=%00", "LastName__contains=%00", "LastName=%00", "LastName__startswith=%00"])
+def test_a_text_with_a_nul_finds_what_holds_it_and_not_everything(api, query):
+    answer = api.get(f"/api/objects/Contact/records?{query}").json()
+
+    assert (answer["success"], answer["records"]) == (True, [])
 
 
 def test_a_signal_of_an_object_that_cannot_be_one_hears_what_a_name_is(api):

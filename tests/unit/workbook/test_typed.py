@@ -20,11 +20,20 @@ def field(kind: str, precision: int, scale: int) -> Field:
         ("percent", Percent(0.123), 12.3),
         ("percent", Percent(1.1), 110.0),
         ("percent", 50.0, 50.0),
+        ("percent", "50%", 50.0),
+        ("percent", " 12,5 % ", 12.5),
+        ("percent", "50", 50.0),
         ("currency", Percent(0.5), 0.5),
     ],
 )
 def test_a_percentage_is_the_number_that_it_shows(kind, cell, stored):
     assert read_typed(field(kind, 18, 2), cell) == stored
+
+
+@pytest.mark.parametrize(("kind", "text"), [("currency", "50%"), ("percent", "50%%"), ("percent", "%")])
+def test_a_percent_sign_that_says_nothing_certain_is_refused(kind, text):
+    with pytest.raises(Misuse, match="number"):
+        read_typed(field(kind, 18, 2), text)
 
 
 @pytest.mark.parametrize(
