@@ -183,8 +183,9 @@ def bearers(chronicle: Chronicle, name: str, marker: str) -> set[str]:
 
 
 def check_nothing_is_doubled(chronicle: Chronicle, ledger: Ledger) -> None:
-    """No record that was made here is in the org twice."""
-    doubled = {mark: ids for mark, (name, _) in ledger.made.items() if len(ids := bearers(chronicle, name, mark)) > 1}
+    """No record that was made here is in the org twice: of those that were visible, for no other can be looked for."""
+    found = {mark: bearers(chronicle, name, mark) for mark, (name, _) in ledger.made.items()}
+    doubled = {mark: ids for mark, ids in found.items() if len(ids) > 1 and not ids & chronicle.ever_hidden}
     if doubled:
         raise Violation("nothing is doubled", f"{doubled}")
 
