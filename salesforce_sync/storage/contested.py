@@ -182,11 +182,10 @@ class Judge:
         verdict = judge(contested, schema, self._policies)
         known = self._known(db, contested)
         self._carry_out(db, schema, contested, verdict)
-        told = {each.field for each in contested.edits} - set(verdict.done)  # what goes on, or waits, is not replaced
-        before = {
-            **contested.base,
-            **{each.field: each.value for each in contested.edits if each.field in verdict.done},
-        }
+        local = {each.field: each.value for each in contested.edits}
+        done = set(local) if verdict.revert else set(verdict.done)
+        told = local.keys() - done  # what goes on, or waits, is not replaced
+        before = {**contested.base, **{name: local[name] for name in done}}
         who = str(met.came.get("LastModifiedById") or "")
         changed = {
             name: (before[name], value) for name, value in met.came.items() if name in before and name not in told
@@ -247,7 +246,7 @@ class Judge:
     def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
         record = schema.name, contested.record_id
         if verdict.revert:
-            forget_change(db, *record)
+            self._give_up(db, schema, contested)
             return
         if contested.operation is Operation.UNDELETE and verdict.kind is None and not _is_dead(contested.org):
             db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
@@ -273,6 +272,17 @@ class Judge:
         if verdict.conflicts:
             put_record_item(db, contested, verdict, self._now())
         tidy(db, *record)
+
+    def _give_up(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested) -> None:
+        """The change ends: where no newer value came, the row shows the org's last one; the history keeps ours."""
+        record = schema.name, contested.record_id
+        known = dict(db.execute(_EDIT_BASES, record)) | dict(db.execute(_DISPUTED, record))
+        local = {str(row[0]): row[2] for row in db.execute(_EDITS, record)}
+        left = {name: (local[name], known[name]) for name in local.keys() - (contested.org or {}).keys()}
+        for name, (_, shown) in left.items():
+            set_cell(db, schema, contested.record_id, name, shown)
+        self._history.note(db, *record, Origin.PULL, left)
+        forget_change(db, *record)
 
     def _show_local(
         self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, values: Mapping[str, Stored]
@@ -305,7 +315,7 @@ class Judge:
             return True
         verdict = judge(contested, schema, self._policies)
         if verdict.kind is None:
-            forget_change(db, schema.name, record_id)
+            self._give_up(db, schema, contested)
             return True
         db.execute(_PARK, (schema.name, record_id))
         put_record_item(db, contested, verdict, self._now(), code=cause.name)

@@ -32,12 +32,20 @@ class Contesting(Editing):
                 pending = self._pending(table, key)
                 wanted = pending.want_dead or not (pending.slots or pending.sent)
                 if wanted or self._judge(table, pending, None).revert:
+                    self._keep_given_up(table, pending)
                     self._take_out(table, pending, cause)
                 else:
                     pending.absent = cause
                 self._tidy(table, pending)
             self._disk.untold[table.schema.name] += len(here)
             return len(here)
+
+    def _keep_given_up(self, table: Table, pending: Pending) -> None:
+        """The edits end with their record; their values are kept."""
+        row, now = table.rows[pending.record_id], self._clock.now()
+        before = row | {name: each.value for name, each in pending.slots.items()} | {"LastModifiedById": None}
+        after = before | {name: each.org for name, each in pending.slots.items()}
+        self._disk.history.keep(tuple(differences(table.schema, before, after, Origin.PULL, now)), self._keeping, now)
 
     def merge_columns(self, object_name: str) -> int:
         """Let staged values of some columns enter the rows that are here."""

@@ -172,7 +172,8 @@ class Settling(Contesting):
         if isinstance(outcome, Rejected) and outcome.apart:
             self._dispute(table, pending, outcome)
             return False
-        parks = isinstance(outcome, Rejected) and not pending.touched and not pending.void
+        stays = not pending.touched or (isinstance(outcome, Rejected) and outcome.kind is Kind.UNCERTAIN)
+        parks = isinstance(outcome, Rejected) and stays and not pending.void
         if parks and isinstance(outcome, Rejected):
             pending.parked_for = outcome.kind
             item = self._tell(table, pending, outcome.kind, outcome.message)

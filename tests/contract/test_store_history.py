@@ -7,7 +7,9 @@ import pytest
 from salesforce_sync.models.history import Keeping, Origin
 from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import Applied, Conflicted, Operation, Push
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
+from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -39,6 +41,20 @@ def test_a_pull_keeps_what_it_replaces(replica, world):
     assert (found.object_name, found.record_id) == ("Account", ACME)
     assert (found.old, found.new, found.origin, found.who) == ("1", "2", Origin.PULL, SOMEBODY)
     assert (found.at, found.push_id) == (world.clock.now(), None)
+
+
+@pytest.mark.parametrize("gone", [acme(ONE, deleted=True), None])
+def test_an_edit_that_ends_with_its_record_is_kept(world, replica, gone):
+    store = world.restart(policies=Policies(Policy.ORG))
+    store.update("Account", ACME, {"Phone": "2"})
+
+    if gone is None:
+        store.set_aside("Account", [ACME], Cause.PURGED)
+    else:
+        arrive(store, ACCOUNT, gone)
+
+    assert store.changes() == ()
+    assert [(each.old, each.new) for each in replaced(store, "Phone")] == [("2", "1")]
 
 
 def test_what_stays_is_not_replaced(replica):

@@ -78,7 +78,7 @@ def untold(world: World, rng: random.Random) -> None:
     name = rng.choice(world.setup.objects)
     key = world.pick(rng, name)
     act = rng.choice(("overflow", "converted", "gap", "gap"))
-    if world.org.schema(name) is None or (act == "gap" and key is None):
+    if world.org.object(name) is None or (act == "gap" and key is None):
         return
     world.tell(f"{act} of {name} {key}")
     if act == "gap":

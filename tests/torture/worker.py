@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from salesforce_sync.app import SFSync
+from salesforce_sync.errors import StoreTrouble
 from tests import loaded
 from tests.torture.beside import PACE
 from tests.torture.clock import StandingClock
@@ -29,7 +30,7 @@ FOLLOWS = 1.0
 def work(order: dict[str, Any]) -> None:
     """Sync or push once, or follow events for a moment, as the order says."""
     setup = Setup(**order["setup"])
-    config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]), order["events"])
+    config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]), order["events"], setup.policy)
     with (
         paced(*of_the_product(setup)),
         SFSync(config, clock=StandingClock(datetime.fromisoformat(order["now"]))) as sync,
@@ -41,10 +42,19 @@ def work(order: dict[str, Any]) -> None:
             time.sleep(FOLLOWS)
             print("followed")
             return
-        if order["work"] == "push":
-            print("push", sync.push().state)
-            return
-        run = sync.sync()
+        try:
+            _work(sync, order["work"])
+        except StoreTrouble as trouble:
+            if order["room"] is None:
+                raise
+            print(f"no room: {trouble.message}")
+
+
+def _work(sync: SFSync, work: str) -> None:
+    if work == "push":
+        print("push", sync.push().state)
+        return
+    run = sync.sync()
     print(*(f"{each.object_name} {each.problem.code if each.problem else 'complete'}" for each in run.objects))
 
 
