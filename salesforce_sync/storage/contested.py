@@ -15,7 +15,7 @@ from salesforce_sync.models.outbox import Change, Edit, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
-from salesforce_sync.resolve import Policies, judge, judge_draft, overwritten
+from salesforce_sync.resolve import Policies, arrived, judge, judge_draft, overwritten
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_record_item
@@ -37,6 +37,9 @@ WHERE object_name = ? AND record_id = ? AND field = ?
 _DISPUTE = f"""
 UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 1, org = ?
 WHERE object_name = ? AND record_id = ? AND field = ?
+"""
+_PUSH_OF = """
+SELECT push_id FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND sending IS NOT NULL
 """
 _BROUGHT_BACK = """
 UPDATE _sync_outbox SET operation = 'update' WHERE object_name = ? AND record_id = ? AND sending IS NULL
@@ -181,6 +184,7 @@ class Judge:
             return met.before
         verdict = judge(contested, schema, self._policies)
         known = self._known(db, contested)
+        self._note_sent(db, schema, contested, met.came)
         self._carry_out(db, schema, contested, verdict)
         local = {each.field: each.value for each in contested.edits}
         done = set(local) if verdict.revert else set(verdict.done)
@@ -192,6 +196,18 @@ class Judge:
         }
         self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
         return known or None
+
+    def _note_sent(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, came: Row) -> None:
+        """What a push has replaced, where a row is the first to show that: the answer may be lost for good."""
+        there = {
+            each.field: (each.base, each.sent)
+            for each in contested.edits
+            if each.in_flight and each.field in came and arrived(schema, each.field, each.sent, came[each.field])
+        }
+        if there:
+            record = contested.object_name, contested.record_id
+            push_id = db.execute(_PUSH_OF, record).get
+            self._history.note(db, *record, Origin.PUSH, there, push_id=push_id)
 
     def _known(self, db: apsw.Connection, contested: Contested) -> dict[str, Stored]:
         """The row as the org last showed it: what is disputed already is no news when it is read again."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.change import Merged
-from salesforce_sync.models.history import Origin
+from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import MERGED, Contested, Verdict
 from salesforce_sync.models.outbox import Kind, Match, Operation
 from salesforce_sync.models.proof import Cause
@@ -120,9 +120,22 @@ class Contesting(Editing):
                     self._unpark(table, pending)
             elif verdict.kind is Kind.DELETED_THERE:
                 pending.absent = Cause.DELETED
+            self._keep_sent(table, pending, row)
             self._apply(table, pending, row, verdict)
         self._show(table, pending, row)
         self._tidy(table, pending)
+
+    def _keep_sent(self, table: Table, pending: Pending, row: Row) -> None:
+        """What a push has replaced, where a row is the first to show that."""
+        if pending.sent is None:
+            return
+        now, push_id = self._clock.now(), pending.sent.push_id
+        version = tuple(
+            Replaced(table.schema.name, pending.record_id, name, slot.base, slot.sent, Origin.PUSH, now, "", push_id)
+            for name, slot in pending.slots.items()
+            if name in _taken(table.schema, pending.slots, row) and slot.base != slot.sent
+        )
+        self._disk.history.keep(version, self._keeping, now)
 
     def _emptied(self, table: Table, base: Row, row: Row) -> list[str]:
         """The references that the org has emptied because their record is deleted, as it is here."""

@@ -105,6 +105,7 @@ class Settling(Contesting):
             Replaced(schema.name, key, each.field, old, each.value, Origin.PUSH, now, "", push_id)
             for each in sent.edits
             if (old := others.get(each.field, each.base)) != each.value
+            and not self._disk.history.has(push_id, schema.name, key, each.field, old, each.value)
         )
         self._disk.history.keep(version, self._keeping, now)
         overwritten = tuple(

@@ -107,6 +107,30 @@ def test_what_a_push_wrote_is_not_replaced_once_more_when_it_comes_back(replica)
     assert len(replaced(replica, "Phone")) == 1
 
 
+@pytest.mark.parametrize("settled", [lost, Conflicted, lambda change: Applied(change, change.record_id)])
+def test_what_a_push_wrote_is_kept_once_if_a_pull_is_the_first_to_show_it(replica, settled):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+    replica.settle("push-1", [settled(change)])
+
+    (found,) = replaced(replica, "Phone")
+    assert (found.old, found.new, found.origin, found.push_id) == ("1", "2", Origin.PUSH, "push-1")
+
+
+def test_what_a_push_wrote_is_kept_if_it_is_edited_further_and_its_answer_is_lost(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    replica.update("Account", ACME, {"Phone": "3"})
+    replica.settle("push-1", [lost(change)])
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"), acme(TWO, Phone="2"))
+
+    (found,) = replaced(replica, "Phone")
+    assert (found.old, found.new, found.origin, found.push_id) == ("1", "2", Origin.PUSH, "push-1")
+
+
 @pytest.mark.parametrize("answer", [rejected, deferred, Conflicted, lost])
 def test_a_push_that_wrote_nothing_replaced_nothing(replica, answer):
     replica.update("Account", ACME, {"Phone": "2"})
