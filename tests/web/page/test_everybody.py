@@ -108,3 +108,12 @@ def test_the_tab_of_a_screen_is_in_sight_on_a_narrow_one(looker):
     page = looker.goes("connections")
 
     expect(page.get_by_role("navigation").get_by_role("link", name="Connections")).to_be_in_viewport(ratio=0.9)
+
+
+def test_a_record_shows_without_a_pointer_which_fields_can_be_edited(looker, contact):
+    page = looker.goes(f"records/Contact/{contact.id}")
+
+    signs = page.locator(".fields .cell").evaluate_all("all => all.map(e => getComputedStyle(e, '::after').content)")
+    assert signs
+    assert set(signs) == {'"✎"'}
+    assert "✎" not in page.locator('.fields [data-field="Id"]').inner_html()
