@@ -62,9 +62,9 @@ clean:
 # builds this package, is among what the tests need; without them pip fetches it for the moment.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-$(VENV)/.dev: requirements-dev.txt requirements.txt pyproject.toml $(BIN)/pip
+$(VENV)/.dev: requirements-dev.txt requirements.txt pyproject.toml .ci/install-pinned $(BIN)/pip
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP) -r requirements-dev.txt
+	@sh .ci/install-pinned $(BIN)/python requirements.txt requirements-dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/.runtime $@
 

@@ -217,7 +217,7 @@ def _parsed_yaml(file: Path) -> dict[Any, Any]:
 
 
 def _unknown(file: Path, name: str, known: Any) -> ConfigError:
-    credential = name.rpartition(".")[2] in Credentials.__dataclass_fields__ or name == "credentials"
+    credential = name.rpartition(".")[2] in Credentials.__struct_fields__ or name == "credentials"
     hint = "Credentials belong in .env or the environment." if credential else near(name, known)
     return ConfigError(f"{file}: there is no setting {name}.", hint=hint or f"There are: {', '.join(sorted(known))}.")
 

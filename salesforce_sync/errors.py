@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from difflib import get_close_matches
 
 
 class SyncError(Exception):
@@ -337,6 +336,8 @@ class UserNotFound(SyncError, LookupError):
 
 def near(name: str, known: Iterable[str]) -> str:
     """A hint that lists the known names closest to `name`, compared without case; empty if none is close."""
+    from difflib import get_close_matches  # only who mistypes needs it
+
     by_folded = {each.casefold(): each for each in known}
     close = get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)
     return f"Did you mean {', '.join(by_folded[each] for each in close)}?" if close else ""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from salesforce_sync.models.hiding import Hiding
 from salesforce_sync.sink_settings import SinkSettings
 
 
@@ -23,11 +23,12 @@ def is_address(text: str) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    bare = _BARE.fullmatch(text) is not None
+    bare = re.fullmatch(_BARE, text, _LETTERS) is not None
     return bool(host) and bare and (parts.scheme == "https" or _is_loopback(host or ""))
 
 
-_BARE: Final = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?/?", re.ASCII | re.IGNORECASE)
+_BARE: Final = r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?/?"
+_LETTERS: Final = re.ASCII | re.IGNORECASE
 
 
 def org_address(text: str) -> str:
@@ -36,13 +37,11 @@ def org_address(text: str) -> str:
     A browser shows `acme.lightning.force.com`, or in Setup `acme.my.salesforce-setup.com`; the API of that org is at
     `acme.my.salesforce.com`.
     """
-    pages = _PAGES.fullmatch(text)
+    pages = re.fullmatch(_PAGES, text, _LETTERS)
     return f"{pages[1]}.my.salesforce.com" if pages else text.rstrip("/")
 
 
-_PAGES: Final = re.compile(
-    r"(https://[a-z0-9.-]+)\.(?:lightning\.force|my\.salesforce-setup)\.com(?:[/?#].*)?", re.ASCII | re.IGNORECASE
-)
+_PAGES: Final = r"(https://[a-z0-9.-]+)\.(?:lightning\.force|my\.salesforce-setup)\.com(?:[/?#].*)?"
 
 
 def _is_loopback(host: str) -> bool:
@@ -143,21 +142,24 @@ class SignalSettings(Struct, frozen=True):
     keep_rows: Annotated[int, Meta(ge=1_000)] = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Hiding, frozen=True):
     """What was given to log in with, and to sign with; never from config.yaml. Secrets do not show in `repr`."""
 
+    hidden: ClassVar[frozenset[str]] = frozenset(
+        ("client_secret", "access_token", "refresh_token", "sync_key")
+    ) | frozenset(("webhook_secrets", "mqtt_password", "workbook_password"))
+
     client_id: str | None = None
-    client_secret: str | None = field(default=None, repr=False)
-    access_token: str | None = field(default=None, repr=False)
-    refresh_token: str | None = field(default=None, repr=False)
+    client_secret: str | None = None
+    access_token: str | None = None
+    refresh_token: str | None = None
     username: str | None = None
     jwt_key_file: Path | None = None
     login_url: str | None = None
-    sync_key: str | None = field(default=None, repr=False)
-    webhook_secrets: str | None = field(default=None, repr=False)
-    mqtt_password: str | None = field(default=None, repr=False)
-    workbook_password: str | None = field(default=None, repr=False)
+    sync_key: str | None = None
+    webhook_secrets: str | None = None
+    mqtt_password: str | None = None
+    workbook_password: str | None = None
 
 
 SECTIONS: Final = {

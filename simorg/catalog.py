@@ -84,7 +84,13 @@ def read_toml(name: str) -> dict[str, Any]:
 @cache
 def picklist(name: str) -> tuple[PicklistValue, ...]:
     """Return a picklist of `picklists.toml`; a value that begins with `*` is the default."""
-    return make_values(read_toml("picklists")[name])
+    return make_values(_picklists()[name])
+
+
+@cache
+def _picklists() -> dict[str, list[str]]:
+    """Read once: it is the longest of the files, and some seventy fields ask for theirs."""
+    return read_toml("picklists")
 
 
 def make_values(values: Iterable[str]) -> tuple[PicklistValue, ...]:
@@ -179,11 +185,13 @@ def _location_parts(compound: str, scale: str) -> Iterator[SField]:
 
 
 def _apply(made: SField, words: list[str]) -> SField:
+    meanings: dict[str, Any] = {}
     for word in words:
         try:
-            made = replace(made, **_meaning(made, word))
+            meanings |= _meaning(made, word)
         except (ValueError, KeyError) as problem:
             raise ValueError(f"field {made.name}: the word {word} means nothing here ({problem})") from problem
+    made = replace(made, **meanings)
     if made.type == "reference" and not made.reference_to:
         raise ValueError(f"field {made.name}: a reference needs a target, such as ->Account")
     return made

@@ -31,7 +31,7 @@ def header_ms(headers: Mapping[str, str], name: str, *, strict: bool) -> int | N
 
 def etag(row: Row) -> str:
     """Return the entity tag of a row."""
-    seed = "/".join(str(row[name]) for name in ("Id", "SystemModstamp", "LastModifiedDate")).encode()
+    seed = "/".join(str(row.get(name)) for name in ("Id", "SystemModstamp", "LastModifiedDate")).encode()
     return '"' + base64.b64encode(hashlib.sha1(seed, usedforsecurity=False).digest()).decode() + '"'
 
 

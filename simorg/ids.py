@@ -1,6 +1,7 @@
 """Salesforce record ids: 15 case-sensitive base-62 characters, and the 18-character form with its checksum."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -19,6 +20,7 @@ def checksum(id15: str) -> str:
     return "".join(CHECK_ALPHABET[check_value(id15[start : start + 5])] for start in (0, 5, 10))
 
 
+@lru_cache(10_000)  # the same few are asked for again and again
 def to_18(id15: str) -> str:
     """Return the 18-character form of a 15-character id."""
     return id15 + checksum(id15)

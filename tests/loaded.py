@@ -2,7 +2,8 @@
 
 Loading takes ten times as long as most commands do, and is the same for all of them. A command that is run like this is
 otherwise what it is from a shell: a process with its own arguments, environment, folder, streams and exit code.
-`python -m tests.loaded FD` is the process that forks; `Loaded` is its owner.
+`python -m tests.loaded FD` is the process that forks; `Loaded` is its owner. Another module may be such a process, too,
+for commands of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -33,18 +34,29 @@ READ_AT_START = ("PYTHON", "LANG", "LC_", "TZ")
 
 
 class Loaded:
-    """A process that has the command line loaded; it starts with the first command and ends with this one."""
+    """A process that has the command line loaded; it starts with the first command and ends with this one.
 
-    def __init__(self) -> None:
+    `module` is what it runs, which calls `main` and then does what was ordered.
+    """
+
+    def __init__(self, module: str = "tests.loaded") -> None:
+        self._module = module
         self._lock = threading.Lock()
         self._started: tuple[dict[str, str], socket.socket] | None = None
 
     def run(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], stdin: str, seconds: float
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stdin: str,
+        seconds: float,
+        begun: Callable[[int], object] = lambda pid: None,
     ) -> tuple[int, str, str] | None:
         """Run a command to its end: its exit code, what it printed, and its errors; None where it cannot be forked.
 
-        Raises TimeoutError after so many seconds; the command is killed by then.
+        `begun` is told the number of its process. Raises TimeoutError after so many seconds; the command is killed by
+        then.
         """
         if not self._lock.acquire(blocking=False):
             return None  # another thread's command is running: the two are to run beside one another
@@ -57,7 +69,7 @@ class Loaded:
                 given.seek(0)
                 order = json.dumps({"arguments": arguments, "folder": str(folder), "environment": dict(environment)})
                 socket.send_fds(pipe, [order.encode()], [each.fileno() for each in (given, out, err)])
-                code = _code(pipe, seconds)
+                code = _code(pipe, seconds, begun)
                 return code, _text(out), _text(err)
         finally:
             self._lock.release()
@@ -66,16 +78,16 @@ class Loaded:
         """The way to the process, or None for a command whose Python would have started in another way."""
         wanted = {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
         if self._started is None:
-            self._started = wanted, _start(dict(environment))
+            self._started = wanted, _start(self._module, dict(environment))
         started, pipe = self._started
         return pipe if started == wanted else None
 
 
-def _start(environment: dict[str, str]) -> socket.socket:
+def _start(module: str, environment: dict[str, str]) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         running = subprocess.Popen(
-            [sys.executable, "-m", "tests.loaded", str(theirs.fileno())],
+            [sys.executable, "-m", module, str(theirs.fileno())],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -91,9 +103,10 @@ def _end(pipe: socket.socket, running: subprocess.Popen[bytes]) -> None:
     running.wait(10)
 
 
-def _code(pipe: socket.socket, seconds: float) -> int:
+def _code(pipe: socket.socket, seconds: float, begun: Callable[[int], object]) -> int:
     """The exit code of the command that was ordered; a negative one is the signal that ended it."""
     pid = int(pipe.recv(WIDEST))
+    begun(pid)
     if not select.select([pipe], [], [], seconds)[0]:
         os.kill(pid, signal.SIGKILL)
         pipe.recv(WIDEST)
@@ -110,7 +123,7 @@ def _text(file: IO[bytes]) -> str:
 
 
 def main(pipe: socket.socket) -> None:
-    """Fork for each command until the owner has gone; returns in the process of a command, which goes on to run it."""
+    """Fork for each command until the owner has gone; returns in the process of a command, which goes on to do it."""
     _load()
     gc.freeze()  # what is loaded is not looked through again by every command
     while True:
@@ -154,11 +167,12 @@ def _become(order: dict[str, Any], streams: list[int]) -> None:
     sys.argv = [str(cli.__file__), *order["arguments"]]
 
 
-def _run() -> NoReturn:
-    """Run the command and end as Python does, but without taking apart what was loaded, which takes longest."""
+def do(work: Callable[[], object]) -> NoReturn:
+    """Do it and end as Python does, but without taking apart what was loaded, which takes longest."""
     code: object = 1
     try:
-        sys.modules["salesforce_sync.cli"].main()
+        work()
+        code = 0
     except SystemExit as end:
         code = end.code
     except BaseException:
@@ -172,4 +186,4 @@ def _run() -> NoReturn:
 
 if __name__ == "__main__":
     main(socket.socket(fileno=int(sys.argv[1])))
-    _run()
+    do(sys.modules["salesforce_sync.cli"].main)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from salesforce_sync.api import tokens
 from salesforce_sync.api.wire import Wire, origin

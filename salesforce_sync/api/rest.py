@@ -34,6 +34,9 @@ from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 PAGE_SIZE = (("Sforce-Query-Options", "batchSize=2000"),)
 """The most that Salesforce gives in a page; it may give fewer."""
 
+EMPTY_PAGES = 10
+"""So many pages in a row may have no row: a page may be of any length, but a result has an end."""
+
 
 def objects(transport: Transport) -> tuple[ObjectSummary, ...]:
     """Every object that the connected user may see (describe global). One call."""
@@ -201,10 +204,10 @@ class RestPull:
         self, page: QueryPage, seen: int, total: int, asked: datetime | None, path: str | None = None
     ) -> Iterator[Page]:
         """`total` is what the first page said: the result is made by then, and no later page may say less."""
-        fetched = {path}
+        fetched, empty = {path}, 0
         while True:
-            seen += len(page.rows)
-            self._check(page, seen, total)
+            seen, empty = seen + len(page.rows), 0 if page.rows else empty + 1
+            self._check(page, seen, total, empty)
             point = RestPoint(seen, None if page.done else page.next_path, total, mark(self._session))
             yield self._page(page, point, total, asked)
             if page.done:
@@ -216,14 +219,17 @@ class RestPull:
             del page  # it is not held while the next one comes
             page = self._fetch(path or "")
 
-    def _check(self, page: QueryPage, seen: int, total: int) -> None:
+    def _check(self, page: QueryPage, seen: int, total: int, empty: int) -> None:
+        """`empty`: how many pages without a row have come in a row, this one counted."""
         name = self._schema.name
         if page.total < total:
             raise Incomplete(f"The org said that there are {total} rows of {name}, and then only {page.total}.")
         if seen > total or (page.done and seen < total):
             raise Incomplete(f"The org said that there are {total} rows of {name} and sent {seen}.")
-        if not page.done and not (page.next_path and page.rows):
+        if not page.done and not page.next_path:
             raise Incomplete(f"The org did not say where the rest of {name} is.")
+        if empty > EMPTY_PAGES:
+            raise Incomplete(f"The org sends page after page of {name} without a row.")
 
     def _page(self, page: QueryPage, point: RestPoint, total: int, asked: datetime | None) -> Page:
         rows = Rows(page.rows, page.blanks)

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
+import msgspec
 
 from salesforce_sync.api.inflate import inflate
 from salesforce_sync.errors import ConfigError, NeedsPerson, Unreachable
@@ -56,6 +57,10 @@ class Incoming:
     def _gzip(self) -> bool:
         return (self.header("content-encoding") or "").lower() in ("gzip", "x-gzip")
 
+    @property
+    def _is_json(self) -> bool:
+        return "json" in (self.header("content-type") or "").lower()
+
     def header(self, name: str) -> str | None:
         """The header's value, None where it was not sent."""
         value: str | None = self._response.headers.get(name)
@@ -66,13 +71,16 @@ class Incoming:
         return inflate(self._raw()) if self._gzip else self._raw()
 
     def read(self) -> bytes:
-        """The whole body; of an error page only the beginning."""
+        """The whole body; of an error page only the beginning. `Unreachable` if it ends before its end."""
         held = BytesIO()  # which gives what it has written without a second copy
         for block in self.blocks():
             held.write(block)
             if not self.ok and held.tell() > _ERROR_BODY:
                 break
-        return held.getvalue()
+        body = held.getvalue()
+        if self.ok and body and not self.framed and self._is_json:
+            _check_whole(body)
+        return body
 
     def close(self) -> None:
         """Give the connection back, or end it if the body was not read to its end."""
@@ -93,6 +101,17 @@ class Incoming:
             yield from self._response.iter_raw()
         except (httpx2.HTTPError, httpx2.StreamError) as broken:
             raise _unreachable(str(self._response.request.url.host), broken) from broken
+
+
+_ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
+
+
+def _check_whole(body: bytes) -> None:
+    """Only the end of the connection has ended this body, and that may have come too soon."""
+    try:
+        _ANY_JSON.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as cut:
+        raise Unreachable("The answer was cut off before its end.", hint="Check the network and try again.") from cut
 
 
 class Wire:
@@ -150,15 +169,14 @@ class NotSent(Unreachable):
 
 
 def _unreachable(host: str, broken: Exception) -> Unreachable | NeedsPerson:
-    if "CERTIFICATE_VERIFY_FAILED" in str(broken):
+    why = str(broken).rstrip(".") or type(broken).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in why:
         hint = "If a company proxy stands in between, set SSL_CERT_FILE to its certificate."
-        return NeedsPerson(f"The certificate of {host} cannot be trusted: {broken}.", code="BAD_CERTIFICATE", hint=hint)
+        return NeedsPerson(f"The certificate of {host} cannot be trusted: {why}.", code="BAD_CERTIFICATE", hint=hint)
     if isinstance(broken, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
         hint = "Check the network and salesforce.instance_url."
-        return NotSent(f"No connection to {host}: {broken or type(broken).__name__}.", hint=hint)
-    return Unreachable(
-        f"The connection to {host} broke: {broken or type(broken).__name__}.", hint="Check the network and try again."
-    )
+        return NotSent(f"No connection to {host}: {why}.", hint=hint)
+    return Unreachable(f"The connection to {host} broke: {why}.", hint="Check the network and try again.")
 
 
 def origin(url: str) -> str:

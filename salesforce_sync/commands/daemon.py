@@ -187,7 +187,11 @@ def install_service(options: Options, own: bool, only_print: bool) -> int:
     """Write a unit that starts the daemon for the settings of this folder, or of --config."""
     wanted = _service(Config.load(options.config), own=own)
     if only_print:
-        say(service.unit(wanted).rstrip("\n"))
+        text = service.unit(wanted)
+        if options.json:
+            say_json({"unit": str(service.path_of(wanted)), "text": text})
+        else:
+            say(text.rstrip("\n"))
         return Exit.COMPLETE
     path = service.install(wanted)
     manager = "systemctl --user" if own else "sudo systemctl"
@@ -205,7 +209,6 @@ def _service(config: Config, *, own: bool) -> service.Service:
     settings = () if config.file is None else ("--config", str(config.file))
     command = (sys.executable, "-m", "salesforce_sync.cli", *settings, "daemon", "--log-format", "lines")
     database = config.storage.path.parent
-    database.mkdir(mode=0o700, parents=True, exist_ok=True)  # systemd does not start a unit whose path is missing
     files = {each.path.parent for each in config.signals.sinks if each.path is not None}
     folder = Path.cwd() if config.file is None else config.file.parent
     user = os.environ.get("SUDO_USER") or getpass.getuser()

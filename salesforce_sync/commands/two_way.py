@@ -11,6 +11,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.commands import production
 from salesforce_sync.commands.options import Options, os_user, saying_yes, shared, tell_signals
 from salesforce_sync.models.inbox import Side
+from salesforce_sync.models.outbox import is_local
 from salesforce_sync.process.exits import Exit, exit_of_push
 from salesforce_sync.process.interrupts import stop_on_interrupt
 from salesforce_sync.process.terminal import say, say_json, say_table
@@ -21,6 +22,7 @@ from salesforce_sync.reports.edits import (
     push_document,
     say_diff,
     say_edited,
+    say_forgotten,
     say_push,
     say_pushes,
 )
@@ -126,6 +128,8 @@ def _edited(options: Options, sync: SFSync, object_name: str, record_id: str) ->
     change = sync.waiting(name, full)
     if options.json:
         say_json(edited_document(change, name, full))
+    elif change is None and is_local(full) and collection.get(full) is None:
+        say_forgotten(values.record(name, full))
     else:
         say_edited(change, values.record(name, full), values)
     return Exit.COMPLETE

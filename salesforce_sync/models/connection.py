@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
+
+from salesforce_sync.models.hiding import Hiding
 
 
 class LoginMethod(StrEnum):
@@ -16,12 +17,13 @@ class LoginMethod(StrEnum):
     PASTED_SESSION = "session"
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Hiding, frozen=True):
     """One org and the credentials for it. Secrets never show in `repr`.
 
     `login_url` is the host of the token endpoint where that is not `instance_url`.
     """
+
+    hidden: ClassVar[frozenset[str]] = frozenset(("client_secret", "refresh_token", "access_token", "origin"))
 
     method: LoginMethod
     instance_url: str
@@ -29,10 +31,10 @@ class Connection:
     client_id: str | None = None
     username: str | None = None
     jwt_key_file: str | None = None
-    client_secret: str | None = field(default=None, repr=False)
-    refresh_token: str | None = field(default=None, repr=False)
-    access_token: str | None = field(default=None, repr=False)
-    origin: str | None = field(default=None, repr=False)
+    client_secret: str | None = None
+    refresh_token: str | None = None
+    access_token: str | None = None
+    origin: str | None = None
     """With rotating refresh tokens: `fingerprint` of the token that a person gave and that this one descends from."""
 
     def succeeds(self, given: Connection) -> bool:
@@ -46,12 +48,15 @@ class Connection:
 
 def fingerprint(token: str) -> str:
     """A hash by which a token is recognised without being kept."""
+    import hashlib
+
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Hiding, frozen=True):
     """An access token and the instance it is good at."""
 
+    hidden: ClassVar[frozenset[str]] = frozenset(("access_token",))
+
     instance_url: str
-    access_token: str = field(repr=False)
+    access_token: str

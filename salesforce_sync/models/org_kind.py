@@ -34,27 +34,25 @@ class OrgFacts(Struct, frozen=True):
         return f"{told} (org {self.org_id})" if self.org_id else told
 
 
-_SALESFORCE: Final = re.compile(
-    r"(.*\.)?(salesforce\.com|force\.com|cloudforce\.com|salesforce\.mil|sfcrmproducts\.cn)"
-)
+_SALESFORCE: Final = r"(.*\.)?(salesforce\.com|force\.com|cloudforce\.com|salesforce\.mil|sfcrmproducts\.cn)"
 _BY_HOST: Final = (
-    (re.compile(r"test\.salesforce\.com|cs\d+(\..*)?\.salesforce\.com"), OrgKind.SANDBOX),
-    (re.compile(r".+\.sandbox\.my\.[a-z.]+|.+--.+\.my\.[a-z.]+"), OrgKind.SANDBOX),
-    (re.compile(r".+\.scratch\.my\.[a-z.]+"), OrgKind.SCRATCH),
-    (re.compile(r".+\.(develop|trailblaze)\.my\.[a-z.]+|.+-dev-ed(\..+)?\.my\.[a-z.]+"), OrgKind.DEVELOPER),
-    (re.compile(r".+\.(demo|trial|stm|orgfarm)\.my\.[a-z.]+"), OrgKind.TRIAL),
+    (r"test\.salesforce\.com|cs\d+(\..*)?\.salesforce\.com", OrgKind.SANDBOX),
+    (r".+\.sandbox\.my\.[a-z.]+|.+--.+\.my\.[a-z.]+", OrgKind.SANDBOX),
+    (r".+\.scratch\.my\.[a-z.]+", OrgKind.SCRATCH),
+    (r".+\.(develop|trailblaze)\.my\.[a-z.]+|.+-dev-ed(\..+)?\.my\.[a-z.]+", OrgKind.DEVELOPER),
+    (r".+\.(demo|trial|stm|orgfarm)\.my\.[a-z.]+", OrgKind.TRIAL),
 )
 """The partitions of enhanced domains and the older forms (Salesforce help, "My Domain URL formats")."""
 
 
 def kind_by_host(host: str) -> OrgKind | None:
     """What the address alone tells; None where the org has to be asked."""
-    return next((kind for pattern, kind in _BY_HOST if pattern.fullmatch(host.lower())), None)
+    return next((kind for pattern, kind in _BY_HOST if re.fullmatch(pattern, host.lower())), None)
 
 
 def is_salesforces(host: str) -> bool:
     """Whether the address is one of Salesforce's."""
-    return _SALESFORCE.fullmatch(host.lower()) is not None
+    return re.fullmatch(_SALESFORCE, host.lower()) is not None
 
 
 def kind_by_row(is_sandbox: object, edition: object, trial_ends: object) -> OrgKind:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
@@ -25,8 +24,7 @@ class CsvFile(Struct, frozen=True):
     places: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Decoded rows in REST's form, one value a column of `schema.columns`, in that order.
 
     Texts are `str`, booleans `bool`, whole numbers `int`, decimals `decimal.Decimal`; dates and times are still texts,
@@ -35,7 +33,12 @@ class Rows:
     """
 
     values: Sequence[tuple[object, ...]]
-    blanks: bool = field(default=True, compare=False)
+    blanks: bool = True
+
+    def __eq__(self, other: object) -> bool:
+        return self.values == other.values if isinstance(other, Rows) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # the rows may be a list
 
 
 class Page(Struct, frozen=True):

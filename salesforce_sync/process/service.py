@@ -83,19 +83,25 @@ WantedBy={"default.target" if own else "multi-user.target"}
 """
 
 
+def path_of(service: Service, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file in which the unit's manager looks for it."""
+    if service.user is not None:
+        return Path("/etc/systemd/system", NAME)
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "~"), ".config")
+    return Path(base).expanduser() / "systemd" / "user" / NAME
+
+
 def install(service: Service, environ: Mapping[str, str] = os.environ) -> Path:
     """Write the unit where its manager looks for it; gives the file. `Misuse` if that cannot be written."""
-    folder = Path("/etc/systemd/system")
-    if service.user is None:
-        base = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "~"), ".config")
-        folder = Path(base).expanduser() / "systemd" / "user"
-    path = folder / NAME
+    path = path_of(service, environ)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for each in service.writes:  # systemd does not start a unit whose path is missing
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(unit(service), encoding="utf-8")
     except OSError as error:
         raise Misuse(
-            f"{path} cannot be written: {error.strerror}.",
+            f"{error.filename or path} cannot be written: {error.strerror}.",
             hint="Run it with sudo, or with --user for a service of your own.",
         ) from error
     return path

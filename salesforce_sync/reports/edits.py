@@ -66,6 +66,11 @@ def say_edited(change: Change | None, record: str, values: Values) -> None:
     say("It waits for the next `salesforce-sync push` or `sync`.")
 
 
+def say_forgotten(record: str) -> None:
+    """Say that a record that was made here is no more."""
+    say(f"{record}: nothing to send, the record is gone and the org never had it.")
+
+
 def _say_change(change: Change, values: Values) -> None:
     say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}")
     say_edits(change.object_name, change.edits, values, new=change.operation is Operation.CREATE)

@@ -27,13 +27,18 @@ def preview_document(preview: Preview, limit: int) -> dict[str, Any]:
         "file": str(preview.path),
         "export_id": preview.export_id,
         "exported_at": preview.exported_at,
-        "objects": [asdict(each) | {"object": each.object_name} for each in preview.counts],
+        "objects": [_counts_document(each) for each in preview.counts],
         "good": preview.good,
         "problems": preview.problems,
         "notes": list(preview.notes),
         "changes": rows,
         "more": total - len(rows),
     }
+
+
+def _counts_document(counts: Counts) -> dict[str, Any]:
+    told = asdict(counts)
+    return {"object": told.pop("object_name"), **told}
 
 
 def _row_document(preview: Preview, change: RowChange) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from salesforce_sync.models.outbox import Change, Edit, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
-from salesforce_sync.resolve import Policies, judge, judge_draft, overwritten
+from salesforce_sync.resolve import Policies, arrived, judge, judge_draft, overwritten
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_record_item
@@ -37,6 +37,9 @@ WHERE object_name = ? AND record_id = ? AND field = ?
 _DISPUTE = f"""
 UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 1, org = ?
 WHERE object_name = ? AND record_id = ? AND field = ?
+"""
+_PUSH_OF = """
+SELECT push_id FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND sending IS NOT NULL
 """
 _BROUGHT_BACK = """
 UPDATE _sync_outbox SET operation = 'update' WHERE object_name = ? AND record_id = ? AND sending IS NULL
@@ -181,18 +184,30 @@ class Judge:
             return met.before
         verdict = judge(contested, schema, self._policies)
         known = self._known(db, contested)
+        self._note_sent(db, schema, contested, met.came)
         self._carry_out(db, schema, contested, verdict)
-        told = {each.field for each in contested.edits} - set(verdict.done)  # what goes on, or waits, is not replaced
-        before = {
-            **contested.base,
-            **{each.field: each.value for each in contested.edits if each.field in verdict.done},
-        }
+        local = {each.field: each.value for each in contested.edits}
+        done = set(local) if verdict.revert else set(verdict.done)
+        told = local.keys() - done  # what goes on, or waits, is not replaced
+        before = {**contested.base, **{name: local[name] for name in done}}
         who = str(met.came.get("LastModifiedById") or "")
         changed = {
             name: (before[name], value) for name, value in met.came.items() if name in before and name not in told
         }
         self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
         return known or None
+
+    def _note_sent(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, came: Row) -> None:
+        """What a push has replaced, where a row is the first to show that: the answer may be lost for good."""
+        there = {
+            each.field: (each.base, each.sent)
+            for each in contested.edits
+            if each.in_flight and each.field in came and arrived(schema, each.field, each.sent, came[each.field])
+        }
+        if there:
+            record = contested.object_name, contested.record_id
+            push_id = db.execute(_PUSH_OF, record).get
+            self._history.note(db, *record, Origin.PUSH, there, push_id=push_id)
 
     def _known(self, db: apsw.Connection, contested: Contested) -> dict[str, Stored]:
         """The row as the org last showed it: what is disputed already is no news when it is read again."""
@@ -247,7 +262,7 @@ class Judge:
     def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
         record = schema.name, contested.record_id
         if verdict.revert:
-            forget_change(db, *record)
+            self._give_up(db, schema, contested)
             return
         if contested.operation is Operation.UNDELETE and verdict.kind is None and not _is_dead(contested.org):
             db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
@@ -273,6 +288,17 @@ class Judge:
         if verdict.conflicts:
             put_record_item(db, contested, verdict, self._now())
         tidy(db, *record)
+
+    def _give_up(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested) -> None:
+        """The change ends: where no newer value came, the row shows the org's last one; the history keeps ours."""
+        record = schema.name, contested.record_id
+        known = dict(db.execute(_EDIT_BASES, record)) | dict(db.execute(_DISPUTED, record))
+        local = {str(row[0]): row[2] for row in db.execute(_EDITS, record)}
+        left = {name: (local[name], known[name]) for name in local.keys() - (contested.org or {}).keys()}
+        for name, (_, shown) in left.items():
+            set_cell(db, schema, contested.record_id, name, shown)
+        self._history.note(db, *record, Origin.PULL, left)
+        forget_change(db, *record)
 
     def _show_local(
         self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, values: Mapping[str, Stored]
@@ -305,7 +331,7 @@ class Judge:
             return True
         verdict = judge(contested, schema, self._policies)
         if verdict.kind is None:
-            forget_change(db, schema.name, record_id)
+            self._give_up(db, schema, contested)
             return True
         db.execute(_PARK, (schema.name, record_id))
         put_record_item(db, contested, verdict, self._now(), code=cause.name)

@@ -26,6 +26,7 @@ _OF = """
 SELECT object_name, record_id, origin, at, who, push_id, replaced FROM _sync_history
 WHERE record_id = ? AND object_name = ? ORDER BY id DESC
 """
+_OF_PUSH = "SELECT replaced FROM _sync_history WHERE record_id = ? AND object_name = ? AND push_id = ?"
 _BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 # Entries are in the order of their time: a look at the oldest is enough, and one at all, for each row of a push, is not
 # to be paid.
@@ -74,9 +75,15 @@ class HistoryWriter:
     def pushed(
         self, db: apsw.Connection, push_id: str, change: Change, record_id: str, found: Mapping[str, Stored]
     ) -> None:
-        """Keep what a push has replaced in the org: the bases, or what it found there instead."""
+        """Keep what a push has replaced in the org: the bases, or what it found there instead.
+
+        Not what is kept already, because a row has shown it before the push was answered.
+        """
         if change.operation is Operation.UPDATE:
-            replaced = {each.field: (found.get(each.field, each.base), each.value) for each in change.edits}
+            shown = db.execute(_OF_PUSH, (record_id, change.object_name, push_id)).fetchall()
+            kept = [pair for (text,) in shown for pair in msgspec.json.decode(str(text)).items()]
+            pairs = {each.field: (found.get(each.field, each.base), each.value) for each in change.edits}
+            replaced = {name: pair for name, pair in pairs.items() if (name, [*pair]) not in kept}
             self.note(db, change.object_name, record_id, Origin.PUSH, replaced, push_id=push_id)
 
     def note(

@@ -324,15 +324,16 @@ class Outbox:
         record = row.object_name, row.record_id
         problem = Problem(outcome.code, outcome.message)
         note_pushed(db, push_id, change, change.record_id, "rejected", problem)
-        newer = db.execute(_EDITED_SINCE, record).get or change.operation != row.operation
+        undone = change.operation != row.operation
+        newer = undone or db.execute(_EDITED_SINCE, record).get or _edited_since(change, row)
         if outcome.apart:
             db.executemany(_DISPUTE, [(*record, name) for name in outcome.apart])
             put_item(db, change, row.record_id, Kind.CONFLICT, self._now(), replace(outcome, fields=outcome.apart))
             self._stay(db, change, row)
             return []
         self._stay(db, change, row)
-        if newer or (change.edited_at is not None and row.edited_at != format_datetime(change.edited_at)):
-            return []  # edited since: what was refused is not what is here
+        if undone or (newer and outcome.kind is not Kind.UNCERTAIN):
+            return []  # edited since: what was refused is not what is here; what may be there, may be so all the same
         db.execute(_PARK, record)
         put_item(db, change, change.record_id, outcome.kind, self._now(), outcome)
         return [replace(change, state=ChangeState.PARKED)]
@@ -379,6 +380,10 @@ def _conditions(wanted: Wanted) -> tuple[str, dict[str, Stored]]:
         told["records"] = _json(wanted.records)
     names = [*told, *(["sending"] if wanted.sending else [])]
     return "WHERE " + " AND ".join(_CONDITIONS[name] for name in names), told
+
+
+def _edited_since(change: Change, row: OutboxRow) -> bool:
+    return change.edited_at is not None and row.edited_at != format_datetime(change.edited_at)
 
 
 def _json(values: Collection[object]) -> str:

@@ -393,7 +393,8 @@ def run_line(run: Run) -> str:
     ]
     waiting = [f"{name} {count} in the inbox" for name, count in run.undecided.items()]
     sent = [] if run.pushed is None else [_push_line(run.pushed)]
-    return ", ".join((*parts, *waiting, *sent, f"{run.seconds:.1f} s", f"{run.calls} API calls"))
+    calls = f"{run.calls} API call{'s' if run.calls != 1 else ''}"
+    return ", ".join((*parts, *waiting, *sent, f"{run.seconds:.1f} s", calls))
 
 
 def _problem_line(record: RunRecord) -> str:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from threading import Event
 
@@ -54,6 +54,9 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4
 NOT_BEGUN = "NOT_BEGUN"
+
+WINDOW = timedelta(hours=24)
+"""Of how long the org counts the calls."""
 
 PATIENCE = 10.0
 """Seconds that a run waits, in all, for others to let go of its objects: most pushes and pulls are over by then."""
@@ -363,11 +366,20 @@ class SyncEngine:
         else:
             rows = tuple((each.object_name, each.counts.rows) for each in run.objects)
             signals.append(SyncComplete(rows, round(run.seconds, 3)))
-        usage = self._org.usage
-        wall = usage.ceiling or usage.limit
-        if near_the_wall(usage.used, wall):
-            signals.append(ApiLimitWarning(usage.used or 0, wall or 0))
+        used, wall = self._calls_used()
+        if near_the_wall(used, wall):
+            signals.append(ApiLimitWarning(used or 0, wall or 0))
         tell(self._store, self._bus, signals)
+
+    def _calls_used(self) -> tuple[int | None, int | None]:
+        """How many of the day's calls are used, of how many: as the org told an earlier process, if not this one."""
+        usage = self._org.usage
+        if usage.used is not None:
+            return usage.used, usage.ceiling or usage.limit
+        told = self._store.usage()
+        if told is None or self._clock.now() - told.at >= WINDOW:
+            return None, None
+        return told.used, told.limit if usage.ceiling is None else min(told.limit, usage.ceiling)
 
 
 class _ProgressNews:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import secrets
 from collections import Counter
@@ -180,7 +179,7 @@ class Pusher:
         if not self._store.knows_push(push_id):
             raise RecordNotFound(f"There is no push {push_id!r}.", hint="'salesforce-sync pushes' lists them.")
         left = take_back(self._store, push_id)
-        return Undone(dataclasses.replace(self.push(), not_undone=len(left)), left)
+        return Undone(replace(self.push(), not_undone=len(left)), left)
 
     def recover(self) -> Problem | None:
         """Only find out what became of changes whose answer was lost; a problem, if the org cannot be asked now."""

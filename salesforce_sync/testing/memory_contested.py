@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.change import Merged
-from salesforce_sync.models.history import Origin
+from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import MERGED, Contested, Verdict
 from salesforce_sync.models.outbox import Kind, Match, Operation
 from salesforce_sync.models.proof import Cause
@@ -32,12 +32,20 @@ class Contesting(Editing):
                 pending = self._pending(table, key)
                 wanted = pending.want_dead or not (pending.slots or pending.sent)
                 if wanted or self._judge(table, pending, None).revert:
+                    self._keep_given_up(table, pending)
                     self._take_out(table, pending, cause)
                 else:
                     pending.absent = cause
                 self._tidy(table, pending)
             self._disk.untold[table.schema.name] += len(here)
             return len(here)
+
+    def _keep_given_up(self, table: Table, pending: Pending) -> None:
+        """The edits end with their record; their values are kept."""
+        row, now = table.rows[pending.record_id], self._clock.now()
+        before = row | {name: each.value for name, each in pending.slots.items()} | {"LastModifiedById": None}
+        after = before | {name: each.org for name, each in pending.slots.items()}
+        self._disk.history.keep(tuple(differences(table.schema, before, after, Origin.PULL, now)), self._keeping, now)
 
     def merge_columns(self, object_name: str) -> int:
         """Let staged values of some columns enter the rows that are here."""
@@ -112,9 +120,22 @@ class Contesting(Editing):
                     self._unpark(table, pending)
             elif verdict.kind is Kind.DELETED_THERE:
                 pending.absent = Cause.DELETED
+            self._keep_sent(table, pending, row)
             self._apply(table, pending, row, verdict)
         self._show(table, pending, row)
         self._tidy(table, pending)
+
+    def _keep_sent(self, table: Table, pending: Pending, row: Row) -> None:
+        """What a push has replaced, where a row is the first to show that."""
+        if pending.sent is None:
+            return
+        now, push_id = self._clock.now(), pending.sent.push_id
+        version = tuple(
+            Replaced(table.schema.name, pending.record_id, name, slot.base, slot.sent, Origin.PUSH, now, "", push_id)
+            for name, slot in pending.slots.items()
+            if name in _taken(table.schema, pending.slots, row) and slot.base != slot.sent
+        )
+        self._disk.history.keep(version, self._keeping, now)
 
     def _emptied(self, table: Table, base: Row, row: Row) -> list[str]:
         """The references that the org has emptied because their record is deleted, as it is here."""

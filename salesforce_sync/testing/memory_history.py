@@ -36,6 +36,11 @@ class History:
         versions = reversed(self.versions.get(object_name, []))
         return tuple(each for version in versions for each in version if each.record_id == record_id)
 
+    def has(self, push_id: str, object_name: str, record_id: str, field: str, old: Stored, new: Stored) -> bool:
+        """Whether it is kept already that this push has replaced this value by that one."""
+        wanted = push_id, field, old, new
+        return any(wanted == (each.push_id, each.field, each.old, each.new) for each in self.of(object_name, record_id))
+
     def rename(self, local: str, real: str) -> None:
         """A record has the org's id now."""
         for name, versions in self.versions.items():

@@ -105,6 +105,7 @@ class Settling(Contesting):
             Replaced(schema.name, key, each.field, old, each.value, Origin.PUSH, now, "", push_id)
             for each in sent.edits
             if (old := others.get(each.field, each.base)) != each.value
+            and not self._disk.history.has(push_id, schema.name, key, each.field, old, each.value)
         )
         self._disk.history.keep(version, self._keeping, now)
         overwritten = tuple(
@@ -172,7 +173,8 @@ class Settling(Contesting):
         if isinstance(outcome, Rejected) and outcome.apart:
             self._dispute(table, pending, outcome)
             return False
-        parks = isinstance(outcome, Rejected) and not pending.touched and not pending.void
+        stays = not pending.touched or (isinstance(outcome, Rejected) and outcome.kind is Kind.UNCERTAIN)
+        parks = isinstance(outcome, Rejected) and stays and not pending.void
         if parks and isinstance(outcome, Rejected):
             pending.parked_for = outcome.kind
             item = self._tell(table, pending, outcome.kind, outcome.message)

@@ -7,7 +7,9 @@ import pytest
 from salesforce_sync.models.history import Keeping, Origin
 from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import Applied, Conflicted, Operation, Push
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
+from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -39,6 +41,20 @@ def test_a_pull_keeps_what_it_replaces(replica, world):
     assert (found.object_name, found.record_id) == ("Account", ACME)
     assert (found.old, found.new, found.origin, found.who) == ("1", "2", Origin.PULL, SOMEBODY)
     assert (found.at, found.push_id) == (world.clock.now(), None)
+
+
+@pytest.mark.parametrize("gone", [acme(ONE, deleted=True), None])
+def test_an_edit_that_ends_with_its_record_is_kept(world, replica, gone):
+    store = world.restart(policies=Policies(Policy.ORG))
+    store.update("Account", ACME, {"Phone": "2"})
+
+    if gone is None:
+        store.set_aside("Account", [ACME], Cause.PURGED)
+    else:
+        arrive(store, ACCOUNT, gone)
+
+    assert store.changes() == ()
+    assert [(each.old, each.new) for each in replaced(store, "Phone")] == [("2", "1")]
 
 
 def test_what_stays_is_not_replaced(replica):
@@ -89,6 +105,30 @@ def test_what_a_push_wrote_is_not_replaced_once_more_when_it_comes_back(replica)
     arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
 
     assert len(replaced(replica, "Phone")) == 1
+
+
+@pytest.mark.parametrize("settled", [lost, Conflicted, lambda change: Applied(change, change.record_id)])
+def test_what_a_push_wrote_is_kept_once_if_a_pull_is_the_first_to_show_it(replica, settled):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
+    replica.settle("push-1", [settled(change)])
+
+    (found,) = replaced(replica, "Phone")
+    assert (found.old, found.new, found.origin, found.push_id) == ("1", "2", Origin.PUSH, "push-1")
+
+
+def test_what_a_push_wrote_is_kept_if_it_is_edited_further_and_its_answer_is_lost(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    replica.update("Account", ACME, {"Phone": "3"})
+    replica.settle("push-1", [lost(change)])
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2"), acme(TWO, Phone="2"))
+
+    (found,) = replaced(replica, "Phone")
+    assert (found.old, found.new, found.origin, found.push_id) == ("1", "2", Origin.PUSH, "push-1")
 
 
 @pytest.mark.parametrize("answer", [rejected, deferred, Conflicted, lost])

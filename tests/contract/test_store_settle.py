@@ -173,6 +173,32 @@ def test_one_rejected_row_holds_up_no_other(replica):
     assert [each.record_id for each in replica.changes()] == [ACME]
 
 
+def test_a_create_that_may_be_in_the_org_waits_for_a_person_though_it_was_edited_on_its_way(replica):
+    local = replica.create("Account", {"Name": "Nut", "Phone": "2"})
+    (change,) = send(replica)
+    replica.update("Account", local, {"Phone": "3"})
+    matches = (Match("Account", ACME),)
+
+    settled = replica.settle("push-1", [Rejected(change, "UNCERTAIN", "It may be Acme.", (), matches, Kind.UNCERTAIN)])
+
+    assert [each.record_id for each in settled.parked] == [local]
+    assert (item(replica).kind, item(replica).matches) == (Kind.UNCERTAIN, matches)
+    assert waiting(replica) == []
+    assert only(replica).values == {"Name": "Nut", "Phone": "3"}
+
+
+def test_a_create_that_may_be_in_the_org_and_was_deleted_on_its_way_is_no_more(replica):
+    local = replica.create("Account", {"Name": "Nut"})
+    (change,) = send(replica)
+    replica.delete("Account", local)
+
+    settled = replica.settle("push-1", [Rejected(change, "UNCERTAIN", "It may be Acme.", (), (), Kind.UNCERTAIN)])
+
+    assert settled.parked == ()
+    assert replica.changes() == ()
+    assert replica.inbox() == ()
+
+
 def test_a_rejected_change_that_was_edited_on_its_way_waits(replica):
     replica.update("Account", ACME, {"Phone": "2"})
     changes = send(replica)

@@ -370,11 +370,22 @@ def test_it_serves_too_and_takes_signals_by_http(user):
     assert time.monotonic() - asked_at < 5.0  # two seconds of grace, and a machine that has other things to do
 
 
+def test_a_unit_that_is_only_printed_leaves_nothing_behind(user):
+    before = sorted(user.folder.rglob("*"))
+
+    shown = user("service", "install", "--print")
+
+    assert shown.code == 0
+    assert sorted(user.folder.rglob("*")) == before
+
+
 def test_a_service_is_written_for_these_settings(user):
     written = user("service", "install", "--user", "--json")
     shown = user("service", "install", "--user", "--print")
+    as_json = user("service", "install", "--user", "--print", "--json")
 
     path = user.folder / ".config/systemd/user/salesforce-sync.service"
     assert written.json == {"unit": str(path)}
     assert path.read_text() == shown.out
+    assert as_json.json == {"unit": str(path), "text": shown.out}
     assert f'"--config" "{user.folder}/config.yaml" "daemon" "--log-format" "lines"' in shown.out

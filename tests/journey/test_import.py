@@ -97,6 +97,7 @@ def test_a_preview_is_one_json_document_of_bounded_size(replica, book):
     assert [each["kind"] for each in done.json["changes"]] == ["edited"] * 3
     assert done.json["more"] == 7
     counts = {each["object"]: each["edited"] for each in done.json["objects"]}
+    assert not any("object_name" in each for each in done.json["objects"])
     assert counts == {"Account": 0, "Contact": 10, "Widget__c": 0}
 
 

@@ -309,6 +309,7 @@ def test_a_duplicate_can_be_linked_saved_all_the_same_or_dropped(replica, simorg
     assert (linked.code, sent.code, saved.code, dropped.code, pushed.code) == (0, 0, 0, 0, 0)
     names = replica("query", "SELECT LastName FROM Contact WHERE Email = 'twin@example.com'", "--json").json["rows"]
     assert sorted(each["LastName"] for each in names) == ["Link", "Save"]
+    assert dropped.out.endswith(": nothing to send, the record is gone and the org never had it.\n")
     assert simorg.row(twin)["LastName"] == "Link"
 
 

@@ -113,6 +113,15 @@ FOUND = {
         segment_bytes=500,
         way="parts",
     ),
+    "a_create_that_may_be_in_the_org_was_sent_again_as_it_was_edited_on_its_way": history(
+        "sync:443943 lost_answer:100392 sync:561301 local_create:144160 meanwhile:608843 sync:186354 theirs:932144 "
+        "local_update:414930",
+        "Contact",
+        "Opportunity",
+        rows=0,
+        result_rows=11,
+        way="collections",
+    ),
 }
 
 

@@ -21,8 +21,11 @@ MOST_CALLS = 400
 """API calls that one object of one run may cost here, whatever goes wrong: retries have bounds."""
 
 
-def after_run(chronicle: Chronicle, replica: Replica, run: Run, before: Mark) -> None:
-    """Every visible row is one that the org had; what is called complete has all that was there when it began."""
+def after_run(chronicle: Chronicle, replica: Replica, run: Run, before: Mark) -> Mapping[str, Shown]:
+    """Every visible row is one that the org had; what is called complete has all that was there when it began.
+
+    Gives what is visible, by object.
+    """
     if not replica.follows:  # else polls beside it have their own words
         _check_words(replica, run)
     seen = {name: replica.visible(name) for name in replica.objects}
@@ -33,6 +36,7 @@ def after_run(chronicle: Chronicle, replica: Replica, run: Run, before: Mark) ->
         if record.state is RunState.COMPLETE:
             name = record.object_name
             _check_complete(chronicle, replica, name, before[name], seen[name])
+    return seen
 
 
 def shown(replica: Replica) -> Mapping[str, set[str]]:
@@ -41,10 +45,10 @@ def shown(replica: Replica) -> Mapping[str, set[str]]:
     return {name: set(replica.visible(name)) - edited for name in replica.objects}
 
 
-def no_mass_loss(replica: Replica, before: Mapping[str, set[str]], accepted: Iterable[str]) -> None:
+def no_mass_loss(before: Mapping[str, set[str]], seen: Mapping[str, Shown], accepted: Iterable[str]) -> None:
     """No run takes away more rows than a share or a handful, if nobody has said that it may."""
     for name, rows in before.items():
-        lost = len(rows - set(replica.visible(name)))
+        lost = len(rows - set(seen[name]))
         if name not in accepted and lost > HANDFUL and lost > SHARE * len(rows):
             raise Violation("mass loss needs a yes", f"{name} lost {lost} of {len(rows)} rows")
 

@@ -14,7 +14,7 @@ from typing import Any
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again
 from salesforce_sync.models.outbox import Kind
-from tests.torture.ledger import DESKS
+from tests.torture.ledger import DESKS, texts_among
 from tests.torture.replica import Replica
 from tests.torture.world import World
 
@@ -53,7 +53,7 @@ def _attempt(world: World, what: str, act: Callable[[], Any]) -> Any:
 
 
 def _texts(world: World, rng: random.Random, replica: Replica, name: str) -> dict[str, Any]:
-    usable = [each for each in DESKS[name].texts if each in replica.fields(name)]
+    usable = replica.texts(name)
     chosen = rng.sample(usable, min(len(usable), rng.choice((1, 1, 2))))
     return {each: None if rng.random() < 0.1 else token(world, "ours") for each in chosen}
 
@@ -93,7 +93,7 @@ def _meant(values: dict[str, Any], name: str) -> dict[str, object]:
     return {
         each: None if value == COMMON else value
         for each, value in values.items()
-        if each in desk.texts or each in desk.references
+        if texts_among(name, [each]) or each in desk.references
     }
 
 
@@ -245,6 +245,9 @@ def _drop(rng: random.Random, replica: Replica, item: InboxItem) -> None:
 
 
 def _link(rng: random.Random, replica: Replica, item: InboxItem) -> None:
+    if not item.matches:  # a person who has found it in the org, and gives up making it
+        _drop(rng, replica, item)
+        return
     match = item.matches[0]
     if match.object_name != item.object_name:
         return

@@ -78,7 +78,7 @@ def untold(world: World, rng: random.Random) -> None:
     name = rng.choice(world.setup.objects)
     key = world.pick(rng, name)
     act = rng.choice(("overflow", "converted", "gap", "gap"))
-    if world.org.schema(name) is None or (act == "gap" and key is None):
+    if world.org.object(name) is None or (act == "gap" and key is None):
         return
     world.tell(f"{act} of {name} {key}")
     if act == "gap":
@@ -92,4 +92,4 @@ def killed_follower(world: World, rng: random.Random) -> None:
     nth, delay = rng.randint(1, 6), rng.choice((0.0, 0.01, 0.05, 0.2))
     world.tell(f"a follower in another process, killed {delay} s after request {nth}")
     replica = rng.choice(world.replicas)
-    runs.elsewhere(world, replica, lambda worker: world.kill_at_request(nth, worker.pid, delay), (0, -9), work="follow")
+    runs.elsewhere(world, replica, lambda pid: world.kill_at_request(nth, pid, delay), (0, -9), work="follow")

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 OBJECTS = ("Account", "Contact", "Lead", "Opportunity", "Widget__c")
+POLICIES = ("org", "local", "newest", "ask, Account=local, Contact.Phone=org", "local, Contact=newest, Widget__c=ask")
+"""Of `sync.conflicts`, besides `ask`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Setup:
     `page_rows` are the rows of a REST page, `result_rows` those of a Bulk result page, `segment_bytes` is where a
     result page is cut on disk; `route` is "cheapest", "rest" or "bulk"; `skew_seconds` is how far this machine's clock
     is ahead of the org's. With `two_way` there are local edits, which go by `way`: "cheapest", "parts",
-    "collections" or "bulk". With `events` the replicas follow change events beside their syncs.
+    "collections" or "bulk", and `policy` says who wins where both sides have changed a field. With `events` the
+    replicas follow change events beside their syncs.
     """
 
     objects: tuple[str, ...]
@@ -47,6 +50,7 @@ class Setup:
     two_way: bool = False
     way: str = "cheapest"
     events: bool = False
+    policy: str = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ def make_two_way(seed: int, length: int, weights: Mapping[str, int]) -> History:
         rows=rng.choice((2, 3, 5)),
         two_way=True,
         way=rng.choice(("cheapest", "cheapest", "parts", "collections", "collections", "bulk")),
+        policy=rng.choice(("ask", "ask", "ask", *POLICIES)),
     )
     return replace(history, setup=setup)
 

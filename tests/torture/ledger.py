@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,6 +29,15 @@ DESKS = {
     "Opportunity": Desk("Name", ("NextStep", "Description"), {"AccountId": "Account"}),
     "Widget__c": Desk("Text__c", ("Area__c", "Phone__c"), {"Parent__c": "Widget__c", "Contact__c": "Contact"}),
 }
+
+MADE_LATER = ("Extra", "Renamed")
+"""How the fields begin that an administrator made in a history."""
+
+
+def texts_among(name: str, fields: Iterable[str]) -> list[str]:
+    """Those of an object's fields that people edit: no two edits put the same value there."""
+    return sorted(each for each in fields if each in DESKS[name].texts or each.startswith(MADE_LATER))
+
 
 Resolve = Callable[[str], str]
 """The org's id of a local one, once there is one."""
@@ -78,7 +87,7 @@ class Ledger:
             self.edits = {key: old for key, old in self.edits.items() if not self._same(key, name, record_id, field)}
             if isinstance(value, str):
                 # What is referred to is not unique: who wrote it cannot be told.
-                texts = field in DESKS[name].texts
+                texts = bool(texts_among(name, [field]))
                 self.edits[name, record_id, field] = value
                 self._ours[name, field] |= {folded(value)} if texts else set()
                 self._known[name, field].append((record_id, folded(value)))
@@ -122,10 +131,14 @@ class Ledger:
             self._known[name, field].append((record_id, folded(value)))
 
     def may_be(self, item: InboxItem, chronicle: Chronicle) -> bool:
-        """Whether a record that the org named is the one that was made here: a person sees its marker."""
+        """Whether a record that the org named is the one that was made here: a person sees its marker.
+
+        Where none is named (it could not be looked for), the person looks in the org.
+        """
         markers = [mark for mark, (_, made) in self.made.items() if self.real(made) == self.real(item.record_id)]
         ids = {each.record_id for each in item.matches}
-        return item.kind is Kind.UNCERTAIN and any(ids & bearers(chronicle, item.object_name, mark) for mark in markers)
+        found = {key for mark in markers for key in bearers(chronicle, item.object_name, mark)}
+        return item.kind is Kind.UNCERTAIN and bool(found & ids if ids else found)
 
     # ── what must hold ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -152,7 +165,7 @@ class Ledger:
             for record_id, value in self._known[name, field]:
                 known[self.real(record_id)].add(value)
             for key, versions in chronicle.versions[name].items():
-                values = [folded(each.values.get(field)) for each in versions if not each.gone]
+                values = [folded(each.values[field]) for each in versions if field in each.values]
                 for before, after in pairwise(values):
                     if before != after and after in ours and before not in known[key] | excused:
                         found.append(f"{name} {key} {field}: {before!r} made way for {after!r}")
@@ -170,8 +183,9 @@ def bearers(chronicle: Chronicle, name: str, marker: str) -> set[str]:
 
 
 def check_nothing_is_doubled(chronicle: Chronicle, ledger: Ledger) -> None:
-    """No record that was made here is in the org twice."""
-    doubled = {mark: ids for mark, (name, _) in ledger.made.items() if len(ids := bearers(chronicle, name, mark)) > 1}
+    """No record that was made here is in the org twice: of those that were visible, for no other can be looked for."""
+    found = {mark: bearers(chronicle, name, mark) for mark, (name, _) in ledger.made.items()}
+    doubled = {mark: ids for mark, ids in found.items() if len(ids) > 1 and not ids & chronicle.ever_hidden}
     if doubled:
         raise Violation("nothing is doubled", f"{doubled}")
 

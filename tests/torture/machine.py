@@ -44,7 +44,7 @@ class Failed:
 def play(history: History) -> Failed | None:
     """Play it; None if everything held."""
     with paced(*of_the_product(history.setup), *of_the_org(history.setup)):
-        world = World(history.setup)
+        world, unseen = World(history.setup), any(map(is_unseen, history.steps))
         try:
             _begin(world, history)
             _live(world, history.steps)
@@ -53,10 +53,10 @@ def play(history: History) -> Failed | None:
                 following.settle(world, replica)
             if history.setup.two_way:
                 at_peace.settle(world)
-                at_peace.check(world)
+                at_peace.check(world, unseen=unseen)
                 return None
             for replica in world.replicas:
-                _bring_to_rest(world, replica, unseen=any(map(is_unseen, history.steps)))
+                _bring_to_rest(world, replica, unseen=unseen)
         except Violation as broken:
             return Failed(history, broken.rule, str(broken), tuple(world.trace))
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from salesforce_sync.ports import Clock
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from tests import ready
 from tests.torture.beside import Beside
-from tests.torture.ledger import Ledger, folded
+from tests.torture.ledger import Ledger, folded, texts_among
 
 
-def config_of(url: str, path: Path, objects: tuple[str, ...], events_url: str = "") -> Config:
+def config_of(url: str, path: Path, objects: tuple[str, ...], events_url: str = "", policy: str = "ask") -> Config:
     """The settings of a replica, from nothing but these."""
     return Config.load(
         environ={},
@@ -30,19 +31,30 @@ def config_of(url: str, path: Path, objects: tuple[str, ...], events_url: str = 
         client_secret=CLIENT_SECRET,
         storage_path=str(path),
         sync_objects=",".join(objects),
+        sync_conflicts=policy,
         **({"events_url": events_url} if events_url else {}),
     )
 
 
-class Replica:
-    """One replica file. `settled` holds, for each object, the fields that a complete run has filled."""
+@dataclass
+class Book:
+    """A workbook of a replica: the rows as they were exported, and what was typed since and is not taken in."""
 
-    def __init__(self, url: str, path: Path, objects: tuple[str, ...], clock: Clock, events_url: str = "") -> None:
-        """With an `events_url`, change events are followed beside (`beside`)."""
-        self.path = path
-        self.objects = objects
-        self.config = config_of(url, path, objects, events_url)
-        self.follows = bool(events_url)
+    path: Path
+    rows: dict[str, dict[str, Mapping[str, object]]] = field(default_factory=dict)
+    typed: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
+
+
+class Replica:
+    """One replica file. `settled` holds, for each object, the fields that a complete run has filled; `books` is the
+    last workbook that was written of it."""
+
+    def __init__(self, config: Config, clock: Clock, *, follows: bool) -> None:
+        """If it `follows`, change events are followed beside (`beside`)."""
+        self.path = path = config.storage.path
+        self.objects = objects = config.sync.objects
+        self.config = config
+        self.follows = follows
         self.beside: Beside | None = None
         self.settled: dict[str, set[str]] = {name: set() for name in objects}
         self._clock = clock
@@ -50,6 +62,7 @@ class Replica:
         ready.place(path)
         self.said: list[str] = []
         self.ledger = Ledger(self._resolved)
+        self.book = Book(path.parent / "book.xlsx")
         self._tool: apsw.Connection | None = None
         self.sync = self._opened()
 
@@ -83,6 +96,16 @@ class Replica:
             row = self.visible(name).get(key, {})
             found |= {(key, value) for value in row.values() if isinstance(value, str)}
         return {(key, folded(value)) for key, value in found}
+
+    def replaced(self) -> set[tuple[str, object]]:
+        """Record and value of everything that the history keeps of records that were ever edited here."""
+        found: set[tuple[str, object]] = set()
+        for name in self.sync.objects:
+            for key in self.ledger.touched:
+                found |= {
+                    (key, folded(value)) for each in self.sync.history(name, key) for value in (each.old, each.new)
+                }
+        return found
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -140,6 +163,11 @@ class Replica:
         if name not in self.sync.objects:
             return set()
         return {field.name for field in self.sync.objects[name].schema.columns}
+
+    def texts(self, name: str) -> list[str]:
+        """Those of them in which people write texts."""
+        found = texts_among(name, self.fields(name))
+        return [each for each in found if self.sync.objects[name].schema.field(each).type is FieldType.TEXT]
 
     def visible(self, name: str) -> dict[str, Mapping[str, object]]:
         """What a person gets from `all()`: id → values."""

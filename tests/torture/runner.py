@@ -40,7 +40,7 @@ class Order:
     events: bool = False
 
     def history(self) -> History:
-        kinds = weights_two_way(self.without) if self.two_way else weights(self.switches, self.without)
+        kinds = weights_two_way(self.switches, self.without) if self.two_way else weights(self.switches, self.without)
         kinds |= weights_events(self.without) if self.events else {}
         made = (make_two_way if self.two_way else make)(self.seed, self.steps, kinds)
         return replace(made, setup=replace(made.setup, events=self.events))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from salesforce_sync.models.run import Run
+from tests.loaded import Loaded
 from tests.torture import checks
 from tests.torture.replica import Replica
 from tests.torture.violation import Violation
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 MOST_DAYS = 14.0
 """After 15 days the org itself purges what is in the bin."""
 WORKER_SECONDS = 120
+WORKERS = Loaded("tests.torture.worker")
 
 Act = Callable[[World, random.Random], None]
 
@@ -52,9 +53,9 @@ def run(world: World, replica: Replica, *names: str, accept_loss: tuple[str, ...
     raise_troubles(world)
     with replica.still():
         world.chronicle.note()
-        checks.after_run(world.chronicle, replica, result, before)
+        seen = checks.after_run(world.chronicle, replica, result, before)
         if not replica.follows:  # what events tell one by one needs nobody's yes
-            checks.no_mass_loss(replica, shown, accept_loss)
+            checks.no_mass_loss(shown, seen, accept_loss)
     return result
 
 
@@ -97,8 +98,8 @@ def killed_sync(world: World, rng: random.Random) -> None:
     """Another process syncs the replica, and is killed with SIGKILL when the org has got so many requests."""
     nth, delay = rng.randint(1, 12), rng.choice((0.0, 0.0, 0.002, 0.01, 0.03))
 
-    def kill(worker: subprocess.Popen[str]) -> None:
-        world.kill_at_request(nth, worker.pid, delay)
+    def kill(pid: int) -> None:
+        world.kill_at_request(nth, pid, delay)
 
     world.tell(f"a sync in another process, killed {delay} s after request {nth}")
     elsewhere(world, rng.choice(world.replicas), kill, (0, -9))
@@ -109,18 +110,18 @@ def full_disk(world: World, rng: random.Random) -> None:
     replica = rng.choice(world.replicas)
     room = rng.choice((0, 4096, 20_000, 70_000, 200_000))
     world.tell(f"a sync in another process, with room for {room} bytes")
-    elsewhere(world, replica, lambda worker: None, (0,), room)
+    elsewhere(world, replica, lambda pid: None, (0,), room)
 
 
 def elsewhere(
     world: World,
     replica: Replica,
-    begun: Callable[[subprocess.Popen[str]], None],
+    begun: Callable[[int], None],
     ends: tuple[int, ...],
     room: int | None = None,
     work: str = "sync",
 ) -> None:
-    """Let a process of its own sync or push the replica; `begun` is told once it runs, it `ends` with one of these."""
+    """Let a process of its own sync or push the replica; `begun` is told its number, it `ends` with one of these."""
     order = {
         "url": world.org.url,
         "path": str(replica.path),
@@ -131,15 +132,14 @@ def elsewhere(
         "work": work,
         "events": world.org.events.url,
     }
-    command = [sys.executable, "-m", "tests.torture.worker", json.dumps(order)]
     with replica.handed_over():
-        worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        begun(worker)
-        said, complaint = worker.communicate(timeout=WORKER_SECONDS)
+        done = WORKERS.run([json.dumps(order)], ROOT, os.environ, "", WORKER_SECONDS, begun)
+    assert done is not None, "one history at a time in a process"
+    code, said, complaint = done
     world.faults.waiting.clear()
-    world.tell(f"it ended with {worker.returncode} {said.strip()}")
-    if worker.returncode not in ends or "INTERNAL_ERROR" in said:
-        raise Violation("no bugs", f"the worker ended with {worker.returncode}: {said} {complaint[-2000:]}")
+    world.tell(f"it ended with {code} {said.strip()}")
+    if code not in ends or "INTERNAL_ERROR" in said:
+        raise Violation("no bugs", f"the worker ended with {code}: {said} {complaint[-2000:]}")
     world.chronicle.note()
     raise_troubles(world)
     replica.forget_fields()

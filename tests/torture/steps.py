@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.torture import edits, following, mishaps, people, pushes, runs
+from tests.torture import books, edits, following, mishaps, people, pushes, rarer, runs
 from tests.torture.history import Step
 from tests.torture.runs import Act, during
 
@@ -93,6 +93,14 @@ TWO_WAY = {
     "lock": Kind(pushes.lock, 2),
     "theirs": Kind(pushes.theirs, 8),
     "theirs_meanwhile": Kind(during(pushes.theirs), 5),
+    "undo": Kind(rarer.undo, 3),
+    "decide_by_field": Kind(rarer.decide_by_field, 3),
+    "retry_all": Kind(rarer.retry_all, 1),
+    "verify": Kind(rarer.verify, 2),
+    "may_not_write": Kind(rarer.may_not_write, 2),
+    "hide_text": Kind(rarer.hide_text, 1),
+    "workbook_out": Kind(books.export, 2),
+    "workbook_in": Kind(books.take_in, 3),
 }
 """What histories with local edits have besides."""
 
@@ -126,19 +134,47 @@ BOTH = {
     "sync": 14,
     "reopen": 1,
     "time_passes": 8,
+    "update_all": 1,
+    "touch": 1,
+    "delete_and_undelete": 1,
+    "unique_keys": 1,
+    "add_field": 2,
+    "remove_field": 2,
+    "rename_field": 1,
+    "hide_stamps": 1,
+    "give_rights_back": 3,
+    "drift_meanwhile": 1,
+    "slow": 1,
+    "nonsense": 1,
+    "locators_expire": 1,
+    "full_disk": 1,
+    "stamp_in_the_future": 1,
+    "sync_and_accept": 1,
+    "purge": 2,
+    "hide_record": 2,
+    "show_record": 2,
+    "hide_object": 2,
+    "retype_field": 2,
+    "reuse_field_name": 2,
 }
 """Kinds of every history that come in these, too, with their weights there."""
 
-BY_PEOPLE = frozenset(name for name in TWO_WAY if name.startswith("local_")) | {"decide"}
+BY_PEOPLE = frozenset(name for name in TWO_WAY if name.startswith("local_")) | {
+    "decide",
+    "decide_by_field",
+    "workbook_in",
+}
 """Kinds in which somebody looks at a replica and then writes what follows from it."""
 
 SWITCHES = tuple(sorted({kind.switch for kind in KINDS.values() if kind.switch}))
 """What needs more than polling: each is played only when it is asked for."""
 
 
-def weights_two_way(without: Iterable[str] = ()) -> dict[str, int]:
+def weights_two_way(switches: Iterable[str] = (), without: Iterable[str] = ()) -> dict[str, int]:
     """The kinds that are played in histories with local edits, with their weights."""
-    found = {name: kind.weight for name, kind in TWO_WAY.items()} | BOTH
+    usual = weights(switches)
+    found = {name: kind.weight for name, kind in TWO_WAY.items()}
+    found |= {name: weight for name, weight in BOTH.items() if name in usual}
     return {name: weight for name, weight in found.items() if name not in set(without)}
 
 

@@ -1,9 +1,13 @@
-"""A sync in a process of its own, to be killed or to run out of room: `python -m tests.torture.worker '{"url": …}'`."""
+"""A sync in a process of its own, to be killed or to run out of room.
+
+It is forked from one that has the modules loaded: `python -m tests.torture.worker FD` (`tests/loaded.py`).
+"""
 
 from __future__ import annotations
 
 import json
 import resource
+import socket
 import sys
 import time
 from datetime import datetime
@@ -11,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from salesforce_sync.app import SFSync
+from salesforce_sync.errors import StoreTrouble
+from tests import loaded
 from tests.torture.beside import PACE
 from tests.torture.clock import StandingClock
 from tests.torture.history import Setup
@@ -21,10 +27,10 @@ FOLLOWS = 1.0
 """Seconds that events are followed for, unless it is killed before."""
 
 
-def main(order: dict[str, Any]) -> None:
+def work(order: dict[str, Any]) -> None:
     """Sync or push once, or follow events for a moment, as the order says."""
     setup = Setup(**order["setup"])
-    config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]), order["events"])
+    config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]), order["events"], setup.policy)
     with (
         paced(*of_the_product(setup)),
         SFSync(config, clock=StandingClock(datetime.fromisoformat(order["now"]))) as sync,
@@ -36,10 +42,19 @@ def main(order: dict[str, Any]) -> None:
             time.sleep(FOLLOWS)
             print("followed")
             return
-        if order["work"] == "push":
-            print("push", sync.push().state)
-            return
-        run = sync.sync()
+        try:
+            _work(sync, order["work"])
+        except StoreTrouble as trouble:
+            if order["room"] is None:
+                raise
+            print(f"no room: {trouble.message}")
+
+
+def _work(sync: SFSync, work: str) -> None:
+    if work == "push":
+        print("push", sync.push().state)
+        return
+    run = sync.sync()
     print(*(f"{each.object_name} {each.problem.code if each.problem else 'complete'}" for each in run.objects))
 
 
@@ -50,4 +65,5 @@ def _bound_files(database: Path, room: int) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    loaded.main(socket.socket(fileno=int(sys.argv[1])))
+    loaded.do(lambda: work(json.loads(sys.argv[1])))

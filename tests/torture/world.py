@@ -20,7 +20,7 @@ from simorg.results import Failure, Refused, Result
 from tests.torture.chronicle import Chronicle
 from tests.torture.clock import FollowingClock
 from tests.torture.history import Setup
-from tests.torture.replica import Replica
+from tests.torture.replica import Replica, config_of
 
 START_MS = 1_700_000_000_000
 TRANSACTION = "a transaction"
@@ -86,7 +86,8 @@ class World:
 
     def _replica(self, number: int) -> Replica:
         path = Path(self.folder.name) / f"replica{number}" / "salesforce.db"
-        return Replica(self.org.url, path, self.setup.objects, self.clock, self.org.events.url)
+        config = config_of(self.org.url, path, self.setup.objects, self.org.events.url, self.setup.policy)
+        return Replica(config, self.clock, follows=self.setup.events)
 
     def _events_begin(self) -> EventServer:
         self.org.events.select(*self.setup.objects)

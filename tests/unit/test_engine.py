@@ -22,6 +22,7 @@ from salesforce_sync.errors import (
 )
 from salesforce_sync.models.run import Problem, RunCounts, RunState
 from salesforce_sync.models.usage import DayUsage
+from salesforce_sync.ports import Usage
 from salesforce_sync.signals import (
     ApiLimitWarning,
     Bus,
@@ -37,7 +38,7 @@ from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.puller import Puller
 from salesforce_sync.sync.schedule import Rules, near_the_wall
 from salesforce_sync.testing import MemoryOrg, capture_signals, make_field, make_schema
-from tests.unit.orgs import FORMS, fill, replica
+from tests.unit.orgs import ACCOUNT, FORMS, fill, replica
 
 
 @pytest.fixture(params=FORMS)
@@ -415,6 +416,27 @@ def test_a_run_near_the_wall_warns(rig):
 
     warned = rig.signals.of(ApiLimitWarning)
     assert warned == [ApiLimitWarning(85 + rig.org.usage.spent, 100)]
+
+
+class SilentOrg(MemoryOrg):
+    """An org on whose answers nothing is said of API calls: something between has taken the header off."""
+
+    @property
+    def usage(self):
+        return Usage(spent=super().usage.spent, ceiling=1000)
+
+
+@pytest.mark.parametrize(
+    ("hours", "used", "told"), [(1, 850, [(850, 1000)]), (1, 700, []), (25, 850, [])], ids=["near", "far", "long ago"]
+)
+def test_what_the_org_told_an_earlier_process_warns_where_it_tells_nothing(world, hours, used, told):
+    rig = Rig(SilentOrg(ACCOUNT), world)
+    rig.store.note_usage(used, 15_000)
+    world.clock.advance(timedelta(hours=hours))
+
+    rig.run("Account")
+
+    assert rig.signals.of(ApiLimitWarning) == [ApiLimitWarning(*each) for each in told]
 
 
 def test_what_the_org_said_of_its_calls_is_kept_for_other_processes(rig):

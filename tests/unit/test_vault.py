@@ -4,10 +4,10 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from cryptography.fernet import Fernet
+from msgspec.structs import replace
 
 from salesforce_sync.errors import ConfigError, NotConnected, StoreBusy, StoreTrouble
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
@@ -294,7 +294,7 @@ def test_what_a_killed_process_left_aside_does_not_matter(database):
 
 WRITER = """
 import sys
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.storage.vault import Vault

@@ -165,6 +165,20 @@ def test_the_copy_with_the_reasons_goes_on_from_its_workbook(store, book):
     assert changes(store, result)[0].cells == (CellChange("Phone", "2", "3", "2"),)
 
 
+def test_a_new_row_without_a_name_is_not_made_again_by_the_copy(store, book):
+    added(book, Name="Nova", Phone="1")
+    typed(book, record_id=BOLT, Employees__c="many")
+    imported = apply_to(store, book)
+    waiting = outbox(store)
+
+    again = apply_to(store, imported.result)
+    assert (imported.created, again.created, again.updated) == (1, 0, 0)
+    assert outbox(store) == waiting
+
+    edit(imported.result, lambda page: put(page, page.max_row, Phone="2"), "Account")
+    assert [each.kind for each in changes(store, imported.result)] == [Kind.PROBLEM, Kind.PROBLEM]
+
+
 def test_what_was_written_is_forgotten_with_the_history_and_no_record_is_made_twice(store, book, tmp_path):
     typed(book, Phone="2")
     added(book, Name="Nova", Id="new:n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Final
@@ -140,7 +139,7 @@ def _settings(asked: Asked, target: Target, given: Mapping[str, str]) -> Config:
     return replace(
         config,
         salesforce=replace(config.salesforce, instance_url=address),
-        credentials=dataclasses.replace(config.credentials, **typed),
+        credentials=replace(config.credentials, **typed),
     )
 
 
@@ -157,7 +156,7 @@ def _login(asked: Asked, given: Mapping[str, str], config: Config) -> tuple[Conn
     if method == "jwt":
         from salesforce_sync.api.jwt_key import files_beside
 
-        keys = dataclasses.replace(config.credentials, jwt_key_file=files_beside(config.storage.path).key_file)
+        keys = replace(config.credentials, jwt_key_file=files_beside(config.storage.path).key_file)
         config = replace(config, credentials=keys)
     return config.connection_by(METHODS[method]), None
 

@@ -22,11 +22,12 @@ from salesforce_sync.web.page import (
 )
 from salesforce_sync.web.page.frame import STATIC
 
+SCREENS = (signing_in, objects, editing, records, inbox, changes, workbook, activity, budget, connections)
+"""Each has a `router`."""
 
-def pages(app: FastAPI) -> None:
-    """Put the page into the application."""
-    for screen in (signing_in, objects, editing, records, inbox, changes, workbook, activity, budget, connections):
-        app.include_router(screen.router)
+
+def files(app: FastAPI) -> None:
+    """Put the page's files into the application."""
     app.mount("/static", _Files(directory=str(STATIC)))
 
 

@@ -203,6 +203,36 @@ def test_a_result_that_does_not_say_how_it_goes_on_is_not_a_success(spoilt: byte
         rig(BulkOrg(rows=4, rest_page=2, spoil=once("/query", stop))).pull()
 
 
+def without_rows(pages: int) -> Callable[[Asked, Reply], Reply]:
+    """Before the page at row 2 come so many that have no rows, each with a locator of its own."""
+    told = iter(range(pages))
+
+    def spoil(asked: Asked, reply: Reply) -> Reply:
+        number = next(told, None) if asked.path.endswith("-2") else None
+        if number is None:
+            return reply
+        further = f"{ROOT}/query/0r8Hu1lKCluUiC9IMK{number}-2"
+        return json_reply({"totalSize": 4, "done": False, "records": [], "nextRecordsUrl": further})
+
+    return spoil
+
+
+def test_a_rest_page_without_rows_leads_to_the_next_one(rig: Open) -> None:
+    pages = rig(BulkOrg(rows=4, rest_page=2, spoil=without_rows(2))).pull()
+
+    assert names(pages) == all_names(4)
+    assert pages[-1].last
+
+
+def test_rest_pages_without_rows_have_an_end(rig: Open) -> None:
+    both = rig(BulkOrg(rows=4, rest_page=2, spoil=without_rows(1000)))
+
+    with pytest.raises(Incomplete, match="without a row"):
+        both.pull()
+
+    assert len(both.paths()) < 20
+
+
 @pytest.mark.parametrize(
     "forgotten",
     [

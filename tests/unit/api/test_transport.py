@@ -151,6 +151,7 @@ def test_a_call_that_belongs_to_one_session_is_not_made_by_another(rig: Build) -
         Reply(b"{}", cut=0),
         Reply(b'{"ok": 1}', cut=3),
         zipped(Reply(b'{"ok": 1}', cut=9)),
+        Reply(b'{"ok": ', headers={"Content-Type": "application/json;charset=UTF-8"}, unframed=True),
     ],
 )
 def test_what_passes_is_tried_again(trouble: Reply, rig: Build, clock: QuickClock) -> None:

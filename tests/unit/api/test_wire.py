@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import traceback
@@ -83,6 +84,22 @@ def test_a_gzip_stream_without_a_length_that_stops_early_is_noticed() -> None:
         ask(server)
 
 
+@pytest.mark.parametrize("body", [b'{"a": [1, {"b": 2}', b'{"a": [1, {"b": 2}]', b'[{"b": "2'])
+def test_a_json_body_that_only_the_end_of_the_connection_ends_is_whole_or_refused(body: bytes) -> None:
+    cut = Reply(body, headers={"Content-Type": "application/json;charset=UTF-8"}, unframed=True)
+
+    with ScriptedServer(lambda asked: cut) as server, pytest.raises(Unreachable, match="cut off"):
+        ask(server)
+
+
+@pytest.mark.parametrize("body", [b' {"a": [1, 2.0e7]}\n', b""])
+def test_a_json_body_without_a_length_is_read(body: bytes) -> None:
+    whole = Reply(body, headers={"Content-Type": "application/json"}, unframed=True)
+
+    with ScriptedServer(lambda asked: whole) as server:
+        assert ask(server) == whole.body
+
+
 def test_gzip_is_asked_for() -> None:
     with ScriptedServer(lambda asked: Reply(b"ok")) as server:
         ask(server)
@@ -103,6 +120,20 @@ def test_a_host_that_does_not_answer_was_not_sent_anything(wire: Wire) -> None:
 
     with pytest.raises(NotSent, match=r"127\.0\.0\.1"):
         wire.open(Outgoing("GET", gone, {}))
+
+
+def test_a_server_that_hangs_up_without_an_answer_is_told_in_one_sentence(wire: Wire) -> None:
+    def hang_up() -> None:
+        line, _ = listener.accept()
+        with line:
+            line.recv(65_536)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        server = threading.Thread(target=hang_up)
+        server.start()
+        with pytest.raises(Unreachable, match=r"broke: .*[^.]\.$"):
+            wire.open(Outgoing("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/x", {}))
+        server.join()
 
 
 def test_secrets_do_not_show() -> None:
