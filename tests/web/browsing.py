@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.web.conftest import Site
 
 WIDE = {"width": 1280, "height": 900}
-NARROW = {"width": 390, "height": 844}
+NARROW = {"width": 360, "height": 780}
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 
 
