@@ -80,11 +80,22 @@ class HistoryWriter:
         Not what is kept already, because a row has shown it before the push was answered.
         """
         if change.operation is Operation.UPDATE:
-            shown = db.execute(_OF_PUSH, (record_id, change.object_name, push_id)).fetchall()
-            kept = [pair for (text,) in shown for pair in msgspec.json.decode(str(text)).items()]
+            kept = self._kept_of(db, push_id, change, record_id)
             pairs = {each.field: (found.get(each.field, each.base), each.value) for each in change.edits}
             replaced = {name: pair for name, pair in pairs.items() if (name, [*pair]) not in kept}
             self.note(db, change.object_name, record_id, Origin.PUSH, replaced, push_id=push_id)
+
+    def has_shown(self, db: apsw.Connection, push_id: str, change: Change) -> bool:
+        """Whether a row has shown all that this push wrote, before it was answered."""
+        kept = self._kept_of(db, push_id, change, change.record_id)
+        return change.operation is Operation.UPDATE and all(
+            (each.field, [each.base, each.value]) in kept for each in change.edits if each.base != each.value
+        )
+
+    def _kept_of(self, db: apsw.Connection, push_id: str, change: Change, record_id: str) -> list[tuple[str, object]]:
+        """Field and [old, new] of what is kept of this push already."""
+        shown = db.execute(_OF_PUSH, (record_id, change.object_name, push_id)).fetchall()
+        return [pair for (text,) in shown for pair in msgspec.json.decode(str(text)).items()]
 
     def note(
         self,

@@ -342,6 +342,8 @@ class Outbox:
         change = outcome.change
         problem = Problem(outcome.code, outcome.message) if isinstance(outcome, Deferred) else None
         told = "deferred" if isinstance(outcome, Deferred) else "conflicted"
+        if problem is None and row.push_id not in (None, push_id) and self._history.has_shown(db, row.push_id, change):
+            told = "applied"  # an earlier push has written it, and its answer was lost
         note_pushed(db, push_id, change, change.record_id, told, problem)
         self._stay(db, change, row)
         if isinstance(outcome, Deferred):

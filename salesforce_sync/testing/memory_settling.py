@@ -13,6 +13,7 @@ from salesforce_sync.models.inbox import Conflict
 from salesforce_sync.models.outbox import (
     Applied,
     Change,
+    Conflicted,
     Deferred,
     Kind,
     Lost,
@@ -203,8 +204,19 @@ class Settling(Contesting):
             problem = Problem(outcome.code, outcome.message)
         edits = tuple(replace(each, in_flight=False, sent=None) for each in sent.edits)
         word = type(outcome).__name__.lower()
+        if isinstance(outcome, Conflicted) and sent.push_id != push_id and self._has_shown(table, record_id, sent):
+            word = "applied"  # an earlier push has written it, and its answer was lost
         told = PushedChange(table.schema.name, record_id, sent.operation, edits, word, problem)
         self._disk.pushes.setdefault(push_id, PushLog()).changes[table.schema.name, record_id] = told
+
+    def _has_shown(self, table: Table, record_id: str, sent: Sent) -> bool:
+        """Whether a row has shown all that was sent, before it was answered."""
+        has, name = self._disk.history.has, table.schema.name
+        return sent.operation is Operation.UPDATE and all(
+            has(sent.push_id, name, record_id, each.field, each.base, each.value)
+            for each in sent.edits
+            if each.base != each.value
+        )
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         """The last pushes, newest first."""

@@ -21,6 +21,7 @@ from salesforce_sync.web.failures import without_secrets
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status
 from salesforce_sync.web.rows import form
 from salesforce_sync.web.session import Session
+from salesforce_sync.web.ways import with_ways
 
 
 def stamp(moment: datetime | None) -> str | None:
@@ -36,7 +37,7 @@ def problem(met: Problem | None) -> bodies.ProblemBody | None:
     """Why something did not complete."""
     if met is None:
         return None
-    return bodies.ProblemBody(error=met.code, details=without_secrets(f"{met.message} {met.hint}".rstrip()))
+    return bodies.ProblemBody(error=met.code, details=with_ways(without_secrets(f"{met.message} {met.hint}".rstrip())))
 
 
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────

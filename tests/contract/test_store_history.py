@@ -131,6 +131,18 @@ def test_what_a_push_wrote_is_kept_if_it_is_edited_further_and_its_answer_is_los
     assert (found.old, found.new, found.origin, found.push_id) == ("1", "2", Origin.PUSH, "push-1")
 
 
+@pytest.mark.parametrize(("came", "outcome"), [("2", "applied"), ("1", "conflicted"), ("7", "conflicted")])
+def test_a_push_that_finds_what_an_earlier_one_has_written_tells_so(replica, came, outcome):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    replica.settle("push-1", [lost(change)])
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone=came))
+    replica.settle("push-2", [Conflicted(change)])
+
+    assert [[each.outcome for each in push.changes] for push in replica.pushes()] == [[outcome], ["lost"]]
+
+
 @pytest.mark.parametrize("answer", [rejected, deferred, Conflicted, lost])
 def test_a_push_that_wrote_nothing_replaced_nothing(replica, answer):
     replica.update("Account", ACME, {"Phone": "2"})

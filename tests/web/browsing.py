@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.web.conftest import Site
 
-WIDE: ViewportSize = {"width": 1280, "height": 900}
-NARROW: ViewportSize = {"width": 360, "height": 740}
+WIDE = {"width": 1280, "height": 900}
+NARROW = {"width": 360, "height": 780}
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from salesforce_sync.web.ways import HERE_ONLY, WAYS
 from simorg.org import SimOrg
 from tests.web.conftest import settle, start
 
@@ -138,3 +139,17 @@ def test_a_signal_of_an_object_that_cannot_be_one_hears_what_a_name_is(api):
 
     assert "'a b' is no object's name" in details
     assert "letters, digits and _" in details
+
+
+def test_what_is_not_here_yet_is_told_with_the_request_that_brings_it(api):
+    answer = api.get("/api/objects/Product2/records")
+
+    assert answer.status_code == 404
+    assert answer.json()["details"].endswith('Over HTTP: POST /api/sync with {"objects": [...]}.')
+
+
+@pytest.mark.parametrize("way", sorted({way.partition(" with ")[0] for way in WAYS.values()} - {HERE_ONLY}))
+def test_each_way_that_an_error_names_is_one_of_the_api(api, way):
+    method, path = way.split()
+
+    assert method.lower() in api.get("/openapi.json").json()["paths"][path]
