@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Checkpoint(Struct, frozen=True):
@@ -39,14 +40,21 @@ class Ages(Struct, frozen=True):
 
 
 class LossLimit(Struct, frozen=True):
-    """How many rows of an object may go at once without a person's word: a share of them, or a handful."""
+    """How many rows of an object may go in one run without a person's word: a share of them, or a handful."""
 
     share: float = 0.2
     handful: int = 5
+    already: int = 0
+    """Rows that the run has taken away before: what it finds gone in several ways counts together."""
 
     def refuses(self, lost: int, rows: int) -> bool:
-        """Whether losing `lost` of `rows` rows needs a person's yes."""
-        return lost > self.handful and lost > self.share * rows
+        """Whether losing `lost` of the `rows` that are left needs a person's yes."""
+        gone, before = lost + self.already, rows + self.already
+        return lost > 0 and gone > self.handful and gone > self.share * before
+
+    def after(self, lost: int) -> LossLimit:
+        """What may go once so many have."""
+        return replace(self, already=self.already + lost)
 
 
 class Staged(Struct, frozen=True):

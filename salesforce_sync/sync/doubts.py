@@ -8,6 +8,7 @@ no transaction of their second can be open.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from salesforce_sync.models.change import Checkpoint, Doubt, LossLimit
@@ -20,13 +21,18 @@ MOST_DOUBTED = 1_000
 """Rows that a pull reads once more by their ids. With more (a mass update) it is left to the next verify."""
 
 
+Lose = Callable[[str, int], None]
+
+
 class Doubts:
     """The doubts about one store's rows. The caller holds the claim on the object."""
 
-    def __init__(self, store: Store, verifier: Verifier, overlap: timedelta) -> None:
+    def __init__(self, store: Store, verifier: Verifier, overlap: timedelta, lose: Lose) -> None:
+        """`lose` hears how many rows of an object have been taken away."""
         self._store = store
         self._verifier = verifier
         self._overlap = overlap
+        self._lose = lose
 
     def add(self, object_name: str, since: datetime, until: datetime) -> None:
         """Doubt the rows of these stamps, beside those that are doubted already."""
@@ -61,7 +67,9 @@ class Doubts:
         pages = self._verifier.bring(request)
         server_time = next((page.server_time for page in pages if page.server_time is not None), None)
         limit = server_time or self._read_at(request.schema.name)
-        return self._store.merge(request.schema.name, limit, loss).changed
+        merged = self._store.merge(request.schema.name, limit, loss)
+        self._lose(merged.object_name, merged.deleted)
+        return merged.changed
 
     def _ripe(self, schema: ObjectSchema) -> Doubt | None:
         """The part of the doubt for which every transaction has ended by now."""

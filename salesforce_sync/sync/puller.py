@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -20,7 +21,7 @@ from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, drift
 from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
-from salesforce_sync.sync.verify import Pages, Verifier
+from salesforce_sync.sync.verify import Pages, Verifier, removed
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class _Ways(Struct, frozen=True):
 
 
 class Puller:
-    """Pulls objects. Holds nothing between pulls: what must last is in the store."""
+    """Pulls the objects of one run. Holds nothing but how many rows that took away: what must last is in the store."""
 
     def __init__(
         self,
@@ -68,11 +69,32 @@ class Puller:
         self._rules = rules
         self._accepted = {name.casefold() for name in accepted}
         self.verifier = Verifier(org, store, clock)
-        self._doubts = Doubts(store, self.verifier, rules.overlap)
+        self._doubts = Doubts(store, self.verifier, rules.overlap, self._lose)
+        self._lost: Counter[str] = Counter()
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
-        """How many rows may go; None where a person has said that it may be any number."""
-        return None if object_name.casefold() in self._accepted else self._rules.loss
+        """How many rows may go yet; None where a person has said that it may be any number."""
+        name = object_name.casefold()
+        return None if name in self._accepted else self._rules.loss.after(self._lost[name])
+
+    def _lose(self, object_name: str, rows: int) -> None:
+        self._lost[object_name.casefold()] += rows
+
+    def _merge(self, object_name: str, server_time: datetime | None) -> Merged:
+        merged = self._store.merge(object_name, server_time, self.loss_limit(object_name))
+        self._lose(object_name, merged.deleted)
+        return merged
+
+    def _compare_since(self, schema: ObjectSchema, since: datetime) -> int:
+        """Compare what is as young as this with the org, and repair; gives how many rows that were."""
+        repaired = self.verifier.settle(schema, since, self.loss_limit(schema.name))
+        self._lose(schema.name, removed(repaired))
+        return repaired.total()
+
+    def _compare(self, schema: ObjectSchema, listing: Pages | None = None) -> Proof:
+        proof = self.verifier.verify(schema, self.loss_limit(schema.name), listing)
+        self._lose(schema.name, removed(dict(proof.repaired)))
+        return proof
 
     # ── polls: several objects in one call ───────────────────────────────────────────────────────────────────────
 
@@ -106,7 +128,7 @@ class Puller:
         page = Page(request.schema, polled.rows, "polled", None, polled.total, polled.server_time, last=True)
         rows = self._store.stage(page)
         name = request.schema.name
-        return Pulled(rows, self._store.merge(name, polled.server_time, self.loss_limit(name)))
+        return Pulled(rows, self._merge(name, polled.server_time))
 
     def _take_newest(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
         """More rows than came with the poll are as young as the overlap. Most of them are often known already.
@@ -131,8 +153,7 @@ class Puller:
             return self._pull_counted(schema, polled.total, report)
         if here != polled.total or stamps[-1] > settled:
             start = since if here != polled.total else max(since, settled)
-            repaired = self.verifier.settle(schema, start, self.loss_limit(schema.name))
-            pulled = with_repairs(pulled, sum(repaired.values()))
+            pulled = with_repairs(pulled, self._compare_since(schema, start))
         if stamps[-1] > settled:
             # What was compared by its stamp alone, and may change within its second still.
             self._doubts.add(schema.name, settled, stamps[-1])
@@ -160,15 +181,13 @@ class Puller:
         """All living rows were read. If more live here, the org does not show some of them any longer."""
         if self._store.count_shown(schema.name) <= rows:
             return pulled
-        proof = self.verifier.verify(schema, self.loss_limit(schema.name))
-        return with_repairs(pulled, sum(number for _, number in proof.repaired))
+        return with_repairs(pulled, sum(number for _, number in self._compare(schema).repaired))
 
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
         if self._store.count_since(schema.name, since) <= rows:
             return pulled
-        repaired = self.verifier.settle(schema, since, self.loss_limit(schema.name))
-        return with_repairs(pulled, sum(repaired.values()))
+        return with_repairs(pulled, self._compare_since(schema, since))
 
     # ── pulls: one object by itself ──────────────────────────────────────────────────────────────────────────────
 
@@ -281,7 +300,7 @@ class Puller:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
         if schema.stamp is not None:
             self._doubts.settle_all(schema, self.loss_limit(schema.name))
-        return self.verifier.verify(schema, self.loss_limit(schema.name), listing)
+        return self._compare(schema, listing)
 
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""
@@ -323,7 +342,7 @@ class Puller:
                 del page  # it is not held while the next one comes
         if not last:
             raise Incomplete(f"{schema.name}: the pull ended before its last page.")
-        pulled = Pulled(rows, self._store.merge(schema.name, server_time, self.loss_limit(schema.name)))
+        pulled = Pulled(rows, self._merge(schema.name, server_time))
         if request.since is None or schema.stamp is None:
             return self._without_strangers(schema, rows, pulled)
         return self._without_vanished(schema, request.since, rows, pulled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -79,7 +79,7 @@ class Verifier:
     ) -> Comparison:
         """Compare with the listing, repair; then compare with the same listing again."""
         found = self._store.compare(schema.name, since, MOST_REPAIRS)
-        if loss is not None and loss.refuses(len(found.extra), found.live):
+        if loss is not None and loss.after(removed(repaired)).refuses(len(found.extra), found.live):
             raise _refused(schema, found)
         if found.cut:
             self._read_everything(schema)
@@ -202,6 +202,11 @@ def _but_fetched(left: Comparison, before: Comparison) -> Comparison:
         return left
     fetched = {each.id for each in (*before.missing, *before.stale)}
     return replace(left, stale=tuple(each for each in left.stale if each.id not in fetched))
+
+
+def removed(repaired: Mapping[Cause, int]) -> int:
+    """How many of the repairs took a row away."""
+    return sum(repaired.get(cause, 0) for cause in (Cause.DELETED, Cause.PURGED, Cause.HIDDEN))
 
 
 def _refused(schema: ObjectSchema, found: Comparison) -> LossRefused:

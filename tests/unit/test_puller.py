@@ -13,12 +13,13 @@ from salesforce_sync.errors import (
     JobFailed,
     LimitExceeded,
     LocatorExpired,
+    LossRefused,
     ObjectNotFound,
     SchemaChanged,
     SessionInvalid,
     Unreachable,
 )
-from salesforce_sync.models.change import Merged
+from salesforce_sync.models.change import LossLimit, Merged
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.sync.puller import ATTEMPTS, Puller
@@ -575,3 +576,50 @@ def test_the_downloads_of_a_pull_that_failed_are_ended(rig):
 
     assert ended == [0], caught  # while the error, and with it the pull's frame, is still held
     rig.store.stage = stage
+
+
+# ── losses that nobody has agreed to ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_pull_that_would_take_away_more_than_a_share_asks_a_person(rig):
+    for each in filled(rig, 30)[:7]:
+        rig.org.delete("Account", each)
+
+    with pytest.raises(LossRefused, match=r"7 of 30 rows"):
+        rig.pull()
+    assert len(replica(rig.store, "Account")) == 30
+
+    agreed = Puller(rig.org, rig.store, rig.world.clock, accepted=frozenset(("Account",)))
+    agreed.pull("Account", lambda *_: None)
+    assert equal(rig)
+
+
+def test_what_a_run_finds_gone_in_several_ways_counts_together(rig):
+    deleted, purged = (made := filled(rig, 29))[:4], made[4:6]
+    for each in deleted:
+        rig.org.delete("Account", each)
+    for each in purged:
+        rig.org.delete("Account", each)
+        rig.org.purge("Account", each)
+
+    with pytest.raises(LossRefused):
+        rig.pull()
+
+    assert len(replica(rig.store, "Account")) == 29 - len(deleted)
+    rig.pull()  # the next run begins its own count
+    assert equal(rig)
+
+
+@pytest.mark.parametrize(
+    ("lost", "rows", "already", "refused"),
+    [(5, 6, 0, False), (6, 6, 0, True), (6, 30, 0, False), (7, 30, 0, True), (1, 24, 5, True), (0, 24, 9, False)],
+)
+def test_how_many_rows_may_go(lost, rows, already, refused):
+    assert LossLimit().after(already).refuses(lost, rows) is refused
+
+
+def filled(rig, rows):
+    """So many records, here and in the org."""
+    made = fill(rig.org, rows)
+    rig.pull()
+    return made
