@@ -57,6 +57,7 @@ class Replica:
         self.follows = follows
         self.beside: Beside | None = None
         self.settled: dict[str, set[str]] = {name: set() for name in objects}
+        self._known_types: dict[str, dict[str, FieldType]] = {}
         self._clock = clock
         path.parent.mkdir(mode=0o700)
         ready.place(path)
@@ -155,14 +156,20 @@ class Replica:
 
     def _settle(self, complete: set[str]) -> None:
         for name in self.objects:
-            adopted = self.fields(name)
-            self.settled[name] = adopted if name in complete else self.settled[name] & adopted
+            types, before = self._types(name), self._known_types.get(name, {})
+            # A field of another type has a new column, which is empty until a run is complete.
+            kept = {field for field in self.settled[name] if types.get(field, "") == before.get(field)}
+            self.settled[name] = set(types) if name in complete else kept
+            self._known_types[name] = types
+
+    def _types(self, name: str) -> dict[str, FieldType]:
+        if name not in self.sync.objects:
+            return {}
+        return {field.name: field.type for field in self.sync.objects[name].schema.columns}
 
     def fields(self, name: str) -> set[str]:
         """The fields that the replica has a column for and still asks the org for."""
-        if name not in self.sync.objects:
-            return set()
-        return {field.name for field in self.sync.objects[name].schema.columns}
+        return set(self._types(name))
 
     def texts(self, name: str) -> list[str]:
         """Those of them in which people write texts."""
