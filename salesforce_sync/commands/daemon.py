@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import getpass
+import logging
 import os
 import secrets
 import sys
@@ -39,6 +40,8 @@ from salesforce_sync.reports.runs import run_document, say_run_briefly
 
 if TYPE_CHECKING:
     from salesforce_sync.web.serving import Running
+
+log = logging.getLogger(__name__)
 
 
 GOODBYE: Final = 1.5
@@ -136,7 +139,9 @@ def _serving(server: Running, *, quiet: bool, json: bool) -> Iterator[None]:
     """Serve beside what the block does, in a thread of its own."""
 
     def ready() -> None:
-        if not quiet:
+        if quiet:
+            log.info("serving at %s", server.url)
+        else:
             doorman.welcome(server, as_json=json)
 
     thread = threading.Thread(target=server.run, args=(ready,), name="server", daemon=True)

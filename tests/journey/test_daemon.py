@@ -339,6 +339,17 @@ def post(url, token, body):
         return refused.code, json.load(refused)
 
 
+def test_a_service_that_serves_logs_where(user):
+    running = user.start("daemon", "--serve", "--port", "0", "--log-format", "lines")
+
+    told = read_until(running.stderr, "serving at http://127.0.0.1:")
+    running.terminate()
+    running.communicate(timeout=10)
+
+    assert re.search(r"Z INFO salesforce_sync\S+: serving at http://127\.0\.0\.1:\d+\n$", told)
+    assert running.returncode == 0
+
+
 def test_it_serves_too_and_takes_signals_by_http(user):
     running = user.start("daemon", "--serve", "--port", "0", "--json")
     lines = iter(running.stdout.readline, "")
