@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 WORKERS = 4
 NOT_BEGUN = "NOT_BEGUN"
 
-WINDOW = timedelta(hours=24)
+DAY = timedelta(hours=24)
 """Of how long the org counts the calls."""
 
 PATIENCE = 10.0
@@ -377,7 +377,7 @@ class SyncEngine:
         if usage.used is not None:
             return usage.used, usage.ceiling or usage.limit
         told = self._store.usage()
-        if told is None or self._clock.now() - told.at >= WINDOW:
+        if told is None or self._clock.now() - told.at >= DAY:
             return None, None
         return told.used, told.limit if usage.ceiling is None else min(told.limit, usage.ceiling)
 

@@ -7,14 +7,14 @@ from datetime import date
 
 from salesforce_sync.errors import Misuse
 
-_TIME = r"(?P<rest>[ T]+\d.*)?"
+_TIME = r"(?P<rest>[ T]+[0-9].*)?"
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([./-])\s?(\d{{1,2}})\2\s?(\d{{4}}|\d{{2}}){_TIME}", re.ASCII)
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([./-])(\d{{1,2}})\2(\d{{1,2}}){_TIME}", re.ASCII)
 _DAY_FIRST = re.compile(
-    rf"(\d{{1,2}})(?:st|nd|rd|th|\.)?[ -]?([^\W\d_]{{3,9}})\.?[ ,-] ?(\d{{4}}|\d{{2}}){_TIME}", re.IGNORECASE
+    rf"([0-9]{{1,2}})(?:st|nd|rd|th|\.)?[ -]?([^\W\d_]{{3,9}})\.?[ ,-] ?([0-9]{{4}}|[0-9]{{2}}){_TIME}", re.IGNORECASE
 )
 _MONTH_FIRST = re.compile(
-    rf"([^\W\d_]{{3,9}})\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}}|\d{{2}}){_TIME}", re.IGNORECASE
+    rf"([^\W\d_]{{3,9}})\.? ([0-9]{{1,2}})(?:st|nd|rd|th)?,? ([0-9]{{4}}|[0-9]{{2}}){_TIME}", re.IGNORECASE
 )
 _WRITE = "Write the date as 2026-01-31."
 

@@ -29,6 +29,8 @@ from salesforce_sync.workbook.dates import read_date
         ("14:30", "14:30"),
         ("March 2026", "March 2026"),
         ("1 Marzipan 2026", "1 Marzipan 2026"),
+        ("\uff11 March 2026", "\uff11 March 2026"),
+        ("March \u0661 2026", "March \u0661 2026"),
         ("tomorrow", "tomorrow"),
         ("1.2", "1.2"),
     ],
