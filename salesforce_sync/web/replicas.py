@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from salesforce_sync.access import Access, User
@@ -14,7 +14,7 @@ from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api
 from salesforce_sync.web.awaiting import Awaited
 from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
-from salesforce_sync.web.failures import InvalidObjectName
+from salesforce_sync.web.failures import InvalidObjectName, Refused
 from salesforce_sync.web.heard import Heard
 from salesforce_sync.web.known import Counted, Sent
 from salesforce_sync.web.rows import RowForm
@@ -36,6 +36,19 @@ def object_name(name: str) -> str:
         return check_api_name(name)
     except ObjectNotFound as error:
         raise InvalidObjectName(error.message[:200], hint=error.hint) from error
+
+
+def accepted_losses(given: Iterable[str], names: Iterable[str]) -> frozenset[str]:
+    """Those of the objects `names` of which somebody says that they may lose any number of rows.
+
+    `Refused` for any other: a slip would agree to nothing, and nobody would know.
+    """
+    asked_for = {name.casefold(): name for name in names}
+    accepted = [object_name(name) for name in given]
+    for name in accepted:
+        if name.casefold() not in asked_for:
+            raise Refused(f"'acceptLoss' names {name}, which is not among the objects.", hint="Name it in both.")
+    return frozenset(asked_for[name.casefold()] for name in accepted)
 
 
 class OrgNames:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from salesforce_sync.errors import ObjectNotFound
+from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import ObjectStatus, Problem, RunState
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered
@@ -16,7 +17,7 @@ from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
 from salesforce_sync.web.catalog import category, usual_label
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.progress import Status
-from salesforce_sync.web.replicas import Replica, object_name
+from salesforce_sync.web.replicas import Replica, accepted_losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 
 router = APIRouter(prefix="/api", tags=["objects"])
@@ -145,14 +146,16 @@ async def verify(
     request, once more, waits for its end.
     """
     names = tuple(map(object_name, wanted.objects or ()))
+    accepted = accepted_losses(wanted.accept_loss, names or asked.replica.sync.objects)
 
     def compare() -> bodies.VerifyBody:
         missing = [name for name in names if name not in asked.replica.sync.objects]
         if missing:
             asked.replica.sync.objects[missing[0]]
-        with asked.house.doing(asked.deed("verify", ",".join(names))) as ending:
-            run, proofs = asked.replica.sync.verify(*names)
-            ending.outcome = run.state.value
+        told = agreement(accepted)
+        with asked.house.doing(asked.deed("verify", ",".join(names), told)) as ending:
+            run, proofs = asked.replica.sync.verify(*names, accept_loss=accepted)
+            ending.outcome, ending.detail = run.state.value, told
         problems = {each.object_name: documents.problem(each.problem) for each in run.objects}
         return bodies.VerifyBody(
             success=all(each.state is RunState.COMPLETE for each in run.objects),
@@ -161,4 +164,4 @@ async def verify(
             problems={name: met for name, met in problems.items() if met is not None},
         )
 
-    return answered(await asked.waited_for("verify", names, compare))
+    return answered(await asked.waited_for("verify", (names, accepted), compare))

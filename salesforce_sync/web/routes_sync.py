@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Problem
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered, failed
@@ -21,7 +22,7 @@ from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, StillSyncing, Throttled, error_of
 from salesforce_sync.web.lists import ALL, page_of
 from salesforce_sync.web.progress import Event, SessionState, Status
-from salesforce_sync.web.replicas import object_name
+from salesforce_sync.web.replicas import accepted_losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.session import Session, Task
 
@@ -50,15 +51,20 @@ def begin(
     An object that is under way already is joined. One that the org does not have is told of in the session; the others
     go on. When all are done, the workbook is made current, and the session ends.
     """
-    names = wanted.objects or asked.replica.sync.config.sync.objects
-    session = begun(asked, tuple(dict.fromkeys(map(object_name, names))))
+    given = map(object_name, wanted.objects or asked.replica.sync.config.sync.objects)
+    names = tuple({name.casefold(): name for name in given}.values())
+    session = begun(asked, names, accepted_losses(wanted.accept_loss, names))
     return answered(bodies.SessionBegun(session_id=session.session_id), headers=_places(asked, session))
 
 
-def begun(asked: Asked, names: tuple[str, ...]) -> Session:
-    """Begin a session that ends with a current workbook, unless there are too many."""
+def begun(asked: Asked, names: tuple[str, ...], accepted: frozenset[str] = frozenset()) -> Session:
+    """Begin a session that ends with a current workbook, unless there are too many.
+
+    Those of the objects that are `accepted` may lose any number of rows.
+    """
     _check_pace(asked)
-    return asked.house.begin_with_workbook(asked.replica, names, asked.deed("sync", ",".join(names)))
+    deed = asked.deed("sync", ",".join(names), agreement(accepted))
+    return asked.house.begin_with_workbook(asked.replica, names, deed, accepted)
 
 
 def _check_pace(asked: Asked) -> None:
@@ -128,7 +134,7 @@ async def sync_object(
     local replica. Where nothing is heard for 150 seconds, as while the org asks to wait again and again, the answer
     is 503 with `Retry-After`: the sync goes on, and the next request joins it.
     """
-    task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted.session_id)
+    task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted)
     if prefer is not None and "respond-async" in prefer.casefold():
         return _answer_at_once(asked, session, objectApiName)
     if not await _is_done(task, asked.house.settings.quiet_seconds):
@@ -147,14 +153,24 @@ async def _is_done(task: Task, quiet_seconds: float) -> bool:
     return True
 
 
-def _joined(asked: Asked, name: str, session_id: str | None) -> tuple[Task, Session]:
+def _joined(asked: Asked, name: str, wanted: bodies.ObjectSyncRequest) -> tuple[Task, Session]:
     name = object_name(name)
-    if session_id is not None:
-        session = _session(asked, session_id)
-        return asked.replica.sessions.join(session, name), session
+    accepted = accepted_losses(wanted.accept_loss, (name,))
+    if wanted.session_id is not None:
+        session = _session(asked, wanted.session_id)
+        return _within(asked, session, name, accepted), session
     _check_pace(asked)
-    session = asked.house.begin(asked.replica, (name,), asked.deed("sync", name))
+    session = asked.house.begin(asked.replica, (name,), asked.deed("sync", name, agreement(accepted)), accepted)
     return session.tasks[name.casefold()], session
+
+
+def _within(asked: Asked, session: Session, name: str, accepted: frozenset[str]) -> Task:
+    """The object within its session, of whose beginning the audit log told; of an agreement it tells now."""
+    if not accepted:
+        return asked.replica.sessions.join(session, name)
+    with asked.house.doing(asked.deed("sync", name, agreement(accepted))) as ending:
+        ending.detail = agreement(accepted)
+        return asked.replica.sessions.join(session, name, accepted)
 
 
 def _answer_at_once(asked: Asked, session: Session, name: str) -> Response:

@@ -23,8 +23,9 @@ WAYS: Final[Mapping[str, str]] = {
     "pushes": "GET /api/pushes",
     "signals": HERE_ONLY,
     "sync": 'POST /api/sync with {"objects": [...]}',
-    "sync --accept-loss": HERE_ONLY,
+    "sync --accept-loss": 'POST /api/sync with {"objects": [...], "acceptLoss": [...]}',
     "user": HERE_ONLY,
+    "verify --accept-loss": 'POST /api/verify with {"objects": [...], "acceptLoss": [...]}',
 }
 """What to send in place of a command, by its first words."""
 

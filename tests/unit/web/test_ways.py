@@ -41,7 +41,8 @@ def test_every_text_below_the_doors_that_names_a_command_has_its_way_over_http(t
     ("text", "way"),
     [
         ("Run 'salesforce-sync sync Lead' first.", 'POST /api/sync with {"objects": [...]}'),
-        ("salesforce-sync sync --accept-loss Lead", HERE_ONLY),
+        ("salesforce-sync sync --accept-loss Lead", 'POST /api/sync with {"objects": [...], "acceptLoss": [...]}'),
+        ("Use `salesforce-sync user add NAME`.", HERE_ONLY),
         ("See 'salesforce-sync inbox'.", "GET /api/inbox"),
         ("salesforce-sync inbox take 5 org", 'POST /api/inbox/{number} with {"action": "take"}'),
         ("'salesforce-sync pushes' lists them.", "GET /api/pushes"),
