@@ -25,6 +25,7 @@ from salesforce_sync.web.progress import Event, SessionState, Status
 from salesforce_sync.web.replicas import accepted_losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.session import Session, Task
+from salesforce_sync.web.ways import Words
 
 router = APIRouter(prefix="/api/sync", tags=["sync"])
 
@@ -89,13 +90,15 @@ def _places(asked: Asked, session: Session) -> dict[str, str]:
 @router.get("", **gives(bodies.SessionList))
 def sessions(asked: Viewing) -> Response:
     """The sessions that this server knows, newest first."""
-    return answered(bodies.SessionList(sessions=[documents.session(each) for each in asked.replica.sessions.all()]))
+    return answered(
+        bodies.SessionList(sessions=[documents.session(each, asked.words) for each in asked.replica.sessions.all()])
+    )
 
 
 @router.get("/{sessionId}", **gives(bodies.SessionBody))
 def session(asked: Viewing, sessionId: str) -> Response:
     """How far a session is, object by object."""
-    return answered(documents.session(_session(asked, sessionId)))
+    return answered(documents.session(_session(asked, sessionId), asked.words))
 
 
 @router.post("/{sessionId}/cancel", **gives(bodies.SessionBody))
@@ -104,7 +107,7 @@ def cancel(asked: Editing, sessionId: str) -> Response:
     found = _session(asked, sessionId)
     with asked.house.doing(asked.deed("cancel", sessionId)):
         asked.replica.sessions.cancel(found)
-    return answered(documents.session(found))
+    return answered(documents.session(found, asked.words))
 
 
 def _session(asked: Asked, session_id: str) -> Session:
@@ -194,7 +197,7 @@ def _answer_meanwhile(asked: Asked, session: Session, name: str) -> Response:
         hint=f"The org may be busy, or ask to wait. Ask again, or see how far it is: GET {status_url}.",
         wait=ASK_AGAIN_SECONDS,
     )
-    answer = failed(quiet, name)
+    answer = failed(quiet, name, asked.words)
     answer.headers.update(_places(asked, session))
     return answer
 
@@ -202,7 +205,7 @@ def _answer_meanwhile(asked: Asked, session: Session, name: str) -> Response:
 def _answer_of(asked: Asked, task: Task) -> Response:
     done = task.progress
     if done.status is not Status.SYNCED:
-        return failed(error_of(done.problem or Problem("INTERNAL_ERROR", "")), done.object_name)
+        return failed(error_of(done.problem or Problem("INTERNAL_ERROR", "")), done.object_name, asked.words)
     page = page_of(asked, done.object_name, ALL)
     synced = bodies.ObjectSynced(
         object_api_name=page.object_api_name,
@@ -264,7 +267,7 @@ async def _told(request: Request, asked: Asked, session: Session, after: int) ->
                 return
             for event in told:
                 after = event.number
-                yield _written(event, session)
+                yield _written(event, session, asked.words)
             if over:
                 return
             try:
@@ -273,9 +276,9 @@ async def _told(request: Request, asked: Asked, session: Session, after: int) ->
                 yield b": still here\n\n"
 
 
-def _written(event: Event, session: Session) -> bytes:
+def _written(event: Event, session: Session, words: Words) -> bytes:
     if event.progress is None:
-        name, body = b"session", msgspec.json.encode(documents.session(session))
+        name, body = b"session", msgspec.json.encode(documents.session(session, words))
     else:
-        name, body = b"progress", msgspec.json.encode(documents.progress(event.progress))
+        name, body = b"progress", msgspec.json.encode(documents.progress(event.progress, words))
     return b"event: %s\nid: %d\ndata: %s\n\n" % (name, event.number, body)

@@ -64,7 +64,7 @@ def table(request: Request, asked: Looking, available: Annotated[bool, Query()] 
 def listed(asked: Asked, available: bool) -> list[bodies.ObjectBody]:
     """What is here or wanted, then what the ready sets name, then what else the org has."""
     wanted = dict.fromkeys(name for members in SETS.values() for name in members)
-    return known_objects(asked.replica, () if available else tuple(wanted), available=available)
+    return known_objects(asked, () if available else tuple(wanted), available=available)
 
 
 def shelved(found: Iterable[bodies.ObjectBody]) -> list[Shelf]:
