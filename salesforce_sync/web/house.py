@@ -141,7 +141,7 @@ class House:
         def after(session: Session, state: SessionState) -> None:
             self._note_end(deed, session, state)
             if state in (SessionState.COMPLETE, SessionState.PARTIAL):
-                session.workbook = "/api/workbook"
+                session.workbook = replica.address("/api/workbook")
                 replica.sessions.keep(session)  # before: the workbook of a replica that has changed is made once more
                 try:
                     replica.workbook.current()

@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 from salesforce_sync.access import Access, User
+from salesforce_sync.access.connections import DEFAULT
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import ObjectNotFound, SyncError
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
@@ -112,6 +114,10 @@ class Replica:
         self.counted = Counted(sync.config.storage.path)
         self.sent = Sent()
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
+
+    def address(self, path: str) -> str:
+        """The path of something of this connection, for whoever follows it without a header."""
+        return path if self.id == DEFAULT else f"{path}?connection={quote(self.id)}"
 
     def form(self, schema: ObjectSchema, names: tuple[str, ...] = (), read: tuple[str, ...] = ()) -> RowForm:
         """How rows of this schema, chosen with the fields `read`, are sent: with these fields or with all."""

@@ -151,7 +151,7 @@ def create(asked: Editing, objectApiName: ObjectName, values: GivenValues) -> Re
         made = str(collection.create(**_named(values)).id)
         ending.detail = made
     name = quote(collection.object_name)
-    headers = {"Location": f"/api/objects/{name}/records/{made}"}
+    headers = {"Location": asked.replica.address(f"/api/objects/{name}/records/{made}")}
     return answered(_body(asked, collection, made, _shown(asked, collection, made)), 201, headers)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
-from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
@@ -17,7 +16,7 @@ from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Problem
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered, failed
-from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent, still_may
+from salesforce_sync.web.asking import Asked, Editing, Viewing, sent, still_may
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, StillSyncing, Throttled, error_of
 from salesforce_sync.web.lists import ALL, page_of
@@ -76,9 +75,8 @@ def _check_pace(asked: Asked) -> None:
 
 
 def _urls(asked: Asked, session: Session) -> tuple[str, str]:
-    of = "" if asked.replica.id == DEFAULT else f"?connection={quote(asked.replica.id)}"
     base = f"/api/sync/{session.session_id}"
-    return base + of, f"{base}/events{of}"
+    return asked.replica.address(base), asked.replica.address(f"{base}/events")
 
 
 def _places(asked: Asked, session: Session) -> dict[str, str]:
