@@ -88,6 +88,8 @@ def test_a_parameter_is_refused_in_words(api, path, says):
     ("values", "says"),
     [
         ({"LastName": 5}, "LastName: 5 is not a text."),
+        ({"LastName": 5.5}, "LastName: 5.5 is not a text."),
+        ({"EmailBouncedDate": "2026-01-31"}, "has no time zone. Say which, such as 2026-01-31T14:30:00Z"),
         ({"LastName": "Roe", "Birthdate": "tomorrow"}, "Birthdate: 'tomorrow' is not a date, YYYY-MM-DD."),
     ],
 )
