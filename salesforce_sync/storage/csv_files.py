@@ -23,8 +23,8 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import PAGE_BYTES, give_casts
 
-CACHE_KIB = 2_048
-"""Rows are only added at the end."""
+CACHE_KIB = 512
+"""Of a typed file: its rows are written, and read, one behind the other."""
 
 
 def give_reader(db: apsw.Connection) -> None:
@@ -76,6 +76,7 @@ def attached(db: apsw.Connection, body: TypedFile) -> Iterator[None]:
     """Within, the file's rows can be read on the connection, which must not be in a transaction before."""
     db.execute(sql.ATTACH_TYPED, (str(body.path),))
     try:
+        db.execute(sql.bound_typed_cache(CACHE_KIB))
         yield
     finally:
         db.execute(sql.DETACH_TYPED)

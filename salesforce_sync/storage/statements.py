@@ -207,6 +207,12 @@ TYPED_ROWS = "typed_rows"
 ATTACH_TYPED = "ATTACH ? AS _sync_typed"
 DETACH_TYPED = "DETACH _sync_typed"
 
+
+def bound_typed_cache(kib: int) -> str:
+    """Hold the cache of the attached file to so much."""
+    return f"PRAGMA _sync_typed.cache_size = -{kib}"
+
+
 CLOSE_CSV = "DROP TABLE IF EXISTS temp._sync_csv"
 
 
