@@ -1,38 +1,99 @@
-"""A pull's pages on their way into the store: one after the other, while the next one is brought and prepared."""
+"""A pull's pages on their way into the store: one after the other, while the next ones are brought and prepared."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
-from salesforce_sync.models.page import Page, Rows
+from salesforce_sync.models.page import CsvFile, Page, Rows
 from salesforce_sync.ports import Store
+
+MOST_AHEAD = 3
+"""Files that wait for the store, or are staged: each takes up to 32 MB of disk."""
+
+PREPARED_COSTS = 1 / 6
+"""What a prepared file takes to stage, against one that is not."""
+
+
+class _Step(NamedTuple):
+    page: Page
+    cost: float
+    rows: Future[int]
 
 
 def stage_all(store: Store, pages: Iterable[Page]) -> Generator[tuple[Page, int], None, None]:
     """Each page, with the number of its rows, once it is staged.
 
-    A file is staged in a thread of its own. If the next one comes before that is done, it is prepared meanwhile: where
-    the org is slower than the store, nothing is. Decoded rows are staged at once, so that no two pages of them are
-    held. Close it before `pages`: it waits for what is under way, and removes the file that is not.
+    Files are staged in a thread of their own. One that comes while there is enough to do for it is prepared meanwhile:
+    where the org is slower than the store, nothing is. Decoded rows are staged at once, so that no two pages of them
+    are held. Close it before `pages`: then it waits for the file that is being staged, and removes the others.
     """
-    with ThreadPoolExecutor(1, "stage") as worker:
-        under_way: tuple[Page, Future[int]] | None = None
+    line = _Line(store)
+    try:
         for page in pages:
-            try:
-                if under_way is not None:
-                    before, count = under_way
-                    under_way = None
-                    if not count.done():
-                        page = store.prepare(page)
-                    yield before, count.result()
-                if isinstance(page.body, Rows):
-                    yield page, store.stage(page)
-                else:
-                    under_way = page, worker.submit(store.stage, page)
-            except BaseException:
-                page.drop()
-                raise
+            if isinstance(page.body, Rows):
+                yield from line.done(0)
+                yield page, store.stage(page)
+            else:
+                line.take(page)
+                yield from line.done(MOST_AHEAD - 1)
             del page  # it is not held while the next one comes
-        if under_way is not None:
-            yield under_way[0], under_way[1].result()
+        yield from line.done(0)
+    except GeneratorExit:
+        line.drop()
+        raise
+    finally:
+        line.close()
+
+
+class _Line:
+    """Files in the order in which they are staged. What one of them meets keeps those behind it out."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._worker = ThreadPoolExecutor(1, "stage")
+        self._steps: deque[_Step] = deque()
+        self._broken = False
+
+    def take(self, page: Page) -> None:
+        """Let the page be staged after the others."""
+        left = sum(each.cost for each in self._steps if not each.rows.done())
+        if 2 * left >= _cost(page):
+            page = self._store.prepare(page)
+        self._steps.append(_Step(page, _cost(page), self._worker.submit(self._stage, page)))
+
+    def _stage(self, page: Page) -> int:
+        if self._broken:
+            page.drop()
+            return 0
+        try:
+            return self._store.stage(page)
+        except BaseException:
+            self._broken = True
+            raise
+
+    def done(self, left: int) -> Generator[tuple[Page, int], None, None]:
+        """The pages that are staged by now, and as many more as it takes until only so many are left."""
+        while self._steps and (len(self._steps) > left or self._steps[0].rows.done()):
+            step = self._steps.popleft()
+            yield step.page, step.rows.result()
+
+    def drop(self) -> None:
+        """Let no file be staged but the one that is being staged."""
+        self._broken = True
+
+    def close(self) -> None:
+        """Wait for all that is left: where the org breaks off, what has come is kept."""
+        self._worker.shutdown()
+
+
+def _cost(page: Page) -> float:
+    """What it takes to stage the page, as bytes of a CSV file; a file that is gone is told when it is staged."""
+    assert not isinstance(page.body, Rows)
+    try:
+        size = page.body.path.stat().st_size
+    except OSError:
+        return 0
+    return size if isinstance(page.body, CsvFile) else size * PREPARED_COSTS

@@ -52,7 +52,7 @@ class StoppableOrg:
                 durable = page.resume is not None and not page.last
                 yield page
                 del page  # it is not held while the next one comes
-                # Whoever asks for another page has this one on disk.
+                # Whoever asks for another page has this one, and puts it on disk also if there is no other.
                 if durable:
                     self._check()
 

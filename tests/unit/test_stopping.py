@@ -8,6 +8,7 @@ from salesforce_sync.errors import Stopped
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus, Progress
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.staging import MOST_AHEAD
 from salesforce_sync.sync.stopping import StoppableOrg
 from salesforce_sync.testing import capture_signals
 from tests.unit.orgs import FORMS, fill, replica
@@ -39,20 +40,23 @@ def rig(org, world):
     return Rig(org, world)
 
 
-def test_a_pull_ends_at_its_next_whole_page(rig):
-    fill(rig.org, 10)
+def test_a_pull_ends_at_a_whole_page(rig):
+    """At the next one; of files those are staged as well that had come by then."""
+    fill(rig.org, 30)
     rig.stop_at(1)
 
     run = rig.engine.run(["Account"])
 
     assert run.state is RunState.PARTIAL
     assert run.objects[0].problem.code == "STOPPED"
-    assert rig.store.staged("Account").rows == rig.org.page_rows
+    staged = rig.store.staged("Account").rows
+    assert staged % rig.org.page_rows == 0
+    assert rig.org.page_rows <= staged <= (1 + MOST_AHEAD) * rig.org.page_rows < 30
     assert rig.signals.names[-1] == "sync_failed"
 
 
 def test_the_next_run_pays_only_for_what_is_missing(rig):
-    fill(rig.org, 10)
+    fill(rig.org, 30)
     rig.stop_at(1)
     rig.engine.run(["Account"])
     spent = rig.org.usage.spent
@@ -63,7 +67,7 @@ def test_the_next_run_pays_only_for_what_is_missing(rig):
 
     assert run.state is RunState.COMPLETE
     assert replica(rig.store, "Account") == rig.org.live("Account")
-    pages = -(-10 // rig.org.page_rows)
+    pages = -(-30 // rig.org.page_rows)
     # The pages that were not read yet, and what changed since the pull was begun.
     assert rig.org.usage.spent - spent <= pages - 1 + pages
 
