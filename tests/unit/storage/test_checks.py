@@ -111,6 +111,7 @@ def test_the_checks_follow_the_describe(path):
 def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before = apsw.Connection(str(path))
     before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
+    before.execute("DROP TABLE _sync_open_run")
     before.pragma("user_version", 12)
     before.close()
     SqliteStore(path, FrozenClock()).close()
