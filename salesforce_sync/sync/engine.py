@@ -243,7 +243,13 @@ class SyncEngine:
         """Begin the listings that the proofs need; what they begin with shares API calls."""
         schemas = [self._store.schema(task.name) for task in tasks]
         requests = [puller.verifier.listing(schema) for schema in schemas if schema is not None]
-        for task, listing in zip(tasks, self._org.pull_together(requests) if requests else (), strict=True):
+        try:
+            listings = self._org.pull_together(requests) if requests else ()
+        except SyncError as error:
+            for task in tasks:
+                task.error = error
+            return
+        for task, listing in zip(tasks, listings, strict=True):
             task.listing = listing
 
     def _attempt(self, task: _Task, course: _Course, work: Work) -> None:
@@ -312,6 +318,8 @@ class SyncEngine:
 
     def _prove(self, task: _Task, course: _Course) -> Pulled:
         """Compare with the org, and repair; what a person did not ask for waits where the calls run short."""
+        if task.error is not None:
+            raise task.error
         assert task.pulled is not None  # or there would be a record
         schema = self._store.schema(task.name)
         assert schema is not None  # it has just been pulled
