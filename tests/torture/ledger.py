@@ -77,7 +77,8 @@ class Ledger:
             self._real[record_id] = real
         return self._real[record_id]
 
-    def _meant(self, value: object) -> object:
+    def meant(self, value: object) -> object:
+        """The value; the org's id in the place of a local one, once there is one."""
         return self.real(value) if isinstance(value, str) else value
 
     # ── what was done ────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,7 +112,7 @@ class Ledger:
         self.edits = {
             key: value
             for key, value in self.edits.items()
-            if not (key[0] == name and self.real(key[1]) == real) and self._meant(value) != real
+            if not (key[0] == name and self.real(key[1]) == real) and self.meant(value) != real
         }
 
     def forget_fields(self, name: str, record_id: str, fields: set[str]) -> None:
@@ -149,7 +150,7 @@ class Ledger:
         """The edits that are neither in the org (now or once) nor among (record, value) of what `waiting` here."""
         found = []
         for (name, record_id, field), value in self.edits.items():
-            real, wanted = self.real(record_id), folded(self._meant(value))
+            real, wanted = self.real(record_id), folded(self.meant(value))
             versions = chronicle.versions[name].get(real, [])
             there = any(folded(each.values.get(field)) == wanted for each in versions if not each.gone)
             if not there and (real, wanted) not in waiting:

@@ -100,6 +100,8 @@ class Replica:
             name, key = item.object_name, item.record_id
             found |= {(key, self._decoded(name, each.field, each.value)) for each in item.edits}
             found |= {(key, self._decoded(name, each.field, each.local)) for each in item.conflicts}
+        # What was edited since is kept beside what is on its way, whatever the org still shows of its field.
+        found |= set(self._rows("SELECT record_id, value FROM _sync_edit WHERE value IS NOT NULL"))
         open_ = {(each.object_name, each.record_id) for each in changes}
         for name, key in open_:
             row = self.visible(name).get(key, {})
@@ -112,7 +114,7 @@ class Replica:
         for name in self.sync.objects:
             for key in self.ledger.touched:
                 found |= {
-                    (key, folded(self._decoded(name, each.field, value)))
+                    (key, folded(self.ledger.meant(self._decoded(name, each.field, value))))
                     for each in self.sync.history(name, key)
                     for value in (each.old, each.new)
                 }

@@ -92,6 +92,8 @@ TWO_WAY = {
     "local_typed": Kind(typed.update, 8),
     "local_many": Kind(typed.many, 3),
     "local_back_again": Kind(typed.back_again, 2),
+    "local_keyed": Kind(typed.keyed, 8),
+    "theirs_keyed": Kind(typed.theirs_keyed, 3),
     "edit_amid": Kind(amid.edit, 12),
     "decide": Kind(edits.decide, 6),
     "push": Kind(pushes.push, 8),

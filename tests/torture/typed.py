@@ -16,8 +16,9 @@ from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import decode, encode
 from simorg.schema import SField
 from tests.torture import edits
-from tests.torture.edits import attempted_edit, place_of, token
+from tests.torture.edits import attempted_edit, meant_of, new_values, place_of, token
 from tests.torture.ledger import DESKS, MADE_LATER
+from tests.torture.people import new_row
 from tests.torture.replica import Replica
 from tests.torture.values import value_for
 from tests.torture.violation import Violation
@@ -82,6 +83,46 @@ def _looked_at(world: World, rng: random.Random) -> tuple[Replica, str, Mapping[
         return None
     rows, texts = place[0].visible(place[1]), place[0].texts(place[1])
     return (*place, rows, rng.choice(texts)) if rows and texts else None
+
+
+KEY = "Ext__c"
+KEYS = ("key 0", "key 1", "KEY 0", "key 2", None)
+"""Few, so that several people mean to give the same one: the org takes it once."""
+
+
+def keyed(world: World, rng: random.Random) -> None:
+    """An external id, with a text, for a new record or one that is here: many records are to have the same."""
+    place = place_of(world, rng)
+    if place is None or KEY not in place[0].fields(place[1]):
+        return
+    replica, name = place
+    key, rows = rng.choice(KEYS), replica.visible(name)
+    what = f"{replica.path.parent.name}: {KEY} {key!r} for"
+    if rng.random() < 0.6 and (new := new_values(world, rng, replica, name)) is not None:
+        marker, values = new
+        given = {**values, KEY: key}
+        made = attempted_edit(world, f"{what} a new {name} {given}", lambda: replica.sync.objects[name].create(**given))
+        if made:
+            replica.ledger.created(name, made.to_dict()["Id"], marker, meant_of(values, name))
+    elif rows and (texts := replica.texts(name)):
+        record_id, values = rng.choice(sorted(rows)), {rng.choice(texts): token(world, "ours")}
+        told = f"{what} {name} {record_id} {values}"
+        collection = replica.sync.objects[name]
+        if attempted_edit(world, told, lambda: collection.update(record_id, **values, **{KEY: key})):
+            replica.ledger.edited(name, record_id, dict(rows[record_id]), values)
+
+
+def theirs_keyed(world: World, rng: random.Random) -> None:
+    """Somebody in the org gives one of these external ids to a new record, or to one that is there."""
+    name, key = rng.choice(world.setup.objects), rng.choice(KEYS)
+    record_id = world.pick(rng, name)
+    if world.org.object(name) is None:
+        return
+    if record_id is None or rng.random() < 0.5:
+        row = {**new_row(world, rng, name), KEY: key}
+        world.attempt(f"theirs {row}", lambda: world.org.create(name, [row]))
+    else:
+        world.attempt(f"theirs {record_id} {key}", lambda: world.org.update(name, [{"Id": record_id, KEY: key}]))
 
 
 def many(world: World, rng: random.Random) -> None:
