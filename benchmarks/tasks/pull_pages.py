@@ -16,6 +16,7 @@ from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.storage.vault import Vault
+from salesforce_sync.sync.staging import stage_all
 
 url, announced, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 clock, database = SystemClock(), folder / "replica.db"
@@ -26,7 +27,7 @@ connection = Connection(LoginMethod.PASTED_SESSION, url, access_token="00Dbenchm
 org = SalesforceOrg(connection, api_version="58.0", work_dir=folder / "pages", keys=Vault(database), clock=clock)
 request = PullRequest(schema, resume=str(BulkPoint("750000000000001AAA", announced, "0")))
 store.begin(request)
-rows = sum(store.stage(page) for page in org.pull(request))
+rows = sum(count for _, count in stage_all(store, org.pull(request)))
 store.merge("Contact", None)
 store.close()
 org.close()

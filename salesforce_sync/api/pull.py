@@ -21,7 +21,7 @@ from salesforce_sync.api.windows import SplitPull, of_point
 from salesforce_sync.api.wire import Incoming
 from salesforce_sync.errors import JobFailed, ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.models.page import Page, PullRequest, Rows
 from salesforce_sync.ports import Clock
 
 log = logging.getLogger("salesforce_sync.api")
@@ -184,7 +184,7 @@ class Pull:
 
     def _results(self, point: BulkPoint, told: Told) -> Iterator[Page]:
         download = Download(Source(self._result, self._clock.sleep), point, told, self._work_dir)
-        return ahead(download, _SEGMENTS_AHEAD, _remove_file, download.abort)
+        return ahead(download, _SEGMENTS_AHEAD, Page.drop, download.abort)
 
     def _result(self, point: BulkPoint) -> Incoming:
         return self._bulk.result(point, len(self._schema.columns))
@@ -209,8 +209,3 @@ def is_too_slow(failed: JobFailed) -> bool:
     """Whether a job failed for the time that its query takes: another one would, too."""
     text = failed.message.casefold().replace("_", "").replace(" ", "")
     return "querytimeout" in text or "toolong" in text
-
-
-def _remove_file(page: Page) -> None:
-    if isinstance(page.body, CsvFile):
-        page.body.path.unlink(missing_ok=True)

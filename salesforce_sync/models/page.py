@@ -24,6 +24,15 @@ class CsvFile(Struct, frozen=True):
     places: tuple[int, ...] = ()
 
 
+class TypedFile(Struct, frozen=True):
+    """The rows of a `CsvFile` as a store has prepared them: a file that only a store of that kind can read.
+
+    Its columns are `schema.columns`, in that order. Whoever stages the page removes the file.
+    """
+
+    path: Path
+
+
 class Rows(Struct, frozen=True):
     """Decoded rows in REST's form, one value a column of `schema.columns`, in that order.
 
@@ -50,7 +59,7 @@ class Page(Struct, frozen=True):
     """
 
     schema: ObjectSchema
-    body: CsvFile | Rows
+    body: CsvFile | TypedFile | Rows
     resume: str | None = None
     expected: int | None = None
     total: int | None = None
@@ -60,6 +69,11 @@ class Page(Struct, frozen=True):
     last: bool = False
     waits_for: str = ""
     """What the next page has to wait for, in words for a person, where that may take minutes."""
+
+    def drop(self) -> None:
+        """Remove the page's file, if it has one: nobody will stage it."""
+        if not isinstance(self.body, Rows):
+            self.body.path.unlink(missing_ok=True)
 
 
 class Priority(IntEnum):

@@ -54,6 +54,13 @@ class Pulling(Protocol):
         rows since the last durable point are not `page.expected`.
         """
 
+    def prepare(self, page: Page) -> Page:
+        """The page in a form that is staged in less time, or as it is; in its place. Changes nothing in the store.
+
+        For whoever has to wait for another page to be staged. May be called in any thread, and raises nothing: what is
+        wrong with a page is told when it is staged.
+        """
+
     def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
         """Let the staged rows enter the object's table in one transaction, with the checkpoint.
 

@@ -102,7 +102,7 @@ class Claims:
 
     def _clear(self, object_name: str) -> None:
         """Remove pages that a killed process left: whoever holds the claim is the only one who brings any."""
-        for left in self._folder.glob("*.csv"):
+        for left in self._folder.glob("*.csv*"):
             if left.name.casefold().startswith(f"{object_name.casefold()}-"):
                 left.unlink(missing_ok=True)
 

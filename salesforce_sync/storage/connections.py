@@ -176,6 +176,14 @@ class Connections:
         with self.lock, translated(self.path), _transaction(self.writer) as db:
             yield db
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether another thread of this process is writing just now."""
+        free = self.lock.acquire(blocking=False)
+        if free:
+            self.lock.release()
+        return not free
+
     @contextmanager
     def editing(self) -> Iterator[apsw.Connection]:
         """One transaction in which the triggers of the objects' tables fire: edits go to the outbox."""
@@ -300,11 +308,16 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", DURABLE)
     _bound_cache(connection, WRITER_CACHE_KIB)
-    connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
-    connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
+    give_casts(connection)
     connection.create_scalar_function("_sync_full_id", _full_id, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
     forget(connection)
+
+
+def give_casts(connection: apsw.Connection) -> None:
+    """The functions by which odd values of a page are brought into the stored form."""
+    connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
+    connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
 
 
 def _bound_cache(connection: apsw.Connection, kib: int) -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, LossRefused, SchemaChanged, StoreTrouble
+from salesforce_sync.errors import Incomplete, LossRefused, SchemaChanged, SyncError
 from salesforce_sync.models.change import LossLimit, Merged, Staged
-from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows, TypedFile
 from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
+from salesforce_sync.storage import csv_files
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections, room_to_merge, switched, translated
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.signal_log import count_changed
 from salesforce_sync.storage.watch import give_triggers, unseen
+
+log = logging.getLogger(__name__)
 
 LATEST = "~"
 """After every stamp."""
@@ -70,7 +77,7 @@ class Ingest:
         self._connections = connections
         self._judge = judge
         self._history = history
-        connections.writer.create_scalar_function("_sync_short_row", _short_row, 0)
+        csv_files.give_reader(connections.writer)
 
     # ── staging ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,16 +106,33 @@ class Ingest:
             empty_staging(db, schema.name)
             db.execute(sql.BEGIN_STAGING, (schema.name, _shape(schema), since, int(bool(request.ids))))
 
-    def stage(self, page: Page) -> int:
+    def prepare(self, page: Page) -> Page:
+        if not isinstance(page.body, CsvFile):
+            return page
         try:
-            return (
-                self._stage_csv(page, page.body)
-                if isinstance(page.body, CsvFile)
-                else self._stage_rows(page, page.body)
-            )
+            return replace(page, body=csv_files.typed(page.schema, page.body))
+        except (SyncError, apsw.Error, OSError) as error:
+            log.info("%s: a page is not typed beside the database: %s", page.schema.name, error)
+            return page
+
+    def stage(self, page: Page) -> int:
+        if self._connections.is_busy:
+            page = self.prepare(page)
+        try:
+            return self._staged(page, page.body)
         finally:
-            if isinstance(page.body, CsvFile):
-                page.body.path.unlink(missing_ok=True)
+            page.drop()
+
+    def _staged(self, page: Page, body: CsvFile | TypedFile | Rows) -> int:
+        if isinstance(body, Rows):
+            return self._stage_rows(page, body)
+        db, width = self._connections.writer, len(page.schema.columns)
+        with self._connections.lock, translated(self._connections.path):
+            if isinstance(body, TypedFile):
+                with csv_files.attached(db, body):
+                    return self._stage_file(page, sql.stage_typed)
+            with csv_files.opened(db, body, width):
+                return self._stage_file(page, partial(sql.stage_csv, places=body.places))
 
     def _stage_rows(self, page: Page, body: Rows) -> int:
         with self._connections.writing() as db:
@@ -118,26 +142,18 @@ class Ingest:
             self._note_progress(db, page)
         return len(body.values)
 
-    def _stage_csv(self, page: Page, body: CsvFile) -> int:
-        with self._connections.lock, translated(self._connections.path):
-            self._connections.writer.execute(sql.CLOSE_CSV)
-            self._open_csv(body, len(page.schema.columns))
-            try:
-                with self._connections.writing() as db:
-                    rows = _read_file(db, page.schema, body)
-                    self._note_progress(db, page)
-            finally:
-                self._connections.writer.execute(sql.CLOSE_CSV)
+    def _stage_file(self, page: Page, statement: Callable[..., str]) -> int:
+        """Stage all rows of the file that the statement reads; gives how many."""
+        schema = page.schema
+        with self._connections.writing() as db:
+            before: int = db.execute(sql.highest_row(sql.staging_table(schema.name))).get
+            db.execute(statement(schema.name, schema.columns, width=_staging_width(db, schema)))
+            rows = db.changes()
+            first = db.execute(sql.staged_id(schema.name), (before + 1,)).get
+            if lengthened(first) != first:
+                db.execute(sql.lengthen_ids(schema.name, schema.columns), (before,))
+            self._note_progress(db, page)
         return rows
-
-    def _open_csv(self, body: CsvFile, width: int) -> None:
-        from apsw import sqlite_extra  # a twentieth of what the package takes to import, and only for first loads
-
-        sqlite_extra.load(self._connections.writer, "csv")
-        try:
-            self._connections.writer.execute(sql.open_csv(body.path, width))
-        except apsw.SQLError as error:
-            raise StoreTrouble(f"A page cannot be read: {error}.", hint="Check the disk, and sync again.") from error
 
     def _note_progress(self, db: apsw.Connection, page: Page) -> None:
         name = page.schema.name
@@ -267,17 +283,6 @@ def empty_table(db: apsw.Connection, table: str, wanted: str) -> None:
     db.execute(wanted)
 
 
-def _read_file(db: apsw.Connection, schema: ObjectSchema, body: CsvFile) -> int:
-    """Stage all rows of the file that is open; gives how many."""
-    before: int = db.execute(sql.highest_row(sql.staging_table(schema.name))).get
-    first = db.execute(sql.first_id_of_file(body.places)).get
-    db.execute(sql.stage_csv(schema.name, schema.columns, body.places, _staging_width(db, schema)))
-    rows = db.changes()
-    if lengthened(first) != first:
-        db.execute(sql.lengthen_ids(schema.name, schema.columns), (before,))
-    return rows
-
-
 def _staging_width(db: apsw.Connection, schema: ObjectSchema) -> int:
     width: int = db.execute(sql.width(sql.staging_table(schema.name))).get
     return width
@@ -322,10 +327,6 @@ def staged_columns(shape: str) -> list[str]:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else parse_datetime(text)
-
-
-def _short_row(*_nothing: Any) -> None:
-    raise Incomplete("A row of a page has fewer values than columns.", hint="It was cut on its way; sync again.")
 
 
 def refused_loss(object_name: str, lost: int, live: int) -> LossRefused:

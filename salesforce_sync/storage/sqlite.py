@@ -162,6 +162,9 @@ class SqliteStore:
     def begin(self, request: PullRequest) -> None:
         self._ingest.begin(request)
 
+    def prepare(self, page: Page) -> Page:
+        return self._ingest.prepare(page)
+
     def stage(self, page: Page) -> int:
         return self._ingest.stage(page)
 

@@ -202,6 +202,17 @@ def open_csv(path: Path, width: int) -> str:
     )
 
 
+TYPED_ROWS = "typed_rows"
+"""The table of a file that was typed beside the database."""
+ATTACH_TYPED = "ATTACH ? AS _sync_typed"
+DETACH_TYPED = "DETACH _sync_typed"
+
+
+def bound_typed_cache(kib: int) -> str:
+    """Hold the cache of the attached file to so much."""
+    return f"PRAGMA _sync_typed.cache_size = -{kib}"
+
+
 CLOSE_CSV = "DROP TABLE IF EXISTS temp._sync_csv"
 
 
@@ -216,15 +227,29 @@ def some_id(object_name: str) -> str:
 
 def stage_csv(object_name: str, columns: Sequence[Field], places: Sequence[int], width: int) -> str:
     """`places` says where each column stands in the file; empty: in this order."""
+    return f"INSERT INTO {_staged_cells(object_name, columns, width)} {_typed_csv(columns, places)}"
+
+
+def type_csv(columns: Sequence[Field], places: Sequence[int]) -> str:
+    """Fills the table of a file that is typed beside the database."""
+    return f"INSERT INTO {TYPED_ROWS} {_typed_csv(columns, places)}"
+
+
+def stage_typed(object_name: str, columns: Sequence[Field], width: int) -> str:
+    """Stages what was typed: where the columns are the same, SQLite copies whole rows."""
+    return f"INSERT INTO {_staged_cells(object_name, columns, width)} SELECT * FROM _sync_typed.{TYPED_ROWS}"
+
+
+def _typed_csv(columns: Sequence[Field], places: Sequence[int]) -> str:
     casts = [_from_csv(field, f"c{at}") for field, at in zip(columns, places or range(len(columns)), strict=True)]
     # SQLite's reader gives null for what a short row does not have, and only for that.
     casts[-1] = f"CASE WHEN c{len(columns) - 1} IS NULL THEN _sync_short_row() ELSE {casts[-1]} END"
-    return f"INSERT INTO {_staged_cells(object_name, columns, width)} SELECT {', '.join(casts)} FROM temp._sync_csv"
+    return f"SELECT {', '.join(casts)} FROM temp._sync_csv"
 
 
-def first_id_of_file(places: Sequence[int]) -> str:
-    """The id of a file's first row; ids stand in the first column of every object."""
-    return f"SELECT c{places[0] if places else 0} FROM temp._sync_csv LIMIT 1"
+def staged_id(object_name: str) -> str:
+    """The id of the staged row at place `?`."""
+    return f'SELECT "Id" FROM {quote(staging_table(object_name))} WHERE _rowid_ = ?'
 
 
 def lengthen_ids(object_name: str, columns: Sequence[Field]) -> str:

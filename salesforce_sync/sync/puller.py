@@ -21,6 +21,7 @@ from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, drift
 from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
+from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.sync.verify import Pages, Verifier, removed
 
 log = logging.getLogger(__name__)
@@ -330,11 +331,11 @@ class Puller:
         request = replace(request, rows=ways.counted, jobs=ways.jobs)
         last = False
         # Closed at once when a page cannot be staged: downloads would otherwise go on behind it.
-        with closing(self._org.pull(request)) as pages:
-            for page in pages:
+        with closing(self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
+            for page, count in staged:
                 # Without the org's time: what changed after the first page came is at least as young as its rows.
                 server_time = server_time or page.server_time or _youngest(page)
-                rows += self._store.stage(page)
+                rows += count
                 report(rows, page.total, page.waits_for)
                 if page.last:
                     self._check_total(page, rows)

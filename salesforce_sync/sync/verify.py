@@ -17,6 +17,7 @@ from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Clock, Org, Store
+from salesforce_sync.sync.staging import stage_all
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +102,9 @@ class Verifier:
             request = self._sized(request)
         self._store.begin(request)
         told, rows = [], 0
-        with closing(begun or self._org.pull(request)) as pages:
-            for page in pages:
-                rows += self._store.stage(page)
+        with closing(begun or self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
+            for page, count in staged:
+                rows += count
                 told.append(replace(page, body=Rows(())))
         _check_whole(told, rows)
         return told

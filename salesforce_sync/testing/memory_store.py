@@ -10,7 +10,7 @@ from datetime import datetime
 from salesforce_sync.errors import Incomplete, NotSynced, SchemaChanged, StoreBusy
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Keeping
-from salesforce_sync.models.page import CsvFile, Page, PullRequest
+from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord, RunState
 from salesforce_sync.models.schema import Field, ObjectSchema, check_api_name
 from salesforce_sync.models.usage import DayUsage
@@ -125,13 +125,15 @@ class MemoryStore(Drafting, Following):
                 shape(request.schema), request.since, partial=bool(request.ids)
             )
 
+    def prepare(self, page: Page) -> Page:
+        return page
+
     def stage(self, page: Page) -> int:
         with self._disk.lock:
             try:
                 return self._stage(self._disk.staging[page.schema.name], page, list(stored_rows(page)))
             finally:
-                if isinstance(page.body, CsvFile):
-                    page.body.path.unlink(missing_ok=True)
+                page.drop()
 
     def _stage(self, staging: Staging, page: Page, rows: list[Row]) -> int:
         if page.resume is not None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from salesforce_sync.models.change import Doubt
 from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.event import Lack, Position
-from salesforce_sync.models.page import CsvFile, Page
+from salesforce_sync.models.page import CsvFile, Page, Rows
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -112,6 +112,7 @@ def stored_rows(page: Page) -> Iterator[Row]:
     if isinstance(page.body, CsvFile):
         tuples: Iterable[tuple[Stored, ...]] = read_csv(page.body.path, columns, page.body.places)
     else:
+        assert isinstance(page.body, Rows)  # this store prepares no file
         tuples = (from_rest(columns, each) for each in page.body.values)
     return (dict(zip(names(page.schema), each, strict=True)) for each in tuples)
 

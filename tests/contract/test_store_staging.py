@@ -9,7 +9,7 @@ from salesforce_sync.models.change import Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
 from salesforce_sync.testing import make_schema
 from salesforce_sync.testing.forms import write_csv
-from tests.contract.stores import WIDGET, csv_page, id_of, names, page, pull, widget
+from tests.contract.stores import NOON, WIDGET, csv_page, id_of, names, page, pull, widget
 
 SINCE = datetime(2024, 1, 15, 9, tzinfo=UTC)
 SERVER = datetime(2024, 1, 15, 13, 0, 0, 250_000, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_expected_counts_from_the_durable_point_after_a_restart_too(world, store
 
 
 @pytest.mark.parametrize("expected", [1, 3])
-@pytest.mark.parametrize("form", ["rows", "csv"])
+@pytest.mark.parametrize("form", ["rows", "csv", "prepared"])
 def test_nothing_is_kept_of_a_page_with_another_number_of_rows_than_announced(store, tmp_path, expected, form):
     store.begin(PullRequest(WIDGET))
     store.stage(page(widget(1), resume="after-1", expected=1))
@@ -101,101 +101,107 @@ def test_nothing_is_kept_of_a_page_with_another_number_of_rows_than_announced(st
     bad = page(*rows, **more) if form == "rows" else csv_page(tmp_path / "p.csv", rows, WIDGET, **more)
 
     with pytest.raises(Incomplete, match=f"announced {expected} rows, 2 arrived"):
-        store.stage(bad)
+        store.stage(store.prepare(bad) if form == "prepared" else bad)
 
     assert store.staged("Widget__c") == Staged("Widget__c", None, "after-1", 1, None)
     store.merge("Widget__c", None)
     assert store.count("Widget__c") == 1
 
 
-def test_a_pages_file_is_removed(store, tmp_path):
+@pytest.fixture(params=["as it came", "prepared"])
+def stage(request, store):
+    """Stages a page's file: at once, or after it was prepared."""
+    return lambda page: store.stage(page if request.param == "as it came" else store.prepare(page))
+
+
+def test_a_pages_file_is_removed(store, stage, tmp_path):
     store.begin(PullRequest(WIDGET))
-    store.stage(csv_page(tmp_path / "p.csv", [widget(1)], WIDGET))
+    stage(csv_page(tmp_path / "p.csv", [widget(1)], WIDGET))
 
-    assert list(tmp_path.glob("*.csv")) == []
+    assert list(tmp_path.glob("*.csv*")) == []
 
 
-def test_a_refused_pages_file_is_removed(store, tmp_path):
+def test_a_refused_pages_file_is_removed(store, stage, tmp_path):
     store.begin(PullRequest(WIDGET))
     bad = csv_page(tmp_path / "p.csv", [widget(1)], WIDGET, resume="x", expected=9)
 
     with pytest.raises(Incomplete):
-        store.stage(bad)
+        stage(bad)
 
-    assert list(tmp_path.glob("*.csv")) == []
+    assert list(tmp_path.glob("*.csv*")) == []
 
 
-def test_a_file_with_only_a_header_has_no_rows(store, tmp_path):
+def test_a_file_with_only_a_header_has_no_rows(store, stage, tmp_path):
     store.begin(PullRequest(WIDGET))
 
-    assert store.stage(csv_page(tmp_path / "p.csv", [], WIDGET, resume="end", expected=0, last=True)) == 0
+    assert stage(csv_page(tmp_path / "p.csv", [], WIDGET, resume="end", expected=0, last=True)) == 0
 
 
-def test_a_file_may_lie_in_a_folder_with_any_name(store, tmp_path):
+def test_a_file_may_lie_in_a_folder_with_any_name(store, stage, tmp_path):
     folder = tmp_path / 'it\'s, "quoted"; ü (1)'
     folder.mkdir()
     store.begin(PullRequest(WIDGET))
 
-    assert store.stage(csv_page(folder / "p, 'q'.csv", [widget(1)], WIDGET)) == 1
+    assert stage(csv_page(folder / "p, 'q'.csv", [widget(1)], WIDGET)) == 1
 
 
-def test_a_file_without_a_newline_at_its_end_is_whole(store, tmp_path):
+def test_a_file_without_a_newline_at_its_end_is_whole(store, stage, tmp_path):
     path = tmp_path / "p.csv"
     full = csv_page(path, [widget(1), widget(2)], WIDGET, resume="end", expected=2)
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
     store.begin(PullRequest(WIDGET))
 
-    assert store.stage(full) == 2
+    assert stage(full) == 2
 
 
-def test_a_file_that_ends_inside_a_value_is_an_error_of_ours_and_leaves_nothing(store, tmp_path):
+def test_a_file_that_ends_inside_a_value_is_an_error_of_ours_and_leaves_nothing(store, stage, tmp_path):
     path = tmp_path / "p.csv"
     whole = csv_page(path, [widget(1), widget(2, "a long name that is cut")], WIDGET, resume="end")
     path.write_bytes(path.read_bytes()[:-12])
     store.begin(PullRequest(WIDGET))
 
     with pytest.raises(Incomplete):
-        store.stage(whole)
+        stage(whole)
 
     assert store.staged("Widget__c") is None
 
 
-def test_the_columns_of_a_file_may_stand_in_another_order(store, tmp_path):
+def test_the_columns_of_a_file_may_stand_in_another_order(store, stage, tmp_path):
     path = tmp_path / "p.csv"
     places = tuple(reversed(range(len(WIDGET.columns))))
     write_csv(path, WIDGET.columns[::-1], [widget(1)[::-1], widget(2, None)[::-1]])
     store.begin(PullRequest(WIDGET))
 
-    assert store.stage(Page(WIDGET, CsvFile(path, places), resume="end", expected=2, last=True)) == 2
+    assert stage(Page(WIDGET, CsvFile(path, places), resume="end", expected=2, last=True)) == 2
 
     store.merge("Widget__c", None)
     found = [(row[0], row[1], row[5]) for row in store.scan("Widget__c")]
     assert found == [(id_of(1), 0, "Bolt"), (id_of(2), 0, None)]
 
 
-def test_a_short_row_of_a_file_in_another_order_is_an_error_of_ours(store, tmp_path):
+def test_a_short_row_of_a_file_in_another_order_is_an_error_of_ours(store, stage, tmp_path):
     path = tmp_path / "p.csv"
     places = tuple(reversed(range(len(WIDGET.columns))))
     write_csv(path, WIDGET.columns[::-1], [widget(1)[::-1], widget(2)[:0:-1]])
     store.begin(PullRequest(WIDGET))
 
     with pytest.raises(Incomplete):
-        store.stage(Page(WIDGET, CsvFile(path, places), resume="end"))
+        stage(Page(WIDGET, CsvFile(path, places), resume="end"))
 
 
-def test_a_file_that_is_gone_is_an_error_of_ours(store, tmp_path):
+def test_a_file_that_is_gone_is_an_error_of_ours(store, stage, tmp_path):
     store.begin(PullRequest(WIDGET))
 
     with pytest.raises(SyncError):
-        store.stage(Page(WIDGET, CsvFile(tmp_path / "gone.csv")))
+        stage(Page(WIDGET, CsvFile(tmp_path / "gone.csv")))
 
 
-def test_staging_works_after_a_page_was_refused(store, tmp_path):
+def test_staging_works_after_a_page_was_refused(store, stage, tmp_path):
     store.begin(PullRequest(WIDGET))
     with pytest.raises(Incomplete):
-        store.stage(csv_page(tmp_path / "1.csv", [widget(1)], WIDGET, resume="x", expected=9))
+        stage(csv_page(tmp_path / "1.csv", [widget(1)], WIDGET, resume="x", expected=9))
 
-    assert store.stage(csv_page(tmp_path / "2.csv", [widget(1)], WIDGET, resume="x", expected=1)) == 1
+    assert stage(csv_page(tmp_path / "2.csv", [widget(1)], WIDGET, resume="x", expected=1)) == 1
 
 
 def test_a_new_pull_drops_the_one_before(store):
@@ -284,3 +290,33 @@ def test_a_page_is_stored_alike_whether_blanks_were_looked_for_or_known_to_be_no
 
     name = [field.name for field in WIDGET.columns].index("Name")
     assert [row[name] for row in store.scan("Widget__c")] == ["Bolt", None, " "]
+
+
+def test_rows_are_not_prepared(store):
+    some = page(widget(1))
+
+    assert store.prepare(some) is some
+
+
+def test_files_are_staged_in_order_whether_prepared_or_not(store, tmp_path):
+    store.begin(PullRequest(WIDGET))
+    pages = [csv_page(tmp_path / f"{at}.csv", [widget(1, f"{at}. time"), widget(at)], WIDGET) for at in range(2, 6)]
+    prepared = [store.prepare(each) if at % 2 else each for at, each in enumerate(pages)]
+
+    assert [store.stage(each) for each in prepared] == [2, 2, 2, 2]
+
+    store.merge("Widget__c", None)
+    assert names(store) == {"5. time", "Bolt"}  # of equally new ones the one that came last
+
+
+def test_a_prepared_file_of_some_columns_fills_only_them(store, tmp_path):
+    pull(store, widget(1, "Bolt"))
+    some = WIDGET.only("Price__c")
+    row = ["7.5" if each.name == "Price__c" else id_of(1) if each.name == "Id" else NOON for each in some.columns]
+    store.begin(PullRequest(some))
+
+    store.stage(store.prepare(csv_page(tmp_path / "p.csv", [row], some, resume="end", last=True)))
+
+    assert store.merge_columns("Widget__c") == 1
+    (got,) = [dict(zip((each.name for each in WIDGET.columns), row, strict=True)) for row in store.scan("Widget__c")]
+    assert (got["Name"], got["Price__c"]) == ("Bolt", 7.5)

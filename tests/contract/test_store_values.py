@@ -15,16 +15,17 @@ def bring(store, tmp_path, kind, form):
     schema = make_schema("Nasty__c", Before__c="string", Value__c=kind, After__c="string")
     store.adopt(schema)
     store.begin(PullRequest(schema))
-    values = [getattr(each, form) for each in NASTY[kind]]
+    values = [getattr(each, form if form == "rest" else "csv") for each in NASTY[kind]]
     rows = [(id_of(at), False, NOON, NOON, NOON, "b", value, "a") for at, value in enumerate(values)]
     more = {"resume": "end", "expected": len(rows), "last": True}
-    whole = page(*rows, schema=schema, **more)
-    store.stage(csv_page(tmp_path / "p.csv", rows, schema, **more) if form == "csv" else whole)
+    by_csv = form != "rest"
+    whole = csv_page(tmp_path / "p.csv", rows, schema, **more) if by_csv else page(*rows, schema=schema, **more)
+    store.stage(store.prepare(whole) if form == "prepared" else whole)
     store.merge("Nasty__c", None)
     return schema
 
 
-@pytest.mark.parametrize("form", ["csv", "rest"])
+@pytest.mark.parametrize("form", ["csv", "prepared", "rest"])
 @pytest.mark.parametrize("kind", NASTY)
 def test_values_are_stored_exactly_by_every_route(world, tmp_path, kind, form):
     bring(world.store, tmp_path, kind, form)
@@ -76,7 +77,8 @@ def test_values_survive_a_second_merge(world, tmp_path, kind):
     assert got == {id_of(at): each.stored for at, each in enumerate(NASTY[kind])}
 
 
-def test_ids_of_a_file_that_have_15_characters_are_kept_with_18(world, tmp_path):
+@pytest.mark.parametrize("form", ["csv", "prepared"])
+def test_ids_of_a_file_that_have_15_characters_are_kept_with_18(world, tmp_path, form):
     schema = make_schema("Odd__c", make_field("Parent__c", "reference", referenceTo=["Odd__c"]), Name="string")
     short = id_of(7)[:15]
     texts = {"Id": short, "Parent__c": short, "Name": short, "IsDeleted": False}
@@ -84,7 +86,8 @@ def test_ids_of_a_file_that_have_15_characters_are_kept_with_18(world, tmp_path)
     world.store.begin(PullRequest(schema))
 
     rows = [tuple(texts.get(each.name, NOON) for each in schema.columns)]
-    world.store.stage(csv_page(tmp_path / "p.csv", rows, schema, resume="end", last=True))
+    whole = csv_page(tmp_path / "p.csv", rows, schema, resume="end", last=True)
+    world.store.stage(world.store.prepare(whole) if form == "prepared" else whole)
     world.store.merge("Odd__c", None)
 
     kept = dict(zip((each.name for each in schema.columns), next(iter(world.store.scan("Odd__c"))), strict=True))

@@ -25,6 +25,7 @@ rows = st.lists(
     st.tuples(st.integers(0, 7), st.booleans(), st.integers(0, 5), THINGS),
     max_size=6,
 )
+FORMS = st.sampled_from(["rest", "csv", "prepared"])
 texts = ("contains", "startswith", "endswith")
 
 
@@ -63,33 +64,33 @@ class TwoStores(RuleBasedStateMachine):
         self.both(lambda store: store.begin(request))
         self.begun, self.pending = True, 0
 
-    @rule(pages=st.lists(rows, min_size=1, max_size=3), csv=st.booleans(), hour=st.none() | st.integers(0, 5))
-    def whole_pull(self, pages, csv, hour):
+    @rule(pages=st.lists(rows, min_size=1, max_size=3), form=FORMS, hour=st.none() | st.integers(0, 5))
+    def whole_pull(self, pages, form, hour):
         self.begin(None)
         for some in pages:
-            self.stage(some, True, csv, 0)
+            self.stage(some, True, form, 0)
         self.merge(hour)
 
-    @rule(pages=st.lists(rows, min_size=2, max_size=4), killed_before=st.integers(1, 3), csv=st.booleans())
-    def pull_with_a_kill(self, pages, killed_before, csv):
+    @rule(pages=st.lists(rows, min_size=2, max_size=4), killed_before=st.integers(1, 3), form=FORMS)
+    def pull_with_a_kill(self, pages, killed_before, form):
         self.begin(None)
         for number, some in enumerate(pages):
             if number == killed_before:
-                self.stage(some, False, csv, None)
+                self.stage(some, False, form, None)
                 self.kill()
             if self.begun:
-                self.stage(some, True, csv, 0)
+                self.stage(some, True, form, 0)
         if self.begun:
             self.merge(None)
 
     @precondition(lambda self: self.begun)
-    @rule(rows=rows, durable=st.booleans(), csv=st.booleans(), wrong=st.sampled_from([None, 0, 0, 0, 1, -1]))
-    def stage(self, rows, durable, csv, wrong):
+    @rule(rows=rows, durable=st.booleans(), form=FORMS, wrong=st.sampled_from([None, 0, 0, 0, 1, -1]))
+    def stage(self, rows, durable, form, wrong):
         self.points += 1
         values = [self.values(*row) for row in rows]
         resume = f"after-{self.points}" if durable else None
         expected = None if wrong is None else self.pending + len(rows) + wrong
-        staged = self.both(lambda store: store.stage(self.page(values, csv, resume, expected)))
+        staged = self.both(lambda store: store.stage(self.page(store, values, form, resume, expected)))
         if staged is not Incomplete:
             assert staged == len(rows)
             self.pending = 0 if durable else self.pending + len(rows)
@@ -99,11 +100,13 @@ class TwoStores(RuleBasedStateMachine):
         known = {"Id": id_of(number), "IsDeleted": deleted, "SystemModstamp": stamp, **some}
         return tuple(known.get(each.name) for each in self.schema.columns)
 
-    def page(self, values, csv, resume, expected):
-        body = CsvFile(self.path / "page.csv") if csv else Rows([tuple(map(to_rest, row)) for row in values])
-        if isinstance(body, CsvFile):
-            write_csv(body.path, self.schema.columns, values)
-        return Page(self.schema, body, resume, expected, server_time=START + timedelta(hours=3))
+    def page(self, store, values, form, resume, expected):
+        more = (resume, expected, None, START + timedelta(hours=3))
+        if form == "rest":
+            return Page(self.schema, Rows([tuple(map(to_rest, row)) for row in values]), *more)
+        write_csv(self.path / "page.csv", self.schema.columns, values)
+        whole = Page(self.schema, CsvFile(self.path / "page.csv"), *more)
+        return store.prepare(whole) if form == "prepared" else whole
 
     def look(self):
         """As a run does before it goes on: cut staging back to its last durable page."""

@@ -49,7 +49,7 @@ def test_decimals_keep_every_digit(digits: str) -> None:
     assert amount == Decimal(digits)
 
 
-@pytest.mark.parametrize("text", ["", "null", "#N/A", "00123", 'q"uo\\te', "two\nlines", "🎉 عربي", "x" * 32_000])
+@pytest.mark.parametrize("text", [" ", "null", "#N/A", "00123", 'q"uo\\te', "two\nlines", "🎉 عربي", "x" * 32_000])
 def test_texts_stay_as_they_are(text: str) -> None:
     assert cells(row(Name=json.dumps(text)))["Name"] == text
 
@@ -155,16 +155,23 @@ def test_a_whole_number_beyond_64_bits_is_a_float(text: str, value: float) -> No
     assert (type(got), got) == (type(value), value)
 
 
-def test_a_page_without_an_empty_text_is_known_to_have_no_blanks() -> None:
-    assert not PageDecoder(SCHEMA).decode(page(row(Name='"N"', Any__c=r'"\""'), row())).blanks
+@pytest.mark.parametrize("odd", ["null", "5", '{"a":""}'])
+def test_an_empty_text_is_null_in_whatever_row_it_comes(odd: str) -> None:
+    """Bulk cannot tell them apart, and Salesforce keeps no empty texts."""
+    decoded = PageDecoder(SCHEMA).decode(page(row(Name='"N"'), row(Name='""', Any__c=odd), row(Any__c=r'"\""')))
+
+    assert [each[1] for each in decoded.rows] == ["N", None, None]
+    assert [each[-2] for each in decoded.rows] == [None, None if odd == "null" else odd, '"']
 
 
-@pytest.mark.parametrize("odd", ['""', '{"a":""}'])
-def test_a_page_with_an_empty_text_may_have_blanks(odd: str) -> None:
-    decoded = PageDecoder(SCHEMA).decode(page(row(Name='"N"'), row(Name='""', Any__c=odd)))
+@pytest.mark.parametrize("size", ["7", '"7"'])
+def test_an_empty_text_is_null_in_a_record_that_was_read_alone(size: str) -> None:
+    decoded = PageDecoder(SCHEMA).record(row(Name='""', Born='""', Size=size).encode())
 
-    assert decoded.blanks
-    assert [each[1] for each in decoded.rows] == ["N", ""]
+    assert dict(zip((field.name for field in SCHEMA.columns), decoded, strict=True)) == {
+        **dict.fromkeys((field.name for field in SCHEMA.columns), None),
+        "Size": 7,
+    }
 
 
 def test_a_page_is_read_in_less_memory_than_it_has_text() -> None:
