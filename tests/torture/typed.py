@@ -91,12 +91,18 @@ KEYS = ("key 0", "key 1", "KEY 0", "key 2", None)
 
 
 def keyed(world: World, rng: random.Random) -> None:
-    """An external id, with a text, for a new record or one that is here: many records are to have the same."""
+    """An external id, with a text, for a new record or one that is here: many records are to have the same.
+
+    Those of two replicas differ: a record with the value, made in the second of a create whose answer is lost, or after
+    it, is taken for that create (docs/two-way.md).
+    """
     place = place_of(world, rng)
     if place is None or KEY not in place[0].fields(place[1]):
         return
     replica, name = place
     key, rows = rng.choice(KEYS), replica.visible(name)
+    if key is not None and len(world.replicas) > 1:
+        key = f"{key} of {replica.path.parent.name}"
     what = f"{replica.path.parent.name}: {KEY} {key!r} for"
     if rng.random() < 0.6 and (new := new_values(world, rng, replica, name)) is not None:
         marker, values = new
@@ -121,6 +127,7 @@ def theirs_keyed(world: World, rng: random.Random) -> None:
     if record_id is None or rng.random() < 0.5:
         row = {**new_row(world, rng, name), KEY: key}
         world.attempt(f"theirs {row}", lambda: world.org.create(name, [row]))
+        world.org.clock.advance(2)  # see `keyed`
     else:
         world.attempt(f"theirs {record_id} {key}", lambda: world.org.update(name, [{"Id": record_id, KEY: key}]))
 
