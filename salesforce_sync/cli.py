@@ -23,6 +23,7 @@ from salesforce_sync.commands.options import Options, os_user, saying_yes, share
 from salesforce_sync.commands.serve import serve
 from salesforce_sync.commands.two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
+from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Run
 from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.process.interrupts import MESSAGE, end_at_once, leave_alone, stop_on_interrupt, stop_on_signals
@@ -159,9 +160,11 @@ def sync(
         with options.open() as sync:
             objects = (*objects, *sync.ready_set(ready_set))
     if by_daemon:
+        if accept_loss:
+            raise click.UsageError("The daemon takes no --accept-loss: sync without --daemon.")
         return _ask_daemon(options, objects)
     lines: list[str] = []
-    told = options.acting("sync", " ".join(objects))
+    told = options.acting("sync", " ".join(objects), agreement(accept_loss))
     with told as (sync, ending), silence() if options.json else progress() as listener:
         if not no_push:
             production.before_push(sync, os_user(), yes=yes)
@@ -206,7 +209,7 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
 
     Of the objects that are here, or of those named. The proofs are kept; `status` shows them.
     """
-    told = options.acting("verify", " ".join(objects))
+    told = options.acting("verify", " ".join(objects), agreement(accept_loss))
     with told as (sync, ending), silence() if options.json else progress() as listener:
         sync.on("sync_progress", listener)
         with stop_on_interrupt(sync.stop):

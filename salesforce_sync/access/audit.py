@@ -112,6 +112,9 @@ class Audit:
             stopped = isinstance(error, Stopped)
             ending = Ending("stopped" if stopped else f"failed: {error.code}", ending.detail)
             raise
+        except GeneratorExit:  # a stream whose reader has left
+            ending = Ending("stopped", ending.detail)
+            raise
         except BaseException as error:
             ending = Ending(f"failed: {type(error).__name__}", ending.detail)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -55,6 +56,12 @@ class LossLimit(Struct, frozen=True):
     def after(self, lost: int) -> LossLimit:
         """What may go once so many have."""
         return replace(self, already=self.already + lost)
+
+
+def agreement(losing: Iterable[str]) -> str:
+    """What the audit log says where somebody lets these objects lose any number of rows; nothing without any."""
+    names = ", ".join(sorted(losing))
+    return f"accepts the loss of rows of {names}" if names else ""
 
 
 class Staged(Struct, frozen=True):

@@ -77,23 +77,28 @@ def parse_datetime(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def _said(value: object) -> str:
+    """The value in an error: a decimal is what JSON's numbers with a point become, and says nothing to its sender."""
+    return str(value) if isinstance(value, Decimal) else repr(value)
+
+
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise Misuse(f"{value!r} is not a text.")
+    raise Misuse(f"{_said(value)} is not a text.")
 
 
 def _boolean(value: object) -> int:
     if isinstance(value, bool):
         return int(value)
-    raise Misuse(f"{value!r} is neither True nor False.")
+    raise Misuse(f"{_said(value)} is neither True nor False.")
 
 
 def _integer(value: object) -> int:
     # SQLite's integers have 64 bits.
     if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
-    raise Misuse(f"{value!r} is not a whole number.")
+    raise Misuse(f"{_said(value)} is not a whole number.")
 
 
 def _decimal(value: object) -> float | str:
@@ -113,7 +118,7 @@ def _date(value: object) -> str:
         return value.isoformat()
     if isinstance(value, str):
         return _read(date.fromisoformat, value, "a date, YYYY-MM-DD").isoformat()
-    raise Misuse(f"{value!r} is not a date.")
+    raise Misuse(f"{_said(value)} is not a date.")
 
 
 def _datetime(value: object) -> str:
@@ -121,9 +126,10 @@ def _datetime(value: object) -> str:
         _read(datetime.fromisoformat, value, "a datetime, YYYY-MM-DDTHH:MM:SSZ") if isinstance(value, str) else value
     )
     if not isinstance(moment, datetime):
-        raise Misuse(f"{value!r} is not a datetime.")
+        raise Misuse(f"{_said(value)} is not a datetime.")
     if moment.tzinfo is None:
-        raise Misuse(f"{value!r} has no time zone.", hint="Say which, for example datetime.now(timezone.utc).")
+        hint = "Say which, such as 2026-01-31T14:30:00Z, or datetime.now(UTC)."
+        raise Misuse(f"{value!r} has no time zone.", hint=hint)
     try:
         return format_datetime(moment)
     except OverflowError as error:
@@ -133,7 +139,7 @@ def _datetime(value: object) -> str:
 def _time(value: object) -> str:
     moment = _read(time.fromisoformat, value, "a time, HH:MM:SS") if isinstance(value, str) else value
     if not isinstance(moment, time):
-        raise Misuse(f"{value!r} is not a time.")
+        raise Misuse(f"{_said(value)} is not a time.")
     if moment.utcoffset():
         raise Misuse(f"{value!r} has a time zone.", hint="A time of day in Salesforce has none.")
     return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

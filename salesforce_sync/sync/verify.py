@@ -213,5 +213,6 @@ def removed(repaired: Mapping[Cause, int]) -> int:
 def _refused(schema: ObjectSchema, found: Comparison) -> LossRefused:
     return LossRefused(
         f"{len(found.extra):,} of {found.live:,} rows of {schema.name} are gone in the org, or no longer visible.",
-        hint=f"If that is right, say so: salesforce-sync sync --accept-loss {schema.name}",
+        # Not `sync`: it compares only what is due, and would find nothing gone.
+        hint=f"If that is right, say so: salesforce-sync verify --accept-loss {schema.name}",
     )

@@ -12,6 +12,7 @@ from starlette.types import Send
 from salesforce_sync.errors import SyncError
 from salesforce_sync.web.bodies import Body
 from salesforce_sync.web.failures import failure_of, status_of, wait_of
+from salesforce_sync.web.ways import Words, for_programs
 
 JSON: Final = "application/json"
 _encoder: Final = msgspec.json.Encoder()
@@ -36,8 +37,8 @@ async def send_json(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def failed(error: SyncError, object_name: str | None = None) -> Response:
-    """The answer that tells of an error."""
+def failed(error: SyncError, object_name: str | None = None, words: Words = for_programs) -> Response:
+    """The answer that tells of an error, in words for who asks."""
     status, wait, headers = status_of(error), wait_of(error), {}
     if wait is not None:
         headers["Retry-After"] = str(wait)
@@ -45,4 +46,4 @@ def failed(error: SyncError, object_name: str | None = None) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="salesforce-sync"'
     if status in _UNREAD:
         headers["Connection"] = "close"
-    return Response(msgspec.json.encode(failure_of(error, object_name)), status, headers, JSON)
+    return Response(msgspec.json.encode(failure_of(error, object_name, words)), status, headers, JSON)

@@ -18,6 +18,7 @@ from salesforce_sync.web.bodies import Body
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused
 from salesforce_sync.web.house import House
 from salesforce_sync.web.replicas import Replica
+from salesforce_sync.web.ways import Words, for_people, for_programs
 
 COOKIE: Final = "sfsync"
 SAFE_COOKIE: Final = "__Host-sfsync"
@@ -50,6 +51,11 @@ class Asked(Struct, frozen=True):
         where = self.replica.id if not subject else f"{self.replica.id}/{subject}"
         return self.house.deed(self.caller.user, self.caller.address, action, where, detail)
 
+    @property
+    def words(self) -> Words:
+        """How this caller is told of errors."""
+        return for_programs if self.caller.browser is None else for_people
+
     async def waited_for(self, kind: str, which: Hashable, work: Callable[[], T]) -> T:
         """What this comes to, done in a thread of the runs; `StillAtWork` if nothing is heard of it for long."""
         quiet_seconds = self.house.settings.quiet_seconds
@@ -70,6 +76,11 @@ def address_of(request: Request) -> str:
 def cookie_name(request: Request) -> str:
     """The session cookie's name on this connection."""
     return SAFE_COOKIE if request.url.scheme == "https" else COOKIE
+
+
+def words_for(request: Request) -> Words:
+    """How whoever asks is told of errors: a program sends a token, and a browser none."""
+    return for_programs if "authorization" in request.headers else for_people
 
 
 # ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ from salesforce_sync.web.failures import without_secrets
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status
 from salesforce_sync.web.rows import form
 from salesforce_sync.web.session import Session
-from salesforce_sync.web.ways import with_ways
+from salesforce_sync.web.ways import Words
 
 
 def stamp(moment: datetime | None) -> str | None:
@@ -33,19 +33,19 @@ def _stamped(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def problem(met: Problem | None) -> bodies.ProblemBody | None:
-    """Why something did not complete."""
+def problem(met: Problem | None, words: Words) -> bodies.ProblemBody | None:
+    """Why something did not complete, in words for who asks."""
     if met is None:
         return None
-    return bodies.ProblemBody(error=met.code, details=with_ways(without_secrets(f"{met.message} {met.hint}".rstrip())))
+    return bodies.ProblemBody(error=met.code, details=words(without_secrets(f"{met.message} {met.hint}".rstrip())))
 
 
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def progress(of: ObjectProgress) -> bodies.ProgressBody:
+def progress(of: ObjectProgress, words: Words) -> bodies.ProgressBody:
     """How far one object is."""
-    met = problem(of.problem)
+    met = problem(of.problem, words)
     return bodies.ProgressBody(
         object_api_name=of.object_name,
         status=of.status.value,
@@ -62,7 +62,7 @@ def progress(of: ObjectProgress) -> bodies.ProgressBody:
     )
 
 
-def session(of: Session) -> bodies.SessionBody:
+def session(of: Session, words: Words) -> bodies.SessionBody:
     """A session, and how far each of its objects is."""
     objects = of.objects
     done = sum(100.0 if each.status in (Status.SYNCED, Status.ERROR) else each.percent for each in objects)
@@ -76,7 +76,7 @@ def session(of: Session) -> bodies.SessionBody:
         record_count=sum(each.record_count for each in objects),
         pushed=of.pushed,
         workbook=of.workbook,
-        objects=[progress(each) for each in objects],
+        objects=[progress(each, words) for each in objects],
     )
 
 
@@ -188,7 +188,7 @@ class Shown:
         ]
         return bodies.DiffBody(calls=of.calls, changes=[self.change(each) for each in of.orders], held=held)
 
-    def push(self, of: Push, left: Iterable[NotUndone] = ()) -> bodies.PushBody:
+    def push(self, of: Push, words: Words, left: Iterable[NotUndone] = ()) -> bodies.PushBody:
         """A push, or an undo with what it left."""
         return bodies.PushBody(
             success=of.complete,
@@ -200,8 +200,8 @@ class Shown:
             applied=of.count("applied"),
             overwrote=of.overwrote,
             again_at=stamp(of.again_at),
-            changes=[self._pushed(each) for each in of.changes],
-            problem=problem(of.problem),
+            changes=[self._pushed(each, words) for each in of.changes],
+            problem=problem(of.problem, words),
             left=[
                 bodies.NotUndoneBody(
                     object_api_name=each.object_name, id=each.record_id, field=each.field, why=each.reason
@@ -210,14 +210,14 @@ class Shown:
             ],
         )
 
-    def _pushed(self, of: PushedChange) -> bodies.PushedBody:
+    def _pushed(self, of: PushedChange, words: Words) -> bodies.PushedBody:
         return bodies.PushedBody(
             object_api_name=of.object_name,
             id=of.record_id,
             operation=of.operation.value,
             outcome=of.outcome,
             fields=self.edits(of.object_name, of.edits),
-            problem=problem(of.problem),
+            problem=problem(of.problem, words),
         )
 
     # ── the inbox and the history ────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ import msgspec
 
 from salesforce_sync.errors import LimitExceeded, ObjectTrouble, RequestRefused, SyncError, Transient, WorkbookRefused
 from salesforce_sync.models.run import Problem
-from salesforce_sync.web.ways import with_ways
+from salesforce_sync.web.ways import Words, for_programs
 
 
 class Failure(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
@@ -194,10 +194,10 @@ def error_of(problem: Problem) -> SyncError:
     return RequestRefused(problem.message, code=problem.code, hint=problem.hint)
 
 
-def failure_of(error: SyncError, object_name: str | None = None) -> Failure:
+def failure_of(error: SyncError, object_name: str | None = None, words: Words = for_programs) -> Failure:
     """The body that tells of an error."""
     named = msgspec.UNSET if object_name is None else object_name
-    return Failure(error=error.code, details=with_ways(without_secrets(str(error))), object_api_name=named)
+    return Failure(error=error.code, details=words(without_secrets(str(error))), object_api_name=named)
 
 
 _SECRET: Final = re.compile(

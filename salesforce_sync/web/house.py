@@ -118,23 +118,30 @@ class House:
         with self.access.audit.doing(deed) as ending:
             yield ending
 
-    def begin(self, replica: Replica, names: Sequence[str], deed: Deed) -> Session:
-        """Begin a sync session; the log says that it is begun, and how it has ended."""
+    def begin(
+        self, replica: Replica, names: Sequence[str], deed: Deed, accepted: frozenset[str] = frozenset()
+    ) -> Session:
+        """Begin a sync session; the log says that it is begun, and how it has ended.
+
+        `accepted` names those of the objects that may lose any number of rows.
+        """
         number = self.access.audit.append(deed, "begun")
 
         def after(session: Session, state: SessionState) -> None:
             self._note_end(deed, session, state)
 
-        return replica.sessions.begin(names, deed.who, after, deed=number)
+        return replica.sessions.begin(names, deed.who, after, deed=number, accepted=accepted)
 
-    def begin_with_workbook(self, replica: Replica, names: Sequence[str], deed: Deed) -> Session:
+    def begin_with_workbook(
+        self, replica: Replica, names: Sequence[str], deed: Deed, accepted: frozenset[str] = frozenset()
+    ) -> Session:
         """The same; before it ends, the workbook is made current, once."""
         number = self.access.audit.append(deed, "begun")
 
         def after(session: Session, state: SessionState) -> None:
             self._note_end(deed, session, state)
             if state in (SessionState.COMPLETE, SessionState.PARTIAL):
-                session.workbook = "/api/workbook"
+                session.workbook = replica.address("/api/workbook")
                 replica.sessions.keep(session)  # before: the workbook of a replica that has changed is made once more
                 try:
                     replica.workbook.current()
@@ -142,7 +149,7 @@ class House:
                     session.workbook = None
                     raise
 
-        return replica.sessions.begin(names, deed.who, after, deed=number)
+        return replica.sessions.begin(names, deed.who, after, deed=number, accepted=accepted)
 
     def _note_end(self, deed: Deed, session: Session, state: SessionState) -> None:
         self.access.audit.append(deed, INTERRUPTED if session.interrupted else state.value, begun=session.deed)

@@ -28,6 +28,7 @@ from salesforce_sync.web import (
     wording,
 )
 from salesforce_sync.web.answers import failed
+from salesforce_sync.web.asking import words_for
 from salesforce_sync.web.describing import describe
 from salesforce_sync.web.failures import Mistake, Refused
 from salesforce_sync.web.house import THREADS, House
@@ -112,7 +113,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 async def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, SyncError)
-    return failed(error, request.path_params.get("objectApiName"))
+    return failed(error, request.path_params.get("objectApiName"), words_for(request))
 
 
 async def _told_of_form(request: Request, error: Exception) -> Response:

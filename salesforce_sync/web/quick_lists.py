@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from salesforce_sync.errors import SyncError
 from salesforce_sync.web.answers import encoded, failed, send_json
-from salesforce_sync.web.asking import Asked, asked_by_viewer
+from salesforce_sync.web.asking import Asked, asked_by_viewer, words_for
 from salesforce_sync.web.guard import Message, Receive, Send
 from salesforce_sync.web.lists import Wanted, page_of, wanted_of
 from salesforce_sync.web.replicas import object_name
@@ -43,7 +43,7 @@ class QuickLists:
         try:
             body = await self._body(Request({**scope, "app": self._app}, receive), name)
         except SyncError as error:
-            await failed(error, name)(scope, receive, send)
+            await failed(error, name, words_for(Request(scope)))(scope, receive, send)
         else:
             await send_json(send, body)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 from salesforce_sync.access import Access, User
+from salesforce_sync.access.connections import DEFAULT
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import ObjectNotFound, SyncError
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
 from salesforce_sync.web.awaiting import Awaited
 from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
-from salesforce_sync.web.failures import InvalidObjectName
+from salesforce_sync.web.failures import InvalidObjectName, Refused
 from salesforce_sync.web.heard import Heard
 from salesforce_sync.web.known import Counted, Sent
 from salesforce_sync.web.rows import RowForm
@@ -36,6 +38,19 @@ def object_name(name: str) -> str:
         return check_api_name(name)
     except ObjectNotFound as error:
         raise InvalidObjectName(error.message[:200], hint=error.hint) from error
+
+
+def accepted_losses(given: Iterable[str], names: Iterable[str]) -> frozenset[str]:
+    """Those of the objects `names` of which somebody says that they may lose any number of rows.
+
+    `Refused` for any other: a slip would agree to nothing, and nobody would know.
+    """
+    asked_for = {name.casefold(): name for name in names}
+    accepted = [object_name(name) for name in given]
+    for name in accepted:
+        if name.casefold() not in asked_for:
+            raise Refused(f"'acceptLoss' names {name}, which is not among the objects.", hint="Name it in both.")
+    return frozenset(asked_for[name.casefold()] for name in accepted)
 
 
 class OrgNames:
@@ -99,6 +114,10 @@ class Replica:
         self.counted = Counted(sync.config.storage.path)
         self.sent = Sent()
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
+
+    def address(self, path: str) -> str:
+        """The path of something of this connection, for whoever follows it without a header."""
+        return path if self.id == DEFAULT else f"{path}?connection={quote(self.id)}"
 
     def form(self, schema: ObjectSchema, names: tuple[str, ...] = (), read: tuple[str, ...] = ()) -> RowForm:
         """How rows of this schema, chosen with the fields `read`, are sent: with these fields or with all."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from salesforce_sync.errors import ObjectNotFound
+from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import ObjectStatus, Problem, RunState
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered
@@ -16,7 +17,7 @@ from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
 from salesforce_sync.web.catalog import category, usual_label
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.progress import Status
-from salesforce_sync.web.replicas import Replica, object_name
+from salesforce_sync.web.replicas import Replica, accepted_losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 
 router = APIRouter(prefix="/api", tags=["objects"])
@@ -30,7 +31,7 @@ def objects(
     available: Annotated[bool, Query(description="The org's other objects too; one API call in ten minutes")] = False,
 ) -> Response:
     """The objects of the replica and those that are configured, with counts, freshness and proof."""
-    return answered(object_list(known_objects(asked.replica, available=available)))
+    return answered(object_list(known_objects(asked, available=available)))
 
 
 def object_list(found: list[bodies.ObjectBody]) -> bodies.ObjectList:
@@ -49,9 +50,9 @@ def object_list(found: list[bodies.ObjectBody]) -> bodies.ObjectList:
 def one_object(asked: Viewing, objectApiName: ObjectName) -> Response:
     """One object."""
     name = object_name(objectApiName).casefold()
-    found = next((each for each in known_objects(asked.replica) if each.object_api_name.casefold() == name), None)
+    found = next((each for each in known_objects(asked) if each.object_api_name.casefold() == name), None)
     if found is None:
-        return answered(_body(asked.replica, _status_of(asked, objectApiName)))
+        return answered(_body(asked, _status_of(asked, objectApiName)))
     return answered(found)
 
 
@@ -69,16 +70,17 @@ def fields(asked: Viewing, objectApiName: ObjectName) -> Response:
     )
 
 
-def known_objects(replica: Replica, also: Sequence[str] = (), *, available: bool = False) -> list[bodies.ObjectBody]:
+def known_objects(asked: Asked, also: Sequence[str] = (), *, available: bool = False) -> list[bodies.ObjectBody]:
     """Every object that is here, wanted, was tried, or is named in `also`; with all of the org's if asked for."""
+    replica = asked.replica
     listed = replica.names.listed() if available else ()
     tried = {each.object_name.casefold(): each for each in replica.sync.tried()}
-    shown = [_body(replica, each) for each in replica.sync.status().objects]
+    shown = [_body(asked, each) for each in replica.sync.status().objects]
     known = {each.object_api_name.casefold() for each in shown}
     names = [*replica.sync.config.sync.objects, *also, *(each.name for each in listed if each.queryable)]
     for name in (*names, *(each.object_name for each in tried.values() if _may_be_one(replica, each))):
         if name.casefold() not in known:
-            shown.append(_body(replica, tried.get(name.casefold()) or _never_synced(name)))
+            shown.append(_body(asked, tried.get(name.casefold()) or _never_synced(name)))
             known.add(name.casefold())
     return sorted(shown, key=lambda each: each.object_api_name)
 
@@ -94,8 +96,8 @@ def _never_synced(name: str) -> ObjectStatus:
     return ObjectStatus(name, 0, 0, None, None, None)
 
 
-def _body(replica: Replica, status: ObjectStatus) -> bodies.ObjectBody:
-    name = status.object_name
+def _body(asked: Asked, status: ObjectStatus) -> bodies.ObjectBody:
+    name, replica = status.object_name, asked.replica
     schema = replica.sync.objects[name].schema if name in replica.sync.objects else None
     summary = schema or replica.names.summary(name)
     configured = {each.casefold() for each in replica.sync.config.sync.objects}
@@ -116,7 +118,7 @@ def _body(replica: Replica, status: ObjectStatus) -> bodies.ObjectBody:
         updateable=schema is not None and schema.updateable,
         deletable=schema is not None and schema.deletable,
         proof=documents.proof(status.proof),
-        problem=documents.problem(met),
+        problem=documents.problem(met, asked.words),
     )
 
 
@@ -145,15 +147,17 @@ async def verify(
     request, once more, waits for its end.
     """
     names = tuple(map(object_name, wanted.objects or ()))
+    accepted = accepted_losses(wanted.accept_loss, names or asked.replica.sync.objects)
 
     def compare() -> bodies.VerifyBody:
         missing = [name for name in names if name not in asked.replica.sync.objects]
         if missing:
             asked.replica.sync.objects[missing[0]]
-        with asked.house.doing(asked.deed("verify", ",".join(names))) as ending:
-            run, proofs = asked.replica.sync.verify(*names)
-            ending.outcome = run.state.value
-        problems = {each.object_name: documents.problem(each.problem) for each in run.objects}
+        told = agreement(accepted)
+        with asked.house.doing(asked.deed("verify", ",".join(names), told)) as ending:
+            run, proofs = asked.replica.sync.verify(*names, accept_loss=accepted)
+            ending.outcome, ending.detail = run.state.value, told
+        problems = {each.object_name: documents.problem(each.problem, asked.words) for each in run.objects}
         return bodies.VerifyBody(
             success=all(each.state is RunState.COMPLETE for each in run.objects),
             calls=run.calls,
@@ -161,4 +165,4 @@ async def verify(
             problems={name: met for name, met in problems.items() if met is not None},
         )
 
-    return answered(await asked.waited_for("verify", names, compare))
+    return answered(await asked.waited_for("verify", (names, accepted), compare))

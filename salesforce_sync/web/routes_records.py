@@ -66,7 +66,7 @@ def records(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) ->
 def stream(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> Response:
     """Every record that passes the conditions, one JSON object a line; `limit` and `after` say nothing here."""
     collection = asked.replica.sync.objects[object_name(objectApiName)]
-    lines = _lines(asked, collection, wanted)
+    lines = _exported(asked, collection, wanted)
     first = next(lines, b"")  # what is wrong with the conditions is told before the answer has begun
 
     async def all_lines() -> AsyncIterator[bytes]:
@@ -75,6 +75,11 @@ def stream(asked: Viewing, objectApiName: ObjectName, wanted: WantedRecords) -> 
             yield each
 
     return StreamingResponse(all_lines(), media_type="application/x-ndjson")
+
+
+def _exported(asked: Asked, collection: Collection[Any], wanted: Wanted) -> Iterator[bytes]:
+    with asked.house.doing(asked.deed("export", collection.object_name, "as lines")):
+        yield from _lines(asked, collection, wanted)
 
 
 def _lines(asked: Asked, collection: Collection[Any], wanted: Wanted) -> Iterator[bytes]:
@@ -151,7 +156,7 @@ def create(asked: Editing, objectApiName: ObjectName, values: GivenValues) -> Re
         made = str(collection.create(**_named(values)).id)
         ending.detail = made
     name = quote(collection.object_name)
-    headers = {"Location": f"/api/objects/{name}/records/{made}"}
+    headers = {"Location": asked.replica.address(f"/api/objects/{name}/records/{made}")}
     return answered(_body(asked, collection, made, _shown(asked, collection, made)), 201, headers)
 
 

@@ -6,24 +6,25 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
-from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Problem
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered, failed
-from salesforce_sync.web.asking import DEFAULT, Asked, Editing, Viewing, sent, still_may
+from salesforce_sync.web.asking import Asked, Editing, Viewing, sent, still_may
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, StillSyncing, Throttled, error_of
 from salesforce_sync.web.lists import ALL, page_of
 from salesforce_sync.web.progress import Event, SessionState, Status
-from salesforce_sync.web.replicas import object_name
+from salesforce_sync.web.replicas import accepted_losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.session import Session, Task
+from salesforce_sync.web.ways import Words
 
 router = APIRouter(prefix="/api/sync", tags=["sync"])
 
@@ -50,15 +51,20 @@ def begin(
     An object that is under way already is joined. One that the org does not have is told of in the session; the others
     go on. When all are done, the workbook is made current, and the session ends.
     """
-    names = wanted.objects or asked.replica.sync.config.sync.objects
-    session = begun(asked, tuple(dict.fromkeys(map(object_name, names))))
+    given = map(object_name, wanted.objects or asked.replica.sync.config.sync.objects)
+    names = tuple({name.casefold(): name for name in given}.values())
+    session = begun(asked, names, accepted_losses(wanted.accept_loss, names))
     return answered(bodies.SessionBegun(session_id=session.session_id), headers=_places(asked, session))
 
 
-def begun(asked: Asked, names: tuple[str, ...]) -> Session:
-    """Begin a session that ends with a current workbook, unless there are too many."""
+def begun(asked: Asked, names: tuple[str, ...], accepted: frozenset[str] = frozenset()) -> Session:
+    """Begin a session that ends with a current workbook, unless there are too many.
+
+    Those of the objects that are `accepted` may lose any number of rows.
+    """
     _check_pace(asked)
-    return asked.house.begin_with_workbook(asked.replica, names, asked.deed("sync", ",".join(names)))
+    deed = asked.deed("sync", ",".join(names), agreement(accepted))
+    return asked.house.begin_with_workbook(asked.replica, names, deed, accepted)
 
 
 def _check_pace(asked: Asked) -> None:
@@ -69,9 +75,8 @@ def _check_pace(asked: Asked) -> None:
 
 
 def _urls(asked: Asked, session: Session) -> tuple[str, str]:
-    of = "" if asked.replica.id == DEFAULT else f"?connection={quote(asked.replica.id)}"
     base = f"/api/sync/{session.session_id}"
-    return base + of, f"{base}/events{of}"
+    return asked.replica.address(base), asked.replica.address(f"{base}/events")
 
 
 def _places(asked: Asked, session: Session) -> dict[str, str]:
@@ -83,13 +88,15 @@ def _places(asked: Asked, session: Session) -> dict[str, str]:
 @router.get("", **gives(bodies.SessionList))
 def sessions(asked: Viewing) -> Response:
     """The sessions that this server knows, newest first."""
-    return answered(bodies.SessionList(sessions=[documents.session(each) for each in asked.replica.sessions.all()]))
+    return answered(
+        bodies.SessionList(sessions=[documents.session(each, asked.words) for each in asked.replica.sessions.all()])
+    )
 
 
 @router.get("/{sessionId}", **gives(bodies.SessionBody))
 def session(asked: Viewing, sessionId: str) -> Response:
     """How far a session is, object by object."""
-    return answered(documents.session(_session(asked, sessionId)))
+    return answered(documents.session(_session(asked, sessionId), asked.words))
 
 
 @router.post("/{sessionId}/cancel", **gives(bodies.SessionBody))
@@ -98,7 +105,7 @@ def cancel(asked: Editing, sessionId: str) -> Response:
     found = _session(asked, sessionId)
     with asked.house.doing(asked.deed("cancel", sessionId)):
         asked.replica.sessions.cancel(found)
-    return answered(documents.session(found))
+    return answered(documents.session(found, asked.words))
 
 
 def _session(asked: Asked, session_id: str) -> Session:
@@ -128,7 +135,7 @@ async def sync_object(
     local replica. Where nothing is heard for 150 seconds, as while the org asks to wait again and again, the answer
     is 503 with `Retry-After`: the sync goes on, and the next request joins it.
     """
-    task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted.session_id)
+    task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted)
     if prefer is not None and "respond-async" in prefer.casefold():
         return _answer_at_once(asked, session, objectApiName)
     if not await _is_done(task, asked.house.settings.quiet_seconds):
@@ -147,14 +154,24 @@ async def _is_done(task: Task, quiet_seconds: float) -> bool:
     return True
 
 
-def _joined(asked: Asked, name: str, session_id: str | None) -> tuple[Task, Session]:
+def _joined(asked: Asked, name: str, wanted: bodies.ObjectSyncRequest) -> tuple[Task, Session]:
     name = object_name(name)
-    if session_id is not None:
-        session = _session(asked, session_id)
-        return asked.replica.sessions.join(session, name), session
+    accepted = accepted_losses(wanted.accept_loss, (name,))
+    if wanted.session_id is not None:
+        session = _session(asked, wanted.session_id)
+        return _within(asked, session, name, accepted), session
     _check_pace(asked)
-    session = asked.house.begin(asked.replica, (name,), asked.deed("sync", name))
+    session = asked.house.begin(asked.replica, (name,), asked.deed("sync", name, agreement(accepted)), accepted)
     return session.tasks[name.casefold()], session
+
+
+def _within(asked: Asked, session: Session, name: str, accepted: frozenset[str]) -> Task:
+    """The object within its session, of whose beginning the audit log told; of an agreement it tells now."""
+    if not accepted:
+        return asked.replica.sessions.join(session, name)
+    with asked.house.doing(asked.deed("sync", name, agreement(accepted))) as ending:
+        ending.detail = agreement(accepted)
+        return asked.replica.sessions.join(session, name, accepted)
 
 
 def _answer_at_once(asked: Asked, session: Session, name: str) -> Response:
@@ -178,7 +195,7 @@ def _answer_meanwhile(asked: Asked, session: Session, name: str) -> Response:
         hint=f"The org may be busy, or ask to wait. Ask again, or see how far it is: GET {status_url}.",
         wait=ASK_AGAIN_SECONDS,
     )
-    answer = failed(quiet, name)
+    answer = failed(quiet, name, asked.words)
     answer.headers.update(_places(asked, session))
     return answer
 
@@ -186,7 +203,7 @@ def _answer_meanwhile(asked: Asked, session: Session, name: str) -> Response:
 def _answer_of(asked: Asked, task: Task) -> Response:
     done = task.progress
     if done.status is not Status.SYNCED:
-        return failed(error_of(done.problem or Problem("INTERNAL_ERROR", "")), done.object_name)
+        return failed(error_of(done.problem or Problem("INTERNAL_ERROR", "")), done.object_name, asked.words)
     page = page_of(asked, done.object_name, ALL)
     synced = bodies.ObjectSynced(
         object_api_name=page.object_api_name,
@@ -248,7 +265,7 @@ async def _told(request: Request, asked: Asked, session: Session, after: int) ->
                 return
             for event in told:
                 after = event.number
-                yield _written(event, session)
+                yield _written(event, session, asked.words)
             if over:
                 return
             try:
@@ -257,9 +274,9 @@ async def _told(request: Request, asked: Asked, session: Session, after: int) ->
                 yield b": still here\n\n"
 
 
-def _written(event: Event, session: Session) -> bytes:
+def _written(event: Event, session: Session, words: Words) -> bytes:
     if event.progress is None:
-        name, body = b"session", msgspec.json.encode(documents.session(session))
+        name, body = b"session", msgspec.json.encode(documents.session(session, words))
     else:
-        name, body = b"progress", msgspec.json.encode(documents.progress(event.progress))
+        name, body = b"progress", msgspec.json.encode(documents.progress(event.progress, words))
     return b"event: %s\nid: %d\ndata: %s\n\n" % (name, event.number, body)

@@ -56,14 +56,14 @@ def send(asked: Asked, wanted: bodies.PushRequest) -> bodies.PushBody:
     with asked.house.doing(asked.deed("push")) as ending:
         done = asked.replica.sync.push()
         ending.outcome, ending.detail = done.state.value, done.push_id
-    return asked.replica.shown.push(done)
+    return asked.replica.shown.push(done, asked.words)
 
 
 @router.get("/pushes", **gives(bodies.PushList))
 def pushes(asked: Viewing, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> Response:
     """The last pushes, newest first."""
     found = asked.replica.sync.pushes(limit)
-    return answered(bodies.PushList(pushes=[asked.replica.shown.push(each) for each in found]))
+    return answered(bodies.PushList(pushes=[asked.replica.shown.push(each, asked.words) for each in found]))
 
 
 @router.post("/pushes/{pushId}/undo", **gives(bodies.PushBody, fails=REMOTE))
@@ -77,7 +77,7 @@ def send_back(asked: Asked, push_id: str) -> bodies.PushBody:
     with asked.house.doing(asked.deed("undo", push_id)) as ending:
         undone = asked.replica.sync.undo(push_id)
         ending.outcome, ending.detail = undone.push.state.value, undone.push.push_id
-    return asked.replica.shown.push(undone.push, undone.left)
+    return asked.replica.shown.push(undone.push, asked.words, undone.left)
 
 
 # ── the inbox ────────────────────────────────────────────────────────────────────────────────────────────────────

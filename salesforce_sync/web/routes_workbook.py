@@ -120,7 +120,7 @@ def take_in(asked: Asked, found: Upload) -> bodies.ImportedBody:
         imported = asked.replica.uploads.apply(found)
         ending.outcome = RunState.PARTIAL.value if imported.refused else RunState.COMPLETE.value
         ending.detail = f"{imported.taken} rows of {found.preview.export_id}, {imported.refused} not"
-    return imported_of(found, imported)
+    return imported_of(asked, found, imported)
 
 
 @router.get("/{uploadId}/result", **gives(media=MEDIA, fails=FAILS))
@@ -210,7 +210,7 @@ def _row(asked: Asked, seen: Preview, of: RowChange) -> bodies.PreviewRow:
     )
 
 
-def imported_of(upload: Upload, of: Imported) -> bodies.ImportedBody:
+def imported_of(asked: Asked, upload: Upload, of: Imported) -> bodies.ImportedBody:
     """What became of its rows."""
     return bodies.ImportedBody(
         success=not of.refused,
@@ -221,5 +221,5 @@ def imported_of(upload: Upload, of: Imported) -> bodies.ImportedBody:
         known=of.known,
         conflicts=of.conflicts,
         refused=of.refused,
-        result_url=None if of.result is None else f"/api/workbook/{upload.upload_id}/result",
+        result_url=None if of.result is None else asked.replica.address(f"/api/workbook/{upload.upload_id}/result"),
     )

@@ -41,7 +41,7 @@ class Task:
         """Tell every session that wants this object how far it is."""
         self.moved = time.monotonic()
         self.progress = progress
-        for session in self.sessions:
+        for session in tuple(self.sessions):  # one may come or go meanwhile
             session.note(progress)
         if progress.status in (Status.SYNCED, Status.ERROR) and not self.done.done():
             self.done.set_result(progress)

@@ -51,11 +51,22 @@ class Sessions:
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, names: Sequence[str], owner: str, after: After = nothing, *, deed: int | None = None) -> Session:
-        """Sync these objects, in a session of their own; those that are under way are joined."""
+    def begin(
+        self,
+        names: Sequence[str],
+        owner: str,
+        after: After = nothing,
+        *,
+        deed: int | None = None,
+        accepted: frozenset[str] = frozenset(),
+    ) -> Session:
+        """Sync these objects, in a session of their own; those that are under way are joined.
+
+        Those that are `accepted` may lose any number of rows.
+        """
         with self._lock:
             session = self._new(owner, after, deed)
-            self._works.want(session, names)
+            self._works.want(session, names, accepted)
         self._keeper.flush(KEEPING_SECONDS)
         return session
 
@@ -65,20 +76,24 @@ class Sessions:
         self._forget_old()
         return session
 
-    def join(self, session: Session, name: str) -> Task:
-        """The object within this session: what it already brought, once; else it is synced now."""
+    def join(self, session: Session, name: str, accepted: frozenset[str] = frozenset()) -> Task:
+        """The object within this session: what it already brought, once; else it is synced now.
+
+        One that is `accepted` is: what this session brings of it may be refused yet.
+        """
         with self._lock:
             key = name.casefold()
             task = session.tasks.get(key)
             spent = key in session.answered or (task is not None and task.progress.status is Status.ERROR)
-            if task is None or (task.done.done() and spent) or session.state is SessionState.CANCELLED:
-                return self._anew(session, name)
+            over = (task is not None and task.done.done() and spent) or session.state is SessionState.CANCELLED
+            if task is None or over or accepted:
+                return self._anew(session, name, accepted)
             session.answered.add(key)
             return task
 
-    def _anew(self, session: Session, name: str) -> Task:
+    def _anew(self, session: Session, name: str, accepted: frozenset[str]) -> Task:
         wanting = session if session.open else self._new(session.owner)
-        self._works.want(wanting, (name,))
+        self._works.want(wanting, (name,), accepted)
         return wanting.tasks[name.casefold()]
 
     def find(self, session_id: str) -> Session | None:

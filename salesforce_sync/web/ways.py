@@ -1,37 +1,70 @@
-"""The way over HTTP beside each command that an error names: who asks over HTTP may have no shell on this machine."""
+"""What does the same as the commands that an error names: who asks over HTTP may have no shell on this machine.
+
+Programs are told what to send, and people at the page what to click.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
+
+from msgspec import Struct
+
+Words = Callable[[str], str]
+"""How an error's text is told: `for_programs` or `for_people`."""
 
 HERE_ONLY: Final = "on the server's machine only"
 """For what is done by a command alone."""
 
-WAYS: Final[Mapping[str, str]] = {
-    "connect": "POST /api/connections/{connectionId}/connect",
-    "connections": "GET /api/connections",
-    "daemon": HERE_ONLY,
-    "doctor": HERE_ONLY,
-    "edit": "PATCH /api/objects/{objectApiName}/records/{recordId}",
-    "inbox": "GET /api/inbox",
-    "inbox link": 'POST /api/inbox/{number} with {"action": "link"}',
-    "inbox take": 'POST /api/inbox/{number} with {"action": "take"}',
-    "init": HERE_ONLY,
-    "push": 'POST /api/push with {"confirmProduction": true}',
-    "pushes": "GET /api/pushes",
-    "signals": HERE_ONLY,
-    "sync": 'POST /api/sync with {"objects": [...]}',
-    "sync --accept-loss": HERE_ONLY,
-    "user": HERE_ONLY,
+
+class Way(Struct, frozen=True):
+    """What does the same as a command: what to send, and what to do on the page, as a sentence; '' where it cannot."""
+
+    http: str
+    page: str = ""
+
+
+_NOTHING_HERE: Final = Way(HERE_ONLY)
+_CONNECT: Final = "Log in to the org on the screen of connections."
+_DECIDE: Final = "Decide it in the inbox."
+_LOSS: Final = "Nothing was removed here. If that is right, say so on the screen of objects."
+
+WAYS: Final[Mapping[str, Way]] = {
+    "connect": Way("POST /api/connections/{connectionId}/connect", _CONNECT),
+    "connections": Way("GET /api/connections", "The screen of connections lists them."),
+    "daemon": _NOTHING_HERE,
+    "doctor": _NOTHING_HERE,
+    "edit": Way("PATCH /api/objects/{objectApiName}/records/{recordId}", "Edit it on the screen of records."),
+    "inbox": Way("GET /api/inbox", "The inbox lists them."),
+    "inbox link": Way('POST /api/inbox/{number} with {"action": "link"}', _DECIDE),
+    "inbox take": Way('POST /api/inbox/{number} with {"action": "take"}', _DECIDE),
+    "init": _NOTHING_HERE,
+    "push": Way('POST /api/push with {"confirmProduction": true}', "Push on the screen of changes: it asks."),
+    "pushes": Way("GET /api/pushes", "The screen of changes lists them."),
+    "signals": _NOTHING_HERE,
+    "sync": Way('POST /api/sync with {"objects": [...]}', "Select it on the screen of objects, and sync it."),
+    "sync --accept-loss": Way('POST /api/sync with {"objects": [...], "acceptLoss": [...]}', _LOSS),
+    "user": _NOTHING_HERE,
+    "verify --accept-loss": Way('POST /api/verify with {"objects": [...], "acceptLoss": [...]}', _LOSS),
 }
-"""What to send in place of a command, by its first words."""
+"""The ways beside a command, by its first words."""
 
 _NAMED: Final = re.compile(rf"salesforce-sync ({'|'.join(sorted(WAYS, key=len, reverse=True))})(?![\w-])")
+_BETWEEN_SENTENCES: Final = re.compile(r"(?<=[.!?])\s+")
 
 
-def with_ways(details: str) -> str:
+def for_programs(details: str) -> str:
     """What an error says, with what to send over HTTP where it names commands."""
-    ways = dict.fromkeys(WAYS[command] for command in _NAMED.findall(details))
+    ways = dict.fromkeys(WAYS[command].http for command in _NAMED.findall(details))
     return f"{details} Over HTTP: {'; '.join(ways)}." if ways else details
+
+
+def for_people(details: str) -> str:
+    """What an error says, with what to do on the page in place of each sentence that names a command."""
+    return " ".join(dict.fromkeys(_on_the_page(each) for each in _BETWEEN_SENTENCES.split(details)))
+
+
+def _on_the_page(sentence: str) -> str:
+    named = _NAMED.search(sentence)
+    return (named and WAYS[named[1]].page) or sentence

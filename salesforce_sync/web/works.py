@@ -35,11 +35,13 @@ Ended = Callable[[Session, "Run | None"], None]
 class _Work(Struct):
     """One run of the engine, and the sessions that still want it.
 
-    `behind` are runs that nobody wants any more and that have not ended yet: it begins once they are `over`.
+    `behind` are runs that have not ended yet and that could not be joined: it begins once they are `over`. `accepted`
+    names the objects that may lose any number of rows.
     """
 
     tasks: list[Task]
     stop: threading.Event = field(default_factory=threading.Event)
+    accepted: frozenset[str] = frozenset()
     wanted_by: set[str] = field(default_factory=set)
     behind: list[_Work] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
@@ -93,18 +95,24 @@ class Works:
                 if not work.wanted_by:
                     work.stop.set()
 
-    def want(self, session: Session, names: Sequence[str]) -> None:
-        """Sync these objects for the session; those that are under way are joined."""
+    def want(self, session: Session, names: Sequence[str], accepted: frozenset[str] = frozenset()) -> None:
+        """Sync these objects for the session; those that are under way are joined.
+
+        Those that are `accepted` may lose any number of rows: a run that has not heard that is not joined for them.
+        """
         own: list[Task] = []
         behind: list[_Work] = []
         for name in names:
             under_way = self._running.get(name.casefold())
             if under_way is not None and under_way[0].done.done():
                 under_way = None  # its run goes on with other objects; what has changed since would be missed
-            elif under_way is not None and under_way[1].stop.is_set():
-                behind.append(under_way[1])  # it was cancelled: whoever joined it would get nothing
+            elif under_way is not None and _falls_short(under_way, name in accepted):
+                behind.append(under_way[1])
                 under_way = None
             task = Task(name) if under_way is None else under_way[0]
+            before = session.tasks.get(name.casefold())
+            if before is not None and before is not task and session in before.sessions:
+                before.sessions.remove(session)  # this session is told of the new one
             session.tasks[name.casefold()] = task
             task.sessions.append(session)
             session.note(task.progress)
@@ -113,7 +121,7 @@ class Works:
             else:
                 under_way[1].wanted_by.add(session.session_id)
         if own:
-            work = _Work(own, wanted_by={session.session_id}, behind=behind)
+            work = _Work(own, accepted=accepted, wanted_by={session.session_id}, behind=behind)
             self._running |= {task.progress.object_name.casefold(): (task, work) for task in own}
             self._runs.submit(lambda: self._carry_out(work))
 
@@ -126,7 +134,7 @@ class Works:
         work.begun = True
         try:
             names = self._sound_names(work)
-            run = self._sync.sync(*names, stop=work.stop) if names else None
+            run = self._sync.sync(*names, accept_loss=work.accepted, stop=work.stop) if names else None
         except SyncError as met:
             error = met
         except Exception as met:  # the door of a thread: whoever waits must be told, whatever it was
@@ -207,13 +215,26 @@ class Works:
         task.move(replace(task.progress, status=Status.ERROR, problem=met, waits_for=""))
 
     def _told_of(self, name: str) -> Task | None:
-        """The object that a signal is of: not one whose run waits for the end of the run that the signal is of."""
+        """The object that a signal is of: of the run that has begun, and not of one that waits for its end."""
         found = self._running.get(name.casefold())
-        return found[0] if found is not None and found[1].begun else None
+        return None if found is None else _begun(found[1], name.casefold())
 
     def _task(self, name: str) -> Task | None:
         found = self._running.get(name.casefold())
         return None if found is None else found[0]
+
+
+def _falls_short(under_way: tuple[Task, _Work], losing: bool) -> bool:
+    """Whether who joined this run would not get what he wants: it was cancelled, or would refuse the loss."""
+    task, work = under_way
+    return work.stop.is_set() or (losing and task.progress.object_name not in work.accepted)
+
+
+def _begun(work: _Work, key: str) -> Task | None:
+    """The task of this object of the run that goes on: this one, or one that it waits for."""
+    if not work.begun:
+        return next(filter(None, (_begun(each, key) for each in work.behind)), None)
+    return next((each for each in work.tasks if each.progress.object_name.casefold() == key), None)
 
 
 def _problem(error: SyncError) -> Problem:

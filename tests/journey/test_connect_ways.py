@@ -329,12 +329,14 @@ def test_what_the_command_line_did_is_in_the_audit_log(user):
     user("edit", "Lead", lead, "Phone=555-s3cr3t")
     user("push")
     user("sync", "Nonsense__c")
+    user("verify", "Lead", "--accept-loss", "Lead")
 
     shown = user("audit", "show", "--json")
     verified = user("audit", "verify", "--json")
 
     done = [(each["action"], each["subject"], each["outcome"]) for each in shown.json["entries"] if each["begun"]]
     assert done == [
+        ("verify", "Lead", "complete"),
         ("sync", "Nonsense__c", "failed"),
         ("push", "", "complete"),
         ("edit", f"Lead {lead}", "done"),
@@ -343,7 +345,8 @@ def test_what_the_command_line_did_is_in_the_audit_log(user):
     ]
     assert all(each["who"].startswith("os:") and each["origin"] == "cli" for each in shown.json["entries"])
     assert "s3cr3t" not in shown.out + user("audit", "show").out
-    assert (verified.json["sound"], verified.json["broken"]) == (10, None)
+    assert shown.json["entries"][1]["detail"] == "accepts the loss of rows of Lead"
+    assert (verified.json["sound"], verified.json["broken"]) == (12, None)
     assert user("audit", "verify", "--noted", verified.json["head"]).code == 0
     assert user("audit", "verify", "--noted", "1:" + "0" * 64).code == 1
     assert user("audit", "verify", "--noted", "x").code == 2

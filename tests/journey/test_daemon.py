@@ -253,6 +253,7 @@ def test_a_killed_daemon_is_followed_by_one_that_goes_on_where_it_was(user, simo
 
 def test_a_sync_can_be_asked_of_the_daemon(user):
     nobody = user("sync", "--daemon")
+    losing = user("sync", "--daemon", "--accept-loss", "Lead")
     running = user.start("daemon", "--json")
     read_until(running.stdout, "run_id")
 
@@ -263,6 +264,7 @@ def test_a_sync_can_be_asked_of_the_daemon(user):
 
     assert nobody.code == 2
     assert "No daemon is running" in nobody.err
+    assert (losing.code, "--accept-loss" in losing.err) == (2, True)
     assert asked.json["objects"] == ["Lead"]
     assert [each["object"] for each in told["objects"]] == ["Lead"]
 

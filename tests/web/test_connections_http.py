@@ -1,6 +1,7 @@
 """Connections over HTTP: added, logged in to, used, forgotten; each user's own."""
 
 import html
+import io
 import os
 import re
 import time
@@ -9,12 +10,15 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from openpyxl import load_workbook
 
 from salesforce_sync.access import Role
 from salesforce_sync.web import replicas
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 from tests.plain import PLAIN
+from tests.web.test_promise import ended
+from tests.web.test_workbook_http import cells_of, sent
 
 
 @pytest.fixture
@@ -55,6 +59,31 @@ def test_the_next_page_of_another_connection_is_of_that_connection(site, api, ot
     rest = api.get(answer["nextRecordsUrl"]).json()
 
     assert (answer["totalSize"], len(answer["records"]), len(rest["records"])) == (125, 100, 25)
+
+
+def test_every_address_in_an_answer_of_another_connection_leads_to_that_connection(site, api, other):
+    made = added(api, other)
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+    api.post(f"/api/connections/{made}/connect", json=keys)
+    there = site.client(**{"X-Connection-Id": made})
+    begun = there.post("/api/sync", json={"objects": ["Contact"]})
+    session = ended(there, begun.json()["sessionId"])
+    new = there.post("/api/objects/Contact/records", json={"LastName": "Roe"})
+
+    followed = api.get(begun.headers["Location"]).json()
+    book = load_workbook(io.BytesIO(api.get(session["workbook"]).content))
+    cells_of(book["Contact"])(followed_id(api, new), "Birthdate").value = "some day"
+    preview = sent(there, book).json()
+    applied = there.post(f"/api/workbook/{preview['uploadId']}/apply").json()
+
+    assert followed["sessionId"] == session["sessionId"]
+    assert book["Contact"].max_row < 20  # the other has forty
+    assert api.get(applied["resultUrl"]).status_code == 200
+
+
+def followed_id(api, made):
+    """The id at the address of a record that was made."""
+    return api.get(made.headers["Location"]).json()["record"]["Id"]
 
 
 def test_a_browser_login_comes_back_to_the_page_that_completes_it(site, api, other):

@@ -40,8 +40,8 @@ def refused(answer):
         ("sync", '{"objects": []}', "'objects' has to be a list of 1 to 500 texts."),
         ("sync", '{"objects": "Contact"}', "'objects' has to be a list of 1 to 500 texts."),
         ("sync", '{"objects": ["Contact", 1]}', "'objects' has to be a list of 1 to 500 texts."),
-        ("sync", '{"object": ["Contact"]}', "'object' is not known here: the body may have 'objects'."),
-        ("verify", '{"Objects": ["Contact"]}', "'Objects' is not known here: the body may have 'objects'."),
+        ("sync", '{"object": ["Contact"]}', "'object' is not known here: the body may have 'objects' or 'acceptLoss'."),
+        ("verify", '{"Objects": ["Contact"]}', "not known here: the body may have 'objects' or 'acceptLoss'."),
         ("sync/Contact", '{"sessionId": 5}', "'sessionId' has to be a text."),
         ("push", '{"confirmProduction": "yes"}', "'confirmProduction' has to be true or false."),
         ("login", "{}", "'token' is missing: a text of 1 to 400 characters."),
@@ -88,6 +88,8 @@ def test_a_parameter_is_refused_in_words(api, path, says):
     ("values", "says"),
     [
         ({"LastName": 5}, "LastName: 5 is not a text."),
+        ({"LastName": 5.5}, "LastName: 5.5 is not a text."),
+        ({"EmailBouncedDate": "2026-01-31"}, "has no time zone. Say which, such as 2026-01-31T14:30:00Z"),
         ({"LastName": "Roe", "Birthdate": "tomorrow"}, "Birthdate: 'tomorrow' is not a date, YYYY-MM-DD."),
     ],
 )
@@ -148,7 +150,20 @@ def test_what_is_not_here_yet_is_told_with_the_request_that_brings_it(api):
     assert answer.json()["details"].endswith('Over HTTP: POST /api/sync with {"objects": [...]}.')
 
 
-@pytest.mark.parametrize("way", sorted({way.partition(" with ")[0] for way in WAYS.values()} - {HERE_ONLY}))
+def test_a_browser_is_told_what_to_click(site):
+    site.client()
+    browser = site.bare()
+    csrf = browser.post("/api/login", json={"token": site.tokens["ada"]}).json()["csrfToken"]
+
+    listed = browser.get("/api/objects/Product2/records").json()
+    counted = browser.get("/api/objects/Product2/fields").json()
+    verified = browser.post("/api/verify", json={"objects": ["Product2"]}, headers={"X-CSRF-Token": csrf}).json()
+
+    for answer in (listed, counted, verified):
+        assert answer["details"].endswith("Select it on the screen of objects, and sync it.")
+
+
+@pytest.mark.parametrize("way", sorted({way.http.partition(" with ")[0] for way in WAYS.values()} - {HERE_ONLY}))
 def test_each_way_that_an_error_names_is_one_of_the_api(api, way):
     method, path = way.split()
 

@@ -51,6 +51,19 @@ def test_a_search_finds_parts_of_names(site, synced):
     assert [each["Name"] for each in found["records"]] == ["Ada Lovelace"]
 
 
+def test_a_stream_of_every_record_is_an_export_in_the_audit_log(synced, api):
+    synced.get(f"{CONTACTS}.ndjson", params={"fields": "Id"})
+    synced.get(f"{CONTACTS}.ndjson", params={"fields": "Nonsense"})
+
+    entries = [each for each in api.get("/api/audit").json()["entries"] if each["action"] == "export"]
+    assert [(each["who"], each["subject"], each["outcome"]) for each in entries] == [
+        ("user:ed", "default/Contact", "failed: FIELD_NOT_FOUND"),
+        ("user:ed", "default/Contact", "begun"),
+        ("user:ed", "default/Contact", "done"),
+        ("user:ed", "default/Contact", "begun"),
+    ]
+
+
 def test_a_stream_has_every_record_in_order(site, synced):
     site.org.create("Contact", [{"LastName": f"Further {number}"} for number in range(1200)])
     synced.post("/api/sync/Contact")

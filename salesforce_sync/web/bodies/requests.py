@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from salesforce_sync.web.bodies.base import Body, Values
 
+Objects = Annotated[list[str], Meta(min_length=1, max_length=500)]
+Losing = Annotated[list[str], Meta(max_length=500, description="Those of the objects that may lose any number of rows")]
+
 
 class SyncRequest(Body, frozen=True, kw_only=True):
-    """The objects to sync; without any, the configured ones."""
+    """The objects to sync; without any, the configured ones.
 
-    objects: Annotated[list[str], Meta(min_length=1, max_length=500)] | None = None
+    An object that would lose more rows than the set share is LOSS_REFUSED, unless `acceptLoss` names it.
+    """
+
+    objects: Objects | None = None
+    accept_loss: Losing = field(default_factory=list)
 
 
 class ObjectSyncRequest(Body, frozen=True, kw_only=True):
-    """The session that the object belongs to, if there is one."""
+    """The session that the object belongs to, if there is one; and in `acceptLoss` its name, if it may lose rows."""
 
     session_id: str | None = None
+    accept_loss: Losing = field(default_factory=list)
 
 
 class Login(Body, frozen=True, kw_only=True):
@@ -49,6 +57,7 @@ class Release(Body, frozen=True, kw_only=True):
 
 
 class VerifyRequest(Body, frozen=True, kw_only=True):
-    """The objects to compare with the org; without any, all that are here."""
+    """The objects to compare with the org; without any, all that are here. `acceptLoss` as for a sync."""
 
-    objects: Annotated[list[str], Meta(min_length=1, max_length=500)] | None = None
+    objects: Objects | None = None
+    accept_loss: Losing = field(default_factory=list)

@@ -52,7 +52,7 @@ def activity(request: Request, asked: Looking, before: Annotated[int | None, Que
         runs=[dict(zip(_RUN, row, strict=True)) for row in asked.replica.sync.query(_RUNS, _MOST_RUNS).rows],
         deeds=deeds(entries, newer),
         older=entries[-1].number if entries and entries[-1].number > 1 else None,
-        sessions=[documents.session(each) for each in asked.replica.sessions.all()[:10]],
+        sessions=[documents.session(each, asked.words) for each in asked.replica.sessions.all()[:10]],
     )
 
 

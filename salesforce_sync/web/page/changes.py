@@ -53,7 +53,7 @@ def _shown(
         diff=_unsendable(asked) if sync.connected_to is None else shown.diff(waiting),
         total=waiting.total,
         held=_held(waiting),
-        pushes=[(shown.push(each), each.total) for each in sync.pushes(10)],
+        pushes=[(shown.push(each, asked.words), each.total) for each in sync.pushes(10)],
         can_take_back={each.number for each in _all_of(waiting) if each.state is ChangeState.WAITING},
         done=done,
         production=production,

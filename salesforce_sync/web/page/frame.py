@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -19,10 +19,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from salesforce_sync import __version__
 from salesforce_sync.access import Role
-from salesforce_sync.errors import NotConnected, NotSynced, SessionInvalid, SyncError
+from salesforce_sync.errors import SyncError
 from salesforce_sync.web.asking import Asked, Caller, CallerWith, house_of
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused, status_of, without_secrets
 from salesforce_sync.web.page import words
+from salesforce_sync.web.ways import for_people
 from salesforce_sync.workbook.layout import called
 
 STATIC: Final = resources.files("salesforce_sync.web") / "static"
@@ -79,6 +80,7 @@ def _templates() -> Environment:
         "plural": words.plural,
         "query": urlencode,
         "path": lambda part: quote(str(part), safe=""),
+        "for_people": for_people,
         "called": lambda each: called(each.field, each.header),
     }
     made.globals |= {"static": static, "version": __version__}
@@ -163,23 +165,11 @@ def _to_login(request: Request, error: NotAuthenticated) -> Response:
     return RedirectResponse("/login", 303, _NO_STORE)
 
 
-_ON_THE_PAGE: Final[Mapping[type[SyncError], str]] = {
-    NotConnected: "Log in to it on the screen of connections.",
-    SessionInvalid: "Log in again on the screen of connections.",
-    NotSynced: "Select it on the screen of objects, and sync it.",
-}
-"""What to do here, where the error itself names a command."""
-
-
-def _hint(error: SyncError) -> str:
-    return _ON_THE_PAGE.get(type(error), error.hint) if "salesforce-sync " in error.hint else error.hint
-
-
 def told(request: Request, error: SyncError) -> Response:
     """An error for a person: what happened, and what to do."""
     if isinstance(error, Forbidden) and error.code == "WRONG_CSRF_TOKEN":
         error = Forbidden("This page is from an earlier login.", code=error.code, hint="Load it again.")
-    message, hint = without_secrets(error.message), without_secrets(_hint(error))
+    message, hint = (for_people(without_secrets(each)) for each in (error.message, error.hint))
     values = {"code": error.code, "message": message, "hint": hint}
     if is_part(request):
         headers = {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"} | _NO_STORE

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Annotated, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from msgspec import Struct
@@ -64,7 +63,7 @@ def table(request: Request, asked: Looking, available: Annotated[bool, Query()] 
 def listed(asked: Asked, available: bool) -> list[bodies.ObjectBody]:
     """What is here or wanted, then what the ready sets name, then what else the org has."""
     wanted = dict.fromkeys(name for members in SETS.values() for name in members)
-    return known_objects(asked.replica, () if available else tuple(wanted), available=available)
+    return known_objects(asked, () if available else tuple(wanted), available=available)
 
 
 def shelved(found: Iterable[bodies.ObjectBody]) -> list[Shelf]:
@@ -82,6 +81,5 @@ def shelved(found: Iterable[bodies.ObjectBody]) -> list[Shelf]:
 
 def _under_way(asked: Asked) -> list[str]:
     """Where the progress of what goes on is told."""
-    of = "" if asked.replica.id == DEFAULT else f"?connection={quote(asked.replica.id)}"
     running = (each for each in asked.replica.sessions.all() if each.state is SessionState.RUNNING)
-    return [f"/api/sync/{each.session_id}/events{of}" for each in running]
+    return [asked.replica.address(f"/api/sync/{each.session_id}/events") for each in running]

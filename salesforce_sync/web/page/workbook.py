@@ -54,7 +54,7 @@ def _shown(
         "workbook.html",
         "workbook",
         seen=routes_workbook.preview_of(asked, found, rows),
-        done=None if imported is None else routes_workbook.imported_of(found, imported),
+        done=None if imported is None else routes_workbook.imported_of(asked, found, imported),
         rows=rows,
         is_empty=_is_empty(asked),
         notice=notice,

@@ -2,10 +2,6 @@
 "use strict";
 
 const NOT_SYNCED = "not synced";
-const WHERE = {
-  NOT_CONNECTED: " On this page: the screen of connections.",
-  INVALID_SESSION_ID: " On this page: the screen of connections.",
-};
 const holder = document.getElementById("objects");
 const chosen = new Set();
 const streams = new Map();
@@ -107,6 +103,7 @@ function showProgress(told) {
   row.querySelector("progress").value = percent;
   part(row, "percent").textContent = told.status === "pending" ? "" : `${Math.round(percent)} %`;
   if (told.status !== "pending") part(row, "count").textContent = page.number(told.recordCount);
+  part(row, "loses")?.remove();
   part(row, "trouble").textContent = told.error ? `${told.error}: ${told.details}` : "";
   if (told.syncedAt) part(row, "synced").replaceChildren(page.moment(told.syncedAt));
   const lastSynced = told.syncedAt ?? (row.dataset.synced || null);
@@ -153,6 +150,7 @@ holder.addEventListener("change", (event) => {
 holder.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
+  if (button.dataset.loses) return void lose(button);
   if (button.id === "none") chosen.clear();
   else if (button.dataset.set) for (const name of JSON.parse(button.dataset.set)) if (rowOf(name)) chosen.add(rowOf(name).dataset.object);
   showChosen();
@@ -185,23 +183,35 @@ document.getElementById("sync")?.addEventListener("click", async (event) => {
   showChosen();
 });
 
-document.getElementById("verify")?.addEventListener("click", async (event) => {
+document.getElementById("verify")?.addEventListener("click", (event) => {
   if (!mayBePressed(event.target)) return;
   allow(event.target, false);
+  verify({ objects: [...chosen] });
+});
+
+// A verify, and not a sync: that would find what only a comparison shows gone, in its own time.
+function lose(button) {
+  const name = button.dataset.loses;
+  if (!confirm(`${button.dataset.gone}. Remove them here too? What was edited in them and not sent goes to the inbox.`)) return;
+  allow(button, false);
+  verify({ objects: [name], acceptLoss: [name] });
+}
+
+async function verify(wanted) {
   page.tell("run", "Comparing every id and stamp with the org …");
   try {
-    const done = await page.ask("POST", "/api/verify", { objects: [...chosen] });
+    const done = await page.ask("POST", "/api/verify", wanted);
     const problems = Object.entries(done.problems).map(([name, each]) => `${name}: ${each.details}`);
     const repaired = Object.values(done.proofs).flatMap((each) => Object.values(each.repaired)).reduce((sum, each) => sum + each, 0);
     if (done.success) page.tell("good", repaired ? `Proved, after ${page.number(repaired)} rows were mended.` : "Proved: here and in the org it is the same.");
     else page.tell("bad", problems.join(" "));
-    chosen.clear();
+    for (const name of wanted.objects) chosen.delete(name);
     htmx.trigger(holder, "refresh");
   } catch (error) {
     page.tell("bad", error.message);
   }
   showChosen();
-});
+}
 
 function follow(url) {
   if (streams.has(url)) return;
@@ -220,7 +230,7 @@ function follow(url) {
     const session = JSON.parse(event.data);
     const failed = session.objects.filter((each) => each.status === "error");
     if (session.state === "cancelled") page.tell("warn", "The sync was cancelled. What is complete is kept.");
-    else if (failed.length) page.tell("bad", `${failed.map((each) => each.objectApiName).join(", ")} could not be synced: ${failed[0].details}${WHERE[failed[0].error] ?? ""}`);
+    else if (failed.length) page.tell("bad", `${failed.map((each) => each.objectApiName).join(", ")} could not be synced: ${failed[0].details}`);
     else page.tell("good", `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`);
     htmx.trigger(holder, "refresh");
   });

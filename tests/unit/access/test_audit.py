@@ -49,6 +49,7 @@ def test_a_deed_is_written_down_before_it_is_done_and_its_outcome_after(access):
     [
         (NotConnected("no"), "failed: NOT_CONNECTED"),
         (Stopped(), "stopped"),
+        (GeneratorExit(), "stopped"),
         (KeyboardInterrupt(), "failed: KeyboardInterrupt"),
         (ValueError("s3cr3t"), "failed: ValueError"),
     ],

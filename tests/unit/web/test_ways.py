@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import salesforce_sync
-from salesforce_sync.web.ways import HERE_ONLY, with_ways
+from salesforce_sync.web.ways import HERE_ONLY, for_people, for_programs
 
 ROOT = Path(salesforce_sync.__file__).parent
 OF_THE_COMMAND_LINE = {"cli.py", "commands", "process", "reports", "doctor", "connecting"}
@@ -34,14 +34,15 @@ def naming_a_command():
 
 @pytest.mark.parametrize("text", list(naming_a_command()))
 def test_every_text_below_the_doors_that_names_a_command_has_its_way_over_http(text):
-    assert with_ways(text).startswith(f"{text} Over HTTP: ")
+    assert for_programs(text).startswith(f"{text} Over HTTP: ")
 
 
 @pytest.mark.parametrize(
     ("text", "way"),
     [
         ("Run 'salesforce-sync sync Lead' first.", 'POST /api/sync with {"objects": [...]}'),
-        ("salesforce-sync sync --accept-loss Lead", HERE_ONLY),
+        ("salesforce-sync sync --accept-loss Lead", 'POST /api/sync with {"objects": [...], "acceptLoss": [...]}'),
+        ("Use `salesforce-sync user add NAME`.", HERE_ONLY),
         ("See 'salesforce-sync inbox'.", "GET /api/inbox"),
         ("salesforce-sync inbox take 5 org", 'POST /api/inbox/{number} with {"action": "take"}'),
         ("'salesforce-sync pushes' lists them.", "GET /api/pushes"),
@@ -49,11 +50,34 @@ def test_every_text_below_the_doors_that_names_a_command_has_its_way_over_http(t
     ],
 )
 def test_the_way_is_that_of_the_whole_command(text, way):
-    assert with_ways(text) == f"{text} Over HTTP: {way}."
+    assert for_programs(text) == f"{text} Over HTTP: {way}."
 
 
 @pytest.mark.parametrize(
     "text", ["It ends too early.", "pip install 'salesforce-sync[cdc]'", "salesforce-sync syncing"]
 )
 def test_a_text_without_a_command_stays_as_it_is(text):
-    assert with_ways(text) == text
+    assert for_programs(text) == text
+    assert for_people(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "No credentials. Run 'salesforce-sync connect'.",
+            "No credentials. Log in to the org on the screen of connections.",
+        ),
+        (
+            "A is not here. Run 'salesforce-sync sync A' first.",
+            "A is not here. Select it on the screen of objects, and sync it.",
+        ),
+        (
+            "30 of 40 rows of A are gone. If that is right, say so: salesforce-sync sync --accept-loss A",
+            "30 of 40 rows of A are gone. Nothing was removed here. If that is right, say so on the screen of objects.",
+        ),
+        ("It is full. See `salesforce-sync doctor`.", "It is full. See `salesforce-sync doctor`."),
+    ],
+)
+def test_a_person_at_the_page_is_told_what_to_click(text, told):
+    assert for_people(text) == told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -33,14 +35,13 @@ def test_axe_finds_no_serious_fault_on_any_screen(admin, shared, replica, contac
 
     for path in (each.format(contact=contact) for each in SCREENS):
         page.set_viewport_size(WIDE)
-        page.emulate_media(color_scheme="light")
         page.goto(f"{shared.url}{path}" if path.startswith("/") else f"{shared.url}/org/default/{path}")
         expect(page.locator("main")).not_to_contain_text("Looking …")
         assert page.evaluate(HOLLOW) == [], f"{path} has a gap below a table"
-        found += [(path, "light", *each) for each in faults(page)]
-        page.set_viewport_size(NARROW)
-        page.emulate_media(color_scheme="dark")
-        found += [(path, "dark", *each) for each in faults(page)]
+        for size, scheme in product((WIDE, NARROW), ("light", "dark")):
+            page.set_viewport_size(size)
+            page.emulate_media(color_scheme=scheme)
+            found += [(path, size["width"], scheme, *each) for each in faults(page)]
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, f"{path} scrolls sideways"
 
@@ -95,6 +96,33 @@ def test_the_tab_of_a_screen_is_in_sight_on_a_narrow_one(looker):
     page = looker.goes("connections")
 
     expect(page.get_by_role("navigation").get_by_role("link", name="Connections")).to_be_in_viewport(ratio=0.9)
+
+
+def test_on_a_telephone_what_chooses_objects_takes_two_lines(admin):
+    admin.page.set_viewport_size(NARROW)
+    page = admin.goes("objects")
+    expect(page.locator("#find")).to_be_visible()
+
+    tops = {round(each.bounding_box()["y"]) // 10 for each in page.locator("#table > header .buttons > *").all()}
+
+    assert len(tops) == 2
+
+
+def test_on_a_telephone_a_value_in_conflict_stands_beside_the_button_that_takes_it(editor, shared, replica, contact):
+    conflict(replica, shared.org, contact)
+    editor.page.set_viewport_size(NARROW)
+    page = editor.goes("inbox")
+
+    for side in page.locator(".sides td").all():
+        value, button = side.locator(".value, .nothing").bounding_box(), side.get_by_role("button").bounding_box()
+        assert button["y"] < value["y"] + value["height"]
+        assert value["y"] < button["y"] + button["height"]
+
+
+def test_the_connection_that_is_shown_says_so_at_its_name(admin):
+    page = admin.goes("connections")
+
+    expect(page.get_by_role("rowheader").filter(has_text="default")).to_contain_text("shown here")
 
 
 def test_a_record_shows_without_a_pointer_which_fields_can_be_edited(looker, contact):

@@ -8,6 +8,13 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
+from salesforce_sync.access import Role
+from simorg.org import SimOrg
+from tests.web.browsing import visiting
+from tests.web.conftest import settle, start
+
+EXPIRED = [{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}]
+
 
 def test_what_was_synced_is_shown_before_the_server_answers(looker):
     looker.goes("inbox")
@@ -78,4 +85,53 @@ def test_an_object_whose_first_sync_failed_goes_on_saying_why(looker, shared):
 
     expect(row).to_have_attribute("data-status", "error")
     expect(row).to_contain_text("INSUFFICIENT_ACCESS")
+    shared.org.faults.clear()
+
+
+def test_a_loss_is_agreed_to_where_it_is_told(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            site.sync.sync("Contact")
+            org.delete([each.id for each in site.sync.contacts.all()][:30])
+            for person in visiting(browser, site, "ed"):
+                agree_to_the_loss(person)
+            assert site.sync.contacts.count() == 10
+
+
+def agree_to_the_loss(person):
+    page = person.goes("objects")
+    row = page.locator("tr[data-object=Contact]")
+    page.get_by_label("Select Contact", exact=True).check()
+    page.get_by_role("button", name="Sync", exact=True).click()
+    expect(row).to_contain_text("30 of 40 rows of Contact are gone in the org")
+    button = row.get_by_role("button", name="Remove the rows of Contact")
+    asked = []
+
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    button.click()
+    expect(row).to_have_attribute("data-count", "40")
+    page.once("dialog", lambda dialog: dialog.accept())
+    button.click()
+
+    expect(page.locator("#notices")).to_contain_text("Proved")
+    expect(row).to_have_attribute("data-count", "10")
+    expect(row).to_contain_text("10 equal")
+    expect(row.get_by_role("button")).to_have_count(0)
+    assert "30 of 40 rows of Contact are gone in the org" in asked[0]
+
+
+def test_what_cannot_be_synced_is_told_in_the_words_of_the_page(looker, shared):
+    shared.org.faults.add(path="/sobjects/Pricebook2/describe", status=401, times=None, body=EXPIRED)
+    page = looker.goes("objects")
+    page.get_by_label("Select Pricebook2", exact=True).check()
+
+    page.get_by_role("button", name="Sync", exact=True).click()
+
+    expect(page.locator("#notices")).to_contain_text("on the screen of connections")
+    for text in (page.locator("#notices"), page.locator("tr[data-object=Pricebook2]")):
+        expect(text).to_contain_text("on the screen of connections")
+        expect(text).not_to_contain_text("Over HTTP")
+        expect(text).not_to_contain_text("salesforce-sync")
+    expect(looker.goes("activity").locator("main")).not_to_contain_text("salesforce-sync connect")
     shared.org.faults.clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import openpyxl
 from playwright.sync_api import expect
 
+from tests.web.browsing import NARROW
+
 
 def test_what_was_not_taken_in_is_in_the_result_file(editor, replica, contacts, tmp_path):
     """One row is good, one has a mistake, and a column has lost its header."""
@@ -16,6 +18,9 @@ def test_what_was_not_taken_in_is_in_the_result_file(editor, replica, contacts, 
     page.get_by_label("Workbook", exact=True).set_input_files(path)
     expect(page.get_by_text("Not everything in this workbook is read")).to_be_visible()
     expect(page.locator("#cells .trouble")).to_contain_text("LastName")
+    page.set_viewport_size(NARROW)
+    expect(page.locator('td[data-label="Problems"]:visible')).to_have_count(1)
+    assert page.locator(".table").evaluate_all("all => all.every((each) => each.scrollWidth <= each.clientWidth)")
     page.get_by_role("button", name="Apply 1 row").click()
     expect(page.locator("#notices")).to_contain_text("1 row is taken in, 1 not: see the result file.")
     with page.expect_download() as file:
