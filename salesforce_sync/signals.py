@@ -151,6 +151,10 @@ class SfRealtime(Signal, frozen=True):
         return f"object={self.object}, action={self.action}, id={self.id}"
 
 
+ABANDONED = "ABANDONED"
+"""Our code for a run that has told no end: its process was killed, or could keep nothing any more."""
+
+
 class SyncFailed(Signal, frozen=True):
     """A run was cut, skipped something, or failed: the first error's code, and the objects that are not complete."""
 

@@ -244,6 +244,15 @@ def decode(kind: FieldType, stored: object) -> object:
     return stored if convert is None or stored is None else convert(stored)
 
 
+def readable(kind: FieldType, stored: object) -> bool:
+    """Whether a value is one of this type of field: it may have been written when the field had another."""
+    try:
+        decode(kind, stored)
+    except (ArithmeticError, TypeError, ValueError, AttributeError):
+        return False
+    return True
+
+
 def same(kind: FieldType, one: Stored, other: Stored) -> bool:
     """Whether two stored values are one value: 1.5 and '1.50', null and '', an id in 15 and in 18 characters.
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 from salesforce_sync.models.sinks import SinkState
-from salesforce_sync.signals import DeadLetter, Signal, Told
+from salesforce_sync.signals import DeadLetter, Signal, SyncFailed, Told
 
 
 class Telling(Protocol):
     """The signals that are kept."""
 
-    def tell(self, signals: Sequence[Signal]) -> None:
+    def tell(self, signals: Sequence[Signal], ended: str = "") -> None:
         """Keep these signals, in this order, all or none. What a `RecordsUpdated` counts is told by it.
+
+        `ended` is the run whose end they tell.
 
         Others are kept in the transaction that causes them: a new item of the inbox (`news`), a proof
         (`VerifyComplete`), and a schema that is not as the one before (`SchemaDrifted`).
         """
+
+    def begun(self, run_id: str, objects: Sequence[str]) -> AbstractContextManager[None]:
+        """Keep `SyncStarted`; the run goes on until the block ends, or its process does."""
+
+    def tell_abandoned(self) -> tuple[SyncFailed, ...]:
+        """Keep the end of each run that goes on no longer and has told none, and give what was kept, once."""
 
     def told(self, after: int, most: int = 1000) -> tuple[Told, ...]:
         """The signals behind this number, in the order of the transactions that they happened in."""

@@ -54,6 +54,19 @@ class Claims:
         finally:
             os.close(handle)
 
+    @contextmanager
+    def presence(self, name: str) -> Iterator[None]:
+        """Hold a duty that is nobody else's and never comes again: its file goes with it."""
+        with self.duty(name, ""):
+            try:
+                yield
+            finally:
+                self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Remove what is left of such a duty."""
+        (self._folder / _duty_file(name)).unlink(missing_ok=True)
+
     def is_held(self, name: str) -> bool:
         """Whether somebody alive has this duty."""
         try:

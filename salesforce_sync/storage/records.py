@@ -8,7 +8,7 @@ import apsw
 
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.schema import FieldType, ObjectSchema
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, readable
 from salesforce_sync.storage import statements as sql
 
 _MINE = "object_name = ? AND record_id = ?"
@@ -80,8 +80,8 @@ def referring(
 
 
 def set_cell(db: apsw.Connection, schema: ObjectSchema, record_id: str, field: str, value: Stored) -> None:
-    """Write one value of a row, past the outbox."""
-    if any(each.name == field for each in schema.columns):
+    """Write one value of a row, past the outbox; one that its field cannot hold since it changed its type, is not."""
+    if any(each.name == field and readable(each.type, value) for each in schema.columns):
         db.execute(f'UPDATE {sql.quote(schema.name)} SET {sql.quote(field)} = ? WHERE "Id" = ?', (value, record_id))
 
 

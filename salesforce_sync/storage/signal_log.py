@@ -37,6 +37,8 @@ WHERE number < ?1
 """
 _DROP = "DELETE FROM _sync_signals WHERE number <= ?"
 
+_RUN_ENDED = "DELETE FROM _sync_open_run WHERE run_id = ?"
+
 _JOIN = f"INSERT OR IGNORE INTO _sync_sink (name, number) VALUES (?, ({_NEWEST}))"
 _SINKS = """
 SELECT name, number, failures, retry_at, problem, delivered_at, dropped,
@@ -69,8 +71,10 @@ class SignalLog:
 
     # ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def tell(self, signals: Sequence[Signal]) -> None:
+    def tell(self, signals: Sequence[Signal], ended: str = "") -> None:
         with self._connections.writing() as db:
+            if ended:
+                db.execute(_RUN_ENDED, (ended,))
             for signal in signals:
                 self.write(db, signal)
                 if isinstance(signal, RecordsUpdated):

@@ -25,7 +25,7 @@ from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
-from salesforce_sync.signals import Signal, Told, drift
+from salesforce_sync.signals import Signal, SyncFailed, Told, drift
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
@@ -41,6 +41,7 @@ from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema, empty_staging
 from salesforce_sync.storage.migrate import migrate
+from salesforce_sync.storage.open_runs import OpenRuns
 from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.push_log import PushLog
 from salesforce_sync.storage.reading import Reading
@@ -86,6 +87,7 @@ class SqliteStore:
         self.claims = Claims(path.with_name(f"{path.name}-pages"))
         self.sessions = SessionLog(self._connections, self.claims, clock.now)
         self.log = SignalLog(self._connections, clock.now, keep)
+        self._open_runs = OpenRuns(self._connections, self.claims, self.log)
         self.desk = Desk(self._connections, clock.now, self.log)
         take_out = self._comparer.take_out
         self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
@@ -438,8 +440,14 @@ class SqliteStore:
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def tell(self, signals: Sequence[Signal]) -> None:
-        self.log.tell(signals)
+    def tell(self, signals: Sequence[Signal], ended: str = "") -> None:
+        self.log.tell(signals, ended)
+
+    def begun(self, run_id: str, objects: Sequence[str]) -> AbstractContextManager[None]:
+        return self._open_runs.begun(run_id, objects)
+
+    def tell_abandoned(self) -> tuple[SyncFailed, ...]:
+        return self._open_runs.tell_abandoned()
 
     def told(self, after: int, most: int = 1000) -> tuple[Told, ...]:
         return self.log.told(after, most)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import apsw
 
 from salesforce_sync.errors import StoreTrouble
@@ -10,6 +12,9 @@ from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.ingest import Adopted, decode_schema
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.watch import drop_triggers
+
+_LOST = "SELECT field, type FROM _sync_lost_field WHERE object_name = ?"
+_BACK = "DELETE FROM _sync_lost_field WHERE object_name = ? AND field = ?"
 
 
 class Tables:
@@ -28,18 +33,17 @@ class Tables:
             return ()
         row = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
         before = () if row is None else decode_schema(Adopted(*row).schema).columns
-        known = {field.name.casefold(): field for field in before}
+        known = {field.name.casefold(): field.type.value for field in before}
+        lost = {str(name).casefold(): str(kind) for name, kind in db.execute(_LOST, (schema.name,))}
+        was = lost | known
         for field in schema.columns:
             if field.name.casefold() not in present:
                 db.execute(sql.add_column(schema.name, field))
-            elif _is_another(known.get(field.name.casefold()), field):
+            elif was.get(field.name.casefold(), field.type) != field.type:
                 self._replace(db, schema, field)
+        _note_lost(db, schema, before)
         # A field that was away and is back has its column still, but what changed meanwhile is not in it.
-        return tuple(
-            field.name
-            for field in schema.columns
-            if field.name.casefold() not in known or _is_another(known[field.name.casefold()], field)
-        )
+        return tuple(field.name for field in schema.columns if known.get(field.name.casefold()) != field.type)
 
     def _replace(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """A field of another type under the same name: the old column would bend its values."""
@@ -55,5 +59,9 @@ class Tables:
         db.execute(sql.add_column(schema.name, field))
 
 
-def _is_another(before: Field | None, field: Field) -> bool:
-    return before is not None and before.type is not field.type
+def _note_lost(db: apsw.Connection, schema: ObjectSchema, before: Sequence[Field]) -> None:
+    """Keep which fields the object has no more, and which are back."""
+    here = {each.name.casefold() for each in schema.columns}
+    gone = [(schema.name, each.name, each.type.value) for each in before if each.name.casefold() not in here]
+    db.executemany("INSERT OR REPLACE INTO _sync_lost_field VALUES (?, ?, ?)", gone)
+    db.executemany(_BACK, [(schema.name, each.name) for each in schema.columns])

@@ -6,7 +6,7 @@ what SQLite had in 2018 (3.24) and call nothing but its built-in functions. Merg
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.storage.checks import IS_LOCAL, refuse, refused_insert, refused_update
@@ -19,10 +19,12 @@ _NO_EDIT = "in_flight = 0 AND ((contested = 0 AND value IS base) OR (contested =
 """A field that is back where the org has it is no edit any more, unless something else is on its way there."""
 
 
-def triggers(schema: ObjectSchema) -> dict[str, str]:
-    """The object's triggers: name → CREATE TRIGGER statement."""
+def triggers(schema: ObjectSchema, lost: Sequence[str] = ()) -> dict[str, str]:
+    """The object's triggers: name → CREATE TRIGGER statement. `lost`: columns of fields that it has no more."""
     made = {
         "check_insert": _check(schema, "check_insert", "BEFORE INSERT", refused_insert(schema)),
+        "lost_insert": _lost(schema, "lost_insert", "BEFORE INSERT", {each: "NULL" for each in lost}),
+        "lost_update": _lost(schema, "lost_update", "BEFORE UPDATE", {each: f"OLD.{quote(each)}" for each in lost}),
         "insert": _insert(schema),
         "check_update": _check(schema, "check_update", "BEFORE UPDATE", refused_update(schema)),
         "update": _update(schema),
@@ -47,6 +49,18 @@ def _create(schema: ObjectSchema, kind: str, event: str, statements: list[str], 
 def _check(schema: ObjectSchema, kind: str, event: str, refused: str) -> str:
     """A trigger that does nothing else."""
     return _create(schema, kind, event, ["SELECT 1"], refused)
+
+
+def _lost(schema: ObjectSchema, kind: str, event: str, lost: Mapping[str, str]) -> str:
+    """Refuse to write what would never be sent; `lost`: column → what it may be."""
+    if not lost:
+        return ""
+    why = "is not in the org any more, or hidden from the connected user: what was last known of it is kept"
+    whens = " ".join(
+        f"WHEN NEW.{quote(name)} IS NOT {old} THEN {refuse(f'{schema.name}.{name} {why}')}"
+        for name, old in lost.items()
+    )
+    return _check(schema, kind, event, f"CASE {whens} END")
 
 
 # ── edits into the outbox ────────────────────────────────────────────────────────────────────────────────────────

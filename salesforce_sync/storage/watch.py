@@ -21,6 +21,10 @@ _OURS = """
 SELECT name, sql FROM sqlite_master
 WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE AND name GLOB '_sync_on_*' ORDER BY rowid
 """
+_LOST_COLUMNS = """
+SELECT name FROM pragma_table_info(:name) WHERE EXISTS (
+    SELECT 1 FROM _sync_lost_field l WHERE l.object_name = :name AND l.field = pragma_table_info.name) ORDER BY cid
+"""
 _OTHERS = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB '_sync_on_*' LIMIT 1"
 _IN_OUTBOX = "SELECT DISTINCT object_name FROM _sync_outbox"
 
@@ -28,7 +32,8 @@ _IN_OUTBOX = "SELECT DISTINCT object_name FROM _sync_outbox"
 def give_triggers(db: apsw.Connection, schema: ObjectSchema) -> None:
     """Give the object's table the triggers of this schema, and what they look up: its fields' rules, and the
     values of its restricted picklists."""
-    wanted, here = triggers(schema), _ours(db, schema.name)
+    lost = [str(name) for (name,) in db.execute(_LOST_COLUMNS, {"name": schema.name})]
+    wanted, here = triggers(schema, lost), _ours(db, schema.name)
     if wanted != here:
         drop_triggers(db, schema.name)
         for statement in wanted.values():

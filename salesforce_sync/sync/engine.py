@@ -40,13 +40,12 @@ from salesforce_sync.signals import (
     Signal,
     SyncComplete,
     SyncFailed,
-    SyncStarted,
     news_of_proof,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
-from salesforce_sync.sync.telling import InboxNews, tell
+from salesforce_sync.sync.telling import InboxNews, run_begun, tell
 from salesforce_sync.sync.undo import Undone
 from salesforce_sync.sync.verify import Pages
 
@@ -93,25 +92,27 @@ class SyncEngine:
         `accepted` names the objects that may lose any number of rows.
         """
         course = self._course(objects, accepted, Proofs.WHEN_DUE)
-        run = self._pull_all(course)
-        if not course.shut.is_set() and self._pusher.due():
-            pushed = self.push()
-            calls, seconds = self._cost(course)
-            run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
-            self._note_usage()
-        else:
-            run = replace(run, pushed=self._pusher.held())
-        self._tell(run)
+        with run_begun(self._store, self._bus, course.run_id, course.names):
+            run = self._pull_all(course)
+            if not course.shut.is_set() and self._pusher.due():
+                pushed = self.push()
+                calls, seconds = self._cost(course)
+                run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
+                self._note_usage()
+            else:
+                run = replace(run, pushed=self._pusher.held())
+            self._tell(run)
         return run
 
     def pull(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
         """The same without the push: local edits are held against what came, and wait."""
-        run = self._pull_all(self._course(objects, accepted, Proofs.WHEN_DUE))
-        self._tell(run)
+        course = self._course(objects, accepted, Proofs.WHEN_DUE)
+        with run_begun(self._store, self._bus, course.run_id, course.names):
+            run = self._pull_all(course)
+            self._tell(run)
         return run
 
     def _pull_all(self, course: _Course) -> Run:
-        tell(self._store, self._bus, [SyncStarted(course.names)])
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
         self._pusher.recover()
@@ -242,7 +243,13 @@ class SyncEngine:
         """Begin the listings that the proofs need; what they begin with shares API calls."""
         schemas = [self._store.schema(task.name) for task in tasks]
         requests = [puller.verifier.listing(schema) for schema in schemas if schema is not None]
-        for task, listing in zip(tasks, self._org.pull_together(requests) if requests else (), strict=True):
+        try:
+            listings = self._org.pull_together(requests) if requests else ()
+        except SyncError as error:
+            for task in tasks:
+                task.error = error
+            return
+        for task, listing in zip(tasks, listings, strict=True):
             task.listing = listing
 
     def _attempt(self, task: _Task, course: _Course, work: Work) -> None:
@@ -311,6 +318,8 @@ class SyncEngine:
 
     def _prove(self, task: _Task, course: _Course) -> Pulled:
         """Compare with the org, and repair; what a person did not ask for waits where the calls run short."""
+        if task.error is not None:
+            raise task.error
         assert task.pulled is not None  # or there would be a record
         schema = self._store.schema(task.name)
         assert schema is not None  # it has just been pulled
@@ -369,7 +378,7 @@ class SyncEngine:
         used, wall = self._calls_used()
         if near_the_wall(used, wall):
             signals.append(ApiLimitWarning(used or 0, wall or 0))
-        tell(self._store, self._bus, signals)
+        tell(self._store, self._bus, signals, run.run_id)
 
     def _calls_used(self) -> tuple[int | None, int | None]:
         """How many of the day's calls are used, of how many: as the org told an earlier process, if not this one."""

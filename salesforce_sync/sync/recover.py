@@ -26,7 +26,7 @@ from salesforce_sync.models.outbox import (
     Rejected,
 )
 from salesforce_sync.models.schema import FieldType, ObjectSchema
-from salesforce_sync.models.values import Stored, from_rest
+from salesforce_sync.models.values import Stored, from_rest, parse_datetime
 from salesforce_sync.ports import Order, Org
 from salesforce_sync.resolve import arrived
 
@@ -146,9 +146,9 @@ def stored_row(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]
 def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -> tuple[Outcome, ...]:
     """One outcome a create: `Applied` (this record is it), `Rejected` (one may be), or `Conflicted` (none is).
 
-    A unique value decides; then all values that were sent. Of several equal creates, as many are there as there are
-    such records. A record that agrees only in part may be the create after the org's triggers changed it, or
-    somebody else's: a person decides.
+    A unique value decides, unless its record was there before; then all values that were sent. Of several equal
+    creates, as many are there as there are such records. A record that agrees only in part may be the create after the
+    org's triggers changed it, or somebody else's: a person decides.
     """
     left = {str(row["Id"]): row for row in rows}
     found: dict[int, Outcome] = {}
@@ -159,7 +159,7 @@ def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -
             if change.number in found or not names:
                 continue
             near = shelves.near(names, change)
-            match = next((key for key in near if key in left and _agrees(schema, change, names, left[key])), None)
+            match = next((key for key in near if key in left and _is_it(schema, change, names, left[key])), None)
             if match is not None:
                 found[change.number] = Applied(change, match)
                 del left[match]
@@ -202,6 +202,21 @@ class _Shelves:
 
 def _folded(value: Stored) -> str:
     return str(value or "").strip().casefold()
+
+
+def _is_it(schema: ObjectSchema, change: Change, names: Sequence[str], row: Row) -> bool:
+    """Whether the row agrees in these fields, and is no record that was there before: sent again, it is refused."""
+    if not _agrees(schema, change, names, row):
+        return False
+    return not _is_older(change, row) or _agrees(schema, change, _all(schema, change), row)
+
+
+def _is_older(change: Change, row: Row) -> bool:
+    """Whether the org had made the record before the create left; both are the org's times, this one's in seconds."""
+    made = row.get("CreatedDate")
+    if change.sent_at is None or not isinstance(made, str):
+        return False
+    return parse_datetime(made) < change.sent_at.replace(microsecond=0)
 
 
 def _agrees(schema: ObjectSchema, change: Change, names: Sequence[str], row: Row) -> bool:

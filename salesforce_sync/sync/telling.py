@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from salesforce_sync.errors import StoreTrouble
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.ports import Store
-from salesforce_sync.signals import Bus, Signal, news
+from salesforce_sync.signals import Bus, Signal, SyncStarted, news
 
 log = logging.getLogger(__name__)
 
@@ -18,12 +19,27 @@ OF_PUSHES = frozenset((Kind.REJECTED, Kind.DUPLICATE, Kind.REPLACED))
 """Items that only a push can bring: it tells of them itself."""
 
 
-def tell(store: Store, bus: Bus, signals: Sequence[Signal]) -> None:
-    """Keep what happened, then tell it in this process."""
+@contextmanager
+def run_begun(store: Store, bus: Bus, run_id: str, objects: Sequence[str]) -> Iterator[None]:
+    """Tell that a run begins, which goes on until the block ends; and before it what has ended without a word."""
+    with ExitStack() as held:
+        signals: list[Signal] = []
+        try:
+            signals += store.tell_abandoned()
+            held.enter_context(store.begun(run_id, objects))
+        except StoreTrouble as trouble:
+            log.warning("Signals could not be kept: %s", trouble)
+        for signal in (*signals, SyncStarted(tuple(objects))):
+            bus.emit(signal)
+        yield
+
+
+def tell(store: Store, bus: Bus, signals: Sequence[Signal], ended: str = "") -> None:
+    """Keep what happened, then tell it in this process; `ended` is the run whose end it tells."""
     if not signals:
         return
     try:
-        store.tell(signals)
+        store.tell(signals, ended)
     except StoreTrouble as trouble:
         # A full disk must not hide what happened from who listens here; nor may the log fill it with tracebacks.
         log.warning("Signals could not be kept: %s", trouble)

@@ -11,7 +11,7 @@ from salesforce_sync.models.inbox import MERGED, Contested, Verdict
 from salesforce_sync.models.outbox import Kind, Match, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, readable
 from salesforce_sync.resolve import arrived, judge
 from salesforce_sync.testing.memory_edits import Editing
 from salesforce_sync.testing.memory_history import differences
@@ -188,7 +188,10 @@ class Contesting(Editing):
     def _show(self, table: Table, pending: Pending, row: Row) -> None:
         """The org's row, beneath what was edited here."""
         key = pending.record_id
-        here = table.rows[key] | row | {name: each.value for name, each in pending.slots.items()}
+        kinds = {each.name: each.type for each in table.schema.columns}
+        edits = {name: each.value for name, each in pending.slots.items()}
+        fitting = {name: value for name, value in edits.items() if name not in kinds or readable(kinds[name], value)}
+        here = table.rows[key] | row | fitting
         table.rows[key] = here | {"IsDeleted": int(pending.want_dead)}
         if not table.schema.has("IsDeleted") and not pending.want_dead:
             del table.rows[key]["IsDeleted"]

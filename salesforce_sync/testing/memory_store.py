@@ -17,7 +17,7 @@ from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
-from salesforce_sync.signals import RecordsUpdated, Signal, Told, drift
+from salesforce_sync.signals import ABANDONED, RecordsUpdated, Signal, SyncFailed, SyncStarted, Told, drift
 from salesforce_sync.testing.clock import FrozenClock
 from salesforce_sync.testing.matching import check, ordered, passes
 from salesforce_sync.testing.memory_comparison import refuse_loss
@@ -50,7 +50,7 @@ class MemoryStore(Drafting, Following):
     def reopened(self, policies: Policies = ASK_ALWAYS, keeping: Keeping | None = None) -> MemoryStore:
         """The store as another process would find it after this one was killed."""
         found = MemoryStore(self._clock, policies, keeping)
-        found._disk = replace(self._disk, claimed=set())
+        found._disk = replace(self._disk, claimed=set(), running=set())
         return found
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,12 +297,31 @@ class MemoryStore(Drafting, Following):
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def tell(self, signals: Sequence[Signal]) -> None:
+    def tell(self, signals: Sequence[Signal], ended: str = "") -> None:
         with self._disk.lock:
+            self._disk.open_runs.pop(ended, None)
             for signal in signals:
                 self._disk.tale.append((self._clock.now(), signal))
                 if isinstance(signal, RecordsUpdated):
                     self._disk.untold.subtract(dict(signal.objects))
+
+    @contextmanager
+    def begun(self, run_id: str, objects: Sequence[str]) -> Iterator[None]:
+        with self._disk.lock:
+            self._disk.running.add(run_id)
+            self._disk.open_runs[run_id] = tuple(objects)
+            self.tell([SyncStarted(tuple(objects))])
+        try:
+            yield
+        finally:
+            self._disk.running.discard(run_id)
+
+    def tell_abandoned(self) -> tuple[SyncFailed, ...]:
+        with self._disk.lock:
+            gone = [each for each in self._disk.open_runs if each not in self._disk.running]
+            ends = tuple(SyncFailed(ABANDONED, self._disk.open_runs.pop(each)) for each in gone)
+            self.tell(ends)
+            return ends
 
     def told(self, after: int, most: int = 1000) -> tuple[Told, ...]:
         with self._disk.lock:

@@ -81,6 +81,8 @@ class Disk:
     runs: list[RunRecord] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
+    running: set[str] = field(default_factory=set)
+    open_runs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     drafts: dict[str, Drafted] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.models.change import LossLimit, Merged
 from salesforce_sync.models.inbox import Conflict, Kind
@@ -10,6 +11,7 @@ from salesforce_sync.models.outbox import Applied, ChangeState, Operation
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.models.schema import FieldType
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
@@ -629,3 +631,21 @@ def test_a_reference_that_somebody_else_emptied_is_asked_about(replica):
     arrive(replica, ACCOUNT, acme(THREE))
 
     assert [each.kind for each in replica.inbox()] == [Kind.CHANGED_THERE]
+
+
+@pytest.mark.parametrize("policy", [Policy.ASK, Policy.LOCAL])
+def test_an_edit_that_its_field_cannot_hold_any_more_waits_and_is_not_shown(world, replica, policy):
+    store = world.restart(policies=Policies(policy))
+    store.update("Account", ACME, {"Phone": "soon"})
+    fields = tuple(
+        replace(each, type=FieldType.DATE, length=0) if each.name == "Phone" else each for each in ACCOUNT.fields
+    )
+    dated = replace(ACCOUNT, fields=fields)
+    store.adopt(dated)
+
+    arrive(store, dated, acme(at=TWO, Phone="2024-01-15"))
+
+    assert shown(store, ACME)["Phone"] == "2024-01-15"
+    waits = [each.value for each in store.changes() for each in each.edits]
+    waits += [each.local for item in store.inbox() for each in item.conflicts]
+    assert waits == ["soon"]

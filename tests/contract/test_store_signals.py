@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.signals import (
+    ABANDONED,
     ChangeRejected,
     ConflictFound,
     PushComplete,
     RecordsUpdated,
     SchemaDrifted,
     SyncComplete,
+    SyncFailed,
+    SyncStarted,
     VerifyComplete,
 )
 from salesforce_sync.testing import make_schema
@@ -101,3 +104,33 @@ def test_a_merge_that_changed_nothing_leaves_nothing_to_tell(store):
     pull(store, widget(1))
 
     assert store.untold(["Widget__c"]) == ()
+
+
+# ── runs that have told no end ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_that_goes_on_or_has_told_its_end_is_not_abandoned(store):
+    with store.begun("run-1", ["Contact", "Lead"]):
+        assert store.tell_abandoned() == ()
+        store.tell([SyncComplete()], "run-1")
+
+    assert store.tell_abandoned() == ()
+    assert signals(store) == [SyncStarted(("Contact", "Lead")), SyncComplete()]
+
+
+def test_the_end_of_a_killed_run_is_told_once(world, store):
+    going_on = store.begun("run-1", ["Contact", "Lead"])
+    going_on.__enter__()
+    store = world.restart()
+    going_on.__exit__(None, None, None)  # the system lets go of what a killed process holds
+
+    assert store.tell_abandoned() == (SyncFailed(ABANDONED, ("Contact", "Lead")),)
+    assert store.tell_abandoned() == ()
+    assert signals(store) == [SyncStarted(("Contact", "Lead")), SyncFailed(ABANDONED, ("Contact", "Lead"))]
+
+
+def test_only_the_run_that_ended_has_told_its_end(store):
+    with store.begun("run-1", ["Contact"]), store.begun("run-2", ["Lead"]):
+        store.tell([SyncComplete()], "run-2")
+
+    assert store.tell_abandoned() == (SyncFailed(ABANDONED, ("Contact",)),)

@@ -137,6 +137,9 @@ def test_sigterm_gives_up_what_is_under_way_and_the_next_daemon_goes_on_with_it(
     assert time.monotonic() - asked_at < 5.0  # two seconds of grace, and a machine that has other things to do
     again = user("sync", "--json")
     assert (again.code, again.json["state"]) == (0, "complete")
+    told = [each["signal"] for each in user("signals", "list", "--json").json["signals"]]
+    runs = [each for each in told if each.startswith("sync_") and each != "sync_progress"]
+    assert runs == ["sync_started", "sync_failed", "sync_started", "sync_complete"]
 
 
 def test_a_second_sigterm_ends_it_at_once(user, simorg):

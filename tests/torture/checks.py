@@ -103,6 +103,8 @@ def at_rest(chronicle: Chronicle, replica: Replica) -> None:
     left = replica.left_pages()
     if left:
         raise Violation("nothing is left", f"in the folder of pages: {left}")
+    if replica.open_runs() and not replica.follows:  # which syncs by itself, perhaps just now
+        raise Violation("no false success", f"no end was told of {replica.open_runs()}")
     for status in replica.sync.status().objects:
         shown = len(replica.visible(status.object_name))
         if status.rows != shown or status.staged_rows:

@@ -31,14 +31,14 @@ def token(world: World, what: str) -> str:
     return f"{what} {world.tokens}"
 
 
-def _replica(world: World, rng: random.Random) -> tuple[Replica, str] | None:
+def place_of(world: World, rng: random.Random) -> tuple[Replica, str] | None:
     """A replica and one of its objects that has been synced."""
     replica = rng.choice(world.replicas)
     known = [name for name in replica.objects if name in replica.sync.objects]
     return (replica, rng.choice(known)) if known else None
 
 
-def _attempt(world: World, what: str, act: Callable[[], Any]) -> Any:
+def attempted_edit(world: World, what: str, act: Callable[[], Any]) -> Any:
     """Let a person try something that may be refused; None then."""
     try:
         made = act()
@@ -69,7 +69,7 @@ def _references(rng: random.Random, replica: Replica, name: str, chance: float) 
     return found
 
 
-def _new_values(world: World, rng: random.Random, replica: Replica, name: str) -> tuple[str, dict[str, Any]] | None:
+def new_values(world: World, rng: random.Random, replica: Replica, name: str) -> tuple[str, dict[str, Any]] | None:
     marker = token(world, "new")
     values = {DESKS[name].marker: marker, **_texts(world, rng, replica, name), **_references(rng, replica, name, 0.6)}
     if rng.random() < 0.2:
@@ -87,7 +87,7 @@ def _new_values(world: World, rng: random.Random, replica: Replica, name: str) -
     return marker, {each: value for each, value in values.items() if value is not None}
 
 
-def _meant(values: dict[str, Any], name: str) -> dict[str, object]:
+def meant_of(values: dict[str, Any], name: str) -> dict[str, object]:
     """What is looked for again: unique texts, and references."""
     desk = DESKS[name]
     return {
@@ -102,12 +102,12 @@ def _meant(values: dict[str, Any], name: str) -> dict[str, object]:
 
 def create(world: World, rng: random.Random) -> None:
     """A new record, by Python or by SQL."""
-    if (place := _replica(world, rng)) is None or (new := _new_values(world, rng, *place)) is None:
+    if (place := place_of(world, rng)) is None or (new := new_values(world, rng, *place)) is None:
         return
     (replica, name), (marker, values) = place, new
     what = f"{replica.path.parent.name} creates {name} {values}"
     if rng.random() < 0.5:
-        made = _attempt(world, what, lambda: replica.sync.objects[name].create(**values))
+        made = attempted_edit(world, what, lambda: replica.sync.objects[name].create(**values))
         key = made.to_dict()["Id"] if made else None
     else:
         key = f"local-{token(world, 'sql').replace(' ', '-')}"
@@ -116,12 +116,12 @@ def create(world: World, rng: random.Random) -> None:
         if not _sql(world, replica, what, f'INSERT INTO "{name}" ({listed}) VALUES ({marks})', *sql_values.values()):
             return
     if key:
-        replica.ledger.created(name, key, marker, _meant(values, name))
+        replica.ledger.created(name, key, marker, meant_of(values, name))
 
 
 def update(world: World, rng: random.Random) -> None:
     """Some fields of a record, by Python or by SQL."""
-    if (place := _replica(world, rng)) is None:
+    if (place := place_of(world, rng)) is None:
         return
     replica, name = place
     rows = replica.visible(name)
@@ -135,17 +135,17 @@ def update(world: World, rng: random.Random) -> None:
             values[field] = key
     what = f"{replica.path.parent.name} updates {name} {key} {values}"
     if rng.random() < 0.5:
-        done = _attempt(world, what, lambda: replica.sync.objects[name].update(key, **values))
+        done = attempted_edit(world, what, lambda: replica.sync.objects[name].update(key, **values))
     else:
         listed = ", ".join(f'"{each}" = ?' for each in values)
         done = _sql(world, replica, what, f'UPDATE "{name}" SET {listed} WHERE "Id" = ?', *values.values(), key)
     if done and values:
-        replica.ledger.edited(name, key, dict(rows[key]), _meant(values, name))
+        replica.ledger.edited(name, key, dict(rows[key]), meant_of(values, name))
 
 
 def delete(world: World, rng: random.Random) -> None:
     """A record goes, by Python or by SQL; its edits are given up."""
-    if (place := _replica(world, rng)) is None:
+    if (place := place_of(world, rng)) is None:
         return
     replica, name = place
     rows = sorted(replica.visible(name))
@@ -154,7 +154,7 @@ def delete(world: World, rng: random.Random) -> None:
     key = rng.choice(rows)
     what = f"{replica.path.parent.name} deletes {name} {key}"
     if rng.random() < 0.5:
-        done = _attempt(world, what, lambda: replica.sync.objects[name].delete(key))
+        done = attempted_edit(world, what, lambda: replica.sync.objects[name].delete(key))
     else:
         done = _sql(world, replica, what, f'DELETE FROM "{name}" WHERE "Id" = ?', key)
     if done:
@@ -163,7 +163,7 @@ def delete(world: World, rng: random.Random) -> None:
 
 def undelete(world: World, rng: random.Random) -> None:
     """A tombstone is brought back."""
-    if (place := _replica(world, rng)) is None:
+    if (place := place_of(world, rng)) is None:
         return
     replica, name = place
     gone = sorted(replica.tombstones(name))
@@ -172,7 +172,7 @@ def undelete(world: World, rng: random.Random) -> None:
     key = rng.choice(gone)
     what = f"{replica.path.parent.name} undeletes {name} {key}"
     if rng.random() < 0.5:
-        done = _attempt(world, what, lambda: replica.sync.objects[name].undelete(key))
+        done = attempted_edit(world, what, lambda: replica.sync.objects[name].undelete(key))
     else:
         done = _sql(world, replica, what, f'UPDATE "{name}" SET "IsDeleted" = 0 WHERE "Id" = ?', key)
     if done:
@@ -209,13 +209,13 @@ def decide_item(world: World, rng: random.Random, replica: Replica, item: InboxI
         ways.append(_link)
     way = rng.choice(ways)
     what = f"{replica.path.parent.name} decides {item.kind} of {item.record_id} by {way.__name__}"
-    _attempt(world, what, lambda: way(rng, replica, item))
+    attempted_edit(world, what, lambda: way(rng, replica, item))
 
 
 def drop_item(world: World, rng: random.Random, replica: Replica, item: InboxItem) -> None:
     """What nobody wants any more is given up."""
     replica.ledger.told(item)
-    _attempt(world, f"{replica.path.parent.name} drops {item.record_id}", lambda: _drop(rng, replica, item))
+    attempted_edit(world, f"{replica.path.parent.name} drops {item.record_id}", lambda: _drop(rng, replica, item))
 
 
 def _take_org(rng: random.Random, replica: Replica, item: InboxItem) -> None:

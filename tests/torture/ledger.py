@@ -53,7 +53,7 @@ class Ledger:
 
     def __init__(self, resolve: Resolve) -> None:
         self.resolve = resolve
-        self.edits: dict[tuple[str, str, str], str] = {}
+        self.edits: dict[tuple[str, str, str], object] = {}
         self.made: dict[str, tuple[str, str]] = {}
         self.given_up: set[str] = set()
         self._touched: set[str] = set()
@@ -77,6 +77,10 @@ class Ledger:
             self._real[record_id] = real
         return self._real[record_id]
 
+    def meant(self, value: object) -> object:
+        """The value; the org's id in the place of a local one, once there is one."""
+        return self.real(value) if isinstance(value, str) else value
+
     # ── what was done ────────────────────────────────────────────────────────────────────────────────────────────
 
     def edited(self, name: str, record_id: str, before: dict[str, object], values: dict[str, object]) -> None:
@@ -85,9 +89,9 @@ class Ledger:
         for field, value in values.items():
             self._known[name, field].append((record_id, folded(before.get(field))))
             self.edits = {key: old for key, old in self.edits.items() if not self._same(key, name, record_id, field)}
-            if isinstance(value, str):
-                # What is referred to is not unique: who wrote it cannot be told.
-                texts = bool(texts_among(name, [field]))
+            if value is not None:
+                # What is referred to, or is no text, is not unique: who wrote it cannot be told.
+                texts = isinstance(value, str) and bool(texts_among(name, [field]))
                 self.edits[name, record_id, field] = value
                 self._ours[name, field] |= {folded(value)} if texts else set()
                 self._known[name, field].append((record_id, folded(value)))
@@ -108,7 +112,7 @@ class Ledger:
         self.edits = {
             key: value
             for key, value in self.edits.items()
-            if not (key[0] == name and self.real(key[1]) == real) and self.real(value) != real
+            if not (key[0] == name and self.real(key[1]) == real) and self.meant(value) != real
         }
 
     def forget_fields(self, name: str, record_id: str, fields: set[str]) -> None:
@@ -146,7 +150,7 @@ class Ledger:
         """The edits that are neither in the org (now or once) nor among (record, value) of what `waiting` here."""
         found = []
         for (name, record_id, field), value in self.edits.items():
-            real, wanted = self.real(record_id), folded(self.real(value))
+            real, wanted = self.real(record_id), folded(self.meant(value))
             versions = chronicle.versions[name].get(real, [])
             there = any(folded(each.values.get(field)) == wanted for each in versions if not each.gone)
             if not there and (real, wanted) not in waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -60,7 +61,8 @@ def play(history: History) -> Failed | None:
         except Violation as broken:
             return Failed(history, broken.rule, str(broken), tuple(world.trace))
         except Exception as error:
-            return Failed(history, type(error).__name__, f"{type(error).__name__}: {error}", tuple(world.trace))
+            where = "".join(traceback.format_exception(error)[-6:]).splitlines()
+            return Failed(history, type(error).__name__, f"{type(error).__name__}: {error}", (*world.trace, *where))
         finally:
             world.close()
     return None

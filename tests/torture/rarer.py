@@ -95,15 +95,15 @@ def attempted(world: World, what: str, act: Any) -> bool:
 
 
 def verify(world: World, rng: random.Random) -> None:
-    """A replica is held against the org, whatever waits in it."""
-    replica = rng.choice(world.replicas)
+    """A replica is held against the org, whatever waits in it; what is called complete is."""
+    replica, before = rng.choice(world.replicas), world.chronicle.mark()
     done = replica.verify()
     world.chronicle.note()
     world.tell(f"verify of {replica.path.parent.name}: {done.state}")
     runs.raise_troubles(world)
     with replica.still():
         world.chronicle.note()
-        checks.no_half_rows(world.chronicle, replica)
+        checks.after_run(world.chronicle, replica, done, before)
 
 
 # ── rights ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import apsw
@@ -65,6 +66,8 @@ class Replica:
         self.ledger = Ledger(self._resolved)
         self.book = Book(path.parent / "book.xlsx")
         self._tool: apsw.Connection | None = None
+        self._elsewhere = False
+        self._to_note: list[Callable[[], None]] = []
         self.sync = self._opened()
 
     def _opened(self) -> SFSync:
@@ -88,14 +91,21 @@ class Replica:
         While a change is on its way, what was edited since is seen in its row.
         """
         changes, items = self.sync.outbox(), self.sync.inbox()
-        found = {(each.record_id, value) for each in changes for value in each.values.values()}
+        found = {
+            (each.record_id, self._decoded(each.object_name, field, value))
+            for each in changes
+            for field, value in each.values.items()
+        }
         for item in items:
-            found |= {(item.record_id, each.value) for each in item.edits}
-            found |= {(item.record_id, each.local) for each in item.conflicts}
+            name, key = item.object_name, item.record_id
+            found |= {(key, self._decoded(name, each.field, each.value)) for each in item.edits}
+            found |= {(key, self._decoded(name, each.field, each.local)) for each in item.conflicts}
+        # What was edited since is kept beside what is on its way, whatever the org still shows of its field.
+        found |= set(self._rows("SELECT record_id, value FROM _sync_edit WHERE value IS NOT NULL"))
         open_ = {(each.object_name, each.record_id) for each in changes}
         for name, key in open_:
             row = self.visible(name).get(key, {})
-            found |= {(key, value) for value in row.values() if isinstance(value, str)}
+            found |= {(key, value) for value in row.values() if value is not None}
         return {(key, folded(value)) for key, value in found}
 
     def replaced(self) -> set[tuple[str, object]]:
@@ -104,9 +114,18 @@ class Replica:
         for name in self.sync.objects:
             for key in self.ledger.touched:
                 found |= {
-                    (key, folded(value)) for each in self.sync.history(name, key) for value in (each.old, each.new)
+                    (key, folded(self.ledger.meant(self._decoded(name, each.field, value))))
+                    for each in self.sync.history(name, key)
+                    for value in (each.old, each.new)
                 }
         return found
+
+    def _decoded(self, name: str, field: str, stored: object) -> object:
+        kind = self._types(name).get(field)
+        try:
+            return stored if kind is None else decode(kind, stored)
+        except (ArithmeticError, TypeError, ValueError):  # of the type that the field had
+            return stored
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -131,15 +150,26 @@ class Replica:
     def handed_over(self) -> Iterator[None]:
         """Closed here, so that another process can have it."""
         self.close()
+        self._elsewhere = True
         try:
             yield
         finally:
             self.sync = self._opened()
+            self._elsewhere = False
+            while self._to_note:
+                self._to_note.pop(0)()
 
-    def run(self, *objects: str, accept_loss: tuple[str, ...] = ()) -> Run:
+    def note(self, act: Callable[[], None]) -> None:
+        """Write something into the ledger: now, or once the replica is open here again."""
+        if self._elsewhere:
+            self._to_note.append(act)
+        else:
+            act()
+
+    def run(self, *objects: str, accept_loss: tuple[str, ...] = (), stop: Event | None = None) -> Run:
         """A sync; afterwards `settled` is as it says."""
         self.said.clear()
-        run = self.sync.sync(*objects, accept_loss=accept_loss)
+        run = self.sync.sync(*objects, accept_loss=accept_loss, stop=stop)
         self._settle({each.object_name for each in run.objects if each.state is RunState.COMPLETE})
         return run
 
@@ -153,6 +183,10 @@ class Replica:
     def forget_fields(self) -> None:
         """After a run elsewhere that told nothing: fields may have come that are not filled."""
         self._settle(set())
+
+    def doubt(self) -> None:
+        """Another program has worked with the file: no field is settled before the next complete run."""
+        self.settled = {name: set() for name in self.objects}
 
     def _settle(self, complete: set[str]) -> None:
         for name in self.objects:
@@ -198,6 +232,10 @@ class Replica:
         if self._tool is None:  # kept: each new one reads the database's schema
             self._tool = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
         return self._tool.execute(sql).fetchall()
+
+    def open_runs(self) -> list[tuple[Any, ...]]:
+        """Runs that were told to have begun, and not to have ended."""
+        return self._rows("SELECT run_id, objects FROM _sync_open_run")
 
     def left_pages(self) -> list[str]:
         """Files that lie where pages land, but for the lock of each object."""

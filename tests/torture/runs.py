@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event
 
 from salesforce_sync.models.run import Run
 from tests.loaded import Loaded
@@ -38,10 +39,12 @@ def sync_and_accept(world: World, rng: random.Random) -> None:
     run(world, replica, accept_loss=replica.objects)
 
 
-def run(world: World, replica: Replica, *names: str, accept_loss: tuple[str, ...] = ()) -> Run:
+def run(
+    world: World, replica: Replica, *names: str, accept_loss: tuple[str, ...] = (), stop: Event | None = None
+) -> Run:
     """Sync, and see that what must always hold does."""
-    before, shown = world.chronicle.mark(), checks.shown(replica)
-    result = replica.run(*names, accept_loss=accept_loss)
+    before, shown, joined = world.chronicle.mark(), checks.shown(replica), world.joined
+    result = replica.run(*names, accept_loss=accept_loss, stop=stop)
     world.chronicle.note()
     parts = [
         f"{each.object_name} {each.state}{f' ({each.problem.code})' if each.problem else ''}" for each in result.objects
@@ -54,13 +57,16 @@ def run(world: World, replica: Replica, *names: str, accept_loss: tuple[str, ...
     with replica.still():
         world.chronicle.note()
         seen = checks.after_run(world.chronicle, replica, result, before)
-        if not replica.follows:  # what events tell one by one needs nobody's yes
-            checks.no_mass_loss(shown, seen, accept_loss)
+        # What events tell one by one needs nobody's yes; and of another program's run each may take its share.
+        if not replica.follows and joined == world.joined:
+            edited = replica.edited()  # also since the run began
+            checks.no_mass_loss({name: rows - edited for name, rows in shown.items()}, seen, accept_loss)
     return result
 
 
 def raise_troubles(world: World) -> None:
-    """What went wrong in the middle of a sync, and is no part of it."""
+    """What went wrong in the middle of a sync, or beside it, and is no part of it."""
+    world.join()
     if world.faults.troubles:
         raise world.faults.troubles.pop()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.torture import books, edits, following, mishaps, people, pushes, rarer, runs
+from tests.torture import amid, books, edits, following, mishaps, people, pushes, rarer, runs, typed
 from tests.torture.history import Step
 from tests.torture.runs import Act, during
 
@@ -69,6 +69,11 @@ KINDS: dict[str, Kind] = {
     "time_passes": Kind(runs.time_passes, 12),
     "killed_sync": Kind(runs.killed_sync, 1),
     "full_disk": Kind(runs.full_disk, 1),
+    "stopped_sync": Kind(amid.stopped_sync, 2),
+    "verify": Kind(rarer.verify, 2),
+    "killed_verify": Kind(amid.killed_verify, 1),
+    "other_program": Kind(amid.other_program, 2),
+    "weeks_pass": Kind(amid.weeks_pass, 2, "purges"),
     "late_same_second": Kind(people.long_transaction_in_the_second_of_another, 3),
     "purge": Kind(people.purge, 6, "purges"),
     "hide_record": Kind(people.hide_record, 6, "hidden_records"),
@@ -84,6 +89,12 @@ TWO_WAY = {
     "local_update": Kind(edits.update, 18),
     "local_delete": Kind(edits.delete, 4),
     "local_undelete": Kind(edits.undelete, 2),
+    "local_typed": Kind(typed.update, 8),
+    "local_many": Kind(typed.many, 3),
+    "local_back_again": Kind(typed.back_again, 2),
+    "local_keyed": Kind(typed.keyed, 8),
+    "theirs_keyed": Kind(typed.theirs_keyed, 3),
+    "edit_amid": Kind(amid.edit, 12),
     "decide": Kind(edits.decide, 6),
     "push": Kind(pushes.push, 8),
     "killed_push": Kind(pushes.killed_push, 4),
@@ -96,7 +107,6 @@ TWO_WAY = {
     "undo": Kind(rarer.undo, 3),
     "decide_by_field": Kind(rarer.decide_by_field, 3),
     "retry_all": Kind(rarer.retry_all, 1),
-    "verify": Kind(rarer.verify, 2),
     "may_not_write": Kind(rarer.may_not_write, 2),
     "hide_text": Kind(rarer.hide_text, 1),
     "workbook_out": Kind(books.export, 2),
@@ -123,6 +133,11 @@ BOTH = {
     "convert": 1,
     "long_transaction": 1,
     "meanwhile": 3,
+    "stopped_sync": 2,
+    "verify": 2,
+    "killed_verify": 1,
+    "other_program": 4,
+    "weeks_pass": 1,
     "server_error": 1,
     "cut": 1,
     "drop": 1,

@@ -28,7 +28,7 @@ FOLLOWS = 1.0
 
 
 def work(order: dict[str, Any]) -> None:
-    """Sync or push once, or follow events for a moment, as the order says."""
+    """Sync, prove or push once, or follow events for a moment, as the order says."""
     setup = Setup(**order["setup"])
     config = config_of(order["url"], Path(order["path"]), tuple(order["objects"]), order["events"], setup.policy)
     with (
@@ -54,7 +54,7 @@ def _work(sync: SFSync, work: str) -> None:
     if work == "push":
         print("push", sync.push().state)
         return
-    run = sync.sync()
+    run = sync.verify()[0] if work == "verify" else sync.sync()
     print(*(f"{each.object_name} {each.problem.code if each.problem else 'complete'}" for each in run.objects))
 
 

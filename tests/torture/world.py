@@ -81,6 +81,8 @@ class World:
         self.trace: list[str] = []
         self.tokens = 0
         self.excused: set[object] = set()
+        self.joined = 0
+        self._beside: list[threading.Thread] = []
         if setup.two_way:
             self.faults.before_each = self.chronicle.note
 
@@ -96,6 +98,7 @@ class World:
 
     def close(self) -> None:
         """Give everything up. The server's end takes a moment, and nobody has to wait for it."""
+        self.join()
         for replica in self.replicas:
             replica.close()
         threading.Thread(target=self._close_org).start()
@@ -186,6 +189,30 @@ class World:
         self.chronicle.note()
 
     # ── the middle of a sync ─────────────────────────────────────────────────────────────────────────────────────
+
+    def beside(self, act: Callable[[], None]) -> None:
+        """Let this happen in a thread of its own, beside whatever is under way."""
+
+        def guarded() -> None:
+            try:
+                act()
+            except Exception as trouble:
+                self.faults.troubles.append(trouble)
+
+        thread = threading.Thread(target=guarded)
+        self._beside.append(thread)
+        thread.start()
+
+    def join(self) -> None:
+        """Wait for what happens beside. What it has done to a replica, no run of ours has told."""
+        joined = bool(self._beside)
+        while self._beside:
+            self._beside.pop().join()
+        if joined:
+            self.joined += 1
+            self.chronicle.note()
+            for replica in self.replicas:
+                replica.doubt()
 
     def at_request(self, nth: int, act: Callable[[], None]) -> None:
         """Do this when the org gets its nth request from now on."""

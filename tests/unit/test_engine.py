@@ -24,6 +24,7 @@ from salesforce_sync.models.run import Problem, RunCounts, RunState
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.ports import Usage
 from salesforce_sync.signals import (
+    ABANDONED,
     ApiLimitWarning,
     Bus,
     ObjectFinished,
@@ -113,6 +114,28 @@ def test_what_a_killed_run_has_changed_is_told_by_the_next(rig):
 
     assert run.changed == 0
     assert rig.signals.of(RecordsUpdated) == [RecordsUpdated(3, (("Account", 3),))]
+
+
+def test_the_end_of_a_run_that_could_tell_none_is_told_before_the_next_one_begins(rig):
+    fill(rig.org, 3)
+    with rig.store.begun("killed", ["Account", "Contact"]):
+        pass
+
+    rig.run("Account")
+
+    kept = [each.signal for each in rig.store.told(0) if not isinstance(each.signal, Progress)]
+    assert [each.name for each in kept[:3]] == ["sync_started", "sync_failed", "sync_started"]
+    assert kept[1] == SyncFailed(ABANDONED, ("Account", "Contact"))
+    assert rig.signals.of(SyncFailed) == [kept[1]]
+
+
+def test_a_run_beside_another_one_is_not_taken_for_its_end(rig):
+    fill(rig.org, 3)
+
+    with rig.store.begun("other", ["Contact"]):
+        rig.run("Account")
+
+    assert rig.signals.of(SyncFailed) == []
 
 
 def test_what_is_told_is_kept_for_whoever_reads_it_later(rig):

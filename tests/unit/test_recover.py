@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import Applied, Change, Conflicted, Edit, Kind, Operation, Outcome, Rejected
 from salesforce_sync.sync.recover import find
@@ -70,6 +72,21 @@ def test_a_unique_value_decides_whatever_else_was_changed():
     row = {"Id": "a", "Key__c": "k", "LastName": "Changed", "Phone": None}
 
     assert found([create(1, Key__c="k", LastName="Doe", Phone="1")], row) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("made", "last_name", "expected"),
+    [
+        ("2026-01-31T12:00:09.000Z", "Roe", None),  # sent again, it is refused: the value is taken
+        ("2026-01-31T12:00:09.000Z", "Doe", "a"),
+        ("2026-01-31T12:00:10.000Z", "DOE of a trigger", "a"),
+        ("2026-01-31T12:00:11.000Z", "DOE of a trigger", "a"),
+    ],
+)
+def test_a_record_that_was_there_before_is_not_taken_for_it_by_its_unique_value(made, last_name, expected):
+    sent = replace(create(1, Key__c="k", LastName="Doe"), sent_at=datetime(2026, 1, 31, 12, 0, 10, 400_000, UTC))
+
+    assert found([sent], {"Id": "a", "Key__c": "k", "LastName": last_name, "CreatedDate": made}) == [expected]
 
 
 def test_without_the_unique_value_it_is_not_there():

@@ -105,3 +105,16 @@ def test_every_question_is_refused_then(rig, world):
     ):
         with pytest.raises(Stopped):
             ask()
+
+
+def test_a_stop_between_the_pulls_and_their_proofs_ends_the_run_as_any_other(rig):
+    fill(rig.org, 3)
+    rig.stop_at(1)
+
+    run = rig.engine.verify(["Account"])
+
+    assert (run.state, run.objects[0].problem.code) == (RunState.PARTIAL, "STOPPED")
+    assert rig.signals.names[-1] == "sync_failed"
+    rig.stop.clear()
+    rig.bus.on("sync_progress", lambda progress: rig.stop.clear())
+    assert rig.engine.verify(["Account"]).state is RunState.COMPLETE

@@ -108,9 +108,28 @@ def test_the_checks_follow_the_describe(path):
     assert told == ["Account.Phone holds text of 3 characters at most, and no binary value (a blob)", ""]
 
 
+def test_a_field_that_the_org_has_no_more_is_not_written_for_nothing(path):
+    told = [
+        f"UPDATE Account SET Phone = '2' WHERE Id = '{ACME}'",
+        "INSERT INTO Account (Name, Phone) VALUES ('New', '1')",
+        f"UPDATE Account SET Name = 'Other' WHERE Id = '{ACME}'",
+        "INSERT INTO Account (Name) VALUES ('New')",
+    ]
+    store = SqliteStore(path, FrozenClock())
+    store.adopt(ACCOUNT.without("Phone"))
+    gone = told_by_python(path, told)
+    store.adopt(ACCOUNT)
+    back = told_by_python(path, told)
+    store.close()
+
+    assert all(words.startswith("Account.Phone is not in the org any more") for words in gone[:2])
+    assert gone[2:] + back == [""] * 6
+
+
 def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before = apsw.Connection(str(path))
     before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
+    before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field")
     before.pragma("user_version", 12)
     before.close()
     SqliteStore(path, FrozenClock()).close()

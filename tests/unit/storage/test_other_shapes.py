@@ -40,6 +40,19 @@ def test_a_field_of_another_type_gets_a_column_that_fits_it(store):
     assert declared["Name"] == ""
 
 
+def test_a_field_that_was_away_and_is_back_with_another_type_gets_a_column_that_fits_it(store):
+    pull(store, widget(1, name="00123"))
+    store.adopt(WIDGET.without("Name"))
+
+    gained = store.adopt(retyped("Name", FieldType.DECIMAL))
+
+    assert gained == ("Name",)
+    rows = store.query(
+        "SELECT Name, (SELECT type FROM pragma_table_info('Widget__c') WHERE name = 'Name') FROM Widget__c", 9
+    )
+    assert rows[1] == [(None, "")]
+
+
 def test_rows_that_were_staged_for_another_type_are_not_taken_up(store):
     store.begin(PullRequest(WIDGET))
     store.stage(page(widget(1), resume="after-1"))
