@@ -19,13 +19,17 @@ CREATE TABLE change (
     cells INTEGER, looks INTEGER, outcome TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX change_id ON change (object, id) WHERE id <> '';
+CREATE INDEX change_name ON change (name) WHERE name <> '';
+CREATE INDEX change_kind ON change (kind, outcome);
 CREATE INDEX change_place ON change (sheet, row);
 CREATE TABLE named (name TEXT PRIMARY KEY, number INTEGER, object TEXT, made TEXT) WITHOUT ROWID;
+CREATE INDEX named_number ON named (number);
 CREATE TABLE external (object TEXT, field TEXT, value TEXT, name TEXT, PRIMARY KEY (object, field, value, name))
     WITHOUT ROWID;
 CREATE TABLE needs (number INTEGER, name TEXT, PRIMARY KEY (number, name)) WITHOUT ROWID;
 CREATE INDEX needs_name ON needs (name);
 """
+# `kind` with a plus is read in the order of the rows: of change_kind each page of rows would be sorted anew.
 _CACHE_KIB = 4_096
 _PUT = """
 INSERT INTO change (kind, object, id, name, sheet, row, body, cells, looks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -112,7 +116,7 @@ class Ledger:
 
     def looking(self) -> Iterator[tuple[int, RowChange]]:
         """Good rows whose lookups name records in other ways than by their ids."""
-        yield from self._changes("looks AND kind IN ('new', 'edited')", ())
+        yield from self._changes("looks AND +kind IN ('new', 'edited')", ())
 
     def has_name(self, name: str) -> bool:
         """Whether a new row of this name is there already."""
@@ -140,16 +144,16 @@ class Ledger:
 
     def changes(self, *kinds: Kind) -> Iterator[tuple[int, RowChange]]:
         """Those of these kinds, or all, with their numbers, in their order."""
-        yield from self._changes(f"kind IN ({', '.join('?' * len(kinds))})" if kinds else "1", kinds)
+        yield from self._changes(f"+kind IN ({', '.join('?' * len(kinds))})" if kinds else "1", kinds)
 
     def copies(self) -> Iterator[tuple[int, RowChange]]:
         """Edited rows whose record has another row."""
         twice = "EXISTS (SELECT 1 FROM twice t WHERE t.object = change.object AND t.id = change.id)"
-        yield from self._changes(f"kind IN ('edited', 'deleted') AND {twice}", ())
+        yield from self._changes(f"+kind IN ('edited', 'deleted') AND {twice}", ())
 
     def between(self, sheet: str, top: int, bottom: int) -> Iterator[tuple[int, RowChange]]:
         """Good rows of a sheet, from one of its rows to another."""
-        within = "sheet = ? AND row BETWEEN ? AND ? AND kind IN ('new', 'edited')"
+        within = "sheet = ? AND row BETWEEN ? AND ? AND +kind IN ('new', 'edited')"
         yield from self._changes(within, (sheet, top, bottom))
 
     def rows_of(self, object_name: str, record_id: str) -> int:
@@ -164,7 +168,7 @@ class Ledger:
         while True:
             found = self._db.execute(
                 "SELECT c.number, c.body, n.name FROM change c JOIN needs n ON n.number = c.number"
-                " WHERE c.kind IN ('new', 'edited') AND c.number > ? AND NOT EXISTS"
+                " WHERE +c.kind IN ('new', 'edited') AND c.number > ? AND NOT EXISTS"
                 " (SELECT 1 FROM named d WHERE d.name = n.name) ORDER BY c.number LIMIT 1",
                 (at,),
             ).fetchone()
