@@ -230,16 +230,17 @@ class Ledger:
         if record_id:
             self._db.execute("UPDATE named SET made = ? WHERE number = ?", (record_id, number))
 
-    def messages(self, sheet: str, called: Callable[[str], str]) -> Iterator[tuple[int, str]]:
-        """What to write beside the rows of a sheet: row and message, in the order of the rows. `called` is how the
-        sheet's reader knows a field."""
+    def messages(self, sheet: str, called: Callable[[str], str]) -> Iterator[tuple[int, str, str]]:
+        """What to write into the rows of a sheet, in their order: row, message, and what a new row is called whose
+        record is there; '' for what is not to be written. `called` is how the sheet's reader knows a field."""
         found = self._db.execute(
-            "SELECT row, kind, body, outcome FROM change WHERE sheet = ? AND row > 0 ORDER BY row", (sheet,)
+            "SELECT row, kind, body, outcome, name FROM change WHERE sheet = ? AND row > 0 ORDER BY row", (sheet,)
         )
-        for row, kind, body, outcome in found:
+        for row, kind, body, outcome, name in found:
             message = msgspec.json.decode(body, type=RowChange).told(called) if kind == Kind.PROBLEM else outcome
-            if message:
-                yield int(row), str(message)
+            made = str(name) if kind == Kind.KNOWN or (kind == Kind.NEW and outcome) else ""
+            if message or made:
+                yield int(row), str(message), made
 
     def _changes(
         self, condition: str, bindings: Sequence[object], most: int | None = None
