@@ -156,11 +156,11 @@ def _by_field(contested: Contested, schema: ObjectSchema, policies: Policies) ->
     conflicts: list[Conflict] = []
     for group in _groups(contested.edits, schema):
         clash = _group_clashes(group, contested, schema)
-        policy = _policy(group, contested, schema, policies)
+        held = _policies(group, contested, schema, policies)
         for edit in group:
             fate = _fate(edit, contested, schema)
             if clash and fate is not _Fate.DONE:
-                fate = _by_policy(policy, edit, contested, schema)
+                fate = _by_policy(held[edit.field], edit, contested, schema)
             elif edit.field in contested.disputed and fate is _Fate.KEEP and not _can_be_sent(edit, contested, schema):
                 fate = _Fate.CLASH
             shown = _shown(edit, contested)
@@ -316,11 +316,18 @@ def _differs(name: str, contested: Contested, schema: ObjectSchema) -> bool:
     return not same(_kind(schema, name), contested.base[name], org[name])
 
 
-def _policy(group: Sequence[Edit], contested: Contested, schema: ObjectSchema, policies: Policies) -> Policy:
-    """The group's policy: a person is asked where its fields have different ones."""
-    open_still = [edit for edit in group if _fate(edit, contested, schema) is not _Fate.DONE]
-    found = {policies.of(contested.object_name, edit.field) for edit in open_still}
-    return found.pop() if len(found) == 1 else Policy.ASK
+def _policies(
+    group: Sequence[Edit], contested: Contested, schema: ObjectSchema, policies: Policies
+) -> dict[str, Policy]:
+    """The policy for each edit of the group that is open still: a person is asked where it is not one for all.
+
+    For all that still belong together: two amounts do as long as their currency is edited, too.
+    """
+    held: dict[str, Policy] = {}
+    for part in _groups([edit for edit in group if _fate(edit, contested, schema) is not _Fate.DONE], schema):
+        found = {policies.of(contested.object_name, edit.field) for edit in part}
+        held |= dict.fromkeys((edit.field for edit in part), found.pop() if len(found) == 1 else Policy.ASK)
+    return held
 
 
 def _kind(schema: ObjectSchema, name: str) -> FieldType:

@@ -147,8 +147,8 @@ def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -
     """One outcome a create: `Applied` (this record is it), `Rejected` (one may be), or `Conflicted` (none is).
 
     A unique value decides, unless its record was there before; then all values that were sent. Of several equal
-    creates, as many are there as there are such records. A record that agrees only in part may be the create after the
-    org's triggers changed it, or somebody else's: a person decides.
+    creates, as many are there as there are such records. A record that agrees only in part, or in the unique value
+    alone, may be the create after the org's triggers changed it, or somebody else's: a person decides.
     """
     left = {str(row["Id"]): row for row in rows}
     found: dict[int, Outcome] = {}
@@ -161,8 +161,8 @@ def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -
             near = shelves.near(names, change)
             match = next((key for key in near if key in left and _is_it(schema, change, names, left[key])), None)
             if match is not None:
-                found[change.number] = Applied(change, match)
-                del left[match]
+                alone = _agrees_alone(schema, change, names, left.pop(match))
+                found[change.number] = _uncertain(change, match) if alone else Applied(change, match)
     # A value that only one record can have, and none has: the record is not there.
     open_ = [each for each in creates if each.number not in found and not _keys(schema, each)]
     for change, key in _likely(schema, open_, left):
@@ -209,6 +209,12 @@ def _is_it(schema: ObjectSchema, change: Change, names: Sequence[str], row: Row)
     if not _agrees(schema, change, names, row):
         return False
     return not _is_older(change, row) or _agrees(schema, change, _all(schema, change), row)
+
+
+def _agrees_alone(schema: ObjectSchema, change: Change, names: Sequence[str], row: Row) -> bool:
+    """Whether more was sent than these fields, and none of it is in the row."""
+    others = [edit.field for edit in change.edits if edit.field not in names and edit.value not in (None, "")]
+    return bool(others) and not any(_agrees(schema, change, [name], row) for name in others)
 
 
 def _is_older(change: Change, row: Row) -> bool:

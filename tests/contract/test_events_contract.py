@@ -306,6 +306,7 @@ def test_more_events_than_are_asked_for_at_once_come_all(socket):
 def test_a_schema_that_drifts_is_read_with_what_is_known(socket):
     reading = listening(socket)
     key = socket.add("Bolt")
+    reading.until(lambda it: len(it.told) == 1)  # on a page of its own
     socket.sim.add_field(PRODUCT, "Fresh__c", "string 20")
     socket.change(key, Name="Nut", Fresh__c="x")
     reading.until(lambda it: len(it.told) == 2)

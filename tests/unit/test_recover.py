@@ -68,10 +68,16 @@ def test_what_the_org_tidies_up_is_no_difference(field, sent, shown):
     assert found([create(1, **{field: sent})], {"Id": "a", field: shown}) == ["a"]
 
 
-def test_a_unique_value_decides_whatever_else_was_changed():
-    row = {"Id": "a", "Key__c": "k", "LastName": "Changed", "Phone": None}
+@pytest.mark.parametrize(("phone", "expected"), [("1", "a"), (None, "a?")])
+def test_a_unique_value_decides_unless_nothing_else_agrees(phone, expected):
+    """In the same second, somebody may have made a record with the value: ours had been gone without a word."""
+    row = {"Id": "a", "Key__c": "k", "LastName": "Changed", "Phone": phone}
 
-    assert found([create(1, Key__c="k", LastName="Doe", Phone="1")], row) == ["a"]
+    assert found([create(1, Key__c="k", LastName="Doe", Phone="1")], row) == [expected]
+
+
+def test_a_unique_value_that_was_sent_alone_decides():
+    assert found([create(1, Key__c="k", Phone=None)], {"Id": "a", "Key__c": "k", "LastName": "X"}) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +85,9 @@ def test_a_unique_value_decides_whatever_else_was_changed():
     [
         ("2026-01-31T12:00:09.000Z", "Roe", None),  # sent again, it is refused: the value is taken
         ("2026-01-31T12:00:09.000Z", "Doe", "a"),
-        ("2026-01-31T12:00:10.000Z", "DOE of a trigger", "a"),
-        ("2026-01-31T12:00:11.000Z", "DOE of a trigger", "a"),
+        ("2026-01-31T12:00:10.000Z", "DOE of a trigger", "a?"),
+        ("2026-01-31T12:00:11.000Z", "DOE of a trigger", "a?"),
+        ("2026-01-31T12:00:10.000Z", "Doe", "a"),
     ],
 )
 def test_a_record_that_was_there_before_is_not_taken_for_it_by_its_unique_value(made, last_name, expected):

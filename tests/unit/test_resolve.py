@@ -259,6 +259,24 @@ def test_a_group_with_two_policies_is_asked():
     assert {each.field for each in verdict.conflicts} == {"MailingStreet", "MailingCity"}
 
 
+def test_amounts_whose_currency_is_settled_have_policies_of_their_own():
+    """One that was asked about with them had followed its own policy the next time it was looked at."""
+    policies = Policies(named={"deal__c.amount": Policy.ORG})
+    currency = Edit("CurrencyIsoCode", "EUR", "USD")
+
+    verdict = held(
+        Edit("Amount", 10.0, 12.0),
+        Edit("Fee__c", 1.0, 2.0),
+        currency,
+        policies=policies,
+        Amount=13.0,
+        CurrencyIsoCode="USD",
+    )
+
+    assert set(verdict.done) == {"Amount", "CurrencyIsoCode"}
+    assert [each.field for each in verdict.conflicts] == ["Fee__c"]
+
+
 # ── whole records ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -44,11 +44,11 @@ def test_closing_drops_what_nobody_took_and_ends_the_thread() -> None:
             made.append(item)
             yield item
 
-    before = threading.active_count()
     with closing(run(source(), 2, dropped)) as items:
         taken = next(items)
 
-    assert threading.active_count() == before
+    # Threads of other tests may be ending meanwhile.
+    assert "download" not in {each.name for each in threading.enumerate()}
     assert sorted([taken, *dropped]) == made
     assert len(made) < 6
 
