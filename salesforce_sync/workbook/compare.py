@@ -28,6 +28,9 @@ from salesforce_sync.workbook.tally import Tally, counts, said_of_cells
 from salesforce_sync.workbook.triage import New, Skipped, Wrong, sort_out
 
 BATCH: Final = 200
+BATCH_CELLS: Final = 6_000
+"""Cells of edited rows that are held at once: an object may have eight hundred fields, and each of its rows is there
+as it was read, as it was exported, as it is here and as what is to be done."""
 SEEN_BATCH: Final = 1_000
 TOLD_EVERY: Final = 1_000
 _MOVE: Final = "Write its rows on the sheet of their object."
@@ -45,6 +48,12 @@ class _Page(Struct, frozen=True):
     quick: QuickLook
     seen: list[tuple[str, int]] = field(default_factory=list)
     waiting: list[Exported] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was gathered is enough."""
+        waiting = len(self.waiting)
+        return len(self.seen) >= SEEN_BATCH or waiting >= BATCH or waiting * len(self.part.fields) >= BATCH_CELLS
 
 
 class Comparison:
@@ -100,7 +109,7 @@ class Comparison:
                 self._tallies[part.schema.name].unchanged += 1
             else:
                 self._closer(page, row)
-            if len(page.seen) >= SEEN_BATCH or len(page.waiting) >= BATCH:
+            if page.is_full:
                 self._settle(page)
             if done % TOLD_EVERY == 0:
                 self._tell(part.schema.name, done, part.entry.record_count or done)

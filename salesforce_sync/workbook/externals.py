@@ -11,8 +11,7 @@ from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.ports import Filter, Store
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
 from salesforce_sync.workbook.ledger import Ledger
-from salesforce_sync.workbook.rows_back import CONTENT
-from salesforce_sync.workbook.typed import External, own_name
+from salesforce_sync.workbook.typed import CONTENT, External, own_name
 
 
 class Externals:

@@ -19,13 +19,17 @@ CREATE TABLE change (
     cells INTEGER, looks INTEGER, outcome TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX change_id ON change (object, id) WHERE id <> '';
+CREATE INDEX change_name ON change (name) WHERE name <> '';
+CREATE INDEX change_kind ON change (kind, outcome);
 CREATE INDEX change_place ON change (sheet, row);
 CREATE TABLE named (name TEXT PRIMARY KEY, number INTEGER, object TEXT, made TEXT) WITHOUT ROWID;
+CREATE INDEX named_number ON named (number);
 CREATE TABLE external (object TEXT, field TEXT, value TEXT, name TEXT, PRIMARY KEY (object, field, value, name))
     WITHOUT ROWID;
 CREATE TABLE needs (number INTEGER, name TEXT, PRIMARY KEY (number, name)) WITHOUT ROWID;
 CREATE INDEX needs_name ON needs (name);
 """
+# `kind` with a plus is read in the order of the rows: of change_kind each page of rows would be sorted anew.
 _CACHE_KIB = 4_096
 _PUT = """
 INSERT INTO change (kind, object, id, name, sheet, row, body, cells, looks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -112,7 +116,7 @@ class Ledger:
 
     def looking(self) -> Iterator[tuple[int, RowChange]]:
         """Good rows whose lookups name records in other ways than by their ids."""
-        yield from self._changes("looks AND kind IN ('new', 'edited')", ())
+        yield from self._changes("looks AND +kind IN ('new', 'edited')", ())
 
     def has_name(self, name: str) -> bool:
         """Whether a new row of this name is there already."""
@@ -140,16 +144,16 @@ class Ledger:
 
     def changes(self, *kinds: Kind) -> Iterator[tuple[int, RowChange]]:
         """Those of these kinds, or all, with their numbers, in their order."""
-        yield from self._changes(f"kind IN ({', '.join('?' * len(kinds))})" if kinds else "1", kinds)
+        yield from self._changes(f"+kind IN ({', '.join('?' * len(kinds))})" if kinds else "1", kinds)
 
     def copies(self) -> Iterator[tuple[int, RowChange]]:
         """Edited rows whose record has another row."""
         twice = "EXISTS (SELECT 1 FROM twice t WHERE t.object = change.object AND t.id = change.id)"
-        yield from self._changes(f"kind IN ('edited', 'deleted') AND {twice}", ())
+        yield from self._changes(f"+kind IN ('edited', 'deleted') AND {twice}", ())
 
     def between(self, sheet: str, top: int, bottom: int) -> Iterator[tuple[int, RowChange]]:
         """Good rows of a sheet, from one of its rows to another."""
-        within = "sheet = ? AND row BETWEEN ? AND ? AND kind IN ('new', 'edited')"
+        within = "sheet = ? AND row BETWEEN ? AND ? AND +kind IN ('new', 'edited')"
         yield from self._changes(within, (sheet, top, bottom))
 
     def rows_of(self, object_name: str, record_id: str) -> int:
@@ -164,7 +168,7 @@ class Ledger:
         while True:
             found = self._db.execute(
                 "SELECT c.number, c.body, n.name FROM change c JOIN needs n ON n.number = c.number"
-                " WHERE c.kind IN ('new', 'edited') AND c.number > ? AND NOT EXISTS"
+                " WHERE +c.kind IN ('new', 'edited') AND c.number > ? AND NOT EXISTS"
                 " (SELECT 1 FROM named d WHERE d.name = n.name) ORDER BY c.number LIMIT 1",
                 (at,),
             ).fetchone()
@@ -226,16 +230,17 @@ class Ledger:
         if record_id:
             self._db.execute("UPDATE named SET made = ? WHERE number = ?", (record_id, number))
 
-    def messages(self, sheet: str, called: Callable[[str], str]) -> Iterator[tuple[int, str]]:
-        """What to write beside the rows of a sheet: row and message, in the order of the rows. `called` is how the
-        sheet's reader knows a field."""
+    def messages(self, sheet: str, called: Callable[[str], str]) -> Iterator[tuple[int, str, str]]:
+        """What to write into the rows of a sheet, in their order: row, message, and what a new row is called whose
+        record is there; '' for what is not to be written. `called` is how the sheet's reader knows a field."""
         found = self._db.execute(
-            "SELECT row, kind, body, outcome FROM change WHERE sheet = ? AND row > 0 ORDER BY row", (sheet,)
+            "SELECT row, kind, body, outcome, name FROM change WHERE sheet = ? AND row > 0 ORDER BY row", (sheet,)
         )
-        for row, kind, body, outcome in found:
+        for row, kind, body, outcome, name in found:
             message = msgspec.json.decode(body, type=RowChange).told(called) if kind == Kind.PROBLEM else outcome
-            if message:
-                yield int(row), str(message)
+            made = str(name) if kind == Kind.KNOWN or (kind == Kind.NEW and outcome) else ""
+            if message or made:
+                yield int(row), str(message), made
 
     def _changes(
         self, condition: str, bindings: Sequence[object], most: int | None = None

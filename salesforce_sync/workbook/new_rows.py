@@ -10,7 +10,6 @@ from salesforce_sync.workbook.earlier import Earlier
 from salesforce_sync.workbook.layout import ID
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.rows_back import (
-    CONTENT,
     Place,
     Read,
     by_name,
@@ -20,7 +19,7 @@ from salesforce_sync.workbook.rows_back import (
     new_row,
 )
 from salesforce_sync.workbook.tally import Tally
-from salesforce_sync.workbook.typed import own_name
+from salesforce_sync.workbook.typed import CONTENT, name_in_cell, own_name
 
 
 class NewRows:
@@ -43,13 +42,20 @@ class NewRows:
     def _named(self, change: RowChange, tally: Tally) -> RowChange:
         """The same under a name: its own, or one that tells what stands in it."""
         if change.name and self._ledger.has_name(change.name):
-            problem = CellProblem(f"Another new row is called {change.name} too.", ID)
+            problem = CellProblem(f"Another new row is called {name_in_cell(change.name)} too.", ID)
             return replace(change, kind=Kind.PROBLEM, problems=(*change.problems, problem), name="")
         if not change.name and change.kind is Kind.NEW:
-            first = content_name(change, 0)
-            times = tally.contents[first] = tally.contents.get(first, 0) + 1
-            return replace(change, name=content_name(change, times - 1))
+            return replace(change, name=self._content_name(change, tally))
         return change
+
+    def _content_name(self, change: RowChange, tally: Tally) -> str:
+        """One that no row has: in the copy of an import, those that were taken in have it in their Id."""
+        first = content_name(change, 0)
+        while True:
+            times = tally.contents[first] = tally.contents.get(first, 0) + 1
+            name = content_name(change, times - 1)
+            if not self._ledger.has_name(name):
+                return name
 
     def _known(self, place: Place, change: RowChange, read: Read) -> RowChange:
         """The same; if an earlier import has made its record, as what was done to that since."""

@@ -1,11 +1,15 @@
 """A copy of a workbook with a message in the `Status` cell of some of its rows, in a column that is wide enough to read
-it; all else is as it was, byte by byte."""
+it; all else is as it was, byte by byte.
+
+New rows that were taken in, and had no name, have one in their `Id` there: what is edited in them is an edit of their
+record.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from xml.parsers import expat
@@ -14,10 +18,12 @@ from xml.sax.saxutils import quoteattr
 
 from salesforce_sync.workbook.book import ObjectPart, find_places
 from salesforce_sync.workbook.cells import TEXT_UNITS, escape
-from salesforce_sync.workbook.incoming import Columns, column_letters
+from salesforce_sync.workbook.incoming import COLUMNS_AT_MOST, Columns, column_letters
+from salesforce_sync.workbook.layout import ID, Places
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.package import Package
 from salesforce_sync.workbook.reader import WorkbookReader
+from salesforce_sync.workbook.typed import CONTENT, name_in_cell
 
 _LEVEL: Final = 1
 """Of compression: the copy is read once, by a person."""
@@ -25,6 +31,9 @@ _LEVEL: Final = 1
 
 WIDE: Final = 60
 """Characters that the column of the messages shows of each."""
+
+Texts = Sequence[tuple[int, str]]
+"""What to write into a row: columns, A being 0, in their order, and texts."""
 
 
 def result_path(path: Path) -> Path:
@@ -64,14 +73,19 @@ def _part(reader: WorkbookReader, patch: Any, ledger: Ledger, name: str) -> Iter
         return reader.package.read(name)
     part, sheet = patch
     places = find_places(part, sheet, next(reader.rows(sheet), None))
-    if places.status is None:
-        return reader.package.read(name)
-    return patched(reader.package, name, places.status, ledger.messages(sheet.name, part.called))
+    return patched(reader.package, name, places.status, _texts(places, ledger.messages(sheet.name, part.called)))
 
 
-def patched(package: Package, name: str, column: int, messages: Iterator[tuple[int, str]]) -> Iterator[bytes]:
-    """The sheet with these messages in a column; rows and messages are both in the order of the rows."""
-    patcher = _Patcher(column, messages)
+def _texts(places: Places, messages: Iterator[tuple[int, str, str]]) -> Iterator[tuple[int, Texts]]:
+    for row, message, name in messages:
+        named = name_in_cell(name) if name.startswith(CONTENT) else ""
+        texts = [(places.status, message), (places.fields[ID], named)]
+        yield row, sorted((column, text) for column, text in texts if text and column is not None)
+
+
+def patched(package: Package, name: str, wide: int | None, texts: Iterator[tuple[int, Texts]]) -> Iterator[bytes]:
+    """The sheet with these texts in its rows, which both are in the order of; the column `wide` shows much of them."""
+    patcher = _Patcher(wide, texts)
     feed = package.feed(name, patcher.parser)
     for block in package.read(name):
         patcher.take(block)
@@ -82,22 +96,22 @@ def patched(package: Package, name: str, column: int, messages: Iterator[tuple[i
 
 
 class _Patcher:
-    """Copies a sheet's bytes, and replaces the cells of one column where there is a message for their row."""
+    """Copies a sheet's bytes, and replaces the cells of the rows that there are texts for."""
 
-    def __init__(self, column: int, messages: Iterator[tuple[int, str]]) -> None:
+    def __init__(self, wide: int | None, texts: Iterator[tuple[int, Texts]]) -> None:
         self.parser = expat.ParserCreate()
         self.parser.ordered_attributes = True
         self.parser.XmlDeclHandler = self._declared
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
-        self._column, self._letters, self._columns = column, column_letters(column), Columns()
-        self._messages = messages
-        self._next = next(messages, None)
+        self._wide, self._columns = wide, Columns()
+        self._texts = texts
+        self._next = next(texts, None)
         self._held = bytearray()
         self._offset = 0  # of the first byte that is held
         self._out: list[bytes] = []
         self._row, self._place = 0, -1
-        self._message: str | None = None
+        self._left: list[tuple[int, str]] = []  # of the row's texts, those that are not written yet
         self._replacing = False
         self._prefix = ""
 
@@ -133,28 +147,30 @@ class _Patcher:
 
     def _start(self, tag: str, attributes: list[str]) -> None:
         prefix, colon, name = tag.rpartition(":")
-        if name == "col" and self._next is not None:
-            self._widen(tag, attributes)
+        if name == "col" and self._next is not None and self._wide is not None:
+            self._widen(tag, attributes, self._wide)
         elif name == "row":
             given = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("r")
             self._row = int(given) if given is not None else self._row + 1
             self._prefix, self._place = prefix + colon, -1
             while self._next is not None and self._next[0] < self._row:
-                self._next = next(self._messages, None)
+                self._next = next(self._texts, None)
             found = self._next is not None and self._next[0] == self._row
-            self._message = self._next[1] if found and self._next is not None else None
-        elif name == "c" and self._message is not None:
+            self._left = list(self._next[1]) if found and self._next is not None else []
+        elif name == "c" and self._left:
             given = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("r")
             self._place = self._place + 1 if given is None else self._columns[given.rstrip("0123456789")]
-            if self._place >= self._column:
+            if self._place >= self._left[0][0]:
                 self._copy_to(self.parser.CurrentByteIndex)
-                self._replacing = self._place == self._column
-                self._put(self._style(attributes) if self._replacing else "")
+                self._put_before(self._place)
+                self._replacing = bool(self._left) and self._left[0][0] == self._place
+                if self._replacing:
+                    self._put(self._style(attributes))
 
-    def _widen(self, tag: str, attributes: list[str]) -> None:
+    def _widen(self, tag: str, attributes: list[str], column: int) -> None:
         """Make the messages' column wide; others that are described together with it stay as they are."""
         given = dict(zip(attributes[::2], attributes[1::2], strict=True))
-        number = self._column + 1
+        number = column + 1
         try:
             first, last, width = int(given["min"]), int(given["max"]), float(given.get("width", 0))
         except (KeyError, ValueError):  # of a program that writes no sound sheets: its columns stay as they are
@@ -175,9 +191,9 @@ class _Patcher:
         if name in ("c", "col") and self._replacing:
             self._drop_to(self._end_of(tag))
             self._replacing = False
-        elif name == "row" and self._message is not None:
+        elif name == "row" and self._left:
             self._copy_to(self.parser.CurrentByteIndex)
-            self._put("")
+            self._put_before(COLUMNS_AT_MOST)
 
     def _end_of(self, tag: str) -> int:
         """Behind the cell that has just ended. The parser stands before its end tag, or, if it has none, behind it."""
@@ -192,11 +208,16 @@ class _Patcher:
         style = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("s", "")
         return f' s="{style}"' if style.isdecimal() else ""
 
+    def _put_before(self, place: int) -> None:
+        """The cells that are not there, and come before this one."""
+        while self._left and self._left[0][0] < place:
+            self._put("")
+
     def _put(self, style: str) -> None:
-        text = escape_xml(escape((self._message or "")[: TEXT_UNITS // 2]))
+        column, message = self._left.pop(0)
+        text = escape_xml(escape(message[: TEXT_UNITS // 2]))
         tag = self._prefix
         self._out.append(
-            f'<{tag}c r="{self._letters}{self._row}"{style} t="inlineStr"><{tag}is><{tag}t xml:space="preserve">'
-            f"{text}</{tag}t></{tag}is></{tag}c>".encode()
+            f'<{tag}c r="{column_letters(column)}{self._row}"{style} t="inlineStr"><{tag}is>'
+            f'<{tag}t xml:space="preserve">{text}</{tag}t></{tag}is></{tag}c>'.encode()
         )
-        self._message = None

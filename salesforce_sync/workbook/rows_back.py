@@ -20,6 +20,7 @@ from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Refe
 from salesforce_sync.workbook.incoming import Computed
 from salesforce_sync.workbook.layout import ID, Access, Places, access
 from salesforce_sync.workbook.typed import (
+    CONTENT,
     External,
     Named,
     check_still_text,
@@ -28,9 +29,6 @@ from salesforce_sync.workbook.typed import (
     read_typed,
     typed_otherwise,
 )
-
-CONTENT = "row:"
-"""How the name begins that a new row without a name of its own gets from what stands in it."""
 
 SEVERAL = 3
 """Read-only cells that nobody overwrites one by one."""

@@ -20,6 +20,11 @@ from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncount
 NEW = "new:"
 """How the name begins that a new row gives itself."""
 
+CONTENT = "row:"
+"""How the name begins that a new row without a name of its own gets from what stands in it."""
+
+_OF_CONTENT = re.compile(rf"{NEW}({CONTENT}[0-9a-f]{{32}})")
+
 _EXACT = Context(prec=400)
 _TIMES = (FieldType.DATE, FieldType.DATETIME, FieldType.TIME)
 _NUMBERS = (FieldType.INTEGER, FieldType.DECIMAL)
@@ -53,7 +58,14 @@ class External(Struct, frozen=True):
 def own_name(cell: Cell) -> str:
     """The name that a new row gives itself in its Id cell, or that a lookup's cell calls it by; '' if it is none."""
     text = cell.strip() if isinstance(cell, str) else ""
-    return text.casefold() if text.casefold().startswith(NEW) and len(text) > len(NEW) else ""
+    name = text.casefold() if text.casefold().startswith(NEW) and len(text) > len(NEW) else ""
+    found = _OF_CONTENT.fullmatch(name)
+    return found[1] if found else name
+
+
+def name_in_cell(name: str) -> str:
+    """The way back: what the Id cell of a new row says that is called so."""
+    return f"{NEW}{name}" if name.startswith(CONTENT) else name
 
 
 def read_typed(field: Field, cell: Cell) -> Stored | Named | External:

@@ -4,6 +4,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from salesforce_sync.models.outbox import Operation
@@ -11,7 +12,7 @@ from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock, make_field, make_schema
 from salesforce_sync.workbook.changes import CellChange, Kind
 from tests.contract.edits import ACCOUNT, ACME, BOLT, NEW, ONE, TWO, acme, arrive, item, push, row, shown
-from tests.workbook.books import edit, export_to, preview_of, put, row_of
+from tests.workbook.books import column, edit, export_to, preview_of, put, row_of
 from tests.workbook.deeds import added, apply_to, change, changes, outbox, told, typed
 
 
@@ -175,8 +176,77 @@ def test_a_new_row_without_a_name_is_not_made_again_by_the_copy(store, book):
     assert (imported.created, again.created, again.updated) == (1, 0, 0)
     assert outbox(store) == waiting
 
-    edit(imported.result, lambda page: put(page, page.max_row, Phone="2"), "Account")
-    assert [each.kind for each in changes(store, imported.result)] == [Kind.PROBLEM, Kind.PROBLEM]
+
+def test_a_new_row_without_a_name_has_one_in_the_copy_so_that_it_can_be_edited_there(store, book, meanwhile):
+    added(book, Name="Nova", Phone="1")
+    typed(book, record_id=BOLT, Employees__c="many")
+    copy = apply_to(store, book).result
+    if meanwhile is sent:
+        push(store, Account=NEW)
+    edit(copy, lambda page: put(page, page.max_row, Phone="2"), "Account")
+
+    edited, problem = sorted(changes(store, copy), key=lambda each: each.kind)
+    assert (edited.kind, problem.record_id) == (Kind.EDITED, BOLT)
+    assert edited.cells == (CellChange("Phone", "1", "2", "1"),)
+    again = apply_to(store, copy)
+    assert (again.created, again.updated, store.count("Account")) == (0, 1, 3)
+    assert {each.kind for each in changes(store, again.result)} == {Kind.KNOWN, Kind.PROBLEM}
+
+
+def test_the_copy_names_rows_that_an_earlier_import_has_made_too(store, book):
+    added(book, Name="Nova", Phone="1")
+    apply_to(store, book)
+    typed(book, record_id=BOLT, Employees__c="many")
+    copy = apply_to(store, book).result
+    edit(copy, lambda page: put(page, page.max_row, Phone="2"), "Account")
+
+    assert {each.kind for each in changes(store, copy)} == {Kind.PROBLEM, Kind.EDITED}
+
+
+def test_the_copys_name_of_a_row_can_be_referred_to(store, book):
+    added(book, Name="Nova")
+    typed(book, record_id=BOLT, Employees__c="many")
+    copy = apply_to(store, book).result
+    (made,) = (each for each, (kind, _) in outbox(store).items() if kind is Operation.CREATE)
+    named = value_in(copy, "Id")
+    added(copy, "Contact", LastName="Roe", AccountId=named)
+
+    assert named.startswith("new:")
+    assert apply_to(store, copy).created == 1
+    assert [values["AccountId"] for _, values in outbox(store).values() if "AccountId" in values] == [made]
+
+
+def test_rows_that_say_the_same_as_one_of_the_copy_are_records_of_their_own(store, book):
+    added(book, Name="Nova")
+    typed(book, record_id=BOLT, Employees__c="many")
+    copy = apply_to(store, book).result
+    added(copy, Name="Nova")
+
+    assert sorted(each.kind for each in changes(store, copy)) == [Kind.KNOWN, Kind.NEW, Kind.PROBLEM]
+    assert apply_to(store, copy).created == 1
+    assert store.count("Account") == 4
+
+
+def test_a_copied_row_that_was_made_a_new_record_goes_on_as_that_in_the_copy(store, book):
+    typed(book, Change="new", Name="Nova")
+    typed(book, record_id=BOLT, Employees__c="many")
+    copy = apply_to(store, book).result
+    edit(copy, lambda page: put(page, row_of(page, value_in(copy, "Id", 2)), Phone="2"), "Account")
+
+    found = [each for each in changes(store, copy) if each.kind is Kind.EDITED]
+    assert [(each.title, each.record_id.startswith("local-")) for each in found] == [("Nova", True)]
+
+
+def test_rows_that_were_refused_get_no_name(store, book):
+    added(book, Name="Nova", Employees__c="many")
+
+    assert value_in(apply_to(store, book).result, "Id") is None
+
+
+def value_in(path, header, row=None):
+    """What stands in a row of the workbook's accounts; the last one, if it is not told which."""
+    page = openpyxl.load_workbook(path)["Account"]
+    return page.cell(row or page.max_row, column(page, header)).value
 
 
 def test_what_was_written_is_forgotten_with_the_history_and_no_record_is_made_twice(store, book, tmp_path):

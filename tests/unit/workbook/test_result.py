@@ -12,7 +12,8 @@ def put(tmp_path, body, column, *messages):
     path = write(tmp_path / "book.xlsx", parts_of(body))
     with WorkbookReader(path) as reader:
         part = reader.sheets[0].part
-        text = b"".join(patched(reader.package, part, column, iter(messages))).decode()
+        texts = ((row, [(column, message)]) for row, message in messages)
+        text = b"".join(patched(reader.package, part, column, texts)).decode()
     write(path, parts_of(text))
     with WorkbookReader(path) as reader:
         return text, dict(reader.rows(reader.sheets[0]))
@@ -101,4 +102,25 @@ def test_a_sheet_that_is_not_utf_8_is_left_alone(tmp_path, head):
     write(path, parts_of("") | {"xl/worksheets/sheet1.xml": raw})
 
     with WorkbookReader(path) as reader:
-        assert b"".join(patched(reader.package, reader.sheets[0].part, 1, iter([(1, "no")]))) == raw
+        assert b"".join(patched(reader.package, reader.sheets[0].part, 1, iter([(1, [(0, "no")])]))) == raw
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        '<c r="A1"/><c r="B1" s="7"><v>1</v></c><c r="C1"><v>3</v></c><c r="D1"><v>4</v></c>',
+        '<c r="C1"><v>3</v></c>',
+        '<c r="B1"/><c r="C1"><v>3</v></c><c r="E1"/>',
+        '<c r="C1"><v>3</v></c><c r="D1" t="s"><v>0</v></c>',
+    ],
+)
+def test_a_row_may_get_several_texts(tmp_path, cells):
+    path = write(tmp_path / "book.xlsx", parts_of(sheet(f'<row r="1">{cells}</row>')))
+    with WorkbookReader(path) as reader:
+        texts = iter([(1, [(1, "no"), (3, "new:1")])])
+        text = b"".join(patched(reader.package, reader.sheets[0].part, None, texts)).decode()
+    write(path, parts_of(text))
+
+    with WorkbookReader(path) as reader:
+        assert dict(reader.rows(reader.sheets[0])) == {1: {1: "no", 2: 3.0, 3: "new:1"}}
+    assert text.count('r="B1"') == text.count('r="D1"') == 1
