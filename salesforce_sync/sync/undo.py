@@ -11,6 +11,7 @@ from salesforce_sync.models.outbox import Operation, Push, PushedChange
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Store
 from salesforce_sync.resolve import arrived
+from salesforce_sync.sync.rows import named_rows
 
 CHANGED_SINCE = "It has been changed since."
 
@@ -87,8 +88,8 @@ def _changed_since(store: Store, change: PushedChange) -> list[str]:
 
 
 def _row(store: Store, schema: ObjectSchema, record_id: str) -> Mapping[str, object]:
-    values = store.rows(schema.name, [record_id]).get(record_id, ())
-    return dict(zip((each.name for each in schema.columns), values, strict=False))
+    _, rows = named_rows(store, schema.name, [record_id])
+    return rows.get(record_id, {})
 
 
 def _named(store: Store, value: str | int | float | None) -> str | int | float | None:

@@ -17,6 +17,7 @@ from salesforce_sync.models.outbox import Change, Operation, Wanted, is_local
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Filter, Store
 from salesforce_sync.sync.plan import PRICES, References, new_prices, parents
+from salesforce_sync.sync.rows import named_rows
 
 Schemas = Mapping[str, ObjectSchema]
 
@@ -102,7 +103,7 @@ class _Gathering:
         """Those of them that are new here, and not as good as sent."""
         new = [each for each in changes if each.number not in self.found and each.number not in self._without]
         self.found.update((each.number, each) for each in new)
-        self.references |= _references(self._store, self._schemas, new)
+        self.references |= _references(self._store, new)
         return new
 
     def _brought(self, changes: Sequence[Change]) -> list[Change]:
@@ -150,13 +151,12 @@ class _Gathering:
         return self._take(self._store.changes(Wanted(numbers=wanted[:free]))) if wanted[:free] else []
 
 
-def _references(store: Store, schemas: Schemas, changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
+def _references(store: Store, changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
     """What the rows refer to that are deleted or brought back here."""
     found: dict[str, tuple[str, ...]] = {}
     moved = [each for each in changes if each.operation in _MOVED]
     for name in sorted({each.object_name for each in moved}):
         ids = [each.record_id for each in moved if each.object_name == name]
-        names = [each.name for each in schemas[name].columns]
-        for key, row in store.rows(name, ids).items():
-            found[key] = parents(schemas[name], dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
+        schema, rows = named_rows(store, name, ids)
+        found |= {key: parents(schema, row) for key, row in rows.items()}
     return found

@@ -11,6 +11,7 @@ from salesforce_sync.signals import Bus
 from salesforce_sync.sync import foretold, pusher, results
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
+from salesforce_sync.sync.windows import Windows
 from salesforce_sync.testing import MemoryOrg, capture_signals, make_field, make_schema
 from tests.unit.orgs import replica
 
@@ -178,6 +179,19 @@ def test_a_standard_price_goes_before_the_others_in_whatever_window_it_is(world)
 
 def prices(changes):
     return [each for each in changes if each.object_name == "PricebookEntry"]
+
+
+def test_an_object_that_was_described_anew_meanwhile_has_its_rows_read_by_its_new_fields(rig):
+    """A push that had found a field to be gone ended with an error of Python's at a deletion in a later window."""
+    windows = Windows(rig.store, {each.name: each for each in rig.store.schemas()}, 2, None)
+    narrower = make_schema("Contact", make_field("AccountId", "reference", referenceTo=["Account"]))
+    rig.store.adopt(narrower)
+    rig.store.delete("Contact", rig.children[0])
+
+    window = windows.next(rig.world.clock.now())
+
+    assert [each.operation for each in window.changes] == [Operation.DELETE]
+    assert window.references == {rig.children[0]: (rig.acme,)}
 
 
 def test_the_dry_run_foretells_what_the_windows_send(rig):
