@@ -50,8 +50,12 @@ class LossLimit(Struct, frozen=True):
 
     def refuses(self, lost: int, rows: int) -> bool:
         """Whether losing `lost` of the `rows` that are left needs a person's yes."""
-        gone, before = lost + self.already, rows + self.already
+        gone, before = self.counted(lost, rows)
         return lost > 0 and gone > self.handful and gone > self.share * before
+
+    def counted(self, lost: int, rows: int) -> tuple[int, int]:
+        """How many are gone, and of how many, with what the run has taken away before."""
+        return lost + self.already, rows + self.already
 
     def after(self, lost: int) -> LossLimit:
         """What may go once so many have."""

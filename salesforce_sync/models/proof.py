@@ -37,7 +37,8 @@ class Comparison(Struct, frozen=True):
 
     `missing`: the org lists them, no live row is here. `stale`: the row here has another stamp. `extra`: a live row
     is here that the org does not list. No tuple is longer than the bound that was asked for: `cut` says that there
-    are more. `listed` and `live` count the org's rows and the live rows here.
+    are more that are missing or stale, and `gone` how many are extra in all. `listed` and `live` count the org's rows
+    and the live rows here, from the stamp on that was asked for.
     """
 
     listed: int
@@ -46,6 +47,7 @@ class Comparison(Struct, frozen=True):
     stale: tuple[Listed, ...] = ()
     extra: tuple[str, ...] = ()
     cut: bool = False
+    gone: int = 0
 
     @property
     def differences(self) -> int:

@@ -49,10 +49,12 @@ class Comparer:
                 tuple(Listed(*row) for row in db.execute(f"{statement} LIMIT ?", (*table.bindings, most + 1)))
                 for statement in (table.missing(), table.stale(), table.extra())
             )
+            gone = len(extra) if len(extra) <= most else db.execute(table.count_extra(), table.bindings).get
             if since is not None:
                 db.execute(table.note_purged_tombstones(), (schema.name, format_datetime(self._now()), *table.bindings))
-        cut = any(len(each) > most for each in (missing, stale, extra))
-        return Comparison(listed, live, missing[:most], stale[:most], tuple(each.id for each in extra[:most]), cut)
+        cut = max(len(missing), len(stale)) > most
+        named = tuple(each.id for each in extra[:most])
+        return Comparison(listed, live, missing[:most], stale[:most], named, cut, gone)
 
     def _take_listing(self, db: apsw.Connection, schema: ObjectSchema) -> None:
         """What was staged last becomes the listing, so that repairs can be staged beside it."""
@@ -176,6 +178,9 @@ class _Tables:
     def extra(self) -> str:
         absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'
         return f'SELECT t."Id", NULL FROM {self._table} t WHERE {self._live} AND {absent}'
+
+    def count_extra(self) -> str:
+        return f"SELECT count(*) FROM ({self.extra()})"
 
     def note_purged_tombstones(self) -> str:
         """Tombstones that the org does not list any more have left its recycle bin, too."""

@@ -246,7 +246,7 @@ class Ingest:
         if loss is not None and loss.refuses(died, met_live):
             live, _ = db.execute(sql.count_rows(schema)).get
             if loss.refuses(died, live):
-                raise refused_loss(schema.name, died, live)
+                raise refused_loss(schema.name, *loss.counted(died, live))
         with unseen(db, [schema.name]), room_to_merge(db, staged):
             met = self._judge.meet(db, schema, [field.name for field in schema.columns])
             self._history.merged(db, schema, trusted)

@@ -80,16 +80,41 @@ class Verifier:
     ) -> Comparison:
         """Compare with the listing, repair; then compare with the same listing again."""
         found = self._store.compare(schema.name, since, MOST_REPAIRS)
-        if loss is not None and loss.after(removed(repaired)).refuses(len(found.extra), found.live):
-            raise _refused(schema, found)
+        if loss is not None:
+            self._check_loss(schema, since, found, loss.after(removed(repaired)))
         if found.cut:
             self._read_everything(schema)
         else:
             repaired.update(self._fetch(schema, (*found.missing, *found.stale)))
-        repaired.update(self._take_out(schema, found.extra, listed_at))
         if not found.differences:
             return found
+        self._take_all_out(schema, since, found, listed_at, repaired)
         return _but_fetched(self._store.compare(schema.name, since, MOST_REPAIRS), found)
+
+    def _check_loss(self, schema: ObjectSchema, since: datetime | None, found: Comparison, loss: LossLimit) -> None:
+        """`LossRefused` if too much of the object is gone, however few of its rows were compared."""
+        if not loss.refuses(found.gone, found.live):
+            return
+        live = found.live if since is None else self._store.count_shown(schema.name)
+        if loss.refuses(found.gone, live):
+            raise _refused(schema.name, *loss.counted(found.gone, live))
+
+    def _take_all_out(
+        self,
+        schema: ObjectSchema,
+        since: datetime | None,
+        found: Comparison,
+        listed_at: datetime | None,
+        repaired: Counter[Cause],
+    ) -> None:
+        """Take out what the org does not list, as many rows at a time as a comparison names, while fewer are left."""
+        before = found.gone + 1
+        while found.extra and found.gone < before:
+            repaired.update(self._take_out(schema, found.extra, listed_at))
+            if found.gone == len(found.extra):
+                return
+            before = found.gone
+            found = self._store.compare(schema.name, since, MOST_REPAIRS)
 
     def _list(self, request: PullRequest, begun: Pages | None = None) -> datetime | None:
         """Stage the ids and stamps of the org's rows; gives the org's time."""
@@ -210,9 +235,9 @@ def removed(repaired: Mapping[Cause, int]) -> int:
     return sum(repaired.get(cause, 0) for cause in (Cause.DELETED, Cause.PURGED, Cause.HIDDEN))
 
 
-def _refused(schema: ObjectSchema, found: Comparison) -> LossRefused:
+def _refused(object_name: str, lost: int, rows: int) -> LossRefused:
     return LossRefused(
-        f"{len(found.extra):,} of {found.live:,} rows of {schema.name} are gone in the org, or no longer visible.",
+        f"{lost:,} of {rows:,} rows of {object_name} are gone in the org, or no longer visible.",
         # Not `sync`: it compares only what is due, and would find nothing gone.
-        hint=f"If that is right, say so: salesforce-sync verify --accept-loss {schema.name}",
+        hint=f"If that is right, say so: salesforce-sync verify --accept-loss {object_name}",
     )

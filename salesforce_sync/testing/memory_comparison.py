@@ -35,9 +35,10 @@ class Comparing:
             if since is not None:
                 table.gone |= {key: Cause.PURGED for key in found.purged_tombstones()}
             missing, stale, extra = list(found.missing()), list(found.stale()), list(found.extra())
-            cut = max(len(missing), len(stale), len(extra)) > most
-            counts = len(found.listed), len(found.live)
-            return Comparison(*counts, tuple(missing[:most]), tuple(stale[:most]), tuple(extra[:most]), cut)
+            cut = max(len(missing), len(stale)) > most
+            listed, live, gone = len(found.listed), len(found.live), len(extra)
+            named = tuple(missing[:most]), tuple(stale[:most]), tuple(extra[:most])
+            return Comparison(listed, live, *named, cut=cut, gone=gone)
 
     def _take_listing(self, table: Table) -> None:
         staging = self._disk.staging.pop(table.schema.name, None)
@@ -177,7 +178,8 @@ def refuse_loss(table: Table, staged: dict[str, Row], loss: LossLimit | None, tr
         key in live and dead(row) and not kept_out(stamp, row, table.rows[key], trusted) for key, row in staged.items()
     )
     if loss is not None and loss.refuses(lost, len(live)):
-        raise LossRefused(f"{lost:,} of {len(live):,} rows of {table.schema.name} are gone in the org.")
+        gone, before = loss.counted(lost, len(live))
+        raise LossRefused(f"{gone:,} of {before:,} rows of {table.schema.name} are gone in the org.")
 
 
 def _recent(row: Row, stamp: str | None, since: str) -> bool:

@@ -37,6 +37,18 @@ def test_ids_are_found_by_their_stamps_with_both_ends_and_tombstones(store):
     assert len(store.ids_between("Widget__c", hour(13), hour(14), 1)) == 1
 
 
+def test_what_is_gone_is_counted_whole_though_not_all_of_it_is_named(store):
+    pull(store, *(widget(number, at=ONE if number < 4 else TWO) for number in range(1, 8)))
+    listed = WIDGET.only("IsDeleted", "SystemModstamp")
+    store.begin(PullRequest(listed))
+    store.stage(page((id_of(7), False, TWO), schema=listed, resume="end", last=True))
+
+    found, young = store.compare("Widget__c", None, 2), store.compare("Widget__c", hour(14), 2)
+
+    assert (len(found.extra), found.gone, found.live, found.cut) == (2, 6, 7, False)
+    assert (len(young.extra), young.gone, young.live) == (2, 3, 4)
+
+
 def test_a_row_here_whose_stamp_is_later_than_the_orgs_differs_too(store):
     pull(store, widget(1, at=TWO), widget(2, at=ONE))
     listed = WIDGET.only("IsDeleted", "SystemModstamp")

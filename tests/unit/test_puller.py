@@ -610,12 +610,65 @@ def test_what_a_run_finds_gone_in_several_ways_counts_together(rig):
     assert equal(rig)
 
 
+def test_a_few_young_rows_that_are_gone_are_no_loss_of_most_of_an_old_object(rig):
+    filled(rig, 40)
+    rig.org.tick(3600)
+    for each in filled(rig, 8)[:7]:
+        rig.org.delete("Account", each)
+        rig.org.purge("Account", each)
+
+    rig.pull()  # compares what is young: 7 of 8 rows, and 7 of 48 of the object
+
+    assert equal(rig)
+
+
+def test_a_loss_is_counted_whole_before_any_of_it_is_taken_out(rig, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sync.verify.MOST_REPAIRS", 3)
+    for each in filled(rig, 30)[:8]:
+        rig.org.delete("Account", each)
+        rig.org.purge("Account", each)
+
+    with pytest.raises(LossRefused, match=r"8 of 30 rows"):
+        prove(rig)
+
+    assert len(replica(rig.store, "Account")) == 30
+
+
+def test_a_loss_that_may_be_is_taken_out_in_one_verify_however_large_it_is(rig, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sync.verify.MOST_REPAIRS", 1)
+    for each in filled(rig, 30)[:6]:
+        rig.org.delete("Account", each)
+        rig.org.purge("Account", each)
+
+    proof = prove(rig)
+
+    assert (proof.org_rows, proof.rows) == (24, 24)
+    assert equal(rig)
+
+
+def test_what_has_gone_before_in_a_run_is_told_with_the_loss_that_is_refused(rig):
+    made = filled(rig, 30)
+    for each in made[:6]:
+        rig.org.delete("Account", each)
+    for each in made[6:9]:
+        rig.org.delete("Account", each)
+        rig.org.purge("Account", each)
+
+    with pytest.raises(LossRefused, match=r"9 of 30 rows"):
+        rig.pull()
+
+
 @pytest.mark.parametrize(
     ("lost", "rows", "already", "refused"),
     [(5, 6, 0, False), (6, 6, 0, True), (6, 30, 0, False), (7, 30, 0, True), (1, 24, 5, True), (0, 24, 9, False)],
 )
 def test_how_many_rows_may_go(lost, rows, already, refused):
     assert LossLimit().after(already).refuses(lost, rows) is refused
+
+
+def prove(rig):
+    puller = Puller(rig.org, rig.store, rig.world.clock)
+    return puller.prove(rig.store.schema("Account"), None)
 
 
 def filled(rig, rows):
