@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct, field
 
 from salesforce_sync.models.schema import ObjectSchema
+
+LOOK_EVERY = 1.0
+"""Seconds after which another process may have adopted something: a look takes about as long as a read of a record."""
 
 Make = Callable[[ObjectSchema], str]
 
@@ -23,16 +27,25 @@ class _Known(Struct, frozen=True):
 
 
 class SchemaCache:
-    """Schemas by API name, whatever its case. Read anew when `forget` was called or an unknown name is asked for."""
+    """Schemas by API name, whatever its case.
 
-    def __init__(self, read: Callable[[], Iterable[ObjectSchema]]) -> None:
+    Read anew when `forget` was called, when an unknown name is asked for, and when the database has got another
+    `version`; that may be None where it cannot be looked at just now.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[ObjectSchema]], version: Callable[[], int | None]) -> None:
         self._read = read
+        self._version = version
+        self._seen: int | None = None
+        self._look_at = 0.0
         self._lock = threading.Lock()
         self._known = _Known()
         self._forgotten = 0
 
     def get(self, name: str) -> ObjectSchema | None:
         """The schema, or None if the store has none of this name (another process may have adopted it by now)."""
+        if time.monotonic() >= self._look_at:
+            self._look()
         # As `schema` begins: nearly every read comes by here.
         return self._known.by_name.get(name) or self._known.schema(name) or self._refreshed().schema(name)
 
@@ -46,6 +59,8 @@ class SchemaCache:
 
     def statement(self, name: str, make: Make) -> str | None:
         """`make(schema)`, made once; None if there is no such schema."""
+        if time.monotonic() >= self._look_at:
+            self._look()
         known = self._known
         found = known.statements.get((name, make))
         if found is not None:
@@ -64,6 +79,15 @@ class SchemaCache:
         with self._lock:
             self._forgotten += 1
             self._known = _Known()
+
+    def _look(self) -> None:
+        self._look_at = time.monotonic() + LOOK_EVERY
+        version = self._version()
+        if version is None or version == self._seen:
+            return
+        if self._known.by_name:
+            self._refreshed()
+        self._seen = version
 
     def _refreshed(self) -> _Known:
         while True:

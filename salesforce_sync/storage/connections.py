@@ -161,6 +161,16 @@ class Connections:
                 self._watcher = self._open(apsw.SQLITE_OPEN_READONLY)
             return int(self._watcher.pragma("data_version"))
 
+    def schema_version(self) -> int | None:
+        """A number that is another one once a table or a trigger has been made anew, by whatever process.
+
+        None in a thread that stays in the past (`pinned`): what is newer does not go with it.
+        """
+        if self._pinned is not None:
+            return None
+        with self.looking() as db:
+            return int(db.pragma("schema_version"))
+
     def guest(self) -> apsw.Connection:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
         with translated(self.path):

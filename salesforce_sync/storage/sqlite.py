@@ -92,7 +92,7 @@ class SqliteStore:
         take_out = self._comparer.take_out
         self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
         migrate(self._connections)
-        self._schemas = SchemaCache(self._read_schemas)
+        self._schemas = SchemaCache(self._read_schemas, self._connections.schema_version)
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -411,6 +411,19 @@ def test_a_claim_ends_with_its_block(store):
         assert store.count("Widget__c") == 0
 
 
+def test_who_only_reads_learns_what_another_process_has_adopted(world, store, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.storage.cache.LOOK_EVERY", 0.0)
+    pull(store, widget(1))
+    store.get("Widget__c", id_of(1))
+    wider = replace(WIDGET, fields=(*WIDGET.fields, make_field("Colour__c", "string")))
+    with closing(world.another()) as other:
+        other.adopt(wider)
+
+    assert store.schema("Widget__c") == wider
+    assert store.get("Widget__c", id_of(1)) == tuple(*store.scan("Widget__c"))
+    assert len(store.get("Widget__c", id_of(1))) == len(wider.columns)
+
+
 def test_who_holds_an_object_knows_it_as_another_process_has_left_it(world, store):
     store.schema("Widget__c")
     narrower = make_schema("Widget__c", Name="string")
