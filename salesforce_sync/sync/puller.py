@@ -207,7 +207,15 @@ class Puller:
             return pulled
         # What was taken up shows the org as it was when that pull was begun, perhaps days ago; and what was read
         # once more to fill new columns does not tell of deletions.
-        return _joined(pulled, self._pull_described(self._schema(schema.name), report))
+        return _joined(pulled, self._look_again(schema.name, report))
+
+    def _look_again(self, object_name: str, report: Report) -> Pulled:
+        """Bring what has changed meanwhile; by a poll where one can be asked, which tells of new fields, too."""
+        poll = self.question(object_name)
+        if poll is None:
+            return self._pull_described(self._schema(object_name), report)
+        (polled,) = self._org.poll((poll,))
+        return self.take(poll, polled, report)
 
     def _pull_described(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:
         try:

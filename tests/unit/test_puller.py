@@ -277,6 +277,21 @@ def test_a_pull_that_is_taken_up_later_brings_what_changed_since_it_was_begun(ri
     assert equal(rig)
 
 
+def test_a_field_that_came_while_a_pull_was_broken_off_is_here_once_that_is_taken_up(rig):
+    made = fill(rig.org)
+    for page in (2, 1, 1, 1):
+        rig.org.fail(Unreachable("reset"), "Account", page=page)
+    with pytest.raises(Unreachable):
+        rig.pull()
+    rig.org.define(WIDER)
+    rig.org.put("Account", made[0], Colour__c="red")
+    rig.world.restart()
+
+    rig.pull()
+
+    assert equal(rig)
+
+
 def test_jobs_that_hang_are_given_up_and_the_rows_come_without_one(rig):
     fill(rig.org)
     for _ in range(2):
