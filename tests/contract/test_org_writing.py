@@ -206,7 +206,7 @@ def test_a_record_is_brought_back(world: WriteWorld) -> None:
     assert [row(world, each)["IsDeleted"] for each in ids] == [0, 0]
 
 
-def test_what_the_connected_user_has_made_since_is_found(world: WriteWorld) -> None:
+def test_what_the_connected_user_has_made_since_is_found_also_if_it_was_deleted(world: WriteWorld) -> None:
     schema = world.org.describe(WIDGET)
     write(world, create(world, Text__c="before"))
     world.tick(60)
@@ -214,6 +214,7 @@ def test_what_the_connected_user_has_made_since_is_found(world: WriteWorld) -> N
     since = world.org.time()
     world.tick(60)
     made = write(world, *(create(world, Text__c=text) for text in "ab"))
+    world.delete(made[1].record_id)
 
     assert since is not None
     place = [field.name for field in schema.columns].index("Text__c")
