@@ -21,7 +21,7 @@ from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, StillSyncing, Throttled, error_of
 from salesforce_sync.web.lists import ALL, page_of
 from salesforce_sync.web.progress import Event, SessionState, Status
-from salesforce_sync.web.replicas import accepted_losses, object_name
+from salesforce_sync.web.replicas import losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.session import Session, Task
 from salesforce_sync.web.ways import Words
@@ -53,7 +53,7 @@ def begin(
     """
     given = map(object_name, wanted.objects or asked.replica.sync.config.sync.objects)
     names = tuple({name.casefold(): name for name in given}.values())
-    session = begun(asked, names, accepted_losses(wanted.accept_loss, names))
+    session = begun(asked, names, losses(wanted.accept_loss, names))
     return answered(bodies.SessionBegun(session_id=session.session_id), headers=_places(asked, session))
 
 
@@ -156,7 +156,7 @@ async def _is_done(task: Task, quiet_seconds: float) -> bool:
 
 def _joined(asked: Asked, name: str, wanted: bodies.ObjectSyncRequest) -> tuple[Task, Session]:
     name = object_name(name)
-    accepted = accepted_losses(wanted.accept_loss, (name,))
+    accepted = losses(wanted.accept_loss, (name,))
     if wanted.session_id is not None:
         session = _session(asked, wanted.session_id)
         return _within(asked, session, name, accepted), session

@@ -134,7 +134,8 @@ class Works:
         work.begun = True
         try:
             names = self._sound_names(work)
-            run = self._sync.sync(*names, accept_loss=work.accepted, stop=work.stop) if names else None
+            accepted = work.accepted.intersection(names)
+            run = self._sync.sync(*names, accept_loss=accepted, stop=work.stop) if names else None
         except SyncError as met:
             error = met
         except Exception as met:  # the door of a thread: whoever waits must be told, whatever it was
