@@ -69,6 +69,13 @@ class OrgNames:
         """What the list says of this object, if it was asked for and has it. No API call."""
         return self._by_name.get(name.casefold())
 
+    def spelt(self, name: str) -> str:
+        """The name as the org spells it, as far as that is known. No API call."""
+        if name in self._sync.objects:
+            return self._sync.objects[name].object_name
+        listed = self.summary(name)
+        return name if listed is None else listed.name
+
     def may_have(self, name: str) -> bool:
         """Whether the org has this object, as far as the list is known. No API call."""
         return not self._by_name or name.casefold() in self._by_name
@@ -103,7 +110,7 @@ class Replica:
         self.awaited = Awaited(lambda: sync.usage.used)
         self.workbook = Workbook(sync)
         self.uploads = Uploads(sync)
-        self.sessions = Sessions(sync, runs, self.names.refused, interrupted)
+        self.sessions = Sessions(sync, runs, self.names, interrupted)
         self.counted = Counted(sync.config.storage.path)
         self.sent = Sent()
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}

@@ -157,4 +157,5 @@ class Session:
 
 
 def _is_of(event: Event, object_name: str) -> bool:
-    return event.progress is not None and event.progress.object_name == object_name
+    # One that was begun before anybody knew how the org spells it changes its name once.
+    return event.progress is not None and event.progress.object_name.casefold() == object_name.casefold()

@@ -15,7 +15,7 @@ from salesforce_sync.web.keeping import Keeper, end_interrupted, restored
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.session import After, Session, Task, nothing
-from salesforce_sync.web.works import Check, Works
+from salesforce_sync.web.works import Names, Works
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +29,9 @@ STOPPING_SECONDS: Final = 0.3
 class Sessions:
     """The sync sessions of one replica; they go in the threads of `runs`."""
 
-    def __init__(self, sync: SFSync, runs: Runs, check: Check, interrupted: Callable[[int], None]) -> None:
-        """`check` says which names are no objects of the org; it is called in a run's thread.
-
-        `interrupted` is called with the deed of each session whose server has ended before it did.
-        """
-        self._works = Works(sync, runs, check, self._ended)
+    def __init__(self, sync: SFSync, runs: Runs, names: Names, interrupted: Callable[[int], None]) -> None:
+        """`interrupted` is called with the deed of each session whose server has ended before it did."""
+        self._works = Works(sync, runs, names, self._ended)
         self._lock = self._works.lock
         self._log = sync.session_log
         self._keeper = Keeper(self._log)

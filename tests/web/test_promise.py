@@ -34,6 +34,34 @@ def test_a_session_is_initiated(api):
     assert [each["status"] for each in ended(api, body["sessionId"])["objects"]] == ["synced"] * 3
 
 
+def test_a_session_calls_its_objects_as_the_org_does_however_they_were_spelt(api):
+    first = api.post("/api/sync", json={"objects": ["product2", "PRICEBOOK2"]}).json()["sessionId"]
+    named_before_it_was_here = [each["objectApiName"] for each in ended(api, first)["objects"]]
+    with api.stream("GET", f"/api/sync/{first}/events") as stream:
+        told = [each.data["objectApiName"] for each in events_of(stream) if each.event == "progress"]
+
+    again = api.post("/api/sync/product2", headers={"Prefer": "respond-async"}).json()
+    named_at_once = api.get(again["statusUrl"]).json()["objects"][0]["objectApiName"]
+    ended(api, again["sessionId"])
+
+    assert named_before_it_was_here == ["Product2", "Pricebook2"]
+    assert {each for each in told} == {"Product2", "Pricebook2"}
+    assert (again["objectApiName"], named_at_once) == ("Product2", "Product2")
+    subjects = {each["subject"] for each in api.get("/api/audit").json()["entries"] if each["action"] == "sync"}
+    assert "default/Product2" in subjects
+
+
+def test_an_object_that_fails_is_called_as_the_org_does(site, api):
+    site.org.faults.add(
+        path="/sobjects/Contact/describe",
+        status=403,
+        times=None,
+        body=[{"errorCode": "INSUFFICIENT_ACCESS", "message": "no access to Contact"}],
+    )
+
+    assert api.post("/api/sync/contact").json()["objectApiName"] == "Contact"
+
+
 def test_an_object_is_synced_and_answers_with_its_first_records(site):
     client = site.client(**{"X-Connection-Id": "default", "Content-Type": "application/json"})
 

@@ -107,7 +107,7 @@ function showProgress(told) {
   part(row, "trouble").textContent = told.error ? `${told.error}: ${told.details}` : "";
   if (told.syncedAt) part(row, "synced").replaceChildren(page.moment(told.syncedAt));
   const lastSynced = told.syncedAt ?? (row.dataset.synced || null);
-  remember(told.objectApiName, told.status, lastSynced, told.recordCount);
+  remember(row.dataset.object, told.status, lastSynced, told.recordCount);
   if (before !== told.status) {
     showFigures();
     say(told);
