@@ -11,7 +11,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.app.process import me
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.storage.session_log import KEPT
-from salesforce_sync.web.keeping import Keeper, end_interrupted, restored
+from salesforce_sync.web.keeping import Keeper, end_cancelled, end_interrupted, restored
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.session import After, Session, Task, nothing
@@ -113,7 +113,7 @@ class Sessions:
         if closing is not None:
             session.end(closing)
         elif session.state is SessionState.RUNNING:
-            session.end(SessionState.CANCELLED)
+            end_cancelled(session)
             session.after(session, SessionState.CANCELLED)
 
     @property

@@ -231,7 +231,11 @@ function follow(url) {
     const failed = session.objects.filter((each) => each.status === "error");
     if (session.state === "cancelled") page.tell("warn", "The sync was cancelled. What is complete is kept.");
     else if (failed.length) page.tell("bad", `${failed.map((each) => each.objectApiName).join(", ")} could not be synced: ${failed[0].details}`);
-    else page.tell("good", `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`);
+    else {
+      const synced = `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`;
+      if (session.state === "complete") page.tell("good", synced);
+      else page.tell("warn", `${synced} Not every edit was sent: the inbox and the changes say why.`);
+    }
     htmx.trigger(holder, "refresh");
   });
 }
