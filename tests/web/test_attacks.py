@@ -455,6 +455,7 @@ def test_wrong_tokens_make_an_address_wait_and_are_written_down(strict):
 
     assert [error_of(each) for each in answers] == [(401, "NOT_AUTHENTICATED")] * 3 + [(429, "THROTTLED")] * 3
     assert int(answers[-1].headers["Retry-After"]) > 0
+    assert answers[-1].json()["details"].endswith(f"Try again in {answers[-1].headers['Retry-After']} s.")
     entries = strict.house.access.audit.entries()
     assert [(each.deed.action, each.outcome) for each in entries] == [("login", "refused")] * 3
 
