@@ -171,6 +171,18 @@ class Connections:
         return connection
 
     @contextmanager
+    def aside(self) -> Iterator[apsw.Connection]:
+        """A connection that reads what is committed, for another thread, while this one writes."""
+        reader = self._open(apsw.SQLITE_OPEN_READONLY)
+        _bound_cache(reader, FURTHER_CACHE_KIB)
+        try:
+            yield reader
+        finally:
+            with self.lock:
+                self._opened.discard(reader)
+            reader.close()
+
+    @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction on the writer: committed if the block ends, rolled back if it raises."""
         with self.lock, translated(self.path), _transaction(self.writer) as db:

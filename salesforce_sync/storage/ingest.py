@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -176,9 +177,10 @@ class Ingest:
             adopted = _adopted(db, schema.name)
             schema = decode_schema(adopted.schema)
             since = self._check_staging(db, schema)
-            survey = Survey(*db.execute(sql.survey_staging(schema)).get)
-            replaces = survey.rows >= TAKE_OVER_ROWS and _may_be_replaced(db, schema)
-            merged = self._take_over(db, schema, survey) if replaces else self._merge_rows(db, schema, loss)
+            if _may_take_over(db, schema):
+                survey, merged = self._take_over(db, schema)
+            else:
+                survey, merged = _survey(db, schema), self._merge_rows(db, schema, loss)
             until = survey.until(checkpoint_limit)
             if until is None and adopted.until is None and schema.stamp is not None and checkpoint_limit is not None:
                 # Nothing is there that could tell: what comes will have stamps from the time of the query on.
@@ -217,23 +219,20 @@ class Ingest:
         else:
             db.execute(sql.MOVE_CHECKPOINT, (until, adopted.name))
 
-    def _take_over(self, db: apsw.Connection, schema: ObjectSchema, survey: Survey) -> Merged:
-        """A first load: the staging table becomes the object's table, so no row is written twice."""
-        db.execute(sql.drop_table(schema.name))
-        # Without a look for the name in the triggers of all tables, which takes most of a second with 40 objects: none
-        # of ours has the name of a staging table, and where somebody else's could have it, nothing is taken over.
-        with switched(db, apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, on=True):
-            db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
-        try:
-            db.execute(sql.create_key(schema.name, schema.name))
-        except apsw.ConstraintError:
-            db.execute(sql.drop_doubles(schema.name, schema.stamp))
-            _refuse_hidden_gaps(db, schema.name, schema.name)
-            db.execute(sql.create_key(schema.name, schema.name))
+    def _take_over(self, db: apsw.Connection, schema: ObjectSchema) -> tuple[Survey, Merged]:
+        """A first load: the staging table becomes the object's table, so no row is written twice.
+
+        What lies in it is committed, so another thread looks at it while the key is made.
+        """
+        with self._connections.aside() as reader, ThreadPoolExecutor(1, "survey") as pool:
+            surveyed = pool.submit(_survey, reader, schema)
+            doubles = _replace_table(db, schema)
+            survey = surveyed.result()
+        if doubles:
             survey = Survey(survey.newest, *db.execute(sql.count_rows(schema)).get)
         give_triggers(db, schema)  # the old table took its own with it
         empty_staging(db, schema.name)
-        return Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
+        return survey, Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
 
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
         deletable = schema.has("IsDeleted")
@@ -283,6 +282,23 @@ def empty_table(db: apsw.Connection, table: str, wanted: str) -> None:
     db.execute(wanted)
 
 
+def _replace_table(db: apsw.Connection, schema: ObjectSchema) -> bool:
+    """The staging table is the object's table now, with its key; whether rows that came twice had to go."""
+    db.execute(sql.drop_table(schema.name))
+    # Without a look for the name in the triggers of all tables, which takes most of a second with 40 objects: none
+    # of ours has the name of a staging table, and where somebody else's could have it, nothing is taken over.
+    with switched(db, apsw.SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, on=True):
+        db.execute(sql.rename_table(sql.staging_table(schema.name), schema.name))
+    try:
+        db.execute(sql.create_key(schema.name, schema.name))
+    except apsw.ConstraintError:
+        db.execute(sql.drop_doubles(schema.name, schema.stamp))
+        _refuse_hidden_gaps(db, schema.name, schema.name)
+        db.execute(sql.create_key(schema.name, schema.name))
+        return True
+    return False
+
+
 def _staging_width(db: apsw.Connection, schema: ObjectSchema) -> int:
     width: int = db.execute(sql.width(sql.staging_table(schema.name))).get
     return width
@@ -292,7 +308,13 @@ def _adopted(db: apsw.Connection, object_name: str) -> Adopted:
     return Adopted(*db.execute(sql.ONE_OBJECT, (object_name,)).get)
 
 
-def _may_be_replaced(db: apsw.Connection, schema: ObjectSchema) -> bool:
+def _survey(db: apsw.Connection, schema: ObjectSchema) -> Survey:
+    return Survey(*db.execute(sql.survey_staging(schema)).get)
+
+
+def _may_take_over(db: apsw.Connection, schema: ObjectSchema) -> bool:
+    if db.execute(sql.highest_row(sql.staging_table(schema.name))).get < TAKE_OVER_ROWS:
+        return False
     return bool(db.execute(sql.may_be_replaced(schema.name, len(schema.columns)), (schema.name,)).get)
 
 

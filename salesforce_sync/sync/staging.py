@@ -28,12 +28,13 @@ def stage_all(store: Store, pages: Iterable[Page]) -> Generator[tuple[Page, int]
 
     Files are staged in a thread of their own. One that comes while there is enough to do for it is prepared meanwhile:
     where the org is slower than the store, nothing is. Decoded rows are staged at once, so that no two pages of them
-    are held. Close it before `pages`: then it waits for the file that is being staged, and removes the others.
+    are held; a page without any, such as one that only ends a Bulk result page, takes its place behind the files.
+    Close it before `pages`: then it waits for the file that is being staged, and removes the others.
     """
     line = _Line(store)
     try:
         for page in pages:
-            if isinstance(page.body, Rows):
+            if isinstance(page.body, Rows) and (page.body.values or line.is_idle):
                 yield from line.done(0)
                 yield page, store.stage(page)
             else:
@@ -57,10 +58,15 @@ class _Line:
         self._steps: deque[_Step] = deque()
         self._broken = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was taken is staged."""
+        return all(each.rows.done() for each in self._steps)
+
     def take(self, page: Page) -> None:
         """Let the page be staged after the others."""
         left = sum(each.cost for each in self._steps if not each.rows.done())
-        if 2 * left >= _cost(page):
+        if isinstance(page.body, CsvFile) and 2 * left >= _cost(page):
             page = self._store.prepare(page)
         self._steps.append(_Step(page, _cost(page), self._worker.submit(self._stage, page)))
 
@@ -91,7 +97,8 @@ class _Line:
 
 def _cost(page: Page) -> float:
     """What it takes to stage the page, as bytes of a CSV file; a file that is gone is told when it is staged."""
-    assert not isinstance(page.body, Rows)
+    if isinstance(page.body, Rows):
+        return 0
     try:
         size = page.body.path.stat().st_size
     except OSError:

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from salesforce_sync.errors import Incomplete, Unreachable
-from salesforce_sync.models.page import PullRequest, TypedFile
+from salesforce_sync.models.page import CsvFile, PullRequest, Rows, TypedFile
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.testing import FrozenClock
@@ -68,6 +68,33 @@ def test_a_page_without_a_file_waits_for_the_one_before_it(store, tmp_path):
     assert [rows for _, rows in stage_all(store, mixed)] == [2, 2, 1]
 
     assert store.staged("Widget__c").rows == 5
+
+
+def test_a_page_that_only_ends_a_result_holds_nobody_up(store, tmp_path):
+    """A result page that ends with a file is followed by a page without rows: the next file comes beside the first."""
+    first, second = files(tmp_path, 2, resume="end", last=True)
+    pages = [first, page(resume="middle", expected=2), second]
+    told = []
+    for brought, rows in stage_all(store, pages):
+        told.append((brought.resume, rows))
+        store.go_on.release()  # for those behind the first, which waits until the second file is prepared
+
+    assert told == [(None, 2), ("middle", 0), ("end", 2)]
+    assert store.came == [CsvFile, Rows, TypedFile]
+
+
+def test_a_page_without_rows_is_told_at_once_where_nothing_is_ahead_of_it(store):
+    store.go_on.release()
+    told = []
+
+    def slow():
+        yield page(resume="begun")
+        assert told == ["begun"], "the org may let the next page wait for minutes"
+
+    for brought, _ in stage_all(store, slow()):
+        told.append(brought.resume)
+
+    assert store.staged("Widget__c").resume == "begun"
 
 
 def test_what_one_file_meets_ends_the_pull_and_removes_the_next(store, tmp_path):
