@@ -31,7 +31,7 @@ def _folder_of(sync: SFSync) -> Path:
 
 def _made(folder: Path) -> Path:
     """The folder, for its owner alone."""
-    with on_disk(folder.parent):
+    with on_disk(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 

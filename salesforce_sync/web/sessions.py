@@ -186,4 +186,5 @@ class Sessions:
             session.after(session, state)
         except Exception:  # the rows are here: a workbook that cannot be made must not leave the session open for ever
             log.exception("What follows session %s failed", session.session_id)
+            state = SessionState.PARTIAL if state is SessionState.COMPLETE else state
         session.end(state)

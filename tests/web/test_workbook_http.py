@@ -45,6 +45,19 @@ def test_the_workbook_of_a_session_lies_in_a_folder_of_its_owners_alone(site, ap
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
+def test_a_session_whose_workbook_cannot_be_made_is_no_success(site, api, tmp_path):
+    assert api.post("/api/sync/Contact").json()["success"]
+    (tmp_path / "data" / "salesforce.db-workbooks").write_text("in the way")
+
+    session = ended(api, api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"])
+    asked = api.get("/api/workbook")
+
+    assert (session["state"], session["success"], session["workbook"]) == ("partial", False, None)
+    assert session["objects"][0]["status"] == "synced"
+    assert (asked.status_code, asked.json()["error"]) == (500, "STORE_ERROR")
+    assert "salesforce.db-workbooks" in asked.json()["details"]
+
+
 def test_a_folder_beside_the_database_that_is_called_like_a_workbook_is_left(site, api, tmp_path):
     notes = tmp_path / "data" / "workbook-2025" / "notes.txt"
     notes.parent.mkdir(parents=True)

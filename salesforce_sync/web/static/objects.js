@@ -234,6 +234,7 @@ function follow(url) {
     else {
       const synced = `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`;
       if (session.state === "complete") page.tell("good", synced);
+      else if (!session.workbook) page.tell("warn", `${synced} The workbook could not be made: its download says why.`);
       else page.tell("warn", `${synced} Not every edit was sent: the inbox and the changes say why.`);
     }
     htmx.trigger(holder, "refresh");
