@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
@@ -54,13 +55,24 @@ def remove(request: Request, caller: EditingCaller, connectionId: str) -> Respon
 
 
 def check_address(caller: Caller, url: str) -> None:
-    """A plain http address is one of this machine: what else listens there is an admin's business."""
+    """What else listens on this machine and in its network is an admin's business: others name an org by its domain."""
     if not is_address(url):
         raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
-    if urlsplit(url).scheme != "https" and caller.user.role is not Role.ADMIN:
+    if not _is_by_domain(url) and caller.user.role is not Role.ADMIN:
         raise Forbidden(
-            "Only an admin may connect to an address of this machine.", hint="Give the org's https address."
+            "Only an admin may connect to an address of this machine or its network.",
+            hint="Give the org's https address.",
         )
+
+
+_DOMAIN: Final = re.compile(r"(?:[a-z0-9-]+\.)+(?!local|internal)[a-z][a-z0-9-]*", re.ASCII)
+"""Two labels at least, the last of which is no number, as it is in every way to write an address, and no network's
+own."""
+
+
+def _is_by_domain(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" and _DOMAIN.fullmatch((parts.hostname or "").rstrip(".")) is not None
 
 
 def home_of(request: Request) -> str:
