@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
-from typing import Annotated, Final
-from urllib.parse import urlsplit
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -14,7 +12,7 @@ from salesforce_sync.access import Role, User
 from salesforce_sync.app import SystemClock
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
-from salesforce_sync.settings import is_address, org_address
+from salesforce_sync.settings import is_address, is_by_domain, org_address
 from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Caller, EditingCaller, house_of, sent
@@ -58,21 +56,11 @@ def check_address(caller: Caller, url: str) -> None:
     """What else listens on this machine and in its network is an admin's business: others name an org by its domain."""
     if not is_address(url):
         raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
-    if not _is_by_domain(url) and caller.user.role is not Role.ADMIN:
+    if not is_by_domain(url) and caller.user.role is not Role.ADMIN:
         raise Forbidden(
             "Only an admin may connect to an address of this machine or its network.",
             hint="Give the org's https address.",
         )
-
-
-_DOMAIN: Final = re.compile(r"(?:[a-z0-9-]+\.)+(?!local|internal)[a-z][a-z0-9-]*", re.ASCII)
-"""Two labels at least, the last of which is no number, as it is in every way to write an address, and no network's
-own."""
-
-
-def _is_by_domain(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" and _DOMAIN.fullmatch((parts.hostname or "").rstrip(".")) is not None
 
 
 def home_of(request: Request) -> str:
