@@ -210,11 +210,12 @@ class Ingest:
         partial = db.execute(sql.IS_PARTIAL, (adopted.name,)).get
         if partial or (adopted.refill and since is not None):
             return
-        server_time = db.execute(sql.STAGED, (adopted.name,)).get[4]
-        if server_time is not None:
-            db.execute(sql.READ_UNTIL, (server_time, adopted.name))
         # After a refill the old checkpoint stays: what was deleted since is not among all live rows.
-        if until is None or (adopted.refill and adopted.until is not None):
+        knows_deletions = not adopted.refill or adopted.until is None
+        server_time = db.execute(sql.STAGED, (adopted.name,)).get[4]
+        if server_time is not None and knows_deletions:
+            db.execute(sql.READ_UNTIL, (server_time, adopted.name))
+        if until is None or not knows_deletions:
             db.execute(sql.KEEP_CHECKPOINT, (adopted.name,))
         else:
             db.execute(sql.MOVE_CHECKPOINT, (until, adopted.name))
