@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.workbook.book import ObjectPart
-from salesforce_sync.workbook.cells import Cell, mark_of_name
+from salesforce_sync.workbook.cells import Cell, mark_of_name, unescape
 from salesforce_sync.workbook.layout import Access, Places, access, name_headers
 
 
@@ -52,11 +52,17 @@ class ParentNames(Struct, frozen=True):
         mark = str(cells.get(self.row) or "")
         if f"~{''.join(shown)}|" in mark:
             return
-        was = _marks(mark)
-        for at, each in enumerate(self.beside):
-            if self._is_edited(each, cells) if was is None else len(was) == len(shown) and was[at] != shown[at]:
-                times, first = self.edited.get(each.header, (0, number))
-                self.edited[each.header] = times + 1, first
+        for each in self._edited(_marks(mark), cells):
+            times, first = self.edited.get(each.header, (0, number))
+            self.edited[each.header] = times + 1, first
+
+    def _edited(self, marks: Sequence[str] | None, cells: Mapping[int, Cell]) -> Sequence[_Beside]:
+        """Those whose name is not the one that was exported, as far as the row's mark tells."""
+        if marks is None:
+            return [each for each in self.beside if self._is_edited(each, cells)]
+        if len(marks) != len(self.beside):
+            return []
+        return [each for each, mark in zip(self.beside, marks, strict=True) if _differs(each, cells, mark)]
 
     def _is_edited(self, each: _Beside, cells: Mapping[int, Cell]) -> bool:
         """Whether somebody has named a record in a row of his own there, and not where it is read."""
@@ -73,6 +79,12 @@ class ParentNames(Struct, frozen=True):
             hint = f" Write into {instead[header]!r}: an id, Name=…, or new:…" if instead[header] else ""
             said.append(f"{told} the name.{hint}")
         return said
+
+
+def _differs(beside: _Beside, cells: Mapping[int, Cell], mark: str) -> bool:
+    """Whether the name is not the one that has this mark, an escape read as the text that it looks like or not."""
+    name = cells.get(beside.column)
+    return mark not in (mark_of_name(name), mark_of_name(unescape(str(name or ""))))
 
 
 def _marks(mark: str) -> list[str] | None:

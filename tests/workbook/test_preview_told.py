@@ -54,6 +54,14 @@ def test_what_is_read_as_something_else_than_it_says_is_told(store, book, said):
     }
 
 
+def test_a_line_end_that_a_script_read_as_text_is_written_as_one_and_told(store, book, said):
+    typed(book, BillingStreet="Ring 1_x005F_x000D_\nBack door")
+
+    (found,) = changes(store, book)
+    assert found.cells[0].new == "Ring 1\r\nBack door"
+    assert any("[typed as Ring 1_x000D_" in line for line in said())
+
+
 def with_two_decimals(field):
     return replace(field, precision=18, scale=2) if field.name == "Revenue__c" else field
 

@@ -33,6 +33,12 @@ def test_a_text_that_the_program_cut_which_wrote_the_file_is_no_edit(noted, tmp_
     assert "was cut by the program that wrote the file" in told(noted, path)
 
 
+def test_a_text_that_the_program_left_out_which_wrote_the_file_is_no_edit(noted, tmp_path):
+    typed(tmp_path / "notes.xlsx", Notes__c=None)  # as XlsxWriter does with what it counts as too long
+
+    assert "was left out, as too long for a cell, by the program" in told(noted, tmp_path / "notes.xlsx")
+
+
 def test_a_text_that_a_person_made_shorter_is_an_edit(noted, tmp_path):
     typed(tmp_path / "notes.xlsx", Notes__c="a line of it_x000D_\n" * 1_000)
 
