@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from msgspec import Struct
@@ -143,14 +144,20 @@ def check_still_text(old: Stored, cell: Cell) -> None:
         )
 
 
+def _beginnings(escaped: str) -> Iterator[str]:
+    """What may be left of a text that is too long, as programs count: characters or UTF-16 units, read back or not."""
+    units = escaped.encode("utf-16-le", "surrogatepass")[: 2 * TEXT_UNITS].decode("utf-16-le", "ignore")
+    for left in (escaped[:TEXT_UNITS], units):
+        yield from (left, unescape(left))
+
+
 def check_whole(old: Stored, cell: Cell) -> None:
     """`Misuse` if this is what a program has left of the text that counts an escaped character (`_x000D_`) as seven,
     and takes it for longer than a cell's text can be: its beginning, or nothing."""
     if not isinstance(old, str) or len(old) * 7 <= TEXT_UNITS or not (cell is None or isinstance(cell, str)):
         return
     escaped = escape(old)
-    beginning = escaped[:TEXT_UNITS]
-    if len(escaped) <= TEXT_UNITS or (cell and cell not in (beginning, unescape(beginning))):
+    if len(escaped) <= TEXT_UNITS or (cell and cell not in _beginnings(escaped)):
         return
     what = "was cut" if cell else "was left out, as too long for a cell,"
     hint = "Put the old text back, or edit it with 'salesforce-sync edit'."
