@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import RecordNotFound
+from salesforce_sync.storage.kept_files import is_as_written
 from salesforce_sync.web.folders import PrivateFolder, private_folder, sweep
 from salesforce_sync.workbook.importing import Imported, Preview
 
@@ -35,7 +36,7 @@ class Workbook:
         path = self._sync.config.workbook.path
         with self._lock:
             mark = self._sync.mark()
-            if mark != self._mark or not path.is_file():
+            if mark != self._mark or not path.is_file() or not is_as_written(path):
                 self._sync.export()
                 self._mark = mark
         return path

@@ -29,9 +29,10 @@ def draft_name(export_id: str, key: str) -> str:
 
 
 def source_of(path: Path) -> str:
-    """What tells one copy of a workbook from another: its place; the copy with the reasons counts as the same."""
+    """What tells one copy of a workbook from another: its place; the copy with the reasons counts as the same, and so
+    does what was kept when another export took its place."""
     whole = path.absolute()
-    return str(whole.with_stem(re.sub(r"\.result(-\d+)?$", "", whole.stem)))
+    return str(whole.with_stem(re.sub(r"(\.(result|edited)(-\d+)?)+$", "", whole.stem)))
 
 
 class Standing(Struct, frozen=True):
