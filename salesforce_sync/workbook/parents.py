@@ -19,7 +19,7 @@ class _Beside(Struct, frozen=True):
     column: int
     lookup_column: int | None
     instead: str
-    """Where it is written what this column shows; '' if nobody can."""
+    """Where it can be written what this column shows, as a hint; '' if nobody can."""
 
 
 class ParentNames(Struct, frozen=True):
@@ -38,8 +38,8 @@ class ParentNames(Struct, frozen=True):
             if each.type is FieldType.REFERENCE:
                 lookup = part.entry.header_of[each.name]
                 told = next((text for text in name_headers(each.name, lookup) if text in there), None)
-                instead = "" if access(part.schema, each) is Access.NEVER else lookup.removesuffix(" *")
                 if told is not None:
+                    instead = _instead(access(part.schema, each), lookup.removesuffix(" *"))
                     found.append(_Beside(told, there[told], places.fields.get(each.name), instead))
         assert places.row is not None
         return cls(tuple(found), places.row)
@@ -76,9 +76,15 @@ class ParentNames(Struct, frozen=True):
         for header, (times, first) in self.edited.items():
             cells = "1 cell" if times == 1 else f"{times:,} cells"
             told = f"{sheet}: {cells} under {header!r} edited (first in row {first}): not read, that column only shows"
-            hint = f" Write into {instead[header]!r}: an id, Name=…, or new:…" if instead[header] else ""
-            said.append(f"{told} the name.{hint}")
+            said.append(f"{told} the name.{instead[header]}")
         return said
+
+
+def _instead(may: Access, lookup: str) -> str:
+    if may is Access.NEVER:
+        return ""
+    where = "In a new row write" if may is Access.CREATE else "Write"
+    return f" {where} into {lookup!r}: an id, Name=…, or new:…"
 
 
 def _differs(beside: _Beside, cells: Mapping[int, Cell], mark: str) -> bool:

@@ -8,7 +8,7 @@ from salesforce_sync.testing import FrozenClock, make_field, make_schema
 from salesforce_sync.workbook.changes import Kind
 from tests.contract.edits import ACME, BOLT, ONE, arrive, row
 from tests.workbook.books import column, edit, export_to, row_of
-from tests.workbook.deeds import changes, told, typed
+from tests.workbook.deeds import added, changes, told, typed
 
 NOTES = make_schema("Account", make_field("Name", nillable=False), make_field("Notes__c", "textarea", length=131_072))
 
@@ -85,3 +85,16 @@ def test_a_read_only_cell_that_was_overwritten_is_told_by_itself(noted, tmp_path
     typed(tmp_path / "notes.xlsx", SystemModstamp="2020-01-01")
 
     assert told(noted, tmp_path / "notes.xlsx").startswith("SystemModstamp: is read-only")
+
+
+@pytest.mark.parametrize("blanks", ["   ", "\u00a0", "\n"])
+def test_blanks_are_no_name(noted, tmp_path, blanks):
+    typed(tmp_path / "notes.xlsx", Name=blanks)
+
+    assert told(noted, tmp_path / "notes.xlsx") == "Name: cannot be empty."
+
+
+def test_blanks_are_no_name_of_a_new_record(noted, tmp_path):
+    added(tmp_path / "notes.xlsx", Name="  ", Notes__c="x")
+
+    assert told(noted, tmp_path / "notes.xlsx") == "Name: is required."
