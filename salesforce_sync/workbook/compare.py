@@ -26,6 +26,7 @@ from salesforce_sync.workbook.reader import Sheet, WorkbookReader
 from salesforce_sync.workbook.rows_back import Read, problem_row
 from salesforce_sync.workbook.tally import Tally, counts, said_of_cells
 from salesforce_sync.workbook.triage import New, Skipped, Wrong, sort_out
+from salesforce_sync.workbook.uniques import Uniques
 
 BATCH: Final = 200
 BATCH_CELLS: Final = 6_000
@@ -77,6 +78,7 @@ class Comparison:
             self._object(reader, part, delete_missing=delete_missing)
         self._spoil_copies()
         self._new_rows.spoil_perhaps_known()
+        Uniques(self._store, self._ledger).spoil_taken()
         Externals(self._store, self._ledger).resolve()
         self._lookups.spoil_wrong()
         self._lookups.forget_done(self._tallies)
