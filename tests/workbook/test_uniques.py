@@ -11,7 +11,7 @@ from tests.workbook.deeds import added, apply_to, changes, told
 
 KEYED = make_schema(
     "Account",
-    make_field("Name", nillable=False),
+    make_field("Name", nillable=False, nameField=True),
     make_field("Key__c", externalId=True, unique=True, idLookup=True),
     make_field("Serial__c", unique=True, caseSensitive=True),
     make_field("ParentId", "reference", referenceTo=["Account"], relationshipName="Parent"),
@@ -95,3 +95,10 @@ def test_many_rows_are_all_looked_at(keyed, path):
 
     assert [each.title for each in found if each.kind is Kind.PROBLEM] == ["Row 249"]
     assert sum(each.kind is Kind.NEW for each in found) == 249
+
+
+def test_a_lookup_by_a_field_that_is_none_is_told_which_there_are(keyed, path):
+    added(path, Name="Nova", ParentId="Key=A-1")
+
+    assert "'Key' is no field of Account in this replica" in told(keyed, path)
+    assert "of the record that is looked up, such as Name or Key__c." in told(keyed, path)
