@@ -62,6 +62,7 @@ class Comparison:
 
     def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell, source: str) -> None:
         self._store, self._ledger, self._tell = store, ledger, tell
+        self._exported_at = metadata.exported_at
         self._earlier = Earlier(store, ledger, metadata.export_id, source)
         self._lookups = Lookups(store, ledger)
         self._new_rows = NewRows(store, ledger, self._earlier)
@@ -91,7 +92,7 @@ class Comparison:
         tally = self._tallies[name] = Tally()
         for sheet in part.sheets:
             self._sheet(reader, part, sheet)
-        Missing(self._store, self._ledger, tally.unread).note(part, delete=delete_missing)
+        Missing(self._store, self._ledger, tally.unread, self._exported_at).note(part, delete=delete_missing)
         self.notes += said_of_cells(name, tally)
 
     # ── the rows of a sheet ──────────────────────────────────────────────────────────────────────────────────────

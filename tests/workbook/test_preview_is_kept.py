@@ -1,8 +1,11 @@
 """What a preview promises is what the import does."""
 
+from datetime import UTC, datetime, timedelta
+
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.workbook.changes import Kind
 from tests.contract.edits import ACCOUNT, ACME, BOLT, ONE, acme, arrive, push
+from tests.workbook.books import edit, export_to, row_of
 from tests.workbook.deeds import apply_to, change, outbox, told, typed
 
 
@@ -56,3 +59,19 @@ def test_a_record_that_is_as_it_was_is_deleted(store, book):
 
     assert change(store, book).kind is Kind.DELETED
     assert apply_to(store, book).deleted == 1
+
+
+def test_a_missing_row_deletes_no_record_that_was_edited_here_since(store, book):
+    edit(book, lambda page: page.delete_rows(row_of(page, BOLT)), "Account")
+    store.update("Account", BOLT, {"Phone": "7"})
+
+    assert "was edited here since the export" in told(store, book, delete_missing=True)
+    assert apply_to(store, book, delete_missing=True).deleted == 0
+
+
+def test_a_missing_row_deletes_a_record_that_was_edited_here_before_the_export(store, tmp_path):
+    store.update("Account", BOLT, {"Phone": "7"})
+    export_to(store, tmp_path / "later.xlsx", now=datetime.now(UTC) + timedelta(seconds=1))
+    edit(tmp_path / "later.xlsx", lambda page: page.delete_rows(row_of(page, BOLT)), "Account")
+
+    assert apply_to(store, tmp_path / "later.xlsx", delete_missing=True).deleted == 1
