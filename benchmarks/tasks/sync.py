@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.replica import replica
+from salesforce_sync.process.memory import keep_one_arena
 
+keep_one_arena()  # as the command does
 with replica(Path(sys.argv[4]), *sys.argv[1:4]) as sync:
     sync.init()
     run = sync.sync("Contact")

@@ -27,6 +27,7 @@ TOLD_SIGNALS: Final = (
     "sync_complete",
     "records_updated",
     "sync_failed",
+    "schema_changed",
     "api_limit_warning",
     "conflict",
     "rejected",

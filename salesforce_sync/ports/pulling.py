@@ -38,7 +38,8 @@ class Pulling(Protocol):
     def claim(self, object_name: str) -> AbstractContextManager[None]:
         """Hold the object for one pull, over all threads and processes; `StoreBusy` if somebody else holds it.
 
-        A claim ends with its block, and with the death of its process.
+        A claim ends with its block, and with the death of its process. Within, the schema is the one that was adopted
+        last, in whatever process.
         """
 
     def staged(self, object_name: str) -> Staged | None:

@@ -36,6 +36,10 @@ class SchemaCache:
         # As `schema` begins: nearly every read comes by here.
         return self._known.by_name.get(name) or self._known.schema(name) or self._refreshed().schema(name)
 
+    def known(self, name: str) -> ObjectSchema | None:
+        """The schema as it was last read; None if it was not read."""
+        return self._known.schema(name)
+
     def all(self) -> tuple[ObjectSchema, ...]:
         """Every schema, by name."""
         return tuple(sorted(set(self._refreshed().by_name.values()), key=lambda schema: schema.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -153,8 +153,20 @@ class SqliteStore:
 
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def claim(self, object_name: str) -> AbstractContextManager[None]:
-        return self.claims.claim(object_name)
+    @contextmanager
+    def claim(self, object_name: str) -> Iterator[None]:
+        with self.claims.claim(object_name):
+            self._know_again(object_name)
+            yield
+
+    def _know_again(self, object_name: str) -> None:
+        """Forget what another process has replaced; nobody replaces it while the object is held."""
+        known = self._schemas.known(object_name)
+        if known is None:
+            return
+        row = self._object(known.name)
+        if row is None or row.schema != _encode_schema(known):
+            self._schemas.forget()
 
     def staged(self, object_name: str) -> Staged | None:
         return self._ingest.staged(self._known(object_name))

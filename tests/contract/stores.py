@@ -35,6 +35,11 @@ class MemoryWorld:
         self.store = self.store.reopened(**options)
         return self.store
 
+    def another(self) -> Store:
+        """What another process has beside this one."""
+        assert isinstance(self.store, MemoryStore)
+        return self.store.reopened()
+
 
 class SqliteWorld:
     """A SqliteStore on a file, and what a restarted process would find there."""
@@ -50,6 +55,10 @@ class SqliteWorld:
         old, self.store = self.store, SqliteStore(self.path, self.clock, **options)
         old.close()
         return self.store
+
+    def another(self) -> Store:
+        """What another process has beside this one; close it."""
+        return SqliteStore(self.path, self.clock)
 
 
 WORLDS = {"memory": MemoryWorld, "sqlite": SqliteWorld}

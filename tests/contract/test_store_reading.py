@@ -1,6 +1,7 @@
 """Store: get, scan and count, with every comparison on every type of field; runs and status."""
 
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -408,6 +409,19 @@ def test_a_claim_ends_with_its_block(store):
 
     with store.claim("Widget__c"), store.claim("Gadget__c"):
         assert store.count("Widget__c") == 0
+
+
+def test_who_holds_an_object_knows_it_as_another_process_has_left_it(world, store):
+    store.schema("Widget__c")
+    narrower = make_schema("Widget__c", Name="string")
+    with closing(world.another()) as other:
+        other.adopt(narrower)
+
+    with store.claim("widget__c"):
+        assert store.schema("Widget__c") == narrower
+        store.begin(PullRequest(store.schema("Widget__c")))
+        store.stage(page(widget(1)[:-1], schema=narrower, resume="end", last=True))
+        assert store.merge("Widget__c", None).inserted == 1
 
 
 # ── runs and status ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -80,6 +80,19 @@ def test_the_second_sync_brings_what_has_changed(user, simorg):
     assert rows(user, f"SELECT IsDeleted FROM Contact WHERE Id = '{deleted}'") == [(1,)]
 
 
+def test_a_field_that_the_org_has_no_more_is_told(user, simorg):
+    simorg.add_field("Contact", "Passing__c", "string 40")
+    passing = simorg.add("Contact", LastName="Passing", Passing__c="kept")
+    user("sync", "Contact")
+    simorg.remove_field("Contact", "Passing__c")
+
+    done = user("sync", "Contact")
+
+    assert done.code == 0
+    assert "🧩 FND → OS : schema_changed, object=Contact, removed=Passing__c" in done.out
+    assert rows(user, f"SELECT Passing__c FROM Contact WHERE Id = '{passing}'") == [("kept",)]
+
+
 def test_a_sync_of_nothing_new_changes_nothing_and_says_complete(user):
     first = user("sync", "--json")
 
