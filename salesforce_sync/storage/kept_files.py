@@ -22,11 +22,6 @@ def sign(stream: BinaryIO) -> None:
     os.utime(stream.fileno(), ns=(stamp, stamp))
 
 
-def is_as_written(file: Path) -> bool:
-    """Whether nobody has saved the file since it was signed, as far as can be told: some disks keep whole seconds."""
-    return _fraction(file.stat()) in (_HALF, 0)
-
-
 def keep_edited(file: Path, new: BinaryIO) -> Path | None:
     """Give a file that is there, and is not as it was written, another name: `plan.edited.xlsx`. None if there is none.
 

@@ -157,6 +157,21 @@ def test_a_change_in_the_very_moment_of_the_stamp_is_told_where_it_is_replaced(w
     assert outcome.replaced == (None if blind(world) else {"Text__c": "theirs"})
 
 
+def test_what_is_replaced_is_told_of_every_record_however_few_rows_the_org_puts_on_a_page(
+    world: WriteWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simorg.query_http.MAX_BATCH", 1)
+    ids = [world.add(Text__c="base") for _ in range(3)]
+    orders = [update(world, each, Text__c="ours") for each in ids]
+    for each in ids:
+        world.edit(each, Text__c="theirs")  # the clock stands: the stamps are the same
+
+    outcomes = write(world, *orders)
+
+    told = [each.replaced for each in outcomes if isinstance(each, Applied)]
+    assert told == [None if blind(world) else {"Text__c": "theirs"}] * 3
+
+
 def test_one_bad_row_stops_no_other(world: WriteWorld) -> None:
     ids = [world.add(Text__c="was") for _ in range(4)]
     orders = [update(world, each, Text__c="now") for each in ids]
