@@ -356,7 +356,7 @@ def refused_loss(object_name: str, lost: int, live: int) -> LossRefused:
     """The error for a loss that nobody has agreed to."""
     return LossRefused(
         f"{lost:,} of {live:,} rows of {object_name} are gone in the org.",
-        hint=f"If that is right, say so: salesforce-sync sync --accept-loss {object_name}",
+        hint=f"If that is right, say so: salesforce-sync sync {object_name} --accept-loss {object_name}",
     )
 
 

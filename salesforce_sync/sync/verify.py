@@ -214,5 +214,5 @@ def _refused(schema: ObjectSchema, found: Comparison) -> LossRefused:
     return LossRefused(
         f"{len(found.extra):,} of {found.live:,} rows of {schema.name} are gone in the org, or no longer visible.",
         # Not `sync`: it compares only what is due, and would find nothing gone.
-        hint=f"If that is right, say so: salesforce-sync verify --accept-loss {schema.name}",
+        hint=f"If that is right, say so: salesforce-sync verify {schema.name} --accept-loss {schema.name}",
     )
