@@ -31,6 +31,17 @@ _BARE: Final = r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?/?"
 _LETTERS: Final = re.ASCII | re.IGNORECASE
 
 
+def is_by_domain(address: str) -> bool:
+    """Whether an address is https to a domain of the internet, and not to a host of this machine or its network."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" and re.fullmatch(_DOMAIN, (parts.hostname or "").rstrip("."), re.ASCII) is not None
+
+
+_DOMAIN: Final = r"(?:[a-z0-9-]+\.)+(?!local|internal)[a-z][a-z0-9-]*"
+"""Two labels at least, the last of which is no number, as it is in every way to write an address, and no network's
+own."""
+
+
 def org_address(text: str) -> str:
     """An org's address without a last slash; that of its API, where somebody has copied that of its pages.
 

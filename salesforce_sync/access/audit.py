@@ -31,7 +31,9 @@ DONE: Final = "done"
 INTERRUPTED: Final = "interrupted"
 """The process ended before the deed did."""
 
-_LONGEST: Final = 300
+_LONGEST: Final = 4_000
+"""Characters of a text: the names of two hundred objects, say."""
+
 _FIRST: Final = "0" * 64
 _COLUMNS: Final = "number, at, who, action, subject, origin, outcome, detail, begun, hash"
 
@@ -178,8 +180,10 @@ def _chained(before: str, fields: tuple[object, ...]) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text in one line of a bounded length: nobody writes a second line, or a book, into the log."""
-    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    """The text in one line of a bounded length, and how much of it is not told: nobody writes a second line, or a
+    book, into the log."""
+    more = len(text) - _LONGEST
+    cut = text if more <= 0 else f"{text[:_LONGEST]}… ({more:,} characters more)"
     return "".join(each if each.isprintable() else "�" for each in cut)
 
 

@@ -28,8 +28,8 @@ class Creations:
         self._user: str | None = None
 
     def since(self, schema: ObjectSchema, moment: datetime) -> tuple[tuple[object, ...], ...]:
-        """The living records that the user has made at or after the moment, less one second; of all users, if it
-        cannot be known who that is."""
+        """The records that the user has made at or after the moment, less one second, deleted ones too; of all users,
+        if it cannot be known who that is."""
         if not schema.has("CreatedDate"):
             text = f"{schema.name} does not tell when its records were made."
             raise RequestRefused(text, code="NO_CREATED_DATE", hint="Look for the record in the org.")

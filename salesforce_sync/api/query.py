@@ -116,9 +116,9 @@ def with_ids(schema: ObjectSchema, ids: Iterable[str]) -> Query:
 
 
 def made_since(schema: ObjectSchema, since: datetime, user_id: str | None) -> Query:
-    """The living records that were made at or after `since`, by this user if one is given."""
+    """The records that were made at or after `since`, deleted ones too, by this user if one is given."""
     mine = f" AND CreatedById = {text_literal(user_id)}" if user_id else ""
-    return Query(f"{_select(schema)} WHERE CreatedDate >= {datetime_literal(since)}{mine}", "query")
+    return Query(f"{_select(schema)} WHERE CreatedDate >= {datetime_literal(since)}{mine}", "queryAll")
 
 
 def as_it_was(schema: ObjectSchema, record_id: str, stamp: str, moment: datetime) -> Query:

@@ -17,7 +17,7 @@ from salesforce_sync.api.wire import NotSent, Outgoing, Wire, origin
 from salesforce_sync.errors import ConfigError, LoginRefused, Transient, Unreachable
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.ports import Clock
-from salesforce_sync.settings import is_address
+from salesforce_sync.settings import is_address, is_by_domain
 
 _PRODUCTION = "https://login.salesforce.com"
 _SANDBOX = "https://test.salesforce.com"
@@ -166,15 +166,18 @@ def _grant(body: bytes, url: str) -> Grant:
 def instance_of(named: str, token_url: str) -> str:
     """The org's address that a login host names; `LoginRefused` for none, and for one that is less safe than its own.
 
-    A host on the internet must not send us, with a session, to plain http or to this machine.
+    A host on the internet must not send us, with a session, to plain http, to this machine or into its network.
     """
     try:
         address = origin(named)
     except ConfigError:
         address = ""
-    if not is_address(address) or (urlsplit(token_url).scheme == "https" and not address.startswith("https:")):
+    less_safe = urlsplit(token_url).scheme == "https" and not address.startswith("https:")
+    less_far = is_by_domain(token_url) and not is_by_domain(address)
+    if not is_address(address) or less_safe or less_far:
         hint = "Is this the address of a Salesforce org?"
-        raise LoginRefused("The login host named an instance that is no https address.", reason="bad_reply", hint=hint)
+        message = "The login host named an instance that is no https address of an org."
+        raise LoginRefused(message, reason="bad_reply", hint=hint)
     return address
 
 

@@ -14,11 +14,12 @@ from msgspec import Struct
 
 from salesforce_sync.api import query
 from salesforce_sync.api.composite import CompositeAnswer, Part
-from salesforce_sync.api.rows import PageDecoder, Row
+from salesforce_sync.api.rows import Row
 from salesforce_sync.api.write_outcomes import Fit, RowError, error_of, gone, outcome_of
 from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, stored_row
+from salesforce_sync.api.write_reads import retrieve, retrieved
 from salesforce_sync.api.write_values import record
-from salesforce_sync.errors import Misuse, SyncError
+from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
@@ -137,28 +138,3 @@ def _record(order: Order) -> dict[str, object]:
     if order.change.operation is Operation.UPDATE:
         named["id"] = from_org(order.change.record_id)
     return named | record(order)
-
-
-def retrieve(reference: str, schema: ObjectSchema, orders: Sequence[Order]) -> Part:
-    """The part that reads these orders' rows; POST, because a URL would not hold the ids."""
-    body = {
-        "ids": [from_org(each.change.record_id) for each in orders],
-        "fields": [query.identifier(each.name) for each in schema.columns],
-    }
-    return Part(reference, f"composite/sobjects/{query.identifier(schema.name)}", method="POST", body=body)
-
-
-def retrieved(
-    answer: CompositeAnswer, reference: str, schema: ObjectSchema, orders: Sequence[Order]
-) -> dict[str, Row | None] | None:
-    """The rows that the part read, by id: None for a record that is not there. None where nothing could be read."""
-    told = answer.parts.get(reference)
-    if told is None or not 200 <= told.status < 300:
-        return None
-    try:
-        rows = PageDecoder(schema).records(told.body)
-    except SyncError:
-        return None
-    if len(rows) != len(orders):
-        return None
-    return {from_org(order.change.record_id): row for order, row in zip(orders, rows, strict=True)}

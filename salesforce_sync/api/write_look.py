@@ -9,9 +9,9 @@ from salesforce_sync.api.composite import CompositeAnswer
 from salesforce_sync.api.rest import Purpose
 from salesforce_sync.api.rows import Row
 from salesforce_sync.api.transport import Transport
-from salesforce_sync.api.write_collections import retrieve, retrieved
 from salesforce_sync.api.write_outcomes import Fit, RowError, gone, outcome_of, read_error
 from salesforce_sync.api.write_parts import edited, stamp_of, stored_row
+from salesforce_sync.api.write_reads import retrieve, retrieved
 from salesforce_sync.errors import Transient
 from salesforce_sync.models import values
 from salesforce_sync.models.outbox import Conflicted, Deferred, Outcome

@@ -20,6 +20,7 @@ from salesforce_sync.api.composite import CompositeAnswer, Part, PartAnswer
 from salesforce_sync.api.responses import is_scope_problem
 from salesforce_sync.api.rows import PageDecoder, Row
 from salesforce_sync.api.write_outcomes import Fit, gone, outcome_of, read_error
+from salesforce_sync.api.write_reads import retrieve, retrieved
 from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models import values
@@ -87,23 +88,23 @@ class _Reads(Struct, frozen=True):
         return self.schema.only(*edited(self.orders))
 
     def part(self, reference: str, schema: ObjectSchema) -> Part:
-        """The part that reads their rows: a query costs one of five, so a single record is read by its resource."""
+        """The part that reads their rows; a collection is one of five a call, so a single record is read by itself."""
         if len(self.orders) == 1:
             return Part(f"{reference}{self.number}", _record_path(schema, _id(self.orders[0])))
-        path = rest.query_path(query.with_ids(schema, map(_id, self.orders)))
-        return Part(f"{reference}{self.number}", path, rest.PAGE_SIZE)
+        return retrieve(f"{reference}{self.number}", schema, self.orders)
 
     def rows(self, answer: CompositeAnswer, reference: str, schema: ObjectSchema) -> dict[str, Row]:
         """What the part brought, by id; nothing where it could not be read."""
+        if len(self.orders) > 1:
+            several = retrieved(answer, f"{reference}{self.number}", schema, self.orders) or {}
+            return {record_id: row for record_id, row in several.items() if row is not None}
         told = answer.parts.get(f"{reference}{self.number}")
         if told is None or not 200 <= told.status < 300:
             return {}
-        decoder = PageDecoder(schema)
         try:
-            rows = [decoder.record(told.body)] if len(self.orders) == 1 else decoder.decode(told.body).rows
+            return {_id(self.orders[0]): PageDecoder(schema).record(told.body)}
         except SyncError:
             return {}
-        return {from_org(str(row[0])): row for row in rows}
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from salesforce_sync.app.production import ProductionGuard
 from salesforce_sync.app.telling import Telling
 from salesforce_sync.errors import SyncError, WrongOrg
+from salesforce_sync.models.change import accepted_losses
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import Run
 from salesforce_sync.ports import Org
@@ -36,15 +37,20 @@ class Syncing(ProductionGuard, Telling):
         """Pull these objects, or the configured ones, then push every edit, and tell the signals.
 
         The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
-        more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page.
+        more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page. `Misuse` if
+        `accept_loss` names an object that is not to be pulled.
         """
+        names = objects or self.config.sync.objects
+        accepted = accepted_losses(accept_loss, names)
         with self._told():
-            return self._asked(stop).run(objects or self.config.sync.objects, frozenset(accept_loss))
+            return self._asked(stop).run(names, accepted)
 
     def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
         """Pull as `sync` does, and push nothing."""
+        names = objects or self.config.sync.objects
+        accepted = accepted_losses(accept_loss, names)
         with self._told():
-            return self._asked().pull(objects or self.config.sync.objects, frozenset(accept_loss))
+            return self._asked().pull(names, accepted)
 
     def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
         """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
@@ -52,8 +58,9 @@ class Syncing(ProductionGuard, Telling):
         Gives the run and the proofs of the objects that could be compared.
         """
         names = objects or tuple(self.objects) or self.config.sync.objects
+        accepted = accepted_losses(accept_loss, names)
         with self._told():
-            run = self._asked().verify(names, frozenset(accept_loss))
+            run = self._asked().verify(names, accepted)
         proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
         return run, tuple(proof for proof in proofs if proof is not None)
 

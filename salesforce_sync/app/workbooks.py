@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from salesforce_sync.app.connecting import Connecting
+from salesforce_sync.errors import Misuse
 from salesforce_sync.signals import ExportProgress, ImportProgress
+from salesforce_sync.storage.kept_files import keep_edited, sign
 from salesforce_sync.storage.private_files import new_private
 
 if TYPE_CHECKING:
@@ -28,8 +31,10 @@ class Workbooks(Connecting):
 
         `ready_set` is "sales" or "revenue-cloud"; its objects that are not here are notes in the result. With a
         `password` the file is encrypted. Asks the org nothing. The file appears whole or not at all, and only its owner
-        may read it.
+        may read it. One that is there, and was saved since its export, is kept: the result's `kept` says where.
         """
+        from msgspec.structs import replace
+
         from salesforce_sync.workbook.export import Facts, Wanted, export
         from salesforce_sync.workbook.locked import check_password
 
@@ -39,17 +44,16 @@ class Workbooks(Connecting):
         facts = Facts("" if org is None else org[0], self.config.salesforce.api_version, self._clock.now())
         wanted = Wanted(objects, ready_set)
         file = self.config.workbook.path if path is None else Path(path).absolute()
+
+        def write(plain: BinaryIO) -> Exported:
+            return export(self._store, wanted, facts, plain, self._tell_export)
+
         with new_private(file) as out:
-            if password is None:
-                return export(self._store, wanted, facts, out, self._tell_export)
-            import tempfile
-
-            from salesforce_sync.workbook.sealed import seal  # 7 MB of cryptography, which nothing else here needs
-
-            with tempfile.TemporaryFile(dir=file.parent) as plain:  # has no name, so that nobody else can open it
-                exported = export(self._store, wanted, facts, plain, self._tell_export)
-                seal(plain, password, out)
-                return exported
+            if file.suffix.casefold() != ".xlsx":
+                raise Misuse(f"{file.name}: the name of a workbook ends in .xlsx.", hint="Excel opens it by no other.")
+            exported = write(out) if password is None else _write_sealed(write, password, file.parent, out)
+            sign(out)
+            return replace(exported, kept=keep_edited(file, out))
 
     def ready_set(self, name: str) -> tuple[str, ...]:
         """The objects of "sales" or "revenue-cloud" that the org has, in their order. One API call."""
@@ -97,3 +101,15 @@ class Workbooks(Connecting):
         from salesforce_sync.workbook.importing import apply
 
         return apply(self._store, preview, new_private)
+
+
+def _write_sealed(write: Callable[[BinaryIO], Exported], password: str, folder: Path, out: BinaryIO) -> Exported:
+    """Write it encrypted, by way of a file that has no name, so that nobody else can open it."""
+    import tempfile
+
+    from salesforce_sync.workbook.sealed import seal  # 7 MB of cryptography, which nothing else here needs
+
+    with tempfile.TemporaryFile(dir=folder) as plain:
+        exported = write(plain)
+        seal(plain, password, out)
+        return exported

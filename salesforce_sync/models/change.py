@@ -8,6 +8,8 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from salesforce_sync.errors import Misuse, near
+
 
 class Checkpoint(Struct, frozen=True):
     """Durable point up to which an object has been merged: the org's own time (UTC), never this machine's.
@@ -60,6 +62,20 @@ class LossLimit(Struct, frozen=True):
     def after(self, lost: int) -> LossLimit:
         """What may go once so many have."""
         return replace(self, already=self.already + lost)
+
+
+def accepted_losses(given: Iterable[str], names: Iterable[str]) -> frozenset[str]:
+    """Those of the objects `names` that `given` lets lose any number of rows, spelt as in `names`.
+
+    `Misuse` for one that is not among them: a slip would agree to nothing, and nobody would know.
+    """
+    spelt = {name.casefold(): name for name in names}
+    given = tuple(given)
+    for name in given:
+        if name.casefold() not in spelt:
+            hint = near(name, spelt.values()) or "Name it among the objects, too."
+            raise Misuse(f"A loss is accepted of {name!r}, which is not among the objects.", hint=hint)
+    return frozenset(spelt[name.casefold()] for name in given)
 
 
 def agreement(losing: Iterable[str]) -> str:

@@ -297,6 +297,14 @@ def overwriting(fields: Collection[str]) -> Problem:
     return Problem(OVERWROTE, message, "The value that was there waits in the inbox.")
 
 
+UNFINISHED = Problem(
+    "UNFINISHED",
+    "The push has not come to its end: it is still at work, or was ended from outside.",
+    "What it left is in the outbox; the next push finds out about it and goes on.",
+)
+"""Stands with a push from its beginning on, until its end is kept."""
+
+
 class Push(Struct, frozen=True):
     """One push: its changes, and what it cost of the org's daily API calls.
 

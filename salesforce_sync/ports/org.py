@@ -111,7 +111,7 @@ class Org(Protocol):
         """
 
     def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
-        """The living records that the connected user has created at or after `since` (the org's time, UTC).
+        """The records that the connected user has created at or after `since` (the org's time, UTC), deleted ones too.
 
         Salesforce's times have whole seconds, so up to one second more is looked at. Records of everybody where the
         org does not tell who is connected; `RequestRefused` where the object does not tell when records were made.

@@ -61,10 +61,16 @@ def entry_document(entry: Entry) -> dict[str, object]:
 
 
 def say_entries(entries: Sequence[Entry]) -> None:
-    """List the audit log, one line a deed: what is told of its end stands where its beginning does not."""
+    """List the audit log, one line a deed: its end, with what was told at its beginning."""
     ended = {each.begun for each in entries if each.begun is not None}
+    said = {each.number: each.deed.detail for each in entries if each.number in ended}
+
+    def detail(of: Entry) -> str:
+        told = said.get(of.begun or 0, ""), of.deed.detail
+        return "; ".join(dict.fromkeys(each for each in told if each))
+
     rows = [
-        (e.number, stamp(e.at), e.deed.who, e.deed.origin, e.deed.action, e.deed.subject, e.outcome, e.deed.detail)
+        (e.number, stamp(e.at), e.deed.who, e.deed.origin, e.deed.action, e.deed.subject, e.outcome, detail(e))
         for e in entries
         if e.number not in ended
     ]

@@ -27,6 +27,7 @@ def export_document(exported: Exported) -> dict[str, object]:
         "notes": notes,
         "cut_count": exported.cut_count,
         "cut": cut,
+        "kept": None if exported.kept is None else str(exported.kept),
     }
 
 
@@ -37,6 +38,8 @@ def say_export(exported: Exported, file: Path) -> None:
         [(name, rows, ", ".join(exported.sheets[name])) for name, rows in exported.rows.items()],
     )
     say(f"{counted(sum(exported.rows.values()), 'row')} written to {file}.")
+    if exported.kept is not None:
+        say(f"The file that was there had been saved since its export: it is kept as {exported.kept}.")
     if len(exported.notes) > MOST_NOTES:
         say(f"Not in it, as they are not here: {', '.join(exported.notes)}. `_Metadata` says why.")
         say("`salesforce-sync sync --set NAME` brings those of a ready set that the org has.")

@@ -191,7 +191,7 @@ class Inbox:
         row = db.execute(f"{_ITEMS} WHERE i.number = ?", (number,)).fetchone()
         if row is None:
             raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
-        item = _Item(*row)
+        item = _decided(db, _Item(*row))
         schema = self._schema(item.object_name)
         if schema is None:
             raise RecordNotFound(f"{item.object_name} is not in this replica any more.")
@@ -412,6 +412,19 @@ class _Decision:
 
     def _remove(self) -> None:
         self._db.execute("DELETE FROM _sync_inbox WHERE number = ?", (self._item.number,))
+
+
+def _decided(db: apsw.Connection, item: _Item) -> _Item:
+    """The item that a decision on this one is about.
+
+    What was rejected, and whose record was then deleted in the org, waits twice: to give the edit up is to let the
+    record go, and to want it is to bring the record back.
+    """
+    if Kind(item.kind) in (Kind.CONFLICT, Kind.REPLACED):
+        return item
+    asked = f"{_ITEMS} WHERE (i.object_name, i.record_id, i.kind) = (?, ?, ?)"
+    gone = db.execute(asked, (item.object_name, item.record_id, Kind.DELETED_THERE)).fetchone()
+    return item if gone is None else _Item(*gone)
 
 
 def _edits(db: apsw.Connection, item: _Item) -> list[_EditRow]:

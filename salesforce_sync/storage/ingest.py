@@ -210,11 +210,12 @@ class Ingest:
         partial = db.execute(sql.IS_PARTIAL, (adopted.name,)).get
         if partial or (adopted.refill and since is not None):
             return
-        server_time = db.execute(sql.STAGED, (adopted.name,)).get[4]
-        if server_time is not None:
-            db.execute(sql.READ_UNTIL, (server_time, adopted.name))
         # After a refill the old checkpoint stays: what was deleted since is not among all live rows.
-        if until is None or (adopted.refill and adopted.until is not None):
+        knows_deletions = not adopted.refill or adopted.until is None
+        server_time = db.execute(sql.STAGED, (adopted.name,)).get[4]
+        if server_time is not None and knows_deletions:
+            db.execute(sql.READ_UNTIL, (server_time, adopted.name))
+        if until is None or not knows_deletions:
             db.execute(sql.KEEP_CHECKPOINT, (adopted.name,))
         else:
             db.execute(sql.MOVE_CHECKPOINT, (until, adopted.name))
@@ -355,7 +356,7 @@ def refused_loss(object_name: str, lost: int, live: int) -> LossRefused:
     """The error for a loss that nobody has agreed to."""
     return LossRefused(
         f"{lost:,} of {live:,} rows of {object_name} are gone in the org.",
-        hint=f"If that is right, say so: salesforce-sync sync --accept-loss {object_name}",
+        hint=f"If that is right, say so: salesforce-sync sync {object_name} --accept-loss {object_name}",
     )
 
 

@@ -8,13 +8,13 @@ from datetime import datetime
 import apsw
 import msgspec
 
-from salesforce_sync.models.outbox import OVERWROTE, Change, Edit, Operation, Push, PushedChange
+from salesforce_sync.models.outbox import OVERWROTE, UNFINISHED, Change, Edit, Operation, Push, PushedChange
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import MOST_LISTED, Pushed
 from salesforce_sync.storage.connections import Connections
 
-_NOTE_PUSH = "INSERT OR IGNORE INTO _sync_push (push_id, at) VALUES (?, ?)"
+_NOTE_PUSH = "INSERT OR IGNORE INTO _sync_push (push_id, at, code, message, hint) VALUES (?, ?, ?, ?, ?)"
 _RECORD_PUSH = """
 INSERT INTO _sync_push (push_id, at, calls, seconds, code, message, hint) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (push_id) DO UPDATE SET calls = excluded.calls, seconds = excluded.seconds, code = excluded.code,
@@ -94,7 +94,7 @@ class PushLog:
 
 def note_push(db: apsw.Connection, push_id: str, now: datetime) -> None:
     """The push has begun."""
-    db.execute(_NOTE_PUSH, (push_id, format_datetime(now)))
+    db.execute(_NOTE_PUSH, (push_id, format_datetime(now), UNFINISHED.code, UNFINISHED.message, UNFINISHED.hint))
 
 
 def note_pushed(

@@ -126,9 +126,9 @@ def _pause(now: datetime | None, outcomes: Sequence[Outcome]) -> float:
 
 
 def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> list[Row]:
-    """The records that the connected user has made since, and that are not known to be somebody else's."""
+    """The records that the connected user has made since, deleted or not, and that no create here is known to be."""
     names = sorted({edit.field for change in creates for edit in change.edits})
-    asked = schema.only("CreatedDate", *names)
+    asked = schema.only("CreatedDate", "IsDeleted", *names)
     since = min(BEFORE_ALL if each.sent_at is None else each.sent_at - MARGIN for each in creates)
     rows = [stored_row(asked, row) for row in org.created(asked, since)]
     ours = known([str(row["Id"]) for row in rows])
@@ -149,8 +149,22 @@ def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -
     A unique value decides, unless its record was there before; then all values that were sent. Of several equal
     creates, as many are there as there are such records. A record that agrees only in part, or in the unique value
     alone, may be the create after the org's triggers changed it, or somebody else's: a person decides.
+
+    What no living record is may be one that was deleted since: it has arrived, and is not made again.
     """
-    left = {str(row["Id"]): row for row in rows}
+    left = {str(row["Id"]): row for row in rows if not row.get("IsDeleted")}
+    found = _matched(schema, creates, left)
+    gone = {str(row["Id"]): row for row in rows if row.get("IsDeleted")}
+    found |= _matched(schema, [each for each in creates if each.number not in found], gone)
+    # A value that only one record can have, and none has: the record is not there.
+    open_ = [each for each in creates if each.number not in found and not _keys(schema, each)]
+    for change, key in _likely(schema, open_, left):
+        found[change.number] = _uncertain(change, key)
+    return tuple(found.get(each.number, Conflicted(each)) for each in creates)
+
+
+def _matched(schema: ObjectSchema, creates: Sequence[Change], left: dict[str, Row]) -> dict[int, Outcome]:
+    """By the creates' numbers, what a unique value or all values tell; takes each record that is one out of `left`."""
     found: dict[int, Outcome] = {}
     for names_of in (_keys, _all):
         shelves = _Shelves(schema, left)
@@ -163,11 +177,7 @@ def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -
             if match is not None:
                 alone = _agrees_alone(schema, change, names, left.pop(match))
                 found[change.number] = _uncertain(change, match) if alone else Applied(change, match)
-    # A value that only one record can have, and none has: the record is not there.
-    open_ = [each for each in creates if each.number not in found and not _keys(schema, each)]
-    for change, key in _likely(schema, open_, left):
-        found[change.number] = _uncertain(change, key)
-    return tuple(found.get(each.number, Conflicted(each)) for each in creates)
+    return found
 
 
 def _keys(schema: ObjectSchema, change: Change) -> list[str]:
@@ -208,7 +218,10 @@ def _is_it(schema: ObjectSchema, change: Change, names: Sequence[str], row: Row)
     """Whether the row agrees in these fields, and is no record that was there before: sent again, it is refused."""
     if not _agrees(schema, change, names, row):
         return False
-    return not _is_older(change, row) or _agrees(schema, change, _all(schema, change), row)
+    if not _is_older(change, row):
+        return True
+    # One that was made, and deleted, before is not it: taken for it, this create would never be sent.
+    return not row.get("IsDeleted") and _agrees(schema, change, _all(schema, change), row)
 
 
 def _agrees_alone(schema: ObjectSchema, change: Change, names: Sequence[str], row: Row) -> bool:

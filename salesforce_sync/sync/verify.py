@@ -239,5 +239,5 @@ def _refused(object_name: str, lost: int, rows: int) -> LossRefused:
     return LossRefused(
         f"{lost:,} of {rows:,} rows of {object_name} are gone in the org, or no longer visible.",
         # Not `sync`: it compares only what is due, and would find nothing gone.
-        hint=f"If that is right, say so: salesforce-sync verify --accept-loss {object_name}",
+        hint=f"If that is right, say so: salesforce-sync verify {object_name} --accept-loss {object_name}",
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from salesforce_sync.models.inbox import Conflict, InboxItem
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Match, Operation, PushedChange
+from salesforce_sync.models.outbox import UNFINISHED, Change, ChangeState, Edit, Kind, Match, Operation, PushedChange
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored
@@ -201,7 +201,7 @@ class PushLog:
     changes: dict[tuple[str, str], PushedChange] = field(default_factory=dict)
     calls: int = 0
     seconds: float = 0.0
-    problem: Problem | None = None
+    problem: Problem | None = UNFINISHED
 
     def rename(self, local: str, real: str) -> None:
         """A record has the org's id now."""

@@ -176,11 +176,11 @@ class MemoryStore(Drafting, Following):
         if staging.partial or (table.refill and staging.since is not None):
             return
         table.merged = True
-        table.read_at = max(filter(None, (table.read_at, staging.server_time)), default=None)
         if table.refill and table.until is not None:
             # All rows were read again, but not what was deleted since: the next pull goes on from the old checkpoint.
             table.refill = False
             return
+        table.read_at = max(filter(None, (table.read_at, staging.server_time)), default=None)
         table.refill = False
         stamps = [
             str(row[table.schema.stamp]) for row in staging.rows if table.schema.stamp and row[table.schema.stamp]

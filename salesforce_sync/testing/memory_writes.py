@@ -287,7 +287,7 @@ class MemoryWrites(MemoryRecords, ABC):
 
     def _is_since(self, row: Values, since: datetime) -> bool:
         made = row.get("CreatedDate")
-        return isinstance(made, datetime) and made >= since - timedelta(seconds=1) and not row.get("IsDeleted")
+        return isinstance(made, datetime) and made >= since - timedelta(seconds=1)
 
 
 def _is_local(change: Change, field: str) -> bool:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import RecordNotFound
+from salesforce_sync.storage.private_files import on_disk
 from salesforce_sync.web.folders import PrivateFolder, private_folder, sweep
 from salesforce_sync.workbook.importing import Imported, Preview
 
@@ -22,28 +23,45 @@ MOST_UPLOADS: Final = 10
 """Workbooks of one replica that wait to be applied; the oldest goes first."""
 
 
+def _folder_of(sync: SFSync) -> Path:
+    """Where the workbooks of this replica lie, and nothing else: `salesforce.db-workbooks` beside salesforce.db."""
+    database = sync.config.storage.path
+    return database.with_name(f"{database.name}-workbooks")
+
+
+def _made(folder: Path) -> Path:
+    """The folder, for its owner alone."""
+    with on_disk(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 class Workbook:
-    """The file that `export` writes: made anew when something has changed since, and only then."""
+    """The workbook of all objects that are here: made anew when something has changed since, and only then.
+
+    It has a place of its own: the one that `export` writes may be open in Excel, and edited.
+    """
 
     def __init__(self, sync: SFSync) -> None:
         self._sync = sync
+        self._folder = _folder_of(sync)
         self._lock = threading.Lock()
         self._mark: int | None = None
 
     def current(self) -> Path:
         """The file, as the replica is now. Whoever comes while it is written waits."""
-        path = self._sync.config.workbook.path
+        path = self._folder / FILE_NAME
         with self._lock:
             mark = self._sync.mark()
             if mark != self._mark or not path.is_file():
-                self._sync.export()
+                self._sync.export(path=_made(self._folder) / FILE_NAME)
                 self._mark = mark
         return path
 
     @contextmanager
     def of_set(self, ready_set: str) -> Iterator[Path]:
         """A file of a ready set, for one download."""
-        with private_folder(self._sync.config.storage.path.parent) as folder:
+        with private_folder(_made(self._folder)) as folder:
             path = folder / FILE_NAME
             self._sync.export(path=path, ready_set=ready_set)
             yield path
@@ -68,13 +86,14 @@ class Uploads:
 
     def __init__(self, sync: SFSync) -> None:
         self._sync = sync
+        self._folder = _folder_of(sync)
         self._lock = threading.Lock()
         self._known: dict[str, Upload] = {}
-        sweep(sync.config.storage.path.parent)
+        sweep(self._folder)
 
     def place(self) -> PrivateFolder:
         """A private folder for a workbook on its way in."""
-        return PrivateFolder(self._sync.config.storage.path.parent)
+        return PrivateFolder(_made(self._folder))
 
     def file(self, folder: PrivateFolder) -> BinaryIO:
         """The file in it, to be written."""

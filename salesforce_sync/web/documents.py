@@ -67,7 +67,7 @@ def session(of: Session, words: Words) -> bodies.SessionBody:
     objects = of.objects
     done = sum(100.0 if each.status in (Status.SYNCED, Status.ERROR) else each.percent for each in objects)
     return bodies.SessionBody(
-        success=of.state not in (SessionState.FAILED, SessionState.CANCELLED),
+        success=of.state in (SessionState.RUNNING, SessionState.COMPLETE),
         session_id=of.session_id,
         state=of.state.value,
         started=_stamped(of.started),

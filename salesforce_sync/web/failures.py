@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Final
@@ -178,7 +179,7 @@ def status_of(error: SyncError) -> int:
 def wait_of(error: SyncError, now: datetime | None = None) -> int | None:
     """After how many seconds the same request may work; None where waiting does not help."""
     if isinstance(error, Refused):
-        return None if error.wait is None else max(1, round(error.wait + 0.5))
+        return None if error.wait is None else max(1, math.ceil(error.wait))
     if isinstance(error, LimitExceeded):
         again_at = error.again_at
         return (

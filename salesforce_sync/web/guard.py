@@ -159,8 +159,9 @@ def _check_url(scope: Message) -> None:
     query = scope["query_string"].decode("latin-1")
     if len(scope["raw_path"]) + len(query) > LONGEST_URL:
         raise TooLong("This address is too long.")
-    names = {name.casefold() for name, _ in parse_qsl(query, keep_blank_values=True)} if query else set()
-    if names & _SECRETS or "sfsync_" in query:
+    given = parse_qsl(query, keep_blank_values=True) if query else []
+    names, values = {name.casefold() for name, _ in given}, [value for _, value in given]
+    if names & _SECRETS or any("sfsync_" in each for each in (scope["path"], query, *values)):
         raise Refused(
             "A secret in a URL is written into logs and histories: it was not looked at.",
             code="SECRET_IN_URL",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -90,7 +91,7 @@ class House:
         """Let the caller wait if that was too much; `what` says of what there was too much."""
         wait = throttle.take(key, time.monotonic())
         if wait:
-            raise Throttled(f"Too many {what}.", hint=f"Try again in {wait:.0f} s.", wait=wait)
+            raise Throttled(f"Too many {what}.", hint=f"Try again in {math.ceil(wait)} s.", wait=wait)
 
     def check_streams(self, user: User) -> None:
         """Let the caller wait if he follows many streams already. For the thread of the event loop, as `following`."""

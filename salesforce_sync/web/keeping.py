@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from salesforce_sync.errors import SyncError
+from salesforce_sync.errors import Stopped, SyncError
 from salesforce_sync.models.kept_session import KeptSession
 from salesforce_sync.models.run import Problem
 from salesforce_sync.storage.session_log import SessionLog
@@ -88,27 +88,39 @@ def restored(found: KeptSession) -> Session:
     return session
 
 
-def interrupted(progress: ObjectProgress) -> ObjectProgress:
-    """How far the object is once its server has ended."""
+def _left(progress: ObjectProgress, why: Problem) -> ObjectProgress:
+    """How far the object is for a session that waits for it no longer."""
     if progress.status in (Status.SYNCED, Status.ERROR):
         return progress
-    return replace(progress, status=Status.ERROR, problem=INTERRUPTED, waits_for="")
+    return replace(progress, status=Status.ERROR, problem=why, waits_for="")
 
 
 def end_interrupted(session: Session) -> None:
     """End the session with its server: it tells of each object that is not synced."""
-    objects = tuple(map(interrupted, session.objects))
+    objects = _tell_left(session, INTERRUPTED)
+    session.end(state_of(objects, unsent=session.unsent))
+
+
+def end_cancelled(session: Session) -> None:
+    """End the session, as somebody wants it: it tells of each object that is not synced."""
+    stopped = Stopped()
+    _tell_left(session, Problem(stopped.code, stopped.message, stopped.hint))
+    session.end(SessionState.CANCELLED)
+
+
+def _tell_left(session: Session, why: Problem) -> tuple[ObjectProgress, ...]:
+    objects = tuple(_left(each, why) for each in session.objects)
     told = {each.progress for each in session.events}
     for progress in objects:
         if progress not in told:
             session.note(progress)
-    session.end(state_of(objects, unsent=session.unsent))
+    return objects
 
 
 def _interrupt(session: Session) -> None:
     session.number += UNKEPT_EVENTS
     for task in session.tasks.values():
-        task.progress = interrupted(task.progress)
+        task.progress = _left(task.progress, INTERRUPTED)
     end_interrupted(session)
 
 

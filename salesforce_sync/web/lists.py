@@ -74,6 +74,8 @@ async def wanted_of(request: Request) -> Wanted:
     if not request.scope["query_string"]:
         return ALL
     given = request.query_params
+    if len(given.multi_items()) > len(given):
+        raise Misuse("A parameter stands in the address more than once.", hint="Several values are Name__in=A,B.")
     after, sort = given.get("after"), given.get("sort") or "Id"
     place = None if after is None else places.read(after)
     selection = Selection(

@@ -12,11 +12,12 @@ from salesforce_sync.access import Access, User
 from salesforce_sync.access.connections import DEFAULT
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import ObjectNotFound, SyncError
+from salesforce_sync.models.change import accepted_losses
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
 from salesforce_sync.web.awaiting import Awaited
 from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
-from salesforce_sync.web.failures import InvalidObjectName, Refused
+from salesforce_sync.web.failures import InvalidObjectName
 from salesforce_sync.web.heard import Heard
 from salesforce_sync.web.known import Counted, Sent
 from salesforce_sync.web.rows import RowForm
@@ -40,17 +41,9 @@ def object_name(name: str) -> str:
         raise InvalidObjectName(error.message[:200], hint=error.hint) from error
 
 
-def accepted_losses(given: Iterable[str], names: Iterable[str]) -> frozenset[str]:
-    """Those of the objects `names` of which somebody says that they may lose any number of rows.
-
-    `Refused` for any other: a slip would agree to nothing, and nobody would know.
-    """
-    asked_for = {name.casefold(): name for name in names}
-    accepted = [object_name(name) for name in given]
-    for name in accepted:
-        if name.casefold() not in asked_for:
-            raise Refused(f"'acceptLoss' names {name}, which is not among the objects.", hint="Name it in both.")
-    return frozenset(asked_for[name.casefold()] for name in accepted)
+def losses(given: Iterable[str], names: Iterable[str]) -> frozenset[str]:
+    """Those of the objects `names` of which somebody says that they may lose any number of rows."""
+    return accepted_losses(map(object_name, given), names)
 
 
 class OrgNames:
@@ -75,6 +68,13 @@ class OrgNames:
     def summary(self, name: str) -> ObjectSummary | None:
         """What the list says of this object, if it was asked for and has it. No API call."""
         return self._by_name.get(name.casefold())
+
+    def spelt(self, name: str) -> str:
+        """The name as the org spells it, as far as that is known. No API call."""
+        if name in self._sync.objects:
+            return self._sync.objects[name].object_name
+        listed = self.summary(name)
+        return name if listed is None else listed.name
 
     def may_have(self, name: str) -> bool:
         """Whether the org has this object, as far as the list is known. No API call."""
@@ -110,7 +110,7 @@ class Replica:
         self.awaited = Awaited(lambda: sync.usage.used)
         self.workbook = Workbook(sync)
         self.uploads = Uploads(sync)
-        self.sessions = Sessions(sync, runs, self.names.refused, interrupted)
+        self.sessions = Sessions(sync, runs, self.names, interrupted)
         self.counted = Counted(sync.config.storage.path)
         self.sent = Sent()
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}

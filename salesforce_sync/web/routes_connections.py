@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -13,7 +12,7 @@ from salesforce_sync.access import Role, User
 from salesforce_sync.app import SystemClock
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
-from salesforce_sync.settings import is_address, org_address
+from salesforce_sync.settings import is_address, is_by_domain, org_address
 from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Caller, EditingCaller, house_of, sent
@@ -54,12 +53,13 @@ def remove(request: Request, caller: EditingCaller, connectionId: str) -> Respon
 
 
 def check_address(caller: Caller, url: str) -> None:
-    """A plain http address is one of this machine: what else listens there is an admin's business."""
+    """What else listens on this machine and in its network is an admin's business: others name an org by its domain."""
     if not is_address(url):
         raise Misuse("This is not an org's address.", hint="Such as https://yourdomain.my.salesforce.com.")
-    if urlsplit(url).scheme != "https" and caller.user.role is not Role.ADMIN:
+    if not is_by_domain(url) and caller.user.role is not Role.ADMIN:
         raise Forbidden(
-            "Only an admin may connect to an address of this machine.", hint="Give the org's https address."
+            "Only an admin may connect to an address of this machine or its network.",
+            hint="Give the org's https address.",
         )
 
 

@@ -17,7 +17,7 @@ from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
 from salesforce_sync.web.catalog import category, usual_label
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.progress import Status
-from salesforce_sync.web.replicas import Replica, accepted_losses, object_name
+from salesforce_sync.web.replicas import Replica, losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 
 router = APIRouter(prefix="/api", tags=["objects"])
@@ -147,7 +147,7 @@ async def verify(
     request, once more, waits for its end.
     """
     names = tuple(map(object_name, wanted.objects or ()))
-    accepted = accepted_losses(wanted.accept_loss, names or asked.replica.sync.objects)
+    accepted = losses(wanted.accept_loss, names or asked.replica.sync.objects)
 
     def compare() -> bodies.VerifyBody:
         missing = [name for name in names if name not in asked.replica.sync.objects]

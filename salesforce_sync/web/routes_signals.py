@@ -108,14 +108,15 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
     looks = 0
     while not asked.replica.sync.stopping:
         found = await run_in_threadpool(asked.replica.sync.signals, after, AT_ONCE)
-        if found and not await still_may(request, asked):
+        looks = 0 if found else looks + 1
+        is_time = looks > 0 and looks % STILL_HERE == 0
+        if (found or is_time) and not await still_may(request, asked):
             return
         for each in found:
             after = each.number
             body = msgspec.json.encode(asked.replica.sync.signal_document(each))
             yield b"event: %s\nid: %d\ndata: %s\n\n" % (each.signal.name.encode(), each.number, body)
-        looks = 0 if found else looks + 1
-        if looks and looks % STILL_HERE == 0:
+        if is_time:
             yield b": still here\n\n"
         if not found:
             await asyncio.sleep(LOOK_SECONDS)

@@ -21,7 +21,7 @@ from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import SessionNotFound, StillSyncing, Throttled, error_of
 from salesforce_sync.web.lists import ALL, page_of
 from salesforce_sync.web.progress import Event, SessionState, Status
-from salesforce_sync.web.replicas import accepted_losses, object_name
+from salesforce_sync.web.replicas import losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.session import Session, Task
 from salesforce_sync.web.ways import Words
@@ -51,10 +51,13 @@ def begin(
     An object that is under way already is joined. One that the org does not have is told of in the session; the others
     go on. When all are done, the workbook is made current, and the session ends.
     """
-    given = map(object_name, wanted.objects or asked.replica.sync.config.sync.objects)
-    names = tuple({name.casefold(): name for name in given}.values())
-    session = begun(asked, names, accepted_losses(wanted.accept_loss, names))
+    names = tuple(map(object_name, wanted.objects or asked.replica.sync.config.sync.objects))
+    session = begun(asked, names, losses(wanted.accept_loss, names))
     return answered(bodies.SessionBegun(session_id=session.session_id), headers=_places(asked, session))
+
+
+def _spelt(asked: Asked, name: str) -> str:
+    return asked.replica.names.spelt(object_name(name))
 
 
 def begun(asked: Asked, names: tuple[str, ...], accepted: frozenset[str] = frozenset()) -> Session:
@@ -63,8 +66,9 @@ def begun(asked: Asked, names: tuple[str, ...], accepted: frozenset[str] = froze
     Those of the objects that are `accepted` may lose any number of rows.
     """
     _check_pace(asked)
-    deed = asked.deed("sync", ",".join(names), agreement(accepted))
-    return asked.house.begin_with_workbook(asked.replica, names, deed, accepted)
+    spelt = tuple({name.casefold(): _spelt(asked, name) for name in names}.values())
+    deed = asked.deed("sync", ",".join(spelt), agreement(accepted))
+    return asked.house.begin_with_workbook(asked.replica, spelt, deed, accepted)
 
 
 def _check_pace(asked: Asked) -> None:
@@ -137,9 +141,9 @@ async def sync_object(
     """
     task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted)
     if prefer is not None and "respond-async" in prefer.casefold():
-        return _answer_at_once(asked, session, objectApiName)
+        return _answer_at_once(asked, session, task.progress.object_name)
     if not await _is_done(task, asked.house.settings.quiet_seconds):
-        return _answer_meanwhile(asked, session, objectApiName)
+        return _answer_meanwhile(asked, session, task.progress.object_name)
     return await run_in_threadpool(_answer_of, asked, task)
 
 
@@ -155,8 +159,8 @@ async def _is_done(task: Task, quiet_seconds: float) -> bool:
 
 
 def _joined(asked: Asked, name: str, wanted: bodies.ObjectSyncRequest) -> tuple[Task, Session]:
-    name = object_name(name)
-    accepted = accepted_losses(wanted.accept_loss, (name,))
+    name = _spelt(asked, name)
+    accepted = losses(wanted.accept_loss, (name,))
     if wanted.session_id is not None:
         session = _session(asked, wanted.session_id)
         return _within(asked, session, name, accepted), session

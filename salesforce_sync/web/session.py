@@ -80,9 +80,14 @@ class Session:
 
     @property
     def objects(self) -> tuple[ObjectProgress, ...]:
-        """How far each object is, in the order in which they were asked for."""
-        # A copy first: another thread may add an object meanwhile.
-        return tuple(task.progress for task in tuple(self.tasks.values()))
+        """How far each object is, in the order in which they were asked for; once it has ended, as it last told."""
+        # Copies first: another thread may add an object meanwhile.
+        tasks = tuple(self.tasks.items())
+        if self.state is SessionState.RUNNING:
+            return tuple(task.progress for _, task in tasks)
+        # An object may go on for others, to whom it is not what it was here.
+        told = {each.progress.object_name.casefold(): each.progress for each in tuple(self.events) if each.progress}
+        return tuple(told.get(key, task.progress) for key, task in tasks)
 
     @property
     def open(self) -> bool:
@@ -157,4 +162,5 @@ class Session:
 
 
 def _is_of(event: Event, object_name: str) -> bool:
-    return event.progress is not None and event.progress.object_name == object_name
+    # One that was begun before anybody knew how the org spells it changes its name once.
+    return event.progress is not None and event.progress.object_name.casefold() == object_name.casefold()

@@ -11,11 +11,11 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.app.process import me
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.storage.session_log import KEPT
-from salesforce_sync.web.keeping import Keeper, end_interrupted, restored
+from salesforce_sync.web.keeping import Keeper, end_cancelled, end_interrupted, restored
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.session import After, Session, Task, nothing
-from salesforce_sync.web.works import Check, Works
+from salesforce_sync.web.works import Names, Works
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +29,9 @@ STOPPING_SECONDS: Final = 0.3
 class Sessions:
     """The sync sessions of one replica; they go in the threads of `runs`."""
 
-    def __init__(self, sync: SFSync, runs: Runs, check: Check, interrupted: Callable[[int], None]) -> None:
-        """`check` says which names are no objects of the org; it is called in a run's thread.
-
-        `interrupted` is called with the deed of each session whose server has ended before it did.
-        """
-        self._works = Works(sync, runs, check, self._ended)
+    def __init__(self, sync: SFSync, runs: Runs, names: Names, interrupted: Callable[[int], None]) -> None:
+        """`interrupted` is called with the deed of each session whose server has ended before it did."""
+        self._works = Works(sync, runs, names, self._ended)
         self._lock = self._works.lock
         self._log = sync.session_log
         self._keeper = Keeper(self._log)
@@ -116,7 +113,7 @@ class Sessions:
         if closing is not None:
             session.end(closing)
         elif session.state is SessionState.RUNNING:
-            session.end(SessionState.CANCELLED)
+            end_cancelled(session)
             session.after(session, SessionState.CANCELLED)
 
     @property
@@ -189,4 +186,5 @@ class Sessions:
             session.after(session, state)
         except Exception:  # the rows are here: a workbook that cannot be made must not leave the session open for ever
             log.exception("What follows session %s failed", session.session_id)
+            state = SessionState.PARTIAL if state is SessionState.COMPLETE else state
         session.end(state)

@@ -46,17 +46,24 @@ WAYS: Final[Mapping[str, Way]] = {
     "sync": Way('POST /api/sync with {"objects": [...]}', "Select it on the screen of objects, and sync it."),
     "sync --accept-loss": Way('POST /api/sync with {"objects": [...], "acceptLoss": [...]}', _LOSS),
     "user": _NOTHING_HERE,
+    "verify": Way('POST /api/verify with {"objects": [...]}', "Select it on the screen of objects, and verify it."),
     "verify --accept-loss": Way('POST /api/verify with {"objects": [...], "acceptLoss": [...]}', _LOSS),
 }
 """The ways beside a command, by its first words."""
 
-_NAMED: Final = re.compile(rf"salesforce-sync ({'|'.join(sorted(WAYS, key=len, reverse=True))})(?![\w-])")
+_WORDS: Final = "|".join(each.replace(" --", r"(?: \w+)? --") for each in sorted(WAYS, key=len, reverse=True))
+_NAMED: Final = re.compile(rf"salesforce-sync ({_WORDS})(?![\w-])")
 _BETWEEN_SENTENCES: Final = re.compile(r"(?<=[.!?])\s+")
+
+
+def _way(named: str) -> Way:
+    """The way beside a command as it was told: an object may stand before its option."""
+    return WAYS[re.sub(r" \w+ --", " --", named)]
 
 
 def for_programs(details: str) -> str:
     """What an error says, with what to send over HTTP where it names commands."""
-    ways = dict.fromkeys(WAYS[command].http for command in _NAMED.findall(details))
+    ways = dict.fromkeys(_way(command).http for command in _NAMED.findall(details))
     return f"{details} Over HTTP: {'; '.join(ways)}." if ways else details
 
 
@@ -67,4 +74,4 @@ def for_people(details: str) -> str:
 
 def _on_the_page(sentence: str) -> str:
     named = _NAMED.search(sentence)
-    return (named and WAYS[named[1]].page) or sentence
+    return (named and _way(named[1]).page) or sentence

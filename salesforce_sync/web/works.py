@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -28,7 +28,17 @@ log = logging.getLogger(__name__)
 MOST_FAILED: Final = 1_000
 """Names whose last failure is remembered."""
 
-Check = Callable[[Sequence[str]], Mapping[str, SyncError]]
+
+class Names(Protocol):
+    """What the org calls its objects."""
+
+    def refused(self, names: Sequence[str]) -> Mapping[str, SyncError]:
+        """Which of these are no objects of the org; called in a run's thread, as it may ask the org."""
+
+    def spelt(self, name: str) -> str:
+        """The name as the org spells it, as far as that is known."""
+
+
 Ended = Callable[[Session, "Run | None"], None]
 
 
@@ -36,7 +46,7 @@ class _Work(Struct):
     """One run of the engine, and the sessions that still want it.
 
     `behind` are runs that have not ended yet and that could not be joined: it begins once they are `over`. `accepted`
-    names the objects that may lose any number of rows.
+    names the objects that may lose any number of rows, in lower case.
     """
 
     tasks: list[Task]
@@ -54,14 +64,11 @@ class Works:
     `lock` is held while it is decided who wants what; whoever holds it may ask for more.
     """
 
-    def __init__(self, sync: SFSync, runs: Runs, check: Check, ended: Ended) -> None:
-        """`check` says which names are no objects of the org; it is called in the run's thread.
-
-        `ended` is told of each session whose objects a run has ended with, and of the run, if there was one.
-        """
+    def __init__(self, sync: SFSync, runs: Runs, names: Names, ended: Ended) -> None:
+        """`ended` is told of each session whose objects a run has ended with, and of the run, if there was one."""
         self._sync = sync
         self._runs = runs
-        self._check = check
+        self._names = names
         self._ended_for = ended
         self.lock = threading.RLock()
         self._running: dict[str, tuple[Task, _Work]] = {}
@@ -100,13 +107,14 @@ class Works:
 
         Those that are `accepted` may lose any number of rows: a run that has not heard that is not joined for them.
         """
+        losing = frozenset(map(str.casefold, accepted))
         own: list[Task] = []
         behind: list[_Work] = []
         for name in names:
             under_way = self._running.get(name.casefold())
             if under_way is not None and under_way[0].done.done():
                 under_way = None  # its run goes on with other objects; what has changed since would be missed
-            elif under_way is not None and _falls_short(under_way, name in accepted):
+            elif under_way is not None and _falls_short(under_way, name.casefold() in losing):
                 behind.append(under_way[1])
                 under_way = None
             task = Task(name) if under_way is None else under_way[0]
@@ -121,7 +129,7 @@ class Works:
             else:
                 under_way[1].wanted_by.add(session.session_id)
         if own:
-            work = _Work(own, accepted=accepted, wanted_by={session.session_id}, behind=behind)
+            work = _Work(own, accepted=losing, wanted_by={session.session_id}, behind=behind)
             self._running |= {task.progress.object_name.casefold(): (task, work) for task in own}
             self._runs.submit(lambda: self._carry_out(work))
 
@@ -134,7 +142,8 @@ class Works:
         work.begun = True
         try:
             names = self._sound_names(work)
-            run = self._sync.sync(*names, accept_loss=work.accepted, stop=work.stop) if names else None
+            accepted = [name for name in names if name.casefold() in work.accepted]
+            run = self._sync.sync(*names, accept_loss=accepted, stop=work.stop) if names else None
         except SyncError as met:
             error = met
         except Exception as met:  # the door of a thread: whoever waits must be told, whatever it was
@@ -146,14 +155,22 @@ class Works:
             self._ended_for(session, run)
 
     def _sound_names(self, work: _Work) -> list[str]:
-        """The objects to sync; those that the org does not have are told of at once."""
-        names = {task.progress.object_name: task for task in work.tasks}
-        refused = self._check(tuple(names))
-        for name, error in refused.items():
-            self._fail(names[name], _problem(error))
+        """The objects to sync, as the org spells them; those that it does not have are told of at once."""
+        refused = self._names.refused([task.progress.object_name for task in work.tasks])
+        for task in work.tasks:
+            error = refused.get(task.progress.object_name)
+            if error is not None:
+                self._fail(task, _problem(error))
+            else:
+                self._spell(task)
         if work.stop.is_set():
             raise Stopped()
-        return [name for name in names if name not in refused]
+        return [task.progress.object_name for task in work.tasks if not task.done.done()]
+
+    def _spell(self, task: Task) -> None:
+        spelt = self._names.spelt(task.progress.object_name)
+        if spelt != task.progress.object_name:
+            task.move(replace(task.progress, object_name=spelt))
 
     def _settle(self, work: _Work, error: SyncError) -> None:
         """Whatever is still open of this run has met the error; and the objects are free for another run."""
@@ -227,7 +244,7 @@ class Works:
 def _falls_short(under_way: tuple[Task, _Work], losing: bool) -> bool:
     """Whether who joined this run would not get what he wants: it was cancelled, or would refuse the loss."""
     task, work = under_way
-    return work.stop.is_set() or (losing and task.progress.object_name not in work.accepted)
+    return work.stop.is_set() or (losing and task.progress.object_name.casefold() not in work.accepted)
 
 
 def _begun(work: _Work, key: str) -> Task | None:

@@ -214,13 +214,19 @@ def shown(number: int | float) -> str:
 def shows(kind: FieldType, stored: Stored, cell: Cell) -> bool:
     """Whether the cell, as it came back, still shows this value: then nobody has edited it.
 
-    Programs that open and save a workbook may write another line end, or `1` for TRUE; a text that was cut shows its
-    beginning.
+    Programs that open and save a workbook may write another line end, or `1` for TRUE, or an escape as the text that it
+    looks like, or a moment to a hundredth of a second (as .ods does); a text that was cut shows its beginning.
     """
     given = to_cell(kind, stored)
     if given == cell and isinstance(given, bool) == isinstance(cell, bool):
         return True
-    if isinstance(given, str) and isinstance(cell, str) and _line_ends(given) == _line_ends(cell):
+    if (
+        isinstance(given, str)
+        and isinstance(cell, str)
+        and _line_ends(given) in map(_line_ends, (cell, unescape(cell)))
+    ):
+        return True
+    if kind in (FieldType.DATETIME, FieldType.TIME) and _is_shortened(given, cell):
         return True
     if kind in (FieldType.ID, FieldType.REFERENCE) and isinstance(cell, str):
         cell = cell.strip()  # blanks around an id come with what it was copied from
@@ -228,6 +234,14 @@ def shows(kind: FieldType, stored: Stored, cell: Cell) -> bool:
         return same(kind, from_cell(kind, cell), stored)
     except Misuse:
         return False
+
+
+def _is_shortened(given: Cell, cell: Cell) -> bool:
+    """Whether these are times, and one is the other without what is behind its hundredths of a second."""
+    if not isinstance(given, int | float) or isinstance(cell, bool) or not isinstance(cell, int | float):
+        return False
+    exact, left = round(given * DAY_MILLISECONDS), round(cell * DAY_MILLISECONDS)
+    return left % 10 == 0 and 0 < exact - left <= 10
 
 
 def _line_ends(text: str) -> str:

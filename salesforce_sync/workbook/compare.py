@@ -26,6 +26,7 @@ from salesforce_sync.workbook.reader import Sheet, WorkbookReader
 from salesforce_sync.workbook.rows_back import Read, problem_row
 from salesforce_sync.workbook.tally import Tally, counts, said_of_cells
 from salesforce_sync.workbook.triage import New, Skipped, Wrong, sort_out
+from salesforce_sync.workbook.uniques import Uniques
 
 BATCH: Final = 200
 BATCH_CELLS: Final = 6_000
@@ -61,6 +62,7 @@ class Comparison:
 
     def __init__(self, store: Store, ledger: Ledger, metadata: Metadata, tell: Tell, source: str) -> None:
         self._store, self._ledger, self._tell = store, ledger, tell
+        self._exported_at = metadata.exported_at
         self._earlier = Earlier(store, ledger, metadata.export_id, source)
         self._lookups = Lookups(store, ledger)
         self._new_rows = NewRows(store, ledger, self._earlier)
@@ -77,6 +79,7 @@ class Comparison:
             self._object(reader, part, delete_missing=delete_missing)
         self._spoil_copies()
         self._new_rows.spoil_perhaps_known()
+        Uniques(self._store, self._ledger).spoil_taken()
         Externals(self._store, self._ledger).resolve()
         self._lookups.spoil_wrong()
         self._lookups.forget_done(self._tallies)
@@ -89,7 +92,7 @@ class Comparison:
         tally = self._tallies[name] = Tally()
         for sheet in part.sheets:
             self._sheet(reader, part, sheet)
-        Missing(self._store, self._ledger, tally.unread).note(part, delete=delete_missing)
+        Missing(self._store, self._ledger, tally.unread, self._exported_at).note(part, delete=delete_missing)
         self.notes += said_of_cells(name, tally)
 
     # ── the rows of a sheet ──────────────────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,9 @@ from salesforce_sync.workbook.ledger import Ledger
 CHANGED_SINCE = "show what an earlier import of this workbook wrote, and have been changed since"
 PUT_BACK = "show what was exported, and another copy of this workbook has written something else"
 
+LOST_HELD = 1_000
+"""Records of one object that are held, at most, to be told of."""
+
 Values = Mapping[str, Stored]
 
 
@@ -29,9 +32,10 @@ def draft_name(export_id: str, key: str) -> str:
 
 
 def source_of(path: Path) -> str:
-    """What tells one copy of a workbook from another: its place; the copy with the reasons counts as the same."""
+    """What tells one copy of a workbook from another: its place; the copy with the reasons counts as the same, and so
+    does what was kept when another export took its place."""
     whole = path.absolute()
-    return str(whole.with_stem(re.sub(r"\.result(-\d+)?$", "", whole.stem)))
+    return str(whole.with_stem(re.sub(r"(\.(result|edited)(-\d+)?)+$", "", whole.stem)))
 
 
 class Standing(Struct, frozen=True):
@@ -45,6 +49,15 @@ class Standing(Struct, frozen=True):
     base: Values
     foreign: Mapping[str, Wrote]
     left: Sequence[tuple[str, str]] = ()
+
+
+class Lost(Struct, frozen=True):
+    """A record that a new row without a name made which is not there any more as it was. `key`: what that row is
+    remembered by; `called`: what a person recognises the record by, as it was written."""
+
+    key: str
+    record_id: str
+    called: Values
 
 
 class Earlier:
@@ -73,13 +86,19 @@ class Earlier:
         name = draft_name(self._export_id, key)
         return self._store.drafted([name]).get(name)
 
-    def lost_rows(self, begins: str) -> dict[str, str]:
-        """Of each object, a record that a new row of this copy made which is not there any more as it was."""
-        lost: dict[str, str] = {}
+    def lost_rows(self, begins: str) -> dict[str, list[Lost]]:
+        """Of each object, records that new rows of this copy made which are not there any more as they were: the first
+        thousand and one."""
+        lost: dict[str, list[Lost]] = {}
         for key in self._ledger.not_met(begins) if self._any else ():
             drafted = self._remembered(key)
-            if drafted is not None and any(each.source == self._source for each in drafted.wrote.values()):
-                lost.setdefault(drafted.object_name, drafted.record_id)
+            schema = None if drafted is None else self._store.schema(drafted.object_name)
+            if drafted is None or schema is None or all(each.source != self._source for each in drafted.wrote.values()):
+                continue
+            found = lost.setdefault(drafted.object_name, [])
+            if len(found) <= LOST_HELD:
+                values = {name: each.value for name, each in drafted.wrote.items()}
+                found.append(Lost(key, drafted.record_id, called_by(schema, values)))
         return lost
 
     def standing(
@@ -136,6 +155,11 @@ def _names(schema: ObjectSchema, name: str) -> bool:
     """Whether the field is what a person recognises the record by, or a part of that."""
     named = schema.name_field
     return named is not None and named.name in (name, schema.field(name).compound_field_name)
+
+
+def called_by(schema: ObjectSchema, values: Values) -> Values:
+    """Those of the values that a person recognises a record by."""
+    return {name: value for name, value in values.items() if value is not None and _names(schema, name)}
 
 
 def written_elsewhere(name: str, wrote: Wrote) -> CellProblem:

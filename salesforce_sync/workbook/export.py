@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from msgspec import Struct, field
@@ -80,7 +81,8 @@ class CutText(Struct, frozen=True):
 
 class Exported(Struct, frozen=True):
     """What was written. `notes` says of each object of a ready set that is not in the workbook why that is so;
-    `cut` names the first of the `cut_count` texts that are longer than a cell can hold."""
+    `cut` names the first of the `cut_count` texts that are longer than a cell can hold; `kept` is where a file is now
+    that was in the place of this one, and that somebody had saved since it was exported."""
 
     export_id: str
     rows: Mapping[str, int]
@@ -88,6 +90,7 @@ class Exported(Struct, frozen=True):
     notes: Mapping[str, str] = field(default_factory=dict)
     cut: tuple[CutText, ...] = ()
     cut_count: int = 0
+    kept: Path | None = None
 
 
 def export(store: Store, wanted: Wanted, facts: Facts, out: BinaryIO, tell: Tell) -> Exported:

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from salesforce_sync.models.draft import Drafted
-from salesforce_sync.models.outbox import is_local
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.draft import Draft, Drafted
+from salesforce_sync.models.outbox import Operation, Wanted, is_local
 from salesforce_sync.models.schema import FieldType
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, same
 from salesforce_sync.ports import Store
+from salesforce_sync.resolve import check_draft_deletion
 from salesforce_sync.workbook.bases import find_base, has_hash
 from salesforce_sync.workbook.book import ObjectPart, drift
-from salesforce_sync.workbook.changes import Kind, RowChange
+from salesforce_sync.workbook.changes import CellProblem, Kind, RowChange
 from salesforce_sync.workbook.earlier import Earlier, Standing, written_elsewhere
 from salesforce_sync.workbook.rows_back import Place, Read, by_name, deleted_row, edited_row, problem_row
 from salesforce_sync.workbook.tally import Tally
@@ -76,7 +78,22 @@ class ExportedRows:
         if found is None:
             return None
         change = replace(found[0], record_id=row.record_id, base=_sound(part, stand.base), key=row.key)
-        return _held_against(change, stand), found[1]
+        return self._held_here(part, _held_against(change, stand), here), found[1]
+
+    def _held_here(self, part: ObjectPart, change: RowChange, here: Mapping[str, Stored]) -> RowChange:
+        """The same, with a problem for each cell whose field was edited here since: that edit is not replaced."""
+        moved = [each for each in change.cells if not _same_as(part, change.base, here, each.field)]
+        if not moved:
+            return change
+        pending = self._store.changes(Wanted(records=(change.record_id,)))
+        edited = {name for each in pending for name in each.values}
+        hint = "Export again, or write the value that is to hold in the replica."
+        found = tuple(
+            CellProblem(f"was edited here since the export, to {here.get(each.field)!r}. {hint}", each.field)
+            for each in moved
+            if each.field in edited
+        )
+        return replace(change, kind=Kind.PROBLEM, problems=(*change.problems, *found)) if found else change
 
     def _base(self, part: ObjectPart, row: Exported, drafted: Drafted | None) -> dict[str, Stored] | None:
         """The row as it was exported, with the ids that its records have now."""
@@ -115,11 +132,21 @@ def _deletion(
         return None
     if not part.schema.deletable:
         return _problem(row, f"{part.schema.name} records cannot be deleted by the connected user.")
-    return deleted_row(row.place, row.record_id, _sound(part, base)), Read()
+    base = _sound(part, base)
+    try:
+        check_draft_deletion(Draft(part.schema.name, Operation.DELETE, row.record_id, base=base), part.schema, here)
+    except Misuse as error:
+        return _problem(row, f"{error.message} {error.hint}")
+    return deleted_row(row.place, row.record_id, base), Read()
 
 
 def _problem(row: Exported, why: str) -> tuple[RowChange, Read]:
     return problem_row(row.place, row.record_id, why), Read()
+
+
+def _same_as(part: ObjectPart, base: Mapping[str, Stored], here: Mapping[str, Stored], name: str) -> bool:
+    """Whether the field is as it was in the base; of one that is not in that, nobody knows better."""
+    return name not in base or same(part.schema.field(name).type, base[name], here.get(name))
 
 
 def _sound(part: ObjectPart, base: Mapping[str, Stored]) -> dict[str, Stored]:

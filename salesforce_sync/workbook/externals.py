@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -60,7 +60,8 @@ class Externals:
         if not usable:
             raise Misuse(
                 f"{external.field!r} is no field of {' or '.join(targets) or 'its object'} in this replica.",
-                hint="Write an id, new:NAME, or FIELD=VALUE with a field of the record that is looked up.",
+                hint="Write an id, new:NAME, or FIELD=VALUE with a field of the record that is looked up"
+                f"{_for_example(schema for _, schema in fields)}.",
             )
         for target, each in usable:
             if each.type is not FieldType.TEXT:
@@ -84,6 +85,13 @@ class Externals:
                     if cell.field == field_name and cell.new is not None:
                         self._ledger.offer(target, field_name, str(cell.new), change.name)
         return self._ledger.offered(target, field_name, value)
+
+
+def _for_example(schemas: Iterable[ObjectSchema]) -> str:
+    """The fields that records are best named by: `, such as Name or Code__c`."""
+    fields = [each for schema in schemas for each in schema.columns if each.type is FieldType.TEXT]
+    names = dict.fromkeys(each.name for each in fields if each.name_field or each.external_id)
+    return f", such as {' or '.join([*names][:3])}" if names else ""
 
 
 def _named(schema: ObjectSchema, name: str) -> Field | None:

@@ -26,6 +26,7 @@ CREATE TABLE named (name TEXT PRIMARY KEY, number INTEGER, object TEXT, made TEX
 CREATE INDEX named_number ON named (number);
 CREATE TABLE external (object TEXT, field TEXT, value TEXT, name TEXT, PRIMARY KEY (object, field, value, name))
     WITHOUT ROWID;
+CREATE TABLE only (object TEXT, field TEXT, value TEXT, PRIMARY KEY (object, field, value)) WITHOUT ROWID;
 CREATE TABLE needs (number INTEGER, name TEXT, PRIMARY KEY (number, name)) WITHOUT ROWID;
 CREATE INDEX needs_name ON needs (name);
 """
@@ -201,6 +202,11 @@ class Ledger:
             (object_name, field.casefold(), value.casefold()),
         )
         return [str(name) for (name,) in found]
+
+    def is_first(self, object_name: str, field: str, value: str) -> bool:
+        """Whether no new row before this one, that asked, has this value of a field that is unique."""
+        self._db.execute("INSERT OR IGNORE INTO only VALUES (?, ?, ?)", (object_name, field, value))
+        return bool(self._db.changes())
 
     # ── taking in ────────────────────────────────────────────────────────────────────────────────────────────────
 

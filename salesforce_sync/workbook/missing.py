@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from salesforce_sync.models.outbox import is_local
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.outbox import Wanted, is_local
+from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.book import ObjectPart
 from salesforce_sync.workbook.changes import CellProblem, Kind, RowChange
@@ -18,10 +18,11 @@ from salesforce_sync.workbook.ledger import Ledger
 
 
 class Missing:
-    """Those of one object. `unread`: the first row whose Id cannot be read any more, 0 if there is none."""
+    """Those of one object. `unread`: the first row whose Id cannot be read any more, 0 if there is none.
+    `exported_at`: when the workbook was written (stored form)."""
 
-    def __init__(self, store: Store, ledger: Ledger, unread: int) -> None:
-        self._store, self._ledger, self._unread = store, ledger, unread
+    def __init__(self, store: Store, ledger: Ledger, unread: int, exported_at: str) -> None:
+        self._store, self._ledger, self._unread, self._exported_at = store, ledger, unread, exported_at
 
     def note(self, part: ObjectPart, *, delete: bool) -> None:
         """Put them into the ledger: removed, or to be deleted as far as that is certain."""
@@ -77,7 +78,17 @@ class Missing:
             return "Its row is gone, and whether it has changed since the export is not known. Delete it by its row."
         if str(stamp) > base_stamp:
             return "Its row is gone, and the record has changed since the export, so it is not deleted."
+        if self._is_edited_since(str(row[ID])):
+            return "Its row is gone, and the record was edited here since the export, so it is not deleted."
         return ""
+
+    def _is_edited_since(self, record_id: str) -> bool:
+        """Whether an edit waits that the workbook may not show."""
+        for each in self._store.changes(Wanted(records=(record_id,))):
+            # Somebody may have written anything into _Metadata: texts are compared, in the one form that they have.
+            if each.edited_at is None or format_datetime(each.edited_at) > self._exported_at:
+                return True
+        return False
 
 
 def _spoilt(change: RowChange, why: str) -> RowChange:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from msgspec.structs import replace
 
+from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.changes import CellProblem, Kind, RowChange
-from salesforce_sync.workbook.earlier import Earlier
+from salesforce_sync.workbook.earlier import Earlier, Lost, called_by
 from salesforce_sync.workbook.layout import ID
 from salesforce_sync.workbook.ledger import Ledger
 from salesforce_sync.workbook.rows_back import (
@@ -84,6 +87,17 @@ class NewRows:
         lost = self._earlier.lost_rows(CONTENT)
         for number, change in self._ledger.changes(Kind.NEW) if lost else ():
             if change.object_name in lost and change.name.startswith(CONTENT):
-                made = f"An earlier import made {lost[change.object_name]} of a row that is gone, or edited."
-                hint = "If this is that row, export again and edit it there; else give it a name in Id, such as new:1."
-                self._ledger.spoil(number, change, CellProblem(f"{made} {hint}"))
+                schema = self._store.schema(change.object_name)
+                assert schema is not None
+                called = called_by(schema, {each.field: each.new for each in change.cells})
+                self._ledger.spoil(number, change, CellProblem(_perhaps_known(lost[change.object_name], called)))
+
+
+def _perhaps_known(lost: Sequence[Lost], called: Mapping[str, Stored]) -> str:
+    """Why a row is not taken in that may be one of these, and what to do about it."""
+    perhaps = [each for each in lost if called and each.called == called] or lost
+    made = f"An earlier import made {perhaps[0].record_id} of a row that is gone, or edited. If this is that row,"
+    if len(perhaps) == 1:
+        name = name_in_cell(perhaps[0].key)
+        return f"{made} write {name} into its Id: it edits the record then. Else give it a name there, such as new:1."
+    return f"{made} export again and edit it there; else give it a name in Id, such as new:1."

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.workbook.book import ObjectPart
-from salesforce_sync.workbook.cells import Cell, mark_of_name
+from salesforce_sync.workbook.cells import Cell, mark_of_name, unescape
 from salesforce_sync.workbook.layout import Access, Places, access, name_headers
 
 
@@ -19,7 +19,7 @@ class _Beside(Struct, frozen=True):
     column: int
     lookup_column: int | None
     instead: str
-    """Where it is written what this column shows; '' if nobody can."""
+    """Where it can be written what this column shows, as a hint; '' if nobody can."""
 
 
 class ParentNames(Struct, frozen=True):
@@ -38,8 +38,8 @@ class ParentNames(Struct, frozen=True):
             if each.type is FieldType.REFERENCE:
                 lookup = part.entry.header_of[each.name]
                 told = next((text for text in name_headers(each.name, lookup) if text in there), None)
-                instead = "" if access(part.schema, each) is Access.NEVER else lookup.removesuffix(" *")
                 if told is not None:
+                    instead = _instead(access(part.schema, each), lookup.removesuffix(" *"))
                     found.append(_Beside(told, there[told], places.fields.get(each.name), instead))
         assert places.row is not None
         return cls(tuple(found), places.row)
@@ -52,11 +52,17 @@ class ParentNames(Struct, frozen=True):
         mark = str(cells.get(self.row) or "")
         if f"~{''.join(shown)}|" in mark:
             return
-        was = _marks(mark)
-        for at, each in enumerate(self.beside):
-            if self._is_edited(each, cells) if was is None else len(was) == len(shown) and was[at] != shown[at]:
-                times, first = self.edited.get(each.header, (0, number))
-                self.edited[each.header] = times + 1, first
+        for each in self._edited(_marks(mark), cells):
+            times, first = self.edited.get(each.header, (0, number))
+            self.edited[each.header] = times + 1, first
+
+    def _edited(self, marks: Sequence[str] | None, cells: Mapping[int, Cell]) -> Sequence[_Beside]:
+        """Those whose name is not the one that was exported, as far as the row's mark tells."""
+        if marks is None:
+            return [each for each in self.beside if self._is_edited(each, cells)]
+        if len(marks) != len(self.beside):
+            return []
+        return [each for each, mark in zip(self.beside, marks, strict=True) if _differs(each, cells, mark)]
 
     def _is_edited(self, each: _Beside, cells: Mapping[int, Cell]) -> bool:
         """Whether somebody has named a record in a row of his own there, and not where it is read."""
@@ -70,9 +76,21 @@ class ParentNames(Struct, frozen=True):
         for header, (times, first) in self.edited.items():
             cells = "1 cell" if times == 1 else f"{times:,} cells"
             told = f"{sheet}: {cells} under {header!r} edited (first in row {first}): not read, that column only shows"
-            hint = f" Write into {instead[header]!r}: an id, Name=…, or new:…" if instead[header] else ""
-            said.append(f"{told} the name.{hint}")
+            said.append(f"{told} the name.{instead[header]}")
         return said
+
+
+def _instead(may: Access, lookup: str) -> str:
+    if may is Access.NEVER:
+        return ""
+    where = "In a new row write" if may is Access.CREATE else "Write"
+    return f" {where} into {lookup!r}: an id, Name=…, or new:…"
+
+
+def _differs(beside: _Beside, cells: Mapping[int, Cell], mark: str) -> bool:
+    """Whether the name is not the one that has this mark, an escape read as the text that it looks like or not."""
+    name = cells.get(beside.column)
+    return mark not in (mark_of_name(name), mark_of_name(unescape(str(name or ""))))
 
 
 def _marks(mark: str) -> list[str] | None:

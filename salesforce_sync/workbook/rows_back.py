@@ -188,7 +188,7 @@ def _check_complete(read: Read, schema: ObjectSchema) -> None:
     if not schema.createable:
         read.problems.append(CellProblem(f"{schema.name} records cannot be made by the connected user."))
         return
-    known = {each.field for each in read.cells} | {each.field for each in read.problems}
+    known = {each.field for each in read.cells if not _is_blank(each.new)} | {each.field for each in read.problems}
     for each in schema.columns:
         if each.required and each.name not in known:
             read.problems.append(CellProblem("is required.", each.name))
@@ -242,8 +242,13 @@ def _edit_again(again: Read, schema: ObjectSchema, each: Field, cell: CellChange
 
 
 def _check_nillable(each: Field, new: Stored) -> None:
-    if new is None and not each.nillable:
+    if _is_blank(new) and not each.nillable:
         raise Misuse("cannot be empty.")
+
+
+def _is_blank(value: Stored) -> bool:
+    """Whether nothing is left of the value once the org has trimmed it."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def edited_since(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from msgspec import Struct
@@ -110,12 +111,21 @@ def _text(field: Field, cell: Cell) -> Stored:
         if abs(cell) >= EXACT_BELOW:
             raise Misuse("is a number of more than 15 digits here.", hint="Format the cell as text and write it again.")
         cell = shown(cell)
-    text = str(cell)
+    text = _with_line_ends(str(cell))
     if field.length and len(text) > field.length:
         raise Misuse(f"has {len(text):,} characters, and {field.length:,} are the most.")
     if field.restricted_picklist and field.picklist:
         return _picked(field, text)
     return text
+
+
+_ESCAPED_END = "_x000D_\n"
+
+
+def _with_line_ends(text: str) -> str:
+    """The text with the line ends that a script meant, whose library reads an escaped `\\r` as the text that it looks
+    like: nobody writes that at the end of a line."""
+    return text.replace(_ESCAPED_END, "\r\n")
 
 
 def check_still_text(old: Stored, cell: Cell) -> None:
@@ -134,15 +144,24 @@ def check_still_text(old: Stored, cell: Cell) -> None:
         )
 
 
+def _beginnings(escaped: str) -> Iterator[str]:
+    """What may be left of a text that is too long, as programs count: characters or UTF-16 units, read back or not."""
+    units = escaped.encode("utf-16-le", "surrogatepass")[: 2 * TEXT_UNITS].decode("utf-16-le", "ignore")
+    for left in (escaped[:TEXT_UNITS], units):
+        yield from (left, unescape(left))
+
+
 def check_whole(old: Stored, cell: Cell) -> None:
     """`Misuse` if this is what a program has left of the text that counts an escaped character (`_x000D_`) as seven,
-    and takes it for longer than a cell's text can be."""
-    if not isinstance(old, str) or len(old) * 7 <= TEXT_UNITS or not isinstance(cell, str):
+    and takes it for longer than a cell's text can be: its beginning, or nothing."""
+    if not isinstance(old, str) or len(old) * 7 <= TEXT_UNITS or not (cell is None or isinstance(cell, str)):
         return
     escaped = escape(old)
-    if len(escaped) > TEXT_UNITS and cell == unescape(escaped[:TEXT_UNITS]):
-        hint = "Put the old text back, or edit it with 'salesforce-sync edit'."
-        raise Misuse("was cut by the program that wrote the file.", hint=hint)
+    if len(escaped) <= TEXT_UNITS or (cell and cell not in _beginnings(escaped)):
+        return
+    what = "was cut" if cell else "was left out, as too long for a cell,"
+    hint = "Put the old text back, or edit it with 'salesforce-sync edit'."
+    raise Misuse(f"{what} by the program that wrote the file.", hint=hint)
 
 
 def _picked(field: Field, text: str) -> str:
@@ -244,6 +263,8 @@ def _time(field: Field, cell: Cell) -> Cell:
 def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
     """The cell as it was typed, where its field gets something else: a date read in somebody's own order, a number that
     was rounded; '' where nothing has to be told."""
+    if field.type is FieldType.TEXT and isinstance(cell, str) and _ESCAPED_END in cell:
+        return cell
     if field.type in (FieldType.DATE, FieldType.DATETIME) and isinstance(cell, str):
         return "" if read_date(cell) == cell else cell.strip()
     if field.type in _NUMBERS and not isinstance(cell, bool | Percent | None) and value is not None:

@@ -157,6 +157,21 @@ def test_a_change_in_the_very_moment_of_the_stamp_is_told_where_it_is_replaced(w
     assert outcome.replaced == (None if blind(world) else {"Text__c": "theirs"})
 
 
+def test_what_is_replaced_is_told_of_every_record_however_few_rows_the_org_puts_on_a_page(
+    world: WriteWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simorg.query_http.MAX_BATCH", 1)
+    ids = [world.add(Text__c="base") for _ in range(3)]
+    orders = [update(world, each, Text__c="ours") for each in ids]
+    for each in ids:
+        world.edit(each, Text__c="theirs")  # the clock stands: the stamps are the same
+
+    outcomes = write(world, *orders)
+
+    told = [each.replaced for each in outcomes if isinstance(each, Applied)]
+    assert told == [None if blind(world) else {"Text__c": "theirs"}] * 3
+
+
 def test_one_bad_row_stops_no_other(world: WriteWorld) -> None:
     ids = [world.add(Text__c="was") for _ in range(4)]
     orders = [update(world, each, Text__c="now") for each in ids]
@@ -191,7 +206,7 @@ def test_a_record_is_brought_back(world: WriteWorld) -> None:
     assert [row(world, each)["IsDeleted"] for each in ids] == [0, 0]
 
 
-def test_what_the_connected_user_has_made_since_is_found(world: WriteWorld) -> None:
+def test_what_the_connected_user_has_made_since_is_found_also_if_it_was_deleted(world: WriteWorld) -> None:
     schema = world.org.describe(WIDGET)
     write(world, create(world, Text__c="before"))
     world.tick(60)
@@ -199,6 +214,7 @@ def test_what_the_connected_user_has_made_since_is_found(world: WriteWorld) -> N
     since = world.org.time()
     world.tick(60)
     made = write(world, *(create(world, Text__c=text) for text in "ab"))
+    world.delete(made[1].record_id)
 
     assert since is not None
     place = [field.name for field in schema.columns].index("Text__c")

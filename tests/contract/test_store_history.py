@@ -6,9 +6,9 @@ import pytest
 
 from salesforce_sync.models.history import Keeping, Origin
 from salesforce_sync.models.inbox import Resolution, Side
-from salesforce_sync.models.outbox import Applied, Conflicted, Operation, Push
+from salesforce_sync.models.outbox import UNFINISHED, Applied, Conflicted, Operation, Push
 from salesforce_sync.models.proof import Cause
-from salesforce_sync.models.run import Problem
+from salesforce_sync.models.run import Problem, RunState
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
@@ -239,6 +239,17 @@ def test_a_push_tells_what_became_of_its_changes(replica):
     assert [(each.field, each.base, each.value) for each in found.changes[0].edits] == [("Phone", "1", "2")]
     assert found.changes[1].problem.code == "FIELD_CUSTOM_VALIDATION_EXCEPTION"
     assert found.changes[1].problem.message == "The phone is wrong."
+
+
+def test_a_push_that_was_killed_is_not_complete(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.update("Account", BOLT, {"Phone": "3"})
+    good, _ = send(replica)
+    replica.settle("push-1", [Applied(good, ACME)])
+
+    (found,) = replica.pushes()
+
+    assert (found.state, found.problem) == (RunState.PARTIAL, UNFINISHED)
 
 
 @pytest.mark.parametrize(

@@ -350,6 +350,33 @@ def test_what_was_deleted_there_is_brought_back_before_it_is_edited(deleted_ther
     ]
 
 
+@pytest.fixture
+def rejected_and_deleted_there(refused):
+    """The org has rejected a new phone, and then somebody has deleted the record there: two items."""
+    arrive(refused, ACCOUNT, acme(ONE, deleted=True))
+    assert [each.kind for each in refused.inbox()] == [Kind.REJECTED, Kind.DELETED_THERE]
+    return refused
+
+
+@pytest.mark.parametrize("item", [0, 1])
+def test_who_gives_up_an_edit_of_what_was_deleted_there_lets_it_go(rejected_and_deleted_there, item):
+    store = rejected_and_deleted_there
+
+    store.resolve(store.inbox()[item].number, ORG)
+
+    assert (store.get("Account", ACME), store.changes(), store.inbox()) == (None, (), ())
+
+
+@pytest.mark.parametrize("item", [0, 1])
+def test_who_wants_an_edit_of_what_was_deleted_there_has_it_brought_back(rejected_and_deleted_there, item):
+    store = rejected_and_deleted_there
+
+    store.resolve(store.inbox()[item].number, LOCAL)
+
+    assert store.inbox() == ()
+    assert [(each.operation, each.record_id) for each in waiting(store)] == [(Operation.UNDELETE, ACME)]
+
+
 def test_what_is_not_shown_any_more_leaves(replica):
     replica.update("Account", ACME, {"Phone": "2"})
     replica.set_aside("Account", [ACME], Cause.HIDDEN)

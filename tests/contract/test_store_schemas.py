@@ -109,11 +109,13 @@ def test_reading_again_fills_the_new_field_of_rows_whose_stamp_did_not_move(stor
 
 def test_reading_again_does_not_move_the_checkpoint_past_deletes_that_it_could_not_see(store):
     # A pull of everything brings no deleted rows: what was deleted since the checkpoint is still to come.
-    pull(store, widget(1), widget(2, at="2024-01-15T12:00:00.000+0000"))
+    pull(store, widget(1), widget(2, at="2024-01-15T12:00:00.000+0000"), at="2024-01-15T12:30:00+00:00")
     before = store.checkpoint("Widget__c")
+    assert before.read_at is not None
     store.adopt(WIDER)
 
-    pull(store, (*widget(1, at="2024-01-15T18:00:00.000+0000"), "red"), schema=WIDER)
+    again = (*widget(1, at="2024-01-15T18:00:00.000+0000"), "red")
+    pull(store, again, schema=WIDER, at="2024-01-15T18:30:00+00:00")
 
     assert store.checkpoint("Widget__c") == before
 

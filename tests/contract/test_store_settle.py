@@ -3,7 +3,7 @@
 import pytest
 
 from salesforce_sync.models.inbox import Kind, Resolution, Side
-from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Edit, Match, Operation, Rejected
+from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Edit, Match, Operation, Push, Rejected
 from salesforce_sync.models.run import RunState
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
@@ -359,6 +359,7 @@ def test_a_value_that_our_write_took_the_place_of_is_kept_and_told(replica):
     (change,) = send(replica)
 
     settled = replica.settle("push-1", [Applied(change, ACME, replaced={"Phone": "9"})])
+    replica.record_push(Push("push-1", (), 1, 0.5))
 
     assert settled.overwrote == {change.number: ("Phone",)}
     assert [(each.overwrote, each.state) for each in replica.pushes()] == [(1, RunState.PARTIAL)]
@@ -377,6 +378,7 @@ def test_a_value_is_overwritten_without_a_word_where_the_local_one_is_to_hold(wo
     (change,) = send(store)
 
     settled = store.settle("push-1", [Applied(change, ACME, replaced={"Phone": "9"})])
+    store.record_push(Push("push-1", (), 1, 0.5))
 
     assert (store.inbox(), settled.overwrote) == ((), {})
     assert [each.state for each in store.pushes()] == [RunState.COMPLETE]

@@ -331,7 +331,7 @@ def test_what_the_command_line_did_is_in_the_audit_log(user):
     user("sync", "Nonsense__c")
     user("verify", "Lead", "--accept-loss", "Lead")
 
-    shown = user("audit", "show", "--json")
+    shown, told = user("audit", "show", "--json"), user("audit", "show").out
     verified = user("audit", "verify", "--json")
 
     done = [(each["action"], each["subject"], each["outcome"]) for each in shown.json["entries"] if each["begun"]]
@@ -344,7 +344,8 @@ def test_what_the_command_line_did_is_in_the_audit_log(user):
         ("init", "", "done"),
     ]
     assert all(each["who"].startswith("os:") and each["origin"] == "cli" for each in shown.json["entries"])
-    assert "s3cr3t" not in shown.out + user("audit", "show").out
+    assert "s3cr3t" not in shown.out + told
+    assert "accepts the loss of rows of Lead" in told
     assert shown.json["entries"][1]["detail"] == "accepts the loss of rows of Lead"
     assert (verified.json["sound"], verified.json["broken"]) == (12, None)
     assert user("audit", "verify", "--noted", verified.json["head"]).code == 0

@@ -23,6 +23,20 @@ def test_invalid_session_id(cli, simorg):
     assert "pasted.and.expired" not in text.out + text.err + document.out + document.err
 
 
+@pytest.mark.parametrize("command", ["sync", "sync --no-push", "verify"])
+def test_a_loss_that_is_accepted_of_an_object_that_is_not_asked_for_is_refused(user, simorg, command):
+    user("sync", "Contact")
+    asked = simorg.usage.used
+
+    text = user(*command.split(), "Contact", "--accept-loss", "Contakt")
+    document = user(*command.split(), "Contact", "--accept-loss", "Lead", "--json")
+
+    assert (text.code, document.code, document.json["error"]) == (2, 2, "BAD_REQUEST")
+    assert "'Contakt'" in text.err
+    assert "Did you mean Contact?" in text.err
+    assert simorg.usage.used == asked
+
+
 def test_insufficient_access(user, simorg):
     refusal = [{"message": "insufficient access rights on object", "errorCode": "INSUFFICIENT_ACCESS"}]
     simorg.faults.add(path="/sobjects/Lead/describe", status=403, body=refusal, times=None)

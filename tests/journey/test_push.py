@@ -114,6 +114,26 @@ def test_whatever_is_lost_on_the_way_each_change_arrives_once(rig, fault, nth):
     assert rig.here() == rig.there()
 
 
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_create_whose_answer_was_lost_and_that_was_deleted_there_is_not_made_again(rig, edited):
+    local = rig.store.create(WIDGET, {"Text__c": "new", "Account__c": rig.world.account})
+    rig.world.sim.faults.add(method="POST|PATCH", path="composite|jobs/ingest", sends="new|Upload", drop="after")
+    rig.push()
+    rig.world.sim.faults.clear()
+    (made,) = (key for key, text in rig.there().items() if text == "new")
+    rig.world.delete(made)
+    if edited:
+        rig.store.update(WIDGET, local, {"Text__c": "newer"})
+
+    for _ in range(3):
+        rig.clock.sleep(3600)
+        rig.sync()
+
+    assert made not in rig.there()
+    assert len(rig.there()) == len(rig.ids)
+    assert [(each.record_id, each.kind) for each in rig.store.inbox()] == [(made, Kind.DELETED_THERE)] * edited
+
+
 def test_somebody_else_s_edit_is_not_overwritten(rig):
     rig.store.update(WIDGET, rig.ids[0], {"Text__c": "ours"})
     rig.world.edit(rig.ids[0], Text__c="theirs")

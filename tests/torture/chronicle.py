@@ -105,6 +105,10 @@ class Chronicle:
         """The ids of rows that sharing hides from the user just now."""
         return {one for (one,) in self._org.database.rows("SELECT id FROM _invisible")}
 
+    def is_deleted(self, record_id: object) -> bool:
+        """Whether it is a record that was deleted in the org, and is so now."""
+        return any(str(record_id) in rows and rows[str(record_id)][-1].deleted for rows in self.versions.values())
+
     def unseen_fields(self, name: str) -> set[str]:
         """The fields that the object has and the user may not see just now."""
         schema, view = self._org.schema(name), self._org.object(name)

@@ -229,6 +229,8 @@ def _take_org(rng: random.Random, replica: Replica, item: InboxItem) -> None:
 
 def _take_local(rng: random.Random, replica: Replica, item: InboxItem) -> None:
     replica.sync.take(item.number, "local")
+    if item.kind is Kind.CHANGED_THERE:  # it is deleted all the same, with what was decided of its fields since
+        replica.ledger.forget(item.object_name, item.record_id)
 
 
 def _again(rng: random.Random, replica: Replica, item: InboxItem) -> None:

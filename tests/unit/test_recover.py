@@ -152,3 +152,30 @@ def test_thousands_of_creates_are_found_among_thousands_of_records():
     assert outcomes[::2] == [f"id{number}?" for number in range(0, 3000, 2)]
     # Every second one agrees in the telephone number with records that are others' likenesses: those it cannot be.
     assert set(outcomes[1::2]) == {None}
+
+
+def test_a_record_that_was_deleted_since_is_not_made_again():
+    gone = {"Id": "a", "LastName": "Doe", "Phone": "1", "IsDeleted": 1}
+
+    assert found([create(1, LastName="Doe", Phone="1")], gone) == ["a"]
+    assert found([create(1, Key__c="k", LastName="Doe")], gone | {"Key__c": "k"}) == ["a"]
+
+
+def test_of_a_living_and_a_deleted_record_the_living_one_is_it():
+    gone, living = ({"Id": each, "LastName": "Doe", "IsDeleted": dead} for each, dead in (("a", 1), ("b", 0)))
+
+    assert found([create(1, LastName="Doe")], gone, living) == ["b"]
+    assert found([create(1, LastName="Doe"), create(2, LastName="Doe")], gone, living) == ["b", "a"]
+
+
+@pytest.mark.parametrize(("made", "expected"), [("2026-01-31T12:00:09.000Z", None), ("2026-01-31T12:00:10.000Z", "a")])
+def test_a_record_that_was_made_and_deleted_before_is_not_it(made, expected):
+    change = replace(create(1, LastName="Doe"), sent_at=datetime(2026, 1, 31, 12, 0, 10, 500_000, UTC))
+
+    assert found([change], {"Id": "a", "LastName": "Doe", "CreatedDate": made, "IsDeleted": 1}) == [expected]
+
+
+def test_a_deleted_record_that_agrees_only_in_part_asks_nobody():
+    gone = {"Id": "a", "LastName": "Doe", "Phone": "2", "IsDeleted": 1}
+
+    assert found([create(1, LastName="Doe", Phone="1")], gone) == [None]

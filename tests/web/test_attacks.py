@@ -388,6 +388,11 @@ def test_a_token_in_a_url_is_refused(site, name):
     assert site.tokens["ada"] not in answer.text
 
 
+@pytest.mark.parametrize("address", ["/api/objects?x=%73fsync_abc", "/api/objects/sfsync_abc/records", "/%73fsync_abc"])
+def test_a_token_in_a_url_is_refused_however_it_is_written_and_wherever(site, address):
+    assert error_of(site.client().get(address)) == (400, "SECRET_IN_URL")
+
+
 def test_what_the_org_repeats_of_a_secret_is_not_told(site, caplog):
     token = site.org.sessions.open(site.org.user_id).token
     text = f"invalid token {token} for Bearer abcdefgh12345 client_secret=hunter2hunter2"
@@ -450,6 +455,7 @@ def test_wrong_tokens_make_an_address_wait_and_are_written_down(strict):
 
     assert [error_of(each) for each in answers] == [(401, "NOT_AUTHENTICATED")] * 3 + [(429, "THROTTLED")] * 3
     assert int(answers[-1].headers["Retry-After"]) > 0
+    assert answers[-1].json()["details"].endswith(f"Try again in {answers[-1].headers['Retry-After']} s.")
     entries = strict.house.access.audit.entries()
     assert [(each.deed.action, each.outcome) for each in entries] == [("login", "refused")] * 3
 

@@ -139,6 +139,28 @@ def test_an_editor_does_not_make_the_server_talk_to_this_machine(site, other):
     assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost:8443", "127.0.0.1", "[::1]:80", "10.0.0.1", "169.254.169.254", "2130706433", "0x7f.0.0.0x1"),
+        *("127.1", "a.localhost", "localhost.", "intranet", "printer.local", "metadata.google.internal"),
+    ],
+)
+def test_an_editor_does_not_make_the_server_talk_to_its_network_by_https_either(site, host):
+    body = {"name": "inside", "instanceUrl": f"https://{host}"}
+
+    answer = site.client("ed", Role.EDITOR).post("/api/connections", json=body)
+
+    assert (answer.status_code, answer.json()["error"]) in ((403, "FORBIDDEN"), (400, "BAD_REQUEST"))
+
+
+@pytest.mark.parametrize("url", ["https://acme.my.salesforce.com", "https://acme--dev.sandbox.my.salesforce.com/"])
+def test_an_editor_connects_an_org_by_its_domain(site, url):
+    answer = site.client("ed", Role.EDITOR).post("/api/connections", json={"name": "mine", "instanceUrl": url})
+
+    assert answer.status_code == 201
+
+
 @pytest.mark.parametrize("path", ["connect", "login"])
 def test_an_editor_does_not_make_the_server_log_in_at_this_machine(site, other, path):
     editor = site.client("ed", Role.EDITOR)

@@ -48,6 +48,14 @@ def test_what_is_wrong_is_said_also_where_the_list_is_known(listed, query, statu
     assert (answer.status_code, answer.json()["success"]) == (status, False)
 
 
+@pytest.mark.parametrize("query", ["Name__ne=a&Name__ne=b", "limit=1&limit=2"])
+def test_a_parameter_that_stands_there_twice_is_refused_and_none_of_the_two_is_passed_over(listed, query):
+    answer = listed.get(f"{LIST}?{query}")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "BAD_REQUEST")
+    assert "more than once" in answer.json()["details"]
+
+
 def test_pages_behind_one_another_have_every_record_once(listed, site):
     site.org.create("Contact", [{"LastName": f"Further {number}"} for number in range(30)])
     listed.post("/api/sync/Contact")

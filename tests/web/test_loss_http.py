@@ -145,6 +145,12 @@ def test_a_slip_agrees_to_nothing_and_says_so(losing, path, body, code):
     assert losing.get("/api/objects/Contact").json()["recordCount"] == 40
 
 
+def test_whoever_mistypes_an_object_is_told_which_was_meant(losing):
+    answer = losing.post("/api/sync", json={"objects": ["Contact", "Lead"], "acceptLoss": ["Contakt"]})
+
+    assert answer.json()["details"].endswith("Did you mean Contact?")
+
+
 def test_a_viewer_cannot_agree(site, losing):
     viewer = site.client("vera", Role.VIEWER)
 

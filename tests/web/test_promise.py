@@ -34,6 +34,34 @@ def test_a_session_is_initiated(api):
     assert [each["status"] for each in ended(api, body["sessionId"])["objects"]] == ["synced"] * 3
 
 
+def test_a_session_calls_its_objects_as_the_org_does_however_they_were_spelt(api):
+    first = api.post("/api/sync", json={"objects": ["product2", "PRICEBOOK2"]}).json()["sessionId"]
+    named_before_it_was_here = [each["objectApiName"] for each in ended(api, first)["objects"]]
+    with api.stream("GET", f"/api/sync/{first}/events") as stream:
+        told = [each.data["objectApiName"] for each in events_of(stream) if each.event == "progress"]
+
+    again = api.post("/api/sync/product2", headers={"Prefer": "respond-async"}).json()
+    named_at_once = api.get(again["statusUrl"]).json()["objects"][0]["objectApiName"]
+    ended(api, again["sessionId"])
+
+    assert named_before_it_was_here == ["Product2", "Pricebook2"]
+    assert {each for each in told} == {"Product2", "Pricebook2"}
+    assert (again["objectApiName"], named_at_once) == ("Product2", "Product2")
+    subjects = {each["subject"] for each in api.get("/api/audit").json()["entries"] if each["action"] == "sync"}
+    assert "default/Product2" in subjects
+
+
+def test_an_object_that_fails_is_called_as_the_org_does(site, api):
+    site.org.faults.add(
+        path="/sobjects/Contact/describe",
+        status=403,
+        times=None,
+        body=[{"errorCode": "INSUFFICIENT_ACCESS", "message": "no access to Contact"}],
+    )
+
+    assert api.post("/api/sync/contact").json()["objectApiName"] == "Contact"
+
+
 def test_an_object_is_synced_and_answers_with_its_first_records(site):
     client = site.client(**{"X-Connection-Id": "default", "Content-Type": "application/json"})
 
@@ -304,9 +332,29 @@ def test_a_session_that_is_cancelled_ends_and_keeps_what_is_complete(site, api):
 
     cancelled = api.post(f"/api/sync/{begun['sessionId']}/cancel").json()
 
-    assert cancelled["state"] == "cancelled"
     with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
-        assert list(events_of(stream))[-1].data["state"] == "cancelled"
+        *told, last = events_of(stream)
+    assert (cancelled["state"], last.data["state"], cancelled["success"]) == ("cancelled", "cancelled", False)
+    for session in (cancelled, last.data, api.get(f"/api/sync/{begun['sessionId']}").json()):
+        lead = next(each for each in session["objects"] if each["objectApiName"] == "Lead")
+        assert (lead["status"], lead["error"]) == ("error", "STOPPED")
+    assert {each.data["objectApiName"]: each.data["status"] for each in told}["Lead"] == "error"
+
+
+def test_an_object_of_a_cancelled_session_that_another_one_wants_is_synced_there_alone(site, api):
+    site.org.faults.add(path="/sobjects/Lead/describe", delay=1.0)
+    cancelled, other = (api.post("/api/sync", json={"objects": ["Lead"]}).json()["sessionId"] for _ in range(2))
+
+    api.post(f"/api/sync/{cancelled}/cancel")
+
+    assert ended(api, other)["objects"][0]["status"] == "synced"
+    assert api.get(f"/api/sync/{cancelled}").json()["objects"][0]["error"] == "STOPPED"
+
+
+def test_a_session_of_which_an_object_failed_is_no_success(api):
+    session = ended(api, api.post("/api/sync", json={"objects": ["Contact", "Contakt"]}).json()["sessionId"])
+
+    assert (session["state"], session["success"]) == ("partial", False)
 
 
 def test_what_was_cancelled_is_brought_by_whoever_asks_next(site, api):

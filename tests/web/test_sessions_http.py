@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.access import Role
+from salesforce_sync.web import routes_signals
+from salesforce_sync.web.page import activity
 from salesforce_sync.web.progress import SessionState
 from tests.web.conftest import PATIENT, events_of, settle, start
 from tests.web.test_promise import ended
@@ -126,6 +128,22 @@ def test_a_stream_tells_a_user_who_was_revoked_nothing_more(site, api):
     assert ended(api, session_id)["state"] == "complete"
     assert "session" not in rest[0]
     assert "sync_complete" not in rest[1]
+
+
+@pytest.mark.parametrize("path", ["/api/signals/stream", "/org/default/activity/events"])
+def test_a_quiet_stream_ends_with_its_user_too(site, monkeypatch, path):
+    monkeypatch.setattr(routes_signals, "STILL_HERE", 2)
+    monkeypatch.setattr(activity, "_STILL_HERE", 2)
+    client = site.client("bob", Role.EDITOR)
+    client.post("/api/login", json={"token": site.tokens["bob"]})
+
+    with client.stream("GET", path) as stream:
+        lines = stream.iter_lines()
+        assert next(each for each in lines if each.startswith(":"))
+        site.house.access.users.revoke("bob")
+        assert all(each in ("", ": still here") for each in lines)
+
+    assert client.get(path).status_code in (303, 401)
 
 
 def test_an_object_whose_first_sync_failed_is_listed_with_the_reason(tmp_path, simorg):

@@ -116,6 +116,22 @@ def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_
     assert [each["outcome"] for each in audited if each["begun"] == begun] == ["interrupted"]
 
 
+def test_a_stream_that_ends_with_its_server_says_how_each_object_was_left(site, api):
+    site.org.faults.add(path="/sobjects/Lead/describe", delay=20.0)
+    session_id = api.post("/api/sync", json={"objects": ["Contact", "Lead"]}).json()["sessionId"]
+    until(lambda: statuses(api, session_id) == {"Contact": "synced", "Lead": "syncing"})
+
+    with api.stream("GET", f"/api/sync/{session_id}/events") as stream:
+        events = events_of(stream)
+        next(events)
+        site.running.stop()
+        last = list(events)[-1]
+
+    assert last.event == "session"
+    left = {each["objectApiName"]: (each["status"], each["error"]) for each in last.data["objects"]}
+    assert left == {"Contact": ("synced", None), "Lead": ("error", "INTERRUPTED")}
+
+
 def kept_of(path):
     """What is kept of sessions in this database."""
     read = "import apsw, sys; print(apsw.Connection(sys.argv[1]).execute('SELECT told FROM _sync_session').fetchall())"

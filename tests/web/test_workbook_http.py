@@ -8,6 +8,7 @@ import pytest
 from openpyxl import load_workbook
 
 from salesforce_sync.access import Role
+from tests.web.test_promise import ended
 
 MEDIA = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -32,6 +33,50 @@ def sent(client, book):
     body = io.BytesIO()
     book.save(body)
     return client.post("/api/workbook", content=body.getvalue(), headers={"Content-Type": MEDIA})
+
+
+def test_the_workbook_of_a_session_lies_in_a_folder_of_its_owners_alone(site, api, tmp_path):
+    tmp_path.chmod(0o755)
+
+    ended(api, api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"])
+
+    (file,) = tmp_path.rglob("Revenue_Cloud_Data.xlsx")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_a_session_whose_workbook_cannot_be_made_is_no_success(site, api, tmp_path):
+    assert api.post("/api/sync/Contact").json()["success"]
+    (tmp_path / "data" / "salesforce.db-workbooks").write_text("in the way")
+
+    session = ended(api, api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"])
+    asked = api.get("/api/workbook")
+
+    assert (session["state"], session["success"], session["workbook"]) == ("partial", False, None)
+    assert session["objects"][0]["status"] == "synced"
+    assert (asked.status_code, asked.json()["error"]) == (500, "STORE_ERROR")
+    assert "salesforce.db-workbooks" in asked.json()["details"]
+
+
+def test_a_folder_beside_the_database_that_is_called_like_a_workbook_is_left(site, api, tmp_path):
+    notes = tmp_path / "data" / "workbook-2025" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+
+    api.post("/api/sync/Contact")
+    api.get("/api/workbook")
+
+    assert notes.read_text() == "mine"
+
+
+def test_a_session_leaves_the_workbook_alone_that_somebody_exported_and_edits(site, api, tmp_path):
+    file = site.sync.config.workbook.path
+    file.write_bytes(b"exported, and edited since")
+
+    ended(api, api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"])
+
+    assert file.read_bytes() == b"exported, and edited since"
+    assert api.get("/api/workbook").content.startswith(b"PK")
 
 
 def test_an_edited_workbook_is_looked_at_taken_in_and_pushed(site, synced):
@@ -102,7 +147,7 @@ def test_after_a_session_the_workbook_is_current_and_made_once(site, synced, tmp
     begun = synced.post("/api/sync", json={"objects": ["Account", "Contact", "Lead"]}).json()
     while (session := synced.get(f"/api/sync/{begun['sessionId']}").json())["state"] == "running":
         time.sleep(0.05)
-    file = tmp_path / "Revenue_Cloud_Data.xlsx"
+    file = tmp_path / "data" / "salesforce.db-workbooks" / "Revenue_Cloud_Data.xlsx"
     made = file.stat()
 
     book = load_workbook(io.BytesIO(synced.get(session["workbook"]).content))
@@ -143,7 +188,7 @@ def test_what_is_no_workbook_is_refused_and_leaves_nothing(site, synced, tmp_pat
 
     assert answer.status_code == 422
     assert answer.json()["error"] == (code or answer.json()["error"])
-    assert list((tmp_path / "data").glob("workbook-*")) == []
+    assert list((tmp_path / "data" / "salesforce.db-workbooks").glob("workbook-*")) == []
 
 
 def test_a_viewer_downloads_and_sends_nothing(site, synced):

@@ -99,11 +99,13 @@ def _row(at: int, **values: object) -> tuple[object, ...]:
 # ── out and back ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def export_to(store: Store, path: Path, *objects: str, rows_a_sheet: int | None = None, org_id: str = ORG) -> Exported:
+def export_to(
+    store: Store, path: Path, *objects: str, rows_a_sheet: int | None = None, org_id: str = ORG, now: datetime = NOW
+) -> Exported:
     """The workbook of these objects, or of all."""
     wanted = ToExport(objects) if rows_a_sheet is None else ToExport(objects, rows_a_sheet=rows_a_sheet)
     with path.open("wb+") as out:
-        return export(store, wanted, Facts(org_id, "58.0", NOW), out, lambda *_: None)
+        return export(store, wanted, Facts(org_id, "58.0", now), out, lambda *_: None)
 
 
 def preview_of(store: Store, path: Path, **more: Any) -> Preview:

@@ -347,6 +347,36 @@ def test_a_new_row_without_a_name_that_was_edited_again_makes_no_second_record(s
     assert changes(store, book)[0].kind is Kind.NEW
 
 
+@pytest.mark.parametrize("others", [(), ("Zeta", "Zeta")], ids=["alone", "among others"])
+def test_a_new_row_without_a_name_that_was_edited_again_is_told_its_name_and_edits_its_record_then(store, book, others):
+    for name in ("Nova", *others):
+        added(book, Name=name, Phone="1")
+    made = apply_to(store, book).ids
+    key, record_id = next(each for each in made.items() if shown(store, each[1])["Name"] == "Nova")
+
+    def rows(page):
+        return range(page.max_row - len(made) + 1, page.max_row + 1)
+
+    edit(book, lambda page: [put(page, number, Phone="2") for number in rows(page)], "Account")
+
+    message = changes(store, book)[0].message
+    assert f"made {record_id} of a row that is gone, or edited. If this is that row, write new:{key} into" in message
+    edit(book, lambda page: put(page, rows(page)[0], Id=f"new:{key}"), "Account")
+
+    found = changes(store, book)[0]
+    assert (found.kind, found.record_id, found.cells[0].new) == (Kind.EDITED, record_id, "2")
+    assert apply_to(store, book).created == 0
+
+
+def test_a_row_that_may_be_one_of_several_is_not_told_a_name(store, book):
+    added(book, Name="Nova", Phone="1")
+    added(book, Name="Zeta", Phone="1")
+    apply_to(store, book)
+    edit(book, lambda page: [put(page, page.max_row - at, Name="Another") for at in (0, 1)], "Account")
+
+    assert "of a row that is gone, or edited. If this is that row, export again" in changes(store, book)[0].message
+
+
 def test_rows_without_a_name_of_another_copy_are_rows_of_their_own(store, book, tmp_path):
     other = Path(shutil.copy(book, tmp_path / "hers.xlsx"))
     added(book, Name="Nova")

@@ -4,9 +4,12 @@ import zipfile
 
 import openpyxl
 import pytest
+import xlsxwriter
+from openpyxl.utils.datetime import to_excel
 
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
+from salesforce_sync.workbook.changes import Kind
 from tests.workbook import excel
 from tests.workbook.books import OFFICE, column, edit, export_to, fill_nasty, preview_of, save_in_libreoffice
 
@@ -110,3 +113,37 @@ def cells_of(path):
     """What another program reads of it."""
     sheet = openpyxl.load_workbook(path)["Nasty__c"]
     return [[cell.value for cell in row] for row in sheet.iter_rows(max_row=sheet.max_row)]
+
+
+def test_read_and_written_by_a_script_that_knows_no_escapes(replica, tmp_path):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+
+    passed_on(path)
+
+    with preview_of(replica, path) as preview:
+        changes = [*preview.changes()]
+    # Texts that count as too long with their escapes were cut, and that is told.
+    assert [(each.kind, each.problems[0].field) for each in changes] == [
+        (Kind.PROBLEM, "Long__c"),
+        (Kind.PROBLEM, "Formula__c"),
+        (Kind.PROBLEM, "Long__c"),
+        (Kind.PROBLEM, "Text__c"),
+    ]
+    assert preview.notes == ()
+
+
+def passed_on(path):
+    """As pandas does it: read by one library, which leaves escapes as they are, and written by another."""
+    read = openpyxl.load_workbook(path)
+    written = xlsxwriter.Workbook(path, {"strings_to_urls": False, "strings_to_formulas": False})
+    date_time = written.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    for sheet in read:
+        page = written.add_worksheet(sheet.title)
+        for row in sheet.iter_rows():
+            for cell in row:
+                if cell.is_date:
+                    page.write_number(cell.row - 1, cell.column - 1, to_excel(cell.value), date_time)
+                elif cell.value is not None:
+                    page.write(cell.row - 1, cell.column - 1, cell.value)
+    written.close()

@@ -54,6 +54,14 @@ def test_what_is_read_as_something_else_than_it_says_is_told(store, book, said):
     }
 
 
+def test_a_line_end_that_a_script_read_as_text_is_written_as_one_and_told(store, book, said):
+    typed(book, BillingStreet="Ring 1_x005F_x000D_\nBack door")
+
+    (found,) = changes(store, book)
+    assert found.cells[0].new == "Ring 1\r\nBack door"
+    assert any("[typed as Ring 1_x000D_" in line for line in said())
+
+
 def with_two_decimals(field):
     return replace(field, precision=18, scale=2) if field.name == "Revenue__c" else field
 
@@ -90,15 +98,18 @@ def test_an_edit_of_a_parents_name_is_told_and_not_read(store, book, said):
     assert [each.kind for each in changes(store, book)] == [Kind.NEW, Kind.NEW]
 
 
-def test_an_edit_of_a_name_that_nobody_can_change_names_no_other_place(store, book, said):
-    store.adopt(replace(CONTACT, fields=tuple(map(locked_account, CONTACT.fields))))
+@pytest.mark.parametrize(
+    ("createable", "end"),
+    [(False, "shows the name."), (True, "name. In a new row write into 'AccountId': an id, Name=…, or new:…")],
+)
+def test_an_edit_of_a_name_says_where_its_lookup_can_be_filled_in(store, book, said, createable, end):
+    def locked(field):
+        return replace(field, createable=createable, updateable=False) if field.name == "AccountId" else field
+
+    store.adopt(replace(CONTACT, fields=tuple(map(locked, CONTACT.fields))))
     edit(book, lambda page: put(page, row_of(page, JANE), **{"AccountId: Name": "Bolt"}), "Contact")
 
-    assert said()[0].endswith("that column only shows the name.")
-
-
-def locked_account(field):
-    return replace(field, createable=False, updateable=False) if field.name == "AccountId" else field
+    assert said()[0].endswith(end)
 
 
 def test_of_a_row_that_was_taken_in_before_no_edits_are_shown(store, book, said):

@@ -7,8 +7,8 @@ from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock, make_field, make_schema
 from salesforce_sync.workbook.changes import Kind
 from tests.contract.edits import ACME, BOLT, ONE, arrive, row
-from tests.workbook.books import column, export_to, row_of
-from tests.workbook.deeds import changes, told, typed
+from tests.workbook.books import column, edit, export_to, row_of
+from tests.workbook.deeds import added, changes, told, typed
 
 NOTES = make_schema("Account", make_field("Name", nillable=False), make_field("Notes__c", "textarea", length=131_072))
 
@@ -18,23 +18,47 @@ def noted(tmp_path):
     """A replica with a text that is nearly as long as a cell can hold."""
     store = SqliteStore(tmp_path / "notes.db", FrozenClock())
     store.adopt(NOTES)
-    arrive(store, NOTES, row(NOTES, ACME, Name="Acme", Notes__c="a line of it\r\n" * 2_200))
+    arrive(store, NOTES, row(NOTES, ACME, Name="Acme", Notes__c="a line of 👍\r\n" * 2_200))
     export_to(store, tmp_path / "notes.xlsx")
     yield store
     store.close()
 
 
-def test_a_text_that_the_program_cut_which_wrote_the_file_is_no_edit(noted, tmp_path):
-    path = tmp_path / "notes.xlsx"
-    text = "a line of it_x000D_\n" * 2_200
+def by_characters(text):
+    return text[:32_767]
 
-    typed(path, Notes__c=text[:32_767])  # as openpyxl cuts what it counts as too long
 
-    assert "was cut by the program that wrote the file" in told(noted, path)
+def by_units(text):
+    return text.encode("utf-16-le")[: 2 * 32_767].decode("utf-16-le", "ignore")
+
+
+@pytest.mark.parametrize("cut", [by_characters, by_units])
+@pytest.mark.parametrize("escape", ["_x000D_", "_x005F_x000D_"], ids=["escaped", "taken for a text"])
+def test_a_text_that_the_program_cut_which_wrote_the_file_is_no_edit(noted, tmp_path, cut, escape):
+    text = cut("a line of 👍_x000D_\n" * 2_200).replace("_x000D_", escape)
+
+    typed_past_openpyxl(tmp_path / "notes.xlsx", text)
+
+    assert "was cut by the program that wrote the file" in told(noted, tmp_path / "notes.xlsx")
+
+
+def typed_past_openpyxl(path, text):
+    """Which would cut it itself."""
+
+    def change(sheet):
+        sheet.cell(row_of(sheet, ACME), column(sheet, "Notes__c"))._value = text
+
+    edit(path, change, "Account")
+
+
+def test_a_text_that_the_program_left_out_which_wrote_the_file_is_no_edit(noted, tmp_path):
+    typed(tmp_path / "notes.xlsx", Notes__c=None)  # as XlsxWriter does with what it counts as too long
+
+    assert "was left out, as too long for a cell, by the program" in told(noted, tmp_path / "notes.xlsx")
 
 
 def test_a_text_that_a_person_made_shorter_is_an_edit(noted, tmp_path):
-    typed(tmp_path / "notes.xlsx", Notes__c="a line of it_x000D_\n" * 1_000)
+    typed(tmp_path / "notes.xlsx", Notes__c="a line of 👍_x000D_\n" * 1_000)
 
     (change,) = changes(noted, tmp_path / "notes.xlsx")
     assert change.kind is Kind.EDITED
@@ -61,3 +85,16 @@ def test_a_read_only_cell_that_was_overwritten_is_told_by_itself(noted, tmp_path
     typed(tmp_path / "notes.xlsx", SystemModstamp="2020-01-01")
 
     assert told(noted, tmp_path / "notes.xlsx").startswith("SystemModstamp: is read-only")
+
+
+@pytest.mark.parametrize("blanks", ["   ", "\u00a0", "\n"])
+def test_blanks_are_no_name(noted, tmp_path, blanks):
+    typed(tmp_path / "notes.xlsx", Name=blanks)
+
+    assert told(noted, tmp_path / "notes.xlsx") == "Name: cannot be empty."
+
+
+def test_blanks_are_no_name_of_a_new_record(noted, tmp_path):
+    added(tmp_path / "notes.xlsx", Name="  ", Notes__c="x")
+
+    assert told(noted, tmp_path / "notes.xlsx") == "Name: is required."

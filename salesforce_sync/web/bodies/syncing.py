@@ -57,7 +57,8 @@ class ProgressBody(Body, frozen=True, kw_only=True):
 class SessionBody(Body, frozen=True, kw_only=True):
     """A sync session. `pushed` counts the local edits that it sent; `percent` is of all its objects.
 
-    It is `partial` where an object failed, or where an edit was not sent: refused, or new in the inbox.
+    It is `partial`, and no `success`, where an object failed, where an edit was not sent (refused, or new in the
+    inbox), or where the workbook could not be made.
 
     `workbook` is where the workbook can be had that it made current, null as long as it has not.
     """

@@ -138,13 +138,14 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
         while not heard.stopped:
             woken.clear()
             found = await run_in_threadpool(asked.replica.sync.signals, after, _MOST_SIGNALS)
-            if found and not await still_may(request, asked):
+            quiet = 0 if found else quiet + 1
+            is_time = quiet % _STILL_HERE == _STILL_HERE - 1
+            if (found or is_time) and not await still_may(request, asked):
                 return
             for each in found:
                 after = each.number
                 yield b"event: signal\nid: %d\ndata: %s\n\n" % (after, msgspec.json.encode(_document(asked, each)))
-            quiet = 0 if found else quiet + 1
-            if quiet % _STILL_HERE == _STILL_HERE - 1:
+            if is_time:
                 yield b": still here\n\n"
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), _LOOK_EVERY)

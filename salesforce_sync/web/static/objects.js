@@ -107,7 +107,7 @@ function showProgress(told) {
   part(row, "trouble").textContent = told.error ? `${told.error}: ${told.details}` : "";
   if (told.syncedAt) part(row, "synced").replaceChildren(page.moment(told.syncedAt));
   const lastSynced = told.syncedAt ?? (row.dataset.synced || null);
-  remember(told.objectApiName, told.status, lastSynced, told.recordCount);
+  remember(row.dataset.object, told.status, lastSynced, told.recordCount);
   if (before !== told.status) {
     showFigures();
     say(told);
@@ -231,7 +231,12 @@ function follow(url) {
     const failed = session.objects.filter((each) => each.status === "error");
     if (session.state === "cancelled") page.tell("warn", "The sync was cancelled. What is complete is kept.");
     else if (failed.length) page.tell("bad", `${failed.map((each) => each.objectApiName).join(", ")} could not be synced: ${failed[0].details}`);
-    else page.tell("good", `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`);
+    else {
+      const synced = `${session.objects.length === 1 ? session.objects[0].objectApiName : `${session.objects.length} objects`} synced.`;
+      if (session.state === "complete") page.tell("good", synced);
+      else if (!session.workbook) page.tell("warn", `${synced} The workbook could not be made: its download says why.`);
+      else page.tell("warn", `${synced} Not every edit was sent: the inbox and the changes say why.`);
+    }
     htmx.trigger(holder, "refresh");
   });
 }

@@ -77,7 +77,15 @@ def test_nobody_writes_a_second_line_or_a_book(access):
     (entry,) = access.audit.entries()
 
     assert "\n" not in entry.deed.subject
-    assert len(entry.deed.detail) == 300
+    assert entry.deed.detail == "x" * 4000 + "… (6,000 characters more)"
+
+
+def test_what_a_session_of_many_objects_was_of_is_told_whole(access):
+    subject = ",".join(f"Some_Object_{number}__c" for number in range(150))
+
+    access.audit.append(Deed("user:ada", "sync", subject))
+
+    assert access.audit.entries()[0].deed.subject == subject
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'x'", "DELETE FROM audit", "DELETE FROM audit LIMIT 1"])

@@ -98,7 +98,19 @@ def test_a_token_for_an_unencrypted_host_is_not_used(serve: Serve, login: Login)
         login(app(server)).current()
 
 
-@pytest.mark.parametrize("named", ["http://127.0.0.1:9200", "http://[::1]", "http://evil.example.org", "javascript:x"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        *("http://127.0.0.1:9200", "http://[::1]", "http://evil.example.org", "javascript:x"),
+        *(
+            "https://127.0.0.1:9200",
+            "https://localhost",
+            "https://10.0.0.1",
+            "https://printer.local",
+            "https://intranet",
+        ),
+    ],
+)
 def test_a_login_host_on_the_internet_cannot_send_us_to_this_machine(named: str) -> None:
     with pytest.raises(LoginRefused, match="no https address"):
         instance_of(named, "https://login.example.org/services/oauth2/token")

@@ -41,7 +41,7 @@ def test_every_text_below_the_doors_that_names_a_command_has_its_way_over_http(t
     ("text", "way"),
     [
         ("Run 'salesforce-sync sync Lead' first.", 'POST /api/sync with {"objects": [...]}'),
-        ("salesforce-sync sync --accept-loss Lead", 'POST /api/sync with {"objects": [...], "acceptLoss": [...]}'),
+        ("salesforce-sync sync Lead --accept-loss Lead", 'POST /api/sync with {"objects": [...], "acceptLoss": [...]}'),
         ("Use `salesforce-sync user add NAME`.", HERE_ONLY),
         ("See 'salesforce-sync inbox'.", "GET /api/inbox"),
         ("salesforce-sync inbox take 5 org", 'POST /api/inbox/{number} with {"action": "take"}'),
@@ -73,7 +73,7 @@ def test_a_text_without_a_command_stays_as_it_is(text):
             "A is not here. Select it on the screen of objects, and sync it.",
         ),
         (
-            "30 of 40 rows of A are gone. If that is right, say so: salesforce-sync sync --accept-loss A",
+            "30 of 40 rows of A are gone. If that is right, say so: salesforce-sync sync A --accept-loss A",
             "30 of 40 rows of A are gone. Nothing was removed here. If that is right, say so on the screen of objects.",
         ),
         ("It is full. See `salesforce-sync doctor`.", "It is full. See `salesforce-sync doctor`."),

@@ -173,6 +173,28 @@ def test_another_line_end_is_no_edit_and_another_word_is():
     assert not shows(FieldType.DATE, "2024-01-15", "soon")
 
 
+def test_an_escape_that_a_script_took_for_a_text_is_no_edit():
+    assert shows(FieldType.TEXT, "a\r\nb\x01", "a_x000D_\nb_x0001_")
+    assert shows(FieldType.TEXT, "_x000D_", "_x005F_x000D_")
+    assert not shows(FieldType.TEXT, "a\nb", "a_x000A_c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "written", "shown"),
+    [
+        (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:41.990Z", True),
+        (FieldType.DATETIME, "2026-06-02T23:15:42.127Z", "2026-06-02T23:15:42.120Z", True),
+        (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:41.980Z", False),
+        (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:42.010Z", False),
+        (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:41.995Z", False),
+        (FieldType.TIME, "14:30:00.000Z", "14:29:59.990Z", True),
+        (FieldType.TIME, "14:30:00.000Z", "14:29:00.000Z", False),
+    ],
+)
+def test_a_moment_that_was_kept_to_a_hundredth_of_a_second_is_no_edit(kind, stored, written, shown):
+    assert shows(kind, stored, to_cell(kind, written)) is shown
+
+
 def test_a_rows_hash_does_not_change_from_version_to_version():
     values = ("003000000000001AAA", None, "Zoë", 1, 0.1, 1e16, 1.5e-7, "1234567890123456.78", "2024-01-15")
 

@@ -108,6 +108,22 @@ def test_on_a_telephone_what_chooses_objects_takes_two_lines(admin):
     assert len(tops) == 2
 
 
+def test_on_a_telephone_a_filter_takes_its_room_once_there_is_one(looker):
+    looker.page.set_viewport_size(NARROW)
+    page = looker.goes("records/Contact")
+    form = page.get_by_role("search")
+    find, field = form.get_by_role("button", name="Find"), form.get_by_label("Field", exact=True)
+    alone = form.bounding_box()["height"]
+    beside = find.bounding_box()["y"] < field.bounding_box()["y"] + field.bounding_box()["height"]
+    expect(form.get_by_label("Value")).to_be_hidden()
+
+    field.select_option("Email")
+
+    expect(form.get_by_label("Value")).to_be_visible()
+    assert beside
+    assert alone < form.bounding_box()["height"]
+
+
 def test_on_a_telephone_a_value_in_conflict_stands_beside_the_button_that_takes_it(editor, shared, replica, contact):
     conflict(replica, shared.org, contact)
     editor.page.set_viewport_size(NARROW)

@@ -32,6 +32,18 @@ def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
     assert [each.values for each in replica.outbox()] == [{"Phone": "555-LOCAL"}]
 
 
+def test_a_sync_that_the_org_takes_no_edit_of_says_so(editor, replica, shared, contact):
+    shared.org.rules.add_validation("Contact", "Title = 'Nobody'", "A contact is somebody.")
+    replica.contacts.update(str(contact.id), title="Nobody")
+    page = editor.goes("objects")
+    page.get_by_label("Select Contact", exact=True).check()
+
+    page.get_by_role("button", name="Sync", exact=True).click()
+
+    expect(page.locator("#notices")).to_contain_text("Not every edit was sent")
+    shared.org.rules.clear()
+
+
 def test_who_decides_by_the_keys_goes_on_in_the_content(editor, replica, shared, contact):
     conflict(replica, shared.org, contact)
     page = editor.goes("inbox")
