@@ -72,7 +72,7 @@ class _Course(Struct):
     """
 
     push_id: str
-    schemas: Mapping[str, ObjectSchema]
+    schemas: dict[str, ObjectSchema]
     waits: bool = True
     results: Results = field(default_factory=Results)
     sends: Counter[int] = field(default_factory=Counter)
@@ -224,6 +224,9 @@ class Pusher:
                 course.busy = Problem(held.code, held.message, held.hint)
                 return False
             course.held.add(name)
+            schema = self._store.schema(name)
+            if schema is not None:  # another process may have described it until now
+                course.schemas[name] = schema
         return True
 
     def _leave_out_busy(self, course: _Course, names: Iterable[str]) -> None:

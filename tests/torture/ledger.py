@@ -172,7 +172,8 @@ class Ledger:
             for key, versions in chronicle.versions[name].items():
                 values = [folded(each.values[field]) for each in versions if field in each.values]
                 for before, after in pairwise(values):
-                    if before != after and after in ours and before not in known[key] | excused:
+                    wrote = after in ours and after not in excused  # what a trigger fills in, nobody here has written
+                    if before != after and wrote and before not in known[key] | excused:
                         found.append(f"{name} {key} {field}: {before!r} made way for {after!r}")
         return found
 

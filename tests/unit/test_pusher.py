@@ -1,11 +1,13 @@
 """The push: what reaches the org, what waits, and what is said of it."""
 
 import re
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from threading import Event
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import ForeignAnswer, LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
 from salesforce_sync.models.inbox import Resolution, Side
@@ -95,6 +97,21 @@ class OrgThatStops:
         for outcomes in self._org.write(orders, announce):
             self._stop.set()
             yield outcomes
+
+
+class StoreMeanwhile:
+    """Another store, just before whose first claim somebody does something."""
+
+    def __init__(self, store, meanwhile):
+        self._store, self._meanwhile = store, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def claim(self, name):
+        meanwhile, self._meanwhile = self._meanwhile, lambda: None
+        meanwhile()
+        return self._store.claim(name)
 
 
 class OrgMeanwhile:
@@ -1006,3 +1023,21 @@ def test_a_lost_answer_of_an_object_that_cannot_be_read_does_not_stop_others(rig
     assert waiting == [(rig.jane, ChangeState.SENDING)]
     assert (again.problem, rig.store.changes(), rig.kinds()) == (None, (), [])
     assert rig.equal()
+
+
+def test_an_object_that_another_process_describes_before_the_push_holds_it_is_written_as_it_is_then(rig):
+    wider = replace(ACCOUNT, fields=(*ACCOUNT.fields, make_field("Extra__c")))
+
+    def described():
+        rig.org.define(wider)
+        with closing(rig.world.another()) as other:
+            other.adopt(wider)
+
+    rig.edit(rig.acme, Phone="2")
+    engine = SyncEngine(rig.org, StoreMeanwhile(rig.store, described), rig.world.clock, rig.bus)
+
+    push = engine.push()
+
+    assert (push.state, push.problem) == (RunState.COMPLETE, None)
+    assert rig.there(rig.acme)["Phone"] == "2"
+    assert rig.store.changes() == ()
