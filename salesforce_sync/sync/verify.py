@@ -192,8 +192,9 @@ class Verifier:
         """What the org's log of deletions names; nothing where it has no log for this object or window."""
         if listed_at is None:
             return frozenset()
-        # The log has whole minutes: without one more, what was deleted in this one would not be in it.
-        end = listed_at + timedelta(minutes=1)
+        # The log has whole minutes: without one more, what was deleted in this one would not be in it. And the listing's
+        # time is a little too early, so this minute may be the next one.
+        end = listed_at + timedelta(minutes=2)
         try:
             return self._org.deletions(schema.name, end - DELETE_LOG, end).ids
         except ObjectTrouble as error:

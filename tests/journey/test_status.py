@@ -74,6 +74,18 @@ def test_a_proof_stands_with_its_repairs_and_its_time(user, simorg):
     assert proof.endswith(", 2 purged rows repaired")
 
 
+def test_what_is_purged_as_a_minute_begins_is_told_as_purged(user, simorg):
+    """The org's log of deletions has whole minutes, and answers tell the second in which they began."""
+    user("sync", "Contact")
+    simorg.clock.set(simorg.clock.now_ms() // 60_000 * 60_000 + 60_000)
+    simorg.purge([row[0] for row in simorg.db.execute('SELECT "Id" FROM "Contact" LIMIT 2')])
+    user("verify", "Contact")
+
+    (proof,) = [line for line in lines(user, "status") if line.startswith("Contact 38 = 38, proved ")]
+
+    assert proof.endswith(", 2 purged rows repaired")
+
+
 def test_an_object_without_a_stamp_is_read_whole_and_status_says_so(user, simorg):
     simorg.permissions.hide_field("Widget__c", *STAMPS)
     user("sync", "Widget__c")
