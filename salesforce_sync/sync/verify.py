@@ -192,8 +192,8 @@ class Verifier:
         """What the org's log of deletions names; nothing where it has no log for this object or window."""
         if listed_at is None:
             return frozenset()
-        # The log has whole minutes: without one more, what was deleted in this one would not be in it. And the listing's
-        # time is a little too early, so this minute may be the next one.
+        # The log has whole minutes: without one more, what was deleted in this one would not be in it. And as the
+        # listing's time is a little too early, the minute may be the next one by now.
         end = listed_at + timedelta(minutes=2)
         try:
             return self._org.deletions(schema.name, end - DELETE_LOG, end).ids
