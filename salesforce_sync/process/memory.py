@@ -12,8 +12,8 @@ def keep_one_arena() -> None:
     """Let all threads take their memory from one place; to be called before there is a second one.
 
     glibc gives each thread an arena of its own, up to eight a core. What a thread of one run has given back is then of
-    no use to those of the next: a daemon that reads and proves a million rows holds 8 MB more. What threads lose by
-    sharing is not measurable here: they are in SQLite, or take turns in Python. Elsewhere than on glibc it does
+    no use to those of the next: a process that syncs and proves a million rows peaks 8 MB higher. It costs a twentieth
+    of a first load that the org sends faster than it is stored (docs/performance.md). Elsewhere than on glibc it does
     nothing. `MALLOC_ARENA_MAX=1` in the environment is the same for programs that use this package.
     """
     if sys.platform == "linux":
