@@ -27,6 +27,7 @@ from salesforce_sync.models.outbox import (
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
@@ -265,10 +266,16 @@ class Pusher:
 
     def _wave_calls(self, wave: Wave) -> int:
         """API calls for a wave, with those that `Org.cost` does not know of."""
-        looks = _objects(Unseen(self._store).among(wave.orders))
+        looks = _reads(Unseen(self._store).among(wave.orders))
         # Deleted records are read again.
-        tombstones = _objects(each for each in wave.orders if each.change.operation is Operation.DELETE)
-        return self._org.cost(wave.orders) + looks + tombstones
+        tombstones = _reads(each for each in wave.orders if each.change.operation is Operation.DELETE)
+        return self._org.cost([self._made(each) for each in wave.orders]) + looks + tombstones
+
+    def _made(self, order: Order) -> Order:
+        """The order as it is when it is sent: a record that an earlier wave makes has a stamp by then."""
+        if not order.change.local or order.change.operation is Operation.CREATE:
+            return order
+        return Order(order.schema, replace(order.change, stamp=format_datetime(self._clock.now())))
 
     # ── waves ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -517,6 +524,7 @@ def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
     return isinstance(outcome, Conflicted) and not change.local and change.object_name in refetch.unread
 
 
-def _objects(orders: Iterable[Order]) -> int:
-    """Of how many objects these are: the records of one are read by one call."""
-    return len({each.schema.name for each in orders})
+def _reads(orders: Iterable[Order]) -> int:
+    """How many calls bring the records of these."""
+    counts = Counter((each.schema.name, each.schema.records_together) for each in orders)
+    return sum(-(-count // together) for (_, together), count in counts.items())
