@@ -46,6 +46,7 @@ class ById:
             for page in rest.RestPull(self._transport, self._schema, first.session, self._purpose).after(first):
                 rows += len(page.body.values) if isinstance(page.body, Rows) else 0
                 yield replace(page, resume=None, total=None, server_time=asked, last=False)
+            del first, page  # they are not held while the next answer comes
         yield Page(self._schema, Rows(()), str(RestPoint(rows, None)), rows, rows, asked, last=True)
 
     def _results(self) -> Iterator[rest.FirstPage]:

@@ -61,7 +61,7 @@ class Kind(StrEnum):
     """A create's answer was lost, and the org has a record that may or may not be it."""
 
 
-class Edit(Struct, frozen=True):
+class Edit(Struct, frozen=True, gc=False):
     """One field's new value, and the base: what the org had when the edit was made (stored forms).
 
     `in_flight` says that `sent` was handed to the org and that its answer is not known; `value` may be newer.
@@ -74,7 +74,7 @@ class Edit(Struct, frozen=True):
     sent: Stored = None
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """All edits of one record that the org has not acknowledged, folded into one.
 
     `edits` are those that may be sent: fields in conflict are not among them. References to records that were made

@@ -313,8 +313,12 @@ class Pusher:
                 self._refuse(course, planned.rejected)
             elif planned.waves:
                 orders = planned.waves[0].orders
+                # What is read again takes much memory, too: none of this is held meanwhile.
+                del window, planned
                 if not self._looked_again(course, orders):
-                    self._send(course, orders)
+                    refetch = self._send(course, orders)
+                    del orders
+                    self._read_again(course, refetch)
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
@@ -336,8 +340,7 @@ class Pusher:
         course.looked.update(each.number for each in changes)
         refetch = Refetch(self._org, self._store)
         refetch.note(map(Conflicted, changes))
-        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
-        self._leave_out(course, refetch)
+        self._read_again(course, refetch)
         self._tell_disputed(course, changes)
         return True
 
@@ -379,7 +382,8 @@ class Pusher:
         self._clock.sleep(pause)
         return True
 
-    def _send(self, course: _Course, orders: Sequence[Order]) -> None:
+    def _send(self, course: _Course, orders: Sequence[Order]) -> Refetch:
+        """Hand these over; gives what is to be read again."""
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
         refetch = Refetch(self._org, self._store)
@@ -410,6 +414,9 @@ class Pusher:
             course.updated.update(dict(refetch.merge_brought(course.schemas)))
         if for_fields:
             self._take_apart(course, for_fields)
+        return refetch
+
+    def _read_again(self, course: _Course, refetch: Refetch) -> None:
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
 
