@@ -286,6 +286,9 @@ class PushedChange(Struct, frozen=True):
     problem: Problem | None = None
 
 
+NOT_SETTLED = frozenset(("blocked", "left", "held"))
+"""Outcomes of what a push did not hand over: no answer of the org settles them."""
+
 OVERWROTE = "OVERWROTE"
 """Our code for a change that the org has taken, and that took the place of a value that nobody here had seen."""
 
@@ -362,3 +365,13 @@ class Push(Struct, frozen=True):
         answered = any(self.count(each) for each in ("applied", "rejected", "conflicted"))
         waits = self.problem is None and self.count("blocked") + self.count("held") == self.total
         return RunState.PARTIAL if answered or waits else RunState.FAILED
+
+
+def besides_settled(push: Push, settled: Mapping[str, int]) -> dict[str, int]:
+    """How many of the push's changes ended how beside those that were settled.
+
+    What was not sent, and the conflicts of what went on without them: it was settled as applied.
+    """
+    found = {each: push.count(each) for each in NOT_SETTLED}
+    found["conflicted"] = push.count("conflicted") - settled.get("conflicted", 0)
+    return {each: count for each, count in sorted(found.items()) if count > 0}
