@@ -10,6 +10,7 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from salesforce_sync.errors import JobFailed
 from salesforce_sync.models.outbox import (
     Applied,
     Blocked,
@@ -34,9 +35,11 @@ PASSING = frozenset(
         "PROCESSING_HALTED",
         "BATCH_PROCESSING_HALTED",
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        JobFailed.code,
     )
 )
-"""Reasons of Salesforce's for which a row was not taken that are mostly over within seconds."""
+"""Reasons of Salesforce's for which a row was not taken that are mostly over within seconds; and ours for a Bulk job
+that did not come to it, as one whose process was killed before it had started the job."""
 
 PUT_OFF = "PUT_OFF"
 """Our code for a change that the org did not take before, and whose next attempt is not due."""

@@ -873,6 +873,19 @@ def test_a_lost_bulk_job_is_asked(rig):
     assert rig.equal()
 
 
+def test_what_a_job_has_that_never_ran_is_sent_again_by_the_push_that_finds_it(rig):
+    rig.org.bulk_from = 5
+    rig.org.lose_answer(rows=0)
+    for number in range(6):
+        rig.store.create("Account", {"Name": f"Nut {number}"})
+    rig.push()
+
+    push = rig.push()
+
+    assert (push.state, push.count("applied")) == (RunState.COMPLETE, 6)
+    assert rig.equal()
+
+
 @pytest.mark.parametrize("rows", [0, 3, 6])
 def test_what_a_job_did_that_the_org_has_forgotten_is_looked_for(rig, rows):
     rig.org.bulk_from = 5
