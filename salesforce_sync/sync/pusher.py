@@ -27,6 +27,7 @@ from salesforce_sync.models.outbox import (
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
@@ -265,10 +266,16 @@ class Pusher:
 
     def _wave_calls(self, wave: Wave) -> int:
         """API calls for a wave, with those that `Org.cost` does not know of."""
-        looks = _objects(Unseen(self._store).among(wave.orders))
+        looks = _reads(Unseen(self._store).among(wave.orders))
         # Deleted records are read again.
-        tombstones = _objects(each for each in wave.orders if each.change.operation is Operation.DELETE)
-        return self._org.cost(wave.orders) + looks + tombstones
+        tombstones = _reads(each for each in wave.orders if each.change.operation is Operation.DELETE)
+        return self._org.cost([self._made(each) for each in wave.orders]) + looks + tombstones
+
+    def _made(self, order: Order) -> Order:
+        """The order as it is when it is sent: a record that an earlier wave makes has a stamp by then."""
+        if not order.change.local or order.change.operation is Operation.CREATE:
+            return order
+        return Order(order.schema, replace(order.change, stamp=format_datetime(self._clock.now())))
 
     # ── waves ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -306,8 +313,12 @@ class Pusher:
                 self._refuse(course, planned.rejected)
             elif planned.waves:
                 orders = planned.waves[0].orders
+                # What is read again takes much memory, too: none of this is held meanwhile.
+                del window, planned
                 if not self._looked_again(course, orders):
-                    self._send(course, orders)
+                    refetch = self._send(course, orders)
+                    del orders
+                    self._read_again(course, refetch)
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
@@ -329,8 +340,7 @@ class Pusher:
         course.looked.update(each.number for each in changes)
         refetch = Refetch(self._org, self._store)
         refetch.note(map(Conflicted, changes))
-        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
-        self._leave_out(course, refetch)
+        self._read_again(course, refetch)
         self._tell_disputed(course, changes)
         return True
 
@@ -372,7 +382,8 @@ class Pusher:
         self._clock.sleep(pause)
         return True
 
-    def _send(self, course: _Course, orders: Sequence[Order]) -> None:
+    def _send(self, course: _Course, orders: Sequence[Order]) -> Refetch:
+        """Hand these over; gives what is to be read again."""
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
         refetch = Refetch(self._org, self._store)
@@ -403,6 +414,9 @@ class Pusher:
             course.updated.update(dict(refetch.merge_brought(course.schemas)))
         if for_fields:
             self._take_apart(course, for_fields)
+        return refetch
+
+    def _read_again(self, course: _Course, refetch: Refetch) -> None:
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
 
@@ -517,6 +531,7 @@ def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
     return isinstance(outcome, Conflicted) and not change.local and change.object_name in refetch.unread
 
 
-def _objects(orders: Iterable[Order]) -> int:
-    """Of how many objects these are: the records of one are read by one call."""
-    return len({each.schema.name for each in orders})
+def _reads(orders: Iterable[Order]) -> int:
+    """How many calls bring the records of these."""
+    counts = Counter((each.schema.name, each.schema.records_together) for each in orders)
+    return sum(-(-count // together) for (_, together), count in counts.items())
