@@ -33,6 +33,7 @@ PASSING = frozenset(
         "PROCESSING_HALTED",
         "BATCH_PROCESSING_HALTED",
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "MIXED_DML_OPERATION",
     )
 )
 """Reasons of Salesforce's for which a row was not taken that are mostly over within seconds."""
