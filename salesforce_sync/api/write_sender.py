@@ -13,7 +13,7 @@ from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Answer, Call, Transport
 from salesforce_sync.api.write_call import CallRefused, NotDone, Unknown, attempt
 from salesforce_sync.api.write_look import conflict, looked_schema
-from salesforce_sync.api.write_outcomes import Fit, refused
+from salesforce_sync.api.write_outcomes import Fit, read_error, refused
 from salesforce_sync.api.write_parts import headers_of
 from salesforce_sync.api.write_single import Single, has_to_be_looked_at, record_path
 from salesforce_sync.errors import ForeignAnswer, LimitExceeded, NeedsPerson, ObjectNotFound, SyncError
@@ -160,7 +160,8 @@ class Sender:
             told = None if unknown.refusal is None else fault(unknown.refusal, self._transport.said)
             if told is not None:
                 return _stop(told, call) or CallRefused(told)
-            return tuple(Lost(order.change, unknown.message) for order in orders)
+            code = _own_failure(unknown.refusal, self._transport.said)
+            return tuple(Lost(order.change, unknown.message, code=code) for order in orders)
         except (LimitExceeded, NeedsPerson) as stop:
             return stop
         except SyncError as unreadable:
@@ -213,6 +214,13 @@ def _unmixed(orders: Sequence[Order], outcomes: Sequence[Outcome | None]) -> lis
         Deferred(each.change, each.code, each.message) if isinstance(each, Rejected) and each.code == _MIXED else each
         for each in outcomes
     ]
+
+
+def _own_failure(refusal: Refusal | None, fit: Fit) -> str:
+    """Salesforce's code, if it says itself that it has failed; empty where a proxy, or nobody, has answered."""
+    if refusal is None or refusal.foreign or refusal.status != 500:
+        return ""
+    return read_error(refusal.body, refusal.status, fit).code
 
 
 def _stop(refusal: Refusal, call: Call) -> SyncError | None:

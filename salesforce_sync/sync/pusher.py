@@ -18,7 +18,9 @@ from salesforce_sync.models.outbox import (
     Change,
     ChangeState,
     Conflicted,
+    Deferred,
     Diff,
+    Lost,
     Operation,
     Outcome,
     Push,
@@ -32,7 +34,7 @@ from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
 from salesforce_sync.sync.foretold import Foretold
 from salesforce_sync.sync.plan import Plan, Wave, plan
-from salesforce_sync.sync.recover import recover
+from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.results import Results
 from salesforce_sync.sync.telling import InboxNews, tell
@@ -55,6 +57,9 @@ ROWS_AT_ONCE = 2000
 WAITS_FOR_LOCKS = 15.0
 """Seconds that a push waits, in all, to send again what the org did not take for a moment."""
 
+CAUTIOUS_CALLS = 20
+"""Into about how many calls changes are divided over which the org has failed: it may fail over one of them."""
+
 SETTLED_AT_ONCE = 1000
 """Changes that are announced, or settled, in one transaction: who writes beside the push waits as long as it takes."""
 
@@ -68,7 +73,9 @@ class _Course(Struct):
 
     `waits`: for who holds an object; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
-    `looked` those whose records were read again before they were sent.
+    `looked` those whose records were read again before they were sent. `failed` those over which the org has failed;
+    `taken_before` is how many it had taken when that was seen first, `given_up` are those that are not sent any more,
+    and `alone` those of them that were alone in their call.
     """
 
     push_id: str
@@ -78,6 +85,10 @@ class _Course(Struct):
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
     looked: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+    taken_before: int | None = None
+    given_up: dict[int, Lost] = field(default_factory=dict)
+    alone: set[int] = field(default_factory=set)
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
@@ -282,6 +293,7 @@ class Pusher:
                 room = room if course.sent > sent else None
             elif not self._wait(course):
                 break
+        self._give_up(course)
 
     def _pass(self, course: _Course, room: int | None) -> bool:
         """Send the outbox window by window; whether something was put off."""
@@ -307,7 +319,8 @@ class Pusher:
             elif planned.waves:
                 orders = planned.waves[0].orders
                 if not self._looked_again(course, orders):
-                    self._send(course, orders)
+                    for some in _cautiously(orders, course.failed):
+                        self._send(course, some)
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
@@ -315,10 +328,10 @@ class Pusher:
             window = windows.again(self._clock.now())
         return put_off
 
-    def _refuse(self, course: _Course, rejected: Sequence[Rejected]) -> None:
-        """Park what is not even sent. The store settles only what is on its way."""
-        self._store.sending([each.change for each in rejected], course.push_id, None, None)
-        self._settle(course, rejected)
+    def _refuse(self, course: _Course, outcomes: Sequence[Rejected | Deferred]) -> None:
+        """Park, or put off, what is not on its way. The store settles only what is."""
+        self._store.sending([each.change for each in outcomes], course.push_id, None, None)
+        self._settle(course, outcomes)
 
     def _looked_again(self, course: _Course, orders: Sequence[Order]) -> bool:
         """Read again, once, what may have changed unseen; whether something was read, and all is to be planned anew."""
@@ -345,7 +358,9 @@ class Pusher:
         left_out = {
             each.number
             for each in window.changes
-            if each.object_name in course.without or course.sends[each.number] >= MOST_SENDS
+            if each.object_name in course.without
+            or each.number in course.given_up
+            or course.sends[each.number] >= MOST_SENDS
         }
         return plan(
             window.changes,
@@ -378,6 +393,7 @@ class Pusher:
         refetch = Refetch(self._org, self._store)
         announced: set[int] = set()
         for_fields: list[Rejected] = []
+        failed: list[Lost] = []
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
             now = self._org.time()
@@ -392,6 +408,7 @@ class Pusher:
                 unsent = [each for each in outcomes if _is_refused_here(each, announced)]
                 self._store.sending([each.change for each in unsent], course.push_id, None, None)
                 for_fields += [each for each in outcomes if _is_about_a_field(each)]
+                failed += [each for each in outcomes if isinstance(each, Lost) and each.code]
                 self._settle(course, [each for each in outcomes if not _is_about_a_field(each)])
                 refetch.note(outcomes)
                 brought += len(outcomes)
@@ -405,6 +422,40 @@ class Pusher:
             self._take_apart(course, for_fields)
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
+        if failed:
+            self._look_into(course, failed, alone=len(orders) == 1)
+
+    def _look_into(self, course: _Course, failed: Sequence[Lost], *, alone: bool) -> None:
+        """Find out at once what became of changes over which the org has failed; what is not there can go again.
+
+        One over which it fails all `alone` cannot, in this push.
+        """
+        if course.taken_before is None:
+            course.taken_before = course.results.applied
+        by_number = {each.change.number: each for each in failed}
+        course.failed |= by_number.keys()
+        self._settle_lost(course, self._known(failed), None)
+        course.alone |= by_number.keys() if alone else set()
+        for number, each in by_number.items():
+            if alone or course.sends[number] >= MOST_SENDS:
+                course.given_up[number] = each
+
+    def _give_up(self, course: _Course) -> None:
+        """Settle them: what the org fails over all alone waits for a person, if it has taken others since."""
+        takes_others = course.results.applied > (course.taken_before or 0)
+        outcomes: list[Rejected | Deferred] = []
+        for change in self._known(list(course.given_up.values())):
+            failure = course.given_up[change.number]
+            if change.state is ChangeState.WAITING:
+                kind = Rejected if takes_others and change.number in course.alone else Deferred
+                outcomes.append(kind(change, failure.code, failure.message))
+        if outcomes:
+            self._refuse(course, outcomes)
+
+    def _known(self, outcomes: Sequence[Outcome]) -> list[Change]:
+        """What of these changes is in the outbox now."""
+        numbers = [each.change.number for each in outcomes]
+        return [each for some in _pieces(numbers) for each in self._store.changes(Wanted(numbers=some))]
 
     def _take_apart(self, course: _Course, refused: Sequence[Rejected]) -> None:
         """Settle what the org refused because of a field that it does not know, or that may not be written.
@@ -432,10 +483,13 @@ class Pusher:
         """Settle what was on its way when the last push ended."""
         sending = self._store.changes(Wanted(sending=True))
         changes = [each for each in sending if each.object_name not in course.without]
-        if not changes:
-            return
+        if changes:
+            self._settle_lost(course, changes, self._patient)
+
+    def _settle_lost(self, course: _Course, changes: Sequence[Change], wait: Wait | None) -> None:
+        """Settle these, which were on their way; `wait` where the org may still be at work on them."""
         refetch = Refetch(self._org, self._store)
-        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, self._patient):
+        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, wait):
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))
             course.updated.update(dict(refetch.merge_wanted(course.schemas)))
@@ -475,6 +529,14 @@ class Pusher:
 
 def _pieces(items: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
     return (items[start : start + SETTLED_AT_ONCE] for start in range(0, len(items), SETTLED_AT_ONCE))
+
+
+def _cautiously(orders: Sequence[Order], failed: AbstractSet[int]) -> list[Sequence[Order]]:
+    """The orders; those over which the org has failed go after the others, in many calls: one of them may be bad."""
+    good = [order for order in orders if order.change.number not in failed]
+    rest = [order for order in orders if order.change.number in failed]
+    size = -(-len(rest) // CAUTIOUS_CALLS) or 1
+    return [*([good] if good else []), *(rest[start : start + size] for start in range(0, len(rest), size))]
 
 
 def _believed(outcome: Outcome, gone: set[int]) -> Outcome:

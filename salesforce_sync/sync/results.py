@@ -131,6 +131,11 @@ class Results(Struct):
         )
         return listed, {outcome: count for outcome, count in beyond.items() if count}
 
+    @property
+    def applied(self) -> int:
+        """How many changes the org has taken."""
+        return len(self._applied) + self._applied_besides
+
     def numbers(self, outcome: str) -> list[int]:
         """Those that ended so, in the order of the outbox."""
         return sorted(number for number, each in self.ended.items() if each == outcome)
