@@ -162,7 +162,8 @@ class Pusher:
             overwrote=course.results.overwrote,
             again_at=course.results.again_at,
         )
-        if push.attempted:
+        # What it has found out about an earlier one may be all that it did: its beginning is kept, so its end is, too.
+        if push.attempted or self._store.knows_push(course.push_id):
             self._store.record_push(push)
         news.tell()
         self._tell(course, push)

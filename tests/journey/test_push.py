@@ -119,6 +119,24 @@ def test_whatever_is_lost_on_the_way_each_change_arrives_once(rig, fault, nth):
     assert rig.here() == rig.there()
 
 
+@pytest.mark.parametrize("operation", ["update", "delete"])
+def test_a_push_that_only_finds_out_that_all_has_arrived_is_kept_as_complete(rig, operation):
+    if operation == "update":
+        rig.store.update(WIDGET, rig.ids[0], {"Text__c": "edited"})
+    else:
+        rig.store.delete(WIDGET, rig.ids[0])
+    rig.world.sim.faults.add(method="POST|PATCH", path="composite", sends="PATCH|DELETE", drop="after")
+    rig.world.sim.faults.add(method="PATCH", path="jobs/ingest", sends="Upload", drop="after")
+    rig.push()
+    rig.world.sim.faults.clear()
+
+    found = rig.push()
+
+    assert found.complete
+    kept = next((each for each in rig.store.pushes() if each.push_id == found.push_id), found)
+    assert (kept.problem, kept.state) == (None, RunState.COMPLETE)
+
+
 @pytest.mark.parametrize("rig", [Way.PARTS, Way.COLLECTIONS], indirect=True)
 def test_a_record_over_which_the_org_fails_holds_up_no_other(rig):
     edit_everything(rig)
