@@ -60,6 +60,9 @@ WAITS_FOR_LOCKS = 15.0
 CAUTIOUS_CALLS = 20
 """Into about how many calls changes are divided over which the org has failed: it may fail over one of them."""
 
+MOST_FAILURES = 5
+"""Such calls one after the other over which it fails again, and takes nothing: then it is not for one of them."""
+
 SETTLED_AT_ONCE = 1000
 """Changes that are announced, or settled, in one transaction: who writes beside the push waits as long as it takes."""
 
@@ -75,7 +78,7 @@ class _Course(Struct):
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
     `looked` those whose records were read again before they were sent. `failed` those over which the org has failed;
     `taken_before` is how many it had taken when that was seen first, `given_up` are those that are not sent any more,
-    and `alone` those of them that were alone in their call.
+    and `alone` those of them that were alone in their call. `failures` counts the calls in a row over which it failed.
     """
 
     push_id: str
@@ -85,8 +88,9 @@ class _Course(Struct):
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
     looked: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
+    failed: dict[int, Lost] = field(default_factory=dict)
     taken_before: int | None = None
+    failures: int = 0
     given_up: dict[int, Lost] = field(default_factory=dict)
     alone: set[int] = field(default_factory=set)
     sent: int = 0
@@ -320,8 +324,7 @@ class Pusher:
             elif planned.waves:
                 orders = planned.waves[0].orders
                 if not self._looked_again(course, orders):
-                    for some in _cautiously(orders, course.failed):
-                        self._send(course, some)
+                    self._send_cautiously(course, orders)
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
@@ -388,7 +391,22 @@ class Pusher:
         self._clock.sleep(pause)
         return True
 
+    def _send_cautiously(self, course: _Course, orders: Sequence[Order]) -> None:
+        """Send these; those over which the org has failed after the others, in many calls: it may fail over one."""
+        good = [order for order in orders if order.change.number not in course.failed]
+        rest = [order for order in orders if order.change.number in course.failed]
+        if good:
+            self._send(course, good)
+        size = -(-len(rest) // CAUTIOUS_CALLS) or 1
+        some = [rest[start : start + size] for start in range(0, len(rest), size)]
+        # Not always in the same order: another push comes to what this one does not.
+        first = int(course.push_id, 16) % len(some) if some else 0
+        for each in some[first:] + some[:first]:
+            if course.failures < MOST_FAILURES:
+                self._send(course, each)
+
     def _send(self, course: _Course, orders: Sequence[Order]) -> None:
+        before = course.results.applied
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
         refetch = Refetch(self._org, self._store)
@@ -423,23 +441,26 @@ class Pusher:
             self._take_apart(course, for_fields)
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
+        course.failures = (course.failures if course.results.applied == before else 0) + 1 if failed else 0
         if failed:
             self._look_into(course, failed, alone=len(orders) == 1)
 
     def _look_into(self, course: _Course, failed: Sequence[Lost], *, alone: bool) -> None:
         """Find out at once what became of changes over which the org has failed; what is not there can go again.
 
-        One over which it fails all `alone` cannot, in this push.
+        One over which it fails all `alone` cannot, in this push; nor can any, if it seems to fail over everything.
         """
         if course.taken_before is None:
             course.taken_before = course.results.applied
         by_number = {each.change.number: each for each in failed}
-        course.failed |= by_number.keys()
+        course.failed |= by_number
         self._settle_lost(course, self._known(failed), None)
         course.alone |= by_number.keys() if alone else set()
         for number, each in by_number.items():
             if alone or course.sends[number] >= MOST_SENDS:
                 course.given_up[number] = each
+        if course.failures >= MOST_FAILURES:
+            course.given_up |= course.failed
 
     def _give_up(self, course: _Course) -> None:
         """Settle them: what the org fails over all alone waits for a person, if it has taken others since."""
@@ -530,14 +551,6 @@ class Pusher:
 
 def _pieces(items: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
     return (items[start : start + SETTLED_AT_ONCE] for start in range(0, len(items), SETTLED_AT_ONCE))
-
-
-def _cautiously(orders: Sequence[Order], failed: AbstractSet[int]) -> list[Sequence[Order]]:
-    """The orders; those over which the org has failed go after the others, in many calls: one of them may be bad."""
-    good = [order for order in orders if order.change.number not in failed]
-    rest = [order for order in orders if order.change.number in failed]
-    size = -(-len(rest) // CAUTIOUS_CALLS) or 1
-    return [*([good] if good else []), *(rest[start : start + size] for start in range(0, len(rest), size))]
 
 
 def _believed(outcome: Outcome, gone: set[int]) -> Outcome:

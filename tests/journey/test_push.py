@@ -156,16 +156,19 @@ def test_a_record_over_which_the_org_fails_holds_up_no_other(rig):
 @pytest.mark.parametrize("rig", [Way.PARTS], indirect=True)
 def test_an_org_that_fails_over_everything_is_asked_again_later(rig):
     edit_everything(rig)
+    account = rig.world.account
+    more = [rig.store.create(WIDGET, {"Text__c": f"more {number}", "Account__c": account}) for number in range(60)]
     rig.world.sim.faults.add(path="composite", sends="Text__c", status=500, body=FAILURE, times=None)
 
     push = rig.push()
     rig.world.sim.faults.clear()
 
     assert (rig.store.inbox(), push.count("applied")) == ((), 1)  # the deletion
-    assert push.count("deferred") == 6
+    assert push.count("deferred") == 6 + len(more)
+    assert push.calls < 30
     rig.clock.sleep(3600)
     assert rig.push().complete
-    assert sorted(rig.there().values()) == EXPECTED
+    assert sorted(rig.there().values()) == sorted([*EXPECTED, *(f"more {number}" for number in range(60))])
 
 
 @pytest.mark.parametrize("edited", [False, True])
