@@ -32,6 +32,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
+from salesforce_sync.sync.failures import Failures
 from salesforce_sync.sync.foretold import Foretold
 from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import Wait, recover
@@ -57,12 +58,6 @@ ROWS_AT_ONCE = 2000
 WAITS_FOR_LOCKS = 15.0
 """Seconds that a push waits, in all, to send again what the org did not take for a moment."""
 
-CAUTIOUS_CALLS = 20
-"""Into about how many calls changes are divided over which the org has failed: it may fail over one of them."""
-
-MOST_FAILURES = 5
-"""Such calls one after the other over which it fails again, and takes nothing: then it is not for one of them."""
-
 SETTLED_AT_ONCE = 1000
 """Changes that are announced, or settled, in one transaction: who writes beside the push waits as long as it takes."""
 
@@ -76,9 +71,7 @@ class _Course(Struct):
 
     `waits`: for who holds an object; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
-    `looked` those whose records were read again before they were sent. `failed` those over which the org has failed;
-    `taken_before` is how many it had taken when that was seen first, `given_up` are those that are not sent any more,
-    and `alone` those of them that were alone in their call. `failures` counts the calls in a row over which it failed.
+    `looked` those whose records were read again before they were sent.
     """
 
     push_id: str
@@ -88,11 +81,7 @@ class _Course(Struct):
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
     looked: set[int] = field(default_factory=set)
-    failed: dict[int, Lost] = field(default_factory=dict)
-    taken_before: int | None = None
-    failures: int = 0
-    given_up: dict[int, Lost] = field(default_factory=dict)
-    alone: set[int] = field(default_factory=set)
+    failures: Failures = field(default_factory=Failures)
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
@@ -363,7 +352,7 @@ class Pusher:
             each.number
             for each in window.changes
             if each.object_name in course.without
-            or each.number in course.given_up
+            or each.number in course.failures.given_up
             or course.sends[each.number] >= MOST_SENDS
         }
         return plan(
@@ -392,18 +381,13 @@ class Pusher:
         return True
 
     def _send_cautiously(self, course: _Course, orders: Sequence[Order]) -> None:
-        """Send these; those over which the org has failed after the others, in many calls: it may fail over one."""
-        good = [order for order in orders if order.change.number not in course.failed]
-        rest = [order for order in orders if order.change.number in course.failed]
+        """Send these; those over which the org has failed after the others, in many calls."""
+        good, rest = course.failures.split(orders, int(course.push_id, 16))
         if good:
             self._send(course, good)
-        size = -(-len(rest) // CAUTIOUS_CALLS) or 1
-        some = [rest[start : start + size] for start in range(0, len(rest), size)]
-        # Not always in the same order: another push comes to what this one does not.
-        first = int(course.push_id, 16) % len(some) if some else 0
-        for each in some[first:] + some[:first]:
-            if course.failures < MOST_FAILURES:
-                self._send(course, each)
+        for some in rest:
+            if not course.failures.everywhere:
+                self._send(course, some)
 
     def _send(self, course: _Course, orders: Sequence[Order]) -> None:
         before = course.results.applied
@@ -441,36 +425,19 @@ class Pusher:
             self._take_apart(course, for_fields)
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
-        course.failures = (course.failures if course.results.applied == before else 0) + 1 if failed else 0
         if failed:
-            self._look_into(course, failed, alone=len(orders) == 1)
-
-    def _look_into(self, course: _Course, failed: Sequence[Lost], *, alone: bool) -> None:
-        """Find out at once what became of changes over which the org has failed; what is not there can go again.
-
-        One over which it fails all `alone` cannot, in this push; nor can any, if it seems to fail over everything.
-        """
-        if course.taken_before is None:
-            course.taken_before = course.results.applied
-        by_number = {each.change.number: each for each in failed}
-        course.failed |= by_number
-        self._settle_lost(course, self._known(failed), None)
-        course.alone |= by_number.keys() if alone else set()
-        for number, each in by_number.items():
-            if alone or course.sends[number] >= MOST_SENDS:
-                course.given_up[number] = each
-        if course.failures >= MOST_FAILURES:
-            course.given_up |= course.failed
+            course.failures.note(failed, (before, course.results.applied), course.sends, MOST_SENDS)
+            if len(orders) == 1:
+                course.failures.alone(failed)
+            # At once: it has said itself that it is not at work on them any more.
+            self._settle_lost(course, self._known(failed), None)
+        else:
+            course.failures.well()
 
     def _give_up(self, course: _Course) -> None:
-        """Settle them: what the org fails over all alone waits for a person, if it has taken others since."""
-        takes_others = course.results.applied > (course.taken_before or 0)
-        outcomes: list[Rejected | Deferred] = []
-        for change in self._known(list(course.given_up.values())):
-            failure = course.given_up[change.number]
-            if change.state is ChangeState.WAITING:
-                kind = Rejected if takes_others and change.number in course.alone else Deferred
-                outcomes.append(kind(change, failure.code, failure.message))
+        """Settle what the push does not send any more."""
+        known = self._known(list(course.failures.given_up.values()))
+        outcomes = course.failures.outcomes(known, course.results.applied)
         if outcomes:
             self._refuse(course, outcomes)
 
