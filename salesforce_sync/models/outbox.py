@@ -216,11 +216,15 @@ class Conflicted(Struct, frozen=True):
 
 
 class Lost(Struct, frozen=True):
-    """No answer came: the org may have taken the change or not. `job` is the Bulk job that has it, if one does."""
+    """No answer came: the org may have taken the change or not. `job` is the Bulk job that has it, if one does.
+
+    `code` is Salesforce's own, where it answered that it had failed over the call (500): it is not at work any more.
+    """
 
     change: Change
     message: str
     job: str | None = None
+    code: str = ""
 
 
 Outcome = Applied | Rejected | Deferred | Conflicted | Lost

@@ -35,6 +35,7 @@ PASSING = frozenset(
         "PROCESSING_HALTED",
         "BATCH_PROCESSING_HALTED",
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "MIXED_DML_OPERATION",
         JobFailed.code,
     )
 )
@@ -160,6 +161,11 @@ class Results(Struct):
             *(self._in_part[number] for number in in_part if number in self._in_part),
         )
         return listed, {outcome: count for outcome, count in beyond.items() if count}
+
+    @property
+    def applied(self) -> int:
+        """How many changes the org has taken."""
+        return len(self._applied) + self._applied_besides
 
     def numbers(self, outcome: str) -> list[int]:
         """Those that ended so, in the order of the outbox."""
