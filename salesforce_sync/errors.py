@@ -233,11 +233,15 @@ class SessionInvalid(NeedsPerson):
 
 
 class LoginRefused(SessionInvalid):
-    """The token endpoint refused the credentials; `reason` is OAuth's own error name."""
+    """The token endpoint refused the credentials; `reason` is OAuth's own error name.
 
-    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+    `at` is the login host's own time (UTC) then, if it told one.
+    """
+
+    def __init__(self, message: str, *, reason: str, hint: str = "", at: datetime | None = None) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.at = at
 
 
 class WorkbookRefused(NeedsPerson):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -13,11 +14,13 @@ import msgspec
 
 from salesforce_sync.api.responses import Refusal, read_refusal, redirected
 from salesforce_sync.api.retry import Fate, fate, pause, read_retry_after
-from salesforce_sync.api.wire import NotSent, Outgoing, Wire, origin
+from salesforce_sync.api.wire import NotSent, Outgoing, Wire, org_time, origin
 from salesforce_sync.errors import ConfigError, LoginRefused, Transient, Unreachable
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.ports import Clock
 from salesforce_sync.settings import is_address, is_by_domain
+
+log = logging.getLogger("salesforce_sync.api")
 
 _PRODUCTION = "https://login.salesforce.com"
 _SANDBOX = "https://test.salesforce.com"
@@ -25,6 +28,7 @@ _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SECRETS = ("client_secret", "refresh_token", "assertion", "code", "code_verifier")
 _JWT_LIFE = timedelta(minutes=2)
 """Salesforce takes at most three minutes; one is left for clocks that differ."""
+_CLOCKS_DIFFER = timedelta(seconds=30)
 
 
 class _Reply(msgspec.Struct):
@@ -48,14 +52,28 @@ class Grant:
 
 def request(connection: Connection, wire: Wire, clock: Clock) -> Grant:
     """Ask the token endpoint; `LoginRefused` with Salesforce's own reason, `Transient` if it cannot answer now."""
-    audiences = _audiences(connection) if connection.method is LoginMethod.JWT_BEARER else ("",)
-    for audience in audiences[:-1]:
+    if connection.method is not LoginMethod.JWT_BEARER:
+        return _ask(connection, _form(connection), wire, clock)
+    try:
+        return _by_assertion(connection, wire, clock, clock.now())
+    except LoginRefused as refused:
+        # A Raspberry Pi has no battery for its clock and may start in the past: then the host's time counts.
+        if refused.at is None or abs(refused.at - clock.now()) < _CLOCKS_DIFFER:
+            raise
+        log.warning("This machine's clock differs from the login host's by %s.", abs(refused.at - clock.now()))
+        return _by_assertion(connection, wire, clock, refused.at)
+
+
+def _by_assertion(connection: Connection, wire: Wire, clock: Clock, now: datetime) -> Grant:
+    """Log in by an assertion that is signed at `now`, for each audience that the host may want."""
+    *others, last = _audiences(connection)
+    for audience in others:
         try:
-            return _ask(connection, _form(connection, audience, clock), wire, clock)
+            return _ask(connection, _assertion_form(connection, audience, now), wire, clock)
         except LoginRefused as refused:
             if "audience" not in refused.message.lower():
                 raise
-    return _ask(connection, _form(connection, audiences[-1], clock), wire, clock)
+    return _ask(connection, _assertion_form(connection, last, now), wire, clock)
 
 
 def exchange(login_url: str, form: dict[str, str], wire: Wire, clock: Clock) -> Grant:
@@ -63,8 +81,8 @@ def exchange(login_url: str, form: dict[str, str], wire: Wire, clock: Clock) -> 
     return _send(login_url, form, wire, clock, again_if_seen=False)
 
 
-def _form(connection: Connection, audience: str, clock: Clock) -> dict[str, str]:
-    """The form that this way of logging in sends."""
+def _form(connection: Connection) -> dict[str, str]:
+    """The form that a way of logging in without an assertion sends."""
     app = {"client_id": connection.client_id or ""}
     if connection.client_secret:
         app["client_secret"] = connection.client_secret
@@ -73,13 +91,15 @@ def _form(connection: Connection, audience: str, clock: Clock) -> dict[str, str]
             return {"grant_type": "client_credentials", **app}
         case LoginMethod.REFRESH_TOKEN:
             return {"grant_type": "refresh_token", "refresh_token": connection.refresh_token or "", **app}
-        case LoginMethod.JWT_BEARER:
-            return {"grant_type": _JWT_GRANT, "assertion": assertion(connection, audience, clock)}
-        case LoginMethod.PASTED_SESSION:
+        case _:
             raise ConfigError("A pasted session cannot be renewed.", hint="Paste a new one or connect another way.")
 
 
-def assertion(connection: Connection, audience: str, clock: Clock) -> str:
+def _assertion_form(connection: Connection, audience: str, now: datetime) -> dict[str, str]:
+    return {"grant_type": _JWT_GRANT, "assertion": assertion(connection, audience, now)}
+
+
+def assertion(connection: Connection, audience: str, now: datetime) -> str:
     """The JWT that the user's key signs (RS256)."""
     import jwt
 
@@ -87,7 +107,7 @@ def assertion(connection: Connection, audience: str, clock: Clock) -> str:
         "iss": connection.client_id,
         "sub": connection.username,
         "aud": audience,
-        "exp": int((clock.now() + _JWT_LIFE).timestamp()),
+        "exp": int((now + _JWT_LIFE).timestamp()),
     }
     path = Path(connection.jwt_key_file or "")
     try:
@@ -143,7 +163,8 @@ def _send(host: str, form: dict[str, str], wire: Wire, clock: Clock, *, again_if
                 refusal = read_refusal(incoming.status, body, [form[key] for key in _SECRETS if key in form])
                 refusal = redirected(refusal, incoming.header("location"))
                 after = read_retry_after(incoming.header("retry-after"), clock.now())
-            failure, again = _refused(refusal, outgoing.url), fate(refusal) is Fate.AGAIN
+                at = org_time(incoming.header("date"), 0.0)
+            failure, again = _refused(refusal, outgoing.url, at), fate(refusal) is Fate.AGAIN
         except Unreachable as broken:
             failure, again = broken, again_if_seen or isinstance(broken, NotSent)
         seconds = pause(tried, after, random.random()) if again else None
@@ -181,12 +202,12 @@ def instance_of(named: str, token_url: str) -> str:
     return address
 
 
-def _refused(refusal: Refusal, url: str) -> LoginRefused | Transient:
+def _refused(refusal: Refusal, url: str, at: datetime | None) -> LoginRefused | Transient:
     if fate(refusal) is Fate.AGAIN:
         message = f"The login host could not answer: {refusal.message or refusal.code}."
         return Transient(message, hint="Try again in a few minutes.")
     message = f"Login refused by {url}: {refusal.message or 'no reason was given'} ({refusal.code})."
-    return LoginRefused(message, reason=refusal.code, hint=hint_for(refusal.code, refusal.message))
+    return LoginRefused(message, reason=refusal.code, hint=hint_for(refusal.code, refusal.message), at=at)
 
 
 def hint_for(error: str, description: str) -> str:

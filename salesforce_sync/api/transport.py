@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from salesforce_sync.api.auth import Sessions
@@ -21,7 +20,7 @@ from salesforce_sync.api.org_text import said
 from salesforce_sync.api.responses import NOT_SALESFORCE, Refusal, error_for, read_refusal, redirected
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after, undone
 from salesforce_sync.api.versions import listed, unknown
-from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire
+from salesforce_sync.api.wire import Incoming, NotSent, Outgoing, Wire, org_time
 from salesforce_sync.errors import LimitExceeded, LocatorExpired, NeedsPerson, SyncError, Unreachable
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import Priority
@@ -284,14 +283,3 @@ def _verdict(call: Call, refusal: Refusal) -> Fate:
 def is_web_page(incoming: Incoming) -> bool:
     """Whether a page for people came: of a login screen, a proxy or a portal. No resource of the API answers so."""
     return (incoming.header("content-type") or "").lower().startswith("text/html")
-
-
-def org_time(date_header: str | None, waited: float) -> datetime | None:
-    """The org's time when a request reached it: its `Date` header less the seconds that the answer took."""
-    if not date_header:
-        return None
-    try:
-        told = parsedate_to_datetime(date_header)
-    except ValueError:
-        return None
-    return told - timedelta(seconds=max(0.0, waited)) if told.tzinfo else None

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -177,6 +179,17 @@ def _unreachable(host: str, broken: Exception) -> Unreachable | NeedsPerson:
         hint = "Check the network and salesforce.instance_url."
         return NotSent(f"No connection to {host}: {why}.", hint=hint)
     return Unreachable(f"The connection to {host} broke: {why}.", hint="Check the network and try again.")
+
+
+def org_time(date_header: str | None, waited: float) -> datetime | None:
+    """The org's time when a request reached it: its `Date` header less the seconds that the answer took."""
+    if not date_header:
+        return None
+    try:
+        told = parsedate_to_datetime(date_header)
+    except ValueError:
+        return None
+    return told - timedelta(seconds=max(0.0, waited)) if told.tzinfo else None
 
 
 def origin(url: str) -> str:

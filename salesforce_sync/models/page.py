@@ -123,6 +123,8 @@ class Poll(Struct, frozen=True):
 class Polled(Struct, frozen=True):
     """The answer to a poll. `rows` are the newest first, soft-deleted ones too; all of them if there are `total`.
 
+    Where the org cannot sort by the stamp they are any of the rows, in no order.
+
     `schema` is the object's describe where it is not as `described_as` knew it, else None. `problem` is set, and
     there are no rows, where the org refused to answer for this object; the describe may be told all the same.
     """

@@ -48,6 +48,8 @@ def say_status(status: Status) -> None:
     for each in status.objects:
         if each.reads_all:
             say(f"{each.object_name} has no stamp to ask by: every sync reads all its rows, so none is missed.")
+        if each.method == "CreatedDate":
+            say(f"{each.object_name} has no stamp that moves when a row is deleted: verify finds what is gone.")
     say()
     for each in status.objects:
         say(_proof(each, now))

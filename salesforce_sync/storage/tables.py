@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import apsw
 
-from salesforce_sync.errors import StoreTrouble
+from salesforce_sync.errors import ObjectTrouble, StoreTrouble
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.ingest import Adopted, decode_schema
@@ -27,6 +27,7 @@ class Tables:
         """Give the table what the schema has and it has not; the names of columns that are still to be filled."""
         present = {name.casefold() for (name,) in db.execute(sql.columns_of(schema.name))}
         if not present:
+            _refuse_reserved(schema.name)
             db.execute(sql.create_table(schema.name, schema.columns))
             db.execute(sql.create_key(schema.name, schema.name))
             db.execute(sql.FORGET_OBJECT, (schema.name,))  # somebody has dropped it: nothing of it is here
@@ -57,6 +58,13 @@ class Tables:
                 hint="Drop the view, trigger or index that uses it, and sync again.",
             ) from error
         db.execute(sql.add_column(schema.name, field))
+
+
+def _refuse_reserved(object_name: str) -> None:
+    """SQLite takes names that begin so for itself, and the org does not."""
+    if object_name.casefold().startswith("sqlite_"):
+        why = f"{object_name} cannot be kept: SQLite takes every name that begins with sqlite_ for itself."
+        raise ObjectTrouble(why, code="RESERVED_NAME", hint="Leave the object out.")
 
 
 def _note_lost(db: apsw.Connection, schema: ObjectSchema, before: Sequence[Field]) -> None:

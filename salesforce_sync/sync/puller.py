@@ -143,8 +143,11 @@ class Puller:
         read_at = None if checkpoint is None else checkpoint.read_at
         stamps = self._stamps(schema, polled)
         # A row that was read in the second of its stamp may have changed again in that second: its stamp does not
-        # tell, so every row as young as the last reading must come whole.
-        if read_at is None or stamps[-1] >= read_at.replace(microsecond=0):
+        # tell, so every row as young as the last reading must come whole. And an org that cannot sort by the stamp
+        # sends any of them.
+        assert schema.stamp is not None  # without one there is no poll
+        sorts = schema.field(schema.stamp).sortable
+        if read_at is None or not sorts or stamps[-1] >= read_at.replace(microsecond=0):
             return self._pull_counted(schema, polled.total, report)
         settled = read_at - self._rules.overlap
         ids = tuple(str(row[0]) for row in polled.rows.values)

@@ -190,7 +190,7 @@ class Verifier:
 
     def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str]:
         """What the org's log of deletions names; nothing where it has no log for this object or window."""
-        if listed_at is None:
+        if listed_at is None or not schema.replicateable:
             return frozenset()
         # The log has whole minutes: without one more, what was deleted in this one would not be in it. And as the
         # listing's time is a little too early, the minute may be the next one by now.

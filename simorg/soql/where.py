@@ -15,6 +15,8 @@ from simorg.soql.measures import date_function
 from simorg.soql.scope import Scope, visible
 
 MAX_JOINS = 2
+ARCHIVING = frozenset({"Task", "Event"})
+"""Objects whose archived rows only queryAll shows (REST guide, QueryAll)."""
 _EARTH = {"mi": 3958.7613, "km": 6371.0088}
 _COMPOUND = frozenset({"address", "location"})
 
@@ -131,12 +133,14 @@ def _inner_path(scope: Scope, inner: ast.Query) -> ast.Path:
 
 
 def source(scope: Scope, more: list[str]) -> str:
-    """FROM, joins and WHERE of a scope: its own condition, what the user may see, deleted rows, and `more`."""
+    """FROM, joins and WHERE of a scope: its own condition, what the user may see and `query` hides, and `more`."""
     conditions = list(more)
     if scope.query.where is not None:
         conditions.append(f"({where_sql(scope, scope.query.where)})")
     if not scope.context.all_rows and scope.schema.soft_delete:
         conditions.append(f'NOT {scope.root_alias}."IsDeleted"')
+    if not scope.context.all_rows and scope.schema.name in ARCHIVING and scope.schema.field("IsArchived"):
+        conditions.append(f'NOT {scope.root_alias}."IsArchived"')
     hidden = visible(scope.context, scope.schema, scope.root_alias)
     if hidden:
         conditions.append(hidden)

@@ -108,6 +108,15 @@ def test_a_jwt_logs_in(signed: Connection, sim: SimOrg, connect: Open) -> None:
     assert org.objects()
 
 
+@pytest.mark.parametrize("off", [-3600, 3600, -86_400])
+def test_a_jwt_logs_in_where_this_machines_clock_is_wrong(
+    off: float, signed: Connection, sim: SimOrg, connect: Open
+) -> None:
+    sim.clock.advance(-off)
+
+    assert connect(signed).login().instance_url == sim.url
+
+
 def test_a_user_who_did_not_approve_the_app_is_refused_with_a_hint(
     signed: Connection, sim: SimOrg, connect: Open
 ) -> None:

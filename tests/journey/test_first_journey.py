@@ -183,3 +183,23 @@ def test_the_options_may_stand_before_or_after_the_command(user):
 
     assert before.json == after.json
     assert [each["object"] for each in before.json["objects"]] == ["Lead"]
+
+
+def test_a_new_field_of_archived_activities_is_filled_too(user, simorg):
+    fields = {"Subject": "string 255 name", "IsArchived": "boolean readonly"}
+    simorg.add_object("Task", {"label": "Task", "plural": "Tasks", "prefix": "00T", "fields": fields})
+    old = simorg.add("Task", Subject="called")
+    with simorg.transaction():
+        simorg.database.update("Task", old, {"IsArchived": 1})
+    simorg.clock.advance(3600)  # the newest rows come whole with every poll
+    simorg.add("Task", Subject="to call")
+    first = user("sync", "Task")
+    simorg.add_field("Task", "Counts__c", "boolean default:true")
+
+    second = user("sync", "Task")
+
+    assert (first.code, second.code) == (0, 0)
+    assert rows(user, "SELECT Subject, IsArchived, Counts__c FROM Task ORDER BY Subject") == [
+        ("called", 1, 1),
+        ("to call", 0, 1),
+    ]

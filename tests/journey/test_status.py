@@ -102,6 +102,26 @@ def test_an_object_without_a_stamp_is_read_whole_and_status_says_so(user, simorg
     ]
 
 
+def test_rows_of_a_history_that_are_gone_are_found_by_verify_and_status_says_so(user, simorg):
+    fields = {"Field": "string 40 name"}
+    simorg.add_object("AccountHistory", {"label": "History", "plural": "Histories", "prefix": "017", "fields": fields})
+    simorg.permissions.hide_field("AccountHistory", "LastModifiedDate", "SystemModstamp")
+    old = simorg.add("AccountHistory", Field="Phone")
+    simorg.clock.advance(3600)
+    simorg.add("AccountHistory", Field="Fax")
+    user("sync", "AccountHistory")
+    simorg.remove(old)
+    user("sync", "AccountHistory")
+
+    told = lines(user, "status")
+
+    assert "AccountHistory has no stamp that moves when a row is deleted: verify finds what is gone." in told
+    assert user("verify", "AccountHistory").code == 0
+    assert user("query", "SELECT Field FROM AccountHistory WHERE IsDeleted = 0", "--json").json["rows"] == [
+        {"Field": "Fax"}
+    ]
+
+
 def test_a_policy_for_something_that_is_not_there_is_told(user, simorg):
     user("sync", "Account", "Contact")
     named = "{Contakt: org, Contact.Fone: local, Contact.Phone: org, Account: newest}"

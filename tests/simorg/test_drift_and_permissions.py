@@ -35,6 +35,20 @@ def test_a_new_field_is_there_at_once(drifting: tuple[SimOrg, httpx2.Client]) ->
     assert old == 1
 
 
+def test_archived_activities_are_shown_by_query_all_only(drifting: tuple[SimOrg, httpx2.Client]) -> None:
+    org, client = drifting
+    fields = {"Subject": "string 255 name", "IsArchived": "boolean readonly"}
+    org.add_object("Task", {"label": "Task", "plural": "Tasks", "prefix": "00T", "fields": fields})
+    old, new = org.add("Task", Subject="old"), org.add("Task", Subject="new")
+    with org.transaction():
+        org.database.update("Task", old, {"IsArchived": 1})
+
+    def found(resource: str) -> set[str]:
+        return {row["Id"] for row in client.get(f"/{resource}", params={"q": "SELECT Id FROM Task"}).json()["records"]}
+
+    assert (found("query"), found("queryAll")) == ({new}, {old, new})
+
+
 def test_a_removed_field_is_gone_everywhere(drifting: tuple[SimOrg, httpx2.Client]) -> None:
     org, client = drifting
     org.remove_field("Contact", "Ext__c")

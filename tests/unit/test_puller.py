@@ -20,11 +20,11 @@ from salesforce_sync.errors import (
     Unreachable,
 )
 from salesforce_sync.models.change import LossLimit, Merged
-from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.page import PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.sync.puller import ATTEMPTS, Puller
 from salesforce_sync.sync.schedule import DEFAULTS
-from salesforce_sync.testing import make_field, make_schema
+from salesforce_sync.testing import MemoryOrg, make_field, make_schema
 from tests.unit.orgs import ACCOUNT, FORMS, fill, replica
 
 WIDER = make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string")
@@ -591,6 +591,36 @@ def test_the_downloads_of_a_pull_that_failed_are_ended(rig):
 
     assert ended == [0], caught  # while the error, and with it the pull's frame, is still held
     rig.store.stage = stage
+
+
+def test_rows_that_the_org_cannot_sort_by_their_stamp_are_not_taken_for_the_newest(world):
+    fields = tuple(replace(each, sortable=each.name != "SystemModstamp") for each in ACCOUNT.fields)
+    rig = Rig(MemoryOrg(replace(ACCOUNT, fields=fields)), world)
+    rig.org.put("Account", Name="older")
+    rig.org.tick(595)
+    one = rig.org.put("Account", Name="younger")
+    rig.org.tick(20)
+    rig.pull()
+    rig.org.tick(25)
+    rig.org.put("Account", one, Name="changed")
+    puller = Puller(rig.org, rig.store, world.clock)
+    poll = puller.question("Account")
+    (answer,) = rig.org.poll((poll,))
+
+    puller.take(poll, replace(answer, rows=Rows(answer.rows.values[-1:])), lambda *_: None)
+
+    assert equal(rig)
+
+
+@pytest.mark.parametrize(("logged", "calls"), [(True, 3), (False, 2)])
+def test_a_log_of_deletions_that_an_object_does_not_have_is_not_asked_for(world, logged, calls):
+    rig = Rig(MemoryOrg(replace(ACCOUNT, replicateable=logged)), world)
+    one = filled(rig, 10)[0]
+    rig.org.delete("Account", one)
+    rig.org.purge("Account", one)
+
+    assert rig.pages(lambda: prove(rig)) == calls  # the ids and stamps, the record that is not among them, and the log
+    assert equal(rig)
 
 
 # ── losses that nobody has agreed to ─────────────────────────────────────────────────────────────────────────────────

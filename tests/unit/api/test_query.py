@@ -26,6 +26,12 @@ def test_archived_activities_are_asked_of_query_all_without_the_deleted(name: st
     assert asked.soql.endswith(f" FROM {name} WHERE IsDeleted = false")
 
 
+def test_archived_activities_come_also_where_fewer_columns_are_asked_for() -> None:
+    narrow = schema_of("Task", IsDeleted="boolean", Score__c="double").only("Score__c")
+
+    assert query.everything(narrow) == query.Query("SELECT Id, Score__c FROM Task", "queryAll")
+
+
 def test_changes_are_asked_of_query_all_from_the_very_moment_on() -> None:
     asked = query.changed_since(schema_of(), "SystemModstamp", NOON)
 

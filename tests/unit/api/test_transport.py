@@ -10,8 +10,8 @@ import pytest
 
 from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.meter import Meter
-from salesforce_sync.api.transport import Call, Transport, org_time
-from salesforce_sync.api.wire import Wire
+from salesforce_sync.api.transport import Call, Transport
+from salesforce_sync.api.wire import Wire, org_time
 from salesforce_sync.errors import (
     LimitExceeded,
     LocatorExpired,

@@ -6,7 +6,7 @@ import apsw
 import pytest
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete
+from salesforce_sync.errors import Incomplete, ObjectTrouble
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -27,6 +27,14 @@ def store(tmp_path):
 def retyped(name, kind):
     fields = tuple(replace(field, type=kind) if field.name == name else field for field in WIDGET.fields)
     return replace(WIDGET, fields=fields)
+
+
+def test_an_object_whose_name_sqlite_keeps_for_itself_is_refused_by_name(store):
+    with pytest.raises(ObjectTrouble, match="SQLite_log__c cannot be kept") as refused:
+        store.adopt(replace(WIDGET, name="SQLite_log__c"))
+
+    assert refused.value.code == "RESERVED_NAME"
+    assert store.schema("SQLite_log__c") is None
 
 
 def test_a_field_of_another_type_gets_a_column_that_fits_it(store):
