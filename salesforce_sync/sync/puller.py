@@ -20,17 +20,12 @@ from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, drift
 from salesforce_sync.sync.doubts import Doubts
+from salesforce_sync.sync.patience import Patience
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
 from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.sync.verify import Pages, Verifier, removed
 
 log = logging.getLogger(__name__)
-
-ATTEMPTS = 4
-"""How often one pull is begun or taken up again before its error is reported."""
-
-MOST_JOBS = 2
-"""Bulk jobs of one pull that may fail, or hang for hours, before its rows come by REST, with more calls."""
 
 Report = Callable[[int, int | None, str], None]
 """Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
@@ -70,7 +65,9 @@ class Puller:
         self._rules = rules
         self._accepted = {name.casefold() for name in accepted}
         self.verifier = Verifier(org, store, clock)
-        self._doubts = Doubts(store, self.verifier, rules.overlap, self._lose)
+        # What a pull has to compare is a part of the pull, and goes on where proofs have to stop.
+        self._settler = Verifier(org, store, clock, Priority.PULL)
+        self._doubts = Doubts(store, self._settler, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
@@ -88,12 +85,12 @@ class Puller:
 
     def _compare_since(self, schema: ObjectSchema, since: datetime) -> int:
         """Compare what is as young as this with the org, and repair; gives how many rows that were."""
-        repaired = self.verifier.settle(schema, since, self.loss_limit(schema.name))
+        repaired = self._settler.settle(schema, since, self.loss_limit(schema.name))
         self._lose(schema.name, removed(repaired))
         return repaired.total()
 
-    def _compare(self, schema: ObjectSchema, listing: Pages | None = None) -> Proof:
-        proof = self.verifier.verify(schema, self.loss_limit(schema.name), listing)
+    def _compare(self, verifier: Verifier, schema: ObjectSchema, listing: Pages | None = None) -> Proof:
+        proof = verifier.verify(schema, self.loss_limit(schema.name), listing)
         self._lose(schema.name, removed(dict(proof.repaired)))
         return proof
 
@@ -182,7 +179,7 @@ class Puller:
         """All living rows were read. If more live here, the org does not show some of them any longer."""
         if self._store.count_shown(schema.name) <= rows:
             return pulled
-        return with_repairs(pulled, sum(number for _, number in self._compare(schema).repaired))
+        return with_repairs(pulled, sum(number for _, number in self._compare(self._settler, schema).repaired))
 
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
@@ -309,7 +306,7 @@ class Puller:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
         if schema.stamp is not None:
             self._doubts.settle_all(schema, self.loss_limit(schema.name))
-        return self._compare(schema, listing)
+        return self._compare(self.verifier, schema, listing)
 
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""
@@ -318,21 +315,18 @@ class Puller:
 
     def _pull_with_patience(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:
         """Take the pull up again after a break, from its last durable page; begin anew where that does not help."""
-        failed_jobs = 0
-        for attempt in range(1, ATTEMPTS + 1):
+        patience = Patience()
+        while True:
             try:
-                return self._pull_once(schema, report, _Ways(counted, failed_jobs < MOST_JOBS))
+                return self._pull_once(schema, report, _Ways(counted, patience.jobs))
             except Transient as error:
-                failed_jobs += isinstance(error, JobFailed)
-                if attempt == ATTEMPTS or failed_jobs > MOST_JOBS:
-                    raise
+                patience.bear(error)
                 gone = isinstance(error, LocatorExpired | JobFailed)
-                if gone or (isinstance(error, Incomplete) and attempt > 1):
+                if gone or (isinstance(error, Incomplete) and patience.errors > 1):
                     log.info("%s: %s Reading it again.", schema.name, error)
                     self._store.begin(self._fresh_request(schema))
                 else:
                     log.info("%s: %s Going on from the last whole page.", schema.name, error)
-        raise AssertionError("the last attempt returns or raises")
 
     def _pull_once(self, schema: ObjectSchema, report: Report, ways: _Ways) -> Pulled:
         request, rows, server_time = self._take_up(schema)

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble
+from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble, Transient
 from salesforce_sync.models.change import LossLimit
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Clock, Org, Store
+from salesforce_sync.sync.patience import Patience
 from salesforce_sync.sync.staging import stage_all
 
 log = logging.getLogger(__name__)
@@ -35,14 +36,21 @@ Pages = Generator[Page, None, None]
 class Verifier:
     """Compares one object at a time; the caller holds the claim on it, and has just pulled what is new."""
 
-    def __init__(self, org: Org, store: Store, clock: Clock) -> None:
+    def __init__(self, org: Org, store: Store, clock: Clock, priority: Priority = Priority.VERIFY) -> None:
+        """`priority`: what the calls of a comparison are for."""
         self._org = org
         self._store = store
         self._clock = clock
+        self._priority = priority
 
     def listing(self, schema: ObjectSchema) -> PullRequest:
         """What lists an object: its rows' ids and stamps."""
-        return self._sized(_listing(schema, None))
+        return self._sized(self._listing(schema, None))
+
+    def _listing(self, schema: ObjectSchema, since: datetime | None) -> PullRequest:
+        """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
+        names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
+        return PullRequest(schema.only(*names), since, priority=self._priority)
 
     def verify(self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
@@ -53,7 +61,7 @@ class Verifier:
         """
         repaired: Counter[Cause] = Counter()
         for turn in range(ROUNDS):
-            listed_at = self._list(_listing(schema, None), listing if turn == 0 else None)
+            listed_at = self._list(self._listing(schema, None), listing if turn == 0 else None)
             found = self._round(schema, None, loss, listed_at, repaired)
             if not found.differences:
                 return self._proved(schema, found, repaired)
@@ -65,7 +73,7 @@ class Verifier:
     def settle(self, schema: ObjectSchema, since: datetime, loss: LossLimit | None) -> Counter[Cause]:
         """The same for the rows whose stamp is at or after `since`: what a pull of changes cannot tell."""
         repaired: Counter[Cause] = Counter()
-        listed_at = self._list(_listing(schema, since))
+        listed_at = self._list(self._listing(schema, since))
         self._round(schema, since, loss, listed_at, repaired)
         self._store.end_comparison(schema.name)
         return repaired
@@ -122,9 +130,22 @@ class Verifier:
         return next((page.server_time for page in pages if page.server_time is not None), None)
 
     def bring(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
-        """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows."""
+        """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows.
+
+        It is begun again, some times, where it broke off; after jobs that failed it comes by REST.
+        """
+        patience = Patience()
         if begun is None and not request.ids:
             request = self._sized(request)
+        while True:
+            try:
+                return self._bring_once(replace(request, jobs=patience.jobs), begun)
+            except Transient as error:
+                patience.bear(error)
+                log.info("%s: %s Reading it again.", request.schema.name, error)
+                begun = None
+
+    def _bring_once(self, request: PullRequest, begun: Pages | None) -> list[Page]:
         self._store.begin(request)
         told, rows = [], 0
         with closing(begun or self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
@@ -141,7 +162,16 @@ class Verifier:
 
     def _bring_records(self, schema: ObjectSchema, ids: Sequence[str]) -> set[str]:
         """Read these records whole and merge them; gives the ids of those that the org still shows."""
-        request = PullRequest(schema, ids=tuple(ids), priority=Priority.VERIFY)
+        request, patience = PullRequest(schema, ids=tuple(ids), priority=self._priority), Patience()
+        while True:
+            try:
+                return self._bring_records_once(request)
+            except Transient as error:
+                patience.bear(error)
+                log.info("%s: %s Reading the records again.", schema.name, error)
+
+    def _bring_records_once(self, request: PullRequest) -> set[str]:
+        schema = request.schema
         self._store.begin(request)
         shown: set[str] = set()
         told, rows = [], 0
@@ -168,7 +198,7 @@ class Verifier:
 
     def _read_everything(self, schema: ObjectSchema) -> None:
         self._store.read_all_again(schema.name)
-        self.bring(PullRequest(schema, priority=Priority.VERIFY))
+        self.bring(PullRequest(schema, priority=self._priority))
         self._store.merge(schema.name, None)
 
     def _take_out(self, schema: ObjectSchema, extra: Sequence[str], listed_at: datetime | None) -> Counter[Cause]:
@@ -206,12 +236,6 @@ class Verifier:
         proof = Proof(schema.name, self._clock.now(), found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof
-
-
-def _listing(schema: ObjectSchema, since: datetime | None) -> PullRequest:
-    """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
-    names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
-    return PullRequest(schema.only(*names), since, priority=Priority.VERIFY)
 
 
 def _check_whole(told: Sequence[Page], rows: int) -> None:

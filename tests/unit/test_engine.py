@@ -13,7 +13,9 @@ from salesforce_sync.errors import (
     BudgetSpent,
     DiskFull,
     InsufficientAccess,
+    JobFailed,
     LimitExceeded,
+    LocatorExpired,
     Misuse,
     ObjectNotFound,
     SessionInvalid,
@@ -58,6 +60,9 @@ class Rig:
 
     def run(self, *objects):
         return SyncEngine(self.org, self.store, self.world.clock, self.bus).run(objects)
+
+    def verify(self, *objects):
+        return SyncEngine(self.org, self.store, self.world.clock, self.bus).verify(objects)
 
 
 @pytest.fixture
@@ -537,6 +542,61 @@ def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_els
     engine.verify(["Widget__c"])
 
     assert replica(world.store, "Widget__c") == org.live("Widget__c")
+
+
+def test_jobs_that_fail_under_a_listing_are_given_up_and_it_comes_without_one(rig):
+    fill(rig.org)
+    rig.run("Account")
+    for _ in range(2):
+        rig.org.fail(JobFailed("InternalServerError : Retried more than fifteen times."), "Account")
+    asked = []
+    pull = rig.org.pull
+    rig.org.pull = lambda request: (asked.append(request.jobs), pull(request))[1]
+    rig.org.pull_together = lambda requests: tuple(map(rig.org.pull, requests))
+
+    run = rig.verify("Account")
+
+    assert asked == [True, True, False]
+    assert run.state is RunState.COMPLETE
+    assert rig.store.proof("Account").rows == 10
+
+
+@pytest.mark.parametrize("error", [Unreachable("reset"), LocatorExpired("the session has ended")])
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_listing_that_breaks_off_is_taken_anew(rig, error, page):
+    fill(rig.org)
+    rig.run("Account")
+    rig.org.fail(error, "Account", page=page)
+
+    assert rig.verify("Account").state is RunState.COMPLETE
+    assert not len(rig.org.faults)
+
+
+def test_records_that_a_verify_repairs_are_asked_for_again_where_the_answer_broke_off(rig):
+    fill(rig.org)
+    rig.run("Account")
+    with rig.org.late_commit() as late:
+        rig.org.put("Account", Name="Late")
+    rig.org.tick(3_600)
+    rig.org.put("Account", Name="Newest")
+    rig.run("Account")
+    late()
+    rig.org.fail(Unreachable("reset"), "Account", page=4 if rig.org.page_rows == 4 else 5)
+
+    assert rig.verify("Account").state is RunState.COMPLETE
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+
+
+def test_formulas_are_read_again_although_a_job_failed(world, tmp_path):
+    org = MemoryOrg(make_schema("Widget__c", make_field("Total__c", "double", calculated=True), Name="string"))
+    org.put("Widget__c", Name="Bolt", Total__c=Decimal(1))
+    engine = SyncEngine(org, world.store, world.clock, Bus(), Rules(refresh_every=timedelta(hours=1)))
+    engine.run(["Widget__c"])
+    world.clock.advance(timedelta(hours=2))
+    org.fail(JobFailed("InternalServerError : Retried more than fifteen times."), "Widget__c")
+
+    assert engine.run(["Widget__c"]).state is RunState.COMPLETE
+    assert world.store.ages("Widget__c").refreshed_at == world.clock.now()
 
 
 def test_a_refused_field_costs_nothing_where_the_org_cannot_say_that_nothing_has_changed(rig):
