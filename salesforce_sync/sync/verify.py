@@ -208,20 +208,30 @@ class Verifier:
         shown = self._bring_records(schema, extra)
         deleted = [each for each in shown if self._store.get(schema.name, each) is None]
         gone = sorted(set(extra) - shown)
-        logged = self._logged_deletions(schema, listed_at) if gone else frozenset()
-        purged = [each for each in gone if each in logged]
-        hidden = [each for each in gone if each not in logged]
-        taken = {
-            Cause.PURGED: self._store.set_aside(schema.name, purged, Cause.PURGED),
-            Cause.HIDDEN: self._store.set_aside(schema.name, hidden, Cause.HIDDEN),
-        }
+        reasons = self._why_gone(schema, gone, listed_at) if gone else {}
+        taken = {cause: self._store.set_aside(schema.name, ids, cause) for cause, ids in reasons.items()}
         edited = len(gone) - sum(taken.values())
         return +Counter({Cause.DELETED: len(deleted), **taken, Cause.EDITED: edited})
 
-    def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str]:
-        """What the org's log of deletions names; nothing where it has no log for this object or window."""
+    def _why_gone(
+        self, schema: ObjectSchema, gone: Sequence[str], listed_at: datetime | None
+    ) -> Mapping[Cause, Sequence[str]]:
+        """The rows that the org shows no more, by cause; what only its log can tell is unknown without it."""
+        logged = self._logged_deletions(schema, listed_at)
+        rest = Cause.UNKNOWN if logged is None or not self._log_goes_back_to_a_proof(schema) else Cause.HIDDEN
+        purged = [each for each in gone if each in (logged or ())]
+        return {Cause.PURGED: purged, rest: [each for each in gone if each not in (logged or ())]}
+
+    def _log_goes_back_to_a_proof(self, schema: ObjectSchema) -> bool:
+        """Whether all that has gone since the rows were last known to be there is in the log."""
+        ages = self._store.ages(schema.name)
+        known = ages.proved_at or ages.first_merged_at
+        return known is not None and self._clock.now() - known < DELETE_LOG
+
+    def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str] | None:
+        """What the org's log of deletions names; None where it has no log for this object or window."""
         if listed_at is None:
-            return frozenset()
+            return None
         # The log has whole minutes: without one more, what was deleted in this one would not be in it. And as the
         # listing's time is a little too early, the minute may be the next one by now.
         end = listed_at + timedelta(minutes=2)
@@ -229,7 +239,7 @@ class Verifier:
             return self._org.deletions(schema.name, end - DELETE_LOG, end).ids
         except ObjectTrouble as error:
             log.info("%s: the org does not tell of deletions (%s)", schema.name, error.message)
-            return frozenset()
+            return None
 
     def _proved(self, schema: ObjectSchema, found: Comparison, repaired: Counter[Cause]) -> Proof:
         self._store.end_comparison(schema.name)
@@ -257,7 +267,7 @@ def _but_fetched(left: Comparison, before: Comparison) -> Comparison:
 
 def removed(repaired: Mapping[Cause, int]) -> int:
     """How many of the repairs took a row away."""
-    return sum(repaired.get(cause, 0) for cause in (Cause.DELETED, Cause.PURGED, Cause.HIDDEN))
+    return sum(repaired.get(cause, 0) for cause in (Cause.DELETED, Cause.PURGED, Cause.HIDDEN, Cause.UNKNOWN))
 
 
 def _refused(object_name: str, lost: int, rows: int) -> LossRefused:

@@ -18,10 +18,12 @@ from salesforce_sync.errors import (
     LocatorExpired,
     Misuse,
     ObjectNotFound,
+    RequestRefused,
     SessionInvalid,
     StoreBusy,
     Unreachable,
 )
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem, RunCounts, RunState
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.ports import Usage
@@ -584,6 +586,26 @@ def test_records_that_a_verify_repairs_are_asked_for_again_where_the_answer_brok
     rig.org.fail(Unreachable("reset"), "Account", page=4 if rig.org.page_rows == 4 else 5)
 
     assert rig.verify("Account").state is RunState.COMPLETE
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+
+
+@pytest.mark.parametrize(
+    ("days", "refused", "cause"), [(0, False, Cause.PURGED), (0, True, Cause.UNKNOWN), (16, False, Cause.UNKNOWN)]
+)
+def test_why_a_record_is_gone_is_unknown_where_the_org_cannot_tell(rig, days, refused, cause):
+    made = fill(rig.org)
+    rig.org.tick(3_600)
+    fill(rig.org)
+    rig.run("Account")
+    rig.org.purge("Account", made[0])
+    rig.org.tick(days * 86_400 + 3_600)
+    rig.world.clock.advance(timedelta(days=days, hours=1))
+    if refused:
+        rig.org.fail(RequestRefused("too many", code="EXCEEDED_ID_LIMIT"), "Account", call="deletions")
+
+    rig.verify("Account")
+
+    assert rig.store.proof("Account").repaired == ((cause, 1),)
     assert replica(rig.store, "Account") == rig.org.live("Account")
 
 
