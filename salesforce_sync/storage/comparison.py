@@ -118,6 +118,7 @@ class Comparer:
             changed += self._judge.settle(db, schema, met).updated
             db.execute(sql.empty(sql.staging_table(schema.name)))
             db.execute(sql.END_STAGING, (schema.name,))
+            count_changed(db, schema.name, changed)
         return changed
 
     # ── proofs ───────────────────────────────────────────────────────────────────────────────────────────────────

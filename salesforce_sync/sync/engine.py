@@ -42,7 +42,7 @@ from salesforce_sync.signals import (
     SyncFailed,
     news_of_proof,
 )
-from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
+from salesforce_sync.sync.puller import Pulled, Puller, Report, with_changes, with_repairs
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.telling import InboxNews, run_begun, tell
@@ -308,8 +308,12 @@ class SyncEngine:
         # A proof compares stamps, which formulas do not move: without a schedule nothing else would read them again.
         unscheduled = verifies and self._rules.refresh_every is None and course.puller.refreshes(name)
         if unscheduled or refresh_is_due(ages, self._rules, now):
-            self._if_affordable(name, lambda: course.puller.refresh(name))
+            self._if_affordable(name, lambda: self._refresh(task, course.puller, name))
         return None if verifies or verify_is_due(ages, self._rules, now) else task.pulled
+
+    def _refresh(self, task: _Task, puller: Puller, object_name: str) -> None:
+        assert task.pulled is not None
+        task.pulled = with_changes(task.pulled, puller.refresh(object_name))
 
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
@@ -323,20 +327,20 @@ class SyncEngine:
         assert task.pulled is not None  # or there would be a record
         schema = self._store.schema(task.name)
         assert schema is not None  # it has just been pulled
-        puller, repaired = course.puller, 0
+        puller, pulled = course.puller, task.pulled
 
         def prove() -> None:
-            nonlocal repaired
+            nonlocal pulled
             proof = puller.prove(schema, task.listing)
             # Kept with the proof.
             self._bus.emit(news_of_proof(proof))
-            repaired = sum(number for _, number in proof.repaired)
+            pulled = with_repairs(pulled, dict(proof.repaired))
 
         if course.proofs is Proofs.NOW:
             prove()
         else:
             self._if_affordable(schema.name, prove)
-        return with_repairs(task.pulled, repaired)
+        return pulled
 
     def _if_affordable(self, object_name: str, work: Callable[[], object]) -> None:
         try:

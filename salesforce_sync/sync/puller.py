@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
-from salesforce_sync.models.proof import Proof
+from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.schema import Described, ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
@@ -83,11 +83,11 @@ class Puller:
         self._lose(object_name, merged.deleted)
         return merged
 
-    def _compare_since(self, schema: ObjectSchema, since: datetime) -> int:
+    def _compare_since(self, schema: ObjectSchema, since: datetime) -> Mapping[Cause, int]:
         """Compare what is as young as this with the org, and repair; gives how many rows that were."""
         repaired = self._settler.settle(schema, since, self.loss_limit(schema.name))
         self._lose(schema.name, removed(repaired))
-        return repaired.total()
+        return repaired
 
     def _compare(self, verifier: Verifier, schema: ObjectSchema, listing: Pages | None = None) -> Proof:
         proof = verifier.verify(schema, self.loss_limit(schema.name), listing)
@@ -168,7 +168,7 @@ class Puller:
         schema = self._store.schema(pulled.merged.object_name)
         if schema is None or schema.stamp is None:
             return pulled
-        return with_repairs(pulled, self._doubts.settle(schema, self.loss_limit(schema.name)))
+        return with_changes(pulled, self._doubts.settle(schema, self.loss_limit(schema.name)))
 
     def _stamps(self, schema: ObjectSchema, polled: Polled) -> list[datetime]:
         assert schema.stamp is not None  # without one there is no poll
@@ -179,7 +179,7 @@ class Puller:
         """All living rows were read. If more live here, the org does not show some of them any longer."""
         if self._store.count_shown(schema.name) <= rows:
             return pulled
-        return with_repairs(pulled, sum(number for _, number in self._compare(self._settler, schema).repaired))
+        return with_repairs(pulled, dict(self._compare(self._settler, schema).repaired))
 
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
@@ -404,7 +404,13 @@ def _joined(one: Pulled, other: Pulled) -> Pulled:
     return Pulled(one.rows + other.rows, merged)
 
 
-def with_repairs(pulled: Pulled, repaired: int) -> Pulled:
+def with_repairs(pulled: Pulled, repaired: Mapping[Cause, int]) -> Pulled:
     """The pull with rows that a comparison repaired after it."""
-    merged = replace(pulled.merged, updated=pulled.merged.updated + repaired)
-    return Pulled(pulled.rows + repaired, merged)
+    gone = removed(repaired)
+    lost = replace(pulled.merged, deleted=pulled.merged.deleted + gone)
+    return with_changes(Pulled(pulled.rows + gone, lost), sum(repaired.values()) - gone)
+
+
+def with_changes(pulled: Pulled, rows: int) -> Pulled:
+    """The pull with rows that were read after it, and were not as they are here."""
+    return Pulled(pulled.rows + rows, replace(pulled.merged, updated=pulled.merged.updated + rows))

@@ -527,14 +527,23 @@ def test_a_run_at_the_wall_stops_and_says_so(rig):
     assert replica(rig.store, "Account") == rig.org.live("Account")
 
 
-@pytest.mark.parametrize(("every", "hours"), [(None, 1), (timedelta(hours=6), 7)])
-def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_else_does(world, every, hours):
-    org = MemoryOrg(make_schema("Widget__c", make_field("Total__c", "double", calculated=True), Name="string"))
+WIDGET = make_schema("Widget__c", make_field("Total__c", "double", calculated=True), Name="string")
+
+
+def widgets():
+    """An org with two, and what changes the total of one without its stamp."""
+    org = MemoryOrg(WIDGET)
     key = org.put("Widget__c", Name="Bolt", Total__c=Decimal(1))
     with org.late_commit() as changes_without_a_stamp:
         org.put("Widget__c", key, Total__c=Decimal(2))
     org.tick(3600)
     org.put("Widget__c", Name="Nut", Total__c=Decimal(3))
+    return org, changes_without_a_stamp
+
+
+@pytest.mark.parametrize(("every", "hours"), [(None, 1), (timedelta(hours=6), 7)])
+def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_else_does(world, every, hours):
+    org, changes_without_a_stamp = widgets()
     engine = SyncEngine(org, world.store, world.clock, Bus(), Rules(refresh_every=every))
     engine.run(["Widget__c"])
     org.tick(3600)
@@ -609,8 +618,37 @@ def test_why_a_record_is_gone_is_unknown_where_the_org_cannot_tell(rig, days, re
     assert replica(rig.store, "Account") == rig.org.live("Account")
 
 
+def test_values_that_changed_without_a_stamp_are_told_as_changes(world):
+    org, changes_without_a_stamp = widgets()
+    bus = Bus()
+    signals = capture_signals(bus)
+    engine = SyncEngine(org, world.store, world.clock, bus, Rules(refresh_every=timedelta(hours=1)))
+    engine.run(["Widget__c"])
+    org.tick(3_600)
+    world.clock.advance(timedelta(hours=2))
+    changes_without_a_stamp()
+
+    run = engine.run(["Widget__c"])
+
+    assert (run.state, run.changed) == (RunState.COMPLETE, 1)
+    assert signals.of(RecordsUpdated)[1:] == [RecordsUpdated(1, (("Widget__c", 1),))]
+
+
+def test_rows_that_a_comparison_takes_out_are_told_as_deleted(rig):
+    made = fill(rig.org)
+    rig.org.tick(3_600)
+    fill(rig.org)
+    rig.run("Account")
+    rig.org.purge("Account", made[0])
+    rig.org.tick(3_600)
+
+    run = rig.verify("Account")
+
+    assert (records(run)["Account"].counts.deleted, records(run)["Account"].counts.updated) == (1, 0)
+
+
 def test_formulas_are_read_again_although_a_job_failed(world, tmp_path):
-    org = MemoryOrg(make_schema("Widget__c", make_field("Total__c", "double", calculated=True), Name="string"))
+    org = MemoryOrg(WIDGET)
     org.put("Widget__c", Name="Bolt", Total__c=Decimal(1))
     engine = SyncEngine(org, world.store, world.clock, Bus(), Rules(refresh_every=timedelta(hours=1)))
     engine.run(["Widget__c"])
