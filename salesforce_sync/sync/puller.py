@@ -46,7 +46,8 @@ class _Ways(Struct, frozen=True):
 
 
 class Puller:
-    """Pulls the objects of one run. Holds nothing but how many rows that took away: what must last is in the store."""
+    """Pulls the objects of one run. Holds nothing but how many rows that took away, and how many have values in columns
+    that are new: what must last is in the store."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Puller:
         self._settler = Verifier(org, store, clock, Priority.PULL)
         self._doubts = Doubts(store, self._settler, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
+        self._filled: Counter[str] = Counter()
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go yet; None where a person has said that it may be any number."""
@@ -164,7 +166,9 @@ class Puller:
         return self._pull_described(self._schema(schema.name), report, rows)
 
     def settled(self, pulled: Pulled) -> Pulled:
-        """The pull, with rows that had changed within the second of their stamp read once more."""
+        """The pull with the columns that were filled for it, and with rows that had changed within the second of their
+        stamp read once more."""
+        pulled = with_changes(pulled, self._filled.pop(pulled.merged.object_name, 0))
         schema = self._store.schema(pulled.merged.object_name)
         if schema is None or schema.stamp is None:
             return pulled
@@ -273,7 +277,7 @@ class Puller:
     def _fill_gained(self, schema: ObjectSchema, gained: tuple[str, ...]) -> ObjectSchema:
         while gained:
             try:
-                self.fill(schema, gained)
+                self._filled[schema.name] += self.fill(schema, gained)
                 return schema
             except SchemaChanged as refused:
                 schema = self._leave_out(schema, refused)

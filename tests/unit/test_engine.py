@@ -634,6 +634,23 @@ def test_values_that_changed_without_a_stamp_are_told_as_changes(world):
     assert signals.of(RecordsUpdated)[1:] == [RecordsUpdated(1, (("Widget__c", 1),))]
 
 
+def test_rows_with_a_value_in_a_new_column_are_told_as_changes(rig):
+    made = fill(rig.org)
+    rig.org.tick(3_600)
+    rig.run("Account")
+    rig.org.define(make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string"))
+    with rig.org.late_commit() as colours:
+        for each in made[:3]:
+            rig.org.put("Account", each, Colour__c="red")
+    rig.org.tick(3_600)
+    colours()
+
+    run = rig.run("Account")
+
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+    assert sum(each.count for each in rig.signals.of(RecordsUpdated)[1:]) == run.changed > 0
+
+
 def test_rows_that_a_comparison_takes_out_are_told_as_deleted(rig):
     made = fill(rig.org)
     rig.org.tick(3_600)
