@@ -118,7 +118,7 @@ class Download:
                 finished, writer = writer.finish(places), None
                 yield finished, False
             elif expected and not self._handed_out:
-                raise Incomplete(f"The org announced {expected} rows of {self._told.schema.name} and sent none.")
+                raise Incomplete(f"The org announced {expected:,} rows of {self._told.schema.name} and sent none.")
         finally:
             if writer is not None:
                 writer.discard()

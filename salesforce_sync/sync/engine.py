@@ -262,11 +262,14 @@ class SyncEngine:
             self._ended(task, self._completed(task, course, pulled))
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
+                if isinstance(error, LimitExceeded):
+                    course.spent.set()
                 course.stop.set()
                 if not isinstance(error, BudgetSpent):  # which is kept back from pulls, for the edits
                     course.shut.set()
             task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
-            state = RunState.PARTIAL if isinstance(error, LimitExceeded | Stopped) else RunState.FAILED
+            cut = isinstance(error, LimitExceeded | Stopped) or (error.code == NOT_BEGUN and course.spent.is_set())
+            state = RunState.PARTIAL if cut else RunState.FAILED
             self._ended(task, self._failed(task, course, Problem(error.code, error.message, error.hint), state))
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", task.name)
@@ -438,7 +441,8 @@ class _Task(Struct):
 
 
 class _Course(Struct, frozen=True):
-    """One run while it goes on; `stop`: an error concerns every object; `shut`: a push, too, would be in vain."""
+    """One run while it goes on; `stop`: an error concerns every object; `spent`: it is that the day's calls are used;
+    `shut`: a push, too, would be in vain."""
 
     run_id: str
     names: tuple[str, ...]
@@ -447,6 +451,7 @@ class _Course(Struct, frozen=True):
     started: float
     calls_before: int
     stop: Event = field(default_factory=Event)
+    spent: Event = field(default_factory=Event)
     shut: Event = field(default_factory=Event)
 
 

@@ -348,7 +348,7 @@ class Puller:
                     last = True
                 del page  # it is not held while the next one comes
         if not last:
-            raise Incomplete(f"{schema.name}: the pull ended before its last page.")
+            raise Incomplete(f"The pull of {schema.name} ended before its last page.")
         pulled = Pulled(rows, self._merge(schema.name, server_time))
         if request.since is None or schema.stamp is None:
             return self._without_strangers(schema, rows, pulled)
@@ -372,7 +372,7 @@ class Puller:
 
     def _check_total(self, page: Page, rows: int) -> None:
         if page.total is not None and rows < page.total:
-            raise Incomplete(f"{page.schema.name}: the org announced {page.total} rows, {rows} arrived.")
+            raise Incomplete(f"The org announced {page.total:,} rows of {page.schema.name}, and {rows:,} arrived.")
 
 
 def _news(poll: Poll, polled: Polled) -> ObjectSchema | None:

@@ -254,7 +254,7 @@ def _check_whole(told: Sequence[Page], rows: int) -> None:
         raise Incomplete("A pull ended before its last page.", hint="Sync again.")
     total = told[-1].total
     if total is not None and rows < total:
-        raise Incomplete(f"{told[-1].schema.name}: the org announced {total} rows, {rows} arrived.")
+        raise Incomplete(f"The org announced {total:,} rows of {told[-1].schema.name}, and {rows:,} arrived.")
 
 
 def _but_fetched(left: Comparison, before: Comparison) -> Comparison:

@@ -319,6 +319,7 @@ def test_what_concerns_every_object_stops_those_that_have_not_begun(rig, error, 
     assert run.state is state
     assert set(codes) <= {error.code, "NOT_BEGUN"}
     assert "NOT_BEGUN" in codes
+    assert {each.state for each in run.objects} == {state}
     assert rig.signals.of(SyncFailed)[0].error == error.code
 
 

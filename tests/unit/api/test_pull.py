@@ -706,7 +706,7 @@ def test_a_result_without_the_rows_it_announces_is_not_a_success(rig: Open) -> N
     def headless(reply: Reply) -> Reply:
         return replace(reply, body=reply.body.split(b"\n")[0] + b"\n")
 
-    with pytest.raises(Incomplete, match="announced 15000 rows"):
+    with pytest.raises(Incomplete, match="announced 15,000 rows"):
         rig(BulkOrg(rows=15_000, spoil=once("/results", headless, times=99))).pull()
 
 
