@@ -40,6 +40,8 @@ class Reading:
 
     def count(self, schema: ObjectSchema, filters: Sequence[Filter] = ()) -> int:
         conditions, parameters = _conditions(schema, filters)
+        if not conditions:
+            self._indexes.give_dead(schema)
         with translated(self._connections.path):
             return self._counted(sql.count_matching(schema, conditions), parameters)
 

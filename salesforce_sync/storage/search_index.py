@@ -1,4 +1,4 @@
-"""Indexes for the fields that somebody searches, made when they are first searched."""
+"""Indexes for what somebody searches or counts, made when it is first searched or counted."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class SearchIndexes:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._indexed: set[tuple[str, str]] = set()
+        """Tables, and the names of indexes that each is known to have."""
 
     def serve(self, schema: ObjectSchema, filters: Sequence[Filter]) -> None:
         """Give the fields that these filters search their indexes."""
@@ -32,32 +33,45 @@ class SearchIndexes:
 
     def give(self, schema: ObjectSchema, field: Field) -> None:
         """Give this field its index, if its table is large and nobody is writing just now."""
-        if (schema.name, field.name) in self._indexed:
+        self._give(schema.name, sql.search_index(schema.name, field), sql.create_search_index(schema.name, field))
+
+    def give_dead(self, schema: ObjectSchema) -> None:
+        """Give the tombstones their index, in the same way: without it every row is read to count them."""
+        if schema.has("IsDeleted"):
+            self._give(schema.name, sql.dead_index(schema.name), sql.create_dead_index(schema.name))
+
+    def _give(self, object_name: str, index: str, statement: str) -> None:
+        if (object_name, index) in self._indexed:
             return
         with self._connections.looking() as db:
-            if db.execute(sql.highest_row(schema.name)).get < INDEX_ROWS:
+            if db.execute(sql.highest_row(object_name)).get < INDEX_ROWS:
                 return
-        if self._connections.lock.acquire(blocking=False):
-            try:
-                self._create(schema, field)
-            finally:
-                self._connections.lock.release()
+            there = db.execute(sql.HAS_INDEX, (index,)).get is not None
+        if there or self._made(statement):
+            self._indexed.add((object_name, index))
 
-    def _create(self, schema: ObjectSchema, field: Field) -> None:
-        writer = self._connections.writer
+    def _made(self, statement: str) -> bool:
+        if not self._connections.lock.acquire(blocking=False):
+            return False
+        try:
+            return self._made_by(self._connections.writer, statement)
+        finally:
+            self._connections.lock.release()
+
+    def _made_by(self, writer: apsw.Connection, statement: str) -> bool:
         try:
             writer.set_busy_timeout(0)
-            writer.execute(sql.create_search_index(schema.name, field))
-            self._indexed.add((schema.name, field.name))
-        except (apsw.BusyError, apsw.FullError):
-            return  # the search is only slower
+            writer.execute(statement)
+        except (apsw.BusyError, apsw.FullError, apsw.ReadOnlyError):
+            return False  # without it, all is only slower
         finally:
             writer.set_busy_timeout(BUSY_MILLISECONDS)
+        return True
 
     def drop(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """Take a field's index away, within somebody's transaction."""
         db.execute(sql.drop_search_index(schema.name, field))
-        self._indexed.discard((schema.name, field.name))
+        self._indexed.discard((schema.name, sql.search_index(schema.name, field)))
 
     def forget(self, object_name: str) -> None:
         """The object's table was replaced, and with it the indexes."""

@@ -431,8 +431,10 @@ class SqliteStore:
             return tuple(self._status_of(name) for name in sorted(names))
 
     def _status_of(self, name: str) -> ObjectStatus:
-        db = self._connections.reader()
         schema = self.schema(name)
+        if schema is not None:
+            self._indexes.give_dead(schema)
+        db = self._connections.reader()
         live, dead = (0, 0) if schema is None else db.execute(sql.count_rows(schema)).get
         checkpoint = self.checkpoint(name)
         staging = db.execute(sql.STAGED, (name,)).fetchone()

@@ -11,11 +11,15 @@ from salesforce_sync.models.values import EXACT_DIGITS
 
 # ── the store's own tables ───────────────────────────────────────────────────────────────────────────────────────
 
+_DEAD = '"IsDeleted" IS 1'
+"""A tombstone. Word for word as the index of the tombstones has it: else SQLite does not take it."""
+
 ALL_OBJECTS = "SELECT schema FROM _sync_object ORDER BY name"
 ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at FROM _sync_object WHERE name = ?"
 FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
     SELECT 1 FROM sqlite_master WHERE type = 'table' AND sqlite_master.name = _sync_object.name COLLATE NOCASE)
 """
+HAS_INDEX = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?"
 FORGET_OBJECT = """
 UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL, doubt_from = NULL, doubt_to = NULL
 WHERE name = ?
@@ -128,8 +132,16 @@ def drop_column(table: str, name: str) -> str:
     return f"ALTER TABLE {quote(table)} DROP COLUMN {quote(name)}"
 
 
+def search_index(object_name: str, field: Field) -> str:
+    return f"_sync_search_{object_name}_{field.name}"
+
+
+def dead_index(object_name: str) -> str:
+    return f"_sync_dead_{object_name}"
+
+
 def drop_search_index(object_name: str, field: Field) -> str:
-    return f"DROP INDEX IF EXISTS {quote(f'_sync_search_{object_name}_{field.name}')}"
+    return f"DROP INDEX IF EXISTS {quote(search_index(object_name, field))}"
 
 
 def add_column(table: str, field: Field) -> str:
@@ -142,8 +154,14 @@ def create_key(table: str, object_name: str) -> str:
 
 
 def create_search_index(object_name: str, field: Field) -> str:
-    name = quote(f"_sync_search_{object_name}_{field.name}")
+    name = quote(search_index(object_name, field))
     return f"CREATE INDEX IF NOT EXISTS {name} ON {quote(object_name)} ({quote(field.name)}{collation(field)})"
+
+
+def create_dead_index(object_name: str) -> str:
+    """Of the tombstones alone: without it every row is read to count them."""
+    name, table = quote(dead_index(object_name)), quote(object_name)
+    return f'CREATE INDEX IF NOT EXISTS {name} ON {table} ("Id") WHERE {_DEAD}'
 
 
 def collation(field: Field) -> str:
@@ -397,14 +415,23 @@ def listed(schema: ObjectSchema, fields: Collection[str] = ()) -> str:
 
 
 def count_rows(schema: ObjectSchema) -> str:
-    """Live rows and tombstones."""
-    return f"SELECT {_live_and_dead(schema)} FROM {quote(schema.name)}"
+    """Live rows and tombstones: two indexes are read, where there is one of the tombstones, and no row."""
+    live, dead = _counted_rows(schema)
+    return f"SELECT {live}, {dead}"
+
+
+def _counted_rows(schema: ObjectSchema) -> tuple[str, str]:
+    rows = f"(SELECT count(*) FROM {quote(schema.name)})"
+    if not schema.has("IsDeleted"):
+        return rows, "0"
+    dead = f"(SELECT count(*) FROM {quote(schema.name)} WHERE {_DEAD})"
+    return f"{rows} - {dead}", dead
 
 
 def _live_and_dead(schema: ObjectSchema) -> str:
     if not schema.has("IsDeleted"):
         return "count(*), 0"
-    dead = 'count(*) FILTER (WHERE "IsDeleted" IS 1)'
+    dead = f"count(*) FILTER (WHERE {_DEAD})"
     return f"count(*) - {dead}, {dead}"
 
 
@@ -486,4 +513,6 @@ def select(schema: ObjectSchema, conditions: Sequence[str], order: Sequence[str]
 
 
 def count_matching(schema: ObjectSchema, conditions: Sequence[str]) -> str:
+    if not conditions:
+        return f"SELECT {_counted_rows(schema)[0]}"
     return f"SELECT count(*) FROM {quote(schema.name)} WHERE {' AND '.join([alive(schema), *conditions])}"

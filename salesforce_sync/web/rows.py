@@ -26,7 +26,20 @@ def _number(stored: Any) -> Any:
     return stored
 
 
+def _truths(column: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(_TRUTH.get, column, column))
+
+
+def _numbers(column: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(_number, column)) if str in map(type, column) else column
+
+
 _FORMS: Final[dict[FieldType, Callable[[Any], Any]]] = {FieldType.BOOLEAN: _truth, FieldType.DECIMAL: _number}
+_COLUMN_FORMS: Final[dict[FieldType, Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = {
+    FieldType.BOOLEAN: _truths,
+    FieldType.DECIMAL: _numbers,
+}
+"""The same for a column of rows at once, without a call for each of its values."""
 
 
 def form(field: Field | None, stored: Stored) -> Any:
@@ -43,7 +56,9 @@ class RowForm:
         columns, fields = schema.chosen(read), schema.chosen(names)
         self._places = [columns.index(field) for field in fields]
         self._whole = len(fields) == len(columns)
-        self._changed = [(at, _FORMS[field.type]) for at, field in enumerate(fields) if field.type in _FORMS]
+        self._changed = [
+            (at, _COLUMN_FORMS[field.type]) for at, field in enumerate(fields) if field.type in _COLUMN_FORMS
+        ]
         # Attributes have plain names, as a field may be called `class`; the JSON has the API names.
         attributes = {field.name: f"f{at}" for at, field in enumerate(fields)}
         self._kind: Any = msgspec.defstruct(
@@ -61,5 +76,5 @@ class RowForm:
         if not columns:
             return []
         for at, change in self._changed:
-            columns[at] = tuple(map(change, columns[at]))
+            columns[at] = change(columns[at])
         return list(map(self._kind, *columns))
