@@ -29,6 +29,7 @@ from salesforce_sync.errors import (
     SchemaChanged,
     SessionInvalid,
     StoreTrouble,
+    Transient,
     Unreachable,
 )
 from salesforce_sync.models.connection import Connection, LoginMethod
@@ -682,6 +683,16 @@ def test_a_result_page_that_is_always_cut_is_given_up(rig: Open, tmp_path: Path)
 
     assert both.paths().count(f"/jobs/query/{JOB}/results") == 5
     assert list((tmp_path / "pages").iterdir()) == []
+
+
+@pytest.mark.parametrize("reply", [Reply(status=503), Reply(cut=0)])
+def test_a_result_page_that_never_begins_is_not_tried_again_on_top_of_that(reply: Reply, rig: Open) -> None:
+    both = rig(BulkOrg(rows=15_000, spoil=once("/results", lambda _: reply, times=99)))
+
+    with pytest.raises(Transient):
+        both.pull()
+
+    assert both.paths().count(f"/jobs/query/{JOB}/results") == 5
 
 
 def test_after_its_first_file_a_cut_page_is_taken_up_by_the_caller(rig: Open, small_segments: None) -> None:
