@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from enum import Enum
-from threading import Event
+from threading import Event, Lock
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -78,6 +78,14 @@ class SyncEngine:
         self._pusher = Pusher(org, store, clock, bus, rules.window)
         self._progress = _ProgressNews(store, clock, bus)
         self._holds_its_objects = Event()
+        self._lock = Lock()
+        self._unfinished: frozenset[str] = frozenset()
+
+    @property
+    def holds(self) -> frozenset[str] | None:
+        """The objects that the run which goes on in another thread has not finished, in lower case; None before it has
+        them."""
+        return self._unfinished if self._holds_its_objects.is_set() else None
 
     @property
     def spent(self) -> int:
@@ -217,6 +225,7 @@ class SyncEngine:
         until = self._clock.monotonic() + PATIENCE
         # In the order of their names, whoever claims: a run and a push cannot wait for each other.
         held = {name: self._claimed(name, course.puller, until) for name in sorted(course.names)}
+        self._unfinished = frozenset(name.casefold() for name in course.names)
         self._holds_its_objects.set()
         return [held[name] for name in course.names]
 
@@ -279,6 +288,8 @@ class SyncEngine:
 
     def _ended(self, task: _Task, record: RunRecord) -> None:
         task.record = record
+        with self._lock:
+            self._unfinished -= {task.name.casefold()}
         problem = record.problem or Problem("", "")
         counts, why = record.counts, (problem.code, problem.message, problem.hint)
         self._bus.emit(ObjectFinished(task.name, record.state.value, counts.rows, counts.changed, *why))
