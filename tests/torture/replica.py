@@ -122,9 +122,11 @@ class Replica:
 
     def _decoded(self, name: str, field: str, stored: object) -> object:
         kind = self._types(name).get(field)
+        if kind is FieldType.BOOLEAN and stored not in (None, 0, 1):
+            return stored  # of the type that the field had
         try:
             return stored if kind is None else decode(kind, stored)
-        except (ArithmeticError, TypeError, ValueError):  # of the type that the field had
+        except (ArithmeticError, TypeError, ValueError):
             return stored
 
     @contextmanager

@@ -216,7 +216,12 @@ class World:
 
     def at_request(self, nth: int, act: Callable[[], None]) -> None:
         """Do this when the org gets its nth request from now on."""
-        self.faults.waiting.append(Meanwhile(nth, act))
+
+        def then() -> None:
+            self.chronicle.note()  # what has become visible since the run began, and may have been read, as it is
+            act()
+
+        self.faults.waiting.append(Meanwhile(nth, then))
 
     def kill_at_request(self, nth: int, pid: int, delay: float) -> None:
         """End this process without a word, some seconds after its nth request has come."""
