@@ -231,9 +231,9 @@ class Daemon:
         running = [_Running(engine, self._worker.submit(engine.run, names), task, started, edited)]
         trouble: SyncError | None = None
         while running:
-            self._look_on(running, onlooker)
-            ended = [each for each in running if each.work.done()]
-            running = [each for each in running if not each.work.done()]
+            done = self._look_on(running, onlooker)
+            ended = [each for each in running if each.work in done]
+            running = [each for each in running if each.work not in done]
             for each in ended:
                 trouble = self._take_run(each, onlooker) or trouble
             if running and not self._stop.is_set():
@@ -242,14 +242,15 @@ class Daemon:
         if trouble is not None:
             raise trouble
 
-    def _look_on(self, running: Sequence[_Running], onlooker: Onlooker) -> None:
-        """Wait a moment, and tell that it lives as long as one of the runs makes calls."""
+    def _look_on(self, running: Sequence[_Running], onlooker: Onlooker) -> set[Future[Run]]:
+        """Wait a moment, and tell that it lives as long as one of the runs makes calls; gives what is done by now."""
         before = [each.spent for each in running]
-        wait([each.work for each in running], self._duty.tick, FIRST_COMPLETED)
+        done = wait([each.work for each in running], self._duty.tick, FIRST_COMPLETED).done
         for each in running:
             each.spent = each.engine.spent
         if [each.spent for each in running] != before:
             onlooker.beat()
+        return done
 
     def _take_run(self, ended: _Running, onlooker: Onlooker) -> SyncError | None:
         """Note what came of a run; gives the error that cut it, to be raised when no other goes on."""
@@ -280,8 +281,8 @@ class Daemon:
             task = self._free_task(held, now)
             if not task.step.objects:
                 return []
-            self._desk.take(task.requests)
             engine = self._engine()
+            self._desk.take(task.requests)
         except Stopped:
             return []
         except SyncError as error:
