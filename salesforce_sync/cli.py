@@ -27,7 +27,7 @@ from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Run
 from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.process.interrupts import MESSAGE, end_at_once, leave_alone, stop_on_interrupt, stop_on_signals
-from salesforce_sync.process.memory import keep_one_arena
+from salesforce_sync.process.memory import spare_memory
 from salesforce_sync.process.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 from salesforce_sync.reports.answers import answer_document, say_answer
 from salesforce_sync.reports.daemon import daemon_document, requested_document, say_daemon, sink_document
@@ -46,7 +46,7 @@ log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main
 def main() -> NoReturn:
     """Run one command and end the process with its exit code."""
     tolerate_any_encoding()
-    keep_one_arena()
+    spare_memory()
     code = run(sys.argv[1:])
     leave_alone()
     sys.exit(code)

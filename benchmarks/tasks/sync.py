@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.replica import replica
-from salesforce_sync.process.memory import keep_one_arena
+from salesforce_sync.process.memory import spare_memory
 
-keep_one_arena()  # as the command does
+spare_memory()  # as the command does
 with replica(Path(sys.argv[4]), *sys.argv[1:4]) as sync:
     sync.init()
     run = sync.sync("Contact")

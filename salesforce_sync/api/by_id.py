@@ -19,9 +19,6 @@ from salesforce_sync.models.schema import ObjectSchema
 
 log = logging.getLogger("salesforce_sync.api")
 
-IDS_A_PART = 1000
-"""Ids in one query of a composite call: its rows are all held at once, so they must not be too many."""
-
 FEWEST_AT_ONCE = 10
 MOST_TIMEOUTS = 20
 """Queries of one pull by id that may take the org longer than its two minutes before the pull is given up."""
@@ -39,7 +36,7 @@ class ById:
         self._ids = tuple(dict.fromkeys(map(from_org, ids)))
         self._purpose = purpose
         self._timeouts = 0
-        self._at_once = IDS_A_PART
+        self._at_once = schema.records_together // MAX_QUERIES
 
     def pages(self) -> Iterator[Page]:
         """The rows. Only the final page, which is empty, is a durable point: it costs little to ask again."""
@@ -49,12 +46,13 @@ class ById:
             for page in rest.RestPull(self._transport, self._schema, first.session, self._purpose).after(first):
                 rows += len(page.body.values) if isinstance(page.body, Rows) else 0
                 yield replace(page, resume=None, total=None, server_time=asked, last=False)
+            del first, page  # they are not held while the next answer comes
         yield Page(self._schema, Rows(()), str(RestPoint(rows, None)), rows, rows, asked, last=True)
 
     def _results(self) -> Iterator[rest.FirstPage]:
         """The first page of every query that it takes."""
         by_get, by_part = self._room_in_get(), self._room_in_part()
-        if len(self._ids) <= by_get:
+        if len(self._ids) <= min(by_get, self._at_once):
             yield from self._patiently(self._ids)
             return
         left: Sequence[str] = self._ids
@@ -87,7 +85,7 @@ class ById:
         bare = query.with_ids(self._schema, ())
         room = (query.MAX_SOQL - len(bare.soql)) // _IN_SOQL
         if room > 0:
-            return min(IDS_A_PART, room)
+            return min(self._at_once, room)
         raise RequestRefused(f"{self._schema.name} has too many fields for one query.", code="QUERY_TOO_LONG")
 
     def _no_way(self, refused: ObjectTrouble) -> RequestRefused:
@@ -129,7 +127,11 @@ class ById:
                 self._halve(ids, slow)
                 yield from self._patiently(ids)
             else:
-                yield rest.FirstPage(decoder.decode(body), answer.session, answer.asked)
+                page = decoder.decode(body)
+                if not page.done and page.rows:
+                    # What comes next is asked for by so few ids that it fits on first pages.
+                    self._at_once = min(self._at_once, max(FEWEST_AT_ONCE, len(page.rows)))
+                yield rest.FirstPage(page, answer.session, answer.asked)
 
 
 def _cut(ids: Sequence[str], size: int) -> list[Sequence[str]]:

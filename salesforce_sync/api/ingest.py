@@ -150,18 +150,20 @@ def _path(job_id: str) -> str:
 
 def write_csv(columns: Sequence[str], rows: Iterable[dict[str, str]]) -> bytes:
     """The upload: an empty cell leaves a field as it is."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    body = io.BytesIO()
+    with io.TextIOWrapper(body, "utf-8", newline="") as text:
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        text.flush()
+        return body.getvalue()
 
 
 def read_csv(body: bytes) -> Iterator[dict[str, str]]:
     """The rows of a result file; `Unreachable` if it cannot be read to its end."""
     csv.field_size_limit(_LONGEST_FIELD)
     try:
-        text = io.StringIO(body.decode("utf-8-sig"), newline="")
+        text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
         for row in csv.DictReader(text, strict=True):
             if None in row or None in row.values():
                 raise Unreachable("A row of a Bulk result has another number of values than its header.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from salesforce_sync.api.ingest import Ingest, IngestJob, write_csv
@@ -18,14 +17,13 @@ log = logging.getLogger("salesforce_sync.api")
 
 OPERATIONS = {Operation.CREATE: "insert", Operation.UPDATE: "update", Operation.DELETE: "delete"}
 
-_Key = str | frozenset[tuple[str, str]]
+_Key = str
 
 
 def content(orders: Sequence[Order]) -> bytes:
     """The CSV of these orders, all of one kind."""
-    rows = [_row(order) for order in orders]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return write_csv(columns, rows)
+    columns = list(dict.fromkeys(name for order in orders for name in _row(order)))
+    return write_csv(columns, map(_row, orders))
 
 
 def _row(order: Order) -> dict[str, str]:
@@ -77,9 +75,14 @@ class _Matched:
     def __init__(self, orders: Sequence[Order]) -> None:
         self._orders = orders
         self._told: dict[int, Outcome] = {}
-        self._by_key: dict[_Key, deque[int]] = defaultdict(deque)
-        for place, order in enumerate(orders):
-            self._by_key[_key(_row(order))].append(place)
+        self._by_key: dict[_Key, int] = {}
+        """The first place of those that are alike; `_next` has the one after it."""
+        self._next: dict[int, int] = {}
+        for place in range(len(orders) - 1, -1, -1):
+            key = _key(_row(orders[place]))
+            if key in self._by_key:
+                self._next[place] = self._by_key[key]
+            self._by_key[key] = place
 
     @property
     def waiting(self) -> bool:
@@ -115,17 +118,19 @@ class _Matched:
 
     def _of(self, row: dict[str, str]) -> Iterator[tuple[int, Order]]:
         """The order that the row is of; of several that are all alike, one."""
-        places = self._by_key.get(_key({name: cell for name, cell in row.items() if not name.startswith("sf__")}))
-        if not places and row.get("sf__Id"):
-            places = self._by_key.get(str(row["sf__Id"]))  # an org that shows a record's id there alone
-        if places:
-            place = places.popleft()
+        key = _key({name: cell for name, cell in row.items() if not name.startswith("sf__")})
+        if key not in self._by_key:
+            key = str(row.get("sf__Id"))  # an org that shows a record's id there alone
+        place = self._by_key.pop(key, None)
+        if place is not None:
+            if place in self._next:
+                self._by_key[key] = self._next.pop(place)
             yield place, self._orders[place]
 
 
 def _key(row: dict[str, str]) -> _Key:
     """What tells rows apart: the id, or for new records all that was sent."""
-    return row.get("Id") or frozenset((name, cell) for name, cell in row.items() if cell)
+    return row.get("Id") or repr(sorted((name, cell) for name, cell in row.items() if cell))
 
 
 def read_row_error(text: str, fit: Fit) -> RowError:

@@ -1,7 +1,8 @@
 """Writing by collections: up to 200 rows a part, five parts a call.
 
 A collection knows no condition, so the stamps of all rows are looked at before, and rows that have changed are not
-sent. The call itself reads the written fields before it writes, and the whole rows after.
+sent. The call itself reads the written fields before it writes, and the whole rows after. It also looks once more at
+the rows of the call that follows: of many calls the last one leaves minutes after the first look.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec import Struct
 from salesforce_sync.api import query
 from salesforce_sync.api.composite import CompositeAnswer, Part
 from salesforce_sync.api.rows import Row
+from salesforce_sync.api.write_look import conflict, looked_schema
 from salesforce_sync.api.write_outcomes import Fit, RowError, error_of, gone, outcome_of
 from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, stored_row
 from salesforce_sync.api.write_reads import retrieve, retrieved
@@ -37,11 +39,30 @@ class _Result(msgspec.Struct):
 _RESULTS = msgspec.json.Decoder(list[_Result])
 
 
+class Ahead(Struct):
+    """The orders of the call that follows; `changed` are the outcomes of those that must not be sent any more."""
+
+    orders: Sequence[Order] = ()
+    changed: tuple[Outcome, ...] = ()
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is a record to look at."""
+        return bool(self.orders) and self.orders[0].change.operation is Operation.UPDATE
+
+    def see(self, schema: ObjectSchema, rows: Mapping[str, Row | None]) -> None:
+        """Take what the org has of these records now; where nothing could be read, what was known before holds."""
+        if self.looks and rows:
+            found = [conflict(each, schema, rows[from_org(each.change.record_id)]) for each in self.orders]
+            self.changed = tuple(each for each in found if each is not None)
+
+
 class CollectionsCall(Struct, frozen=True):
     """One composite call of collections of one kind, and how its answer is read."""
 
     collections: Sequence[Sequence[Order]]
     fit: Fit
+    ahead: Ahead
 
     @property
     def orders(self) -> list[Order]:
@@ -54,7 +75,14 @@ class CollectionsCall(Struct, frozen=True):
 
     @property
     def _narrow(self) -> ObjectSchema:
-        return self.orders[0].schema.only(*edited(self.orders))
+        """What is read before: the fields that are written, and what tells whether the next records have changed."""
+        orders = self.orders
+        ahead = [each.name for each in looked_schema(self.ahead.orders).columns] if self.ahead.looks else []
+        return orders[0].schema.only(*dict.fromkeys([*edited(orders), *ahead]))
+
+    @property
+    def _read_before(self) -> list[Order]:
+        return [*self.orders, *(self.ahead.orders if self.ahead.looks else ())]
 
     def parts(self) -> list[Part]:
         """The collections; for updates, with their rows read before and after."""
@@ -62,7 +90,7 @@ class CollectionsCall(Struct, frozen=True):
         if not self._updates:
             return writes
         orders = self.orders
-        before = retrieve("before", self._narrow, orders)
+        before = retrieve("before", self._narrow, self._read_before)
         return [before, *writes, retrieve("after", orders[0].schema, orders)]
 
     def read(self, answer: CompositeAnswer) -> list[Outcome | None]:
@@ -70,7 +98,8 @@ class CollectionsCall(Struct, frozen=True):
         before: Mapping[str, Row | None] = {}
         after: Mapping[str, Row | None] = {}
         if self._updates:
-            before = retrieved(answer, "before", self._narrow, self.orders) or {}
+            before = retrieved(answer, "before", self._narrow, self._read_before) or {}
+            self.ahead.see(self._narrow, before)
             after = retrieved(answer, "after", self.orders[0].schema, self.orders) or {}
         outcomes: list[Outcome | None] = []
         for number, some in enumerate(self.collections):

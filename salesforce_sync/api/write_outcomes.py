@@ -104,7 +104,8 @@ def outcome_of(change: Change, error: RowError) -> Outcome:
     if (error.code in _GONE and not set(error.fields) - {"Id"}) or error.status == 404:
         return gone(change, error)
     if error.status >= 500:
-        return Lost(change, f"The org's answer was {error.status}: {error.message or error.code}")
+        message = f"The org's answer was {error.status}: {error.message or error.code}"
+        return Lost(change, message, code=error.code if error.status == 500 else "")
     if passes(error) or error.status == 401:
         return Deferred(change, error.code, error.message)
     if error.code == "DUPLICATES_DETECTED":

@@ -7,6 +7,7 @@ two cost the same, the safer one. Limits: section 6 and 7 of the API facts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby
@@ -26,9 +27,6 @@ ROWS_A_PART = 200
 
 LOOKED_UP_A_PART = 2000
 """Ids that one collection retrieve takes."""
-
-READ_AGAIN_A_CALL = 5000
-"""Records that a pull by ids brings in one call, if they are not very wide."""
 
 MAX_WEIGHT = 4_000_000
 """Bytes, about, of one call's body: its answer is held in memory, and so is the org's work on it."""
@@ -80,24 +78,37 @@ def plan(orders: Sequence[Order]) -> tuple[Step, ...]:
 
 def cost(orders: Sequence[Order]) -> int:
     """API calls for all of it, with looking at stamps before and reading again after."""
-    return sum(map(_cost, plan(orders)))
+    return _cost(plan(orders))
 
 
-def _cost(step: Step) -> int:
-    count = len(step.orders)
-    operation = step.orders[0].change.operation
+def _cost(steps: Sequence[Step]) -> int:
+    # All that has to be read again is read together, when everything is written.
+    untold = [order for step in steps if _is_untold(step) for order in step.orders]
+    return sum(map(_writing, steps)) + _read_again(untold)
+
+
+def _writing(step: Step) -> int:
     match step.way:
         case Way.PARTS:
             return look_calls(unconditional(step.orders)) + 1
         case Way.ALONE:
-            return sum(map(has_to_be_looked_at, step.orders)) + count + _read_again(count)
+            return sum(map(has_to_be_looked_at, step.orders)) + len(step.orders)
         case Way.UNDELETE:
-            return len(cut(step.orders, ROWS_A_PART)) + _read_again(count)
+            return len(cut(step.orders, ROWS_A_PART))
         case Way.COLLECTIONS:
-            return look_calls(step.orders) + len(collection_calls(step.orders)) + _later(operation, count)
-    jobs = len(cut(step.orders, JOB_ROWS, JOB_WEIGHT))
-    again = 0 if operation is Operation.DELETE else _read_again(count)
-    return jobs * BULK_CALLS + look_calls(step.orders) + again
+            return look_calls(step.orders) + len(collection_calls(step.orders))
+    return len(cut(step.orders, JOB_ROWS, JOB_WEIGHT)) * BULK_CALLS + look_calls(step.orders)
+
+
+def _is_untold(step: Step) -> bool:
+    """Whether the calls that write do not show what the org has made of the records. (Deletions are not counted.)"""
+    match step.way, step.orders[0].change.operation:
+        case Way.PARTS, _:
+            return False
+        case Way.COLLECTIONS, operation:
+            return operation is Operation.CREATE
+        case _, operation:
+            return operation is not Operation.DELETE
 
 
 # ── runs: orders that may share calls ────────────────────────────────────────────────────────────────────────────
@@ -157,16 +168,14 @@ def _is_cheapest(way: Way, run: list[Order]) -> bool:
 
 
 def _price(way: Way, run: list[Order]) -> int:
-    return sum(map(_cost, calls_of_parts(run) if way is Way.PARTS else [Step(way, tuple(run))]))
+    return _cost(calls_of_parts(run) if way is Way.PARTS else [Step(way, tuple(run))])
 
 
-def _later(operation: Operation, count: int) -> int:
-    """Calls of reading again what a collection call does not show itself."""
-    return _read_again(count) if operation is Operation.CREATE else 0
-
-
-def _read_again(count: int) -> int:
-    return -(-count // READ_AGAIN_A_CALL)
+def _read_again(orders: Sequence[Order]) -> int:
+    """Calls that bring these records by their ids."""
+    counts = Counter(each.schema.name for each in orders)
+    together = {each.schema.name: each.schema.records_together for each in orders}
+    return sum(-(-count // together[name]) for name, count in counts.items())
 
 
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────

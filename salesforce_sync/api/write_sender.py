@@ -13,12 +13,12 @@ from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Answer, Call, Transport
 from salesforce_sync.api.write_call import CallRefused, NotDone, Unknown, attempt
 from salesforce_sync.api.write_look import conflict, looked_schema
-from salesforce_sync.api.write_outcomes import Fit, refused
+from salesforce_sync.api.write_outcomes import Fit, read_error, refused
 from salesforce_sync.api.write_parts import headers_of
 from salesforce_sync.api.write_single import Single, has_to_be_looked_at, record_path
 from salesforce_sync.errors import ForeignAnswer, LimitExceeded, NeedsPerson, ObjectNotFound, SyncError
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.outbox import Deferred, Lost, Outcome
+from salesforce_sync.models.outbox import Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Announce, Order
 
@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 RENEWALS = 2
 """How often what met the end of a session is sent again by a new one."""
+
+_MIXED = "MIXED_DML_OPERATION"
+"""The org writes its setup objects (User, Group, PermissionSet, …) in no transaction with others."""
 
 _NO_COMPOSITE = (403, 404, 405)
 """How an org, or what stands before it, says that there is no composite here."""
@@ -124,7 +127,7 @@ class Sender:
         if not isinstance(result, CompositeAnswer):
             yield result
             return
-        found = shipment.read(result)
+        found = _unmixed(orders, shipment.read(result))
         told = tuple(outcome for outcome in found if outcome is not None)
         if told:
             yield told
@@ -157,7 +160,8 @@ class Sender:
             told = None if unknown.refusal is None else fault(unknown.refusal, self._transport.said)
             if told is not None:
                 return _stop(told, call) or CallRefused(told)
-            return tuple(Lost(order.change, unknown.message) for order in orders)
+            code = _own_failure(unknown.refusal, self._transport.said)
+            return tuple(Lost(order.change, unknown.message, code=code) for order in orders)
         except (LimitExceeded, NeedsPerson) as stop:
             return stop
         except SyncError as unreadable:
@@ -197,6 +201,26 @@ class Sender:
         except SyncError as problem:
             return problem
         return None
+
+
+def _unmixed(orders: Sequence[Order], outcomes: Sequence[Outcome | None]) -> list[Outcome | None]:
+    """The outcomes; what was refused only because of the other objects in its call goes again, without them.
+
+    Those that came first in the call are through by then; an object that is refused when it is alone stays refused.
+    """
+    if len({order.schema.name for order in orders}) == 1:
+        return list(outcomes)
+    return [
+        Deferred(each.change, each.code, each.message) if isinstance(each, Rejected) and each.code == _MIXED else each
+        for each in outcomes
+    ]
+
+
+def _own_failure(refusal: Refusal | None, fit: Fit) -> str:
+    """Salesforce's code, if it says itself that it has failed; empty where a proxy, or nobody, has answered."""
+    if refusal is None or refusal.foreign or refusal.status != 500:
+        return ""
+    return read_error(refusal.body, refusal.status, fit).code
 
 
 def _stop(refusal: Refusal, call: Call) -> SyncError | None:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
+from itertools import zip_longest
 
 from salesforce_sync.api import write_route
 from salesforce_sync.api.ingest import Ingest, IngestJob
@@ -13,7 +15,7 @@ from salesforce_sync.api.transport import Transport
 from salesforce_sync.api.undelete import Undelete, fault_of
 from salesforce_sync.api.write_bulk import OPERATIONS, content, outcomes
 from salesforce_sync.api.write_call import CallRefused, NotDone
-from salesforce_sync.api.write_collections import CollectionsCall
+from salesforce_sync.api.write_collections import Ahead, CollectionsCall
 from salesforce_sync.api.write_look import looked
 from salesforce_sync.api.write_parts import PartsCall
 from salesforce_sync.api.write_route import Step, Way
@@ -120,15 +122,20 @@ class Writer:
             return
         if told:
             yield told
-        for call in write_route.collection_calls(unchanged) if unchanged else []:
-            if self._sender.offline is not None:
-                yield deferred(
-                    [order for some in call for order in some], self._sender.offline.code, self._sender.offline.message
-                )
-                continue
-            together = [order for some in call for order in some]
-            for told in self._sender.announced(together, self._packed, announce):
-                yield from self._with_matches(together, told, announce)
+        calls = write_route.collection_calls(unchanged) if unchanged else []
+        changed: Outcomes = ()
+        for call, following in zip_longest(calls, calls[1:], fillvalue=()):
+            passed = {each.change.number for each in changed}
+            together = [order for some in call for order in some if order.change.number not in passed]
+            ahead = Ahead([order for some in following for order in some])
+            if together and self._sender.offline is not None:
+                yield self._sender.put_off(together)
+            elif together:
+                for told in self._sender.announced(together, partial(self._packed, ahead), announce):
+                    yield from self._with_matches(together, told, announce)
+            changed = ahead.changed
+            if changed:
+                yield changed
 
     def _with_matches(self, orders: Sequence[Order], told: Outcomes, announce: Announce) -> Iterator[Outcomes]:
         """The outcomes; a few duplicates are sent once more as parts: collections and Bulk do not tell of what."""
@@ -140,9 +147,9 @@ class Writer:
     def _apart(self, orders: Sequence[Order]) -> Shipment:
         return PartsCall(orders, self._transport.said)
 
-    def _packed(self, orders: Sequence[Order]) -> Shipment:
+    def _packed(self, ahead: Ahead, orders: Sequence[Order]) -> Shipment:
         (call,) = write_route.collection_calls(orders)
-        return CollectionsCall(call, self._transport.said)
+        return CollectionsCall(call, self._transport.said, ahead)
 
     # ── undelete ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,6 +190,8 @@ class Writer:
         if job is None:
             yield from self._collections(orders, announce)
             return
+        for job_id in (None, job.id):
+            announce([order.change for order in orders], job_id)
         # As late as can be: a job knows no condition, and what changes after this look is overwritten.
         try:
             unchanged, told = looked(self._transport, orders)
@@ -190,14 +199,16 @@ class Writer:
             self._ingest.abort(job)
             yield from self._collections(orders, announce)
             return
+        except SyncError as stop:
+            self._ingest.abort(job)
+            yield deferred(orders, stop.code, stop.message)
+            raise
         if told:
             self._ingest.abort(job)
             yield told
             if unchanged:
                 yield from self._job(unchanged, announce, jobs - 1)
             return
-        for job_id in (None, job.id):
-            announce([order.change for order in orders], job_id)
         yield from self._run(orders, job, announce)
 
     def _filled(self, orders: Sequence[Order]) -> IngestJob | None:

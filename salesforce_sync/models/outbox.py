@@ -61,7 +61,7 @@ class Kind(StrEnum):
     """A create's answer was lost, and the org has a record that may or may not be it."""
 
 
-class Edit(Struct, frozen=True):
+class Edit(Struct, frozen=True, gc=False):
     """One field's new value, and the base: what the org had when the edit was made (stored forms).
 
     `in_flight` says that `sent` was handed to the org and that its answer is not known; `value` may be newer.
@@ -74,7 +74,7 @@ class Edit(Struct, frozen=True):
     sent: Stored = None
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """All edits of one record that the org has not acknowledged, folded into one.
 
     `edits` are those that may be sent: fields in conflict are not among them. References to records that were made
@@ -216,11 +216,15 @@ class Conflicted(Struct, frozen=True):
 
 
 class Lost(Struct, frozen=True):
-    """No answer came: the org may have taken the change or not. `job` is the Bulk job that has it, if one does."""
+    """No answer came: the org may have taken the change or not. `job` is the Bulk job that has it, if one does.
+
+    `code` is Salesforce's own, where it answered that it had failed over the call (500): it is not at work any more.
+    """
 
     change: Change
     message: str
     job: str | None = None
+    code: str = ""
 
 
 Outcome = Applied | Rejected | Deferred | Conflicted | Lost
@@ -285,6 +289,9 @@ class PushedChange(Struct, frozen=True):
     outcome: str
     problem: Problem | None = None
 
+
+NOT_SETTLED = frozenset(("blocked", "left", "held"))
+"""Outcomes of what a push did not hand over: no answer of the org settles them."""
 
 OVERWROTE = "OVERWROTE"
 """Our code for a change that the org has taken, and that took the place of a value that nobody here had seen."""
@@ -362,3 +369,13 @@ class Push(Struct, frozen=True):
         answered = any(self.count(each) for each in ("applied", "rejected", "conflicted"))
         waits = self.problem is None and self.count("blocked") + self.count("held") == self.total
         return RunState.PARTIAL if answered or waits else RunState.FAILED
+
+
+def besides_settled(push: Push, settled: Mapping[str, int]) -> dict[str, int]:
+    """How many of the push's changes ended how beside those that were settled.
+
+    What was not sent, and the conflicts of what went on without them: it was settled as applied.
+    """
+    found = {each: push.count(each) for each in NOT_SETTLED}
+    found["conflicted"] = push.count("conflicted") - settled.get("conflicted", 0)
+    return {each: count for each, count in sorted(found.items()) if count > 0}

@@ -83,4 +83,7 @@ class Outbox(Protocol):
         """Those of these ids of the org that records have which were made here."""
 
     def record_push(self, push: Push) -> None:
-        """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled."""
+        """Keep what a push cost and what stopped it. What became of its changes was kept when they were settled.
+
+        Of those that were not settled so (`besides_settled`), it is kept how many there were: `beyond`.
+        """

@@ -231,9 +231,9 @@ def push_line(push: Push) -> str:
 
 
 def push_document(push: Push) -> dict[str, Any]:
-    """A push as JSON. One that had nothing to send is not kept, and has no id."""
+    """A push as JSON. One that has just had nothing to send has no id; each that is kept has one."""
     return {
-        "push_id": push.push_id if push.attempted else None,
+        "push_id": push.push_id if push.attempted or push.at is not None else None,
         "state": push.state.value,
         "at": stamp(push.at),
         "seconds": round(push.seconds, 3),

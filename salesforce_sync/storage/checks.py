@@ -89,7 +89,7 @@ Words = tuple[int, str]
 def refused_insert(schema: ObjectSchema) -> str:
     """An expression that refuses a new row that is wrong; it is never true."""
     if not schema.createable:
-        return refuse(f"{schema.name} records cannot be made here.")
+        return refuse(f"{schema.name} records cannot be made here")
     given = f"Salesforce gives the Id: leave it out, or write one that begins with {LOCAL_PREFIX}"
     rows = ", ".join(f"({number}, +NEW.{quote(each.name)})" for number, each in _checked(schema))
     found = f"SELECT column1 AS number, column2 AS given, nullif(column2, '') AS wanted FROM (VALUES {rows})"

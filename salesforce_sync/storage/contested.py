@@ -59,6 +59,16 @@ _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? A
 Row = Mapping[str, Stored]
 
 
+def _moved(schema: ObjectSchema, contested: Contested, known: Row) -> dict[str, tuple[Stored, Stored]]:
+    """Of edited fields: what the org had, and has by now, unless that is what we have sent."""
+    came = contested.org or {}
+    return {
+        each.field: (known.get(each.field), came[each.field])
+        for each in contested.edits
+        if not (each.in_flight and arrived(schema, each.field, each.sent, came[each.field]))
+    }
+
+
 def _is_dead(row: Row | None) -> bool:
     return row is None or bool(row.get("IsDeleted"))
 
@@ -194,6 +204,7 @@ class Judge:
         changed = {
             name: (before[name], value) for name, value in met.came.items() if name in before and name not in told
         }
+        self._history.note(db, schema.name, met.record_id, Origin.PULL, _moved(schema, contested, known), who=who)
         self._history.note(db, schema.name, met.record_id, Origin.PULL, changed, who=who)
         return known or None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 import apsw
@@ -41,6 +42,9 @@ from salesforce_sync.storage.watch import in_outbox, unseen
 
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=30)
+
+READ_AT_ONCE = 1000
+"""Changes of which the rows are held while they are made."""
 
 _ROWS = """
 SELECT number, object_name, record_id, operation, sending, state, edited_at, attempts, not_before, push_id, sent_at,
@@ -169,12 +173,15 @@ class Outbox:
     def changes(self, wanted: Wanted) -> tuple[Change, ...]:
         where, bindings = _conditions(wanted)
         most = -1 if wanted.most is None else wanted.most
+        found: list[Change] = []
+        made = _Shared()
         # One snapshot: a row, its edits and its stamp belong together.
         with self._connections.looking() as db, db:
-            rows = [OutboxRow(*row) for row in db.execute(f"{_ROWS} {where} ORDER BY number LIMIT {most:d}", bindings)]
-            edits = self._edits(db, rows) if rows else {}
-            stamps = self._stamps(db, rows)
-        return tuple(_change(row, edits.get(row.number, ()), stamps.get(row.record_id)) for row in rows)
+            cursor = db.execute(f"{_ROWS} {where} ORDER BY number LIMIT {most:d}", bindings)
+            while rows := [OutboxRow(*row) for row in islice(cursor, READ_AT_ONCE)]:
+                edits, stamps = self._edits(db, rows), self._stamps(db, rows)
+                found += [made.change(row, edits.get(row.number, ()), stamps.get(row.record_id)) for row in rows]
+        return tuple(found)
 
     def count_changes(self, wanted: Wanted) -> int:
         where, bindings = _conditions(wanted)
@@ -414,37 +421,57 @@ def _row(db: apsw.Connection, object_name: str, record_id: str) -> OutboxRow | N
     return None if row is None else OutboxRow(*row)
 
 
-def _change(row: OutboxRow, edits: Sequence[EditRow], stamp: str | None) -> Change:
-    operation = Operation(row.sending or row.operation)
-    carries = operation in (Operation.CREATE, Operation.UPDATE)
-    if row.sending is not None:
-        told = [Edit(each.field, each.base, each.sent, True, each.sent) for each in edits if each.in_flight]
-    else:
-        told = [
-            Edit(each.field, each.base, each.value, bool(each.in_flight), each.sent)
-            for each in edits
-            if not each.contested
-        ]
-    state = ChangeState(row.state)
-    if row.sending is not None:
-        state = ChangeState.SENDING
-    elif operation is Operation.UPDATE and not told:
-        state = ChangeState.PARKED  # every field is in conflict
-    return Change(
-        number=row.number,
-        object_name=row.object_name,
-        record_id=row.record_id,
-        operation=operation,
-        edits=tuple(told) if carries else (),
-        stamp=stamp,
-        state=state,
-        attempts=row.attempts,
-        not_before=None if row.not_before is None else parse_datetime(row.not_before),
-        sent_at=None if row.sent_at is None else parse_datetime(row.sent_at),
-        job=row.job,
-        allow_duplicates=bool(row.allow_duplicates),
-        edited_at=parse_datetime(row.edited_at),
-    )
+class _Shared:
+    """Makes changes that share what is alike in many of them: names, and the moments of edits made together."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._moments: dict[str, datetime] = {}
+
+    def change(self, row: OutboxRow, edits: Sequence[EditRow], stamp: str | None) -> Change:
+        operation = Operation(row.sending or row.operation)
+        carries = operation in (Operation.CREATE, Operation.UPDATE)
+        if row.sending is not None:
+            told = [
+                Edit(self._text(each.field), each.base, each.sent, True, each.sent) for each in edits if each.in_flight
+            ]
+        else:
+            told = [
+                Edit(self._text(each.field), each.base, each.value, bool(each.in_flight), each.sent)
+                for each in edits
+                if not each.contested
+            ]
+        state = ChangeState(row.state)
+        if row.sending is not None:
+            state = ChangeState.SENDING
+        elif operation is Operation.UPDATE and not told:
+            state = ChangeState.PARKED  # every field is in conflict
+        return Change(
+            number=row.number,
+            object_name=self._text(row.object_name),
+            record_id=row.record_id,
+            operation=operation,
+            edits=tuple(told) if carries else (),
+            stamp=None if stamp is None else self._text(stamp),
+            state=state,
+            attempts=row.attempts,
+            not_before=self._moment(row.not_before),
+            sent_at=self._moment(row.sent_at),
+            job=None if row.job is None else self._text(row.job),
+            allow_duplicates=bool(row.allow_duplicates),
+            edited_at=self._moment(row.edited_at),
+        )
+
+    def _text(self, text: str) -> str:
+        return self._texts.setdefault(text, text)
+
+    def _moment(self, text: str | None) -> datetime | None:
+        if text is None:
+            return None
+        found = self._moments.get(text)
+        if found is None:
+            found = self._moments[text] = parse_datetime(text)
+        return found
 
 
 def _wanted_next(done: Operation, wanted: Operation) -> Operation | None:

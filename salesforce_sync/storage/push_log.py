@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import apsw
 import msgspec
 
-from salesforce_sync.models.outbox import OVERWROTE, UNFINISHED, Change, Edit, Operation, Push, PushedChange
+from salesforce_sync.models.outbox import (
+    OVERWROTE,
+    UNFINISHED,
+    Change,
+    Edit,
+    Operation,
+    Push,
+    PushedChange,
+    besides_settled,
+)
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import MOST_LISTED, Pushed
@@ -16,9 +26,9 @@ from salesforce_sync.storage.connections import Connections
 
 _NOTE_PUSH = "INSERT OR IGNORE INTO _sync_push (push_id, at, code, message, hint) VALUES (?, ?, ?, ?, ?)"
 _RECORD_PUSH = """
-INSERT INTO _sync_push (push_id, at, calls, seconds, code, message, hint) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO _sync_push (push_id, at, calls, seconds, code, message, hint, besides) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (push_id) DO UPDATE SET calls = excluded.calls, seconds = excluded.seconds, code = excluded.code,
-    message = excluded.message, hint = excluded.hint
+    message = excluded.message, hint = excluded.hint, besides = excluded.besides
 """
 _FORGET_ATTEMPT = """
 -- +push_id: not by the index of the push, which all its rows share (10,000 answers would be 50 million looks).
@@ -28,7 +38,10 @@ _NOTE_PUSHED = """
 INSERT INTO _sync_pushed (push_id, object_name, record_id, operation, edits, outcome, code, message, hint)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_PUSHES = "SELECT push_id, calls, seconds, code, message, hint, at FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?"
+_PUSHES = """
+SELECT push_id, calls, seconds, code, message, hint, at, besides FROM _sync_push ORDER BY at DESC, rowid DESC LIMIT ?
+"""
+_ENDED = "SELECT outcome, count(*) FROM _sync_pushed WHERE push_id = ? GROUP BY outcome"
 _PUSHED = """
 SELECT object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
 WHERE push_id = ? ORDER BY id LIMIT ?
@@ -52,6 +65,7 @@ _AFTER_ALL = 2**63 - 1
 
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
 _EDITS = msgspec.json.Decoder(list[tuple[str, Stored, Stored]])
+_BESIDES = msgspec.json.Decoder(dict[str, int])
 
 
 class PushLog:
@@ -66,7 +80,9 @@ class PushLog:
         reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
         with self._connections.writing() as db:
             at = format_datetime(self._now())
-            db.execute(_RECORD_PUSH, (push.push_id, at, push.calls, push.seconds, *reason))
+            kept = {str(outcome): int(str(count)) for outcome, count in db.execute(_ENDED, (push.push_id,))}
+            besides = msgspec.json.encode(besides_settled(push, kept)).decode()
+            db.execute(_RECORD_PUSH, (push.push_id, at, push.calls, push.seconds, *reason, besides))
             db.execute(_KEEP_PUSHES)
 
     def pushes(self, most: int) -> tuple[Push, ...]:
@@ -75,7 +91,9 @@ class PushLog:
         with self._connections.looking() as db, db:
             for row in list(db.execute(_PUSHES, (most,))):
                 changes = [_pushed(each) for each in db.execute(_PUSHED, (row[0], room))]
-                beyond = dict(db.execute(_NOT_LISTED, (row[0], room))) if len(changes) == room else {}
+                beyond: Counter[str] = Counter(_BESIDES.decode(str(row[7])))
+                if len(changes) == room:
+                    beyond.update(dict(db.execute(_NOT_LISTED, (row[0], room))))
                 room -= len(changes)
                 overwrote = int(db.execute(_OVERWROTE, (row[0],)).get)
                 found.append(_push(row, changes, beyond, overwrote))
@@ -120,7 +138,7 @@ def _pushed(row: tuple[object, ...]) -> PushedChange:
 
 
 def _push(row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int], overwrote: int) -> Push:
-    push_id, calls, seconds, code, message, hint, at = row
+    push_id, calls, seconds, code, message, hint, at, _ = row
     cost = int(str(calls)), float(str(seconds))
     problem = _problem(code, message, hint)
     return Push(str(push_id), tuple(changes), *cost, problem, parse_datetime(str(at)), beyond, overwrote)

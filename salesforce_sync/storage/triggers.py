@@ -265,7 +265,7 @@ def _delete(schema: ObjectSchema) -> str:
     mine = _mine(schema, "OLD")
     if not schema.deletable:
         local = f'OLD."Id" NOT {IS_LOCAL}'
-        refusal = f"SELECT {refuse(f'{schema.name} records cannot be deleted.')} WHERE {local}"
+        refusal = f"SELECT {refuse(f'{schema.name} records cannot be deleted')} WHERE {local}"
         return _create(schema, "delete", "BEFORE DELETE", [refusal, *_forget(mine)])
     # A record that was made here and is not on its way to the org is simply gone.
     here_only = f'OLD."Id" {IS_LOCAL} AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {mine} AND sending IS NOT NULL)'

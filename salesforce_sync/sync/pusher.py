@@ -18,7 +18,9 @@ from salesforce_sync.models.outbox import (
     Change,
     ChangeState,
     Conflicted,
+    Deferred,
     Diff,
+    Lost,
     Operation,
     Outcome,
     Push,
@@ -27,12 +29,14 @@ from salesforce_sync.models.outbox import (
 )
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
+from salesforce_sync.sync.failures import Failures
 from salesforce_sync.sync.foretold import Foretold
 from salesforce_sync.sync.plan import Plan, Wave, plan
-from salesforce_sync.sync.recover import recover
+from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.results import Results
 from salesforce_sync.sync.telling import InboxNews, tell
@@ -78,6 +82,7 @@ class _Course(Struct):
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
     looked: set[int] = field(default_factory=set)
+    failures: Failures = field(default_factory=Failures)
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)
@@ -86,6 +91,18 @@ class _Course(Struct):
     without: frozenset[str] = frozenset()
     busy: Problem | None = None
     problem: Problem | None = None
+
+
+class _Sent(Struct):
+    """What is left to do about `count` changes that were sent: some are read again, over some the org has `failed`.
+
+    `before`: how many changes the org had taken in this push until then.
+    """
+
+    refetch: Refetch
+    failed: list[Lost]
+    before: int
+    count: int
 
 
 _Work = Callable[[_Course], None]
@@ -151,7 +168,8 @@ class Pusher:
             overwrote=course.results.overwrote,
             again_at=course.results.again_at,
         )
-        if push.attempted:
+        # What it has found out about an earlier one may be all that it did: its beginning is kept, so its end is, too.
+        if push.attempted or self._store.knows_push(course.push_id):
             self._store.record_push(push)
         news.tell()
         self._tell(course, push)
@@ -265,10 +283,16 @@ class Pusher:
 
     def _wave_calls(self, wave: Wave) -> int:
         """API calls for a wave, with those that `Org.cost` does not know of."""
-        looks = _objects(Unseen(self._store).among(wave.orders))
+        looks = _reads(Unseen(self._store).among(wave.orders))
         # Deleted records are read again.
-        tombstones = _objects(each for each in wave.orders if each.change.operation is Operation.DELETE)
-        return self._org.cost(wave.orders) + looks + tombstones
+        tombstones = _reads(each for each in wave.orders if each.change.operation is Operation.DELETE)
+        return self._org.cost([self._made(each) for each in wave.orders]) + looks + tombstones
+
+    def _made(self, order: Order) -> Order:
+        """The order as it is when it is sent: a record that an earlier wave makes has a stamp by then."""
+        if not order.change.local or order.change.operation is Operation.CREATE:
+            return order
+        return Order(order.schema, replace(order.change, stamp=format_datetime(self._clock.now())))
 
     # ── waves ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,6 +306,7 @@ class Pusher:
                 room = room if course.sent > sent else None
             elif not self._wait(course):
                 break
+        self._give_up(course)
 
     def _pass(self, course: _Course, room: int | None) -> bool:
         """Send the outbox window by window; whether something was put off."""
@@ -306,8 +331,12 @@ class Pusher:
                 self._refuse(course, planned.rejected)
             elif planned.waves:
                 orders = planned.waves[0].orders
+                # What is read again takes much memory, too: none of this is held meanwhile.
+                del window, planned
                 if not self._looked_again(course, orders):
-                    self._send(course, orders)
+                    good, rest = course.failures.split(orders, int(course.push_id, 16))
+                    del orders
+                    self._send_cautiously(course, good, rest)
             else:
                 for blocked in planned.blocked if course.waits else ():
                     course.results.block(blocked)
@@ -315,10 +344,10 @@ class Pusher:
             window = windows.again(self._clock.now())
         return put_off
 
-    def _refuse(self, course: _Course, rejected: Sequence[Rejected]) -> None:
-        """Park what is not even sent. The store settles only what is on its way."""
-        self._store.sending([each.change for each in rejected], course.push_id, None, None)
-        self._settle(course, rejected)
+    def _refuse(self, course: _Course, outcomes: Sequence[Rejected | Deferred]) -> None:
+        """Park, or put off, what is not on its way. The store settles only what is."""
+        self._store.sending([each.change for each in outcomes], course.push_id, None, None)
+        self._settle(course, outcomes)
 
     def _looked_again(self, course: _Course, orders: Sequence[Order]) -> bool:
         """Read again, once, what may have changed unseen; whether something was read, and all is to be planned anew."""
@@ -329,8 +358,7 @@ class Pusher:
         course.looked.update(each.number for each in changes)
         refetch = Refetch(self._org, self._store)
         refetch.note(map(Conflicted, changes))
-        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
-        self._leave_out(course, refetch)
+        self._brought(course, refetch)
         self._tell_disputed(course, changes)
         return True
 
@@ -345,7 +373,9 @@ class Pusher:
         left_out = {
             each.number
             for each in window.changes
-            if each.object_name in course.without or course.sends[each.number] >= MOST_SENDS
+            if each.object_name in course.without
+            or each.number in course.failures.given_up
+            or course.sends[each.number] >= MOST_SENDS
         }
         return plan(
             window.changes,
@@ -372,12 +402,25 @@ class Pusher:
         self._clock.sleep(pause)
         return True
 
-    def _send(self, course: _Course, orders: Sequence[Order]) -> None:
+    def _send_cautiously(self, course: _Course, good: list[Order], rest: list[list[Order]]) -> None:
+        """Send the `good` ones, and empty their list; then those over which the org has failed, in many calls."""
+        if good:
+            sent = self._send(course, good)
+            good.clear()
+            self._read_again(course, sent)
+        for some in rest:
+            if not course.failures.everywhere:
+                self._read_again(course, self._send(course, some))
+
+    def _send(self, course: _Course, orders: Sequence[Order]) -> _Sent:
+        """Hand these over; gives what is left to do about them."""
+        before = course.results.applied
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
         refetch = Refetch(self._org, self._store)
         announced: set[int] = set()
         for_fields: list[Rejected] = []
+        failed: list[Lost] = []
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
             now = self._org.time()
@@ -392,6 +435,7 @@ class Pusher:
                 unsent = [each for each in outcomes if _is_refused_here(each, announced)]
                 self._store.sending([each.change for each in unsent], course.push_id, None, None)
                 for_fields += [each for each in outcomes if _is_about_a_field(each)]
+                failed += [each for each in outcomes if isinstance(each, Lost) and each.code]
                 self._settle(course, [each for each in outcomes if not _is_about_a_field(each)])
                 refetch.note(outcomes)
                 brought += len(outcomes)
@@ -403,8 +447,35 @@ class Pusher:
             course.updated.update(dict(refetch.merge_brought(course.schemas)))
         if for_fields:
             self._take_apart(course, for_fields)
+        return _Sent(refetch, failed, before, len(orders))
+
+    def _brought(self, course: _Course, refetch: Refetch) -> None:
+        """Read again what is to be, and leave out the objects that cannot be."""
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
         self._leave_out(course, refetch)
+
+    def _read_again(self, course: _Course, sent: _Sent) -> None:
+        self._brought(course, sent.refetch)
+        if sent.failed:
+            course.failures.note(sent.failed, (sent.before, course.results.applied), course.sends, MOST_SENDS)
+            if sent.count == 1:
+                course.failures.alone(sent.failed)
+            # At once: it has said itself that it is not at work on them any more.
+            self._settle_lost(course, self._known(sent.failed), None)
+        else:
+            course.failures.well()
+
+    def _give_up(self, course: _Course) -> None:
+        """Settle what the push does not send any more."""
+        known = self._known(list(course.failures.given_up.values()))
+        outcomes = course.failures.outcomes(known, course.results.applied)
+        if outcomes:
+            self._refuse(course, outcomes)
+
+    def _known(self, outcomes: Sequence[Outcome]) -> list[Change]:
+        """What of these changes is in the outbox now."""
+        numbers = [each.change.number for each in outcomes]
+        return [each for some in _pieces(numbers) for each in self._store.changes(Wanted(numbers=some))]
 
     def _take_apart(self, course: _Course, refused: Sequence[Rejected]) -> None:
         """Settle what the org refused because of a field that it does not know, or that may not be written.
@@ -432,10 +503,13 @@ class Pusher:
         """Settle what was on its way when the last push ended."""
         sending = self._store.changes(Wanted(sending=True))
         changes = [each for each in sending if each.object_name not in course.without]
-        if not changes:
-            return
+        if changes:
+            self._settle_lost(course, changes, self._patient)
+
+    def _settle_lost(self, course: _Course, changes: Sequence[Change], wait: Wait | None) -> None:
+        """Settle these, which were on their way; `wait` where the org may still be at work on them."""
         refetch = Refetch(self._org, self._store)
-        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, self._patient):
+        for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, wait):
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))
             course.updated.update(dict(refetch.merge_wanted(course.schemas)))
@@ -444,8 +518,7 @@ class Pusher:
             self._settle(course, told)
             refetch.note(each for each in told if not isinstance(each, Conflicted))
         course.updated.update(dict(refetch.merge_brought(course.schemas)))
-        course.updated.update(dict(refetch.merge_wanted(course.schemas)))
-        self._leave_out(course, refetch)
+        self._brought(course, refetch)
 
     def _patient(self, seconds: float) -> None:
         """Let so many seconds pass, unless somebody wants the push to end."""
@@ -517,6 +590,7 @@ def _is_unread(outcome: Outcome, refetch: Refetch) -> bool:
     return isinstance(outcome, Conflicted) and not change.local and change.object_name in refetch.unread
 
 
-def _objects(orders: Iterable[Order]) -> int:
-    """Of how many objects these are: the records of one are read by one call."""
-    return len({each.schema.name for each in orders})
+def _reads(orders: Iterable[Order]) -> int:
+    """How many calls bring the records of these."""
+    counts = Counter((each.schema.name, each.schema.records_together) for each in orders)
+    return sum(-(-count // together) for (_, together), count in counts.items())

@@ -56,11 +56,12 @@ Wait = Callable[[float], None]
 
 
 def recover(
-    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Known, wait: Wait
+    org: Org, changes: Sequence[Change], schemas: Mapping[str, ObjectSchema], known: Known, wait: Wait | None
 ) -> Iterator[tuple[Outcome, ...]]:
     """The outcomes of all changes that are `sending`, a part at a time.
 
-    Conflicted, of a create, says that the org has no such record: it is sent again. Waits, if that is not sure yet.
+    Conflicted, of a create, says that the org has no such record: it is sent again. Waits, if that is not sure yet;
+    with no `wait` it is: the org has said itself that it is not at work on it any more.
     """
     sending = [each for each in changes if each.state is ChangeState.SENDING]
     jobs: defaultdict[str, list[Order]] = defaultdict(list)
@@ -100,12 +101,12 @@ def _is_untold(outcome: Outcome, taken: AbstractSet[str]) -> bool:
 
 
 def _look_for(
-    org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known, wait: Wait
+    org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known, wait: Wait | None
 ) -> tuple[Outcome, ...]:
     try:
         outcomes = find(schema, creates, _created(org, schema, creates, known))
-        pause = _pause(org.time(), outcomes)
-        if pause > 0:
+        pause = 0.0 if wait is None else _pause(org.time(), outcomes)
+        if wait is not None and pause > 0:
             wait(pause)
             outcomes = find(schema, creates, _created(org, schema, creates, known))
     except ForeignAnswer as foreign:

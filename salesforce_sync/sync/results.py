@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from salesforce_sync.errors import JobFailed
 from salesforce_sync.models.outbox import (
     Applied,
     Blocked,
@@ -33,15 +35,45 @@ PASSING = frozenset(
         "PROCESSING_HALTED",
         "BATCH_PROCESSING_HALTED",
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "MIXED_DML_OPERATION",
+        JobFailed.code,
     )
 )
-"""Reasons of Salesforce's for which a row was not taken that are mostly over within seconds."""
+"""Reasons of Salesforce's for which a row was not taken that are mostly over within seconds; and ours for a Bulk job
+that did not come to it, as one whose process was killed before it had started the job."""
 
 PUT_OFF = "PUT_OFF"
 """Our code for a change that the org did not take before, and whose next attempt is not due."""
 
+PACKED_TOGETHER = 200
+"""Changes of one pack."""
+
 Told = tuple[tuple[PushedChange, ...], dict[str, int]]
 """Changes one by one, and how many others ended how."""
+
+
+class Packed:
+    """Changes that are told at the end only. As objects they would keep the memory of whole windows from being used."""
+
+    def __init__(self) -> None:
+        self._packs: list[bytes] = []
+        self._loose: list[PushedChange] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, change: PushedChange) -> None:
+        self._loose.append(change)
+        self._count += 1
+        if len(self._loose) == PACKED_TOGETHER:
+            self._packs.append(pickle.dumps(self._loose))
+            self._loose.clear()
+
+    def __iter__(self) -> Iterator[PushedChange]:
+        for pack in self._packs:
+            yield from pickle.loads(pack)
+        yield from self._loose
 
 
 class Results(Struct):
@@ -54,7 +86,7 @@ class Results(Struct):
     disputed: set[int] = field(default_factory=set)
     overwrote: int = 0
     again_at: datetime | None = None
-    _applied: list[PushedChange] = field(default_factory=list)
+    _applied: Packed = field(default_factory=Packed)
     _applied_besides: int = 0
     _known: dict[int, PushedChange] = field(default_factory=dict)
     _in_part: dict[int, PushedChange] = field(default_factory=dict)
@@ -129,6 +161,11 @@ class Results(Struct):
             *(self._in_part[number] for number in in_part if number in self._in_part),
         )
         return listed, {outcome: count for outcome, count in beyond.items() if count}
+
+    @property
+    def applied(self) -> int:
+        """How many changes the org has taken."""
+        return len(self._applied) + self._applied_besides
 
     def numbers(self, outcome: str) -> list[int]:
         """Those that ended so, in the order of the outbox."""

@@ -104,6 +104,7 @@ class Contesting(Editing):
         if pending is None:
             table.rows[key] = here | row
         else:
+            self._disk.history.keep(self._moved(table, pending, known, row), self._keeping, self._clock.now())
             self._contest(table, pending, row)
         after = table.rows[key]
         replaced = tuple(differences(table.schema, before, after, Origin.PULL, self._clock.now()))
@@ -126,6 +127,16 @@ class Contesting(Editing):
             self._apply(table, pending, row, verdict)
         self._show(table, pending, row)
         self._tidy(table, pending)
+
+    def _moved(self, table: Table, pending: Pending, known: Row, row: Row) -> tuple[Replaced, ...]:
+        """Of edited fields: what the org had, and has by now, unless that is what we have sent."""
+        ours = () if pending.sent is None else _taken(table.schema, pending.slots, row)
+        who, now = str(row.get("LastModifiedById") or ""), self._clock.now()
+        return tuple(
+            Replaced(table.schema.name, pending.record_id, name, known[name], row[name], Origin.PULL, now, who)
+            for name in pending.slots
+            if name in row and name not in ours and known[name] != row[name]
+        )
 
     def _keep_sent(self, table: Table, pending: Pending, row: Row) -> None:
         """What a push has replaced, where a row is the first to show that."""

@@ -202,6 +202,7 @@ class PushLog:
     calls: int = 0
     seconds: float = 0.0
     problem: Problem | None = UNFINISHED
+    besides: dict[str, int] = field(default_factory=dict)
 
     def rename(self, local: str, real: str) -> None:
         """A record has the org's id now."""

@@ -23,6 +23,7 @@ from salesforce_sync.models.outbox import (
     PushedChange,
     Rejected,
     Settled,
+    besides_settled,
     overwriting,
 )
 from salesforce_sync.models.run import Problem
@@ -226,7 +227,7 @@ class Settling(Contesting):
             found: list[Push] = []
             for key, each in newest:
                 changes = tuple(each.changes.values())
-                beyond = Counter(change.outcome for change in changes[room:])
+                beyond = Counter(each.besides) + Counter(change.outcome for change in changes[room:])
                 over = sum(change.outcome == "applied" and change.problem is not None for change in changes)
                 found.append(Push(key, changes[:room], each.calls, each.seconds, each.problem, None, beyond, over))
                 room -= len(changes[:room])
@@ -253,6 +254,7 @@ class Settling(Contesting):
         with self._disk.lock:
             log = self._disk.pushes.setdefault(push.push_id, PushLog())
             log.calls, log.seconds, log.problem = push.calls, push.seconds, push.problem
+            log.besides = besides_settled(push, Counter(each.outcome for each in log.changes.values()))
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced, newest first."""

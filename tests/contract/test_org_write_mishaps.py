@@ -242,6 +242,39 @@ def test_what_is_changed_while_a_job_is_filled_is_not_overwritten(bulk: SocketWr
     assert texts(bulk) == ["ours", "theirs", "ours"]
 
 
+def test_what_is_changed_while_a_job_is_announced_is_not_overwritten(bulk: SocketWriteWorld) -> None:
+    ids = [bulk.add(Text__c="was") for _ in range(3)]
+    orders = [update(bulk, each, Text__c="ours") for each in ids]
+    bulk.tick(2)
+
+    def announce(changes: Sequence[Change], job: str | None) -> None:
+        if len(changes) == 3 and job is not None:
+            bulk.edit(ids[1], Text__c="theirs")
+
+    outcomes = {each.change.record_id: each for some in bulk.org.write(orders, announce) for each in some}
+
+    assert kinds([outcomes[each] for each in ids]) == [Applied, Conflicted, Applied]
+    assert texts(bulk) == ["ours", "theirs", "ours"]
+
+
+def test_what_is_changed_while_an_earlier_collection_call_is_sent_is_not_overwritten(free: SocketWriteWorld) -> None:
+    ids = [each.id for each in free.sim.create(WIDGET, [{"Account__c": free.account} for _ in range(1201)])]
+    orders = update_many(free, ids)
+    free.tick(2)
+    outcomes: list[Outcome] = []
+
+    def announce(changes: Sequence[Change], job: str | None) -> None:
+        if changes[0].record_id == ids[0]:
+            for record_id in (ids[700], ids[1200]):
+                free.edit(record_id, Text__c="theirs")
+
+    spent = calls(free, lambda: outcomes.extend(each for some in free.org.write(orders, announce) for each in some))
+
+    conflicted = {each.change.record_id for each in outcomes if isinstance(each, Conflicted)}
+    assert (conflicted, len(outcomes)) == ({ids[700], ids[1200]}, 1201)
+    assert spent == 3  # nothing is left of the third call
+
+
 # ── rows that are refused ────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -57,6 +57,28 @@ def test_an_edit_that_ends_with_its_record_is_kept(world, replica, gone):
     assert [(each.old, each.new) for each in replaced(store, "Phone")] == [("2", "1")]
 
 
+@pytest.mark.parametrize("policy", list(Policy))
+def test_what_the_org_had_is_kept_also_where_an_edit_is_held_against_it(world, replica, policy):
+    store = world.restart(policies=Policies(policy))
+    store.update("Account", ACME, {"Phone": "2"})
+
+    for _ in range(2):
+        arrive(store, ACCOUNT, acme(ONE, Phone="3", LastModifiedById=SOMEBODY))
+
+    told = [(each.old, each.new, each.origin, each.who) for each in replaced(store, "Phone")]
+    assert told.count(("1", "3", Origin.PULL, SOMEBODY)) == 1
+    ours = ("2", "3", Origin.PULL, SOMEBODY)
+    assert set(told) - {("1", "3", Origin.PULL, SOMEBODY), ours} == set()
+
+
+def test_what_the_org_had_is_kept_where_both_sides_make_the_same_change(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="2", LastModifiedById=SOMEBODY))
+
+    assert [(each.old, each.new, each.who) for each in replaced(replica, "Phone")] == [("1", "2", SOMEBODY)]
+
+
 def test_what_stays_is_not_replaced(replica):
     arrive(replica, ACCOUNT, acme(ONE, Phone="2"))
 
@@ -158,7 +180,10 @@ def test_a_decision_keeps_what_it_replaces(replica):
 
     replica.resolve(item(replica).number, Resolution(Side.ORG))
 
-    assert [(each.old, each.new, each.origin) for each in replaced(replica, "Phone")] == [("2", "3", Origin.DECISION)]
+    assert [(each.old, each.new, each.origin) for each in replaced(replica, "Phone")] == [
+        ("2", "3", Origin.DECISION),
+        ("1", "3", Origin.PULL),
+    ]
 
 
 def test_the_history_of_a_new_record_goes_with_it(replica):

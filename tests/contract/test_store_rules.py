@@ -159,11 +159,11 @@ def test_an_object_that_is_not_here_is_refused(replica):
 def test_what_the_user_may_not_do_with_the_object_is_refused(replica):
     replica.adopt(replace(ACCOUNT, createable=False, updateable=False, deletable=False))
 
-    with pytest.raises(Misuse, match="Account"):
+    with pytest.raises(Misuse, match=r"Account.*[^.]\.$"):
         replica.create("Account", {"Name": "Nut"})
-    with pytest.raises(Misuse, match="Account"):
+    with pytest.raises(Misuse, match=r"Account.*[^.]\.$"):
         replica.update("Account", ACME, {"Phone": "2"})
-    with pytest.raises(Misuse, match="Account"):
+    with pytest.raises(Misuse, match=r"Account.*[^.]\.$"):
         replica.delete("Account", ACME)
     assert replica.changes() == ()
     assert shown(replica, ACME)["Phone"] == "1"

@@ -88,11 +88,16 @@ def test_every_kind_of_change_arrives(rig):
     assert rig.sync().changed == 0
 
 
+FAILURE = [{"errorCode": "UNKNOWN_EXCEPTION", "message": "An unexpected error occurred. Please include this ErrorId …"}]
+"""What Salesforce says, with status 500, where something in a call was too much for it."""
+
 FAULTS = {
     "answer cut off": {"method": "POST|PATCH|DELETE|PUT", "path": "composite|jobs/ingest", "drop": "after"},
     "request lost": {"method": "POST|PATCH|DELETE|PUT", "path": "composite|jobs/ingest", "drop": "before"},
     "502 for work that is done": {"path": "composite|jobs/ingest", "status": 502, "done": True, "method": "POST|PATCH"},
     "half of the rows": {"path": "composite", "save_rows": 2, "method": "POST"},
+    "a failure of the org's own": {"path": "composite", "status": 500, "body": FAILURE, "method": "POST"},
+    "such a failure, and half is done": {"path": "composite", "status": 500, "body": FAILURE, "save_rows": 2},
 }
 
 
@@ -112,6 +117,58 @@ def test_whatever_is_lost_on_the_way_each_change_arrives_once(rig, fault, nth):
     assert sorted(rig.there().values()) == EXPECTED
     assert (rig.store.changes(), rig.store.inbox()) == ((), ())
     assert rig.here() == rig.there()
+
+
+@pytest.mark.parametrize("operation", ["update", "delete"])
+def test_a_push_that_only_finds_out_that_all_has_arrived_is_kept_as_complete(rig, operation):
+    if operation == "update":
+        rig.store.update(WIDGET, rig.ids[0], {"Text__c": "edited"})
+    else:
+        rig.store.delete(WIDGET, rig.ids[0])
+    rig.world.sim.faults.add(method="POST|PATCH", path="composite", sends="PATCH|DELETE", drop="after")
+    rig.world.sim.faults.add(method="PATCH", path="jobs/ingest", sends="Upload", drop="after")
+    rig.push()
+    rig.world.sim.faults.clear()
+
+    found = rig.push()
+
+    assert found.complete
+    kept = next((each for each in rig.store.pushes() if each.push_id == found.push_id), found)
+    assert (kept.problem, kept.state) == (None, RunState.COMPLETE)
+
+
+@pytest.mark.parametrize("rig", [Way.PARTS, Way.COLLECTIONS], indirect=True)
+def test_a_record_over_which_the_org_fails_holds_up_no_other(rig):
+    edit_everything(rig)
+    rig.store.update(WIDGET, rig.ids[3], {"Text__c": "bad edit"})
+    new = rig.store.create(WIDGET, {"Text__c": "bad record", "Account__c": rig.world.account})
+    rig.world.sim.faults.add(path="composite", sends='Text__c": ?"bad', status=500, body=FAILURE, times=None)
+
+    push = rig.push()
+
+    assert sorted(rig.there().values()) == EXPECTED
+    assert (push.count("applied"), push.count("rejected")) == (7, 2)
+    assert {each.code for each in rig.store.inbox()} == {"UNKNOWN_EXCEPTION"}
+    assert {each.record_id for each in rig.store.inbox()} == {rig.ids[3], new}
+    assert rig.push().calls == 0
+
+
+@pytest.mark.parametrize("rig", [Way.PARTS], indirect=True)
+def test_an_org_that_fails_over_everything_is_asked_again_later(rig):
+    edit_everything(rig)
+    account = rig.world.account
+    more = [rig.store.create(WIDGET, {"Text__c": f"more {number}", "Account__c": account}) for number in range(60)]
+    rig.world.sim.faults.add(path="composite", sends="Text__c", status=500, body=FAILURE, times=None)
+
+    push = rig.push()
+    rig.world.sim.faults.clear()
+
+    assert (rig.store.inbox(), push.count("applied")) == ((), 1)  # the deletion
+    assert push.count("deferred") == 6 + len(more)
+    assert push.calls < 30
+    rig.clock.sleep(3600)
+    assert rig.push().complete
+    assert sorted(rig.there().values()) == sorted([*EXPECTED, *(f"more {number}" for number in range(60))])
 
 
 @pytest.mark.parametrize("edited", [False, True])

@@ -106,6 +106,17 @@ def test_edits_of_every_door_reach_the_org_in_one_push(replica, simorg, jane):
     assert replica("diff", "--json").json["changes"] == []
 
 
+def test_the_dry_run_foretells_the_calls_of_what_is_sent_after_its_record_is_made(sync):
+    first = sync.accounts.create(name="First")
+    second = sync.accounts.create(name="Second", parent_id=first.id)
+    sync.accounts.update(first.id, parent_id=second.id)
+
+    diff, push = sync.diff(), sync.push()
+
+    assert [each.operation for each in diff.orders] == [each.operation for each in push.changes]
+    assert (push.complete, push.calls) == (True, diff.calls)
+
+
 REFUSED = [
     ("UPDATE Contact SET CreatedDate = '2026-01-01T00:00:00.000Z'", "Contact.CreatedDate is read-only"),
     ("UPDATE Contact SET LastName = NULL", "Contact.LastName is required"),

@@ -6,12 +6,13 @@ import sys
 
 PROGRAM = """
 import ctypes, sys, threading
-from salesforce_sync.process.memory import keep_one_arena
+from salesforce_sync.process.memory import spare_memory
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.fopen.restype = ctypes.c_void_p
-if sys.argv[1] == "one":
-    keep_one_arena()
+libc.free.argtypes = [ctypes.c_void_p]
+if sys.argv[1] == "sparing":
+    spare_memory()
 meet = threading.Barrier(4)
 
 def allocate():
@@ -21,17 +22,26 @@ def allocate():
 threads = [threading.Thread(target=allocate) for _ in range(4)]
 [each.start() for each in threads]
 [each.join() for each in threads]
+libc.free(libc.malloc(ctypes.c_size_t(8 << 20)))
+large = libc.malloc(ctypes.c_size_t(8 << 20))
 told = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
 libc.malloc_info(0, told)
 libc.fclose(told)
 """
 
 
-def arenas(how, told):
+def told_by_glibc(how, told):
     subprocess.run([sys.executable, "-c", PROGRAM, how, str(told)], check=True)
-    return len(re.findall("<heap nr=", told.read_text("utf-8")))
+    text = told.read_text("utf-8")
+    by_themselves = re.search(r'<total type="mmap" count="\d+" size="(\d+)"', text)
+    return len(re.findall("<heap nr=", text)), int(by_themselves[1])
 
 
-def test_threads_share_one_arena(tmp_path):
-    assert arenas("one", tmp_path / "one") == 1
-    assert arenas("usual", tmp_path / "usual") > 1, "or there is nothing to be limited"
+def test_threads_share_one_arena_and_a_large_block_leaves_no_hole_when_it_is_given_back(tmp_path):
+    arenas, by_themselves = told_by_glibc("sparing", tmp_path / "sparing")
+    usual_arenas, usual_by_themselves = told_by_glibc("usual", tmp_path / "usual")
+
+    assert arenas == 1
+    assert usual_arenas > 1, "or there is nothing to be limited"
+    assert by_themselves >= 8 << 20
+    assert usual_by_themselves < 8 << 20, "or there is nothing to be set"

@@ -351,6 +351,33 @@ def test_a_push_of_nothing_but_waiting_children_has_not_failed(rig):
     assert push.state is RunState.PARTIAL
 
 
+def test_a_push_is_listed_as_it_ended_also_of_what_it_did_not_send(rig):
+    rig.org.reject("Account", "SOME_RULE")
+    local = rig.store.create("Account", {"Name": "Nut"})
+    rig.store.create("Contact", {"LastName": "Doe", "AccountId": local})
+    first, second = rig.push(), rig.push()
+
+    listed = rig.store.pushes()
+
+    assert [(each.push_id, each.state, each.total) for each in listed] == [
+        (second.push_id, RunState.PARTIAL, 1),
+        (first.push_id, RunState.PARTIAL, 2),
+    ]
+    assert listed[0].count("blocked") == 1
+
+
+def test_a_push_that_left_a_part_of_a_change_in_dispute_is_listed_as_partial(rig):
+    rig.edit(rig.acme, Phone="2", Name="Acme & Sons")
+    rig.org.tick(60)
+    rig.org.put("Account", rig.acme, Phone="9")
+
+    push = rig.push()
+
+    assert outcomes(push) == [(rig.acme, "applied"), (rig.acme, "conflicted")]
+    (listed,) = rig.store.pushes()
+    assert (listed.state, listed.count("applied"), listed.count("conflicted")) == (RunState.PARTIAL, 1, 1)
+
+
 def test_a_lock_that_is_soon_over_is_tried_again_within_the_push(rig):
     rig.org.lock_row(rig.acme)
     rig.edit(rig.acme, Phone="2")
@@ -843,6 +870,19 @@ def test_a_lost_bulk_job_is_asked(rig):
     rig.push()
 
     assert names(rig) == ["Acme", "Bolt", *(f"Nut {number}" for number in range(6))]
+    assert rig.equal()
+
+
+def test_what_a_job_has_that_never_ran_is_sent_again_by_the_push_that_finds_it(rig):
+    rig.org.bulk_from = 5
+    rig.org.lose_answer(rows=0)
+    for number in range(6):
+        rig.store.create("Account", {"Name": f"Nut {number}"})
+    rig.push()
+
+    push = rig.push()
+
+    assert (push.state, push.count("applied")) == (RunState.COMPLETE, 6)
     assert rig.equal()
 
 

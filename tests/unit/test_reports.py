@@ -92,6 +92,13 @@ def test_a_push_that_only_waits_says_until_when():
     assert exit_of_push(push) is Exit.PARTIAL
 
 
+def test_a_push_that_is_kept_has_an_id_even_if_nothing_of_it_is_left_to_tell():
+    push = Push("p1", (), calls=1, seconds=0.5)
+
+    assert push_document(push)["push_id"] is None
+    assert push_document(Push("p1", (), calls=1, seconds=0.5, at=NOW))["push_id"] == "p1"
+
+
 def test_a_push_that_overwrote_somebody_points_to_the_inbox(capsys):
     over = PushedChange("Account", "001", Operation.UPDATE, (), "applied", overwriting(("Phone",)))
     push = Push("p1", (over,), calls=1, seconds=0.5, overwrote=1)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.errors import (
@@ -48,6 +49,8 @@ class IdOrg:
     next_root: str = ROOT
     most_in_time: int | None = None
     """Ids of one query beyond which it takes too long."""
+    empty: tuple[str, ...] = ()
+    """Fields that every record has, without a value."""
 
     def __post_init__(self) -> None:
         self._results: list[list[str]] = []
@@ -88,7 +91,8 @@ class IdOrg:
     def _page(self, number: int, start: int) -> dict[str, Any]:
         found = self._results[number]
         end = min(len(found), start + self.page_rows)
-        rows = [{"Id": each, "Name": each[-5:], "SystemModstamp": None} for each in found[start:end]]
+        empty = dict.fromkeys((*self.empty, "SystemModstamp"))
+        rows = [{"Id": each, "Name": each[-5:], **empty} for each in found[start:end]]
         more = None if end == len(found) else f"{self.next_root}/query/r{number}-{end}"
         return page("Contact", *rows, total=len(found), next_url=more)
 
@@ -201,6 +205,25 @@ def test_short_pages_are_read_to_their_end(next_root: str, count: int, rig: Open
     org.next_root = both.server.url + ROOT if next_root == "absolute" else next_root
 
     assert found(both.pull(ids(count))) == list(ids(count))
+
+
+@pytest.mark.parametrize(("count", "calls"), [(200, 1), (1000, 1), (2500, 3)])
+def test_records_with_two_long_texts_are_asked_for_by_no_more_than_fit_on_a_page(
+    count: int, calls: int, rig: Open
+) -> None:
+    both = rig(IdOrg(page_rows=200, empty=("One__c", "Two__c")))
+    long = schema_of("Contact", Name="string", One__c="textarea", Two__c="textarea")
+    long = replace(long, fields=tuple(replace(each, length=32_000) for each in long.fields))
+
+    assert len(found(both.pull(ids(count), long))) == count
+    assert len(both.paths()) == calls
+
+
+def test_after_a_page_that_was_short_fewer_are_asked_for_at_once(rig: Open) -> None:
+    both = rig(IdOrg(page_rows=500))
+
+    assert sorted(map(str, found(both.pull(ids(10_000))))) == sorted(ids(10_000))
+    assert both.paths() == ["/composite", *["/query"] * 5, "/composite", "/composite"]
 
 
 def test_where_composite_is_refused_all_goes_by_gets(rig: Open) -> None:

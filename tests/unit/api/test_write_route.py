@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from salesforce_sync.api.write_route import MAX_WEIGHT, Way, collection_calls, cost, plan, weight
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.ports import Order
+from salesforce_sync.testing import make_field
 from tests.unit.api.write_orders import create, delete, order, undelete, update
 
 
@@ -48,6 +49,24 @@ def test_to_look_before_costs_a_call_where_no_stamp_can_be_a_condition() -> None
 
     assert {step.way for step in plan(stampless)} == {Way.PARTS}
     assert (cost(stampless), cost([*stampless, update()])) == (2, 2)
+
+
+def test_records_with_two_long_texts_cost_more_calls_to_be_read_again() -> None:
+    orders = [create() for _ in range(7500)]
+    fields = (
+        *orders[0].schema.fields,
+        *(make_field(f"{name}__c", "textarea", length=32_000) for name in ("One", "Two")),
+    )
+    wide = [replace(each, schema=replace(each.schema, fields=fields)) for each in orders]
+
+    assert (cost(orders), cost(wide)) == (8, 14)
+
+
+def test_what_goes_by_two_ways_is_read_again_together() -> None:
+    orders = [create(Text=text) for text in ["x"] * 40 + ["@{x}"]]
+
+    assert {step.way for step in plan(orders)} == {Way.COLLECTIONS, Way.ALONE}
+    assert cost(orders) == 3
 
 
 def test_every_order_goes_once() -> None:

@@ -121,6 +121,22 @@ def test_a_call_that_is_refused_as_a_whole_is_halved(serve: Serve, open_org: Ope
     assert [type(each).__name__ for each in outcomes] == ["Applied", "Rejected", "Applied", "Applied"]
 
 
+MIXED = [{"errorCode": "MIXED_DML_OPERATION", "message": "DML operation on setup object …", "fields": []}]
+
+
+@pytest.mark.parametrize(("second", "outcome"), [("Lead", Deferred), ("Contact", Rejected)])
+def test_what_is_refused_because_of_another_object_in_its_call_goes_again_without_it(
+    second: str, outcome: type, serve: Serve, open_org: Open
+) -> None:
+    """The org takes its setup objects (User, Group, …) in no transaction with others."""
+    answer = {"compositeResponse": [made("write0", 1), part("write1", 400, MIXED)]}
+    server = serve(lambda asked: json_reply(answer))
+
+    outcomes = write(open_org(server), [create("Contact"), create(second)])
+
+    assert [type(each) for each in outcomes] == [Applied, outcome]
+
+
 def stopped(org: SalesforceOrg, orders: list[Order]) -> tuple[list[Outcome], SyncError]:
     """The outcomes that a write had before an error stopped it."""
     told: list[Outcome] = []
