@@ -395,10 +395,11 @@ def drift(before: ObjectSchema | None, now: ObjectSchema) -> SchemaDrifted | Non
     """How an object's fields (name and type) have changed; None where they have not, and for an object that is new."""
     if before is None:
         return None
-    was, types = ({field.name: field.type for field in each.columns} for each in (before, now))
-    added = tuple(name for name in types if name not in was)
-    removed = tuple(name for name in was if name not in types)
-    retyped = tuple(name for name, kind in types.items() if was.get(name, kind) != kind)
+    # One that is only written with other capitals is the same field, for the org and for SQL.
+    was, types = ({field.name.casefold(): field for field in each.columns} for each in (before, now))
+    added = tuple(field.name for key, field in types.items() if key not in was)
+    removed = tuple(field.name for key, field in was.items() if key not in types)
+    retyped = tuple(field.name for key, field in types.items() if was.get(key, field).type != field.type)
     return SchemaDrifted(now.name, added, removed, retyped) if added or removed or retyped else None
 
 

@@ -29,9 +29,10 @@ def add_object(org: "SimOrg", name: str, declaration: dict[str, Any]) -> SObject
     """Make a new object of a declaration such as those in `simorg/objects` (as a dict)."""
     for each in (name, *declaration.get("fields", ())):
         _check_name(each)
-    unknown = set(declaration.get("without", ())) - set(catalog.SYSTEM_FIELDS)
-    if unknown or "Id" in declaration.get("without", ()):
-        raise ValueError(f"without may name system fields but Id, not {', '.join(sorted(unknown)) or 'Id'}")
+    unknown = set(declaration.get("without", ())) - {"IsDeleted"}
+    if unknown:
+        # Every write stamps its row. What a client shall not see can be hidden by permissions.
+        raise ValueError(f"without may name IsDeleted alone, not {', '.join(sorted(unknown))}: hide a field instead")
     made = catalog.read_object(name, declaration)
     if not re.fullmatch(r"[0-9A-Za-z]{3}", made.key_prefix):
         raise ValueError(f"the prefix of {name} must be three letters or digits, not {made.key_prefix!r}")

@@ -1,7 +1,7 @@
 """Bulk result pages on their way to disk: streamed, inflated, cut into CSV files at record boundaries.
 
-A page that breaks off is fetched again as long as none of its segments was handed out. Later, the error goes to the
-caller, who takes up at the last `Page.resume`: everything after that is then given once more.
+A page that breaks off in its body is fetched again as long as none of its segments was handed out. Later, the error
+goes to the caller, who takes up at the last `Page.resume`: everything after that is then given once more.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ class Download:
     def _with_retries(self) -> Iterator[Page]:
         tried = self._handed_out = 0
         while True:
+            incoming = self._source.fetch(self._point)  # which is tried again within, until an answer begins
             try:
-                yield from self._result_page()
+                yield from self._result_page(incoming)
                 return
             except (Unreachable, Incomplete):
                 tried += 1
@@ -81,9 +82,9 @@ class Download:
                     raise
             self._source.sleep(seconds)
 
-    def _result_page(self) -> Iterator[Page]:
+    def _result_page(self, incoming: Incoming) -> Iterator[Page]:
         body: CsvFile | Rows = Rows(())
-        with closing(self._source.fetch(self._point)) as incoming:
+        with closing(incoming):
             self._incoming = incoming
             if self._aborted:  # while the answer was still awaited, so that nothing could be ended
                 return
@@ -118,7 +119,7 @@ class Download:
                 finished, writer = writer.finish(places), None
                 yield finished, False
             elif expected and not self._handed_out:
-                raise Incomplete(f"The org announced {expected} rows of {self._told.schema.name} and sent none.")
+                raise Incomplete(f"The org announced {expected:,} rows of {self._told.schema.name} and sent none.")
         finally:
             if writer is not None:
                 writer.discard()

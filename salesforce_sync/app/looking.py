@@ -48,19 +48,24 @@ class Looking(DaemonDesk):
 
     def warnings(self) -> tuple[str, ...]:
         """What the settings name and the replica does not know, as far as it can tell: it has no effect."""
-        wanted = {name.casefold() for name in self.config.sync.objects}
-        told = []
-        for name in self.config.sync.conflicts:
-            object_name, _, field = name.partition(".")
-            schema = self._store.schema(object_name)
-            if name == DEFAULT or (schema is None and object_name in wanted):
-                continue
-            if schema is None:
-                told.append(f"sync.conflicts names {name}: no object {object_name} is synced here.")
-            elif field and field not in {each.name.casefold() for each in schema.columns}:
-                known = [each.name for each in schema.columns]
-                told.append(f"sync.conflicts names {name}: {FieldNotFound.named(field, schema.name, known)}")
-        return tuple(told)
+        settings = self.config.sync
+        named = [("conflicts", name) for name in settings.conflicts if name != DEFAULT]
+        named += [("refresh_fields", name) for name in settings.refresh_fields]
+        named += [("intervals", name) for name in settings.intervals]
+        told = ((setting, name, self._unknown(name)) for setting, name in named)
+        return tuple(f"sync.{setting} names {name}: {why}" for setting, name, why in told if why)
+
+    def _unknown(self, name: str) -> str:
+        """Why an `Object` or `Object.Field` of the settings has no effect; empty where it has one, or may have."""
+        object_name, _, field = name.partition(".")
+        schema = self._store.schema(object_name)
+        if schema is None:
+            waits = object_name.casefold() in {each.casefold() for each in self.config.sync.objects}
+            return "" if waits else f"no object {object_name} is synced here."
+        known = [each.name for each in schema.columns]
+        if not field or field.casefold() in {each.casefold() for each in known}:
+            return ""
+        return str(FieldNotFound.named(field, schema.name, known))
 
     def _without_refresh(self, each: ObjectStatus, rules: Rules) -> ObjectStatus:
         """An object that has nothing to refresh has no age of a refresh."""

@@ -21,8 +21,20 @@ class Cause(StrEnum):
     """It is gone from the org, from the recycle bin too."""
     HIDDEN = "no longer visible"
     """The connected user may not see it any more; it is not known to be deleted."""
+    UNKNOWN = "unknown"
+    """The org shows it no more, and does not tell (any more) whether it was deleted."""
     EDITED = "edited here"
     """The org shows it no more, but it was edited here: it waits in the inbox."""
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether the record is known to be deleted: it stays as a tombstone."""
+        return self in (Cause.DELETED, Cause.PURGED)
+
+    def counted(self, rows: int) -> str:
+        """So many rows of this cause, in words."""
+        what = "inexplicably gone" if self is Cause.UNKNOWN else self.value
+        return f"{rows:,} {what} {'row' if rows == 1 else 'rows'}"
 
 
 class Listed(Struct, frozen=True):
@@ -74,7 +86,5 @@ class Proof(Struct, frozen=True):
         """
         form = "%H:%M" if today in (None, self.at.date()) else "%Y-%m-%d %H:%M"
         sign = "=" if self.rows == self.org_rows else "≠"
-        repairs = "".join(
-            f", {number:,} {cause.value} {'row' if number == 1 else 'rows'} repaired" for cause, number in self.repaired
-        )
+        repairs = "".join(f", {cause.counted(number)} repaired" for cause, number in self.repaired)
         return f"{self.object_name} {self.rows:,} {sign} {self.org_rows:,}, proved {self.at:{form}}{repairs}"

@@ -20,7 +20,7 @@ from salesforce_sync.errors import (
     WorkbookRefused,
 )
 from salesforce_sync.models.outbox import Push
-from salesforce_sync.models.run import Run, RunState
+from salesforce_sync.models.run import Run, RunRecord, RunState
 
 
 class Exit(IntEnum):
@@ -94,10 +94,15 @@ def exit_of_run(run: Run) -> Exit:
         return Exit.INTERRUPTED
     if any(each.state is RunState.COMPLETE for each in run.objects):
         return Exit.PARTIAL
-    causes = [
-        each.problem.code for each in run.objects if each.problem is not None and each.problem.code != "NOT_BEGUN"
-    ]
-    return _BY_CODE.get(causes[0], Exit.FAILED) if causes else Exit.FAILED
+    causes = (_cause(each) for each in run.objects if each.problem is not None and each.problem.code != "NOT_BEGUN")
+    return next(causes, Exit.FAILED)
+
+
+def _cause(record: RunRecord) -> Exit:
+    code = "" if record.problem is None else record.problem.code
+    if code == LimitExceeded.code and record.state is RunState.FAILED:
+        return Exit.FAILED  # too many calls at once, and not too many in the day, which makes it partial
+    return _BY_CODE.get(code, Exit.FAILED)
 
 
 def exit_of_push(push: Push) -> Exit:

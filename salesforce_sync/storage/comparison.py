@@ -93,7 +93,7 @@ class Comparer:
             return 0
         values = dict(zip((field.name for field in schema.columns), row, strict=True))
         db.execute(_GONE, (schema.name, record_id, cause.value, at, msgspec.json.encode(values).decode()))
-        if cause is not Cause.HIDDEN and schema.has("IsDeleted"):
+        if cause.is_deletion and schema.has("IsDeleted"):
             db.execute(f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 1 WHERE "Id" = ?', (record_id,))
         else:
             db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
@@ -118,6 +118,7 @@ class Comparer:
             changed += self._judge.settle(db, schema, met).updated
             db.execute(sql.empty(sql.staging_table(schema.name)))
             db.execute(sql.END_STAGING, (schema.name,))
+            count_changed(db, schema.name, changed)
         return changed
 
     # ── proofs ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import MERGED, Conflict, Contested, InboxItem, Resolution, Side, Verdict
 from salesforce_sync.models.outbox import Change, Edit, Kind, Match, Operation, Rejected
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
@@ -123,6 +124,9 @@ def _put(db: apsw.Connection, key: tuple[str, str, Kind], at: datetime, what: tu
         code, *_ = what
         tell(db, at, news_of(*key, code))
 
+
+_UNSEEN = (Cause.HIDDEN.name, Cause.UNKNOWN.name)
+"""The codes of records that are not known to be deleted."""
 
 _ADVICE = {
     Kind.CONFLICT: "Take the org's values, the local ones, or write others.",
@@ -330,7 +334,7 @@ class _Decision:
         self._db.execute(put, (self._item.record_id, *(each.base for each in edits)))
 
     def _let_go(self) -> None:
-        if self._schema.has("IsDeleted") and self._item.code != "HIDDEN":
+        if self._schema.has("IsDeleted") and self._item.code not in _UNSEEN:
             set_cell(self._db, self._schema, self._item.record_id, "IsDeleted", 1)
         else:
             table = sql.quote(self._schema.name)
@@ -348,7 +352,7 @@ class _Decision:
         if kind is Kind.DELETED_THERE and not resolution.again:
             if self._item.code == MERGED:
                 raise self._is_merged()
-            if self._item.code in ("PURGED", "HIDDEN") or not self._schema.has("IsDeleted"):
+            if self._item.code in (Cause.PURGED.name, *_UNSEEN) or not self._schema.has("IsDeleted"):
                 raise Misuse(
                     f"{self._schema.name} {self._item.record_id} cannot be brought back: it is not in the org's bin.",
                     hint="Take the org's side, and make a new record if you need one.",

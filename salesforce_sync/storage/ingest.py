@@ -167,7 +167,7 @@ class Ingest:
         durable: int = db.execute(sql.STAGED, (name,)).get[3]
         rows: int = db.execute(sql.highest_row(sql.staging_table(name))).get
         if page.expected is not None and rows - durable != page.expected:
-            raise Incomplete(f"{name}: the org announced {page.expected} rows, {rows - durable} arrived.")
+            raise Incomplete(f"The org announced {page.expected:,} rows of {name}, and {rows - durable:,} arrived.")
         db.execute(sql.STAGED_DURABLY, (page.resume, rows, name))
 
     # ── merge ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -335,7 +335,7 @@ def _refuse_hidden_gaps(db: apsw.Connection, object_name: str, table: str) -> No
     total = db.execute(sql.TOTAL, (object_name,)).get
     rows: int = db.execute(f"SELECT count(*) FROM {sql.quote(table)}").get
     if total is not None and rows < total:
-        raise Incomplete(f"{object_name}: the org announced {total} rows, {rows} different ones arrived.")
+        raise Incomplete(f"The org announced {total:,} rows of {object_name}, and {rows:,} different ones arrived.")
 
 
 def _shape(schema: ObjectSchema) -> str:

@@ -132,6 +132,10 @@ def drop_column(table: str, name: str) -> str:
     return f"ALTER TABLE {quote(table)} DROP COLUMN {quote(name)}"
 
 
+def rename_column(table: str, name: str, new_name: str) -> str:
+    return f"ALTER TABLE {quote(table)} RENAME COLUMN {quote(name)} TO {quote(new_name)}"
+
+
 def search_index(object_name: str, field: Field) -> str:
     return f"_sync_search_{object_name}_{field.name}"
 

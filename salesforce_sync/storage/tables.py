@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import apsw
@@ -12,6 +13,8 @@ from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.ingest import Adopted, decode_schema
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.watch import drop_triggers
+
+log = logging.getLogger(__name__)
 
 _LOST = "SELECT field, type FROM _sync_lost_field WHERE object_name = ?"
 _BACK = "DELETE FROM _sync_lost_field WHERE object_name = ? AND field = ?"
@@ -25,7 +28,7 @@ class Tables:
 
     def widen(self, db: apsw.Connection, schema: ObjectSchema) -> tuple[str, ...]:
         """Give the table what the schema has and it has not; the names of columns that are still to be filled."""
-        present = {name.casefold() for (name,) in db.execute(sql.columns_of(schema.name))}
+        present = {str(name).casefold(): str(name) for (name,) in db.execute(sql.columns_of(schema.name))}
         if not present:
             _refuse_reserved(schema.name)
             db.execute(sql.create_table(schema.name, schema.columns))
@@ -38,10 +41,13 @@ class Tables:
         lost = {str(name).casefold(): str(kind) for name, kind in db.execute(_LOST, (schema.name,))}
         was = lost | known
         for field in schema.columns:
-            if field.name.casefold() not in present:
+            spelt = present.get(field.name.casefold())
+            if spelt is None:
                 db.execute(sql.add_column(schema.name, field))
             elif was.get(field.name.casefold(), field.type) != field.type:
                 self._replace(db, schema, field)
+            elif spelt != field.name:
+                _respell(db, schema, spelt, field.name)
         _note_lost(db, schema, before)
         # A field that was away and is back has its column still, but what changed meanwhile is not in it.
         return tuple(field.name for field in schema.columns if known.get(field.name.casefold()) != field.type)
@@ -65,6 +71,15 @@ def _refuse_reserved(object_name: str) -> None:
     if object_name.casefold().startswith("sqlite_"):
         why = f"{object_name} cannot be kept: SQLite takes every name that begins with sqlite_ for itself."
         raise ObjectTrouble(why, code="RESERVED_NAME", hint="Leave the object out.")
+
+
+def _respell(db: apsw.Connection, schema: ObjectSchema, name: str, new_name: str) -> None:
+    """A field is written with other capitals now: SQL does not mind, but who reads rows by column names does."""
+    drop_triggers(db, schema.name)  # they are made anew with the schema
+    try:
+        db.execute(sql.rename_column(schema.name, name, new_name))
+    except apsw.SQLError as error:  # as for a view of somebody's that does not work any more
+        log.warning("%s.%s goes on as %s: %s", schema.name, new_name, name, error)
 
 
 def _note_lost(db: apsw.Connection, schema: ObjectSchema, before: Sequence[Field]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from threading import Event
 from typing import Protocol, TypeVar
@@ -36,6 +36,9 @@ TELL_ANYWAY = timedelta(minutes=5)
 
 AGAIN_BESIDE = timedelta(seconds=15)
 """How often, while a run goes on, its objects are looked at again: it lets go of each when it is done with it."""
+
+MOST_RUNS = 3
+"""Runs that go on at once: while one waits for a job of the org, perhaps for hours, what else falls due is synced."""
 
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
 """How long nothing is tried after an error that came before any object was begun (a login that fails)."""
@@ -79,6 +82,7 @@ class _Course(Struct):
     tried: dict[str, datetime] = field(default_factory=dict)
     left: str = ""
     looked_beside: datetime | None = None
+    looked_for_due: datetime | None = None
     pushed_at: datetime | None = None
     push_failures: int = 0
     failures: int = 0
@@ -114,8 +118,8 @@ class Daemon:
         self._told: DaemonState | None = None
         self._known: _Known | None = None
         self._started = clock.now()
-        # One, for all runs: a thread has its own connection to the database.
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="run")
+        # Mostly it has one thread, for all runs: a thread has its own connection to the database.
+        self._worker = ThreadPoolExecutor(MOST_RUNS, thread_name_prefix="run")
 
     def run(self, onlooker: Onlooker) -> None:
         """Do what is due, wait, and do what is due then."""
@@ -221,16 +225,87 @@ class Daemon:
         names, started = task.step.objects, self._clock.now()
         self._tell(onlooker, f"syncing {', '.join(names)}", {})
         self._desk.take(task.requests)
-        self._course.looked_beside = None
+        self._course.looked_beside, self._course.looked_for_due = None, started
         edited = self._desk.waiting().edited
         engine = self._engine()
-        run = self._watched(engine, lambda: engine.run(names), onlooker, beside=self._push_beside)
-        self._course.tried |= {name.casefold(): started for name in names}
+        running = [_Running(engine, self._worker.submit(engine.run, names), task, started, edited)]
+        trouble: SyncError | None = None
+        while running:
+            done = self._look_on(running, onlooker)
+            ended = [each for each in running if each.work in done]
+            running = [each for each in running if each.work not in done]
+            for each in ended:
+                trouble = self._take_run(each, onlooker) or trouble
+            if running and not self._stop.is_set():
+                self._push_beside(running[0].engine, onlooker)
+                running += self._begun_beside(running, onlooker)
+        if trouble is not None:
+            raise trouble
+
+    def _look_on(self, running: Sequence[_Running], onlooker: Onlooker) -> set[Future[Run]]:
+        """Wait a moment, and tell that it lives as long as one of the runs makes calls; gives what is done by now."""
+        before = [each.spent for each in running]
+        done = wait([each.work for each in running], self._duty.tick, FIRST_COMPLETED).done
+        for each in running:
+            each.spent = each.engine.spent
+        if [each.spent for each in running] != before:
+            onlooker.beat()
+        return done
+
+    def _take_run(self, ended: _Running, onlooker: Onlooker) -> SyncError | None:
+        """Note what came of a run; gives the error that cut it, to be raised when no other goes on."""
+        try:
+            run = ended.work.result()
+        except SyncError as error:
+            self._desk.done(ended.task.requests, RunState.FAILED)
+            return error
+        self._course.tried |= {name.casefold(): ended.started for name in ended.task.step.objects}
         self._course.not_before = run.again_at
-        self._desk.done(task.requests, run.state.value)
-        self._after_push(run.pushed, edited)
+        self._desk.done(ended.task.requests, run.state.value)
+        if ended.edited is not None:
+            self._after_push(run.pushed, ended.edited)
         self._note_run(run)
         onlooker.ran(run)
+        return None
+
+    def _begun_beside(self, running: Sequence[_Running], onlooker: Onlooker) -> list[_Running]:
+        """A run of what has fallen due, or was asked for, while others go on that hold none of it."""
+        now = self._clock.now()
+        holds = [each.engine.holds for each in running]
+        if len(running) == MOST_RUNS or not all(holds):
+            return []  # one has still to begin, or pushes: for that it may want any object
+        held = frozenset[str]().union(*(each for each in holds if each is not None))
+        try:
+            if not self._looks_for_due(now):
+                return []
+            task = self._free_task(held, now)
+            if not task.step.objects:
+                return []
+            engine = self._engine()
+            self._desk.take(task.requests)
+        except Stopped:
+            return []
+        except SyncError as error:
+            log.warning("What has fallen due is synced when the run is over: %s", error)
+            return []
+        begun = [name for each in running for name in each.task.step.objects if name.casefold() in held]
+        self._tell(onlooker, f"syncing {', '.join((*begun, *task.step.objects))}", {})
+        return [_Running(engine, self._worker.submit(engine.pull, task.step.objects), task, now)]
+
+    def _looks_for_due(self, now: datetime) -> bool:
+        """Whether it is time to look what has fallen due: now and then, and at once when somebody has asked."""
+        looked = self._course.looked_for_due
+        if looked is not None and timedelta(0) <= now - looked < AGAIN_BESIDE and not self._desk.asked():
+            return False
+        self._course.looked_for_due = now
+        return True
+
+    def _free_task(self, held: frozenset[str], now: datetime) -> _Task:
+        """What is to be done with objects that no run holds."""
+        free = [each for each in self._items() if each.name.casefold() not in held]
+        asked = [each for each in self._desk.asked() if not held & {name.casefold() for name in self._wanted([each])}]
+        pushes, budget = Pushes(self._desk.waiting()), Budget(self._share(), self._course.not_before)
+        return _Task(next_step(free, self._wanted(asked), pushes, budget, self._duty.seed, now), tuple(asked))
 
     def _push(self, onlooker: Onlooker) -> None:
         self._tell(onlooker, "pushing", {})
@@ -240,14 +315,8 @@ class Daemon:
         self._after_push(push, edited)
         self._note_push(push, onlooker)
 
-    def _watched(
-        self,
-        engine: SyncEngine,
-        work: Callable[[], _Work],
-        onlooker: Onlooker,
-        beside: Callable[[SyncEngine, Onlooker], None] | None = None,
-    ) -> _Work:
-        """Do the work in a thread of its own; meanwhile tell that it lives as long as it makes calls, and do `beside`.
+    def _watched(self, engine: SyncEngine, work: Callable[[], _Work], onlooker: Onlooker) -> _Work:
+        """Do the work in a thread of its own; meanwhile tell that it lives as long as it makes calls.
 
         A Bulk job in the org's queue takes half an hour without a word, and its answers are signs of life.
         """
@@ -256,8 +325,6 @@ class Daemon:
             if engine.spent != spent:
                 spent = engine.spent
                 onlooker.beat()
-            if beside is not None and not self._stop.is_set():
-                beside(engine, onlooker)
         return working.result()
 
     def _push_beside(self, engine: SyncEngine, onlooker: Onlooker) -> None:
@@ -375,6 +442,17 @@ class _Task(Struct, frozen=True):
 
     step: Step
     requests: tuple[SyncRequest, ...]
+
+
+class _Running(Struct):
+    """A run that goes on; `edited`: what the outbox held when it began, if it pushes at its end."""
+
+    engine: SyncEngine
+    work: Future[Run]
+    task: _Task
+    started: datetime
+    edited: str | None = None
+    spent: int = 0
 
 
 def _is_done(work: Future[_Work], seconds: float) -> bool:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from enum import Enum
-from threading import Event
+from threading import Event, Lock
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -42,7 +42,7 @@ from salesforce_sync.signals import (
     SyncFailed,
     news_of_proof,
 )
-from salesforce_sync.sync.puller import Pulled, Puller, Report, with_repairs
+from salesforce_sync.sync.puller import Pulled, Puller, Report, with_changes, with_repairs
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.telling import InboxNews, run_begun, tell
@@ -78,6 +78,14 @@ class SyncEngine:
         self._pusher = Pusher(org, store, clock, bus, rules.window)
         self._progress = _ProgressNews(store, clock, bus)
         self._holds_its_objects = Event()
+        self._lock = Lock()
+        self._unfinished: frozenset[str] = frozenset()
+
+    @property
+    def holds(self) -> frozenset[str] | None:
+        """The objects that the run which goes on in another thread has not finished, in lower case; None before it has
+        them."""
+        return self._unfinished if self._holds_its_objects.is_set() else None
 
     @property
     def spent(self) -> int:
@@ -217,6 +225,7 @@ class SyncEngine:
         until = self._clock.monotonic() + PATIENCE
         # In the order of their names, whoever claims: a run and a push cannot wait for each other.
         held = {name: self._claimed(name, course.puller, until) for name in sorted(course.names)}
+        self._unfinished = frozenset(name.casefold() for name in course.names)
         self._holds_its_objects.set()
         return [held[name] for name in course.names]
 
@@ -262,11 +271,14 @@ class SyncEngine:
             self._ended(task, self._completed(task, course, pulled))
         except SyncError as error:
             if isinstance(error, NeedsPerson | LimitExceeded):
+                if isinstance(error, LimitExceeded):
+                    course.spent.set()
                 course.stop.set()
                 if not isinstance(error, BudgetSpent):  # which is kept back from pulls, for the edits
                     course.shut.set()
             task.again_at = error.again_at if isinstance(error, LimitExceeded) else None
-            state = RunState.PARTIAL if isinstance(error, LimitExceeded | Stopped) else RunState.FAILED
+            cut = isinstance(error, LimitExceeded | Stopped) or (error.code == NOT_BEGUN and course.spent.is_set())
+            state = RunState.PARTIAL if cut else RunState.FAILED
             self._ended(task, self._failed(task, course, Problem(error.code, error.message, error.hint), state))
         except Exception as error:  # the engine's loop: one object's bug must not take the others down
             log.exception("Syncing %s failed", task.name)
@@ -276,6 +288,8 @@ class SyncEngine:
 
     def _ended(self, task: _Task, record: RunRecord) -> None:
         task.record = record
+        with self._lock:
+            self._unfinished -= {task.name.casefold()}
         problem = record.problem or Problem("", "")
         counts, why = record.counts, (problem.code, problem.message, problem.hint)
         self._bus.emit(ObjectFinished(task.name, record.state.value, counts.rows, counts.changed, *why))
@@ -308,8 +322,12 @@ class SyncEngine:
         # A proof compares stamps, which formulas do not move: without a schedule nothing else would read them again.
         unscheduled = verifies and self._rules.refresh_every is None and course.puller.refreshes(name)
         if unscheduled or refresh_is_due(ages, self._rules, now):
-            self._if_affordable(name, lambda: course.puller.refresh(name))
+            self._if_affordable(name, lambda: self._refresh(task, course.puller, name))
         return None if verifies or verify_is_due(ages, self._rules, now) else task.pulled
+
+    def _refresh(self, task: _Task, puller: Puller, object_name: str) -> None:
+        assert task.pulled is not None
+        task.pulled = with_changes(task.pulled, puller.refresh(object_name))
 
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
@@ -323,20 +341,20 @@ class SyncEngine:
         assert task.pulled is not None  # or there would be a record
         schema = self._store.schema(task.name)
         assert schema is not None  # it has just been pulled
-        puller, repaired = course.puller, 0
+        puller, pulled = course.puller, task.pulled
 
         def prove() -> None:
-            nonlocal repaired
+            nonlocal pulled
             proof = puller.prove(schema, task.listing)
             # Kept with the proof.
             self._bus.emit(news_of_proof(proof))
-            repaired = sum(number for _, number in proof.repaired)
+            pulled = with_repairs(pulled, dict(proof.repaired))
 
         if course.proofs is Proofs.NOW:
             prove()
         else:
             self._if_affordable(schema.name, prove)
-        return with_repairs(task.pulled, repaired)
+        return pulled
 
     def _if_affordable(self, object_name: str, work: Callable[[], object]) -> None:
         try:
@@ -434,7 +452,8 @@ class _Task(Struct):
 
 
 class _Course(Struct, frozen=True):
-    """One run while it goes on; `stop`: an error concerns every object; `shut`: a push, too, would be in vain."""
+    """One run while it goes on; `stop`: an error concerns every object; `spent`: it is that the day's calls are used;
+    `shut`: a push, too, would be in vain."""
 
     run_id: str
     names: tuple[str, ...]
@@ -443,6 +462,7 @@ class _Course(Struct, frozen=True):
     started: float
     calls_before: int
     stop: Event = field(default_factory=Event)
+    spent: Event = field(default_factory=Event)
     shut: Event = field(default_factory=Event)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
 
@@ -14,23 +14,18 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
-from salesforce_sync.models.proof import Proof
+from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.schema import Described, ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, drift
 from salesforce_sync.sync.doubts import Doubts
+from salesforce_sync.sync.patience import Patience
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
 from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.sync.verify import Pages, Verifier, removed
 
 log = logging.getLogger(__name__)
-
-ATTEMPTS = 4
-"""How often one pull is begun or taken up again before its error is reported."""
-
-MOST_JOBS = 2
-"""Bulk jobs of one pull that may fail, or hang for hours, before its rows come by REST, with more calls."""
 
 Report = Callable[[int, int | None, str], None]
 """Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
@@ -51,7 +46,8 @@ class _Ways(Struct, frozen=True):
 
 
 class Puller:
-    """Pulls the objects of one run. Holds nothing but how many rows that took away: what must last is in the store."""
+    """Pulls the objects of one run. Holds nothing but how many rows that took away, and how many have values in columns
+    that are new: what must last is in the store."""
 
     def __init__(
         self,
@@ -70,8 +66,11 @@ class Puller:
         self._rules = rules
         self._accepted = {name.casefold() for name in accepted}
         self.verifier = Verifier(org, store, clock)
-        self._doubts = Doubts(store, self.verifier, rules.overlap, self._lose)
+        # What a pull has to compare is a part of the pull, and goes on where proofs have to stop.
+        self._settler = Verifier(org, store, clock, Priority.PULL)
+        self._doubts = Doubts(store, self._settler, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
+        self._filled: Counter[str] = Counter()
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go yet; None where a person has said that it may be any number."""
@@ -86,14 +85,14 @@ class Puller:
         self._lose(object_name, merged.deleted)
         return merged
 
-    def _compare_since(self, schema: ObjectSchema, since: datetime) -> int:
+    def _compare_since(self, schema: ObjectSchema, since: datetime) -> Mapping[Cause, int]:
         """Compare what is as young as this with the org, and repair; gives how many rows that were."""
-        repaired = self.verifier.settle(schema, since, self.loss_limit(schema.name))
+        repaired = self._settler.settle(schema, since, self.loss_limit(schema.name))
         self._lose(schema.name, removed(repaired))
-        return repaired.total()
+        return repaired
 
-    def _compare(self, schema: ObjectSchema, listing: Pages | None = None) -> Proof:
-        proof = self.verifier.verify(schema, self.loss_limit(schema.name), listing)
+    def _compare(self, verifier: Verifier, schema: ObjectSchema, listing: Pages | None = None) -> Proof:
+        proof = verifier.verify(schema, self.loss_limit(schema.name), listing)
         self._lose(schema.name, removed(dict(proof.repaired)))
         return proof
 
@@ -170,11 +169,13 @@ class Puller:
         return self._pull_described(self._schema(schema.name), report, rows)
 
     def settled(self, pulled: Pulled) -> Pulled:
-        """The pull, with rows that had changed within the second of their stamp read once more."""
+        """The pull with the columns that were filled for it, and with rows that had changed within the second of their
+        stamp read once more."""
+        pulled = with_changes(pulled, self._filled.pop(pulled.merged.object_name, 0))
         schema = self._store.schema(pulled.merged.object_name)
         if schema is None or schema.stamp is None:
             return pulled
-        return with_repairs(pulled, self._doubts.settle(schema, self.loss_limit(schema.name)))
+        return with_changes(pulled, self._doubts.settle(schema, self.loss_limit(schema.name)))
 
     def _stamps(self, schema: ObjectSchema, polled: Polled) -> list[datetime]:
         assert schema.stamp is not None  # without one there is no poll
@@ -185,7 +186,7 @@ class Puller:
         """All living rows were read. If more live here, the org does not show some of them any longer."""
         if self._store.count_shown(schema.name) <= rows:
             return pulled
-        return with_repairs(pulled, sum(number for _, number in self._compare(schema).repaired))
+        return with_repairs(pulled, dict(self._compare(self._settler, schema).repaired))
 
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
@@ -279,7 +280,7 @@ class Puller:
     def _fill_gained(self, schema: ObjectSchema, gained: tuple[str, ...]) -> ObjectSchema:
         while gained:
             try:
-                self.fill(schema, gained)
+                self._filled[schema.name] += self.fill(schema, gained)
                 return schema
             except SchemaChanged as refused:
                 schema = self._leave_out(schema, refused)
@@ -312,7 +313,7 @@ class Puller:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
         if schema.stamp is not None:
             self._doubts.settle_all(schema, self.loss_limit(schema.name))
-        return self._compare(schema, listing)
+        return self._compare(self.verifier, schema, listing)
 
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""
@@ -321,21 +322,18 @@ class Puller:
 
     def _pull_with_patience(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:
         """Take the pull up again after a break, from its last durable page; begin anew where that does not help."""
-        failed_jobs = 0
-        for attempt in range(1, ATTEMPTS + 1):
+        patience = Patience()
+        while True:
             try:
-                return self._pull_once(schema, report, _Ways(counted, failed_jobs < MOST_JOBS))
+                return self._pull_once(schema, report, _Ways(counted, patience.jobs))
             except Transient as error:
-                failed_jobs += isinstance(error, JobFailed)
-                if attempt == ATTEMPTS or failed_jobs > MOST_JOBS:
-                    raise
+                patience.bear(error)
                 gone = isinstance(error, LocatorExpired | JobFailed)
-                if gone or (isinstance(error, Incomplete) and attempt > 1):
+                if gone or (isinstance(error, Incomplete) and patience.errors > 1):
                     log.info("%s: %s Reading it again.", schema.name, error)
                     self._store.begin(self._fresh_request(schema))
                 else:
                     log.info("%s: %s Going on from the last whole page.", schema.name, error)
-        raise AssertionError("the last attempt returns or raises")
 
     def _pull_once(self, schema: ObjectSchema, report: Report, ways: _Ways) -> Pulled:
         request, rows, server_time = self._take_up(schema)
@@ -353,7 +351,7 @@ class Puller:
                     last = True
                 del page  # it is not held while the next one comes
         if not last:
-            raise Incomplete(f"{schema.name}: the pull ended before its last page.")
+            raise Incomplete(f"The pull of {schema.name} ended before its last page.")
         pulled = Pulled(rows, self._merge(schema.name, server_time))
         if request.since is None or schema.stamp is None:
             return self._without_strangers(schema, rows, pulled)
@@ -377,7 +375,7 @@ class Puller:
 
     def _check_total(self, page: Page, rows: int) -> None:
         if page.total is not None and rows < page.total:
-            raise Incomplete(f"{page.schema.name}: the org announced {page.total} rows, {rows} arrived.")
+            raise Incomplete(f"The org announced {page.total:,} rows of {page.schema.name}, and {rows:,} arrived.")
 
 
 def _news(poll: Poll, polled: Polled) -> ObjectSchema | None:
@@ -413,7 +411,13 @@ def _joined(one: Pulled, other: Pulled) -> Pulled:
     return Pulled(one.rows + other.rows, merged)
 
 
-def with_repairs(pulled: Pulled, repaired: int) -> Pulled:
+def with_repairs(pulled: Pulled, repaired: Mapping[Cause, int]) -> Pulled:
     """The pull with rows that a comparison repaired after it."""
-    merged = replace(pulled.merged, updated=pulled.merged.updated + repaired)
-    return Pulled(pulled.rows + repaired, merged)
+    gone = removed(repaired)
+    lost = replace(pulled.merged, deleted=pulled.merged.deleted + gone)
+    return with_changes(Pulled(pulled.rows + gone, lost), sum(repaired.values()) - gone)
+
+
+def with_changes(pulled: Pulled, rows: int) -> Pulled:
+    """The pull with rows that were read after it, and were not as they are here."""
+    return Pulled(pulled.rows + rows, replace(pulled.merged, updated=pulled.merged.updated + rows))

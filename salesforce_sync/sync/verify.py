@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble
+from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble, Transient
 from salesforce_sync.models.change import LossLimit
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Clock, Org, Store
+from salesforce_sync.sync.patience import Patience
 from salesforce_sync.sync.staging import stage_all
 
 log = logging.getLogger(__name__)
@@ -35,14 +36,21 @@ Pages = Generator[Page, None, None]
 class Verifier:
     """Compares one object at a time; the caller holds the claim on it, and has just pulled what is new."""
 
-    def __init__(self, org: Org, store: Store, clock: Clock) -> None:
+    def __init__(self, org: Org, store: Store, clock: Clock, priority: Priority = Priority.VERIFY) -> None:
+        """`priority`: what the calls of a comparison are for."""
         self._org = org
         self._store = store
         self._clock = clock
+        self._priority = priority
 
     def listing(self, schema: ObjectSchema) -> PullRequest:
         """What lists an object: its rows' ids and stamps."""
-        return self._sized(_listing(schema, None))
+        return self._sized(self._listing(schema, None))
+
+    def _listing(self, schema: ObjectSchema, since: datetime | None) -> PullRequest:
+        """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
+        names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
+        return PullRequest(schema.only(*names), since, priority=self._priority)
 
     def verify(self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
@@ -53,7 +61,7 @@ class Verifier:
         """
         repaired: Counter[Cause] = Counter()
         for turn in range(ROUNDS):
-            listed_at = self._list(_listing(schema, None), listing if turn == 0 else None)
+            listed_at = self._list(self._listing(schema, None), listing if turn == 0 else None)
             found = self._round(schema, None, loss, listed_at, repaired)
             if not found.differences:
                 return self._proved(schema, found, repaired)
@@ -65,7 +73,7 @@ class Verifier:
     def settle(self, schema: ObjectSchema, since: datetime, loss: LossLimit | None) -> Counter[Cause]:
         """The same for the rows whose stamp is at or after `since`: what a pull of changes cannot tell."""
         repaired: Counter[Cause] = Counter()
-        listed_at = self._list(_listing(schema, since))
+        listed_at = self._list(self._listing(schema, since))
         self._round(schema, since, loss, listed_at, repaired)
         self._store.end_comparison(schema.name)
         return repaired
@@ -122,9 +130,22 @@ class Verifier:
         return next((page.server_time for page in pages if page.server_time is not None), None)
 
     def bring(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
-        """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows."""
+        """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows.
+
+        It is begun again, some times, where it broke off; after jobs that failed it comes by REST.
+        """
+        patience = Patience()
         if begun is None and not request.ids:
             request = self._sized(request)
+        while True:
+            try:
+                return self._bring_once(replace(request, jobs=patience.jobs), begun)
+            except Transient as error:
+                patience.bear(error)
+                log.info("%s: %s Reading it again.", request.schema.name, error)
+                begun = None
+
+    def _bring_once(self, request: PullRequest, begun: Pages | None) -> list[Page]:
         self._store.begin(request)
         told, rows = [], 0
         with closing(begun or self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
@@ -141,7 +162,16 @@ class Verifier:
 
     def _bring_records(self, schema: ObjectSchema, ids: Sequence[str]) -> set[str]:
         """Read these records whole and merge them; gives the ids of those that the org still shows."""
-        request = PullRequest(schema, ids=tuple(ids), priority=Priority.VERIFY)
+        request, patience = PullRequest(schema, ids=tuple(ids), priority=self._priority), Patience()
+        while True:
+            try:
+                return self._bring_records_once(request)
+            except Transient as error:
+                patience.bear(error)
+                log.info("%s: %s Reading the records again.", schema.name, error)
+
+    def _bring_records_once(self, request: PullRequest) -> set[str]:
+        schema = request.schema
         self._store.begin(request)
         shown: set[str] = set()
         told, rows = [], 0
@@ -168,7 +198,7 @@ class Verifier:
 
     def _read_everything(self, schema: ObjectSchema) -> None:
         self._store.read_all_again(schema.name)
-        self.bring(PullRequest(schema, priority=Priority.VERIFY))
+        self.bring(PullRequest(schema, priority=self._priority))
         self._store.merge(schema.name, None)
 
     def _take_out(self, schema: ObjectSchema, extra: Sequence[str], listed_at: datetime | None) -> Counter[Cause]:
@@ -178,20 +208,30 @@ class Verifier:
         shown = self._bring_records(schema, extra)
         deleted = [each for each in shown if self._store.get(schema.name, each) is None]
         gone = sorted(set(extra) - shown)
-        logged = self._logged_deletions(schema, listed_at) if gone else frozenset()
-        purged = [each for each in gone if each in logged]
-        hidden = [each for each in gone if each not in logged]
-        taken = {
-            Cause.PURGED: self._store.set_aside(schema.name, purged, Cause.PURGED),
-            Cause.HIDDEN: self._store.set_aside(schema.name, hidden, Cause.HIDDEN),
-        }
+        reasons = self._why_gone(schema, gone, listed_at) if gone else {}
+        taken = {cause: self._store.set_aside(schema.name, ids, cause) for cause, ids in reasons.items()}
         edited = len(gone) - sum(taken.values())
         return +Counter({Cause.DELETED: len(deleted), **taken, Cause.EDITED: edited})
 
-    def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str]:
-        """What the org's log of deletions names; nothing where it has no log for this object or window."""
+    def _why_gone(
+        self, schema: ObjectSchema, gone: Sequence[str], listed_at: datetime | None
+    ) -> Mapping[Cause, Sequence[str]]:
+        """The rows that the org shows no more, by cause; what only its log can tell is unknown without it."""
+        logged = self._logged_deletions(schema, listed_at)
+        rest = Cause.UNKNOWN if logged is None or not self._log_goes_back_to_a_proof(schema) else Cause.HIDDEN
+        purged = [each for each in gone if each in (logged or ())]
+        return {Cause.PURGED: purged, rest: [each for each in gone if each not in (logged or ())]}
+
+    def _log_goes_back_to_a_proof(self, schema: ObjectSchema) -> bool:
+        """Whether all that has gone since the rows were last known to be there is in the log."""
+        ages = self._store.ages(schema.name)
+        known = ages.proved_at or ages.first_merged_at
+        return known is not None and self._clock.now() - known < DELETE_LOG
+
+    def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str] | None:
+        """What the org's log of deletions names; None where it has no log for this object or window."""
         if listed_at is None or not schema.replicateable:
-            return frozenset()
+            return None
         # The log has whole minutes: without one more, what was deleted in this one would not be in it. And as the
         # listing's time is a little too early, the minute may be the next one by now.
         end = listed_at + timedelta(minutes=2)
@@ -199,7 +239,7 @@ class Verifier:
             return self._org.deletions(schema.name, end - DELETE_LOG, end).ids
         except ObjectTrouble as error:
             log.info("%s: the org does not tell of deletions (%s)", schema.name, error.message)
-            return frozenset()
+            return None
 
     def _proved(self, schema: ObjectSchema, found: Comparison, repaired: Counter[Cause]) -> Proof:
         self._store.end_comparison(schema.name)
@@ -208,19 +248,13 @@ class Verifier:
         return proof
 
 
-def _listing(schema: ObjectSchema, since: datetime | None) -> PullRequest:
-    """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
-    names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
-    return PullRequest(schema.only(*names), since, priority=Priority.VERIFY)
-
-
 def _check_whole(told: Sequence[Page], rows: int) -> None:
     """`Incomplete` unless the last page came, and as many rows as the org announced."""
     if not (told and told[-1].last):
         raise Incomplete("A pull ended before its last page.", hint="Sync again.")
     total = told[-1].total
     if total is not None and rows < total:
-        raise Incomplete(f"{told[-1].schema.name}: the org announced {total} rows, {rows} arrived.")
+        raise Incomplete(f"The org announced {total:,} rows of {told[-1].schema.name}, and {rows:,} arrived.")
 
 
 def _but_fetched(left: Comparison, before: Comparison) -> Comparison:
@@ -233,7 +267,7 @@ def _but_fetched(left: Comparison, before: Comparison) -> Comparison:
 
 def removed(repaired: Mapping[Cause, int]) -> int:
     """How many of the repairs took a row away."""
-    return sum(repaired.get(cause, 0) for cause in (Cause.DELETED, Cause.PURGED, Cause.HIDDEN))
+    return sum(repaired.get(cause, 0) for cause in (Cause.DELETED, Cause.PURGED, Cause.HIDDEN, Cause.UNKNOWN))
 
 
 def _refused(object_name: str, lost: int, rows: int) -> LossRefused:

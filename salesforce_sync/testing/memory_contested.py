@@ -54,7 +54,9 @@ class Contesting(Editing):
             staging = self._disk.staging.pop(table.schema.name, None)
             if staging is None:
                 raise Incomplete(f"{table.schema.name}: the staged rows are gone; the pull starts again.")
-            return sum(self._fill(table, row) for row in staging.rows if row["Id"] in table.rows)
+            changed = sum(self._fill(table, row) for row in staging.rows if row["Id"] in table.rows)
+            self._disk.untold[table.schema.name] += changed
+            return changed
 
     def _fill(self, table: Table, row: Row) -> bool:
         key = str(row["Id"])

@@ -295,7 +295,7 @@ class Editing(Comparing):
         pending.slots.clear()
         pending.absent, pending.org_dead, pending.want_dead = None, True, True
         table.gone[pending.record_id] = cause
-        if cause is not Cause.HIDDEN and table.schema.has("IsDeleted"):
+        if cause.is_deletion and table.schema.has("IsDeleted"):
             row["IsDeleted"] = 1
         else:
             del table.rows[pending.record_id]

@@ -9,7 +9,6 @@ from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side
 from salesforce_sync.models.outbox import Kind, Operation
-from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.memory_history import differences
@@ -119,7 +118,7 @@ class Deciding(Settling):
             raise Misuse(f"{case.item.record_id} was merged into {case.item.matches[0].record_id}.")
         if case.resolution.allow_duplicates:
             pending.allow_duplicates = True
-        if pending.absent not in (None, Cause.HIDDEN):
+        if pending.absent is not None and pending.absent.is_deletion:
             # It can only be written to again once it is out of the org's recycle bin.
             pending.absent, pending.org_dead = None, True
         pending.attempts, pending.not_before = 0, None

@@ -140,7 +140,7 @@ class MemoryStore(Drafting, Following):
             arrived = len(staging.rows) + len(rows) - staging.durable
             if page.expected is not None and arrived != page.expected:
                 name = page.schema.name
-                raise Incomplete(f"{name}: the org announced {page.expected} rows, {arrived} arrived.")
+                raise Incomplete(f"The org announced {page.expected:,} rows of {name}, and {arrived:,} arrived.")
             staging.resume, staging.durable = page.resume, len(staging.rows) + len(rows)
         staging.rows += rows
         staging.total = staging.total if page.total is None else page.total

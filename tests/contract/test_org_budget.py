@@ -300,6 +300,29 @@ def test_proofs_that_fall_due_in_one_run_share_their_calls(connect: Callable[...
     assert all(store.proof(name) is not None for name in FOUR)
 
 
+def test_what_a_pull_compares_goes_on_where_proofs_have_to_stop(connect: Callable[..., Rig]) -> None:
+    rig = connect(records=400)
+    store = MemoryStore(rig.clock)
+    engine = SyncEngine(rig.org, store, rig.clock, Bus())
+    engine.run(["Contact"])
+    engine.run(["Contact"])
+    contacts = [str(row[0]) for row in store.scan("Contact")]
+    rig.sim.update("Contact", [{"Id": each, "Title": "Chief"} for each in contacts[:250]])
+    rig.sim.clock.advance(5)
+    engine.run(["Contact"])
+    rig.sim.clock.advance(5)
+    rig.sim.update("Contact", [{"Id": each, "Title": "Chief"} for each in contacts[250:260]])
+    rig.sim.usage.reset(rig.sim.usage.limit * 85 // 100)
+
+    run = engine.run(["Contact"])
+
+    assert [each.problem for each in run.objects] == [None]
+    assert run.calls > 1  # the poll, and the ids of more rows than it brings
+    (schema,) = store.schemas()
+    position = [field.name for field in schema.columns].index("Title")
+    assert [row[position] for row in store.rows("Contact", contacts[:260]).values()] == ["Chief"] * 260
+
+
 def test_the_forecast_of_a_full_load_holds(connect: Callable[..., Rig]) -> None:
     rig = connect(records=11_000)
 

@@ -554,7 +554,7 @@ def test_what_was_deleted_here_is_no_loss(replica):
 # ── set aside ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN])
+@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN, Cause.UNKNOWN])
 def test_a_row_with_edits_that_the_org_no_longer_shows_waits_for_a_person(replica, cause):
     replica.update("Account", ACME, {"Phone": "2"})
 
@@ -567,7 +567,7 @@ def test_a_row_with_edits_that_the_org_no_longer_shows_waits_for_a_person(replic
     assert replica.count_shown("Account") == 0
 
 
-@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN])
+@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN, Cause.UNKNOWN])
 def test_what_waits_because_the_org_shows_it_no_more_is_no_difference(replica, cause):
     replica.update("Account", ACME, {"Phone": "2"})
     replica.set_aside("Account", [ACME], cause)
@@ -577,7 +577,7 @@ def test_what_waits_because_the_org_shows_it_no_more_is_no_difference(replica, c
     assert len(replica.inbox()) == 1
 
 
-@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN])
+@pytest.mark.parametrize("cause", [Cause.DELETED, Cause.PURGED, Cause.HIDDEN, Cause.UNKNOWN])
 def test_a_deletion_of_what_the_org_no_longer_shows_is_done(replica, cause):
     replica.delete("Account", ACME)
 
@@ -589,9 +589,10 @@ def test_a_deletion_of_what_the_org_no_longer_shows_is_done(replica, cause):
     assert compare(replica, ORG_ROWS[1]).differences == 0
 
 
-def test_a_row_with_edits_that_is_shown_again_goes_on(replica):
+@pytest.mark.parametrize("cause", [Cause.HIDDEN, Cause.UNKNOWN])
+def test_a_row_with_edits_that_is_shown_again_goes_on(replica, cause):
     replica.update("Account", ACME, {"Phone": "2"})
-    replica.set_aside("Account", [ACME], Cause.HIDDEN)
+    replica.set_aside("Account", [ACME], cause)
 
     arrive(replica, ACCOUNT, acme(NOON))
 

@@ -377,9 +377,10 @@ def test_who_wants_an_edit_of_what_was_deleted_there_has_it_brought_back(rejecte
     assert [(each.operation, each.record_id) for each in waiting(store)] == [(Operation.UNDELETE, ACME)]
 
 
-def test_what_is_not_shown_any_more_leaves(replica):
+@pytest.mark.parametrize("cause", [Cause.HIDDEN, Cause.UNKNOWN])
+def test_what_is_not_shown_any_more_leaves(replica, cause):
     replica.update("Account", ACME, {"Phone": "2"})
-    replica.set_aside("Account", [ACME], Cause.HIDDEN)
+    replica.set_aside("Account", [ACME], cause)
 
     decide(replica, ORG)
 
@@ -387,9 +388,10 @@ def test_what_is_not_shown_any_more_leaves(replica):
     assert replica.changes() == ()
 
 
-def test_what_is_not_shown_any_more_is_tried_again(replica):
+@pytest.mark.parametrize("cause", [Cause.HIDDEN, Cause.UNKNOWN])
+def test_what_is_not_shown_any_more_is_tried_again(replica, cause):
     replica.update("Account", ACME, {"Phone": "2"})
-    replica.set_aside("Account", [ACME], Cause.HIDDEN)
+    replica.set_aside("Account", [ACME], cause)
 
     decide(replica, AGAIN)
 

@@ -100,7 +100,7 @@ def test_nothing_is_kept_of_a_page_with_another_number_of_rows_than_announced(st
     more = {"resume": "after-3", "expected": expected, "server_time": SERVER}
     bad = page(*rows, **more) if form == "rows" else csv_page(tmp_path / "p.csv", rows, WIDGET, **more)
 
-    with pytest.raises(Incomplete, match=f"announced {expected} rows, 2 arrived"):
+    with pytest.raises(Incomplete, match=f"announced {expected} rows of Widget__c, and 2 arrived"):
         store.stage(store.prepare(bad) if form == "prepared" else bad)
 
     assert store.staged("Widget__c") == Staged("Widget__c", None, "after-1", 1, None)

@@ -122,6 +122,21 @@ def test_rows_of_a_history_that_are_gone_are_found_by_verify_and_status_says_so(
     ]
 
 
+def test_a_refresh_or_an_interval_of_something_that_is_not_there_is_told(user, simorg):
+    user("sync", "Account")
+    named = "refresh_fields: [Account.Skore__c, account.sic, Contakt.Score__c, Lead.Score__c], intervals: {Konto: 5}"
+    user.settle(simorg.url, more=f"sync: {{{named}}}\n")
+
+    told = user("status", "--json").json["warnings"]
+
+    assert [" ".join(each.split()[:3]) for each in told] == [
+        "sync.refresh_fields names Account.Skore__c:",
+        "sync.refresh_fields names Contakt.Score__c:",
+        "sync.intervals names konto:",
+    ]
+    assert user("sync", "Account").code == 0
+
+
 def test_a_policy_for_something_that_is_not_there_is_told(user, simorg):
     user("sync", "Account", "Contact")
     named = "{Contakt: org, Contact.Fone: local, Contact.Phone: org, Account: newest}"

@@ -87,6 +87,11 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("schema", {"operation": "add_object", "object": "G__c", "declaration": {**WIDE, "without": ["Title"]}}, "Title"),
     (
         "schema",
+        {"operation": "add_object", "object": "G__c", "declaration": {**WIDE, "without": ["CreatedDate"]}},
+        "hide",
+    ),
+    (
+        "schema",
         {"operation": "add_object", "object": "G__c", "declaration": {**WIDE, "fields": {"a b": "int 8"}}},
         "a b",
     ),

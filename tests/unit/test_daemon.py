@@ -66,14 +66,14 @@ class Looker:
 
 
 class Rig:
-    def __init__(self, path, clock=None, tick=60.0):
+    def __init__(self, path, clock=None, tick=60.0, every=timedelta(hours=1)):
         self.stop = threading.Event()
         self.clock = clock or SystemClock(self.stop)
         self.store = SqliteStore(path, self.clock)
         self.memory = MemoryOrg(ACCOUNT, CONTACT)
         self.org, self.looker = SlowOrg(self.memory), Looker()
         self.acme = self.memory.put("Account", Name="Acme")
-        intervals = {name: timedelta(hours=1) for name in ("Account", "Contact")}
+        intervals = {name: every for name in ("Account", "Contact")}
         self.sync("Account")
         self.daemon = Daemon(
             Duty(intervals, DEFAULTS, 15_000, "somebody", 1, "seed", 0.01 if clock is None else tick),
@@ -125,6 +125,40 @@ def test_what_is_edited_goes_while_a_pull_of_another_object_goes_on(rig):
     assert rig.memory.live("Account")[rig.acme]["Name"] == "Acme & Co"
     assert runs_by_then == []
     assert rig.looker.runs[0].state.value == "complete"
+
+
+def accounts_of(run):
+    return [each.state.value for each in run.objects if each.object_name == "Account"]
+
+
+def test_what_falls_due_is_synced_while_a_pull_of_another_object_hangs(tmp_path, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sync.daemon.AGAIN_BESIDE", timedelta(0))
+    rig = Rig(tmp_path / "replica.db", every=timedelta(milliseconds=200))
+    rig.thread.start()
+    assert rig.org.pulls.wait(10)
+    rig.memory.put("Account", rig.acme, Name="Acme & Co")
+
+    wait_until(lambda: "Acme & Co" in rig.store.get("Account", rig.acme))
+    wait_until(lambda: any(accounts_of(run) == ["complete"] for run in rig.looker.runs))
+    beside = [each for run in rig.looker.runs for each in run.objects]
+    rig.org.gate.set()
+    wait_until(lambda: any(len(run.objects) == 2 for run in rig.looker.runs))
+
+    assert {(each.object_name, each.state.value) for each in beside} == {("Account", "complete")}
+    rig.end()
+
+
+def test_what_is_asked_for_is_synced_while_a_pull_of_another_object_hangs(rig):
+    assert rig.org.pulls.wait(10)
+    wait_until(lambda: rig.store.desk.last_tries()["account"][1] == "complete")
+    asked = rig.store.desk.ask("somebody", ("Account",))
+    of_all = rig.store.desk.ask("somebody", ())
+
+    wait_until(lambda: rig.store.desk.request(asked.number).state == "complete")
+
+    assert rig.store.desk.request(of_all.number).state is None  # it asks for contacts, too
+    rig.org.gate.set()
+    wait_until(lambda: rig.store.desk.request(of_all.number).state == "complete")
 
 
 def test_answers_of_the_org_are_signs_of_life_while_a_job_is_waited_for(rig):

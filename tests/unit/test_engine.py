@@ -13,13 +13,17 @@ from salesforce_sync.errors import (
     BudgetSpent,
     DiskFull,
     InsufficientAccess,
+    JobFailed,
     LimitExceeded,
+    LocatorExpired,
     Misuse,
     ObjectNotFound,
+    RequestRefused,
     SessionInvalid,
     StoreBusy,
     Unreachable,
 )
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem, RunCounts, RunState
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.ports import Usage
@@ -58,6 +62,9 @@ class Rig:
 
     def run(self, *objects):
         return SyncEngine(self.org, self.store, self.world.clock, self.bus).run(objects)
+
+    def verify(self, *objects):
+        return SyncEngine(self.org, self.store, self.world.clock, self.bus).verify(objects)
 
 
 @pytest.fixture
@@ -312,6 +319,7 @@ def test_what_concerns_every_object_stops_those_that_have_not_begun(rig, error, 
     assert run.state is state
     assert set(codes) <= {error.code, "NOT_BEGUN"}
     assert "NOT_BEGUN" in codes
+    assert {each.state for each in run.objects} == {state}
     assert rig.signals.of(SyncFailed)[0].error == error.code
 
 
@@ -520,14 +528,23 @@ def test_a_run_at_the_wall_stops_and_says_so(rig):
     assert replica(rig.store, "Account") == rig.org.live("Account")
 
 
-@pytest.mark.parametrize(("every", "hours"), [(None, 1), (timedelta(hours=6), 7)])
-def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_else_does(world, every, hours):
-    org = MemoryOrg(make_schema("Widget__c", make_field("Total__c", "double", calculated=True), Name="string"))
+WIDGET = make_schema("Widget__c", make_field("Total__c", "double", calculated=True), Name="string")
+
+
+def widgets():
+    """An org with two, and what changes the total of one without its stamp."""
+    org = MemoryOrg(WIDGET)
     key = org.put("Widget__c", Name="Bolt", Total__c=Decimal(1))
     with org.late_commit() as changes_without_a_stamp:
         org.put("Widget__c", key, Total__c=Decimal(2))
     org.tick(3600)
     org.put("Widget__c", Name="Nut", Total__c=Decimal(3))
+    return org, changes_without_a_stamp
+
+
+@pytest.mark.parametrize(("every", "hours"), [(None, 1), (timedelta(hours=6), 7)])
+def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_else_does(world, every, hours):
+    org, changes_without_a_stamp = widgets()
     engine = SyncEngine(org, world.store, world.clock, Bus(), Rules(refresh_every=every))
     engine.run(["Widget__c"])
     org.tick(3600)
@@ -537,6 +554,127 @@ def test_a_verify_brings_what_formulas_give_now_where_that_is_due_or_nothing_els
     engine.verify(["Widget__c"])
 
     assert replica(world.store, "Widget__c") == org.live("Widget__c")
+
+
+def test_jobs_that_fail_under_a_listing_are_given_up_and_it_comes_without_one(rig):
+    fill(rig.org)
+    rig.run("Account")
+    for _ in range(2):
+        rig.org.fail(JobFailed("InternalServerError : Retried more than fifteen times."), "Account")
+    asked = []
+    pull = rig.org.pull
+    rig.org.pull = lambda request: (asked.append(request.jobs), pull(request))[1]
+    rig.org.pull_together = lambda requests: tuple(map(rig.org.pull, requests))
+
+    run = rig.verify("Account")
+
+    assert asked == [True, True, False]
+    assert run.state is RunState.COMPLETE
+    assert rig.store.proof("Account").rows == 10
+
+
+@pytest.mark.parametrize("error", [Unreachable("reset"), LocatorExpired("the session has ended")])
+@pytest.mark.parametrize("page", [1, 2])
+def test_a_listing_that_breaks_off_is_taken_anew(rig, error, page):
+    fill(rig.org)
+    rig.run("Account")
+    rig.org.fail(error, "Account", page=page)
+
+    assert rig.verify("Account").state is RunState.COMPLETE
+    assert not len(rig.org.faults)
+
+
+def test_records_that_a_verify_repairs_are_asked_for_again_where_the_answer_broke_off(rig):
+    fill(rig.org)
+    rig.run("Account")
+    with rig.org.late_commit() as late:
+        rig.org.put("Account", Name="Late")
+    rig.org.tick(3_600)
+    rig.org.put("Account", Name="Newest")
+    rig.run("Account")
+    late()
+    rig.org.fail(Unreachable("reset"), "Account", page=4 if rig.org.page_rows == 4 else 5)
+
+    assert rig.verify("Account").state is RunState.COMPLETE
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+
+
+@pytest.mark.parametrize(
+    ("days", "refused", "cause"), [(0, False, Cause.PURGED), (0, True, Cause.UNKNOWN), (16, False, Cause.UNKNOWN)]
+)
+def test_why_a_record_is_gone_is_unknown_where_the_org_cannot_tell(rig, days, refused, cause):
+    made = fill(rig.org)
+    rig.org.tick(3_600)
+    fill(rig.org)
+    rig.run("Account")
+    rig.org.purge("Account", made[0])
+    rig.org.tick(days * 86_400 + 3_600)
+    rig.world.clock.advance(timedelta(days=days, hours=1))
+    if refused:
+        rig.org.fail(RequestRefused("too many", code="EXCEEDED_ID_LIMIT"), "Account", call="deletions")
+
+    rig.verify("Account")
+
+    assert rig.store.proof("Account").repaired == ((cause, 1),)
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+
+
+def test_values_that_changed_without_a_stamp_are_told_as_changes(world):
+    org, changes_without_a_stamp = widgets()
+    bus = Bus()
+    signals = capture_signals(bus)
+    engine = SyncEngine(org, world.store, world.clock, bus, Rules(refresh_every=timedelta(hours=1)))
+    engine.run(["Widget__c"])
+    org.tick(3_600)
+    world.clock.advance(timedelta(hours=2))
+    changes_without_a_stamp()
+
+    run = engine.run(["Widget__c"])
+
+    assert (run.state, run.changed) == (RunState.COMPLETE, 1)
+    assert signals.of(RecordsUpdated)[1:] == [RecordsUpdated(1, (("Widget__c", 1),))]
+
+
+def test_rows_with_a_value_in_a_new_column_are_told_as_changes(rig):
+    made = fill(rig.org)
+    rig.org.tick(3_600)
+    rig.run("Account")
+    rig.org.define(make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string"))
+    with rig.org.late_commit() as colours:
+        for each in made[:3]:
+            rig.org.put("Account", each, Colour__c="red")
+    rig.org.tick(3_600)
+    colours()
+
+    run = rig.run("Account")
+
+    assert replica(rig.store, "Account") == rig.org.live("Account")
+    assert sum(each.count for each in rig.signals.of(RecordsUpdated)[1:]) == run.changed > 0
+
+
+def test_rows_that_a_comparison_takes_out_are_told_as_deleted(rig):
+    made = fill(rig.org)
+    rig.org.tick(3_600)
+    fill(rig.org)
+    rig.run("Account")
+    rig.org.purge("Account", made[0])
+    rig.org.tick(3_600)
+
+    run = rig.verify("Account")
+
+    assert (records(run)["Account"].counts.deleted, records(run)["Account"].counts.updated) == (1, 0)
+
+
+def test_formulas_are_read_again_although_a_job_failed(world, tmp_path):
+    org = MemoryOrg(WIDGET)
+    org.put("Widget__c", Name="Bolt", Total__c=Decimal(1))
+    engine = SyncEngine(org, world.store, world.clock, Bus(), Rules(refresh_every=timedelta(hours=1)))
+    engine.run(["Widget__c"])
+    world.clock.advance(timedelta(hours=2))
+    org.fail(JobFailed("InternalServerError : Retried more than fifteen times."), "Widget__c")
+
+    assert engine.run(["Widget__c"]).state is RunState.COMPLETE
+    assert world.store.ages("Widget__c").refreshed_at == world.clock.now()
 
 
 def test_a_refused_field_costs_nothing_where_the_org_cannot_say_that_nothing_has_changed(rig):

@@ -34,12 +34,15 @@ def test_each_error_has_its_code(error, code):
     assert exit_of_error(error) is code
 
 
+STATES = {None: RunState.COMPLETE, "REQUEST_LIMIT_EXCEEDED": RunState.PARTIAL}
+
+
 def run(*codes: str | None) -> Run:
     records = tuple(
         RunRecord(
             "run",
             f"Object{place}",
-            RunState.COMPLETE if code is None else RunState.FAILED,
+            STATES.get(code, RunState.FAILED),
             NOW,
             NOW,
             problem=None if code is None else Problem(code, "why"),
@@ -67,6 +70,12 @@ def run(*codes: str | None) -> Run:
 )
 def test_a_run_ends_with_its_state_or_its_first_cause(codes, code):
     assert exit_of_run(run(*codes)) is code
+
+
+def test_too_many_calls_at_once_are_no_used_up_day():
+    (record,) = run("REQUEST_LIMIT_EXCEEDED").objects
+
+    assert exit_of_run(replace(run(), objects=(replace(record, state=RunState.FAILED),))) is Exit.FAILED
 
 
 def test_a_run_that_met_a_conflict_ends_as_a_push_that_did():

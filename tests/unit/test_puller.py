@@ -22,7 +22,8 @@ from salesforce_sync.errors import (
 from salesforce_sync.models.change import LossLimit, Merged
 from salesforce_sync.models.page import PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.sync.puller import ATTEMPTS, Puller
+from salesforce_sync.sync.patience import ATTEMPTS
+from salesforce_sync.sync.puller import Puller
 from salesforce_sync.sync.schedule import DEFAULTS
 from salesforce_sync.testing import MemoryOrg, make_field, make_schema
 from tests.unit.orgs import ACCOUNT, FORMS, fill, replica

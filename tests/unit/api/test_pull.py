@@ -29,6 +29,7 @@ from salesforce_sync.errors import (
     SchemaChanged,
     SessionInvalid,
     StoreTrouble,
+    Transient,
     Unreachable,
 )
 from salesforce_sync.models.connection import Connection, LoginMethod
@@ -684,6 +685,16 @@ def test_a_result_page_that_is_always_cut_is_given_up(rig: Open, tmp_path: Path)
     assert list((tmp_path / "pages").iterdir()) == []
 
 
+@pytest.mark.parametrize("reply", [Reply(status=503), Reply(cut=0)])
+def test_a_result_page_that_never_begins_is_not_tried_again_on_top_of_that(reply: Reply, rig: Open) -> None:
+    both = rig(BulkOrg(rows=15_000, spoil=once("/results", lambda _: reply, times=99)))
+
+    with pytest.raises(Transient):
+        both.pull()
+
+    assert both.paths().count(f"/jobs/query/{JOB}/results") == 5
+
+
 def test_after_its_first_file_a_cut_page_is_taken_up_by_the_caller(rig: Open, small_segments: None) -> None:
     script = BulkOrg(rows=30_000, result_page=10_000, spoil=once("locator=p10000", cut_length))
     both = rig(script)
@@ -706,7 +717,7 @@ def test_a_result_without_the_rows_it_announces_is_not_a_success(rig: Open) -> N
     def headless(reply: Reply) -> Reply:
         return replace(reply, body=reply.body.split(b"\n")[0] + b"\n")
 
-    with pytest.raises(Incomplete, match="announced 15000 rows"):
+    with pytest.raises(Incomplete, match="announced 15,000 rows"):
         rig(BulkOrg(rows=15_000, spoil=once("/results", headless, times=99))).pull()
 
 

@@ -61,6 +61,34 @@ def test_a_field_that_was_away_and_is_back_with_another_type_gets_a_column_that_
     assert rows[1] == [(None, "")]
 
 
+def in_capitals():
+    return replace(WIDGET, fields=tuple(replace(f, name="NAME") if f.name == "Name" else f for f in WIDGET.fields))
+
+
+def test_a_field_with_other_capitals_keeps_its_column_which_is_named_so(store):
+    pull(store, widget(1, name="Bolt"))
+
+    assert store.adopt(in_capitals()) == ()
+
+    names, rows = store.query("SELECT * FROM Widget__c", 9)
+    assert "NAME" in names and "Name" not in names
+    assert rows[0][names.index("NAME")] == "Bolt"
+    with store._connections.editing() as db:
+        db.execute("UPDATE Widget__c SET Name = 'Nut'")
+    assert [each.values for each in store.changes()] == [{"NAME": "Nut"}]
+
+
+def test_a_view_that_does_not_work_keeps_nobody_from_other_capitals(store):
+    pull(store, widget(1, name="Bolt"))
+    db = apsw.Connection(str(store._connections.path))
+    db.execute("CREATE VIEW broken AS SELECT x FROM nowhere")
+    db.close()
+
+    assert store.adopt(in_capitals()) == ()
+
+    assert store.query("SELECT NAME FROM Widget__c", 9)[1] == [("Bolt",)]
+
+
 def test_rows_that_were_staged_for_another_type_are_not_taken_up(store):
     store.begin(PullRequest(WIDGET))
     store.stage(page(widget(1), resume="after-1"))
@@ -85,7 +113,7 @@ def test_a_row_that_came_twice_does_not_stand_for_one_that_never_came(store):
     store.begin(PullRequest(WIDGET))
     store.stage(page(widget(1), widget(1), resume="end", total=2, last=True))
 
-    with pytest.raises(Incomplete, match="2 rows, 1 different"):
+    with pytest.raises(Incomplete, match="2 rows of Widget__c, and 1 different"):
         store.merge("Widget__c", None)
 
     assert store.count("Widget__c") == 0
