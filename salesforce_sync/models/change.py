@@ -33,6 +33,21 @@ class Doubt(Struct, frozen=True):
     until: datetime
 
 
+class Orphans(Struct, frozen=True):
+    """Live rows that refer to records which the org has deleted: pairs of both ids. `seen`: the deletions known then.
+
+    The org empties such references, and need not move the rows' stamps (section 5 of the API facts: not verified).
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    seen: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The rows, each once."""
+        return tuple(dict.fromkeys(row for row, _ in self.pairs))
+
+
 class Ages(Struct, frozen=True):
     """When an object was last looked at for what its stamp does not show (this machine's time, UTC)."""
 

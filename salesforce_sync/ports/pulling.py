@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Orphans, Staged
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.schema import ObjectSchema
@@ -105,6 +105,15 @@ class Pulling(Protocol):
 
     def ids_between(self, object_name: str, since: datetime, until: datetime, most: int) -> tuple[str, ...]:
         """At most so many ids of rows, tombstones too, whose stamp is in this range (both ends with it)."""
+
+    def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
+        """Live rows that refer to tombstones of the org's, at most so many; none of those that were noted as they are.
+
+        None, which costs little, while there are as many tombstones as when they were last noted; not if `again`.
+        """
+
+    def note_orphans(self, object_name: str, orphans: Orphans) -> None:
+        """These rows have been read again: what they refer to now is what the org leaves them."""
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.

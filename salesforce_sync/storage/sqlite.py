@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from salesforce_sync.errors import NotSynced
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Orphans, Staged
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
@@ -42,6 +42,7 @@ from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema, empty_staging
 from salesforce_sync.storage.migrate import migrate
 from salesforce_sync.storage.open_runs import OpenRuns
+from salesforce_sync.storage.orphans import OrphanSearch
 from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.push_log import PushLog
 from salesforce_sync.storage.reading import Reading
@@ -83,6 +84,7 @@ class SqliteStore:
         self._indexes = SearchIndexes(self._connections)
         self._tables = Tables(self._indexes)
         self._reading = Reading(self._connections, self.schema, self._indexes)
+        self._orphans = OrphanSearch(self._connections, self.schema, self._indexes)
         self._runs = Runs(self._connections, clock.now)
         self.claims = Claims(path.with_name(f"{path.name}-pages"))
         self.sessions = SessionLog(self._connections, self.claims, clock.now)
@@ -230,6 +232,12 @@ class SqliteStore:
         with self._connections.looking() as db:
             ends = format_datetime(since), format_datetime(until)
             return tuple(str(key) for (key,) in db.execute(sql.ids_between(schema, schema.stamp), (*ends, most)))
+
+    def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
+        return self._orphans.find(self._known(object_name), most, again=again)
+
+    def note_orphans(self, object_name: str, orphans: Orphans) -> None:
+        self._orphans.note(self._known(object_name), orphans)
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         return self._comparer.compare(self._known(object_name), since, most)

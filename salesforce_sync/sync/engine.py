@@ -176,10 +176,30 @@ class SyncEngine:
             open_still = [task for task in tasks if task.record is None]
             self._list_together(open_still, course.puller)
             list(pool.map(lambda task: self._attempt(task, course, self._prove), open_still))
+        self._look_after_orphans(course, tasks)
         records = tuple(task.record for task in tasks if task.record is not None)
         self._note_usage()
         again_at = max((task.again_at for task in tasks if task.again_at is not None), default=None)
         return Run(course.run_id, records, *self._cost(course), again_at, undecided=news.tell())
+
+    def _look_after_orphans(self, course: _Course, tasks: Sequence[_Task]) -> None:
+        """When every object's deletions are here, read again what refers to deleted records."""
+        again = course.proofs is Proofs.NOW
+        for task in tasks:
+            complete = task.record is not None and task.record.state is RunState.COMPLETE
+            if not complete or course.stop.is_set():
+                continue
+            try:
+                if again or self._store.orphans(task.name, 1) is not None:
+                    self._read_orphans_again(task.name, course.puller, again=again)
+            except SyncError as error:
+                log.info("%s: what refers to deleted records is read again later: %s", task.name, error.message)
+
+    def _read_orphans_again(self, name: str, puller: Puller, *, again: bool) -> None:
+        with self._store.claim(name):
+            schema = self._store.schema(name)
+            assert schema is not None  # it has just been pulled
+            puller.read_orphans_again(schema, again=again)
 
     def _note_usage(self) -> None:
         """Keep what the org said of its API calls, for the processes that come after this one."""

@@ -20,6 +20,7 @@ from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, drift
 from salesforce_sync.sync.doubts import Doubts
+from salesforce_sync.sync.orphans import read_orphans_again
 from salesforce_sync.sync.patience import Patience
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
 from salesforce_sync.sync.staging import stage_all
@@ -314,6 +315,15 @@ class Puller:
         if schema.stamp is not None:
             self._doubts.settle_all(schema, self.loss_limit(schema.name))
         return self._compare(self.verifier, schema, listing)
+
+    def read_orphans_again(self, schema: ObjectSchema, *, again: bool) -> None:
+        """Read the rows again that refer to deleted records; without `again`, only after more deletions."""
+
+        def read(request: PullRequest) -> None:
+            self._settler.bring(request)
+            self._merge(schema.name, None)
+
+        read_orphans_again(self._store, schema, read, again=again)
 
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Orphans
 from salesforce_sync.models.history import Keeping
+from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.run import RunState
+from salesforce_sync.models.schema import Field
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Clock
 from salesforce_sync.resolve import Policies
@@ -94,6 +96,39 @@ class Comparing:
         first, last = format_datetime(since), format_datetime(until)
         found = [key for key, row in table.rows.items() if first <= str(row.get(table.schema.stamp or "")) <= last]
         return tuple(found[:most])
+
+    def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
+        """Live rows that refer to tombstones of the org's."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            graves = {field: self._graves(field) for field in table.schema.references.values()}
+            seen = str(sorted(set().union(*graves.values())) or "")
+            if not again and seen == table.bereaved:
+                return None
+            found = [
+                [(key, str(row[field.name])) for field, dead_ids in graves.items() if row.get(field.name) in dead_ids]
+                for key, row in table.rows.items()
+                if not dead(row) and not is_local(key)
+            ]
+            fresh = [new for some in found if (new := [pair for pair in some if pair not in table.orphans])]
+            return Orphans(tuple(pair for some in fresh[:most] for pair in some), seen)
+
+    def note_orphans(self, object_name: str, orphans: Orphans) -> None:
+        """What these rows refer to now is what the org leaves them."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            graves = set().union(*map(self._graves, table.schema.references.values()))
+            names = list(table.schema.references)
+            left = {pair for pair in orphans.pairs if pair[1] in map(table.rows[pair[0]].get, names)}
+            table.orphans = {pair for pair in table.orphans | left if pair[1] in graves}
+            table.bereaved = orphans.seen
+
+    def _graves(self, field: Field) -> set[str]:
+        """The ids of records that the org has deleted, and to which this field may refer."""
+        tables = [self._disk.tables.get(name.casefold()) for name in field.reference_to]
+        return {
+            key for each in tables if each for key, row in each.rows.items() if dead(row) and key not in each.pending
+        }
 
     def record_proof(self, proof: Proof) -> None:
         """Keep the result of a verify."""

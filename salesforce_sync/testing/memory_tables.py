@@ -46,6 +46,8 @@ class Table:
     listing: list[Row] = field(default_factory=list)
     pending: dict[str, Pending] = field(default_factory=dict)
     proofs: list[Proof] = field(default_factory=list)
+    orphans: set[tuple[str, str]] = field(default_factory=set)
+    bereaved: str = ""
 
 
 @dataclass

@@ -35,7 +35,8 @@ class Setup:
     result page is cut on disk; `route` is "cheapest", "rest" or "bulk"; `skew_seconds` is how far this machine's clock
     is ahead of the org's. With `two_way` there are local edits, which go by `way`: "cheapest", "parts",
     "collections" or "bulk", and `policy` says who wins where both sides have changed a field. With `events` the
-    replicas follow change events beside their syncs.
+    replicas follow change events beside their syncs. With `quiet_lookups` the org moves no stamp of a row whose
+    reference it empties because the record is deleted.
     """
 
     objects: tuple[str, ...]
@@ -51,6 +52,7 @@ class Setup:
     way: str = "cheapest"
     events: bool = False
     policy: str = "ask"
+    quiet_lookups: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def make(seed: int, length: int, weights: Mapping[str, int]) -> History:
     """The history of a seed: `length` steps, each kind as often as its weight says."""
     rng = random.Random(f"history {seed}")
     kinds, chances = zip(*weights.items(), strict=True)
-    setup = make_setup(rng)
+    setup = replace(make_setup(rng), quiet_lookups=seed % 2 == 1)
     steps = tuple(Step(kind, rng.randrange(1_000_000)) for kind in rng.choices(kinds, chances, k=length))
     return History(seed, setup, steps)
 

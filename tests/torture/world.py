@@ -68,6 +68,7 @@ class World:
         self.folder = tempfile.TemporaryDirectory(prefix="torture-")
         self.org = SimOrg(0, start_ms=START_MS)
         self.org.clock.freeze()
+        self.org.rules.move_stamp_of_nulled_lookups = not setup.quiet_lookups
         self.faults = self.org.faults = WatchedFaults()
         self.server = self.org.serve()
         self.server.start()

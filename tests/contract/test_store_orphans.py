@@ -1,0 +1,140 @@
+"""What every store says of live rows that refer to deleted ones: an org may empty such references without a stamp."""
+
+import pytest
+
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.testing import make_field, make_schema
+from tests.contract.stores import NOON, page, pull
+
+PLANT = make_schema("Plant__c", Name="string")
+WIDGET = make_schema(
+    "Widget__c",
+    make_field("Plant__c", "reference", referenceTo=["Plant__c"]),
+    make_field("Origin__c", "reference", referenceTo=["Nowhere__c", "Plant__c", "Widget__c"]),
+)
+
+
+def plant_id(number):
+    return to_18(f"a01{number:012d}")
+
+
+def widget_id(number):
+    return to_18(f"a02{number:012d}")
+
+
+def plant(number, *, deleted=False):
+    return plant_id(number), deleted, NOON, NOON, NOON, "North"
+
+
+def widget(number, at=None, origin=None, *, deleted=False):
+    return widget_id(number), deleted, NOON, NOON, NOON, at, origin
+
+
+@pytest.fixture(autouse=True)
+def here(store):
+    for schema in (PLANT, WIDGET):
+        store.adopt(schema)
+    pull(store, *map(plant, range(4)), schema=PLANT)
+    rows = (
+        widget(0, plant_id(0)),
+        widget(1, plant_id(1)),
+        widget(2, plant_id(0), plant_id(1)),
+        widget(3, None, widget_id(1)),
+    )
+    pull(store, *rows, schema=WIDGET)
+
+
+def found(store, most=9, **how):
+    orphans = store.orphans("Widget__c", most, **how)
+    numbers = {widget_id(number): number for number in range(9)}
+    return None if orphans is None else sorted(numbers[each] for each in orphans.ids)
+
+
+def looked_at(store):
+    store.note_orphans("Widget__c", store.orphans("Widget__c", 9))
+
+
+def read_again(store, *rows):
+    request = PullRequest(WIDGET, ids=tuple(row[0] for row in rows))
+    store.begin(request)
+    store.stage(page(*rows, schema=WIDGET, resume="end", last=True))
+    store.merge("Widget__c", None)
+
+
+def test_without_a_deletion_there_are_none(store):
+    assert found(store) is None
+    assert found(store, again=True) == []
+
+
+def test_they_are_found_by_any_of_their_references_and_never_deleted_themselves(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+
+    assert found(store) == [1, 2]
+    assert len(found(store, most=1)) == 1
+
+    pull(store, widget(1, plant_id(1), deleted=True), schema=WIDGET)
+    assert found(store) == [2, 3]
+
+
+def test_an_object_without_references_has_none(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+
+    assert store.orphans("Plant__c", 9, again=True).ids == ()
+
+
+def test_what_was_looked_at_is_not_named_again_until_more_is_deleted(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    read_again(store, widget(1), widget(2, plant_id(0), plant_id(1)))  # the org leaves the one in 2 as it is
+    looked_at(store)
+
+    assert found(store) is None
+    assert found(store, again=True) == []
+
+    pull(store, plant(0, deleted=True), schema=PLANT)
+    assert found(store) == [0, 2]
+
+
+def test_it_is_kept(world):
+    pull(world.store, plant(1, deleted=True), schema=PLANT)
+    looked_at(world.store)
+
+    assert found(world.restart(), again=True) == []
+
+
+def test_a_deletion_that_came_while_they_were_read_again_is_looked_at_next(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    seen = store.orphans("Widget__c", 9)
+    pull(store, plant(0, deleted=True), schema=PLANT)
+    read_again(store, widget(1), widget(2, plant_id(0)))
+    store.note_orphans("Widget__c", seen)
+
+    assert found(store) == [0, 2]
+
+
+def test_a_record_that_was_brought_back_and_deleted_again_is_looked_at_again(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    looked_at(store)
+    pull(store, plant(1), schema=PLANT)
+    looked_at(store)
+    pull(store, plant(1, deleted=True), schema=PLANT)
+
+    assert found(store) == [1, 2]
+
+
+def test_what_is_only_deleted_here_has_left_no_orphans_yet(store):
+    store.delete("Plant__c", plant_id(1))
+    assert found(store) is None
+    assert found(store, again=True) == []
+
+    assert [each.operation for each in store.changes()] == [Operation.DELETE]
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    assert found(store) == [1, 2]
+
+
+def test_a_row_that_was_made_here_is_none(store):
+    store.create("Widget__c", {"Plant__c": plant_id(1)})
+    pull(store, plant(1, deleted=True), schema=PLANT)
+
+    assert found(store) == [1, 2]

@@ -1,0 +1,142 @@
+"""What an org empties when a record is deleted is empty here too, though no stamp tells of it."""
+
+import pytest
+from msgspec.structs import replace
+
+from salesforce_sync import SFSync
+from salesforce_sync.app import SystemClock
+from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.run import RunState
+from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.sync.orphans import read_orphans_again
+from salesforce_sync.testing import make_field, make_schema
+from simorg.org import SimOrg
+from tests.contract.stores import NOON, page, pull
+from tests.torture.replica import config_of
+
+
+@pytest.fixture
+def org():
+    with SimOrg(records=0, seed=1) as made, made.serve() as server:
+        made.rules.move_stamp_of_nulled_lookups = False
+        made.url = server.url
+        yield made
+
+
+@pytest.fixture
+def sync(org, tmp_path):
+    with SFSync(config_of(org.url, tmp_path / "replica.db", ("Account", "Contact"))) as made:
+        yield made
+
+
+def made_in(org):
+    """An account and two contacts, the second reporting to the first; a pull of changes asks for none of them again."""
+    account = org.add("Account", Name="Acme")
+    boss = org.add("Contact", LastName="Boss", AccountId=account)
+    clerk = org.add("Contact", LastName="Clerk", AccountId=account, ReportsToId=boss)
+    org.clock.advance(86_400)
+    for name in ("Account", "Contact"):
+        org.add(name, **{"Name" if name == "Account" else "LastName": "Later"})
+    org.clock.advance(3600)
+    return account, boss, clerk
+
+
+def spent(sync, work):
+    before = sync.usage.spent
+    assert work().state is RunState.COMPLETE
+    return sync.usage.spent - before
+
+
+def test_a_reference_that_the_org_emptied_without_a_stamp_is_empty_after_the_same_sync(org, sync):
+    _, boss, clerk = made_in(org)
+    sync.sync()
+    org.delete([boss])
+    org.clock.advance(60)
+
+    sync.sync()
+
+    assert sync.contacts.get(clerk).reports_to_id is None
+    assert sync.contacts.get(clerk).account_id is not None
+    assert spent(sync, sync.sync) == 1
+
+
+def test_what_was_deleted_here_too(org, sync):
+    _, boss, clerk = made_in(org)
+    sync.sync()
+    sync.contacts.delete(boss)
+    assert sync.push().state is RunState.COMPLETE
+
+    sync.sync()
+
+    assert sync.contacts.get(clerk).reports_to_id is None
+    assert sync.outbox() == ()
+
+
+def test_an_edit_of_the_row_that_waits_is_kept(org, sync):
+    _, boss, clerk = made_in(org)
+    sync.sync()
+    sync.contacts.update(clerk, title="Chief")
+    org.delete([boss])
+
+    assert sync.sync().state is RunState.COMPLETE
+
+    assert sync.contacts.get(clerk).title == "Chief"
+    assert sync.contacts.get(clerk).reports_to_id is None
+    assert org.row(clerk)["Title"] == "Chief"
+
+
+def test_verify_looks_at_them_also_where_as_many_are_deleted_as_before(org, sync):
+    _, boss, _ = made_in(org)
+    _, other, clerk = made_in(org)
+    sync.sync()
+    org.delete([boss])
+    sync.sync()
+    org.undelete([boss])
+    org.delete([other])
+    sync.sync()
+
+    sync.verify()
+
+    assert sync.contacts.get(clerk).reports_to_id is None
+
+
+def test_a_reference_that_the_org_leaves_is_read_again_once(org, sync, tmp_path):
+    account, boss, clerk = made_in(org)
+    sync.sync()
+    store = SqliteStore(tmp_path / "replica.db", SystemClock())
+    store.set_aside("Account", [account], Cause.PURGED)  # gone here, and still in the org
+    store.close()
+
+    costs = [spent(sync, lambda: sync.sync("Contact")) for _ in range(3)]
+
+    assert costs == [2, 1, 1]
+    assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {account}
+
+
+def test_a_call_brings_as_many_as_it_can_and_then_the_next_ones(store):
+    """Three calls, where one brings two rows."""
+    plant = make_schema("Plant__c", Name="string")
+    widget = make_schema("Widget__c", make_field("Plant__c", "reference", referenceTo=["Plant__c"]))
+    few = replace(widget, key_prefix="a02")
+    few.__dict__["records_together"] = 2
+    for schema in (plant, few):
+        store.adopt(schema)
+    dead = to_18("a01000000000001")
+    keys = [to_18(f"a02{number:012d}") for number in range(5)]
+    pull(store, (dead, True, NOON, NOON, NOON, "North"), schema=plant)
+    pull(store, *((key, False, NOON, NOON, NOON, dead) for key in keys), schema=few)
+    calls = []
+
+    def read(request):
+        calls.append(request.ids)
+        store.begin(request)
+        rows = [(key, False, NOON, NOON, NOON, None) for key in request.ids]
+        store.stage(page(*rows, schema=few, resume="end", last=True))
+        store.merge("Widget__c", None)
+
+    read_orphans_again(store, few, read, again=False)
+
+    assert sorted(key for some in calls for key in some) == keys
+    assert [len(some) for some in calls] == [2, 2, 1]
+    assert store.orphans("Widget__c", 9) is None
