@@ -34,6 +34,7 @@ def undo(world: World, rng: random.Random) -> None:
         world.tell(f"undo of {push.push_id}: {[(each.record_id, each.field, each.reason) for each in done.left]}")
     world.chronicle.note()
     _given_up(replica, push)
+    _seen_by_all(world, push)
     runs.raise_troubles(world)
 
 
@@ -45,6 +46,14 @@ def _given_up(replica: Replica, push: Push) -> None:
             replica.ledger.forget_fields(change.object_name, change.record_id, fields)
         else:
             replica.ledger.forget(change.object_name, change.record_id)
+
+
+def _seen_by_all(world: World, push: Push) -> None:
+    """What is taken back was seen by whoever took it back: what comes in its place may be another replica's value."""
+    for change in push.changes:
+        taken_back = {each.field: each.value for each in change.edits}
+        for replica in world.replicas:
+            replica.ledger.shown(change.object_name, change.record_id, {change.record_id: taken_back})
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────────
