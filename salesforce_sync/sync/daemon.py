@@ -230,7 +230,7 @@ class Daemon:
         self._course.looked_beside, self._course.looked_for_due = None, started
         edited = self._desk.waiting().edited
         engine = self._engine()
-        running = [_Running(engine, self._worker.submit(engine.run, names), task, started, edited)]
+        running = [self._begun(engine, engine.run, task, started, edited)]
         trouble: SyncError | None = None
         while running:
             done = self._look_on(running, onlooker)
@@ -243,6 +243,17 @@ class Daemon:
                 running += self._begun_beside(running, onlooker)
         if trouble is not None:
             raise trouble
+
+    def _begun(
+        self,
+        engine: SyncEngine,
+        work: Callable[[Sequence[str]], Run],
+        task: _Task,
+        now: datetime,
+        edited: str | None = None,
+    ) -> _Running:
+        running = self._worker.submit(work, task.step.objects)
+        return _Running(engine, running, task, now, self._course.not_before, edited)
 
     def _look_on(self, running: Sequence[_Running], onlooker: Onlooker) -> set[Future[Run]]:
         """Wait a moment, and tell that it lives as long as one of the runs makes calls; gives what is done by now."""
@@ -269,7 +280,8 @@ class Daemon:
 
     def _note_ended(self, ended: _Running, run: Run, onlooker: Onlooker) -> None:
         self._course.tried |= {name.casefold(): ended.started for name in ended.task.step.objects}
-        self._course.not_before = run.again_at
+        if run.again_at is not None or self._course.not_before == ended.not_before:
+            self._course.not_before = run.again_at  # else another one has found meanwhile that the calls are used
         self._desk.done(ended.task.requests, run.state.value)
         if ended.edited is not None:
             self._after_push(run.pushed, ended.edited)
@@ -300,7 +312,7 @@ class Daemon:
             return []
         begun = [name for each in running for name in each.task.step.objects if name.casefold() in held]
         self._tell(onlooker, f"syncing {', '.join((*begun, *task.step.objects))}", {})
-        return [_Running(engine, self._worker.submit(engine.pull, task.step.objects), task, now)]
+        return [self._begun(engine, engine.pull, task, now)]
 
     def _looks_for_due(self, now: datetime) -> bool:
         """Whether it is time to look what has fallen due: now and then, and at once when somebody has asked."""
@@ -456,12 +468,14 @@ class _Task(Struct, frozen=True):
 
 
 class _Running(Struct):
-    """A run that goes on; `edited`: what the outbox held when it began, if it pushes at its end."""
+    """A run that goes on; `edited`: what the outbox held when it began, if it pushes at its end; `not_before`: until
+    when there were no calls left, as far as was known then."""
 
     engine: SyncEngine
     work: Future[Run]
     task: _Task
     started: datetime
+    not_before: datetime | None
     edited: str | None = None
     spent: int = 0
 

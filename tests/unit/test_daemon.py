@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from salesforce_sync.app import SystemClock
-from salesforce_sync.errors import StoreTrouble
+from salesforce_sync.errors import LimitExceeded, StoreTrouble
 from salesforce_sync.models.outbox import Lost, Wanted
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -222,6 +222,20 @@ def test_trouble_with_the_file_in_one_run_leaves_what_was_asked_for_and_the_othe
     assert not engines
     rig.org.gate.set()
     wait_until(lambda: any(each.object_name == "Contact" for run in rig.looker.runs for each in run.objects))
+
+
+def test_that_the_calls_are_used_is_not_forgotten_when_an_earlier_run_ends_well(rig):
+    assert rig.org.pulls.wait(10)
+    wait_until(lambda: rig.store.desk.last_tries()["account"][1] == "complete")
+    again_at = rig.clock.now() + timedelta(hours=1)
+    rig.memory.fail(LimitExceeded("All calls of the day are used.", again_at=again_at), call="poll")
+    asked = rig.store.desk.ask("somebody", ("Account",))
+    wait_until(lambda: rig.store.desk.request(asked.number).state == "partial")
+
+    rig.org.gate.set()
+
+    wait_until(lambda: rig.store.desk.state().doing == "waiting")
+    assert rig.store.desk.state().not_before is not None
 
 
 def test_answers_of_the_org_are_signs_of_life_while_a_job_is_waited_for(rig):
