@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -84,6 +85,10 @@ class Replica:
         """The records that were ever edited here: what they show need not be what the org had."""
         waiting = {each.record_id for each in (*self.sync.outbox(), *self.sync.inbox())}
         return waiting | self.ledger.touched
+
+    def refreshed(self) -> dict[str, datetime | None]:
+        """When each object's formulas were last read."""
+        return {each.object_name: each.refreshed_at for each in self.sync.status().objects}
 
     def waiting(self) -> set[tuple[str, object]]:
         """Record and value of everything that waits here for the org or for a person.
