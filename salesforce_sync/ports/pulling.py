@@ -109,7 +109,8 @@ class Pulling(Protocol):
     def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
         """Live rows that refer to tombstones of the org's, at most so many; none of those that were noted as they are.
 
-        None, which costs little, while there are as many tombstones as when they were last noted; not if `again`.
+        None, which costs little, while the tombstones are those that were there when they were last noted; not if
+        `again`. Asked for none (`most` is 0), it costs as little to learn that there are others.
         """
 
     def note_orphans(self, object_name: str, orphans: Orphans) -> None:

@@ -53,6 +53,11 @@ class SchemaCache:
         """The schema as it was last read; None if it was not read."""
         return self._known.schema(name)
 
+    def those(self, names: Iterable[str]) -> list[ObjectSchema]:
+        """Those of these names that are known: for one that is not, nothing is read anew."""
+        known = self._known if self._known.by_name else self._refreshed()
+        return [found for name in names if (found := known.schema(name)) is not None]
+
     def all(self) -> tuple[ObjectSchema, ...]:
         """Every schema, by name."""
         return tuple(sorted(set(self._refreshed().by_name.values()), key=lambda schema: schema.name))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import apsw
 import msgspec
@@ -17,6 +18,9 @@ from salesforce_sync.storage.search_index import SearchIndexes
 _SEEN = "SELECT bereaved FROM _sync_object WHERE name = ?"
 _NOTE = "UPDATE _sync_object SET bereaved = ? WHERE name = ?"
 
+MOST_JOINED = 400
+"""SELECTs that are joined to one: SQLite takes no more than five hundred."""
+
 Parents = Mapping[str, Sequence[ObjectSchema]]
 """Fields, and the objects here that they may refer to and that have tombstones."""
 
@@ -25,23 +29,30 @@ class OrphanSearch:
     """The part of the SQLite store that knows of orphans; `ports.Store` says what each call promises."""
 
     def __init__(
-        self, connections: Connections, schemas: Callable[[str], ObjectSchema | None], indexes: SearchIndexes
+        self,
+        connections: Connections,
+        schemas: Callable[[Iterable[str]], Sequence[ObjectSchema]],
+        indexes: SearchIndexes,
     ) -> None:
         self._connections = connections
         self._schemas = schemas
         self._indexes = indexes
+        self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
 
     def find(self, schema: ObjectSchema, most: int, *, again: bool) -> Orphans | None:
         parents = self._parents(schema)
         for each in _distinct(parents):
             self._indexes.give_dead(each)
         with self._connections.looking() as db:
-            seen = _counted(db, parents)
+            graves = self._graves(db, _distinct(parents))
+            seen = msgspec.json.encode(graves).decode() if graves else ""
             if not again and seen == (db.execute(_SEEN, (schema.name,)).get or ""):
                 return None
-            if not seen:
-                return Orphans()
-            rows = db.execute(_orphans(schema, parents), (most,))
+            bereaving = {field: [each for each in some if each.name in graves] for field, some in parents.items()}
+            bereaving = {field: some for field, some in bereaving.items() if some}
+            if not bereaving or not most:
+                return Orphans(seen=seen)
+            rows = db.execute(_orphans(schema, bereaving), (most,))
             return Orphans(tuple((key, parent) for key, *some in rows for parent in some if parent is not None), seen)
 
     def note(self, schema: ObjectSchema, orphans: Orphans) -> None:
@@ -56,11 +67,32 @@ class OrphanSearch:
     def _parents(self, schema: ObjectSchema) -> Parents:
         found = {}
         for field in schema.references.values():
-            known = [self._schemas(name) for name in field.reference_to]
-            mortal = [each for each in known if each is not None and each.has("IsDeleted")]
+            mortal = [each for each in self._schemas(field.reference_to) if each.has("IsDeleted")]
             if mortal:
                 found[field.name] = mortal
-        return found
+        here = self._here(_distinct(found))
+        return {field: [each for each in some if each.name in here] for field, some in found.items()}
+
+    def _here(self, schemas: Sequence[ObjectSchema]) -> frozenset[str]:
+        """Those whose tables are there: somebody may have dropped one, with all that is known of its object."""
+        with self._connections.looking() as db:
+            return frozenset(each.name for each in schemas if db.execute(sql.HAS_COLUMN, (each.name, "IsDeleted")).get)
+
+    def _graves(self, db: apsw.Connection, schemas: Sequence[ObjectSchema]) -> dict[str, str]:
+        """What tells the tombstones of these objects from others, where they have any.
+
+        Kept as long as nothing in the file has changed: many objects refer to the same few.
+        """
+        version = db, db.pragma("data_version")
+        kept: tuple[object, dict[str, str]] | None = getattr(self._counts, "kept", None)
+        if kept is None or kept[0] != version:
+            kept = self._counts.kept = version, {}
+        counted = kept[1]
+        for each in schemas:
+            if each.name not in counted:
+                many, where = db.execute(_count(each)).get
+                counted[each.name] = f"{many}:{where}" if many else ""
+        return {each.name: counted[each.name] for each in schemas if counted[each.name]}
 
 
 def _distinct(parents: Parents) -> Sequence[ObjectSchema]:
@@ -68,19 +100,22 @@ def _distinct(parents: Parents) -> Sequence[ObjectSchema]:
     return [found[name] for name in sorted(found)]
 
 
-def _counted(db: apsw.Connection, parents: Parents) -> str:
-    """How many tombstones the parents have, as a text; empty if they have none."""
-    counts = {each.name: db.execute(f"SELECT count(*) FROM ({_dead([each])})").get for each in _distinct(parents)}
-    return msgspec.json.encode(counts).decode() if any(counts.values()) else ""
+def _count(schema: ObjectSchema) -> str:
+    """How many tombstones there are, and a number that is another one where as many others are."""
+    return f"SELECT count(*), sum(p._rowid_) {_tombstones(schema)}"
 
 
 def _dead(parents: Sequence[ObjectSchema]) -> str:
-    """The ids of records that the org has deleted: not of those whose deletion here waits for the org."""
-    return " UNION ALL ".join(
-        f'SELECT p."Id" FROM {sql.quote(each.name)} p WHERE p."IsDeleted" IS 1 AND NOT EXISTS'
-        f' (SELECT 1 FROM _sync_outbox o WHERE o.object_name = {sql.literal(each.name)} AND o.record_id = p."Id")'
-        for each in parents
-    )
+    """The ids of records that the org has deleted."""
+    selects = [f'SELECT p."Id" {_tombstones(each)}' for each in parents]
+    parts = [" UNION ALL ".join(selects[at : at + MOST_JOINED]) for at in range(0, len(selects), MOST_JOINED)]
+    return " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts) if len(parts) > 1 else parts[0]
+
+
+def _tombstones(schema: ObjectSchema) -> str:
+    """Not those whose deletion here waits for the org."""
+    waits = f'SELECT 1 FROM _sync_outbox o WHERE o.object_name = {sql.literal(schema.name)} AND o.record_id = p."Id"'
+    return f'FROM {sql.quote(schema.name)} p WHERE p."IsDeleted" IS 1 AND NOT EXISTS ({waits})'
 
 
 def _orphans(schema: ObjectSchema, parents: Parents) -> str:
@@ -110,5 +145,6 @@ WHERE {reference} = pair.value ->> 1"""
 
 def _forget(schema: ObjectSchema, parents: Parents) -> str:
     """Forgets what was noted of records that are not deleted any more."""
-    dead = _dead(_distinct(parents)) if parents else "SELECT NULL WHERE false"
+    some = _distinct(parents)
+    dead = _dead(some) if some else "SELECT NULL WHERE false"
     return f"DELETE FROM _sync_orphan WHERE object_name = {sql.literal(schema.name)} AND parent_id NOT IN ({dead})"

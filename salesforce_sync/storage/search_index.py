@@ -69,10 +69,12 @@ class SearchIndexes:
         return True
 
     def drop(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
-        """Take a field's index away, within somebody's transaction."""
-        db.execute(sql.drop_search_index(schema.name, field))
-        self._indexed.discard((schema.name, sql.search_index(schema.name, field)))
+        """Take a field's indexes away, within somebody's transaction."""
+        of_tombstones = [sql.dead_index(schema.name)] if field.name == "IsDeleted" else []
+        for index in (sql.search_index(schema.name, field), *of_tombstones):
+            db.execute(sql.drop_index(index))
+            self._indexed.discard((schema.name, index))
 
     def forget(self, object_name: str) -> None:
         """The object's table was replaced, and with it the indexes."""
-        self._indexed = {each for each in self._indexed if each[0] != object_name}
+        self._indexed = {each for each in tuple(self._indexed) if each[0] != object_name}

@@ -84,7 +84,6 @@ class SqliteStore:
         self._indexes = SearchIndexes(self._connections)
         self._tables = Tables(self._indexes)
         self._reading = Reading(self._connections, self.schema, self._indexes)
-        self._orphans = OrphanSearch(self._connections, self.schema, self._indexes)
         self._runs = Runs(self._connections, clock.now)
         self.claims = Claims(path.with_name(f"{path.name}-pages"))
         self.sessions = SessionLog(self._connections, self.claims, clock.now)
@@ -95,6 +94,7 @@ class SqliteStore:
         self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
         migrate(self._connections)
         self._schemas = SchemaCache(self._read_schemas, self._connections.schema_version)
+        self._orphans = OrphanSearch(self._connections, self._schemas.those, self._indexes)
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -19,6 +19,7 @@ ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at 
 FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
     SELECT 1 FROM sqlite_master WHERE type = 'table' AND sqlite_master.name = _sync_object.name COLLATE NOCASE)
 """
+HAS_COLUMN = "SELECT 1 FROM pragma_table_info(?) WHERE name = ? COLLATE NOCASE"
 HAS_INDEX = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?"
 FORGET_OBJECT = """
 UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL, doubt_from = NULL, doubt_to = NULL
@@ -144,8 +145,8 @@ def dead_index(object_name: str) -> str:
     return f"_sync_dead_{object_name}"
 
 
-def drop_search_index(object_name: str, field: Field) -> str:
-    return f"DROP INDEX IF EXISTS {quote(search_index(object_name, field))}"
+def drop_index(index: str) -> str:
+    return f"DROP INDEX IF EXISTS {quote(index)}"
 
 
 def add_column(table: str, field: Field) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event
 from typing import Protocol, TypeVar
@@ -83,6 +84,7 @@ class _Course(Struct):
     left: str = ""
     looked_beside: datetime | None = None
     looked_for_due: datetime | None = None
+    looked_for_asked: int = 0
     pushed_at: datetime | None = None
     push_failures: int = 0
     failures: int = 0
@@ -228,7 +230,7 @@ class Daemon:
         self._course.looked_beside, self._course.looked_for_due = None, started
         edited = self._desk.waiting().edited
         engine = self._engine()
-        running = [_Running(engine, self._worker.submit(engine.run, names), task, started, edited)]
+        running = [self._begun(engine, engine.run, task, started, edited)]
         trouble: SyncError | None = None
         while running:
             done = self._look_on(running, onlooker)
@@ -241,6 +243,17 @@ class Daemon:
                 running += self._begun_beside(running, onlooker)
         if trouble is not None:
             raise trouble
+
+    def _begun(
+        self,
+        engine: SyncEngine,
+        work: Callable[[Sequence[str]], Run],
+        task: _Task,
+        now: datetime,
+        edited: str | None = None,
+    ) -> _Running:
+        running = self._worker.submit(work, task.step.objects)
+        return _Running(engine, running, task, now, self._course.not_before, edited)
 
     def _look_on(self, running: Sequence[_Running], onlooker: Onlooker) -> set[Future[Run]]:
         """Wait a moment, and tell that it lives as long as one of the runs makes calls; gives what is done by now."""
@@ -255,18 +268,27 @@ class Daemon:
     def _take_run(self, ended: _Running, onlooker: Onlooker) -> SyncError | None:
         """Note what came of a run; gives the error that cut it, to be raised when no other goes on."""
         try:
-            run = ended.work.result()
+            self._note_ended(ended, ended.work.result(), onlooker)
+        except (Stopped, StoreTrouble) as error:
+            return error  # what was asked for still is
         except SyncError as error:
-            self._desk.done(ended.task.requests, RunState.FAILED)
+            log.warning("%s: %s", error.code, error)
+            with suppress(StoreTrouble):
+                self._desk.done(ended.task.requests, RunState.FAILED)
             return error
+        return None
+
+    def _note_ended(self, ended: _Running, run: Run, onlooker: Onlooker) -> None:
         self._course.tried |= {name.casefold(): ended.started for name in ended.task.step.objects}
-        self._course.not_before = run.again_at
+        if run.again_at is not None or self._course.not_before == ended.not_before:
+            self._course.not_before = run.again_at  # else another one has found meanwhile that the calls are used
         self._desk.done(ended.task.requests, run.state.value)
         if ended.edited is not None:
             self._after_push(run.pushed, ended.edited)
+        else:
+            self._course.left = ""  # what could not go because this run held it can go now
         self._note_run(run)
         onlooker.ran(run)
-        return None
 
     def _begun_beside(self, running: Sequence[_Running], onlooker: Onlooker) -> list[_Running]:
         """A run of what has fallen due, or was asked for, while others go on that hold none of it."""
@@ -290,14 +312,15 @@ class Daemon:
             return []
         begun = [name for each in running for name in each.task.step.objects if name.casefold() in held]
         self._tell(onlooker, f"syncing {', '.join((*begun, *task.step.objects))}", {})
-        return [_Running(engine, self._worker.submit(engine.pull, task.step.objects), task, now)]
+        return [self._begun(engine, engine.pull, task, now)]
 
     def _looks_for_due(self, now: datetime) -> bool:
         """Whether it is time to look what has fallen due: now and then, and at once when somebody has asked."""
-        looked = self._course.looked_for_due
-        if looked is not None and timedelta(0) <= now - looked < AGAIN_BESIDE and not self._desk.asked():
+        newest = max((each.number for each in self._desk.asked()), default=0)
+        looked, asked = self._course.looked_for_due, self._course.looked_for_asked
+        if looked is not None and timedelta(0) <= now - looked < AGAIN_BESIDE and newest <= asked:
             return False
-        self._course.looked_for_due = now
+        self._course.looked_for_due, self._course.looked_for_asked = now, max(newest, asked)
         return True
 
     def _free_task(self, held: frozenset[str], now: datetime) -> _Task:
@@ -445,12 +468,14 @@ class _Task(Struct, frozen=True):
 
 
 class _Running(Struct):
-    """A run that goes on; `edited`: what the outbox held when it began, if it pushes at its end."""
+    """A run that goes on; `edited`: what the outbox held when it began, if it pushes at its end; `not_before`: until
+    when there were no calls left, as far as was known then."""
 
     engine: SyncEngine
     work: Future[Run]
     task: _Task
     started: datetime
+    not_before: datetime | None
     edited: str | None = None
     spent: int = 0
 

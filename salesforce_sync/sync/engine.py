@@ -190,10 +190,12 @@ class SyncEngine:
             if not complete or course.stop.is_set():
                 continue
             try:
-                if again or self._store.orphans(task.name, 1) is not None:
+                if again or self._store.orphans(task.name, 0) is not None:
                     self._read_orphans_again(task.name, course.puller, again=again)
             except SyncError as error:
                 log.info("%s: what refers to deleted records is read again later: %s", task.name, error.message)
+            except Exception:  # the engine's loop: what has been synced is told all the same
+                log.exception("What refers to deleted records in %s could not be read again", task.name)
 
     def _read_orphans_again(self, name: str, puller: Puller, *, again: bool) -> None:
         with self._store.claim(name):

@@ -96,6 +96,22 @@ def test_what_was_looked_at_is_not_named_again_until_more_is_deleted(store):
     assert found(store) == [0, 2]
 
 
+def test_another_deletion_is_seen_where_as_many_are_deleted_as_before(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    looked_at(store)
+    pull(store, plant(1), plant(0, deleted=True), schema=PLANT)
+
+    assert found(store) == [0, 2]
+
+
+def test_asked_for_none_it_tells_whether_others_are_deleted(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    assert found(store, most=0) == []
+
+    looked_at(store)
+    assert found(store, most=0) is None
+
+
 def test_it_is_kept(world):
     pull(world.store, plant(1, deleted=True), schema=PLANT)
     looked_at(world.store)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from salesforce_sync.app import SystemClock
+from salesforce_sync.errors import LimitExceeded, StoreTrouble
 from salesforce_sync.models.outbox import Lost, Wanted
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -20,11 +21,15 @@ from tests.unit.orgs import ACCOUNT, CONTACT
 class SlowOrg:
     """Another org: a write asks ten times how it is before it is done, and a pull of contacts waits for the gate.
 
+    So does a poll, for a gate of its own, which is open at first.
+
     The answers to the next `loses` writes are lost.
     """
 
     def __init__(self, org):
         self._org, self.gate, self.pulls = org, threading.Event(), threading.Event()
+        self.poll_gate, self.polls = threading.Event(), threading.Event()
+        self.poll_gate.set()
         self.loses = 0
 
     def __getattr__(self, name):
@@ -35,6 +40,12 @@ class SlowOrg:
             self.pulls.set()
             self.gate.wait(10)
         return self._org.pull(request)
+
+    def poll(self, polls):
+        if not self.poll_gate.is_set():
+            self.polls.set()
+            self.poll_gate.wait(10)
+        return self._org.poll(polls)
 
     def write(self, orders, announce):
         for _ in range(10):
@@ -94,6 +105,7 @@ class Rig:
 
     def end(self):
         self.org.gate.set()
+        self.org.poll_gate.set()
         self.stop.set()
         self.thread.join(10)
         self.store.close()
@@ -159,6 +171,71 @@ def test_what_is_asked_for_is_synced_while_a_pull_of_another_object_hangs(rig):
     assert rig.store.desk.request(of_all.number).state is None  # it asks for contacts, too
     rig.org.gate.set()
     wait_until(lambda: rig.store.desk.request(of_all.number).state == "complete")
+
+
+def test_what_is_edited_goes_as_soon_as_a_run_beside_another_one_is_done_with_it(rig):
+    assert rig.org.pulls.wait(10)
+    wait_until(lambda: rig.store.desk.last_tries()["account"][1] == "complete")
+    rig.org.poll_gate.clear()
+    rig.store.desk.ask("somebody", ("Account",))
+    assert rig.org.polls.wait(10)
+    rig.org.gate.set()
+    wait_until(lambda: rig.looker.runs)  # the one that would have pushed
+    rig.rename("Acme & Co")
+    wait_until(lambda: rig.daemon._course.left)  # somebody holds it, so it was left
+    rig.org.poll_gate.set()
+
+    wait_until(lambda: rig.looker.pushes)
+
+    assert [each.outcome for each in rig.looker.pushes[0].changes] == ["applied"]
+
+
+def test_what_has_fallen_due_is_not_looked_for_all_the_time_while_a_request_waits(rig, monkeypatch):
+    assert rig.org.pulls.wait(10)
+    looks = []
+    look = rig.daemon._items
+    monkeypatch.setattr(rig.daemon, "_items", lambda: looks.append(1) or look())
+    rig.store.desk.ask("somebody", ())  # for contacts, too, which are held
+    wait_until(lambda: looks)
+
+    rig.rename("Acme & Co")
+    wait_until(lambda: rig.looker.pushes)  # many looks at the outbox later
+
+    assert len(looks) == 1
+
+
+def test_trouble_with_the_file_in_one_run_leaves_what_was_asked_for_and_the_other_runs(rig, monkeypatch):
+    class Troubled(SyncEngine):
+        def pull(self, objects, accepted=frozenset()):
+            raise StoreTrouble("The disk has hiccups.")
+
+    assert rig.org.pulls.wait(10)
+    wait_until(lambda: rig.store.desk.last_tries()["account"][1] == "complete")
+    monkeypatch.setattr("salesforce_sync.sync.daemon.AGAIN_BESIDE", timedelta(0))
+    engines = [Troubled]
+    make = lambda: (engines.pop() if engines else SyncEngine)(rig.org, rig.store, rig.clock, Bus())  # noqa: E731
+    monkeypatch.setattr(rig.daemon, "_engine", make)
+    asked = rig.store.desk.ask("somebody", ("Account",))
+
+    wait_until(lambda: rig.store.desk.request(asked.number).state == "complete")
+
+    assert not engines
+    rig.org.gate.set()
+    wait_until(lambda: any(each.object_name == "Contact" for run in rig.looker.runs for each in run.objects))
+
+
+def test_that_the_calls_are_used_is_not_forgotten_when_an_earlier_run_ends_well(rig):
+    assert rig.org.pulls.wait(10)
+    wait_until(lambda: rig.store.desk.last_tries()["account"][1] == "complete")
+    again_at = rig.clock.now() + timedelta(hours=1)
+    rig.memory.fail(LimitExceeded("All calls of the day are used.", again_at=again_at), call="poll")
+    asked = rig.store.desk.ask("somebody", ("Account",))
+    wait_until(lambda: rig.store.desk.request(asked.number).state == "partial")
+
+    rig.org.gate.set()
+
+    wait_until(lambda: rig.store.desk.state().doing == "waiting")
+    assert rig.store.desk.state().not_before is not None
 
 
 def test_answers_of_the_org_are_signs_of_life_while_a_job_is_waited_for(rig):

@@ -1,5 +1,8 @@
 """What an org empties when a record is deleted is empty here too, though no stamp tells of it."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from msgspec.structs import replace
 
@@ -8,6 +11,7 @@ from salesforce_sync.app import SystemClock
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import RunState
 from salesforce_sync.models.salesforce_id import to_18
+from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.sync.orphans import read_orphans_again
 from salesforce_sync.testing import make_field, make_schema
@@ -112,6 +116,50 @@ def test_a_reference_that_the_org_leaves_is_read_again_once(org, sync, tmp_path)
 
     assert costs == [2, 1, 1]
     assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {account}
+
+
+@pytest.mark.parametrize("table", ["Account", "_sync_orphan"])
+def test_a_table_that_somebody_has_dropped_does_not_stop_the_sync(org, sync, tmp_path, table):
+    _, boss, clerk = made_in(org)
+    sync.sync()
+    with closing(sqlite3.connect(tmp_path / "replica.db")) as db:
+        db.execute(f'DROP TABLE "{table}"')
+    org.delete([boss])
+    org.clock.advance(60)
+
+    assert sync.sync("Contact").state is RunState.COMPLETE
+
+    assert (sync.contacts.get(clerk).reports_to_id is None) == (table == "Account")
+
+
+def test_a_reference_may_be_to_any_of_six_hundred_objects(tmp_path):
+    """SQLite joins five hundred SELECTs at most."""
+    store = SqliteStore(tmp_path / "replica.db", SystemClock())
+    plants = [make_schema(f"Plant{number}__c") for number in range(600)]
+    widget = make_schema("Widget__c", make_field("At__c", "reference", referenceTo=[each.name for each in plants]))
+    for schema in (*plants, widget):
+        store.adopt(schema)
+    dead, key = to_18("a01000000000001"), to_18("a02000000000001")
+    for schema in plants:
+        pull(store, (dead, True, NOON, NOON, NOON), schema=schema)
+    pull(store, (key, False, NOON, NOON, NOON, dead), schema=widget)
+
+    orphans = store.orphans("Widget__c", 9)
+    store.note_orphans("Widget__c", orphans)
+
+    assert orphans.ids == (key,)
+    assert store.orphans("Widget__c", 9) is None
+    store.close()
+
+
+def test_nothing_is_read_anew_for_objects_that_are_not_here():
+    asked = []
+    cache = SchemaCache(lambda: asked.append(1) or [make_schema("Plant__c")], lambda: 1)
+
+    found = [cache.those(["User", "plant__c"]) for _ in range(3)]
+
+    assert [[each.name for each in some] for some in found] == [["Plant__c"]] * 3
+    assert len(asked) == 1
 
 
 def test_a_call_brings_as_many_as_it_can_and_then_the_next_ones(store):

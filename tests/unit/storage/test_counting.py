@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from salesforce_sync.models.schema import FieldType
 from salesforce_sync.ports import Filter, Selection
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.sqlite import SqliteStore
@@ -43,6 +44,16 @@ def test_no_row_is_read_to_count_them(store):
 
     assert len(read) == 5
     assert all("COVERING INDEX" in step for step in read), read
+
+
+def test_the_mark_of_a_tombstone_may_get_another_type(store):
+    pull(store, *map(widget, range(5)))
+    assert counted(store) == (5, 5, 0)
+    fields = [replace(each, type=FieldType.TEXT) if each.name == "IsDeleted" else each for each in WIDGET.fields]
+
+    assert store.adopt(replace(WIDGET, fields=tuple(fields))) == ("IsDeleted",)
+
+    assert counted(store) == (5, 5, 0)
 
 
 def test_it_follows_what_is_deleted_and_brought_back(store):
