@@ -327,13 +327,26 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     """Many commands never write: it reads the tables and their triggers when it first does."""
     read_tables(connection)
     connection.pragma("page_size", PAGE_BYTES)
-    connection.pragma("journal_mode", "wal")
+    _write_ahead(connection)
     connection.pragma("synchronous", DURABLE)
     _bound_cache(connection, WRITER_CACHE_KIB)
     give_casts(connection)
     connection.create_scalar_function("_sync_full_id", _full_id, 1, deterministic=True)
     connection.convert_binding = _bind_decimal
     forget(connection)
+
+
+def _write_ahead(connection: apsw.Connection) -> None:
+    """Have the file written by a log. Of several that begin so with a new file, SQLite refuses some without waiting."""
+    until = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+            return
+        except apsw.BusyError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
 
 
 def give_casts(connection: apsw.Connection) -> None:

@@ -270,16 +270,20 @@ def test_processes_may_make_the_database_at_the_same_time(path):
     code = (
         "import sys; from pathlib import Path; from salesforce_sync.storage.sqlite import SqliteStore; "
         "from salesforce_sync.testing import FrozenClock, make_schema; "
+        "print('ready', flush=True); sys.stdin.readline(); "
         f"store = SqliteStore(Path({str(path)!r}), FrozenClock()); "
         "store.adopt(make_schema(sys.argv[1])); print('made')"
     )
-    running = [
-        subprocess.Popen([sys.executable, "-c", code, f"O{number}__c"], stdout=subprocess.PIPE, text=True)
-        for number in range(4)
-    ]
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([sys.executable, "-c", code, f"O{number}__c"], **piped) for number in range(6)]
+    assert [each.stdout.readline().strip() for each in running] == ["ready"] * 6
 
-    assert [each.communicate(timeout=60)[0].strip() for each in running] == ["made"] * 4
-    assert len(SqliteStore(Path(path), FrozenClock()).schemas()) == 4
+    for each in running:
+        each.stdin.write("\n")
+        each.stdin.flush()
+
+    assert [each.communicate(timeout=60)[0].strip() for each in running] == ["made"] * 6
+    assert len(SqliteStore(Path(path), FrozenClock()).schemas()) == 6
 
 
 # ── somebody else's SQL ──────────────────────────────────────────────────────────────────────────────────────────
