@@ -22,7 +22,7 @@ MOST_JOINED = 400
 """SELECTs that are joined to one: SQLite takes no more than five hundred."""
 
 Parents = Mapping[str, Sequence[ObjectSchema]]
-"""Fields, and the objects here that they may refer to and that have tombstones."""
+"""Fields, and the objects here that they may refer to and that can have tombstones."""
 
 
 class OrphanSearch:

@@ -184,24 +184,26 @@ class SyncEngine:
 
     def _look_after_orphans(self, course: _Course, tasks: Sequence[_Task]) -> None:
         """When every object's deletions are here, read again what refers to deleted records."""
-        again = course.proofs is Proofs.NOW
         for task in tasks:
-            complete = task.record is not None and task.record.state is RunState.COMPLETE
-            if not complete or course.stop.is_set():
-                continue
-            try:
-                if again or self._store.orphans(task.name, 0) is not None:
-                    self._read_orphans_again(task.name, course.puller, again=again)
-            except SyncError as error:
-                log.info("%s: what refers to deleted records is read again later: %s", task.name, error.message)
-            except Exception:  # the engine's loop: what has been synced is told all the same
-                log.exception("What refers to deleted records in %s could not be read again", task.name)
+            if task.record is not None and task.record.state is RunState.COMPLETE:
+                self._attempt(task, course, self._read_orphans_again)
 
-    def _read_orphans_again(self, name: str, puller: Puller, *, again: bool) -> None:
-        with self._store.claim(name):
-            schema = self._store.schema(name)
-            assert schema is not None  # it has just been pulled
-            puller.read_orphans_again(schema, again=again)
+    def _read_orphans_again(self, task: _Task, course: _Course) -> None:
+        """The object stays complete unless this fails: then it is known that rows of it may differ from the org's."""
+        again = course.proofs is Proofs.NOW
+        orphans = self._store.orphans(task.name, 0, again=again)
+        if orphans is None:
+            return
+        if orphans.seen and course.stop.is_set():
+            raise SyncError("Not read again: an error that concerns every object came first.", code=NOT_BEGUN)
+        try:
+            task.claim.enter_context(self._store.claim(task.name))
+        except StoreBusy:
+            return  # whoever holds it looks after it at the end of his run
+        schema = self._store.schema(task.name)
+        assert schema is not None  # it has just been pulled
+        course.puller.read_orphans_again(schema, again=again)
+        task.claim.close()
 
     def _note_usage(self) -> None:
         """Keep what the org said of its API calls, for the processes that come after this one."""

@@ -90,6 +90,21 @@ def test_an_edit_of_the_row_that_waits_is_kept(org, sync):
     assert org.row(clerk)["Title"] == "Chief"
 
 
+def test_a_run_that_could_not_read_them_again_is_not_complete_and_the_next_one_does(org, sync):
+    _, boss, clerk = made_in(org)
+    sync.sync()
+    org.delete([boss])
+    org.clock.advance(60)
+    refused = '[{"errorCode": "MALFORMED_QUERY", "message": "No."}]'
+    org.faults.add(path="IN%20|IN\\+", status=400, body=refused, times=None)
+
+    assert sync.sync("Contact").state is not RunState.COMPLETE
+
+    org.faults.clear()
+    assert sync.sync("Contact").state is RunState.COMPLETE
+    assert sync.contacts.get(clerk).reports_to_id is None
+
+
 def test_verify_looks_at_them_also_where_as_many_are_deleted_as_before(org, sync):
     _, boss, _ = made_in(org)
     _, other, clerk = made_in(org)
@@ -119,7 +134,7 @@ def test_a_reference_that_the_org_leaves_is_read_again_once(org, sync, tmp_path)
 
 
 @pytest.mark.parametrize("table", ["Account", "_sync_orphan"])
-def test_a_table_that_somebody_has_dropped_does_not_stop_the_sync(org, sync, tmp_path, table):
+def test_a_table_that_somebody_has_dropped_stops_no_sync_and_a_run_that_fell_short_says_so(org, sync, tmp_path, table):
     _, boss, clerk = made_in(org)
     sync.sync()
     with closing(sqlite3.connect(tmp_path / "replica.db")) as db:
@@ -127,9 +142,10 @@ def test_a_table_that_somebody_has_dropped_does_not_stop_the_sync(org, sync, tmp
     org.delete([boss])
     org.clock.advance(60)
 
-    assert sync.sync("Contact").state is RunState.COMPLETE
+    complete = sync.sync("Contact").state is RunState.COMPLETE
 
-    assert (sync.contacts.get(clerk).reports_to_id is None) == (table == "Account")
+    assert complete == (table == "Account")
+    assert (sync.contacts.get(clerk).reports_to_id is None) == complete
 
 
 def test_a_reference_may_be_to_any_of_six_hundred_objects(tmp_path):
