@@ -4,6 +4,7 @@ import getpass
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -53,14 +54,18 @@ class Listener:
 
     def __init__(self, port: int, ca_file: Path | None = None) -> None:
         self.heard, self.retained = [], {}
+        listens = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
         self._client.on_connect = lambda client, *_: client.subscribe("salesforce-sync/#", qos=1)
+        # What is published before the broker has said so would pass it.
+        self._client.on_subscribe = lambda *_: listens.set()
         self._client.on_message = self._hear
         self._client.reconnect_delay_set(1, 1)
         if ca_file is not None:
             self._client.tls_set(str(ca_file))
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+        assert listens.wait(30)
 
     def _hear(self, _client, _data, message):
         topic = message.topic.removeprefix("salesforce-sync/")
