@@ -289,6 +289,11 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         kept = {"Id", *names}
         return replace(self, fields=tuple(field for field in self.columns if field.name in kept))
 
+    @property
+    def listed(self) -> ObjectSchema:
+        """What lists the object's rows to compare with: ids, stamps, and which are deleted, where it has these."""
+        return self.only(*(name for name in ("IsDeleted", self.stamp) if name is not None))
+
     def without(self, *names: str) -> ObjectSchema:
         """The same object without these fields, however their names are spelt; it keeps which of them it had."""
         refused = {name.casefold() for name in names}

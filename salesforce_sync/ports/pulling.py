@@ -119,12 +119,23 @@ class Pulling(Protocol):
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.
 
-        At most `most` ids of each kind. The listing stays for another comparison until `end_comparison`.
+        At most `most` ids of each kind. The listing stays for another comparison until `end_comparison`; a whole one,
+        which needs no `since`, outlives the process.
         Held against it is what the org should show, as in `count_shown`: edits made here are no differences.
         """
 
-    def end_comparison(self, object_name: str) -> None:
-        """Forget the listing."""
+    def end_comparison(self, object_name: str, since: datetime | None) -> None:
+        """Forget the listing that was compared from `since` on, or the whole one."""
+
+    def listed(self, object_name: str) -> Staged | None:
+        """How far a whole listing (`schema.listed`) has come, in whatever process: up to its last durable page.
+
+        None if none was begun, or its comparison has ended. It is kept when other pulls are begun, until another whole
+        listing is begun without `resume`; begun with the `resume` that is told here, it goes on.
+        """
+
+    def amend_listing(self, object_name: str) -> None:
+        """Let what was staged last (ids, stamps, deletions) take the place of the same rows in the whole listing."""
 
     def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
         """Take rows out that the org no longer shows; their values are kept. Gives how many there were.

@@ -17,7 +17,8 @@ from salesforce_sync.signals import news_of_proof
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.ingest import empty_table, staged_columns
+from salesforce_sync.storage.ingest import staged_columns
+from salesforce_sync.storage.listings import Listings, table_of_all, table_of_recent
 from salesforce_sync.storage.signal_log import count_changed, tell
 from salesforce_sync.storage.watch import unseen
 
@@ -34,15 +35,15 @@ _CAUSES = msgspec.json.Decoder(tuple[tuple[Cause, int], ...])
 class Comparer:
     """The comparing part of the SQLite store; `ports.Store` says what each call promises."""
 
-    def __init__(self, connections: Connections, now: Callable[[], datetime], judge: Judge) -> None:
+    def __init__(self, connections: Connections, now: Callable[[], datetime], judge: Judge, listings: Listings) -> None:
         self._connections = connections
+        self._listings = listings
         self._now = now
         self._judge = judge
-        self._listed: set[str] = set()
 
     def compare(self, schema: ObjectSchema, since: datetime | None, most: int) -> Comparison:
         with self._connections.writing() as db:
-            self._take_listing(db, schema)
+            self._listings.take(db, schema, recent=since is not None)
             table = _Tables(schema, None if since is None else format_datetime(since))
             listed, live = db.execute(table.counts(), table.bindings).get
             missing, stale, extra = (
@@ -55,23 +56,6 @@ class Comparer:
         cut = max(len(missing), len(stale)) > most
         named = tuple(each.id for each in extra[:most])
         return Comparison(listed, live, missing[:most], stale[:most], named, cut, gone)
-
-    def _take_listing(self, db: apsw.Connection, schema: ObjectSchema) -> None:
-        """What was staged last becomes the listing, so that repairs can be staged beside it."""
-        if db.execute(sql.STAGED, (schema.name,)).fetchone() is not None:
-            _empty_listing(db, schema)
-            db.execute(_list_staged(schema))
-            db.execute(sql.empty(sql.staging_table(schema.name)))
-            db.execute(sql.END_STAGING, (schema.name,))
-            self._listed.add(schema.name)
-        elif schema.name not in self._listed:
-            raise Incomplete(f"{schema.name}: there is no listing of the org to compare with.")
-
-    def end(self, schema: ObjectSchema) -> None:
-        """Forget the listing. Its table stays: to make and drop tables costs every other connection more."""
-        self._listed.discard(schema.name)
-        with self._connections.writing() as db:
-            _empty_listing(db, schema)
 
     def set_aside(self, schema: ObjectSchema, ids: Sequence[str], cause: Cause, at: datetime) -> int:
         rows = 0
@@ -149,7 +133,8 @@ class _Tables:
 
     def __init__(self, schema: ObjectSchema, since: str | None) -> None:
         self.bindings = () if since is None else (since,)
-        self._listing, self._table = sql.quote(_listing_table(schema.name)), sql.org_view(schema)
+        table = table_of_all(schema) if since is None else table_of_recent(schema)
+        self._listing, self._table = sql.quote(table), sql.org_view(schema)
         stamp = schema.stamp
         self._stamp = "NULL" if stamp is None else f"l.{sql.quote(stamp)}"
         # Not <: a row that was stamped ahead of the org's clock has an older stamp after its next change.
@@ -194,27 +179,3 @@ WHERE {self._dead_here} AND {absent}{self._recent}
 
     def _bound(self) -> str:
         return " AND ? IS NOT NULL" if self.bindings else ""
-
-
-def _empty_listing(db: apsw.Connection, schema: ObjectSchema) -> None:
-    """An empty listing: the table that is here, unless the object is listed by other columns now."""
-    table = _listing_table(schema.name)
-    _, *others = _listed_columns(schema)
-    columns = ", ".join(['"Id" TEXT PRIMARY KEY', *others])
-    empty_table(db, table, f"CREATE TABLE {sql.quote(table)} ({columns}) WITHOUT ROWID")
-
-
-def _list_staged(schema: ObjectSchema) -> str:
-    """The staged rows into the listing. Of a row that came twice the last one stays."""
-    listing, staging = sql.quote(_listing_table(schema.name)), sql.quote(sql.staging_table(schema.name))
-    columns = ", ".join(_listed_columns(schema))
-    rows = f'SELECT {columns} FROM {staging} ORDER BY "Id", _rowid_'
-    return f"INSERT OR REPLACE INTO {listing} ({columns}) {rows}"
-
-
-def _listed_columns(schema: ObjectSchema) -> list[str]:
-    return [sql.quote(name) for name in ("Id", schema.stamp, "IsDeleted") if name is not None and schema.has(name)]
-
-
-def _listing_table(object_name: str) -> str:
-    return f"_sync_listing_{object_name}"

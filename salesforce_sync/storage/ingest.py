@@ -88,7 +88,7 @@ class Ingest:
             if row is None:
                 return None
             columns, since, resume, durable, server_time = row
-            same_columns = columns == _shape(schema)
+            same_columns = columns == shape(schema)
             # Changes alone are not enough when everything is to be read again.
             enough = since is None or not _adopted(db, schema.name).refill
             # Records that were asked for by id are no part of a pull that could go on.
@@ -105,7 +105,7 @@ class Ingest:
         since = None if request.since is None else format_datetime(request.since)
         with self._connections.writing() as db:
             empty_staging(db, schema.name)
-            db.execute(sql.BEGIN_STAGING, (schema.name, _shape(schema), since, int(bool(request.ids))))
+            db.execute(sql.BEGIN_STAGING, (schema.name, shape(schema), since, int(bool(request.ids))))
 
     def prepare(self, page: Page) -> Page:
         if not isinstance(page.body, CsvFile):
@@ -201,7 +201,7 @@ class Ingest:
         if row is None:
             raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
         columns, since, *_ = row
-        if columns != _shape(schema):
+        if columns != shape(schema):
             raise SchemaChanged(f"{schema.name} was described anew while it was read.")
         return None if since is None else str(since)
 
@@ -338,7 +338,7 @@ def _refuse_hidden_gaps(db: apsw.Connection, object_name: str, table: str) -> No
         raise Incomplete(f"The org announced {total:,} rows of {object_name}, and {rows:,} different ones arrived.")
 
 
-def _shape(schema: ObjectSchema) -> str:
+def shape(schema: ObjectSchema) -> str:
     """What staged rows have to fit: a field whose type changed is another one, even under the same name."""
     return msgspec.json.encode([f"{field.name}: {field.type}" for field in schema.columns]).decode()
 

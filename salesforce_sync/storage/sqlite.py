@@ -40,6 +40,7 @@ from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema, empty_staging
+from salesforce_sync.storage.listings import Listings
 from salesforce_sync.storage.migrate import migrate
 from salesforce_sync.storage.open_runs import OpenRuns
 from salesforce_sync.storage.orphans import OrphanSearch
@@ -75,7 +76,8 @@ class SqliteStore:
         self._history = HistoryWriter(self._connections, keeping, clock.now)
         judge = Judge(self.schema, policies, self._history, clock.now)
         self._ingest = Ingest(self._connections, judge, self._history)
-        self._comparer = Comparer(self._connections, clock.now, judge)
+        self._listings = Listings(self._connections)
+        self._comparer = Comparer(self._connections, clock.now, judge, self._listings)
         self._editor = Editor(self._connections, self.schema)
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
         self._push_log = PushLog(self._connections, clock.now)
@@ -171,9 +173,11 @@ class SqliteStore:
             self._schemas.forget()
 
     def staged(self, object_name: str) -> Staged | None:
+        self._listings.lay_aside(self._known(object_name))
         return self._ingest.staged(self._known(object_name))
 
     def begin(self, request: PullRequest) -> None:
+        self._listings.make_way(self._known(request.schema.name), request)
         self._ingest.begin(request)
 
     def prepare(self, page: Page) -> Page:
@@ -242,8 +246,18 @@ class SqliteStore:
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         return self._comparer.compare(self._known(object_name), since, most)
 
-    def end_comparison(self, object_name: str) -> None:
-        self._comparer.end(self._known(object_name))
+    def end_comparison(self, object_name: str, since: datetime | None) -> None:
+        schema = self._known(object_name)
+        if since is None:
+            self._listings.forget(schema)
+        else:
+            self._listings.end_recent(schema)
+
+    def listed(self, object_name: str) -> Staged | None:
+        return self._listings.kept(self._known(object_name))
+
+    def amend_listing(self, object_name: str) -> None:
+        self._listings.amend(self._known(object_name))
 
     def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
         return self._comparer.set_aside(self._known(object_name), ids, cause, self._clock.now())

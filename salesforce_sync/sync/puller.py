@@ -66,9 +66,9 @@ class Puller:
         self._clock = clock
         self._rules = rules
         self._accepted = {name.casefold() for name in accepted}
-        self.verifier = Verifier(org, store, clock)
+        self.verifier = Verifier(org, store, clock, rules.overlap)
         # What a pull has to compare is a part of the pull, and goes on where proofs have to stop.
-        self._settler = Verifier(org, store, clock, Priority.PULL)
+        self._settler = Verifier(org, store, clock, rules.overlap, Priority.PULL)
         self._doubts = Doubts(store, self._settler, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
         self._filled: Counter[str] = Counter()

@@ -10,14 +10,15 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble, Transient
-from salesforce_sync.models.change import LossLimit
+from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, LossRefused, ObjectTrouble, Transient
+from salesforce_sync.models.change import LossLimit, Staged
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.sync.patience import Patience
+from salesforce_sync.sync.schedule import DEFAULTS
 from salesforce_sync.sync.staging import stage_all
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ MOST_REPAIRS = 10_000
 """Differing rows that are fetched one by one; with more, the whole object is read again."""
 ROUNDS = 3
 """How often a listing is taken anew because the org changed while it was compared."""
+LISTING_LIVES = timedelta(days=1)
+"""How old a listing may be that an earlier run has left unfinished. The org keeps its job for seven days; but rows that
+have been purged or hidden since are in it still, and what has changed since is listed once more."""
 DELETE_LOG = timedelta(days=14, hours=23)
 """How far back the org tells of deletions (getDeleted: 15 days)."""
 
@@ -36,21 +40,36 @@ Pages = Generator[Page, None, None]
 class Verifier:
     """Compares one object at a time; the caller holds the claim on it, and has just pulled what is new."""
 
-    def __init__(self, org: Org, store: Store, clock: Clock, priority: Priority = Priority.VERIFY) -> None:
-        """`priority`: what the calls of a comparison are for."""
+    def __init__(
+        self,
+        org: Org,
+        store: Store,
+        clock: Clock,
+        overlap: timedelta = DEFAULTS.overlap,
+        priority: Priority = Priority.VERIFY,
+    ) -> None:
+        """`priority`: what the calls of a comparison are for; `overlap`: how late a row may become visible."""
         self._org = org
         self._store = store
         self._clock = clock
+        self._overlap = overlap
         self._priority = priority
 
     def listing(self, schema: ObjectSchema) -> PullRequest:
-        """What lists an object: its rows' ids and stamps."""
-        return self._sized(self._listing(schema, None))
+        """What lists an object: its rows' ids and stamps; or the rest of them, where an earlier run broke off."""
+        kept = self._kept(schema)
+        return self._sized(replace(self._listing(schema, None), resume=None if kept is None else kept.resume))
 
     def _listing(self, schema: ObjectSchema, since: datetime | None) -> PullRequest:
         """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
-        names = [name for name in ("IsDeleted", schema.stamp) if name is not None]
-        return PullRequest(schema.only(*names), since, priority=self._priority)
+        return PullRequest(schema.listed, since, priority=self._priority)
+
+    def _kept(self, schema: ObjectSchema) -> Staged | None:
+        """A listing that an earlier run has begun, if it is young enough."""
+        kept, now = self._store.listed(schema.name), self._org.time()
+        if kept is None or kept.server_time is None or now is None:
+            return None
+        return kept if now - kept.server_time < LISTING_LIVES else None
 
     def verify(self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
@@ -60,9 +79,19 @@ class Verifier:
         changed faster than it could be compared.
         """
         repaired: Counter[Cause] = Counter()
+        kept = self._kept(schema)
         for turn in range(ROUNDS):
-            listed_at = self._list(self._listing(schema, None), listing if turn == 0 else None)
-            found = self._round(schema, None, loss, listed_at, repaired)
+            if turn == 0 and kept is not None:
+                listed_at = self._list_the_rest(schema, kept, listing)
+            else:
+                listed_at = self._list(self._listing(schema, None), listing if turn == 0 else None)
+            try:
+                found = self._round(schema, None, loss, listed_at, repaired)
+            except LossRefused:
+                self._store.end_comparison(schema.name, None)
+                if turn == 0 and kept is not None:
+                    continue  # rows may be shown again by now: a new listing tells
+                raise
             if not found.differences:
                 return self._proved(schema, found, repaired)
         raise Incomplete(
@@ -75,7 +104,7 @@ class Verifier:
         repaired: Counter[Cause] = Counter()
         listed_at = self._list(self._listing(schema, since))
         self._round(schema, since, loss, listed_at, repaired)
-        self._store.end_comparison(schema.name)
+        self._store.end_comparison(schema.name, since)
         return repaired
 
     def _round(
@@ -129,10 +158,21 @@ class Verifier:
         pages = self.bring(request, begun)
         return next((page.server_time for page in pages if page.server_time is not None), None)
 
+    def _list_the_rest(self, schema: ObjectSchema, kept: Staged, begun: Pages | None) -> datetime | None:
+        """Go on with a listing of an earlier run, and list once more what has changed since; gives the org's time."""
+        assert kept.server_time is not None
+        now = self._org.time()
+        self.bring(replace(self._listing(schema, None), resume=kept.resume), begun)
+        if schema.stamp is not None:
+            self.bring(self._listing(schema, kept.server_time - self._overlap))
+            self._store.amend_listing(schema.name)
+        return now
+
     def bring(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
         """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows.
 
-        It is begun again, some times, where it broke off; after jobs that failed it comes by REST.
+        Where it broke off it is begun again, some times, or goes on where it lists all rows; after jobs that failed it
+        comes by REST.
         """
         patience = Patience()
         if begun is None and not request.ids:
@@ -142,12 +182,20 @@ class Verifier:
                 return self._bring_once(replace(request, jobs=patience.jobs), begun)
             except Transient as error:
                 patience.bear(error)
-                log.info("%s: %s Reading it again.", request.schema.name, error)
-                begun = None
+                begun, request = None, replace(request, resume=self._way_on(request, error, patience))
+                log.info("%s: %s Reading %s.", request.schema.name, error, "on" if request.resume else "it again")
+
+    def _way_on(self, request: PullRequest, error: Transient, patience: Patience) -> str | None:
+        """Where a pull that broke off goes on, if it does."""
+        lists_all = request.since is None and request.schema == request.schema.listed
+        gone = isinstance(error, LocatorExpired | JobFailed) or (isinstance(error, Incomplete) and patience.errors > 1)
+        kept = self._store.listed(request.schema.name) if lists_all and not gone else None
+        return None if kept is None else kept.resume
 
     def _bring_once(self, request: PullRequest, begun: Pages | None) -> list[Page]:
         self._store.begin(request)
-        told, rows = [], 0
+        kept = self._store.listed(request.schema.name) if request.resume is not None else None
+        told, rows = [], 0 if kept is None else kept.rows
         with closing(begun or self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
             for page, count in staged:
                 rows += count
@@ -242,7 +290,7 @@ class Verifier:
             return None
 
     def _proved(self, schema: ObjectSchema, found: Comparison, repaired: Counter[Cause]) -> Proof:
-        self._store.end_comparison(schema.name)
+        self._store.end_comparison(schema.name, None)
         proof = Proof(schema.name, self._clock.now(), found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Orphans
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Orphans, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.run import RunState
 from salesforce_sync.models.schema import Field
@@ -16,7 +17,17 @@ from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Clock
 from salesforce_sync.resolve import Policies
 from salesforce_sync.signals import news_of_proof
-from salesforce_sync.testing.memory_tables import Disk, Row, Table, dead, kept_out, shown, without_doubles
+from salesforce_sync.testing.memory_tables import (
+    Disk,
+    Row,
+    Staging,
+    Table,
+    dead,
+    kept_out,
+    shape,
+    shown,
+    without_doubles,
+)
 
 
 class Comparing:
@@ -32,8 +43,9 @@ class Comparing:
         """Hold the listing against the table."""
         with self._disk.lock:
             table = self._table(object_name)
-            self._take_listing(table)
-            found = _Compared(table, None if since is None else format_datetime(since))
+            found = _Compared(
+                table, self._take_listing(table, since), None if since is None else format_datetime(since)
+            )
             if since is not None:
                 table.gone |= {key: Cause.PURGED for key in found.purged_tombstones()}
             missing, stale, extra = list(found.missing()), list(found.stale()), list(found.extra())
@@ -42,19 +54,62 @@ class Comparing:
             named = tuple(missing[:most]), tuple(stale[:most]), tuple(extra[:most])
             return Comparison(listed, live, *named, cut=cut, gone=gone)
 
-    def _take_listing(self, table: Table) -> None:
+    def _take_listing(self, table: Table, since: datetime | None) -> dict[str, Row]:
         staging = self._disk.staging.pop(table.schema.name, None)
-        if staging is not None:
-            table.listing = list(without_doubles(staging.rows, None).values())
-            self._disk.listed.add(table.schema.name)
-        elif table.schema.name not in self._disk.listed:
+        if staging is not None and since is not None:
+            table.recent = without_doubles(staging.rows, None)
+        elif staging is not None:
+            self._enter_listing(table, staging)
+        listing = table.recent if since is not None else (None if table.listed is None else table.listing)
+        if listing is None:
             raise Incomplete(f"{table.schema.name}: there is no listing of the org to compare with.")
+        return listing
 
-    def end_comparison(self, object_name: str) -> None:
+    def _enter_listing(self, table: Table, staging: Staging) -> None:
+        before, name = table.listed, table.schema.name
+        if before is None:
+            table.listing, before = {}, Staged(name, None, "", 0, staging.server_time)
+        table.listing |= without_doubles(staging.rows, None)
+        rows, at = before.rows + len(staging.rows), before.server_time or staging.server_time
+        table.listed, table.listed_by = Staged(name, None, staging.resume or "", rows, at), staging.columns
+
+    def _lay_aside(self, table: Table) -> None:
+        """Keep what was staged of a whole listing, up to its last durable page."""
+        listed, staging = shape(table.schema.listed), self._disk.staging.get(table.schema.name)
+        if staging is None or staging.resume is None or listed == shape(table.schema):
+            return
+        if staging.columns == listed and staging.since is None and not staging.partial:
+            del staging.rows[staging.durable :]
+            self._enter_listing(table, self._disk.staging.pop(table.schema.name))
+
+    def _make_way(self, table: Table, request: PullRequest) -> None:
+        lists_all = request.since is None and not request.ids and shape(request.schema) == shape(table.schema.listed)
+        if lists_all and request.resume is None:
+            self.end_comparison(table.schema.name, None)
+        else:
+            self._lay_aside(table)
+
+    def end_comparison(self, object_name: str, since: datetime | None) -> None:
         """Forget the listing."""
         table = self._table(object_name)
-        table.listing = []
-        self._disk.listed.discard(table.schema.name)
+        if since is None:
+            table.listing, table.listed = {}, None
+        else:
+            table.recent = None
+
+    def listed(self, object_name: str) -> Staged | None:
+        """How far a whole listing has come."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            self._lay_aside(table)
+            goes_on = table.listed is not None and table.listed.resume and table.listed_by == shape(table.schema.listed)
+            return table.listed if goes_on else None
+
+    def amend_listing(self, object_name: str) -> None:
+        """What was staged last takes the place of the same rows in the whole listing."""
+        with self._disk.lock:
+            table = self._table(object_name)
+            table.listing |= without_doubles(self._disk.staging.pop(table.schema.name).rows, None)
 
     # ── marks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,10 +226,10 @@ class Comparing:
 class _Compared:
     """A table beside its listing, from a stamp on where `since` is given."""
 
-    def __init__(self, table: Table, since: str | None) -> None:
+    def __init__(self, table: Table, listing: dict[str, Row], since: str | None) -> None:
         self._table, self._stamp = table, table.schema.stamp
-        self._all = {str(row["Id"]) for row in table.listing}
-        self.listed = {str(row["Id"]): row for row in table.listing if not dead(row)}
+        self._all = listing
+        self.listed = {key: row for key, row in listing.items() if not dead(row)}
         recent = {key: row for key, row in table.rows.items() if since is None or _recent(row, self._stamp, since)}
         self._dead = [key for key in recent if not shown(table, key)]
         self.live = {key: row for key, row in recent.items() if shown(table, key)}

@@ -109,6 +109,7 @@ class MemoryStore(Drafting, Following):
         with self._disk.lock:
             table = self._table(object_name)
             schema = table.schema
+            self._lay_aside(table)
             staging = self._disk.staging.get(schema.name)
             if staging is None:
                 return None
@@ -121,6 +122,7 @@ class MemoryStore(Drafting, Following):
 
     def begin(self, request: PullRequest) -> None:
         with self._disk.lock:
+            self._make_way(self._table(request.schema.name), request)
             self._disk.staging[request.schema.name] = Staging(
                 shape(request.schema), request.since, partial=bool(request.ids)
             )

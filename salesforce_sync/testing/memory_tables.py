@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from salesforce_sync.models.change import Doubt
+from salesforce_sync.models.change import Doubt, Staged
 from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.event import Lack, Position
 from salesforce_sync.models.page import CsvFile, Page, Rows
@@ -43,7 +43,10 @@ class Table:
     described_as: str | None = None
     doubt: Doubt | None = None
     gone: dict[str, Cause] = field(default_factory=dict)
-    listing: list[Row] = field(default_factory=list)
+    listing: dict[str, Row] = field(default_factory=dict)
+    recent: dict[str, Row] | None = None
+    listed: Staged | None = None
+    listed_by: tuple[str, ...] = ()
     pending: dict[str, Pending] = field(default_factory=dict)
     proofs: list[Proof] = field(default_factory=list)
     orphans: set[tuple[str, str]] = field(default_factory=set)
@@ -82,7 +85,6 @@ class Disk:
     staging: dict[str, Staging] = field(default_factory=dict)
     runs: list[RunRecord] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
-    listed: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
     open_runs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)

@@ -452,11 +452,11 @@ def test_fresh_columns_do_not_bring_back_what_was_deleted_here(replica):
 
 def compare(store, *rows, since=None):
     narrow = ACCOUNT.only("IsDeleted", "SystemModstamp")
-    store.begin(PullRequest(narrow))
+    store.begin(PullRequest(narrow, since))
     listed = [tuple(each[i] for i, f in enumerate(ACCOUNT.columns) if narrow.has(f.name)) for each in rows]
     store.stage(page(*listed, schema=narrow, resume="end", last=True))
     found = store.compare("Account", since, 10)
-    store.end_comparison("Account")
+    store.end_comparison("Account", since)
     return found
 
 

@@ -42,8 +42,10 @@ def test_what_is_gone_is_counted_whole_though_not_all_of_it_is_named(store):
     listed = WIDGET.only("IsDeleted", "SystemModstamp")
     store.begin(PullRequest(listed))
     store.stage(page((id_of(7), False, TWO), schema=listed, resume="end", last=True))
-
-    found, young = store.compare("Widget__c", None, 2), store.compare("Widget__c", hour(14), 2)
+    found = store.compare("Widget__c", None, 2)
+    store.begin(PullRequest(listed, hour(14)))
+    store.stage(page((id_of(7), False, TWO), schema=listed, resume="end", last=True))
+    young = store.compare("Widget__c", hour(14), 2)
 
     assert (len(found.extra), found.gone, found.live, found.cut) == (2, 6, 7, False)
     assert (len(young.extra), young.gone, young.live) == (2, 3, 4)
@@ -81,5 +83,5 @@ def listed(store, schema, *rows):
     store.begin(PullRequest(schema))
     store.stage(page(*rows, schema=schema, resume="end", last=True))
     found = store.compare("Widget__c", None, 10)
-    store.end_comparison("Widget__c")
+    store.end_comparison("Widget__c", None)
     return found

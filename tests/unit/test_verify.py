@@ -1,0 +1,195 @@
+"""The verifier: a listing that broke off goes on, in whatever run, and tells no more differences than there are."""
+
+import pytest
+
+from salesforce_sync.errors import LossRefused, Stopped, Unreachable
+from salesforce_sync.models.change import LossLimit
+from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.run import RunState
+from salesforce_sync.signals import Bus
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import Rules
+from tests.unit.orgs import FORMS, fill, replica
+
+HOUR = 3_600
+
+
+@pytest.fixture(params=FORMS)
+def org(request, tmp_path):
+    return FORMS[request.param](tmp_path)
+
+
+class Rig:
+    """An org, a store, runs between them, and what was asked of the org."""
+
+    def __init__(self, org, world):
+        self.org, self.world = org, world
+        self.asked = []
+        pull = org.pull
+        org.pull = lambda request: (self.asked.append(request), pull(request))[1]
+        org.pull_together = lambda requests: tuple(map(org.pull, requests))
+
+    def verify(self, share=0.2):
+        rules = Rules(loss=LossLimit(share, 1))
+        return SyncEngine(self.org, self.world.store, self.world.clock, Bus(), rules).verify(["Account"])
+
+    def listings(self):
+        """Where each listing of all rows began that was asked for: None is the start."""
+        return [each.resume for each in self.asked if each.since is None and each.schema == each.schema.listed]
+
+    @property
+    def equal(self):
+        return replica(self.world.store, "Account") == self.org.live("Account")
+
+
+@pytest.fixture
+def rig(org, world):
+    """An org with eleven accounts, all of them here: ten are older than the next pulls look back."""
+    fill(org)
+    org.tick(HOUR)
+    org.put("Account", Name="Newest")
+    rig = Rig(org, world)
+    SyncEngine(org, world.store, world.clock, Bus()).run(["Account"])
+    org.tick(HOUR)
+    rig.asked.clear()
+    return rig
+
+
+def miss_a_late_row(rig):
+    """One becomes visible hours after its stamp, when newer ones have been read."""
+    with rig.org.late_commit() as late:
+        rig.org.put("Account", Name="Late")
+    rig.org.tick(HOUR)
+    rig.org.put("Account", Name="Newest")
+    rig.org.tick(HOUR)
+    SyncEngine(rig.org, rig.world.store, rig.world.clock, Bus()).run(["Account"])
+    late()
+
+
+def break_off(rig):
+    """A verify that ends after its first page, as if it were killed."""
+    rig.org.fail(Stopped(), "Account", page=2)
+    assert rig.verify().state is not RunState.COMPLETE
+    rig.world.restart()
+
+
+def test_a_verify_that_broke_off_goes_on_in_the_next_run(rig):
+    break_off(rig)
+
+    assert rig.verify().state is RunState.COMPLETE
+    first, second = rig.listings()
+    assert first is None
+    assert second is not None
+    assert rig.world.store.proof("Account").org_rows == 11
+
+
+def test_what_has_changed_meanwhile_is_no_difference(rig):
+    made = sorted(rig.org.live("Account"))
+    break_off(rig)
+    rig.org.put("Account", made[0], Name="Changed")
+    rig.org.delete("Account", made[9])
+    rig.org.put("Account", Name="New")
+    rig.org.tick(HOUR)
+
+    run = rig.verify()
+
+    proof = rig.world.store.proof("Account")
+    assert run.state is RunState.COMPLETE
+    assert (proof.org_rows, proof.rows, proof.repaired) == (11, 11, ())
+    assert len(rig.listings()) == 2
+    assert rig.equal
+
+
+def test_a_row_that_was_missing_all_the_time_is_still_found(rig):
+    miss_a_late_row(rig)
+    break_off(rig)
+
+    rig.verify()
+
+    assert rig.world.store.proof("Account").repaired == ((Cause.LATE, 1),)
+    assert rig.equal
+
+
+def test_a_row_that_was_purged_after_it_was_listed_is_found_by_a_new_listing(rig):
+    made = sorted(rig.org.live("Account"))
+    break_off(rig)
+    rig.org.purge("Account", made[0])
+    rig.org.tick(HOUR)
+
+    assert rig.verify().state is RunState.COMPLETE
+    rig.verify()
+
+    assert rig.equal
+
+
+def test_rows_that_are_shown_again_are_no_loss(rig):
+    """They were hidden by a mistake of the org's when the listing was begun: nobody has to agree to that any more."""
+    table = rig.org._rows["Account"]
+    hidden = {key: table.pop(key) for key in sorted(table)[5:]}
+    fill(rig.org, 8)
+    break_off(rig)
+    table.update(hidden)
+
+    assert rig.verify().state is RunState.COMPLETE
+    assert rig.equal
+
+
+def test_a_loss_is_judged_by_a_listing_of_its_own(rig):
+    made = sorted(rig.org.live("Account"))
+    break_off(rig)
+    for each in made[3:10]:
+        rig.org.purge("Account", each)
+    rig.org.tick(HOUR)
+    rig.org.expire_locators()
+
+    (record,) = rig.verify().objects
+
+    assert record.problem.code == LossRefused("").code
+    assert rig.world.store.listed("Account") is None
+
+
+def test_a_listing_that_the_org_has_forgotten_is_begun_anew(rig):
+    break_off(rig)
+    rig.org.expire_locators()
+
+    assert rig.verify().state is RunState.COMPLETE
+    assert rig.listings()[0] is rig.listings()[2] is None
+    assert rig.equal
+
+
+def test_a_listing_that_is_days_old_is_begun_anew(rig):
+    break_off(rig)
+    rig.org.tick(2 * 24 * HOUR)
+
+    assert rig.verify().state is RunState.COMPLETE
+    assert rig.listings() == [None, None]
+
+
+def test_a_listing_that_breaks_off_within_a_run_goes_on_after_its_last_page(rig):
+    rig.org.fail(Unreachable("reset"), "Account", page=2)
+
+    assert rig.verify().state is RunState.COMPLETE
+    first, second = rig.listings()
+    assert first is None
+    assert second is not None
+
+
+def test_a_comparison_that_broke_off_after_the_listing_asks_for_no_other(rig):
+    miss_a_late_row(rig)
+    rig.asked.clear()
+    by_id, pull = [], rig.org.pull
+
+    def stopped_once(request):
+        if request.ids and not by_id:
+            by_id.append(request)
+            raise Stopped
+        return pull(request)
+
+    rig.org.pull = stopped_once
+    assert rig.verify().state is not RunState.COMPLETE
+    rig.world.restart()
+
+    assert rig.verify().state is RunState.COMPLETE
+    assert rig.listings()[0] is None
+    assert None not in rig.listings()[1:]
+    assert rig.equal
