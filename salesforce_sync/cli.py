@@ -216,11 +216,13 @@ def verify(options: Options, objects: tuple[str, ...], accept_loss: tuple[str, .
         sync.on("sync_progress", listener)
         with stop_on_interrupt(sync.stop):
             run, proofs = sync.verify(*objects, accept_loss=accept_loss)
-        ending.outcome = run.state.value
+        ending.outcome, warnings = run.state.value, sync.warnings()
     if options.json:
-        say_json(run_document(run) | {"proofs": [proof_document(each) for each in proofs]})
+        shown = [proof_document(each) for each in proofs]
+        say_json(run_document(run) | {"proofs": shown, "warnings": list(warnings)})
     else:
         say_proofs(run, proofs)
+        say_warnings(warnings)
     return exit_of_run(run)
 
 

@@ -168,6 +168,14 @@ def _rights(sync: SFSync, org: SalesforceOrg) -> Iterator[Finding]:
 _VIEW_ALL: Final = "For a whole replica give the user View All Data, or View All for each object, in a permission set."
 
 
+def _bulk(sync: SFSync, org: SalesforceOrg) -> Iterator[Finding]:
+    refusal = org.takes_bulk()
+    if refusal is None:
+        yield Finding(Level.OK, "Bulk API", "the user may use it")
+    else:
+        yield Finding(Level.WARN, "Bulk API", f"{refusal.message} All goes by REST, 2,000 rows a call.", refusal.hint)
+
+
 def _objects(sync: SFSync, org: SalesforceOrg) -> Iterator[Finding]:
     names = sync.config.sync.objects
     for name, described in zip(names, org.describe_together(names), strict=True):
@@ -217,6 +225,7 @@ def _calls(sync: SFSync, org: SalesforceOrg) -> Iterator[Finding]:
 _ASKED: Final[tuple[tuple[str, Callable[[SFSync, SalesforceOrg], Iterator[Finding]]], ...]] = (
     ("org", _edition),
     ("rights", _rights),
+    ("Bulk API", _bulk),
     ("objects", _objects),
     ("clock", _clock),
     ("API calls", _calls),

@@ -171,6 +171,10 @@ class RequestRefused(ObjectTrouble):
     """The org refused a request for a reason of its own, named by `code`."""
 
 
+class BulkRefused(RequestRefused):
+    """The org, or the user, has no Bulk API; REST may work all the same."""
+
+
 class ForeignAnswer(RequestRefused):
     """A refusal in no words of Salesforce's: a page of what stands before it, which knows of no object or record.
 

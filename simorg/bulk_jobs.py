@@ -89,6 +89,7 @@ class BulkJobs:
 
     def make(self, call: Call, kind: str, operation: str, object_name: str, body: dict[str, Any]) -> Job:
         """A new job from the body of its create request; raises ApiError for settings that do not exist."""
+        self.check_allowed()
         delimiter = _choice(body, "columnDelimiter", DELIMITERS, "COMMA")
         ending = _choice(body, "lineEnding", ENDINGS, "LF")
         _choice(body, "contentType", {"CSV": ","}, "CSV")
@@ -116,6 +117,7 @@ class BulkJobs:
 
     def find(self, call: Call, kind: str) -> Job:
         """The job of a request's path, or 404 when it is unknown, deleted or older than seven days."""
+        self.check_allowed()
         now = self._org.clock.now_ms()
         with self._lock:
             self._forget(now)
@@ -124,6 +126,12 @@ class BulkJobs:
             raise not_found()
         return found
 
+    def check_allowed(self) -> None:
+        """Raise ApiError where the org, or the user, has no Bulk API."""
+        code = self._org.permissions.no_bulk
+        if code is not None:
+            raise ApiError(403, code, "Async API not enabled")
+
     def remove(self, job: Job) -> None:
         """Delete a job with its files."""
         with self._lock:
@@ -131,6 +139,7 @@ class BulkJobs:
 
     def listed(self, kind: str) -> list[Job]:
         """The jobs of a kind, oldest first."""
+        self.check_allowed()
         with self._lock:
             self._forget(self._org.clock.now_ms())
             return [job for job in self._jobs.values() if job.kind == kind]

@@ -205,6 +205,7 @@ class Permissions(Body):
     allow: bool = False
     can_set_audit_fields: bool | UnsetType = UNSET
     can_view_encrypted: bool | UnsetType = UNSET
+    no_bulk: Name | UnsetType | None = UNSET
 
     def __post_init__(self) -> None:
         if self.object is UNSET and (self.deny or self.hide_fields or self.read_only or self.allow):

@@ -227,6 +227,8 @@ def permissions(call: Call) -> Response:
         them.can_set_audit_fields = body.can_set_audit_fields
     if body.can_view_encrypted is not UNSET:
         them.can_view_encrypted = body.can_view_encrypted
+    if body.no_bulk is not UNSET:
+        them.no_bulk = body.no_bulk
     return json_response({})
 
 

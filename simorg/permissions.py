@@ -21,6 +21,7 @@ class Permissions:
         self._read_only: dict[str, set[str]] = {}
         self.can_set_audit_fields = False
         self.can_view_encrypted = False
+        self.no_bulk: str | None = None  # the code with which every Bulk 2.0 call is refused
         self.read_only_records: set[str] = set()
 
     def deny(self, object_name: str, *actions: str) -> None:
@@ -43,6 +44,7 @@ class Permissions:
             table.clear()
         self.read_only_records.clear()
         self.can_set_audit_fields = self.can_view_encrypted = False
+        self.no_bulk = None
         self.touch()
 
     def hide_field(self, object_name: str, *names: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from salesforce_sync.api.resume import END, BulkPoint
 from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait, result_page_rows
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Incoming
-from salesforce_sync.errors import JobFailed, LocatorExpired, ObjectNotFound, RequestRefused, Unreachable
+from salesforce_sync.errors import BulkRefused, JobFailed, LocatorExpired, ObjectNotFound, RequestRefused, Unreachable
 from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Clock
 
@@ -64,11 +65,16 @@ class Bulk:
 
     def __init__(self, transport: Transport, clock: Clock, priority: Priority = Priority.PULL) -> None:
         self._transport = transport
+        self._door = transport.bulk_door
         self._priority = priority
         self._clock = clock
 
     def create(self, query: Query, object_name: str) -> Job:
-        """Begin a job. If the answer is lost another one is made: a job without a reader costs nothing but its call."""
+        """Begin a job; `BulkRefused` where the org takes none.
+
+        If the answer is lost another one is made: a job without a reader costs nothing but its call.
+        """
+        self._door.enter()
         order = {
             "operation": query.resource,
             "query": query.soql,
@@ -77,13 +83,15 @@ class Bulk:
             "lineEnding": "LF",
         }
         body = msgspec.json.encode(order)
-        call = Call(f"begin a Bulk query of {object_name}", "jobs/query", "POST", body=body, priority=self._priority)
-        return self._job(self._transport.send(call).body)
+        return self._job(self._transport.send(self._call(f"begin a Bulk query of {object_name}", "", body)).body)
+
+    def ask(self) -> None:
+        """Ask for the list of jobs: `BulkRefused` where the org takes none."""
+        self._transport.send(self._call("ask whether there is a Bulk API", ""))
 
     def look(self, job_id: str) -> Job:
         """The job's state now; `LocatorExpired` if the org no longer has it."""
-        path = f"jobs/query/{quote(job_id, safe='')}"
-        call = Call(f"look at Bulk job {job_id}", path, priority=self._priority)
+        call = self._call(f"look at Bulk job {job_id}", f"/{quote(job_id, safe='')}")
         with _forgotten(job_id):
             return self._job(self._transport.send(call).body)
 
@@ -104,13 +112,16 @@ class Bulk:
     def result(self, point: BulkPoint, width: int) -> Incoming:
         """The result page of rows of so many columns at this point, its body still on its way."""
         most = result_page_rows(width, RESULT_PAGE_ROWS)
-        path = f"jobs/query/{quote(point.job_id, safe='')}/results?maxRecords={most}"
+        path = f"/{quote(point.job_id, safe='')}/results?maxRecords={most}"
         if point.locator is not None:
             path += f"&locator={quote(point.locator, safe='')}"
-        doing, accept = f"read the result of Bulk job {point.job_id}", (("Accept", "text/csv"),)
-        call = Call(doing, path, headers=accept, priority=self._priority)
+        call = self._call(f"read the result of Bulk job {point.job_id}", path)
         with _forgotten(point.job_id):
-            return self._transport.open(call)
+            return self._transport.open(replace(call, headers=(("Accept", "text/csv"),)))
+
+    def _call(self, doing: str, path: str, body: bytes | None = None) -> Call:
+        method, refused = "GET" if body is None else "POST", self._door.error_for
+        return Call(doing, f"jobs/query{path}", method, body=body, priority=self._priority, refused=refused)
 
     def _job(self, body: bytes) -> Job:
         try:
@@ -135,14 +146,17 @@ def expected_rows(incoming: Incoming) -> int | None:
 
 @contextmanager
 def _forgotten(job_id: str) -> Iterator[None]:
-    """A job lives seven days, and its results open only to the API version that made it (409)."""
+    """A job lives seven days, and its results open only to the API version that made it (409).
+
+    And the org, or the user, may have lost the Bulk API.
+    """
     gone = f"The org no longer gives Bulk job {job_id}"
     try:
         yield
     except ObjectNotFound as missing:
         raise LocatorExpired(f"{gone}: {missing.message}") from missing
     except RequestRefused as refused:
-        if refused.code not in (CONFLICT, "INVALIDJOBSTATE", "INVALIDJOB"):
+        if not (isinstance(refused, BulkRefused) or refused.code in (CONFLICT, "INVALIDJOBSTATE", "INVALIDJOB")):
             raise
         raise LocatorExpired(f"{gone}: {refused.message}") from refused
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import msgspec
 from salesforce_sync.api import rest, write_route
 from salesforce_sync.api.about import about, kind_without_asking
 from salesforce_sync.api.auth import Keys, Sessions
+from salesforce_sync.api.bulk import Bulk
 from salesforce_sync.api.created import Creations
 from salesforce_sync.api.deletions import deletions
 from salesforce_sync.api.meter import Meter
@@ -24,7 +26,7 @@ from salesforce_sync.api.together import describe_together, first_pages
 from salesforce_sync.api.transport import CALLER, Call, Transport
 from salesforce_sync.api.wire import Wire
 from salesforce_sync.api.writer import Plan, Writer
-from salesforce_sync.errors import ObjectTrouble, RequestRefused
+from salesforce_sync.errors import BulkRefused, ObjectTrouble, RequestRefused
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
 from salesforce_sync.models.outbox import Outcome
@@ -102,6 +104,18 @@ class SalesforceOrg:
     def about(self) -> OrgFacts:
         """What the org says of itself. One call."""
         return about(self._transport)
+
+    def takes_bulk(self) -> BulkRefused | None:
+        """Ask whether there is a Bulk API for the connected user; gives why there is none. One call."""
+        with suppress(BulkRefused):
+            Bulk(self._transport, self._clock).ask()
+        return self._transport.bulk_door.refusal
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of how this org is spoken with. No API call."""
+        refusal = self._transport.bulk_door.refusal
+        return () if refusal is None else (f"The org takes no Bulk jobs, so all goes by REST: {refusal.message}",)
 
     def rights(self) -> Rights | None:
         """What the connected user may do in the org as a whole; None where the org does not tell. One call."""

@@ -69,10 +69,15 @@ class Ingest:
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
+        self._door = transport.bulk_door
         self._clock = clock
 
     def create(self, object_name: str, operation: str) -> IngestJob:
-        """Begin a job. If the answer is lost another one is made: one that is never filled does nothing."""
+        """Begin a job; `BulkRefused` where the org takes none.
+
+        If the answer is lost another one is made: one that is never filled does nothing.
+        """
+        self._door.enter()
         order = {
             "object": object_name,
             "operation": operation,
@@ -88,7 +93,9 @@ class Ingest:
         """Fill the job. Sent once: a second upload to one job is refused."""
         path = f"{_path(job.id)}/batches"
         doing = f"upload to Bulk job {job.id}"
-        self._transport.send(Call(doing, path, "PUT", _CSV, content, repeatable=False, priority=Priority.PUSH))
+        self._transport.send(
+            Call(doing, path, "PUT", _CSV, content, False, priority=Priority.PUSH, refused=self._door.error_for)
+        )
 
     def close(self, job: IngestJob) -> IngestJob:
         """Let the job run. If the answer is lost, the job's state tells whether it runs."""
@@ -124,15 +131,20 @@ class Ingest:
     def rows(self, job: IngestJob, kind: str) -> Iterator[dict[str, str]]:
         """The rows of a result: `successfulResults`, `failedResults` or `unprocessedrecords`."""
         path = f"{_path(job.id)}/{kind}"
-        call = Call(f"read the {kind} of Bulk job {job.id}", path, headers=_AS_CSV, priority=Priority.PUSH)
+        refused = self._door.error_for
+        call = Call(
+            f"read the {kind} of Bulk job {job.id}", path, headers=_AS_CSV, priority=Priority.PUSH, refused=refused
+        )
         yield from read_csv(self._transport.send(call).body)
 
     def _patch(self, job_id: str, doing: str, body: bytes) -> bytes:
-        call = Call(doing, _path(job_id), "PATCH", body=body, repeatable=False, priority=Priority.PUSH)
+        path, refused = _path(job_id), self._door.error_for
+        call = Call(doing, path, "PATCH", body=body, repeatable=False, priority=Priority.PUSH, refused=refused)
         return self._transport.send(call).body
 
     def _call(self, doing: str, path: str, method: str = "GET", body: bytes | None = None) -> bytes:
-        call = Call(doing, f"jobs/ingest{path}", method, body=body, priority=Priority.PUSH)
+        path, refused = f"jobs/ingest{path}", self._door.error_for
+        call = Call(doing, path, method, body=body, priority=Priority.PUSH, refused=refused)
         return self._transport.send(call).body
 
     def _job(self, body: bytes) -> IngestJob:

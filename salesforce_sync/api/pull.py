@@ -19,7 +19,7 @@ from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
 from salesforce_sync.api.windows import SplitPull, of_point
 from salesforce_sync.api.wire import Incoming
-from salesforce_sync.errors import JobFailed, ObjectTrouble, QueryTimeout, RequestRefused
+from salesforce_sync.errors import BulkRefused, JobFailed, ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import Page, PullRequest, Rows
 from salesforce_sync.ports import Clock
@@ -114,6 +114,8 @@ class Pull:
         """A Bulk job; None where Bulk does not take what REST has just taken (some objects, a used-up job quota)."""
         try:
             return self._bulk.create(asked, self._schema.name)
+        except BulkRefused:
+            return None  # which has been told once for all objects
         except ObjectTrouble as refused:
             log.warning("%s goes by REST, with more calls: %s", self._schema.name, refused.message)
             return None

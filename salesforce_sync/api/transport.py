@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.budget import at, look_again
+from salesforce_sync.api.bulk_door import BulkDoor
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.org_text import said
 from salesforce_sync.api.responses import NOT_SALESFORCE, Refusal, error_for, read_refusal, redirected
@@ -103,6 +104,7 @@ class Transport:
         self._meter = meter
         self._clock = clock
         self._told: tuple[datetime, float] | None = None
+        self.bulk_door = BulkDoor(clock)
         self.root = f"/services/data/v{self._version}"
 
     def send(self, call: Call) -> Answer:

@@ -167,3 +167,17 @@ def test_a_taken_port_is_told_plainly(org: SimOrg) -> None:
 
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+
+
+def test_an_org_without_bulk_refuses_every_job(outside: httpx2.Client, client: httpx2.Client) -> None:
+    control(outside, "permissions", no_bulk="FEATURE_NOT_ENABLED")
+
+    answers = [
+        client.post("/services/data/v58.0/jobs/query", json={"operation": "query", "query": "SELECT Id FROM Account"}),
+        client.get("/services/data/v58.0/jobs/query"),
+        client.post("/services/data/v58.0/jobs/ingest", json={"operation": "insert", "object": "Account"}),
+    ]
+
+    assert {(each.status_code, each.json()[0]["errorCode"]) for each in answers} == {(403, "FEATURE_NOT_ENABLED")}
+    control(outside, "permissions", no_bulk=None)
+    assert client.get("/services/data/v58.0/jobs/query").status_code == 200

@@ -1,0 +1,97 @@
+"""An org, or a user, without the Bulk API: REST takes its place, is not looked for each time, and is told."""
+
+import pytest
+
+from salesforce_sync.api.route import Route
+from salesforce_sync.app import SFSync
+from salesforce_sync.config import Config
+from salesforce_sync.doctor import Level, examine
+from salesforce_sync.models.run import RunState
+from tests.torture.pace import _price_of, paced
+
+BULK_ALWAYS = (
+    ("salesforce_sync.api.route", "choose", lambda probe: Route.BULK),
+    ("salesforce_sync.api.write_route", "_price", _price_of("bulk")),
+)
+CODES = ("API_DISABLED_FOR_ORG", "FEATURE_NOT_ENABLED", "FUNCTIONALITY_NOT_ENABLED", "FeatureNotEnabled")
+
+
+@pytest.fixture
+def sync(user):
+    with paced(*BULK_ALWAYS), SFSync(Config.load(user.folder / "config.yaml")) as sync:
+        yield sync
+
+
+def tried(simorg, path="/jobs/"):
+    return sum(count for name, count in simorg.usage.counters.items() if path in name)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_all_objects_come_by_rest_after_one_try(sync, simorg, code):
+    simorg.permissions.no_bulk = code
+
+    run = sync.sync()
+
+    assert run.state is RunState.COMPLETE
+    assert {each.object_name: each.counts.rows for each in run.objects} == {
+        name: simorg.count(name) for name in sync.config.sync.objects
+    }
+    assert tried(simorg) <= 4  # the four objects that come side by side
+    assert sync.verify()[0].state is RunState.COMPLETE
+    assert tried(simorg) <= 4
+    (warning,) = sync.warnings()
+    assert "no Bulk jobs" in warning
+    assert code in warning
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_edits_go_by_collections_after_one_try(sync, simorg, code):
+    sync.sync("Contact", "Lead")
+    simorg.usage.counters.clear()
+    simorg.permissions.no_bulk = code
+    for each in (*sync.contacts.all(), *sync.leads.all()):
+        each.phone = "555"
+        (sync.contacts if each.api_name == "Contact" else sync.leads).update(each)
+
+    push = sync.push()
+
+    assert push.complete
+    assert push.count("applied") == 40 + simorg.count("Lead")
+    assert tried(simorg) == 1
+    assert {row[0] for row in simorg.database.rows('SELECT "Phone" FROM "Contact"', ())} == {"555"}
+
+
+def test_a_job_that_was_begun_before_is_given_up(sync, simorg):
+    simorg.faults.add(path="/results", status=400, body=[{"errorCode": "ODD", "message": "not now"}])
+    assert sync.sync("Contact").state is not RunState.COMPLETE
+    simorg.permissions.no_bulk = CODES[0]
+
+    assert sync.sync("Contact").state is RunState.COMPLETE
+
+
+def test_the_api_as_a_whole_is_another_matter(sync, simorg):
+    simorg.faults.add(path="/query", status=403, body=[{"errorCode": CODES[0], "message": "no API"}], times=None)
+
+    (record,) = sync.sync("Contact").objects
+
+    assert record.problem.code == CODES[0]
+
+
+def test_the_doctor_says_so(sync, simorg):
+    assert {each.check: each for each in examine(sync)}["Bulk API"].level is Level.OK
+    simorg.permissions.no_bulk = CODES[0]
+
+    found = {each.check: each for each in examine(sync)}["Bulk API"]
+
+    assert found.level is Level.WARN
+    assert CODES[0] in found.found
+
+
+def test_the_command_line_says_so(user, simorg):
+    simorg.permissions.no_bulk = CODES[0]
+    simorg.faults.add(method="GET", path=r"/query\?", status=414)
+
+    ran = user("sync", "Contact")
+
+    assert ran.code == 0
+    assert "The org takes no Bulk jobs" in ran.out + ran.err
