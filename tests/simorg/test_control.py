@@ -173,11 +173,11 @@ def test_an_org_without_bulk_refuses_every_job(outside: httpx2.Client, client: h
     control(outside, "permissions", no_bulk="FEATURE_NOT_ENABLED")
 
     answers = [
-        client.post("/services/data/v58.0/jobs/query", json={"operation": "query", "query": "SELECT Id FROM Account"}),
-        client.get("/services/data/v58.0/jobs/query"),
-        client.post("/services/data/v58.0/jobs/ingest", json={"operation": "insert", "object": "Account"}),
+        client.post("/jobs/query", json={"operation": "query", "query": "SELECT Id FROM Account"}),
+        client.get("/jobs/query"),
+        client.post("/jobs/ingest", json={"operation": "insert", "object": "Account"}),
     ]
 
     assert {(each.status_code, each.json()[0]["errorCode"]) for each in answers} == {(403, "FEATURE_NOT_ENABLED")}
     control(outside, "permissions", no_bulk=None)
-    assert client.get("/services/data/v58.0/jobs/query").status_code == 200
+    assert client.get("/jobs/query").status_code == 200
