@@ -145,6 +145,18 @@ class ObjectNotFound(ObjectTrouble):
         return cls(f"There is no object {name!r}.", hint=hint)
 
 
+class ObjectGone(ObjectNotFound):
+    """An object that is here, and of which the org knows no more."""
+
+    def __init__(self, object_name: str, rows: int) -> None:
+        super().__init__(
+            f"{object_name} is not in the org any more, or is hidden from the connected user; its {rows:,} rows stay "
+            "here as they were.",
+            hint="If it is hidden, give the user the Read permission. If it is gone for good, take it out of "
+            "sync.objects, if it is named there; its rows can be read all the same.",
+        )
+
+
 class InsufficientAccess(ObjectTrouble):
     """The connected user has no right to do this."""
 

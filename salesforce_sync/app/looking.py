@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.schedule import Rules
 
 
+_LEFT_OUT = (
+    "{name} is not in the org any more, or is hidden from the connected user: its rows stay as they were, and `verify` "
+    "leaves it out. `salesforce-sync sync {name}` tries it again."
+)
+
+
 class Looking(DaemonDesk):
     """The replica as it is now."""
 
@@ -47,15 +53,19 @@ class Looking(DaemonDesk):
         return name.casefold() not in wanted and self._store.schema(name) is None
 
     def warnings(self) -> tuple[str, ...]:
-        """What the settings name and the replica does not know, as far as it can tell: it has no effect. And what the
-        org has shown, to this process, of what it does not do."""
+        """What the settings name and the replica does not know, as far as it can tell: it has no effect.
+
+        Objects that `verify` leaves out, as the org knows them no more; and what the org has shown, to this process, of
+        what it does not do.
+        """
         settings = self.config.sync
         named = [("conflicts", name) for name in settings.conflicts if name != DEFAULT]
         named += [("refresh_fields", name) for name in settings.refresh_fields]
         named += [("intervals", name) for name in settings.intervals]
         told = ((setting, name, self._unknown(name)) for setting, name in named)
         ours = tuple(f"sync.{setting} names {name}: {why}" for setting, name, why in told if why)
-        return ours + (() if self._org is None else self._org.warnings)
+        gone = tuple(_LEFT_OUT.format(name=name) for name in self.gone())
+        return ours + gone + (() if self._org is None else self._org.warnings)
 
     def _unknown(self, name: str) -> str:
         """Why an `Object` or `Object.Field` of the settings has no effect; empty where it has one, or may have."""

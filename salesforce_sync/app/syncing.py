@@ -55,14 +55,27 @@ class Syncing(ProductionGuard, Telling):
     def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
         """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
 
-        Gives the run and the proofs of the objects that could be compared.
+        Gives the run and the proofs of the objects that could be compared. Without names, an object that the settings
+        do not name, and that the org did not know the last time, is left out: `warnings` has it.
         """
-        names = objects or tuple(self.objects) or self.config.sync.objects
+        names = objects or self._compared() or self.config.sync.objects
         accepted = accepted_losses(accept_loss, names)
         with self._told():
             run = self._asked().verify(names, accepted)
         proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
         return run, tuple(proof for proof in proofs if proof is not None)
+
+    def gone(self) -> tuple[str, ...]:
+        """The objects that are here, that the settings do not name, and that the org did not know when they were last
+        asked for."""
+        wanted = {each.casefold() for each in self.config.sync.objects}
+        asked = (each for each in self._store.status() if each.object_name.casefold() not in wanted)
+        return tuple(each.object_name for each in asked if each.is_gone)
+
+    def _compared(self) -> tuple[str, ...]:
+        """What a verify of all compares."""
+        gone = set(self.gone())
+        return tuple(name for name in self.objects if name not in gone)
 
     def _asked(self, stop: threading.Event | None = None) -> SyncEngine:
         """The engine for what somebody asks for: the org may have calls again, so it is asked, and not remembered."""

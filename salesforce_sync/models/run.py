@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from salesforce_sync.errors import ObjectNotFound
 from salesforce_sync.models.proof import Proof
 
 if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
@@ -117,6 +118,12 @@ class ObjectStatus(Struct, frozen=True):
     """When values that change without a stamp (formulas) were last read; the last full load counts too."""
     method: str = ""
     """How changes are found: by which stamp, or by reading everything where there is none."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was here, and the org did not know it when it was last asked for."""
+        problem = None if self.last_run is None else self.last_run.problem
+        return self.last_complete is not None and problem is not None and problem.code == ObjectNotFound.code
 
     @property
     def reads_all(self) -> bool:

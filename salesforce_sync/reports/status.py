@@ -91,7 +91,8 @@ def _refreshed(each: ObjectStatus, now: datetime) -> str:
 def _proof(each: ObjectStatus, now: datetime) -> str:
     if each.proof is None:
         return f"{each.object_name}: nothing proved yet. `salesforce-sync verify` compares every id and stamp."
-    return each.proof.line(now.date())
+    gone = "; the org knows it no more" if each.is_gone else ""
+    return each.proof.line(now.date()) + gone
 
 
 def _last(each: ObjectStatus) -> str:

@@ -19,6 +19,8 @@ from salesforce_sync.errors import (
     LimitExceeded,
     Misuse,
     NeedsPerson,
+    ObjectGone,
+    ObjectNotFound,
     Stopped,
     StoreBusy,
     StoreTrouble,
@@ -293,7 +295,8 @@ class SyncEngine:
                 return
             task.claim.close()
             self._ended(task, self._completed(task, course, pulled))
-        except SyncError as error:
+        except SyncError as met:
+            error = self._if_gone(task.name, met)
             if isinstance(error, NeedsPerson | LimitExceeded):
                 if isinstance(error, LimitExceeded):
                     course.spent.set()
@@ -309,6 +312,14 @@ class SyncEngine:
             what = f"{type(error).__name__}: {error}"[:500]
             problem = Problem("INTERNAL_ERROR", what, "Please report it with the log.")
             self._ended(task, self._failed(task, course, problem))
+
+    def _if_gone(self, object_name: str, error: SyncError) -> SyncError:
+        """The error; of an object that is here and that the org does not know, what that means."""
+        if not isinstance(error, ObjectNotFound) or self._store.checkpoint(object_name) is None:
+            return error
+        schema = self._store.schema(object_name)
+        assert schema is not None  # or there would be no checkpoint
+        return ObjectGone(schema.name, self._store.count(schema.name))
 
     def _ended(self, task: _Task, record: RunRecord) -> None:
         task.record = record
