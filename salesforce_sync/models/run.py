@@ -45,6 +45,11 @@ class RunCounts(Struct, frozen=True):
         """Rows that are not as they were."""
         return self.inserted + self.updated + self.deleted
 
+    def plus(self, more: RunCounts) -> RunCounts:
+        """Both together."""
+        changes = self.inserted + more.inserted, self.updated + more.updated, self.deleted + more.deleted
+        return RunCounts(self.rows + more.rows, *changes)
+
 
 class RunRecord(Struct, frozen=True):
     """One object's part of one run. Times are this machine's, in UTC."""

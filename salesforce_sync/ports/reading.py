@@ -89,7 +89,7 @@ class Reading(Protocol):
         """
 
     def record_run(self, run: RunRecord) -> None:
-        """Keep one object's part of a run, for `status`."""
+        """Keep one object's part of a run, for `status`; what was kept of the same part takes no place beside it."""
 
     def status(self) -> tuple[ObjectStatus, ...]:
         """What is here of each object, and how its last run went."""

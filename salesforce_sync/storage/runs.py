@@ -27,6 +27,7 @@ class Runs:
         counts = astuple(run.counts)
         reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
         with self._connections.writing() as db:
+            db.execute(sql.FORGET_SAME_RUN, (run.object_name, run.run_id))
             db.execute(sql.RECORD_RUN, (run.run_id, run.object_name, run.state, *times, *counts, *reason))
             db.execute(sql.KEEP_RUNS, (run.object_name,))
 

@@ -61,6 +61,10 @@ INSERT INTO _sync_run
     (run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+FORGET_SAME_RUN = """
+DELETE FROM _sync_run WHERE run_id = ?2
+    AND id = (SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1)
+"""
 KEEP_RUNS = """
 DELETE FROM _sync_run WHERE object_name = ?1 AND id <= (
     SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1 OFFSET 500)

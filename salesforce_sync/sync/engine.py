@@ -204,8 +204,19 @@ class SyncEngine:
             return  # whoever holds it looks after it at the end of his run
         schema = self._store.schema(task.name)
         assert schema is not None  # it has just been pulled
-        course.puller.read_orphans_again(schema, again=again)
+        read = course.puller.read_orphans_again(schema, again=again)
         task.claim.close()
+        if read.rows:
+            self._count_in(task, read)
+
+    def _count_in(self, task: _Task, read: Pulled) -> None:
+        """Rows that were read after the object had its record belong to it all the same."""
+        assert task.record is not None  # only a complete object is looked after
+        merged = read.merged
+        counts = task.record.counts.plus(RunCounts(read.rows, merged.inserted, merged.updated, merged.deleted))
+        record = replace(task.record, finished=self._clock.now(), counts=counts)
+        self._store.record_run(record)
+        self._ended(task, record)
 
     def _note_usage(self) -> None:
         """Keep what the org said of its API calls, for the processes that come after this one."""

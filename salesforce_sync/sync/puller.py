@@ -316,14 +316,18 @@ class Puller:
             self._doubts.settle_all(schema, self.loss_limit(schema.name))
         return self._compare(self.verifier, schema, listing)
 
-    def read_orphans_again(self, schema: ObjectSchema, *, again: bool) -> None:
+    def read_orphans_again(self, schema: ObjectSchema, *, again: bool) -> Pulled:
         """Read the rows again that refer to deleted records; without `again`, only after more deletions."""
+        pulled = Pulled(0, Merged(schema.name))
 
         def read(request: PullRequest) -> None:
+            nonlocal pulled
             self._settler.bring(request)
-            self._merge(schema.name, None)
+            merged = self._merge(schema.name, None)
+            pulled = _joined(pulled, Pulled(merged.changed + merged.unchanged, merged))
 
         read_orphans_again(self._store, schema, read, again=again)
+        return pulled
 
     def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
         """Read only these columns of every row into the rows that are here; gives how many changed."""

@@ -261,6 +261,10 @@ class MemoryStore(Drafting, Following):
 
     def record_run(self, run: RunRecord) -> None:
         with self._disk.lock:
+            last = next(
+                (e for e in reversed(self._disk.runs) if e.object_name.casefold() == run.object_name.casefold()), None
+            )
+            self._disk.runs = [each for each in self._disk.runs if each is not last or each.run_id != run.run_id]
             self._disk.runs.append(run)
 
     def note_usage(self, used: int, limit: int) -> None:

@@ -478,6 +478,15 @@ def test_status_has_the_last_run_and_when_the_last_complete_one_ended(store):
     assert store.status()[0].last_complete == run(2).finished
 
 
+def test_what_is_kept_of_a_run_takes_the_place_of_what_was_kept_of_it_before(store):
+    store.record_run(run(1))
+    store.record_run(run(2))
+    store.record_run(replace(run(2), state=RunState.FAILED, problem=FAILED))
+
+    assert store.status()[0].last_run == run(2, RunState.FAILED, problem=FAILED)
+    assert store.status()[0].last_complete == run(1).finished
+
+
 def test_status_shows_an_object_that_never_came(world):
     world.store.record_run(run(1, RunState.FAILED, "Contakt", FAILED))
 

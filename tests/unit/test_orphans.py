@@ -65,6 +65,23 @@ def test_a_reference_that_the_org_emptied_without_a_stamp_is_empty_after_the_sam
     assert spent(sync, sync.sync) == 1
 
 
+def test_the_rows_that_are_read_again_are_counted_where_they_are_told(org, sync):
+    _, boss, _ = made_in(org)
+    sync.sync()
+    org.delete([boss])
+    org.clock.advance(60)
+    told = []
+    sync.on("records_updated", lambda signal: told.append(signal.count))
+
+    run = sync.sync()
+
+    counts = {each.object_name: each.counts for each in run.objects}["Contact"]
+    assert (counts.deleted, counts.updated) == (1, 1)
+    assert told == [run.changed] == [2]
+    kept = {each.object_name: each.last_run for each in sync.status().objects}["Contact"]
+    assert (kept.run_id, kept.counts) == (run.run_id, counts)
+
+
 def test_what_was_deleted_here_too(org, sync):
     _, boss, clerk = made_in(org)
     sync.sync()
