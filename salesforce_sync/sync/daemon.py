@@ -239,6 +239,7 @@ class Daemon:
             for each in ended:
                 trouble = self._take_run(each, onlooker) or trouble
             if running and not self._stop.is_set():
+                self._answer_early(running)
                 self._push_beside(running[0].engine, onlooker)
                 running += self._begun_beside(running, onlooker)
         if trouble is not None:
@@ -300,7 +301,7 @@ class Daemon:
         try:
             if not self._looks_for_due(now):
                 return []
-            task = self._free_task(held, now)
+            task = self._free_task(running, held, now)
             if not task.step.objects:
                 return []
             engine = self._engine()
@@ -314,6 +315,32 @@ class Daemon:
         self._tell(onlooker, f"syncing {', '.join((*begun, *task.step.objects))}", {})
         return [self._begun(engine, engine.pull, task, now)]
 
+    def _answer_early(self, running: Sequence[_Running]) -> None:
+        """Tell who asked for objects that they are done, though their run goes on with others, perhaps for hours."""
+        for each in running:
+            holds = each.engine.holds
+            if not holds or not each.task.requests:
+                continue  # it has still to begin, or ends at once with its push, of which they are told, too
+            done = [request for request in each.task.requests if not self._is_held(request, holds)]
+            try:
+                tries = self._desk.last_tries() if done else {}
+                for request in done:
+                    self._desk.done([request], self._came_to(request, tries))
+            except StoreTrouble as trouble:
+                log.warning("Who asked for a sync is told when the run is over: %s", trouble)
+                return
+            left = tuple(request for request in each.task.requests if request not in done)
+            each.task = replace(each.task, requests=left)
+
+    def _is_held(self, request: SyncRequest, held: frozenset[str]) -> bool:
+        """Whether a run has still to do with some of what was asked for."""
+        return not held.isdisjoint(name.casefold() for name in self._wanted([request]))
+
+    def _came_to(self, request: SyncRequest, tries: Mapping[str, tuple[datetime, str]]) -> RunState:
+        """How the objects of a request have ended."""
+        states = {tries[name.casefold()][1] for name in self._wanted([request]) if name.casefold() in tries}
+        return RunState(states.pop()) if len(states) == 1 else RunState.PARTIAL
+
     def _looks_for_due(self, now: datetime) -> bool:
         """Whether it is time to look what has fallen due: now and then, and at once when somebody has asked."""
         newest = max((each.number for each in self._desk.asked()), default=0)
@@ -323,10 +350,11 @@ class Daemon:
         self._course.looked_for_due, self._course.looked_for_asked = now, max(newest, asked)
         return True
 
-    def _free_task(self, held: frozenset[str], now: datetime) -> _Task:
+    def _free_task(self, running: Sequence[_Running], held: frozenset[str], now: datetime) -> _Task:
         """What is to be done with objects that no run holds."""
         free = [each for each in self._items() if each.name.casefold() not in held]
-        asked = [each for each in self._desk.asked() if not held & {name.casefold() for name in self._wanted([each])}]
+        taken = {each.number for some in running for each in some.task.requests}
+        asked = [each for each in self._desk.asked() if each.number not in taken and not self._is_held(each, held)]
         pushes, budget = Pushes(self._desk.waiting()), Budget(self._share(), self._course.not_before)
         return _Task(next_step(free, self._wanted(asked), pushes, budget, self._duty.seed, now), tuple(asked))
 

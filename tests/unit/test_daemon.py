@@ -173,6 +173,26 @@ def test_what_is_asked_for_is_synced_while_a_pull_of_another_object_hangs(rig):
     wait_until(lambda: rig.store.desk.request(of_all.number).state == "complete")
 
 
+def test_a_request_is_answered_when_its_objects_are_done_and_not_synced_once_more(tmp_path, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sync.daemon.AGAIN_BESIDE", timedelta(0))
+    rig = Rig(tmp_path / "replica.db")
+    asked = rig.store.desk.ask("somebody", ("Account",))
+    of_both = rig.store.desk.ask("somebody", ("Account", "Contact"))
+    rig.thread.start()
+    assert rig.org.pulls.wait(10)
+
+    wait_until(lambda: rig.store.desk.request(asked.number).state == "complete")
+
+    looks = rig.daemon._course.looked_for_due
+    wait_until(lambda: rig.daemon._course.looked_for_due != looks)
+    assert rig.looker.runs == []
+    assert rig.store.desk.request(of_both.number).state is None
+    rig.org.gate.set()
+    wait_until(lambda: rig.store.desk.request(of_both.number).state == "complete" and rig.looker.runs)
+    assert [accounts_of(run) for run in rig.looker.runs] == [["complete"]]
+    rig.end()
+
+
 def test_what_is_edited_goes_as_soon_as_a_run_beside_another_one_is_done_with_it(rig):
     assert rig.org.pulls.wait(10)
     wait_until(lambda: rig.store.desk.last_tries()["account"][1] == "complete")
