@@ -45,6 +45,7 @@ from salesforce_sync.signals import (
     news_of_proof,
 )
 from salesforce_sync.sync.puller import Pulled, Puller, Report, with_changes, with_repairs
+from salesforce_sync.sync.pusher import PATIENCE as PUSH_PATIENCE
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
 from salesforce_sync.sync.telling import InboxNews, run_begun, tell
@@ -60,7 +61,8 @@ DAY = timedelta(hours=24)
 """Of how long the org counts the calls."""
 
 PATIENCE = 10.0
-"""Seconds that a run waits, in all, for others to let go of its objects: most pushes and pulls are over by then."""
+"""Seconds that a run waits for others to let go of its objects, and once more of what it pushes: most pushes and pulls
+are over by then. Nobody has asked for the objects of all those edits."""
 
 LOOK_AGAIN = 0.2
 
@@ -105,7 +107,7 @@ class SyncEngine:
         with run_begun(self._store, self._bus, course.run_id, course.names):
             run = self._pull_all(course)
             if not course.shut.is_set() and self._pusher.due():
-                pushed = self.push()
+                pushed = self._push(PATIENCE)
                 calls, seconds = self._cost(course)
                 run = replace(run, pushed=pushed, calls=calls, seconds=seconds)
                 self._note_usage()
@@ -125,13 +127,16 @@ class SyncEngine:
     def _pull_all(self, course: _Course) -> Run:
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
-        self._pusher.recover()
+        self._pusher.recover(PATIENCE)
         return self._carry_out(course, news)
 
     def push(self) -> Push:
         """Send what is in the outbox, without a pull before."""
+        return self._push(PUSH_PATIENCE)
+
+    def _push(self, patience: float) -> Push:
         try:
-            return self._pusher.push()
+            return self._pusher.push(patience)
         finally:
             self._note_usage()
 

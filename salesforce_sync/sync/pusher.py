@@ -70,7 +70,7 @@ FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", Fie
 class _Course(Struct):
     """One push while it goes on. `sent` counts what was handed over; `sends` how often each change of the window.
 
-    `waits`: for who holds an object; one that does not says nothing of what it leaves.
+    `waits`: for who holds an object, `patience` seconds; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
     `looked` those whose records were read again before they were sent.
     """
@@ -78,6 +78,7 @@ class _Course(Struct):
     push_id: str
     schemas: dict[str, ObjectSchema]
     waits: bool = True
+    patience: float = PATIENCE
     results: Results = field(default_factory=Results)
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
@@ -124,9 +125,12 @@ class Pusher:
         wanted = Wanted(due=self._clock.now(), most=1), Wanted(sending=True, most=1)
         return any(self._store.changes(each) for each in wanted)
 
-    def push(self) -> Push:
-        """Send everything that can be sent. Never raises for trouble with the org: the result says what happened."""
-        course = _Course(secrets.token_hex(8), self._schemas())
+    def push(self, patience: float = PATIENCE) -> Push:
+        """Send everything that can be sent. Never raises for trouble with the org: the result says what happened.
+
+        `patience`: how many seconds it waits for who holds an object.
+        """
+        course = _Course(secrets.token_hex(8), self._schemas(), patience=patience)
         started, calls = self._clock.monotonic(), self._org.usage.spent
         news = InboxNews(self._store, self._bus)
         with course.claims:
@@ -199,11 +203,11 @@ class Pusher:
         left = take_back(self._store, push_id)
         return Undone(replace(self.push(), not_undone=len(left)), left)
 
-    def recover(self) -> Problem | None:
+    def recover(self, patience: float = PATIENCE) -> Problem | None:
         """Only find out what became of changes whose answer was lost; a problem, if the org cannot be asked now."""
         if not self._store.changes(Wanted(sending=True, most=1)):
             return None
-        course = _Course(secrets.token_hex(8), self._schemas())
+        course = _Course(secrets.token_hex(8), self._schemas(), patience=patience)
         started, calls = self._clock.monotonic(), self._org.usage.spent
         with course.claims:
             self._guarded(course, self._recover)
@@ -227,7 +231,7 @@ class Pusher:
 
     def _claim(self, course: _Course) -> None:
         """Hold every object that may be written; what somebody else goes on holding is left out."""
-        until = self._clock.monotonic() + (PATIENCE if course.waits else 0.0)
+        until = self._clock.monotonic() + (course.patience if course.waits else 0.0)
         # In the order of their names, whoever claims: two pushes cannot wait for each other.
         for name in self._store.edited_objects():
             while not self._is_claimed(course, name) and self._clock.monotonic() < until:

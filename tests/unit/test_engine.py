@@ -376,6 +376,20 @@ def test_an_object_that_another_run_holds_is_reported_and_left_alone(rig):
     assert rig.run("Account").state is RunState.COMPLETE
 
 
+def test_a_run_waits_no_longer_for_an_object_that_it_only_pushes(rig):
+    fill(rig.org, 3)
+    contact = rig.org.put("Contact", LastName="Doe", Active__c=True)
+    rig.run("Account", "Contact")
+    rig.store.update("Contact", contact, {"LastName": "Roe"})
+    before = rig.world.clock.monotonic()
+
+    with rig.store.claim("Contact"):
+        run = rig.run("Account")
+
+    assert run.pushed.problem.code == StoreBusy.code
+    assert rig.world.clock.monotonic() - before < 11
+
+
 def test_a_run_waits_for_who_holds_its_object_only_for_a_moment(rig, monkeypatch):
     fill(rig.org, 3)
     somebody = ExitStack()
