@@ -1,17 +1,11 @@
-"""The commands around the daemon: running it, making it a service, and looking after its signals."""
+"""`daemon`: keeps the replica up to date, and tells the service manager, the audit log and its reader what it does."""
 
 from __future__ import annotations
 
-import base64
-import getpass
 import logging
-import os
-import secrets
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -21,20 +15,11 @@ from salesforce_sync.commands.options import Options, shared, tell_signals
 from salesforce_sync.config import Config
 from salesforce_sync.models.outbox import Push
 from salesforce_sync.models.run import Run
-from salesforce_sync.process import service
 from salesforce_sync.process.exits import Exit
 from salesforce_sync.process.interrupts import Stops, end_at_once, stop_on_signals
 from salesforce_sync.process.logs import FORMS, LogForm, log_as
 from salesforce_sync.process.notify import Notifier
 from salesforce_sync.process.terminal import say, say_json
-from salesforce_sync.reports.daemon import (
-    dead_document,
-    say_dead,
-    say_signals,
-    say_sinks,
-    signal_document,
-    sink_document,
-)
 from salesforce_sync.reports.edits import push_document, pushed_document, say_push_briefly
 from salesforce_sync.reports.runs import run_document, say_run_briefly
 
@@ -172,168 +157,3 @@ def _intervals(config: Config) -> str:
     for name in config.sync.objects:
         by_minutes.setdefault(config.sync.minutes(name), []).append(name)
     return ", ".join(f"{', '.join(names)} every {minutes} minutes" for minutes, names in sorted(by_minutes.items()))
-
-
-# ── the service ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@click.group("service")
-@shared
-def service_group() -> None:
-    """Run the daemon as a service of systemd."""
-
-
-@service_group.command("install")
-@shared
-@click.option("--user", "own", is_flag=True, help="A service of your own, not of the system.")
-@click.option("--print", "only_print", is_flag=True, help="Print the unit and write nothing.")
-@click.pass_obj
-def install_service(options: Options, own: bool, only_print: bool) -> int:
-    """Write a unit that starts the daemon for the settings of this folder, or of --config."""
-    wanted = _service(Config.load(options.config), own=own)
-    if only_print:
-        text = service.unit(wanted)
-        if options.json:
-            say_json({"unit": str(service.path_of(wanted)), "text": text})
-        else:
-            say(text.rstrip("\n"))
-        return Exit.COMPLETE
-    path = service.install(wanted)
-    manager = "systemctl --user" if own else "sudo systemctl"
-    if options.json:
-        say_json({"unit": str(path)})
-    else:
-        say(f"{path} is written. Start it, now and with the machine:")
-        say(f"  {manager} daemon-reload && {manager} enable --now {service.NAME}")
-        if own:
-            say(f"  loginctl enable-linger {getpass.getuser()}    # so that it runs while you are not logged in")
-    return Exit.COMPLETE
-
-
-def _service(config: Config, *, own: bool) -> service.Service:
-    settings = () if config.file is None else ("--config", str(config.file))
-    command = (sys.executable, "-m", "salesforce_sync.cli", *settings, "daemon", "--log-format", "lines")
-    database = config.storage.path.parent
-    files = {each.path.parent for each in config.signals.sinks if each.path is not None}
-    folder = Path.cwd() if config.file is None else config.file.parent
-    user = os.environ.get("SUDO_USER") or getpass.getuser()
-    return service.Service(command, folder, (database, *sorted(files - {database})), None if own else user)
-
-
-# ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@click.group("signals", invoke_without_command=True)
-@shared
-@click.pass_context
-def signals_group(context: click.Context) -> int | None:
-    """Show what has happened, and look after the sinks that are told of it."""
-    if context.invoked_subcommand is None:
-        return int(context.invoke(list_signals))
-    return None
-
-
-@signals_group.command("list")
-@shared
-@click.option("--after", type=int, help="Those behind this number, oldest first; without it, the last ones.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Signals at most.")
-@click.pass_obj
-def list_signals(options: Options, after: int | None = None, limit: int = 50) -> int:
-    """Show signals, oldest first."""
-    with options.open() as sync:
-        told = sync.signals(max(0, sync.newest_signal() - limit) if after is None else after, limit)
-        if options.json:
-            say_json({"signals": [signal_document(sync, each) for each in told]})
-        else:
-            say_signals(sync, told)
-    return Exit.COMPLETE
-
-
-@signals_group.command("sinks")
-@shared
-@click.pass_obj
-def list_sinks(options: Options) -> int:
-    """Show how far each sink has got."""
-    with options.open() as sync:
-        sinks = sync.sinks()
-    if options.json:
-        say_json({"sinks": [sink_document(each) for each in sinks]})
-    else:
-        say_sinks(sinks)
-    return Exit.COMPLETE
-
-
-@signals_group.command("dead")
-@shared
-@click.argument("sink", required=False)
-@click.pass_obj
-def dead(options: Options, sink: str | None) -> int:
-    """Show the signals that a sink, or any, has refused."""
-    with options.open() as sync:
-        letters = sync.dead_letters(sink)
-        if options.json:
-            say_json({"dead": [dead_document(sync, each) for each in letters]})
-        else:
-            say_dead(letters)
-    return Exit.COMPLETE
-
-
-@signals_group.command("retry")
-@shared
-@click.argument("sink", required=False)
-@click.pass_obj
-def retry(options: Options, sink: str | None) -> int:
-    """Let refused signals be tried again, by the daemon or the next sync; and a sink that failed, now."""
-    with options.open() as sync:
-        count = sync.retry_dead_letters(sink)
-    if options.json:
-        say_json({"retried": count})
-    else:
-        say(f"{count} refused signals are tried again, by the daemon or with the next sync.")
-    return Exit.COMPLETE
-
-
-@signals_group.command("forget")
-@shared
-@click.argument("name")
-@click.pass_obj
-def forget(options: Options, name: str) -> int:
-    """Forget the listener of this name (`SFSync.on` with a name), of which nothing is wanted any more."""
-    with options.open() as sync:
-        known = sync.forget_listener(name)
-    if options.json:
-        say_json({"forgotten": known})
-    else:
-        say(f"{name} is forgotten." if known else f"Nobody has listened as {name}.")
-    return Exit.COMPLETE
-
-
-@signals_group.command("secret")
-@shared
-@click.pass_obj
-def secret(options: Options) -> int:
-    """Make a secret that webhooks can be signed with, for SF_WEBHOOK_SECRETS and for the receiver."""
-    made = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-    if options.json:
-        say_json({"secret": made})
-    else:
-        say(made)
-    return Exit.COMPLETE
-
-
-@signals_group.command("send")
-@shared
-@click.argument("signal")
-@click.pass_obj
-def send(options: Options, signal: str) -> int:
-    """Hand in a signal, as a line or as JSON, as if it had come by MQTT: `🔄 OS → FND : sync, object=Contact`."""
-    with options.open() as sync:
-        reply = sync.receive(signal)
-    if options.json:
-        say_json({"accepted": reply.accepted, "signal": reply.signal, "msg": reply.msg, "number": reply.number})
-    else:
-        say(reply.msg)
-    return Exit.COMPLETE if reply.accepted else Exit.USAGE
-
-
-COMMANDS: Final = (daemon, service_group, signals_group)
