@@ -18,7 +18,8 @@ from salesforce_sync.ports import Org
 
 if TYPE_CHECKING:
     from salesforce_sync.sync.engine import SyncEngine
-    from salesforce_sync.sync.follow import Follower, Pace
+    from salesforce_sync.sync.follow import Follower
+    from salesforce_sync.sync.pace import Pace
     from salesforce_sync.sync.schedule import Rules
 
 log = logging.getLogger("salesforce_sync.app")

@@ -15,7 +15,7 @@ import pytest
 from salesforce_sync import SFSync
 from salesforce_sync.api import events, events_line
 from salesforce_sync.config import Config
-from salesforce_sync.sync.follow import Pace
+from salesforce_sync.sync.pace import Pace
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.events import Mishaps
 from simorg.org import SimOrg

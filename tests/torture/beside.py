@@ -8,8 +8,9 @@ from threading import Event, RLock
 from typing import Any
 
 from salesforce_sync.app import SFSync
-from salesforce_sync.sync.follow import Follower, Pace
+from salesforce_sync.sync.follow import Follower
 from salesforce_sync.sync.following import Following
+from salesforce_sync.sync.pace import Pace
 from simorg.org import SimOrg
 
 PACE = Pace(first_wait=0.01, longest_wait=0.1, calls=1000, look_every=0.05)

@@ -14,7 +14,8 @@ from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
-from salesforce_sync.sync.follow import Follower, Pace
+from salesforce_sync.sync.follow import Follower
+from salesforce_sync.sync.pace import Pace
 from salesforce_sync.testing import MemoryEvents, MemoryOrg, MemoryStore, capture_signals, make_field, make_schema
 
 WIDGET = make_schema("Widget__c", Name="string", Color__c="string")
