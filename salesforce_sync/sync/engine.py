@@ -44,7 +44,8 @@ from salesforce_sync.signals import (
     SyncFailed,
     news_of_proof,
 )
-from salesforce_sync.sync.puller import Pulled, Puller, Report, with_changes, with_repairs
+from salesforce_sync.sync.pulled import Pulled, with_changes, with_repairs
+from salesforce_sync.sync.puller import Puller, Report
 from salesforce_sync.sync.pusher import PATIENCE as PUSH_PATIENCE
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
@@ -371,14 +372,14 @@ class SyncEngine:
         ages, now = self._store.ages(name), self._clock.now()
         verifies = course.proofs is Proofs.NOW
         # A proof compares stamps, which formulas do not move: without a schedule nothing else would read them again.
-        unscheduled = verifies and self._rules.refresh_every is None and course.puller.refreshes(name)
+        unscheduled = verifies and self._rules.refresh_every is None and course.puller.schemas.refreshes(name)
         if unscheduled or refresh_is_due(ages, self._rules, now):
             self._if_affordable(name, lambda: self._refresh(task, course.puller, name))
         return None if verifies or verify_is_due(ages, self._rules, now) else task.pulled
 
     def _refresh(self, task: _Task, puller: Puller, object_name: str) -> None:
         assert task.pulled is not None
-        task.pulled = with_changes(task.pulled, puller.refresh(object_name))
+        task.pulled = with_changes(task.pulled, puller.schemas.refresh(object_name))
 
     def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:

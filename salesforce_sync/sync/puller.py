@@ -11,18 +11,20 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, ObjectNotFound, SchemaChanged, Transient
+from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, SchemaChanged, Transient
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.schema import Described, ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
-from salesforce_sync.signals import Bus, drift
+from salesforce_sync.signals import Bus
 from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.orphans import read_orphans_again
 from salesforce_sync.sync.patience import Patience
-from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, stampless_fields
+from salesforce_sync.sync.pulled import Pulled, joined, with_changes, with_repairs
+from salesforce_sync.sync.schedule import DEFAULTS, Rules
+from salesforce_sync.sync.schemas import Schemas, news_of
 from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.sync.verify import Pages, Verifier, removed
 
@@ -30,13 +32,6 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[int, int | None, str], None]
 """Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
-
-
-class Pulled(Struct, frozen=True):
-    """What a pull brought: rows that came, and what the merge made of them."""
-
-    rows: int
-    merged: Merged
 
 
 class _Ways(Struct, frozen=True):
@@ -47,8 +42,7 @@ class _Ways(Struct, frozen=True):
 
 
 class Puller:
-    """Pulls the objects of one run. Holds nothing but how many rows that took away, and how many have values in columns
-    that are new: what must last is in the store."""
+    """Pulls the objects of one run. Holds nothing but how many rows that took away: what must last is in the store."""
 
     def __init__(
         self,
@@ -60,7 +54,6 @@ class Puller:
         bus: Bus | None = None,
     ) -> None:
         """`accepted` names the objects that may lose any number of rows; what drifts is told on `bus`."""
-        self._bus = bus or Bus()
         self._org = org
         self._store = store
         self._clock = clock
@@ -71,7 +64,7 @@ class Puller:
         self._settler = Verifier(org, store, clock, rules.overlap, Priority.PULL)
         self._doubts = Doubts(store, self._settler, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
-        self._filled: Counter[str] = Counter()
+        self.schemas = Schemas(org, store, clock, rules, bus or Bus(), self.verifier.bring)
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go yet; None where a person has said that it may be any number."""
@@ -111,9 +104,9 @@ class Puller:
 
     def take(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
         """Take the answer to a poll in: mostly it is all there is; where it is not, the rest is pulled."""
-        name, news = poll.schema.name, _news(poll, polled)
+        name, news = poll.schema.name, news_of(poll, polled)
         if news is not None:
-            self._adopt(news)
+            self.schemas.adopt(news)
         if polled.described_as is not None:
             self._store.note_described(name, polled.described_as)
         if polled.problem is not None or news is not None:
@@ -167,12 +160,12 @@ class Puller:
 
     def _pull_counted(self, schema: ObjectSchema, rows: int, report: Report) -> Pulled:
         """Pull what a poll has counted; nothing of the object is staged, or it would not have been polled."""
-        return self._pull_described(self._schema(schema.name), report, rows)
+        return self._pull_described(self.schemas.known(schema.name), report, rows)
 
     def settled(self, pulled: Pulled) -> Pulled:
         """The pull with the columns that were filled for it, and with rows that had changed within the second of their
         stamp read once more."""
-        pulled = with_changes(pulled, self._filled.pop(pulled.merged.object_name, 0))
+        pulled = with_changes(pulled, self.schemas.filled(pulled.merged.object_name))
         schema = self._store.schema(pulled.merged.object_name)
         if schema is None or schema.stamp is None:
             return pulled
@@ -202,7 +195,7 @@ class Puller:
 
         `described` is what the org has just said of an object that was not known here.
         """
-        schema = self._current(object_name) if described is None else self._adopt(described.schema)
+        schema = self.schemas.current(object_name) if described is None else self.schemas.adopt(described.schema)
         before = self._store.checkpoint(schema.name)
         unfinished = self._store.staged(schema.name) is not None
         pulled = self._pull_described(schema, report, None if described is None else described.rows)
@@ -212,13 +205,13 @@ class Puller:
             return pulled
         # What was taken up shows the org as it was when that pull was begun, perhaps days ago; and what was read
         # once more to fill new columns does not tell of deletions.
-        return _joined(pulled, self._look_again(schema.name, report))
+        return joined(pulled, self._look_again(schema.name, report))
 
     def _look_again(self, object_name: str, report: Report) -> Pulled:
         """Bring what has changed meanwhile; by a poll where one can be asked, which tells of new fields, too."""
         poll = self.question(object_name)
         if poll is None:
-            return self._pull_described(self._schema(object_name), report)
+            return self._pull_described(self.schemas.known(object_name), report)
         (polled,) = self._org.poll((poll,))
         return self.take(poll, polled, report)
 
@@ -227,7 +220,7 @@ class Puller:
             return self._pull_with_patience(schema, report, counted)
         except SchemaChanged as changed:
             log.info("%s: %s; describing it again", schema.name, changed)
-            return self._pull_readable(self._describe(schema.name), report)
+            return self._pull_readable(self.schemas.describe(schema.name), report)
 
     def _pull_readable(self, schema: ObjectSchema, report: Report) -> Pulled:
         """Pull by a schema that has just come; a field that it names and the org refuses all the same is left out."""
@@ -235,80 +228,7 @@ class Puller:
             try:
                 return self._pull_with_patience(schema, report)
             except SchemaChanged as refused:
-                schema = self._leave_out(schema, refused)
-
-    def _current(self, object_name: str) -> ObjectSchema:
-        """The schema as it is now: of an object that has no polls, nothing else would show a new field."""
-        known = self._store.schema(object_name)
-        if known is not None and known.stamp is None:
-            return self._describe(known.name)
-        return self._schema(object_name)
-
-    def _schema(self, object_name: str) -> ObjectSchema:
-        known = self._store.schema(object_name)
-        if known is None:
-            return self._describe(object_name)
-        if needs_describe(self._store.described_at(object_name), self._clock.now()):
-            return self._describe(known.name)
-        return known
-
-    def _describe(self, object_name: str) -> ObjectSchema:
-        try:
-            schema = self._org.describe(object_name)
-        except ObjectNotFound as error:
-            known = [each.name for each in self._org.objects()]
-            raise ObjectNotFound.named(object_name, known) from error
-        return self._adopt(schema)
-
-    def _adopt(self, schema: ObjectSchema) -> ObjectSchema:
-        """Take the schema up, and fill the columns that are new; gives what of it can be read."""
-        gained = self._keep_schema(schema)
-        if gained:
-            log.info("%s has new fields: %s", schema.name, ", ".join(gained))
-            if self._store.checkpoint(schema.name) is not None:
-                schema = self._fill_gained(schema, gained)
-                self._store.filled(schema.name)
-        return schema
-
-    def _keep_schema(self, schema: ObjectSchema) -> tuple[str, ...]:
-        before = self._store.schema(schema.name)
-        gained = self._store.adopt(schema)
-        moved = drift(before, schema)
-        if moved is not None:
-            self._bus.emit(moved)  # the store has kept it with the schema
-        return gained
-
-    def _fill_gained(self, schema: ObjectSchema, gained: tuple[str, ...]) -> ObjectSchema:
-        while gained:
-            try:
-                self._filled[schema.name] += self.fill(schema, gained)
-                return schema
-            except SchemaChanged as refused:
-                schema = self._leave_out(schema, refused)
-                gained = tuple(name for name in gained if schema.has(name))
-        return schema
-
-    def _leave_out(self, schema: ObjectSchema, refused: SchemaChanged) -> ObjectSchema:
-        """Go on without the field that the org describes and refuses to read; its old values stay."""
-        readable = schema.without(refused.column)
-        if readable == schema:
-            raise refused
-        log.warning("%s: the org describes %s and refuses to read it; left out", schema.name, refused.column)
-        self._keep_schema(readable)
-        return readable
-
-    def refreshes(self, object_name: str) -> bool:
-        """Whether the object has values that change without a stamp, and does not come whole each time."""
-        schema = self._store.schema(object_name)
-        return schema is not None and schema.stamp is not None and bool(stampless_fields(schema, self._rules))
-
-    def refresh(self, object_name: str) -> int:
-        """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
-        schema = self._schema(object_name)
-        columns = stampless_fields(schema, self._rules)
-        changed = self.fill(schema, columns, Priority.REFRESH) if columns else 0
-        self._store.note_refresh(schema.name)
-        return changed
+                schema = self.schemas.leave_out(schema, refused)
 
     def prove(self, schema: ObjectSchema, listing: Pages | None) -> Proof:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
@@ -324,15 +244,10 @@ class Puller:
             nonlocal pulled
             self._settler.bring(request)
             merged = self._merge(schema.name, None)
-            pulled = _joined(pulled, Pulled(merged.changed + merged.unchanged, merged))
+            pulled = joined(pulled, Pulled(merged.changed + merged.unchanged, merged))
 
         read_orphans_again(self._store, schema, read, again=again)
         return pulled
-
-    def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
-        """Read only these columns of every row into the rows that are here; gives how many changed."""
-        self.verifier.bring(PullRequest(schema.only(*columns), priority=priority))
-        return self._store.merge_columns(schema.name)
 
     def _pull_with_patience(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:
         """Take the pull up again after a break, from its last durable page; begin anew where that does not help."""
@@ -392,18 +307,6 @@ class Puller:
             raise Incomplete(f"The org announced {page.total:,} rows of {page.schema.name}, and {rows:,} arrived.")
 
 
-def _news(poll: Poll, polled: Polled) -> ObjectSchema | None:
-    """The describe, if it tells anything that is not known.
-
-    An org that cannot say that it is unchanged tells it in each poll, with the fields that it has refused to read: by
-    its date it is the one in which they were refused.
-    """
-    found, known = polled.schema, poll.schema
-    if found is None or polled.described_as is None or polled.described_as != poll.described_as:
-        return found
-    return None if found.without(*known.refused) == known else found
-
-
 def _youngest(page: Page) -> datetime | None:
     """The newest stamp of a page of decoded rows."""
     if page.schema.stamp is None or not isinstance(page.body, Rows):
@@ -411,27 +314,3 @@ def _youngest(page: Page) -> datetime | None:
     position = [field.name for field in page.schema.columns].index(page.schema.stamp)
     stamps = [str(row[position]) for row in page.body.values if row[position] is not None]
     return max((parse_datetime(store_datetime(each)) for each in stamps), default=None)
-
-
-def _joined(one: Pulled, other: Pulled) -> Pulled:
-    """Two pulls of one object as one."""
-    merged = replace(
-        other.merged,
-        inserted=one.merged.inserted + other.merged.inserted,
-        updated=one.merged.updated + other.merged.updated,
-        deleted=one.merged.deleted + other.merged.deleted,
-        unchanged=one.merged.unchanged + other.merged.unchanged,
-    )
-    return Pulled(one.rows + other.rows, merged)
-
-
-def with_repairs(pulled: Pulled, repaired: Mapping[Cause, int]) -> Pulled:
-    """The pull with rows that a comparison repaired after it."""
-    gone = removed(repaired)
-    lost = replace(pulled.merged, deleted=pulled.merged.deleted + gone)
-    return with_changes(Pulled(pulled.rows + gone, lost), sum(repaired.values()) - gone)
-
-
-def with_changes(pulled: Pulled, rows: int) -> Pulled:
-    """The pull with rows that were read after it, and were not as they are here."""
-    return Pulled(pulled.rows + rows, replace(pulled.merged, updated=pulled.merged.updated + rows))

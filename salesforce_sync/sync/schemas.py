@@ -1,0 +1,128 @@
+"""`Schemas`: what the org describes, taken up: new columns filled, and fields left out that it refuses to read."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+from salesforce_sync.errors import ObjectNotFound, SchemaChanged
+from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.ports import Clock, Org, Store
+from salesforce_sync.signals import Bus, drift
+from salesforce_sync.sync.schedule import Rules, needs_describe, stampless_fields
+
+log = logging.getLogger(__name__)
+
+
+class Schemas:
+    """The schemas of one run's objects. Holds nothing but how many rows have values in columns that are new."""
+
+    def __init__(
+        self, org: Org, store: Store, clock: Clock, rules: Rules, bus: Bus, bring: Callable[[PullRequest], list[Page]]
+    ) -> None:
+        """`bring` stages a whole pull; what drifts is told on `bus`."""
+        self._org = org
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._bus = bus
+        self._bring = bring
+        self._filled: Counter[str] = Counter()
+
+    def filled(self, object_name: str) -> int:
+        """How many rows have got values in new columns since this was asked last."""
+        return self._filled.pop(object_name, 0)
+
+    def current(self, object_name: str) -> ObjectSchema:
+        """The schema as it is now: of an object that has no polls, nothing else would show a new field."""
+        known = self._store.schema(object_name)
+        if known is not None and known.stamp is None:
+            return self.describe(known.name)
+        return self.known(object_name)
+
+    def known(self, object_name: str) -> ObjectSchema:
+        """The schema as it was last described; described now, if that was never done, or long ago."""
+        known = self._store.schema(object_name)
+        if known is None:
+            return self.describe(object_name)
+        if needs_describe(self._store.described_at(object_name), self._clock.now()):
+            return self.describe(known.name)
+        return known
+
+    def describe(self, object_name: str) -> ObjectSchema:
+        """Ask the org, and take up what it says; `ObjectNotFound` with the names that it has."""
+        try:
+            schema = self._org.describe(object_name)
+        except ObjectNotFound as error:
+            known = [each.name for each in self._org.objects()]
+            raise ObjectNotFound.named(object_name, known) from error
+        return self.adopt(schema)
+
+    def adopt(self, schema: ObjectSchema) -> ObjectSchema:
+        """Take the schema up, and fill the columns that are new; gives what of it can be read."""
+        gained = self._keep_schema(schema)
+        if gained:
+            log.info("%s has new fields: %s", schema.name, ", ".join(gained))
+            if self._store.checkpoint(schema.name) is not None:
+                schema = self._fill_gained(schema, gained)
+                self._store.filled(schema.name)
+        return schema
+
+    def _keep_schema(self, schema: ObjectSchema) -> tuple[str, ...]:
+        before = self._store.schema(schema.name)
+        gained = self._store.adopt(schema)
+        moved = drift(before, schema)
+        if moved is not None:
+            self._bus.emit(moved)  # the store has kept it with the schema
+        return gained
+
+    def _fill_gained(self, schema: ObjectSchema, gained: tuple[str, ...]) -> ObjectSchema:
+        while gained:
+            try:
+                self._filled[schema.name] += self.fill(schema, gained)
+                return schema
+            except SchemaChanged as refused:
+                schema = self.leave_out(schema, refused)
+                gained = tuple(name for name in gained if schema.has(name))
+        return schema
+
+    def leave_out(self, schema: ObjectSchema, refused: SchemaChanged) -> ObjectSchema:
+        """Go on without the field that the org describes and refuses to read; its old values stay."""
+        readable = schema.without(refused.column)
+        if readable == schema:
+            raise refused
+        log.warning("%s: the org describes %s and refuses to read it; left out", schema.name, refused.column)
+        self._keep_schema(readable)
+        return readable
+
+    def refreshes(self, object_name: str) -> bool:
+        """Whether the object has values that change without a stamp, and does not come whole each time."""
+        schema = self._store.schema(object_name)
+        return schema is not None and schema.stamp is not None and bool(stampless_fields(schema, self._rules))
+
+    def refresh(self, object_name: str) -> int:
+        """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
+        schema = self.known(object_name)
+        columns = stampless_fields(schema, self._rules)
+        changed = self.fill(schema, columns, Priority.REFRESH) if columns else 0
+        self._store.note_refresh(schema.name)
+        return changed
+
+    def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
+        """Read only these columns of every row into the rows that are here; gives how many changed."""
+        self._bring(PullRequest(schema.only(*columns), priority=priority))
+        return self._store.merge_columns(schema.name)
+
+
+def news_of(poll: Poll, polled: Polled) -> ObjectSchema | None:
+    """The describe, if it tells anything that is not known.
+
+    An org that cannot say that it is unchanged tells it in each poll, with the fields that it has refused to read: by
+    its date it is the one in which they were refused.
+    """
+    found, known = polled.schema, poll.schema
+    if found is None or polled.described_as is None or polled.described_as != poll.described_as:
+        return found
+    return None if found.without(*known.refused) == known else found
