@@ -6,12 +6,8 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from datetime import datetime, timedelta
-from enum import Enum
 from threading import Event, Lock
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import (
@@ -27,48 +23,25 @@ from salesforce_sync.errors import (
     SyncError,
 )
 from salesforce_sync.models.outbox import Diff, Push
-from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
-from salesforce_sync.models.schema import Described
-from salesforce_sync.models.usage import MANY_UNKNOWN
 from salesforce_sync.ports import Clock, Org, Store
-from salesforce_sync.signals import (
-    ApiLimitWarning,
-    Bus,
-    ObjectFinished,
-    ObjectStarted,
-    Progress,
-    RecordsUpdated,
-    Signal,
-    SyncComplete,
-    SyncFailed,
-    news_of_proof,
-)
+from salesforce_sync.signals import Bus, ObjectFinished, ObjectStarted, Progress, news_of_proof
+from salesforce_sync.sync.beginning import PATIENCE, Beginning
+from salesforce_sync.sync.course import Course, Proofs, Task, distinct
 from salesforce_sync.sync.pulled import Pulled, with_changes, with_repairs
 from salesforce_sync.sync.puller import Puller, Report
 from salesforce_sync.sync.pusher import PATIENCE as PUSH_PATIENCE
 from salesforce_sync.sync.pusher import Pusher
-from salesforce_sync.sync.schedule import DEFAULTS, Rules, near_the_wall, refresh_is_due, verify_is_due
-from salesforce_sync.sync.telling import InboxNews, run_begun, tell
+from salesforce_sync.sync.run_news import NOT_BEGUN, ProgressNews, RunNews
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, refresh_is_due, verify_is_due
+from salesforce_sync.sync.telling import InboxNews, run_begun
 from salesforce_sync.sync.undo import Undone
-from salesforce_sync.sync.verify import Pages
 
 log = logging.getLogger(__name__)
 
 WORKERS = 4
-NOT_BEGUN = "NOT_BEGUN"
 
-DAY = timedelta(hours=24)
-"""Of how long the org counts the calls."""
-
-PATIENCE = 10.0
-"""Seconds that a run waits for others to let go of its objects, and once more of what it pushes: most pushes and pulls
-are over by then. Nobody has asked for the objects of all those edits."""
-
-LOOK_AGAIN = 0.2
-
-KEEP_PROGRESS = 1.0
-"""Seconds between two steps of one object that are kept for the sinks, beside its first."""
+Work = Callable[[Task, Course], Pulled | None]
 
 
 class SyncEngine:
@@ -81,7 +54,9 @@ class SyncEngine:
         self._bus = bus
         self._rules = rules
         self._pusher = Pusher(org, store, clock, bus, rules.window)
-        self._progress = _ProgressNews(store, clock, bus)
+        self._progress = ProgressNews(store, clock, bus)
+        self._beginning = Beginning(org, store, clock)
+        self._news = RunNews(org, store, clock, bus)
         self._holds_its_objects = Event()
         self._lock = Lock()
         self._unfinished: frozenset[str] = frozenset()
@@ -114,7 +89,7 @@ class SyncEngine:
                 self._note_usage()
             else:
                 run = replace(run, pushed=self._pusher.held())
-            self._tell(run)
+            self._news.tell(run)
         return run
 
     def pull(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
@@ -122,10 +97,10 @@ class SyncEngine:
         course = self._course(objects, accepted, Proofs.WHEN_DUE)
         with run_begun(self._store, self._bus, course.run_id, course.names):
             run = self._pull_all(course)
-            self._tell(run)
+            self._news.tell(run)
         return run
 
-    def _pull_all(self, course: _Course) -> Run:
+    def _pull_all(self, course: Course) -> Run:
         news = InboxNews(self._store, self._bus)
         # Before the pull: it would bring a create whose answer was lost as a record of its own beside it.
         self._pusher.recover(PATIENCE)
@@ -163,26 +138,29 @@ class SyncEngine:
         """Pull these objects, compare every id and stamp with the org, and repair; `store.proof` has the results."""
         news = InboxNews(self._store, self._bus)
         run = self._carry_out(self._course(objects, accepted, Proofs.NOW), news)
-        self._tell(run)
+        self._news.tell(run)
         return run
 
-    def _course(self, objects: Sequence[str], accepted: frozenset[str], proofs: Proofs) -> _Course:
+    def _course(self, objects: Sequence[str], accepted: frozenset[str], proofs: Proofs) -> Course:
         if not objects:
             raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
         puller = Puller(self._org, self._store, self._clock, self._rules, accepted, self._bus)
         started = self._clock.monotonic(), self._org.usage.spent
-        return _Course(secrets.token_hex(8), _distinct(objects), puller, proofs, *started)
+        return Course(secrets.token_hex(8), distinct(objects), puller, proofs, *started)
 
-    def _cost(self, course: _Course) -> tuple[int, float]:
+    def _cost(self, course: Course) -> tuple[int, float]:
         return self._org.usage.spent - course.calls_before, self._clock.monotonic() - course.started
 
-    def _carry_out(self, course: _Course, news: InboxNews) -> Run:
+    def _carry_out(self, course: Course, news: InboxNews) -> Run:
         """Pull all objects; then prove, together, those that are to be proved."""
-        tasks = self._ask(course)
+        tasks = self._beginning.hold(course)
+        self._unfinished = frozenset(name.casefold() for name in course.names)
+        self._holds_its_objects.set()
+        self._beginning.ask(tasks)
         with ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull") as pool:
             list(pool.map(lambda task: self._attempt(task, course, self._pull), tasks))
             open_still = [task for task in tasks if task.record is None]
-            self._list_together(open_still, course.puller)
+            self._beginning.list_together(open_still, course.puller)
             list(pool.map(lambda task: self._attempt(task, course, self._prove), open_still))
         self._look_after_orphans(course, tasks)
         records = tuple(task.record for task in tasks if task.record is not None)
@@ -190,13 +168,13 @@ class SyncEngine:
         again_at = max((task.again_at for task in tasks if task.again_at is not None), default=None)
         return Run(course.run_id, records, *self._cost(course), again_at, undecided=news.tell())
 
-    def _look_after_orphans(self, course: _Course, tasks: Sequence[_Task]) -> None:
+    def _look_after_orphans(self, course: Course, tasks: Sequence[Task]) -> None:
         """When every object's deletions are here, read again what refers to deleted records."""
         for task in tasks:
             if task.record is not None and task.record.state is RunState.COMPLETE:
                 self._attempt(task, course, self._read_orphans_again)
 
-    def _read_orphans_again(self, task: _Task, course: _Course) -> None:
+    def _read_orphans_again(self, task: Task, course: Course) -> None:
         """The object stays complete unless this fails: then it is known that rows of it may differ from the org's."""
         again = course.proofs is Proofs.NOW
         orphans = self._store.orphans(task.name, 0, again=again)
@@ -215,7 +193,7 @@ class SyncEngine:
         if read.rows:
             self._count_in(task, read)
 
-    def _count_in(self, task: _Task, read: Pulled) -> None:
+    def _count_in(self, task: Task, read: Pulled) -> None:
         """Rows that were read after the object had its record belong to it all the same."""
         assert task.record is not None  # only a complete object is looked after
         merged = read.merged
@@ -235,76 +213,7 @@ class SyncEngine:
             # They are in no way part of what was synced.
             log.warning("The API calls could not be noted: %s", trouble)
 
-    def _ask(self, course: _Course) -> list[_Task]:
-        """Ask the org about all objects at once, as far as they can be asked so."""
-        tasks = self._claim(course)
-        asked = [task for task in tasks if task.poll is not None]
-        try:
-            answers = self._org.poll([task.poll for task in asked if task.poll is not None]) if asked else ()
-        except SyncError as error:
-            for task in asked:
-                task.error = error
-            return tasks
-        for task, answer in zip(asked, answers, strict=True):
-            task.polled = answer
-        unknown = [task for task in tasks if task.error is None and self._store.schema(task.name) is None]
-        if len(unknown) >= MANY_UNKNOWN:
-            self._describe(unknown)
-        return tasks
-
-    def _describe(self, tasks: Sequence[_Task]) -> None:
-        """What is not known here yet is described at once, as far as the org does; the rest by its own pull."""
-        try:
-            answers = self._org.describe_together([task.name for task in tasks])
-        except SyncError as error:
-            for task in tasks:
-                task.error = error
-            return
-        for task, answer in zip(tasks, answers, strict=True):
-            task.described = answer
-
-    def _claim(self, course: _Course) -> list[_Task]:
-        """Hold every object, and know what is to be asked of each."""
-        until = self._clock.monotonic() + PATIENCE
-        # In the order of their names, whoever claims: a run and a push cannot wait for each other.
-        held = {name: self._claimed(name, course.puller, until) for name in sorted(course.names)}
-        self._unfinished = frozenset(name.casefold() for name in course.names)
-        self._holds_its_objects.set()
-        return [held[name] for name in course.names]
-
-    def _claimed(self, name: str, puller: Puller, until: float) -> _Task:
-        task = _Task(name, self._clock.now())
-        try:
-            self._enter(task, until)
-            task.poll = puller.question(name)
-        except SyncError as error:
-            task.error = error
-        return task
-
-    def _enter(self, task: _Task, until: float) -> None:
-        while True:
-            try:
-                task.claim.enter_context(self._store.claim(task.name))
-                return
-            except StoreBusy:
-                if self._clock.monotonic() >= until:
-                    raise
-                self._clock.sleep(LOOK_AGAIN)
-
-    def _list_together(self, tasks: Sequence[_Task], puller: Puller) -> None:
-        """Begin the listings that the proofs need; what they begin with shares API calls."""
-        schemas = [self._store.schema(task.name) for task in tasks]
-        requests = [puller.verifier.listing(schema) for schema in schemas if schema is not None]
-        try:
-            listings = self._org.pull_together(requests) if requests else ()
-        except SyncError as error:
-            for task in tasks:
-                task.error = error
-            return
-        for task, listing in zip(tasks, listings, strict=True):
-            task.listing = listing
-
-    def _attempt(self, task: _Task, course: _Course, work: Work) -> None:
+    def _attempt(self, task: Task, course: Course, work: Work) -> None:
         """Do a part of an object's work. Unless more is to follow, the object has its record afterwards."""
         try:
             pulled = work(task, course)
@@ -338,7 +247,7 @@ class SyncEngine:
         assert schema is not None  # or there would be no checkpoint
         return ObjectGone(schema.name, self._store.count(schema.name))
 
-    def _ended(self, task: _Task, record: RunRecord) -> None:
+    def _ended(self, task: Task, record: RunRecord) -> None:
         task.record = record
         with self._lock:
             self._unfinished -= {task.name.casefold()}
@@ -346,7 +255,7 @@ class SyncEngine:
         counts, why = record.counts, (problem.code, problem.message, problem.hint)
         self._bus.emit(ObjectFinished(task.name, record.state.value, counts.rows, counts.changed, *why))
 
-    def _completed(self, task: _Task, course: _Course, pulled: Pulled) -> RunRecord:
+    def _completed(self, task: Task, course: Course, pulled: Pulled) -> RunRecord:
         merged = pulled.merged
         counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
         times = task.started, self._clock.now()
@@ -354,7 +263,7 @@ class SyncEngine:
         self._store.record_run(record)
         return record
 
-    def _pull(self, task: _Task, course: _Course) -> Pulled | None:
+    def _pull(self, task: Task, course: Course) -> Pulled | None:
         """Bring what is new, and what is due without a stamp; None where a proof is to follow."""
         task.started = self._clock.now()
         if task.error is not None:
@@ -377,16 +286,16 @@ class SyncEngine:
             self._if_affordable(name, lambda: self._refresh(task, course.puller, name))
         return None if verifies or verify_is_due(ages, self._rules, now) else task.pulled
 
-    def _refresh(self, task: _Task, puller: Puller, object_name: str) -> None:
+    def _refresh(self, task: Task, puller: Puller, object_name: str) -> None:
         assert task.pulled is not None
         task.pulled = with_changes(task.pulled, puller.schemas.refresh(object_name))
 
-    def _bring(self, task: _Task, puller: Puller, report: Report) -> Pulled:
+    def _bring(self, task: Task, puller: Puller, report: Report) -> Pulled:
         if task.poll is not None and task.polled is not None:
             return puller.settled(puller.take(task.poll, task.polled, report))
         return puller.settled(puller.pull(task.name, report, task.described))
 
-    def _prove(self, task: _Task, course: _Course) -> Pulled:
+    def _prove(self, task: Task, course: Course) -> Pulled:
         """Compare with the org, and repair; what a person did not ask for waits where the calls run short."""
         if task.error is not None:
             raise task.error
@@ -414,7 +323,7 @@ class SyncEngine:
         except BudgetSpent as spent:
             log.info("%s is looked after later: %s", object_name, spent.message)
 
-    def _failed(self, task: _Task, course: _Course, problem: Problem, state: RunState = RunState.FAILED) -> RunRecord:
+    def _failed(self, task: Task, course: Course, problem: Problem, state: RunState = RunState.FAILED) -> RunRecord:
         task.claim.close()
         known = self._store.schema(task.name)
         record = RunRecord(
@@ -431,114 +340,3 @@ class SyncEngine:
             # The caller is told all the same.
             log.warning("The failure of %s could not be noted: %s", task.name, trouble)
         return record
-
-    def _tell(self, run: Run) -> None:
-        signals: list[Signal] = []
-        changed = self._store.untold([each.object_name for each in run.objects])
-        if changed:
-            signals.append(RecordsUpdated(sum(count for _, count in changed), changed))
-        problems = {each.object_name: each.problem.code for each in run.objects if each.problem is not None}
-        unsent = _unsent(run)
-        if problems or unsent:
-            cause = next((code for code in (*problems.values(), *unsent.values()) if code != NOT_BEGUN), NOT_BEGUN)
-            signals.append(SyncFailed(cause, tuple(dict.fromkeys((*problems, *unsent)))))
-        else:
-            rows = tuple((each.object_name, each.counts.rows) for each in run.objects)
-            signals.append(SyncComplete(rows, round(run.seconds, 3)))
-        used, wall = self._calls_used()
-        if near_the_wall(used, wall):
-            signals.append(ApiLimitWarning(used or 0, wall or 0))
-        tell(self._store, self._bus, signals, run.run_id)
-
-    def _calls_used(self) -> tuple[int | None, int | None]:
-        """How many of the day's calls are used, of how many: as the org told an earlier process, if not this one."""
-        usage = self._org.usage
-        if usage.used is not None:
-            return usage.used, usage.ceiling or usage.limit
-        told = self._store.usage()
-        if told is None or self._clock.now() - told.at >= DAY:
-            return None, None
-        return told.used, told.limit if usage.ceiling is None else min(told.limit, usage.ceiling)
-
-
-class _ProgressNews:
-    """Tells every step in this process, and keeps one of an object in a while: a page comes every few milliseconds."""
-
-    def __init__(self, store: Store, clock: Clock, bus: Bus) -> None:
-        self._store = store
-        self._clock = clock
-        self._bus = bus
-        self._kept: dict[str, float] = {}
-
-    def tell(self, progress: Progress) -> None:
-        now = self._clock.monotonic()
-        last = self._kept.get(progress.object)
-        if not progress.rows or (last is not None and now - last < KEEP_PROGRESS):
-            self._bus.emit(progress)
-            return
-        self._kept[progress.object] = now
-        tell(self._store, self._bus, [progress])
-
-
-class Proofs(Enum):
-    """Which objects of a run are compared with the org: those whose schedule says so, or all of them."""
-
-    WHEN_DUE = "when due"
-    NOW = "now"
-
-
-class _Task(Struct):
-    """One object on its way through a run: claimed, perhaps asked about, pulled, perhaps proved; `record` ends it."""
-
-    name: str
-    started: datetime
-    claim: ExitStack = field(default_factory=ExitStack)
-    poll: Poll | None = None
-    polled: Polled | None = None
-    described: Described | None = None
-    error: SyncError | None = None
-    pulled: Pulled | None = None
-    listing: Pages | None = None
-    record: RunRecord | None = None
-    again_at: datetime | None = None
-
-
-class _Course(Struct, frozen=True):
-    """One run while it goes on; `stop`: an error concerns every object; `spent`: it is that the day's calls are used;
-    `shut`: a push, too, would be in vain."""
-
-    run_id: str
-    names: tuple[str, ...]
-    puller: Puller
-    proofs: Proofs
-    started: float
-    calls_before: int
-    stop: Event = field(default_factory=Event)
-    spent: Event = field(default_factory=Event)
-    shut: Event = field(default_factory=Event)
-
-
-Work = Callable[[_Task, _Course], Pulled | None]
-
-
-def _distinct(objects: Sequence[str]) -> tuple[str, ...]:
-    """Each object once: the org knows names whatever their case, so two spellings are one object."""
-    spelt: dict[str, str] = {}
-    for name in objects:
-        spelt.setdefault(name.casefold(), name)
-    return tuple(spelt.values())
-
-
-def _unsent(run: Run) -> dict[str, str]:
-    """The objects with changes that were not taken, and the first reason of each."""
-    return dict.fromkeys(run.undecided, "conflicted") | ({} if run.pushed is None else _not_taken(run.pushed))
-
-
-def _not_taken(push: Push) -> dict[str, str]:
-    if push.complete:
-        return {}
-    found: dict[str, str] = {}
-    for change in push.changes:
-        if change.outcome != "applied" or change.problem is not None:
-            found.setdefault(change.object_name, change.outcome if change.problem is None else change.problem.code)
-    return found or {"": "" if push.problem is None else push.problem.code}

@@ -1,0 +1,65 @@
+"""`Course`: one run while it goes on, and its objects on their way through it. Data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from enum import Enum
+from threading import Event
+
+from msgspec import Struct, field
+
+from salesforce_sync.errors import SyncError
+from salesforce_sync.models.page import Poll, Polled
+from salesforce_sync.models.run import RunRecord
+from salesforce_sync.models.schema import Described
+from salesforce_sync.sync.pulled import Pulled
+from salesforce_sync.sync.puller import Puller
+from salesforce_sync.sync.verify import Pages
+
+
+class Proofs(Enum):
+    """Which objects of a run are compared with the org: those whose schedule says so, or all of them."""
+
+    WHEN_DUE = "when due"
+    NOW = "now"
+
+
+class Task(Struct):
+    """One object on its way through a run: claimed, perhaps asked about, pulled, perhaps proved; `record` ends it."""
+
+    name: str
+    started: datetime
+    claim: ExitStack = field(default_factory=ExitStack)
+    poll: Poll | None = None
+    polled: Polled | None = None
+    described: Described | None = None
+    error: SyncError | None = None
+    pulled: Pulled | None = None
+    listing: Pages | None = None
+    record: RunRecord | None = None
+    again_at: datetime | None = None
+
+
+class Course(Struct, frozen=True):
+    """One run while it goes on; `stop`: an error concerns every object; `spent`: it is that the day's calls are used;
+    `shut`: a push, too, would be in vain."""
+
+    run_id: str
+    names: tuple[str, ...]
+    puller: Puller
+    proofs: Proofs
+    started: float
+    calls_before: int
+    stop: Event = field(default_factory=Event)
+    spent: Event = field(default_factory=Event)
+    shut: Event = field(default_factory=Event)
+
+
+def distinct(objects: Sequence[str]) -> tuple[str, ...]:
+    """Each object once: the org knows names whatever their case, so two spellings are one object."""
+    spelt: dict[str, str] = {}
+    for name in objects:
+        spelt.setdefault(name.casefold(), name)
+    return tuple(spelt.values())
