@@ -80,8 +80,8 @@ class Beginning:
     def list_together(self, tasks: Sequence[Task], puller: Puller) -> None:
         """Begin the listings that the proofs need; what they begin with shares API calls."""
         schemas = [self._store.schema(task.name) for task in tasks]
-        requests = [puller.verifier.listing(schema) for schema in schemas if schema is not None]
         try:
+            requests = [puller.verifier.listing(schema) for schema in schemas if schema is not None]
             listings = self._org.pull_together(requests) if requests else ()
         except SyncError as error:
             for task in tasks:
