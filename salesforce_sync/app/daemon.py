@@ -15,7 +15,7 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.duty import DaemonState, SyncRequest
 
 if TYPE_CHECKING:
-    from salesforce_sync.sync.daemon import Duty, Onlooker
+    from salesforce_sync.sync.duty import Duty, Onlooker
 
 
 class DaemonDesk(Syncing):
@@ -42,7 +42,7 @@ class DaemonDesk(Syncing):
             )
 
     def _duty(self, tick: float) -> Duty:
-        from salesforce_sync.sync.daemon import Duty
+        from salesforce_sync.sync.duty import Duty
 
         settings = self.config.sync
         return Duty(

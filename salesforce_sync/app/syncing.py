@@ -134,7 +134,7 @@ class Syncing(ProductionGuard, Telling):
 
     def _catch_up(self, names: Sequence[str], stop: threading.Event, caught_up: Callable[[Run], None]) -> set[str]:
         """Pull what change events have left unsure, until `stop`; gives the objects that are complete."""
-        from salesforce_sync.sync.daemon import run_line
+        from salesforce_sync.sync.log_lines import run_line
 
         with self._told():
             run = self._engine(stop).pull(names, frozenset())

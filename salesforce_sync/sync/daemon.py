@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -20,11 +20,13 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Stopped, StoreTrouble, SyncError
 from salesforce_sync.models.duty import DaemonState, SyncRequest
 from salesforce_sync.models.outbox import Push
-from salesforce_sync.models.run import Problem, Run, RunRecord, RunState
+from salesforce_sync.models.run import Run, RunState
 from salesforce_sync.ports import Clock, Desk, Store
-from salesforce_sync.sync.agenda import Budget, Item, Pushes, Step, next_step, push_at, timetable
+from salesforce_sync.sync.agenda import Budget, Pushes, Step, next_step, push_at, timetable
+from salesforce_sync.sync.duty import Duty, Onlooker
 from salesforce_sync.sync.engine import SyncEngine
-from salesforce_sync.sync.schedule import Rules, stampless_fields
+from salesforce_sync.sync.log_lines import push_line, run_line, trouble_of
+from salesforce_sync.sync.outlook import Outlook
 
 log = logging.getLogger("salesforce_sync.daemon")
 
@@ -43,38 +45,6 @@ MOST_RUNS = 3
 
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
 """How long nothing is tried after an error that came before any object was begun (a login that fails)."""
-
-
-class Onlooker(Protocol):
-    """Who looks on: the command line, the service manager."""
-
-    def beat(self) -> None:
-        """It lives. Called at least every second while nothing is under way, and with the org's answers otherwise."""
-
-    def doing(self, what: str) -> None:
-        """What it does now, in words."""
-
-    def ran(self, run: Run) -> None:
-        """A sync has ended."""
-
-    def caught_up(self, run: Run) -> None:
-        """A sync that change events have asked for has ended. Called from a thread of its own."""
-
-    def pushed(self, push: Push) -> None:
-        """A push between two syncs has ended."""
-
-
-class Duty(Struct, frozen=True):
-    """What a daemon is to do: keep these objects at these intervals, within so many calls a day."""
-
-    intervals: Mapping[str, timedelta]
-    rules: Rules
-    calls_a_day: int
-    owner: str
-    pid: int
-    seed: str
-    tick: float
-    """Seconds between two looks whether somebody has edited something."""
 
 
 class _Course(Struct):
@@ -118,7 +88,7 @@ class Daemon:
         self._following = following
         self._course = _Course()
         self._told: DaemonState | None = None
-        self._known: _Known | None = None
+        self._outlook = Outlook(duty, store, desk)
         self._started = clock.now()
         # Mostly it has one thread, for all runs: a thread has its own connection to the database.
         self._worker = ThreadPoolExecutor(MOST_RUNS, thread_name_prefix="run")
@@ -152,13 +122,12 @@ class Daemon:
 
     def _next(self, version: int, onlooker: Onlooker) -> _Task:
         now = self._clock.now()
-        if self._known is None or self._known.version != version:
-            self._known = _Known(version, self._items(), self._desk.asked(), self._share())
-        items, requests = self._known.items, self._known.requests
-        budget = Budget(self._known.share, self._course.not_before)
+        known = self._outlook.look(version, self._course.tried)
+        items, requests = known.items, known.requests
+        budget = Budget(known.share, self._course.not_before)
         course = self._course
         pushes = Pushes(self._desk.waiting(), course.left, course.pushed_at, course.push_failures)
-        step = next_step(items, self._wanted(requests), pushes, budget, self._duty.seed, now)
+        step = next_step(items, self._outlook.wanted(requests), pushes, budget, self._duty.seed, now)
         rests_until = self._rests_until(now)
         if rests_until is not None:
             step = Step(at=rests_until)
@@ -171,38 +140,6 @@ class Daemon:
         """Until when nothing is tried; never for longer than it ever rests, whatever the clock says."""
         until = self._course.rests_until
         return until if until is not None and timedelta(0) < until - now <= LONGEST_REST else None
-
-    def _wanted(self, requests: Sequence[SyncRequest]) -> tuple[str, ...]:
-        names = (each.objects or tuple(self._duty.intervals) for each in requests)
-        return tuple(name for some in names for name in some)
-
-    def _items(self) -> tuple[Item, ...]:
-        tries = self._desk.last_tries()
-        return tuple(self._item(name, interval, tries) for name, interval in self._duty.intervals.items())
-
-    def _item(self, name: str, interval: timedelta, tries: Mapping[str, tuple[datetime, str]]) -> Item:
-        last, state = tries.get(name.casefold(), (None, ""))
-        mine = self._course.tried.get(name.casefold())
-        last = max((each for each in (last, mine) if each is not None), default=None)
-        return Item(name, interval, last, state == RunState.FAILED, self._also(name))
-
-    def _also(self, name: str) -> tuple[datetime | None, ...]:
-        """When the object is to be compared, and when its formulas are to be read."""
-        schema, rules = self._store.schema(name), self._duty.rules
-        if schema is None:
-            return ()
-        ages = self._store.ages(schema.name)
-        refreshes = rules.refresh_every if stampless_fields(schema, rules) else None
-        return (
-            _after(ages.proved_at or ages.first_merged_at, rules.verify_every),
-            _after(ages.refreshed_at or ages.first_merged_at, refreshes),
-        )
-
-    def _share(self) -> float | None:
-        """How much of the day's API calls is used."""
-        usage = self._store.usage()
-        ceiling = self._duty.calls_a_day if usage is None else min(usage.limit, self._duty.calls_a_day)
-        return None if usage is None or not ceiling else usage.used / ceiling
 
     # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -321,25 +258,16 @@ class Daemon:
             holds = each.engine.holds
             if not holds or not each.task.requests:
                 continue  # it has still to begin, or ends at once with its push, of which they are told, too
-            done = [request for request in each.task.requests if not self._is_held(request, holds)]
+            done = [request for request in each.task.requests if not self._outlook.is_held(request, holds)]
             try:
                 tries = self._desk.last_tries() if done else {}
                 for request in done:
-                    self._desk.done([request], self._came_to(request, tries))
+                    self._desk.done([request], self._outlook.came_to(request, tries))
             except StoreTrouble as trouble:
                 log.warning("Who asked for a sync is told when the run is over: %s", trouble)
                 return
             left = tuple(request for request in each.task.requests if request not in done)
             each.task = replace(each.task, requests=left)
-
-    def _is_held(self, request: SyncRequest, held: frozenset[str]) -> bool:
-        """Whether a run has still to do with some of what was asked for."""
-        return not held.isdisjoint(name.casefold() for name in self._wanted([request]))
-
-    def _came_to(self, request: SyncRequest, tries: Mapping[str, tuple[datetime, str]]) -> RunState:
-        """How the objects of a request have ended."""
-        states = {tries[name.casefold()][1] for name in self._wanted([request]) if name.casefold() in tries}
-        return RunState(states.pop()) if len(states) == 1 else RunState.PARTIAL
 
     def _looks_for_due(self, now: datetime) -> bool:
         """Whether it is time to look what has fallen due: now and then, and at once when somebody has asked."""
@@ -352,11 +280,13 @@ class Daemon:
 
     def _free_task(self, running: Sequence[_Running], held: frozenset[str], now: datetime) -> _Task:
         """What is to be done with objects that no run holds."""
-        free = [each for each in self._items() if each.name.casefold() not in held]
+        free = [each for each in self._outlook.items(self._course.tried) if each.name.casefold() not in held]
         taken = {each.number for some in running for each in some.task.requests}
-        asked = [each for each in self._desk.asked() if each.number not in taken and not self._is_held(each, held)]
-        pushes, budget = Pushes(self._desk.waiting()), Budget(self._share(), self._course.not_before)
-        return _Task(next_step(free, self._wanted(asked), pushes, budget, self._duty.seed, now), tuple(asked))
+        asked = [
+            each for each in self._desk.asked() if each.number not in taken and not self._outlook.is_held(each, held)
+        ]
+        pushes, budget = Pushes(self._desk.waiting()), Budget(self._outlook.share(), self._course.not_before)
+        return _Task(next_step(free, self._outlook.wanted(asked), pushes, budget, self._duty.seed, now), tuple(asked))
 
     def _push(self, onlooker: Onlooker) -> None:
         self._tell(onlooker, "pushing", {})
@@ -386,7 +316,7 @@ class Daemon:
             if course.looked_beside is None or now - course.looked_beside >= AGAIN_BESIDE:
                 course.left = ""
             pushes = Pushes(waiting, course.left, course.pushed_at, course.push_failures)
-            at = push_at(pushes, Budget(self._share(), course.not_before), now)
+            at = push_at(pushes, Budget(self._outlook.share(), course.not_before), now)
             if at is None or at > now or not waiting.ready:
                 return
             push = engine.push_beside()
@@ -400,8 +330,8 @@ class Daemon:
             log.warning("What was edited goes when the run is over: %s", trouble)
 
     def _note_push(self, push: Push, onlooker: Onlooker) -> None:
-        log.info("push %s %s: %s", push.push_id, push.state.value, _push_line(push))
-        trouble = _trouble(push)
+        log.info("push %s %s: %s", push.push_id, push.state.value, push_line(push))
+        trouble = trouble_of(push)
         if trouble is not None:
             self._course.problem = f"{trouble.code}: {trouble.message}"
             self._course.problem_at = self._clock.now()
@@ -413,7 +343,7 @@ class Daemon:
         course = self._course
         course.left = waiting.mark if waiting.edited == edited else ""
         course.pushed_at = self._clock.now()
-        course.push_failures = course.push_failures + 1 if push is not None and _trouble(push) is not None else 0
+        course.push_failures = course.push_failures + 1 if push is not None and trouble_of(push) is not None else 0
 
     def _note_run(self, run: Run) -> None:
         problem = next((each for each in run.objects if each.problem is not None), None)
@@ -479,15 +409,6 @@ class Daemon:
             log.warning("What the daemon does could not be noted: %s", trouble)
 
 
-class _Known(Struct, frozen=True):
-    """What the store said when it had this version: as long as nobody writes, it says the same."""
-
-    version: int
-    items: tuple[Item, ...]
-    requests: tuple[SyncRequest, ...]
-    share: float | None
-
-
 class _Task(Struct, frozen=True):
     """A step, and the requests that it answers."""
 
@@ -510,39 +431,3 @@ class _Running(Struct):
 
 def _is_done(work: Future[_Work], seconds: float) -> bool:
     return bool(wait([work], seconds).done)
-
-
-def _after(last: datetime | None, every: timedelta | None) -> datetime | None:
-    return None if last is None or every is None else last + every
-
-
-def run_line(run: Run) -> str:
-    """A run in one line of a log."""
-    parts = [
-        f"{each.object_name} {each.counts.changed} changed" if each.problem is None else _problem_line(each)
-        for each in run.objects
-    ]
-    waiting = [f"{name} {count} in the inbox" for name, count in run.undecided.items()]
-    sent = [] if run.pushed is None else [_push_line(run.pushed)]
-    calls = f"{run.calls} API call{'s' if run.calls != 1 else ''}"
-    return ", ".join((*parts, *waiting, *sent, f"{run.seconds:.1f} s", calls))
-
-
-def _problem_line(record: RunRecord) -> str:
-    return f"{record.object_name} {record.state.value} ({'' if record.problem is None else record.problem.code})"
-
-
-def _push_line(push: Push) -> str:
-    others = ((each.outcome, each.problem) for each in push.changes)
-    stopped = [] if push.problem is None else [("stopped", push.problem)]
-    why = [f", {what}: {problem.code}: {problem.message}" for what, problem in (*stopped, *others) if problem][:1]
-    return f"{push.count('applied')} of {push.total} edits sent{''.join(why)}"
-
-
-def _trouble(push: Push) -> Problem | None:
-    """What stopped the push, or kept an answer from coming: reasons to try again soon, and not at the next round.
-
-    A change whose answer was lost may be in the org, and nothing else of its record goes before that is known.
-    """
-    lost = (each.problem for each in push.changes if each.outcome == "lost")
-    return push.problem or next(lost, None)

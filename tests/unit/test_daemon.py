@@ -11,7 +11,8 @@ from salesforce_sync.errors import LimitExceeded, StoreTrouble
 from salesforce_sync.models.outbox import Lost, Wanted
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
-from salesforce_sync.sync.daemon import Daemon, Duty
+from salesforce_sync.sync.daemon import Daemon
+from salesforce_sync.sync.duty import Duty
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import DEFAULTS
 from salesforce_sync.testing import FrozenClock, MemoryOrg
@@ -213,8 +214,8 @@ def test_what_is_edited_goes_as_soon_as_a_run_beside_another_one_is_done_with_it
 def test_what_has_fallen_due_is_not_looked_for_all_the_time_while_a_request_waits(rig, monkeypatch):
     assert rig.org.pulls.wait(10)
     looks = []
-    look = rig.daemon._items
-    monkeypatch.setattr(rig.daemon, "_items", lambda: looks.append(1) or look())
+    look = rig.daemon._outlook.items
+    monkeypatch.setattr(rig.daemon._outlook, "items", lambda tried: looks.append(1) or look(tried))
     rig.store.desk.ask("somebody", ())  # for contacts, too, which are held
     wait_until(lambda: looks)
 
