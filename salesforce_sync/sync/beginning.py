@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from salesforce_sync.errors import StoreBusy, SyncError
 from salesforce_sync.models.usage import MANY_UNKNOWN
 from salesforce_sync.ports import Clock, Org, Store
-from salesforce_sync.sync.course import Course, Task
 from salesforce_sync.sync.puller import Puller
+from salesforce_sync.sync.run_course import Course, Task
 
 PATIENCE = 10.0
 """Seconds that a run waits for others to let go of its objects, and once more of what it pushes: most pushes and pulls
