@@ -64,6 +64,8 @@ class LossLimit(Struct, frozen=True):
     handful: int = 5
     already: int = 0
     """Rows that the run has taken away before: what it finds gone in several ways counts together."""
+    come: int = 0
+    """Rows that the run has brought before: they were not here, so none of them can be lost."""
 
     def refuses(self, lost: int, rows: int) -> bool:
         """Whether losing `lost` of the `rows` that are left needs a person's yes."""
@@ -72,11 +74,11 @@ class LossLimit(Struct, frozen=True):
 
     def counted(self, lost: int, rows: int) -> tuple[int, int]:
         """How many are gone, and of how many, with what the run has taken away before."""
-        return lost + self.already, rows + self.already
+        return lost + self.already, rows + self.already - self.come
 
-    def after(self, lost: int) -> LossLimit:
-        """What may go once so many have."""
-        return replace(self, already=self.already + lost)
+    def after(self, lost: int, come: int = 0) -> LossLimit:
+        """What may go once so many have, and so many have come."""
+        return replace(self, already=self.already + lost, come=self.come + come)
 
 
 def accepted_losses(given: Iterable[str], names: Iterable[str]) -> frozenset[str]:

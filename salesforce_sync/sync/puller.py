@@ -42,7 +42,10 @@ class _Ways(Struct, frozen=True):
 
 
 class Puller:
-    """Pulls the objects of one run. Holds nothing but how many rows that took away: what must last is in the store."""
+    """Pulls the objects of one run. Holds nothing but how many rows that took away and brought.
+
+    What must last is in the store.
+    """
 
     def __init__(
         self,
@@ -64,19 +67,23 @@ class Puller:
         self._settler = Verifier(org, store, clock, rules.overlap, Priority.PULL)
         self._doubts = Doubts(store, self._settler, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
+        self._come: Counter[str] = Counter()
         self.schemas = Schemas(org, store, clock, rules, bus or Bus(), self.verifier.bring)
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go yet; None where a person has said that it may be any number."""
         name = object_name.casefold()
-        return None if name in self._accepted else self._rules.loss.after(self._lost[name])
+        return None if name in self._accepted else self._rules.loss.after(self._lost[name], self._come[name])
 
     def _lose(self, object_name: str, rows: int) -> None:
         self._lost[object_name.casefold()] += rows
 
     def _merge(self, object_name: str, server_time: datetime | None) -> Merged:
+        is_first = self._store.checkpoint(object_name) is None
         merged = self._store.merge(object_name, server_time, self.loss_limit(object_name))
         self._lose(object_name, merged.deleted)
+        # Of an object that was not here all is new, and none of it was anybody's yet.
+        self._come[object_name.casefold()] += 0 if is_first else merged.inserted
         return merged
 
     def _compare_since(self, schema: ObjectSchema, since: datetime) -> Mapping[Cause, int]:

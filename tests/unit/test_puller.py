@@ -704,6 +704,29 @@ def test_what_has_gone_before_in_a_run_is_told_with_the_loss_that_is_refused(rig
         rig.pull()
 
 
+def test_rows_that_come_in_the_same_run_do_not_make_a_loss_smaller(rig):
+    for each in filled(rig, 30)[:7]:
+        rig.org.delete("Account", each)
+        rig.org.purge("Account", each)
+    fill(rig.org, 25)
+
+    with pytest.raises(LossRefused, match=r"7 of 30 rows"):
+        rig.pull()
+
+
+def test_what_is_gone_of_a_first_load_that_was_taken_up_later_is_no_loss(rig):
+    made = fill(rig.org, 30)
+    rig.org.fail(InsufficientAccess("not now"), "Account", page=3)
+    with pytest.raises(InsufficientAccess):
+        rig.pull()
+    for each in made[:6]:
+        rig.org.delete("Account", each)
+
+    rig.pull()
+
+    assert equal(rig)
+
+
 @pytest.mark.parametrize(
     ("lost", "rows", "already", "refused"),
     [(5, 6, 0, False), (6, 6, 0, True), (6, 30, 0, False), (7, 30, 0, True), (1, 24, 5, True), (0, 24, 9, False)],
