@@ -15,7 +15,7 @@ from salesforce_sync.models.change import Checkpoint, Doubt, LossLimit
 from salesforce_sync.models.page import Priority, PullRequest
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Store
-from salesforce_sync.sync.verify import Verifier
+from salesforce_sync.sync.bringing import Bringer
 
 MOST_DOUBTED = 1_000
 """Rows that a pull reads once more by their ids. With more (a mass update) it is left to the next verify."""
@@ -27,10 +27,10 @@ Lose = Callable[[str, int], None]
 class Doubts:
     """The doubts about one store's rows. The caller holds the claim on the object."""
 
-    def __init__(self, store: Store, verifier: Verifier, overlap: timedelta, lose: Lose) -> None:
+    def __init__(self, store: Store, bringer: Bringer, overlap: timedelta, lose: Lose) -> None:
         """`lose` hears how many rows of an object have been taken away."""
         self._store = store
-        self._verifier = verifier
+        self._bringer = bringer
         self._overlap = overlap
         self._lose = lose
 
@@ -64,7 +64,7 @@ class Doubts:
         return changed
 
     def _read(self, request: PullRequest, loss: LossLimit | None) -> int:
-        pages = self._verifier.bring(request)
+        pages = self._bringer.stage(request)
         server_time = next((page.server_time for page in pages if page.server_time is not None), None)
         limit = server_time or self._read_at(request.schema.name)
         merged = self._store.merge(request.schema.name, limit, loss)

@@ -19,6 +19,7 @@ from salesforce_sync.models.schema import Described, ObjectSchema
 from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus
+from salesforce_sync.sync.bringing import Bringer, Pages
 from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.orphans import read_orphans_again
 from salesforce_sync.sync.patience import Patience
@@ -26,7 +27,7 @@ from salesforce_sync.sync.pulled import Pulled, joined, with_changes, with_repai
 from salesforce_sync.sync.schedule import DEFAULTS, Rules
 from salesforce_sync.sync.schemas import Schemas, news_of
 from salesforce_sync.sync.staging import stage_all
-from salesforce_sync.sync.verify import Pages, Verifier, removed
+from salesforce_sync.sync.verify import Verifier, removed
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +63,14 @@ class Puller:
         self._clock = clock
         self._rules = rules
         self._accepted = {name.casefold() for name in accepted}
+        self._bringer = Bringer(org, store)
         self.verifier = Verifier(org, store, clock, rules.overlap)
         # What a pull has to compare is a part of the pull, and goes on where proofs have to stop.
         self._settler = Verifier(org, store, clock, rules.overlap, Priority.PULL)
-        self._doubts = Doubts(store, self._settler, rules.overlap, self._lose)
+        self._doubts = Doubts(store, self._bringer, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
         self._come: Counter[str] = Counter()
-        self.schemas = Schemas(org, store, clock, rules, bus or Bus(), self.verifier.bring)
+        self.schemas = Schemas(org, store, clock, rules, bus or Bus(), self._bringer.stage)
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go yet; None where a person has said that it may be any number."""
@@ -249,7 +251,7 @@ class Puller:
 
         def read(request: PullRequest) -> None:
             nonlocal pulled
-            self._settler.bring(request)
+            self._bringer.stage(request)
             merged = self._merge(schema.name, None)
             pulled = joined(pulled, Pulled(merged.changed + merged.unchanged, merged))
 

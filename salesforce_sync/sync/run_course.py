@@ -14,9 +14,9 @@ from salesforce_sync.errors import SyncError
 from salesforce_sync.models.page import Poll, Polled
 from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Described
+from salesforce_sync.sync.bringing import Pages
 from salesforce_sync.sync.pulled import Pulled
 from salesforce_sync.sync.puller import Puller
-from salesforce_sync.sync.verify import Pages
 
 
 class Proofs(Enum):

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, LossRefused, ObjectTrouble, Transient
+from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble
 from salesforce_sync.models.change import LossLimit, Staged
-from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
+from salesforce_sync.models.page import Priority, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Clock, Org, Store
-from salesforce_sync.sync.patience import Patience
+from salesforce_sync.sync.bringing import Bringer, Pages
 from salesforce_sync.sync.schedule import DEFAULTS
-from salesforce_sync.sync.staging import stage_all
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +30,6 @@ LISTING_LIVES = timedelta(days=1)
 have been purged or hidden since are in it still, and what has changed since is listed once more."""
 DELETE_LOG = timedelta(days=14, hours=23)
 """How far back the org tells of deletions (getDeleted: 15 days)."""
-
-
-Pages = Generator[Page, None, None]
 
 
 class Verifier:
@@ -52,13 +47,14 @@ class Verifier:
         self._org = org
         self._store = store
         self._clock = clock
+        self._bringer = Bringer(org, store)
         self._overlap = overlap
         self._priority = priority
 
     def listing(self, schema: ObjectSchema) -> PullRequest:
         """What lists an object: its rows' ids and stamps; or the rest of them, where an earlier run broke off."""
         kept = self._kept(schema)
-        return self._sized(replace(self._listing(schema, None), resume=None if kept is None else kept.resume))
+        return self._bringer.sized(replace(self._listing(schema, None), resume=None if kept is None else kept.resume))
 
     def _listing(self, schema: ObjectSchema, since: datetime | None) -> PullRequest:
         """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
@@ -155,84 +151,18 @@ class Verifier:
 
     def _list(self, request: PullRequest, begun: Pages | None = None) -> datetime | None:
         """Stage the ids and stamps of the org's rows; gives the org's time."""
-        pages = self.bring(request, begun)
+        pages = self._bringer.stage(request, begun)
         return next((page.server_time for page in pages if page.server_time is not None), None)
 
     def _list_the_rest(self, schema: ObjectSchema, kept: Staged, begun: Pages | None) -> datetime | None:
         """Go on with a listing of an earlier run, and list once more what has changed since; gives the org's time."""
         assert kept.server_time is not None
         now = self._org.time()
-        self.bring(replace(self._listing(schema, None), resume=kept.resume), begun)
+        self._bringer.stage(replace(self._listing(schema, None), resume=kept.resume), begun)
         if schema.stamp is not None:
-            self.bring(self._listing(schema, kept.server_time - self._overlap))
+            self._bringer.stage(self._listing(schema, kept.server_time - self._overlap))
             self._store.amend_listing(schema.name)
         return now
-
-    def bring(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
-        """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows.
-
-        Where it broke off it is begun again, some times, or goes on where it lists all rows; after jobs that failed it
-        comes by REST.
-        """
-        patience = Patience()
-        if begun is None and not request.ids:
-            request = self._sized(request)
-        while True:
-            try:
-                return self._bring_once(replace(request, jobs=patience.jobs), begun)
-            except Transient as error:
-                patience.bear(error)
-                begun, request = None, replace(request, resume=self._way_on(request, error, patience))
-                log.info("%s: %s Reading %s.", request.schema.name, error, "on" if request.resume else "it again")
-
-    def _way_on(self, request: PullRequest, error: Transient, patience: Patience) -> str | None:
-        """Where a pull that broke off goes on, if it does."""
-        lists_all = request.since is None and request.schema == request.schema.listed
-        gone = isinstance(error, LocatorExpired | JobFailed) or (isinstance(error, Incomplete) and patience.errors > 1)
-        kept = self._store.listed(request.schema.name) if lists_all and not gone else None
-        return None if kept is None else kept.resume
-
-    def _bring_once(self, request: PullRequest, begun: Pages | None) -> list[Page]:
-        self._store.begin(request)
-        kept = self._store.listed(request.schema.name) if request.resume is not None else None
-        told, rows = [], 0 if kept is None else kept.rows
-        with closing(begun or self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
-            for page, count in staged:
-                rows += count
-                told.append(replace(page, body=Rows(())))
-        _check_whole(told, rows)
-        return told
-
-    def _sized(self, request: PullRequest) -> PullRequest:
-        """With the number of such rows that are here: of many, no page is asked for only to learn it."""
-        name, since = request.schema.name, request.since
-        return replace(request, here=self._store.count(name) if since is None else self._store.count_since(name, since))
-
-    def _bring_records(self, schema: ObjectSchema, ids: Sequence[str]) -> set[str]:
-        """Read these records whole and merge them; gives the ids of those that the org still shows."""
-        request, patience = PullRequest(schema, ids=tuple(ids), priority=self._priority), Patience()
-        while True:
-            try:
-                return self._bring_records_once(request)
-            except Transient as error:
-                patience.bear(error)
-                log.info("%s: %s Reading the records again.", schema.name, error)
-
-    def _bring_records_once(self, request: PullRequest) -> set[str]:
-        schema = request.schema
-        self._store.begin(request)
-        shown: set[str] = set()
-        told, rows = [], 0
-        with closing(self._org.pull(request)) as pages:
-            for page in pages:
-                assert isinstance(page.body, Rows)  # records that are asked for by id never come as a file
-                shown.update(str(row[0]) for row in page.body.values)
-                rows += self._store.stage(page)
-                told.append(replace(page, body=Rows(())))
-        # A record that only did not arrive would be taken for one that is gone.
-        _check_whole(told, rows)
-        self._store.merge(schema.name, None)
-        return shown
 
     def _fetch(self, schema: ObjectSchema, wanted: Sequence[Listed]) -> Counter[Cause]:
         """Read these rows whole and merge them. Rows that the org has lost meanwhile are found by the next round."""
@@ -240,20 +170,20 @@ class Verifier:
             return Counter()
         checkpoint = self._store.checkpoint(schema.name)
         until = None if checkpoint is None or checkpoint.until is None else format_datetime(checkpoint.until)
-        self._bring_records(schema, [each.id for each in wanted])
+        self._bringer.records(schema, [each.id for each in wanted], self._priority)
         late = sum(until is not None and each.stamp is not None and each.stamp <= until for each in wanted)
         return +Counter({Cause.LATE: late, Cause.CHANGED: len(wanted) - late})
 
     def _read_everything(self, schema: ObjectSchema) -> None:
         self._store.read_all_again(schema.name)
-        self.bring(PullRequest(schema, priority=self._priority))
+        self._bringer.stage(PullRequest(schema, priority=self._priority))
         self._store.merge(schema.name, None)
 
     def _take_out(self, schema: ObjectSchema, extra: Sequence[str], listed_at: datetime | None) -> Counter[Cause]:
         """Rows that the org does not list: ask it for them, and take out those that it shows no more."""
         if not extra:
             return Counter()
-        shown = self._bring_records(schema, extra)
+        shown = self._bringer.records(schema, extra, self._priority)
         deleted = [each for each in shown if self._store.get(schema.name, each) is None]
         gone = sorted(set(extra) - shown)
         reasons = self._why_gone(schema, gone, listed_at) if gone else {}
@@ -294,15 +224,6 @@ class Verifier:
         proof = Proof(schema.name, self._clock.now(), found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof
-
-
-def _check_whole(told: Sequence[Page], rows: int) -> None:
-    """`Incomplete` unless the last page came, and as many rows as the org announced."""
-    if not (told and told[-1].last):
-        raise Incomplete("A pull ended before its last page.", hint="Sync again.")
-    total = told[-1].total
-    if total is not None and rows < total:
-        raise Incomplete(f"The org announced {total:,} rows of {told[-1].schema.name}, and {rows:,} arrived.")
 
 
 def _but_fetched(left: Comparison, before: Comparison) -> Comparison:

@@ -1,0 +1,103 @@
+"""`Bringer`: brings a whole pull into staging, or records by their ids into their table, over all breaks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from contextlib import closing
+
+from msgspec.structs import replace
+
+from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, Transient
+from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.ports import Org, Store
+from salesforce_sync.sync.patience import Patience
+from salesforce_sync.sync.staging import stage_all
+
+log = logging.getLogger(__name__)
+
+Pages = Generator[Page, None, None]
+
+
+class Bringer:
+    """Brings all of what is asked for, or raises; the caller holds the claim on the object."""
+
+    def __init__(self, org: Org, store: Store) -> None:
+        self._org = org
+        self._store = store
+
+    def stage(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
+        """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows.
+
+        Where it broke off it is begun again, some times, or goes on where it lists all rows; after jobs that failed it
+        comes by REST.
+        """
+        patience = Patience()
+        if begun is None and not request.ids:
+            request = self.sized(request)
+        while True:
+            try:
+                return self._stage_once(replace(request, jobs=patience.jobs), begun)
+            except Transient as error:
+                patience.bear(error)
+                begun, request = None, replace(request, resume=self._way_on(request, error, patience))
+                log.info("%s: %s Reading %s.", request.schema.name, error, "on" if request.resume else "it again")
+
+    def _way_on(self, request: PullRequest, error: Transient, patience: Patience) -> str | None:
+        """Where a pull that broke off goes on, if it does."""
+        lists_all = request.since is None and request.schema == request.schema.listed
+        gone = isinstance(error, LocatorExpired | JobFailed) or (isinstance(error, Incomplete) and patience.errors > 1)
+        kept = self._store.listed(request.schema.name) if lists_all and not gone else None
+        return None if kept is None else kept.resume
+
+    def _stage_once(self, request: PullRequest, begun: Pages | None) -> list[Page]:
+        self._store.begin(request)
+        kept = self._store.listed(request.schema.name) if request.resume is not None else None
+        told, rows = [], 0 if kept is None else kept.rows
+        with closing(begun or self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
+            for page, count in staged:
+                rows += count
+                told.append(replace(page, body=Rows(())))
+        _check_whole(told, rows)
+        return told
+
+    def sized(self, request: PullRequest) -> PullRequest:
+        """With the number of such rows that are here: of many, no page is asked for only to learn it."""
+        name, since = request.schema.name, request.since
+        return replace(request, here=self._store.count(name) if since is None else self._store.count_since(name, since))
+
+    def records(self, schema: ObjectSchema, ids: Sequence[str], priority: Priority) -> set[str]:
+        """Read these records whole and merge them; gives the ids of those that the org still shows."""
+        request, patience = PullRequest(schema, ids=tuple(ids), priority=priority), Patience()
+        while True:
+            try:
+                return self._records_once(request)
+            except Transient as error:
+                patience.bear(error)
+                log.info("%s: %s Reading the records again.", schema.name, error)
+
+    def _records_once(self, request: PullRequest) -> set[str]:
+        schema = request.schema
+        self._store.begin(request)
+        shown: set[str] = set()
+        told, rows = [], 0
+        with closing(self._org.pull(request)) as pages:
+            for page in pages:
+                assert isinstance(page.body, Rows)  # records that are asked for by id never come as a file
+                shown.update(str(row[0]) for row in page.body.values)
+                rows += self._store.stage(page)
+                told.append(replace(page, body=Rows(())))
+        # A record that only did not arrive would be taken for one that is gone.
+        _check_whole(told, rows)
+        self._store.merge(schema.name, None)
+        return shown
+
+
+def _check_whole(told: Sequence[Page], rows: int) -> None:
+    """`Incomplete` unless the last page came, and as many rows as the org announced."""
+    if not (told and told[-1].last):
+        raise Incomplete("A pull ended before its last page.", hint="Sync again.")
+    total = told[-1].total
+    if total is not None and rows < total:
+        raise Incomplete(f"The org announced {total:,} rows of {told[-1].schema.name}, and {rows:,} arrived.")
