@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 import msgspec
@@ -93,9 +94,8 @@ class Ingest:
         """Fill the job. Sent once: a second upload to one job is refused."""
         path = f"{_path(job.id)}/batches"
         doing = f"upload to Bulk job {job.id}"
-        self._transport.send(
-            Call(doing, path, "PUT", _CSV, content, False, priority=Priority.PUSH, refused=self._door.error_for)
-        )
+        call = Call(doing, path, "PUT", _CSV, content, repeatable=False, priority=Priority.PUSH)
+        self._transport.send(replace(call, refused=self._door.error_for))
 
     def close(self, job: IngestJob) -> IngestJob:
         """Let the job run. If the answer is lost, the job's state tells whether it runs."""
