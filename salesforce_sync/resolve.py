@@ -380,6 +380,18 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
     return replace(edits, kind=Kind.CHANGED_THERE, message=message)
 
 
+def taken_along(contested: Contested, schema: ObjectSchema, policies: Policies) -> tuple[Conflict, ...]:
+    """What somebody had changed in a record that our deletion took, unless `local` holds for the object.
+
+    Nothing where the record lives, or was merged away by somebody.
+    """
+    org = contested.org or {}
+    if not org.get("IsDeleted") or _master(contested) or policies.of(contested.object_name) is Policy.LOCAL:
+        return ()
+    changed = [name for name in _data_fields(schema) if _differs(name, contested, schema)]
+    return tuple(Conflict(name, contested.base[name], None, org[name]) for name in changed)
+
+
 def _data_fields(schema: ObjectSchema) -> list[str]:
     """The fields that a person fills in: neither the system's nor calculated ones."""
     return [each.name for each in schema.columns if not each.calculated and each.name not in SYSTEM_FIELDS]

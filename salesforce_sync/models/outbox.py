@@ -57,8 +57,16 @@ class Kind(StrEnum):
     """Deleted here, and changed in the org since."""
     REPLACED = "replaced"
     """Our write took the place of a value that somebody else had written a moment before; what it was is kept."""
+    DELETED_OVER = "deleted over"
+    """Our deletion took with it what somebody else had changed a moment before; what it was is kept."""
+    NOT_SHOWN = "not shown"
+    """The org has taken the change, and does not show the record since: nobody here knows what became of it."""
     UNCERTAIN = "uncertain"
     """A create's answer was lost, and the org has a record that may or may not be it."""
+
+
+TOLD = (Kind.REPLACED, Kind.DELETED_OVER, Kind.NOT_SHOWN)
+"""What a person is told after a push has done it: no change of the outbox waits because of that."""
 
 
 class Edit(Struct, frozen=True, gc=False):
@@ -304,6 +312,32 @@ def overwriting(fields: Collection[str]) -> Problem:
     return Problem(OVERWROTE, message, "The value that was there waits in the inbox.")
 
 
+DELETED_OVER = "DELETED_OVER"
+"""Our code for a deletion that took with it what somebody had changed, and nobody here had seen."""
+
+
+def deleted_over(fields: Collection[str], came: Mapping[str, Stored]) -> Problem:
+    """What is to be told of a deletion that took somebody's values of these fields; `came` is the deleted row."""
+    names, who, at = ", ".join(fields), came.get("LastModifiedById"), came.get("LastModifiedDate")
+    message = f"Somebody had changed {names} in the org in the moment before the record was deleted from here."
+    if who and at:
+        message += f" The org names {who}, at {at}, as the last to touch it, which may be the deletion itself."
+    return Problem(DELETED_OVER, message, "The deletion may stay, or the record be brought back: see the inbox.")
+
+
+NOT_SHOWN = "NOT_SHOWN"
+"""Our code for a change that the org has taken, and whose record it does not show since."""
+
+
+def not_shown(record_id: str) -> Problem:
+    """What is to be told of a change that the org has taken, and whose record it does not show."""
+    message = (
+        f"The org has taken it, and does not show {record_id} to the connected user: it was shared with somebody else, "
+        "moved on by automation, or purged at once. It is not in the replica, and is not made again."
+    )
+    return Problem(NOT_SHOWN, message, "Let the connected user see the record; the next verify then brings it.")
+
+
 UNFINISHED = Problem(
     "UNFINISHED",
     "The push has not come to its end: it is still at work, or was ended from outside.",
@@ -328,11 +362,13 @@ class Push(Struct, frozen=True):
     """When it was kept, by this machine's clock; None until then. It makes no other push of it."""
     beyond: Mapping[str, int] = msgspec.field(default_factory=dict)
     overwrote: int = 0
-    """How many of the applied changes took the place of a value that nobody here had seen: it waits in the inbox."""
+    """How many of the applied changes replaced, or deleted, what nobody here had seen: it waits in the inbox."""
     again_at: datetime | None = None
     """When the first of those that the org did not take for the moment may be sent again (UTC)."""
     not_undone: int = 0
     """Of an undo: how many values and records it left as they are."""
+    hidden: int = 0
+    """How many of the applied changes are of records that the org does not show since; the inbox tells them."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Push):
@@ -359,7 +395,7 @@ class Push(Struct, frozen=True):
     def complete(self) -> bool:
         """Whether everything that was to be done is in the org now, and nothing has come to wait for a person."""
         done = self.problem is None and self.count("applied") == self.total
-        return done and not self.overwrote and not self.not_undone
+        return done and not (self.overwrote or self.hidden or self.not_undone)
 
     @property
     def state(self) -> RunState:

@@ -205,7 +205,7 @@ def say_push_briefly(push: Push) -> None:
             _say_problem(change.problem, f"{change.object_name} {change.record_id}: ")
     if push.problem is not None:
         _say_problem(push.problem)
-    if push.count("rejected") or push.count("conflicted") or push.overwrote:
+    if push.count("rejected") or push.count("conflicted") or push.overwrote or push.hidden:
         warn("  What needs a decision waits in the inbox: `salesforce-sync inbox`.")
 
 
@@ -240,6 +240,7 @@ def push_document(push: Push) -> dict[str, Any]:
         "api_calls": push.calls,
         "applied": push.count("applied"),
         "overwrote": push.overwrote,
+        "hidden": push.hidden,
         "problem": None if push.problem is None else asdict(push.problem),
         "again_at": stamp(push.again_at),
         "not_reached": push.count("left"),

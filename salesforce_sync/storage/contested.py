@@ -46,10 +46,10 @@ UPDATE _sync_outbox SET operation = 'update' WHERE object_name = ? AND record_id
 """
 _END = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ?"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
-_UNPARK = """
+_UNPARK = f"""
 UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id = ?2 AND state = 'parked'
     AND NOT EXISTS (SELECT 1 FROM _sync_inbox WHERE object_name = ?1 AND record_id = ?2
-        AND kind NOT IN ('conflict', 'replaced'))
+        AND kind NOT IN ('conflict', {sql.TOLD_KINDS}))
 """
 
 _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
@@ -241,7 +241,7 @@ class Judge:
         if operation == Operation.DELETE and org is not None:
             # What we have sent ourselves is no change of anybody's.
             base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}
-            base |= dict.fromkeys(self._emptied(db, schema, base, org))
+            base |= dict.fromkeys(self.emptied(db, schema, base, org))
         if "IsDeleted" in base and operation in (Operation.DELETE, Operation.UNDELETE):
             base["IsDeleted"] = int(operation == Operation.UNDELETE)
         if org is not None:  # only some columns may have come
@@ -252,7 +252,7 @@ class Judge:
             schema.name, record_id, Operation(operation), edits, base, org, disputed, parse_datetime(edited_at)
         )
 
-    def _emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
+    def emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
         """The references that the org has emptied because their record is deleted, as it is here."""
         return [
             field.name

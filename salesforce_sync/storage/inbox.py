@@ -13,8 +13,9 @@ from msgspec.structs import astuple, replace
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import MERGED, Conflict, Contested, InboxItem, Resolution, Side, Verdict
-from salesforce_sync.models.outbox import Change, Edit, Kind, Match, Operation, Rejected
+from salesforce_sync.models.outbox import TOLD, Change, Edit, Kind, Match, Operation, Rejected
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.run import Problem
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
@@ -28,18 +29,18 @@ from salesforce_sync.storage.signal_log import tell
 from salesforce_sync.storage.watch import in_outbox, unseen
 
 _PUT = """
-INSERT INTO _sync_inbox (object_name, record_id, kind, at, code, message, hint, fields, matches, replaced)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO _sync_inbox (object_name, record_id, kind, at, code, message, hint, fields, matches, replaced, operation)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
     at = CASE WHEN (code, message, fields) = (excluded.code, excluded.message, excluded.fields)
         THEN at ELSE excluded.at END, code = excluded.code,
     message = excluded.message, hint = excluded.hint, fields = excluded.fields, matches = excluded.matches,
-    replaced = excluded.replaced
+    replaced = excluded.replaced, operation = excluded.operation
 """
 _IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _ITEMS = """
 SELECT i.number, i.object_name, i.record_id, i.kind, i.at, i.code, i.message, i.hint, i.fields, i.matches, i.replaced,
-    o.operation
+    coalesce(i.operation, o.operation)
 FROM _sync_inbox i LEFT JOIN _sync_outbox o ON o.object_name = i.object_name AND o.record_id = i.record_id
 """
 _EDITS = """
@@ -57,10 +58,18 @@ _PUT_EDIT = """
 INSERT INTO _sync_edit (object_name, record_id, field, base, value) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (object_name, record_id, field) DO UPDATE SET base = ?4, value = ?5, contested = 0, org = NULL
 """
+_WANT_BACK = """
+INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) VALUES (?, ?, 'undelete', ?)
+ON CONFLICT (object_name, record_id) DO NOTHING
+"""
 _PUT_CHANGE = """
 INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) VALUES (?, ?, 'update', ?)
 ON CONFLICT (object_name, record_id) DO UPDATE SET edited_at = excluded.edited_at
 """
+
+
+Key = tuple[str, str, Kind]
+"""An item's object, record and kind: there is one of each."""
 
 
 class _Item(NamedTuple):
@@ -102,7 +111,7 @@ def put_item(
     if kind is Kind.REPLACED:
         message = "Somebody changed the field in the moment before it was written."
     named = [(each.object_name, each.record_id) for each in matches]
-    texts = [msgspec.json.encode(each).decode() for each in (fields, named, list(map(astuple, replaced)))]
+    texts = [msgspec.json.encode(each).decode() for each in (fields, named, _rows(replaced))]
     _put(db, (change.object_name, record_id, kind), at, (code, message, advice(code, kind), *texts))
 
 
@@ -116,10 +125,25 @@ def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict,
     _put(db, (contested.object_name, contested.record_id, kind), at, what)
 
 
-def _put(db: apsw.Connection, key: tuple[str, str, Kind], at: datetime, what: tuple[str, ...]) -> None:
+def put_told(
+    db: apsw.Connection, key: Key, operation: Operation, at: datetime, problem: Problem, lost: Sequence[Conflict]
+) -> None:
+    """Tell a person what a push has done to a record; `lost` are the values of others that are gone with it."""
+    fields, rows = (msgspec.json.encode(each).decode() for each in ([each.field for each in lost], _rows(lost)))
+    hint = advice(problem.code, key[2])
+    _put(db, key, at, (problem.code, problem.message, hint, fields, "[]", rows), operation)
+
+
+def _rows(conflicts: Sequence[Conflict]) -> list[tuple[object, ...]]:
+    return list(map(astuple, conflicts))
+
+
+def _put(
+    db: apsw.Connection, key: Key, at: datetime, what: tuple[str, ...], operation: Operation | None = None
+) -> None:
     """Put it there, or renew what is there; of a new item a signal tells."""
     is_new = db.execute(_IS_THERE, key).get is None
-    db.execute(_PUT, (*key, format_datetime(at), *what))
+    db.execute(_PUT, (*key, format_datetime(at), *what, operation))
     if is_new:
         code, *_ = what
         tell(db, at, news_of(*key, code))
@@ -133,6 +157,8 @@ _ADVICE = {
     Kind.DELETED_THERE: "Take the org's side to let the record go, or the local one to bring it back with its edits.",
     Kind.CHANGED_THERE: "Take the org's side to keep the record, or the local one to delete it all the same.",
     Kind.REPLACED: "Take the org's side to write the replaced value again, or the local one to leave it replaced.",
+    Kind.DELETED_OVER: "Take the org's side to bring the record back with it, or the local one to leave it deleted.",
+    Kind.NOT_SHOWN: "Let the connected user see the record, then verify: it comes. Or drop this, and leave it unseen.",
     Kind.DUPLICATE: "Link it to the matching record, send it again past the rule, or drop it.",
     Kind.UNCERTAIN: "Look at the matching record: link it if it is this one, else send it again.",
     Kind.REJECTED: "Edit the record, or send it again once the org's rule is changed; drop it to give the edit up.",
@@ -243,6 +269,8 @@ class _Decision:
             self._decide_fields(resolution)
         elif kind is Kind.REPLACED:
             self._decide_replaced(resolution)
+        elif kind in TOLD:
+            self._decide_told(kind, resolution)
         elif resolution.side is Side.ORG:
             self._give_up(kind)
         else:
@@ -270,6 +298,19 @@ class _Decision:
             self._db.execute("UPDATE _sync_inbox SET replaced = ? WHERE number = ?", (text, self._item.number))
         else:
             self._remove()
+
+    def _decide_told(self, kind: Kind, resolution: Resolution) -> None:
+        """A deletion may be taken back; of all else there is only the word."""
+        if resolution.values:
+            raise Misuse(f"An item of the kind {kind} has no value to decide.", hint=self._item.hint)
+        shown = row_of(self._db, self._schema, self._item.record_id)
+        if kind is Kind.DELETED_OVER and resolution.side is Side.ORG:
+            if shown is None or not self._schema.has("IsDeleted"):
+                raise _not_in_the_bin(self._schema, self._item.record_id)
+            if shown["IsDeleted"]:
+                set_cell(self._db, self._schema, self._item.record_id, "IsDeleted", 0)
+                self._db.execute(_WANT_BACK, (*self._record, format_datetime(self._now)))
+        self._remove()
 
     def _chosen(self, resolution: Resolution, sides: dict[str, tuple[Stored, Stored]]) -> dict[str, Stored]:
         """The value for each field that was decided; `sides` has the local and the org's."""
@@ -353,10 +394,7 @@ class _Decision:
             if self._item.code == MERGED:
                 raise self._is_merged()
             if self._item.code in (Cause.PURGED.name, *_UNSEEN) or not self._schema.has("IsDeleted"):
-                raise Misuse(
-                    f"{self._schema.name} {self._item.record_id} cannot be brought back: it is not in the org's bin.",
-                    hint="Take the org's side, and make a new record if you need one.",
-                )
+                raise _not_in_the_bin(self._schema, self._item.record_id)
             operation = Operation.UNDELETE
         if kind is Kind.CHANGED_THERE:
             self._db.execute(_SEEN, self._record)
@@ -418,13 +456,20 @@ class _Decision:
         self._db.execute("DELETE FROM _sync_inbox WHERE number = ?", (self._item.number,))
 
 
+def _not_in_the_bin(schema: ObjectSchema, record_id: str) -> Misuse:
+    return Misuse(
+        f"{schema.name} {record_id} cannot be brought back: it is not in the org's bin.",
+        hint="Take the other side, and make a new record if you need one.",
+    )
+
+
 def _decided(db: apsw.Connection, item: _Item) -> _Item:
     """The item that a decision on this one is about.
 
     What was rejected, and whose record was then deleted in the org, waits twice: to give the edit up is to let the
     record go, and to want it is to bring the record back.
     """
-    if Kind(item.kind) in (Kind.CONFLICT, Kind.REPLACED):
+    if Kind(item.kind) in (Kind.CONFLICT, *TOLD):
         return item
     asked = f"{_ITEMS} WHERE (i.object_name, i.record_id, i.kind) = (?, ?, ?)"
     gone = db.execute(asked, (item.object_name, item.record_id, Kind.DELETED_THERE)).fetchone()
@@ -456,7 +501,7 @@ def _item(row: _Item, edits: Sequence[_EditRow]) -> InboxItem:
         message=row.message,
         hint=row.hint,
         fields=tuple(msgspec.json.decode(row.fields, type=list[str])),
-        conflicts=tuple(_replaced(row)) if kind is Kind.REPLACED else disputed if kind is Kind.CONFLICT else (),
+        conflicts=tuple(_replaced(row)) if kind in TOLD else disputed if kind is Kind.CONFLICT else (),
         edits=tuple(Edit(each.field, each.base, each.value) for each in edits),
         matches=tuple(Match(*each) for each in matches),
     )

@@ -39,6 +39,7 @@ from salesforce_sync.storage.inbox import put_item
 from salesforce_sync.storage.push_log import note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen
+from salesforce_sync.storage.written import forget_written, note_written
 
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=30)
@@ -306,6 +307,8 @@ class Outbox:
         row = _row(db, name, record_id)
         if row is None or schema is None:
             return ()
+        if outcome.row is None:
+            note_written(db, push_id, change, record_id)
         wanted = _wanted_next(change.operation, Operation(row.operation))
         if change.operation in (Operation.CREATE, Operation.UPDATE):
             db.executemany(_ACKNOWLEDGED, [(each.value, name, record_id, each.field) for each in change.edits])
@@ -318,6 +321,7 @@ class Outbox:
         tidy(db, name, record_id)
         if outcome.row is not None:
             self._judge.bring(db, schema, record_id, _stored(schema, outcome.row))
+            forget_written(db, name, record_id)
         self._history.pushed(db, push_id, change, record_id, outcome.replaced or {})
         replaced = self._judge.overwritten(schema, change, outcome.replaced or {})
         if replaced:

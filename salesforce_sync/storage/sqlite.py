@@ -52,6 +52,7 @@ from salesforce_sync.storage.session_log import SessionLog
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.tables import Tables
 from salesforce_sync.storage.watch import give_triggers
+from salesforce_sync.storage.written import Written
 
 KEEPING = Keeping()
 KEEP = Keep()
@@ -74,8 +75,9 @@ class SqliteStore:
         self._connections = Connections(path)
         self._history = HistoryWriter(self._connections, keeping, clock.now)
         judge = Judge(self.schema, policies, self._history, clock.now)
-        self._ingest = Ingest(self._connections, judge, self._history)
-        self._comparer = Comparer(self._connections, clock.now, judge)
+        written = Written(judge, policies, clock.now)
+        self._ingest = Ingest(self._connections, judge, self._history, written)
+        self._comparer = Comparer(self._connections, clock.now, judge, written)
         self._editor = Editor(self._connections, self.schema)
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
         self._push_log = PushLog(self._connections, clock.now)
@@ -91,7 +93,7 @@ class SqliteStore:
         self._open_runs = OpenRuns(self._connections, self.claims, self.log)
         self.desk = Desk(self._connections, clock.now, self.log)
         take_out = self._comparer.take_out
-        self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
+        self._events = EventMerger(self._connections, judge, self._history, written, take_out, self.log)
         migrate(self._connections)
         self._schemas = SchemaCache(self._read_schemas, self._connections.schema_version)
         self._orphans = OrphanSearch(self._connections, self._schemas.those, self._indexes)

@@ -166,6 +166,7 @@ class Pusher:
             course.problem,
             beyond=beyond,
             overwrote=course.results.overwrote,
+            hidden=course.results.hidden,
             again_at=course.results.again_at,
         )
         # What it has found out about an earlier one may be all that it did: its beginning is kept, so its end is, too.
@@ -452,6 +453,7 @@ class Pusher:
     def _brought(self, course: _Course, refetch: Refetch) -> None:
         """Read again what is to be, and leave out the objects that cannot be."""
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
+        course.results.tell(refetch.told)
         self._leave_out(course, refetch)
 
     def _read_again(self, course: _Course, sent: _Sent) -> None:

@@ -199,6 +199,7 @@ class Shown:
             calls=of.calls,
             applied=of.count("applied"),
             overwrote=of.overwrote,
+            hidden=of.hidden,
             again_at=stamp(of.again_at),
             changes=[self._pushed(each, words) for each in of.changes],
             problem=problem(of.problem, words),

@@ -14,7 +14,7 @@ from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.ports import Order
-from salesforce_sync.signals import Bus, PushComplete, SyncFailed
+from salesforce_sync.signals import Bus, ConflictFound, PushComplete, SyncFailed
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.stopping import StoppableOrg
@@ -141,6 +141,22 @@ class OrgInTheLastMoment:
     def write(self, orders, announce):
         self._before()
         yield from self._org.write(orders, announce)
+
+
+class OrgThatHides:
+    """Another org, which lets nobody see what was written."""
+
+    def __init__(self, org):
+        self._org = org
+
+    def __getattr__(self, name):
+        return getattr(self._org, name)
+
+    def write(self, orders, announce):
+        for outcomes in self._org.write(orders, announce):
+            for each in outcomes:
+                self._org.purge(each.change.object_name, each.record_id)
+            yield tuple(replace(each, row=None) for each in outcomes)
 
 
 class OrgWithoutSomething:
@@ -573,6 +589,67 @@ def test_a_push_that_overwrites_what_was_written_in_the_same_second_is_partial(r
     ]
     (kept, *_) = rig.store.pushes()
     assert (kept.state, kept.overwrote, kept.changes) == (RunState.PARTIAL, 1, push.changes)
+
+
+def test_a_deletion_that_takes_what_was_written_in_the_same_second_is_partial(rig):
+    rig.edit(rig.bolt, Phone="2")
+    rig.push()
+    rig.store.delete("Account", rig.bolt)
+    org = OrgInTheLastMoment(rig.org, lambda: rig.org.put("Account", rig.bolt, Phone="9"))
+
+    run = SyncEngine(org, rig.store, rig.world.clock, rig.bus).run(["Contact"])
+
+    push = run.pushed
+    assert (push.state, run.state, push.overwrote) == (RunState.PARTIAL, RunState.PARTIAL, 1)
+    assert [(each.outcome, each.problem.code) for each in push.changes] == [("applied", "DELETED_OVER")]
+    assert rig.kinds() == [(rig.bolt, Kind.DELETED_OVER)]
+    assert [(each.error, each.objects) for each in rig.signals if isinstance(each, SyncFailed)] == [
+        ("DELETED_OVER", ("Account",))
+    ]
+    assert [each.kind for each in rig.signals if isinstance(each, ConflictFound)] == ["deleted over"]
+    (kept, *_) = rig.store.pushes()
+    assert (kept.state, kept.overwrote, kept.changes) == (RunState.PARTIAL, 1, push.changes)
+
+    rig.store.resolve(rig.store.inbox()[0].number, Resolution(Side.ORG))
+    assert rig.push().complete
+    assert rig.there(rig.bolt)["Phone"] == "9"
+    assert rig.equal()
+
+
+def test_a_deletion_whose_answer_was_lost_and_that_took_what_somebody_wrote_is_partial(rig):
+    rig.edit(rig.bolt, Phone="2")
+    rig.push()
+    rig.store.delete("Account", rig.bolt)
+    rig.org.lose_answer("Account")
+    org = OrgInTheLastMoment(rig.org, lambda: rig.org.put("Account", rig.bolt, Phone="9"))
+    SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+
+    push = rig.push()
+
+    assert [(each.outcome, each.problem.code) for each in push.changes] == [("conflicted", "DELETED_OVER")]
+    assert push.state is RunState.PARTIAL
+    assert rig.kinds() == [(rig.bolt, Kind.DELETED_OVER)]
+    assert rig.store.changes() == ()
+
+
+@pytest.mark.parametrize("doing", ["create", "update"])
+def test_a_record_that_the_org_does_not_show_after_a_push_is_told_and_not_made_again(rig, doing):
+    if doing == "create":
+        rig.store.create("Account", {"Name": "Secret"})
+    else:
+        rig.edit(rig.bolt, Name="Secret")
+
+    push = SyncEngine(OrgThatHides(rig.org), rig.store, rig.world.clock, rig.bus).push()
+
+    assert (push.state, push.hidden, push.overwrote) == (RunState.PARTIAL, 1, 0)
+    (change,) = push.changes
+    assert (change.outcome, change.problem.code) == ("applied", "NOT_SHOWN")
+    assert rig.kinds() == [(change.record_id, Kind.NOT_SHOWN)]
+    assert [each.kind for each in rig.signals if isinstance(each, ConflictFound)] == ["not shown"]
+    assert rig.store.pushes()[0].changes == push.changes
+    again = rig.push()
+    assert (again.changes, rig.store.changes()) == ((), ())
+    assert rig.equal()
 
 
 @pytest.mark.parametrize("doing", ["edit", "delete"])

@@ -1,0 +1,136 @@
+"""Records of which the org has taken a change, until it shows them: what a deletion took, and what is shown no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import apsw
+import msgspec
+from msgspec import Struct
+
+from salesforce_sync.models.inbox import Contested
+from salesforce_sync.models.outbox import Change, Kind, Operation, deleted_over, not_shown
+from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.run import Problem
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import Stored
+from salesforce_sync.resolve import Policies, taken_along
+from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.inbox import put_told
+from salesforce_sync.storage.push_log import note_problem
+from salesforce_sync.storage.records import row_of
+
+_NOTE = """
+INSERT OR REPLACE INTO _sync_written (object_name, record_id, push_id, operation, bases) VALUES (?, ?, ?, ?, ?)
+"""
+_EDIT_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
+_ANY = "SELECT EXISTS (SELECT 1 FROM _sync_written WHERE object_name = ?)"
+_ONE = "SELECT push_id, operation, bases FROM _sync_written WHERE object_name = ? AND record_id = ?"
+_FORGET = "DELETE FROM _sync_written WHERE object_name = ? AND record_id = ?"
+_DELETED = "SELECT record_id FROM _sync_written WHERE object_name = :name AND operation = 'delete'"
+_ON_ITS_WAY = "SELECT record_id FROM _sync_outbox WHERE object_name = :name AND sending = 'delete'"
+_ANY_DELETED = f"SELECT EXISTS ({_DELETED}) OR EXISTS ({_ON_ITS_WAY})"
+_SENT_BY = """
+SELECT push_id FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND sending = 'delete'
+"""
+
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_BASES = msgspec.json.Decoder(dict[str, Stored])
+
+Row = Mapping[str, Stored]
+
+
+class Deletion(Struct, frozen=True):
+    """A deletion that a push has sent, and its record: as the org had shown it before, and as it shows it now."""
+
+    record_id: str
+    push_id: str
+    before: Row
+    came: Row
+
+
+def note_written(db: apsw.Connection, push_id: str, change: Change, record_id: str) -> None:
+    """The org has taken the change, and has not shown what it made of the record. Before the edits are ended."""
+    record = change.object_name, record_id
+    beneath = change.operation is Operation.DELETE
+    bases = dict(db.execute(_EDIT_BASES, record)) if beneath else {}
+    db.execute(_NOTE, (*record, push_id, change.operation, msgspec.json.encode(bases).decode()))
+
+
+def forget_written(db: apsw.Connection, object_name: str, record_id: str) -> None:
+    """The org has shown the record."""
+    db.execute(_FORGET, (object_name, record_id))
+
+
+class Written:
+    """Holds what the org shows against what it has taken, within the transaction of the merge."""
+
+    def __init__(self, judge: Judge, policies: Policies, now: Callable[[], datetime]) -> None:
+        self._judge = judge
+        self._policies = policies
+        self._now = now
+
+    def staged(self, db: apsw.Connection, schema: ObjectSchema) -> list[Row]:
+        """The staged rows of records that a push has deleted, or may have."""
+        if not db.execute(_ANY_DELETED, {"name": schema.name}).get:
+            return []
+        staging, names = sql.quote(sql.staging_table(schema.name)), [each.name for each in schema.columns]
+        listed = ", ".join(f"s.{sql.quote(name)}" for name in names)
+        deleted = f's."Id" IN ({_DELETED} UNION {_ON_ITS_WAY})'
+        rows = db.execute(f"SELECT {listed} FROM {staging} s WHERE {deleted}", {"name": schema.name})
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def deletions(self, db: apsw.Connection, schema: ObjectSchema, came: Sequence[Row]) -> list[Deletion]:
+        """Our deletions among these rows. To be asked before they enter the table."""
+        found = (self._deletion(db, schema, each) for each in came if each.get("IsDeleted"))
+        return [each for each in found if each is not None]
+
+    def _deletion(self, db: apsw.Connection, schema: ObjectSchema, came: Row) -> Deletion | None:
+        record = schema.name, str(came["Id"])
+        push_id, bases = db.execute(_SENT_BY, record).get, dict(db.execute(_EDIT_BASES, record))
+        if push_id is None:
+            push_id, operation, text = db.execute(_ONE, record).fetchone() or ("", "", "{}")
+            if operation != Operation.DELETE:
+                return None
+            bases = _BASES.decode(str(text))
+        before = row_of(db, schema, record[1])
+        return None if before is None else Deletion(record[1], str(push_id), {**before, **bases}, came)
+
+    def settle(self, db: apsw.Connection, schema: ObjectSchema, deletions: Sequence[Deletion]) -> dict[str, Problem]:
+        """Put before a person what they took along of what somebody had changed; gives, by record, what is told."""
+        told = {}
+        for each in deletions:
+            before = {**each.before, **dict.fromkeys(self._judge.emptied(db, schema, each.before, each.came))}
+            contested = Contested(schema.name, each.record_id, Operation.DELETE, (), before, each.came)
+            lost = taken_along(contested, schema, self._policies)
+            if lost:
+                problem, record = deleted_over([one.field for one in lost], each.came), (schema.name, each.record_id)
+                told[each.record_id] = problem
+                put_told(db, (*record, Kind.DELETED_OVER), Operation.DELETE, self._now(), problem, lost)
+                note_problem(db, each.push_id, *record, problem)
+        return told
+
+    def forget_staged(self, db: apsw.Connection, schema: ObjectSchema) -> None:
+        """The org has shown the records whose staged rows have entered the table."""
+        if db.execute(_ANY, (schema.name,)).get:
+            staging = sql.quote(sql.staging_table(schema.name))
+            shown = f'record_id IN (SELECT s."Id" FROM {staging} s)'
+            db.execute(f"DELETE FROM _sync_written WHERE object_name = ? AND {shown}", (schema.name,))
+
+    def unshown(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause) -> Operation | None:
+        """The org does not show the record; what a push has done to it that it has not shown since, a deletion apart.
+
+        The push is told of it at once. Nothing where it is known that somebody has deleted the record.
+        """
+        found = db.execute(_ONE, (schema.name, record_id)).fetchone()
+        forget_written(db, schema.name, record_id)
+        if found is None or cause.is_deletion or found[1] == Operation.DELETE:
+            return None
+        note_problem(db, str(found[0]), schema.name, record_id, not_shown(record_id))
+        return Operation(str(found[1]))
+
+    def tell_unshown(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, done: Operation) -> None:
+        """The record leaves the table: a person is told of what a push has done to it."""
+        put_told(db, (schema.name, record_id, Kind.NOT_SHOWN), done, self._now(), not_shown(record_id), ())
