@@ -33,7 +33,7 @@ from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
-from salesforce_sync.sync.failures import Failures
+from salesforce_sync.sync.failures import Failures, sort_of
 from salesforce_sync.sync.foretold import Foretold
 from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import Wait, recover
@@ -376,6 +376,7 @@ class Pusher:
             for each in window.changes
             if each.object_name in course.without
             or each.number in course.failures.given_up
+            or sort_of(each) in course.failures.hopeless
             or course.sends[each.number] >= MOST_SENDS
         }
         return plan(
@@ -443,6 +444,7 @@ class Pusher:
                 if brought >= ROWS_AT_ONCE:
                     course.updated.update(dict(refetch.merge_brought(course.schemas)))
                     brought = 0
+                course.failures.answered(outcomes)
         finally:
             # What the org has taken is shown here, whatever stopped the rest.
             course.updated.update(dict(refetch.merge_brought(course.schemas)))
@@ -462,6 +464,7 @@ class Pusher:
             course.failures.note(sent.failed, (sent.before, course.results.applied), course.sends, MOST_SENDS)
             if sent.count == 1:
                 course.failures.alone(sent.failed)
+            course.problem = course.failures.problem() or course.problem
             # At once: it has said itself that it is not at work on them any more.
             self._settle_lost(course, self._known(sent.failed), None)
         else:

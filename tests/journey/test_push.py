@@ -11,6 +11,7 @@ from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.sync import pusher
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import Rules
 from tests.contract.orgs import ShortClock, records
 from tests.contract.writing import WIDGET, SocketWriteWorld
 from tests.ready import store_on
@@ -169,6 +170,45 @@ def test_an_org_that_fails_over_everything_is_asked_again_later(rig):
     rig.clock.sleep(3600)
     assert rig.push().complete
     assert sorted(rig.there().values()) == sorted([*EXPECTED, *(f"more {number}" for number in range(60))])
+
+
+@pytest.mark.parametrize("rig", [Way.PARTS, Way.COLLECTIONS], indirect=True)
+def test_windows_behind_an_org_that_fails_over_everything_are_not_tried(rig):
+    account, window = rig.world.account, 30
+    for number in range(10 * window):
+        rig.store.create(WIDGET, {"Text__c": f"more {number}", "Account__c": account})
+    rig.world.sim.faults.add(path="composite", sends="Text__c", status=500, body=FAILURE, times=None)
+
+    push = SyncEngine(rig.world.org, rig.store, rig.clock, Bus(), Rules(window=window)).push()
+    rig.world.sim.faults.clear()
+
+    assert push.state is RunState.FAILED
+    assert (push.count("deferred"), push.count("left")) == (window, 9 * window)
+    assert push.problem.code == "UNKNOWN_EXCEPTION"
+    assert push.calls < 30
+    rig.clock.sleep(3600)
+    assert rig.push().complete
+    assert len(rig.there()) == len(rig.ids) + 10 * window
+
+
+@pytest.mark.parametrize("rig", [Way.PARTS], indirect=True)
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_an_org_that_does_not_answer_at_all_is_not_called_for_every_part_of_a_large_push(rig, drop):
+    account = rig.world.account
+    for number in range(120):
+        rig.store.create(WIDGET, {"Text__c": f"more {number}", "Account__c": account})
+    rig.world.sim.faults.add(path="composite", sends="Text__c", drop=drop, times=None)
+
+    push = rig.push()
+    rig.world.sim.faults.clear()
+
+    assert (push.state, push.problem.code) == (RunState.FAILED, "NO_ANSWER")
+    assert (push.count("lost"), push.count("left"), push.calls) == (60, 60, 5)
+    rig.clock.sleep(3600)
+    assert rig.push().complete
+    assert sorted(text for text in rig.there().values() if text.startswith("more")) == sorted(
+        f"more {number}" for number in range(120)
+    )
 
 
 @pytest.mark.parametrize("edited", [False, True])

@@ -75,6 +75,19 @@ def test_all_windows_are_sent_in_the_order_of_the_outbox(rig):
     assert rig.equal()
 
 
+def test_what_is_refused_in_every_window_is_sent_once(rig):
+    for key in rig.children:
+        rig.store.update("Contact", key, {"LastName": "New"})
+    rig.org.reject("Contact", "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    asked = []
+    write, rig.org.write = rig.org.write, lambda orders, announce: asked.extend(orders) or write(orders, announce)
+
+    push = rig.push()
+
+    assert outcomes(push) == [(key, "rejected") for key in rig.children]
+    assert [each.change.record_id for each in asked] == rig.children
+
+
 def test_a_parent_that_was_made_after_its_children_goes_before_them(rig):
     first = [rig.store.create("Contact", {"LastName": f"Early {each}"}) for each in range(3)]
     for key in rig.children:
