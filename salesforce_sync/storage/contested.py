@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import apsw
@@ -56,6 +56,8 @@ _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_
 _DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 
+_NO_MEETINGS = "DROP TABLE IF EXISTS temp._sync_met"
+
 Row = Mapping[str, Stored]
 
 
@@ -87,6 +89,44 @@ class Met(Struct, frozen=True):
     record_id: str
     before: Row | None
     came: Row
+
+
+class Meetings:
+    """The records with local edits among the staged rows, with their rows as they are here now: put aside until asked.
+
+    The database holds them: somebody may have edited every row of an object by one statement.
+    """
+
+    def __init__(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> None:
+        self._db = db
+        self._came = list(columns)
+        self._staging = sql.quote(sql.staging_table(schema.name))
+        self._here = [each.name for each in schema.columns]
+        table, here = sql.quote(schema.name), ", ".join(f"t.{sql.quote(name)}" for name in self._here)
+        joined = f"""{self._staging} s JOIN _sync_outbox o ON o.object_name = ? AND o.record_id = s."Id" """
+        db.execute(
+            f"{_NO_MEETINGS}; CREATE TEMP TABLE _sync_met AS SELECT s.rowid AS _sync_place, {here} "
+            f'FROM {joined} LEFT JOIN {table} t ON t."Id" = s."Id"',
+            (schema.name,),
+        )
+        self._count = int(db.execute("SELECT count(*) FROM temp._sync_met").get)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Met]:
+        """One after the other, while the rows are staged; then they are forgotten."""
+        here, came = (
+            ", ".join(f"{prefix}.{sql.quote(name)}" for name in names)
+            for prefix, names in (("m", self._here), ("s", self._came))
+        )
+        joined = f"temp._sync_met m CROSS JOIN {self._staging} s ON s.rowid = m._sync_place"
+        width = len(self._here)
+        for row in self._db.execute(f"SELECT {here}, {came} FROM {joined}"):
+            before = dict(zip(self._here, row[:width], strict=True))
+            now = dict(zip(self._came, row[width:], strict=True))
+            yield Met(str(now["Id"]), None if before["Id"] is None else before, now)
+        self._db.execute(_NO_MEETINGS)
 
 
 class Tally(Struct, frozen=True):
@@ -129,14 +169,9 @@ class Judge:
         self._history = history
         self._now = now
 
-    def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> list[Met]:
+    def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> Meetings:
         """The records with local edits among the staged rows. To be asked before these enter the table."""
-        staging = sql.quote(sql.staging_table(schema.name))
-        listed = ", ".join(f"s.{sql.quote(name)}" for name in columns)
-        outbox = '_sync_outbox o ON o.object_name = ? AND o.record_id = s."Id"'
-        rows = list(db.execute(f"SELECT {listed} FROM {staging} s JOIN {outbox}", (schema.name,)))
-        came = [dict(zip(columns, row, strict=True)) for row in rows]
-        return [Met(str(row["Id"]), row_of(db, schema, str(row["Id"])), row) for row in came]
+        return Meetings(db, schema, columns)
 
     def known(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, here: Row) -> dict[str, Stored]:
         """The row as the org showed it last, beneath what is edited here."""
@@ -173,7 +208,7 @@ class Judge:
         db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
         self.settle(db, schema, [Met(record_id, before, row)])
 
-    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Sequence[Met]) -> Tally:
+    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Iterable[Met]) -> Tally:
         """Hold the local edits against the rows that have entered the table.
 
         Gives by how much the counts of a merge, which has seen the rows as they are shown here, are to be corrected.

@@ -15,7 +15,7 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
-from salesforce_sync.resolve import Policies, taken_along
+from salesforce_sync.resolve import Policies, data_fields, taken_along
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.inbox import put_told
@@ -73,13 +73,18 @@ class Written:
         self._now = now
 
     def staged(self, db: apsw.Connection, schema: ObjectSchema) -> list[Row]:
-        """The staged rows of records that a push has deleted, or may have."""
+        """The staged rows of records that a push has deleted, or may have, where they are not as the rows here."""
         if not db.execute(_ANY_DELETED, {"name": schema.name}).get:
             return []
         staging, names = sql.quote(sql.staging_table(schema.name)), [each.name for each in schema.columns]
+        told = [sql.quote(name) for name in data_fields(schema)]
+        if not told:
+            return []
         listed = ", ".join(f"s.{sql.quote(name)}" for name in names)
-        deleted = f's."Id" IN ({_DELETED} UNION {_ON_ITS_WAY})'
-        rows = db.execute(f"SELECT {listed} FROM {staging} s WHERE {deleted}", {"name": schema.name})
+        theirs, ours = (", ".join(f"{prefix}.{name}" for name in told) for prefix in ("s", "t"))
+        joined = f'{staging} s CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = s."Id"'
+        differ = f's."Id" IN ({_DELETED} UNION {_ON_ITS_WAY}) AND ({theirs}) IS NOT ({ours})'
+        rows = db.execute(f"SELECT {listed} FROM {joined} WHERE {differ}", {"name": schema.name})
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def deletions(self, db: apsw.Connection, schema: ObjectSchema, came: Sequence[Row]) -> list[Deletion]:
@@ -116,8 +121,10 @@ class Written:
         """The org has shown the records whose staged rows have entered the table."""
         if db.execute(_ANY, (schema.name,)).get:
             staging = sql.quote(sql.staging_table(schema.name))
-            shown = f'record_id IN (SELECT s."Id" FROM {staging} s)'
-            db.execute(f"DELETE FROM _sync_written WHERE object_name = ? AND {shown}", (schema.name,))
+            mine = "SELECT record_id FROM _sync_written WHERE object_name = ?1"
+            # Few rows of very many may be ours.
+            shown = f'record_id IN (SELECT s."Id" FROM {staging} s WHERE s."Id" IN ({mine}))'
+            db.execute(f"DELETE FROM _sync_written WHERE object_name = ?1 AND {shown}", (schema.name,))
 
     def unshown(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause) -> Operation | None:
         """The org does not show the record; what a push has done to it that it has not shown since, a deletion apart.

@@ -322,6 +322,7 @@ class Pusher:
         No window outlives this call, or two would be held while the next one is read.
         """
         course.sends.clear()
+        course.looked.clear()
         window = windows.next(self._clock.now())
         put_off = None if window is None else bool(window.put_off)
         while window is not None:
@@ -365,10 +366,11 @@ class Pusher:
 
     def _tell_disputed(self, course: _Course, before: Sequence[Change]) -> None:
         """Count as conflicted what waits by now, as a whole or in part."""
-        now = {each.number: each for each in self._store.changes(Wanted(numbers=[each.number for each in before]))}
-        disputed = [each for each in before if each.number in now and _is_less(now[each.number], each)]
-        self._store.sending(disputed, course.push_id, None, None)
-        self._settle(course, [Conflicted(each) for each in disputed])
+        for some in _pieces(before):
+            now = {each.number: each for each in self._store.changes(Wanted(numbers=[each.number for each in some]))}
+            disputed = [each for each in some if each.number in now and _is_less(now[each.number], each)]
+            self._store.sending(disputed, course.push_id, None, None)
+            self._settle(course, [Conflicted(each) for each in disputed])
 
     def _plan(self, window: Window, course: _Course) -> Plan:
         left_out = {
