@@ -172,6 +172,7 @@ def advice(code: str, kind: Kind) -> str:
 
 _BY_CODE = {
     "REQUIRED_FIELD_MISSING": "Fill the field in and push again.",
+    "DUPLICATE_VALUE": "Another record has the value: change it there or here. Two that are to swap: empty one first.",
     "STRING_TOO_LONG": "Shorten the text and push again.",
     "INVALID_EMAIL_ADDRESS": "Correct the address and push again.",
     "INSUFFICIENT_ACCESS_OR_READONLY": "The connected user needs edit rights on the record; then send it again.",

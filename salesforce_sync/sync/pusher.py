@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound, StoreBusy, StoreTrouble, SyncError
 from salesforce_sync.models.outbox import (
+    Applied,
     Change,
     ChangeState,
     Conflicted,
@@ -35,6 +36,7 @@ from salesforce_sync.resolve import writable
 from salesforce_sync.signals import Bus, PushComplete, RecordsUpdated, Signal
 from salesforce_sync.sync.failures import Failures, sort_of
 from salesforce_sync.sync.foretold import Foretold
+from salesforce_sync.sync.handing_on import TAKEN, Taking, by_record, emptied, in_order, taking
 from salesforce_sync.sync.plan import Plan, Wave, plan
 from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
@@ -72,7 +74,8 @@ class _Course(Struct):
 
     `waits`: for who holds an object; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
-    `looked` those whose records were read again before they were sent.
+    `looked` those whose records were read again before they were sent. `handed_on` those that have been sent again
+    because another record had their value first; of `emptied` ones a field is emptied now, for a moment.
     """
 
     push_id: str
@@ -82,6 +85,8 @@ class _Course(Struct):
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
     looked: set[int] = field(default_factory=set)
+    handed_on: set[int] = field(default_factory=set)
+    emptied: dict[int, Taking] = field(default_factory=dict)
     failures: Failures = field(default_factory=Failures)
     sent: int = 0
     waited: float = 0.0
@@ -424,6 +429,8 @@ class Pusher:
         refetch = Refetch(self._org, self._store)
         announced: set[int] = set()
         for_fields: list[Rejected] = []
+        takings: list[Taking] = []
+        given: set[str] = set()
         failed: list[Lost] = []
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
@@ -435,12 +442,19 @@ class Pusher:
         try:
             brought = 0
             for answered in self._org.write(orders, announce):
-                outcomes = [_believed(each, course.gone) for each in answered]
+                outcomes = [_as_meant(_believed(each, course.gone), course.emptied) for each in answered]
                 unsent = [each for each in outcomes if _is_refused_here(each, announced)]
                 self._store.sending([each.change for each in unsent], course.push_id, None, None)
                 for_fields += [each for each in outcomes if _is_about_a_field(each)]
                 failed += [each for each in outcomes if isinstance(each, Lost) and each.code]
-                self._settle(course, [each for each in outcomes if not _is_about_a_field(each)])
+                taken = self._takings(course, outcomes, orders)
+                takings += taken
+                given.update(each.record_id for each in outcomes if isinstance(each, Applied))
+                put_off = {each.change.number for each in taken}
+                self._settle(
+                    course,
+                    [each for each in outcomes if not _is_about_a_field(each) and each.change.number not in put_off],
+                )
                 refetch.note(outcomes)
                 brought += len(outcomes)
                 if brought >= ROWS_AT_ONCE:
@@ -452,7 +466,52 @@ class Pusher:
             course.updated.update(dict(refetch.merge_brought(course.schemas)))
         if for_fields:
             self._take_apart(course, for_fields)
+        if takings:
+            self._hand_on(course, takings, given)
         return _Sent(refetch, failed, before, len(orders))
+
+    def _takings(self, course: _Course, outcomes: Sequence[Outcome], orders: Sequence[Order]) -> list[Taking]:
+        """What is refused because another record of the push still had a value that it gives away; once each."""
+        refused = [
+            each
+            for each in outcomes
+            if isinstance(each, Rejected) and each.code == TAKEN and each.change.number not in course.handed_on
+        ]
+        changes = by_record(orders) if refused else {}
+        found = (taking(each, course.schemas, changes) for each in refused)
+        return [each for each in found if each is not None]
+
+    def _hand_on(self, course: _Course, takings: Sequence[Taking], given: AbstractSet[str]) -> None:
+        """Send what was refused only because of the order again, in the right one; circles are opened before."""
+        course.handed_on.update(each.change.number for each in takings)
+        found = in_order(takings, given, course.schemas)
+        again = {each.change.number for each in found.rest}
+        self._settle(course, [each.refused for each in takings if each.change.number not in again])
+        self._settle(course, [Conflicted(each.change) for each in found.rest])
+        course.emptied |= {each.change.number: each for each in found.empty}
+        first = self._orders(course, found.empty)
+        if first:
+            self._read_again(
+                course,
+                self._send(
+                    course,
+                    [Order(each.schema, emptied(course.emptied[each.change.number], each.change)) for each in first],
+                ),
+            )
+        course.emptied.clear()
+        rest = self._orders(course, found.rest)
+        if rest:
+            self._read_again(course, self._send(course, rest))
+
+    def _orders(self, course: _Course, takings: Sequence[Taking]) -> list[Order]:
+        """These updates as they wait by now, in this order."""
+        known = {each.number: each for each in self._known([each.refused for each in takings])}
+        now = (known.get(each.change.number) for each in takings)
+        return [
+            Order(course.schemas[each.object_name], each)
+            for each in now
+            if each is not None and each.state is ChangeState.WAITING and each.edits
+        ]
 
     def _brought(self, course: _Course, refetch: Refetch) -> None:
         """Read again what is to be, and leave out the objects that cannot be."""
@@ -568,6 +627,12 @@ def _believed(outcome: Outcome, gone: set[int]) -> Outcome:
         return Rejected(outcome.change, outcome.code, outcome.message)
     gone.add(outcome.change.number)
     return outcome
+
+
+def _as_meant(outcome: Outcome, emptied: Mapping[int, Taking]) -> Outcome:
+    """The outcome; where a field may not be emptied for a moment, the refusal that it was to be emptied for."""
+    one = emptied.get(outcome.change.number)
+    return outcome if one is None or not isinstance(outcome, Rejected) else one.refused
 
 
 def _is_less(now: Change, before: Change) -> bool:
