@@ -122,7 +122,7 @@ def gone(change: Change, error: RowError) -> Outcome:
     """The org has no such record (any more): a deletion has reached its goal, an edit has met another's."""
     match change.operation:
         case Operation.DELETE:
-            return Applied(change, change.record_id)
+            return Applied(change, change.record_id, was_gone=True)
         case Operation.UPDATE:
             return Conflicted(change, error.code, error.message)
     return Rejected(change, error.code, error.message, error.fields)

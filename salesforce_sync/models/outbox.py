@@ -172,13 +172,14 @@ class Applied(Struct, frozen=True):
 
     `replaced` are values of written fields that somebody else had put there between our reading and our writing.
     `row` is the record as the org shows it now, one value a column of the schema in REST's form (`models/page.Rows`),
-    where the answer brought it.
+    where the answer brought it. `was_gone`: a deletion found that somebody else had deleted the record before.
     """
 
     change: Change
     record_id: str
     replaced: Mapping[str, Stored] | None = None
     row: tuple[object, ...] | None = None
+    was_gone: bool = False
 
 
 class Match(Struct, frozen=True):

@@ -207,10 +207,10 @@ class EventMerger:
         with self._connections.writing() as db:
             entering = _Entering(db, self._texts_of(schema), list(came))
             newer = {key: row for key, row in came.items() if entering.takes(row)}
-            deleted = self._written.deletions(db, schema, list(newer.values()))
+            losses = self._written.shown(db, schema, list(newer.values()))
             told = entering.changes(newer, {})
             self._put(db, entering, [newer[each.record_id] for each in told])
-            self._written.settle(db, schema, deleted)
+            self._written.settle(db, schema, losses)
             for key in newer:
                 forget_written(db, schema.name, key)
             db.executemany(_READ, ((schema.name, key) for key in ids))

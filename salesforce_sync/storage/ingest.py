@@ -253,12 +253,12 @@ class Ingest:
                 raise refused_loss(schema.name, *loss.counted(died, live))
         with unseen(db, [schema.name]), room_to_merge(db, staged):
             met = self._judge.meet(db, schema, [field.name for field in schema.columns])
-            deleted = self._written.deletions(db, schema, self._written.staged(db, schema))
+            losses = self._written.staged(db, schema)
             self._history.merged(db, schema, trusted)
             db.execute(sql.merge(schema.name, schema.columns, schema.stamp), trusted)
             changed = db.changes()
             seen = self._judge.settle(db, schema, met)
-            over = self._written.settle(db, schema, deleted)
+            over = self._written.settle(db, schema, losses)
             self._written.forget_staged(db, schema)
             if met:
                 self._history.trim(db, schema.name)

@@ -307,7 +307,7 @@ class Outbox:
         row = _row(db, name, record_id)
         if row is None or schema is None:
             return ()
-        if outcome.row is None:
+        if outcome.row is None and not outcome.was_gone:
             note_written(db, push_id, change, record_id)
         wanted = _wanted_next(change.operation, Operation(row.operation))
         if change.operation in (Operation.CREATE, Operation.UPDATE):

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 from msgspec import Struct
 
-from salesforce_sync.models.inbox import Contested
+from salesforce_sync.models.inbox import Conflict, Contested
 from salesforce_sync.models.outbox import Change, Kind, Operation, deleted_over, not_shown
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
@@ -42,13 +42,14 @@ _BASES = msgspec.json.Decoder(dict[str, Stored])
 Row = Mapping[str, Stored]
 
 
-class Deletion(Struct, frozen=True):
-    """A deletion that a push has sent, and its record: as the org had shown it before, and as it shows it now."""
+class Loss(Struct, frozen=True):
+    """A record that a push has deleted, and the values that somebody had given it, as the org shows it now."""
 
     record_id: str
     push_id: str
-    before: Row
-    came: Row
+    conflicts: tuple[Conflict, ...]
+    touched: Row
+    """Who touched the record last, and when, as the org tells it."""
 
 
 def note_written(db: apsw.Connection, push_id: str, change: Change, record_id: str) -> None:
@@ -72,27 +73,35 @@ class Written:
         self._policies = policies
         self._now = now
 
-    def staged(self, db: apsw.Connection, schema: ObjectSchema) -> list[Row]:
-        """The staged rows of records that a push has deleted, or may have, where they are not as the rows here."""
-        if not db.execute(_ANY_DELETED, {"name": schema.name}).get:
-            return []
-        staging, names = sql.quote(sql.staging_table(schema.name)), [each.name for each in schema.columns]
+    def staged(self, db: apsw.Connection, schema: ObjectSchema) -> list[Loss]:
+        """What our deletions seem to have taken, of the staged rows. To be asked before these enter the table."""
         told = [sql.quote(name) for name in data_fields(schema)]
-        if not told:
+        if not told or not schema.has("IsDeleted") or not db.execute(_ANY_DELETED, {"name": schema.name}).get:
             return []
-        listed = ", ".join(f"s.{sql.quote(name)}" for name in names)
-        theirs, ours = (", ".join(f"{prefix}.{name}" for name in told) for prefix in ("s", "t"))
-        joined = f'{staging} s CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = s."Id"'
-        differ = f's."Id" IN ({_DELETED} UNION {_ON_ITS_WAY}) AND ({theirs}) IS NOT ({ours})'
-        rows = db.execute(f"SELECT {listed} FROM {joined} WHERE {differ}", {"name": schema.name})
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def deletions(self, db: apsw.Connection, schema: ObjectSchema, came: Sequence[Row]) -> list[Deletion]:
-        """Our deletions among these rows. To be asked before they enter the table."""
-        found = (self._deletion(db, schema, each) for each in came if each.get("IsDeleted"))
+        names = [each.name for each in schema.columns]
+        theirs, ours = (", ".join(f"{prefix}.{sql.quote(name)}" for name in names) for prefix in ("s", "t"))
+        moved = " IS NOT ".join(f"({', '.join(f'{prefix}.{name}' for name in told)})" for prefix in ("s", "t"))
+        staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
+        deleted = f's."IsDeleted" IS 1 AND s."Id" IN ({_DELETED} UNION {_ON_ITS_WAY})'
+        joined = f'{staging} s CROSS JOIN {table} t ON t."Id" = s."Id"'
+        rows = db.execute(f"SELECT {theirs}, {ours} FROM {joined} WHERE {deleted} AND {moved}", {"name": schema.name})
+        width = len(names)
+        # One after the other: of a mass deletion, the org has emptied references in most of the rows.
+        found = (
+            self._loss(
+                db, schema, dict(zip(names, row[width:], strict=True)), dict(zip(names, row[:width], strict=True))
+            )
+            for row in rows
+        )
         return [each for each in found if each is not None]
 
-    def _deletion(self, db: apsw.Connection, schema: ObjectSchema, came: Row) -> Deletion | None:
+    def shown(self, db: apsw.Connection, schema: ObjectSchema, came: Sequence[Row]) -> list[Loss]:
+        """The same of these rows."""
+        dead = ((each, row_of(db, schema, str(each["Id"]))) for each in came if each.get("IsDeleted"))
+        found = (self._loss(db, schema, before, each) for each, before in dead if before is not None)
+        return [each for each in found if each is not None]
+
+    def _loss(self, db: apsw.Connection, schema: ObjectSchema, here: Row, came: Row) -> Loss | None:
         record = schema.name, str(came["Id"])
         push_id, bases = db.execute(_SENT_BY, record).get, dict(db.execute(_EDIT_BASES, record))
         if push_id is None:
@@ -100,19 +109,25 @@ class Written:
             if operation != Operation.DELETE:
                 return None
             bases = _BASES.decode(str(text))
-        before = row_of(db, schema, record[1])
-        return None if before is None else Deletion(record[1], str(push_id), {**before, **bases}, came)
+        contested = Contested(schema.name, record[1], Operation.DELETE, (), {**here, **bases}, came)
+        lost = taken_along(contested, schema, self._policies)
+        touched = {name: came.get(name) for name in ("LastModifiedById", "LastModifiedDate")}
+        return Loss(record[1], str(push_id), lost, touched) if lost else None
 
-    def settle(self, db: apsw.Connection, schema: ObjectSchema, deletions: Sequence[Deletion]) -> dict[str, Problem]:
-        """Put before a person what they took along of what somebody had changed; gives, by record, what is told."""
+    def settle(self, db: apsw.Connection, schema: ObjectSchema, losses: Sequence[Loss]) -> dict[str, Problem]:
+        """Put before a person what somebody had changed, as the rows have entered; gives, by record, what is told.
+
+        References that the org has emptied because their record is deleted are nobody's change.
+        """
         told = {}
-        for each in deletions:
-            before = {**each.before, **dict.fromkeys(self._judge.emptied(db, schema, each.before, each.came))}
-            contested = Contested(schema.name, each.record_id, Operation.DELETE, (), before, each.came)
-            lost = taken_along(contested, schema, self._policies)
+        for each in losses:
+            before, now = ({one.field: side(one) for one in each.conflicts} for side in (_base, _org))
+            emptied = self._judge.emptied(db, schema, before, now)
+            lost = [one for one in each.conflicts if one.field not in emptied]
             if lost:
-                problem, record = deleted_over([one.field for one in lost], each.came), (schema.name, each.record_id)
+                problem = deleted_over([one.field for one in lost], each.touched)
                 told[each.record_id] = problem
+                record = schema.name, each.record_id
                 put_told(db, (*record, Kind.DELETED_OVER), Operation.DELETE, self._now(), problem, lost)
                 note_problem(db, each.push_id, *record, problem)
         return told
@@ -141,3 +156,11 @@ class Written:
     def tell_unshown(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, done: Operation) -> None:
         """The record leaves the table: a person is told of what a push has done to it."""
         put_told(db, (schema.name, record_id, Kind.NOT_SHOWN), done, self._now(), not_shown(record_id), ())
+
+
+def _base(conflict: Conflict) -> Stored:
+    return conflict.base
+
+
+def _org(conflict: Conflict) -> Stored:
+    return conflict.org

@@ -82,7 +82,7 @@ class Settling(Contesting):
             if slot is not None and slot.in_flight:
                 slot.base = slot.org = edit.value
                 slot.disputed = False
-        if outcome.row is None:
+        if outcome.row is None and not outcome.was_gone:
             bases = {name: each.base for name, each in pending.slots.items()}
             under = bases if sent.operation is Operation.DELETE else {}
             table.written[outcome.record_id] = Done(push_id, sent.operation, under)

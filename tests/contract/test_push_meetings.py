@@ -92,6 +92,16 @@ def test_what_a_deletion_takes_of_somebodys_edit_is_told_and_can_be_brought_back
     assert rig.there()["Text__c"] == "theirs"
 
 
+def test_a_deletion_of_what_somebody_had_edited_and_deleted_is_complete(rig: Rig) -> None:
+    rig.store.delete(WIDGET, rig.widget)
+    rig.edit_there(Text__c="theirs")
+    rig.world.sim.remove(rig.widget)
+
+    push = rig.push()
+
+    assert (push.state, rig.store.inbox(), rig.store.changes()) == (RunState.COMPLETE, (), ())
+
+
 def test_a_deletion_between_which_and_the_look_nobody_wrote_is_complete(rig: Rig) -> None:
     rig.store.delete(WIDGET, rig.widget)
 

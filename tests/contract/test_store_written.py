@@ -146,6 +146,16 @@ def test_a_deletion_that_both_sides_made_is_no_question(replica):
     assert (replica.inbox(), replica.changes()) == ((), ())
 
 
+def test_what_somebody_had_changed_and_deleted_before_us_is_no_question(replica):
+    replica.delete("Account", ACME)
+    (change,) = send(replica)
+    replica.settle("push-1", [Applied(change, ACME, was_gone=True)])
+
+    merged(replica, acme(TWO, deleted=True, Phone="9"))
+
+    assert (replica.inbox(), replica.changes()) == ((), ())
+
+
 def test_to_take_the_org_side_brings_the_record_back(replica):
     replica.delete("Account", ACME)
     push(replica)
