@@ -13,18 +13,8 @@ from msgspec import Struct
 
 from salesforce_sync.api.responses import Refusal, is_concurrency_limit
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    Conflicted,
-    Deferred,
-    Kind,
-    Lost,
-    Match,
-    Operation,
-    Outcome,
-    Rejected,
-)
+from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Match, Outcome, Rejected
 from salesforce_sync.models.salesforce_id import from_org
 
 _PASSES = frozenset(

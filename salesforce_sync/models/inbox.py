@@ -9,7 +9,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.outbox import TOLD, Edit, Kind, Match, Operation
+from salesforce_sync.models.outbox import TOLD, Edit, Kind, Operation
+from salesforce_sync.models.outcome import Match
 from salesforce_sync.models.values import Stored
 
 

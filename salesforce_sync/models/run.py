@@ -12,7 +12,7 @@ from msgspec import Struct
 from salesforce_sync.models.proof import Proof
 
 if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
-    from salesforce_sync.models.outbox import Push
+    from salesforce_sync.models.push import Push
 
 
 class RunState(StrEnum):

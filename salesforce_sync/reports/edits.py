@@ -10,7 +10,8 @@ from msgspec.structs import asdict
 
 from salesforce_sync.collection import Objects
 from salesforce_sync.errors import FieldNotFound, NotSynced
-from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Operation, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation
+from salesforce_sync.models.push import Diff, Push, PushedChange
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored

@@ -13,7 +13,8 @@ from msgspec.structs import astuple, replace
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import MERGED, Conflict, Contested, InboxItem, Resolution, Side, Verdict
-from salesforce_sync.models.outbox import TOLD, Change, Edit, Kind, Match, Operation, Rejected
+from salesforce_sync.models.outbox import TOLD, Change, Edit, Kind, Operation
+from salesforce_sync.models.outcome import Match, Rejected
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.salesforce_id import from_org

@@ -11,22 +11,8 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    ChangeState,
-    Conflicted,
-    Deferred,
-    Edit,
-    Kind,
-    Lost,
-    Operation,
-    Outcome,
-    Rejected,
-    Settled,
-    Wanted,
-    overwriting,
-)
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Operation, Wanted
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Outcome, Rejected, Settled, overwriting
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, from_rest, parse_datetime

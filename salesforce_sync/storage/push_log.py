@@ -9,18 +9,9 @@ from datetime import datetime
 import apsw
 import msgspec
 
-from salesforce_sync.models.outbox import (
-    DELETED_OVER,
-    NOT_SHOWN,
-    OVERWROTE,
-    UNFINISHED,
-    Change,
-    Edit,
-    Operation,
-    Push,
-    PushedChange,
-    besides_settled,
-)
+from salesforce_sync.models.outbox import Change, Edit, Operation
+from salesforce_sync.models.outcome import DELETED_OVER, NOT_SHOWN, OVERWROTE
+from salesforce_sync.models.push import UNFINISHED, Push, PushedChange, besides_settled
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import MOST_LISTED, Pushed

@@ -15,9 +15,11 @@ from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, Settled, Wanted, is_local
+from salesforce_sync.models.outbox import EVERYTHING, Change, Wanted, is_local
+from salesforce_sync.models.outcome import Outcome, Settled
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.sinks import Keep

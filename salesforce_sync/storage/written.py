@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from salesforce_sync.models.inbox import Conflict, Contested
-from salesforce_sync.models.outbox import Change, Kind, Operation, deleted_over, not_shown
+from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outcome import deleted_over, not_shown
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema

@@ -24,8 +24,8 @@ from salesforce_sync.errors import (
     StoreTrouble,
     SyncError,
 )
-from salesforce_sync.models.outbox import Diff, Push
 from salesforce_sync.models.page import Poll, Polled
+from salesforce_sync.models.push import Diff, Push
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.models.schema import Described
 from salesforce_sync.models.usage import MANY_UNKNOWN

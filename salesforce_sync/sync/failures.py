@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, field
 
 from salesforce_sync.errors import Unreachable
-from salesforce_sync.models.outbox import Change, ChangeState, Deferred, Lost, Operation, Outcome, Rejected
+from salesforce_sync.models.outbox import Change, ChangeState, Operation
+from salesforce_sync.models.outcome import Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import Order
 

@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from salesforce_sync.models.outbox import Change, Edit, Operation, Outcome, Rejected
+from salesforce_sync.models.outbox import Change, Edit, Operation
+from salesforce_sync.models.outcome import Outcome, Rejected
 from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Order

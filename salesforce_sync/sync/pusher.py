@@ -14,20 +14,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble, RecordNotFound, StoreBusy, StoreTrouble, SyncError
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    ChangeState,
-    Conflicted,
-    Deferred,
-    Diff,
-    Lost,
-    Operation,
-    Outcome,
-    Push,
-    Rejected,
-    Wanted,
-)
+from salesforce_sync.models.outbox import Change, ChangeState, Operation, Wanted
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Outcome, Rejected
+from salesforce_sync.models.push import Diff, Push
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime

@@ -13,18 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
 from salesforce_sync.errors import ForeignAnswer, ObjectTrouble
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    ChangeState,
-    Conflicted,
-    Kind,
-    Lost,
-    Match,
-    Operation,
-    Outcome,
-    Rejected,
-)
+from salesforce_sync.models.outbox import Change, ChangeState, Kind, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Lost, Match, Outcome, Rejected
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, from_rest, parse_datetime
 from salesforce_sync.ports import Order, Org

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from salesforce_sync.errors import Incomplete, ObjectTrouble
-from salesforce_sync.models.outbox import Applied, Conflicted, Operation, Outcome, not_shown
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Outcome, not_shown
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem

@@ -11,22 +11,19 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import JobFailed
-from salesforce_sync.models.outbox import (
+from salesforce_sync.models.outbox import Change, ChangeState, Wanted
+from salesforce_sync.models.outcome import (
     DELETED_OVER,
     NOT_SHOWN,
     Applied,
-    Blocked,
-    Change,
-    ChangeState,
     Conflicted,
     Deferred,
     Lost,
     Outcome,
-    PushedChange,
     Rejected,
-    Wanted,
     overwriting,
 )
+from salesforce_sync.models.push import Blocked, PushedChange
 from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import MOST_LISTED, Store
 

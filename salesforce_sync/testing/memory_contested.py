@@ -10,7 +10,8 @@ from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.change import Merged
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import MERGED, Contested, Verdict
-from salesforce_sync.models.outbox import Kind, Match, Operation, deleted_over, not_shown
+from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.outcome import Match, deleted_over, not_shown
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema

@@ -10,23 +10,19 @@ from msgspec.structs import replace
 
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import Conflict
-from salesforce_sync.models.outbox import (
+from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outcome import (
     NOT_SHOWN,
     Applied,
-    Change,
     Conflicted,
     Deferred,
-    Kind,
     Lost,
-    Operation,
     Outcome,
-    Push,
-    PushedChange,
     Rejected,
     Settled,
-    besides_settled,
     overwriting,
 )
+from salesforce_sync.models.push import Push, PushedChange, besides_settled
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored

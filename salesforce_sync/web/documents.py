@@ -10,8 +10,9 @@ from salesforce_sync.app import Budget, SFSync
 from salesforce_sync.errors import FieldNotFound, NotSynced
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, can_be_linked, can_be_sent_again
-from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Edit
 from salesforce_sync.models.proof import Proof
+from salesforce_sync.models.push import Diff, Push, PushedChange
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import Stored

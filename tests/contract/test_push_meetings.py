@@ -10,7 +10,7 @@ import pytest
 
 from salesforce_sync.api.write_route import Way
 from salesforce_sync.models.inbox import Kind, Resolution, Side
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore

@@ -4,9 +4,11 @@ import pytest
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.inbox import Kind, Resolution, Side
-from salesforce_sync.models.outbox import Applied, Operation, Push
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import RunState
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (

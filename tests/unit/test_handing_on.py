@@ -2,7 +2,8 @@
 
 import pytest
 
-from salesforce_sync.models.outbox import Change, Edit, Operation, Rejected
+from salesforce_sync.models.outbox import Change, Edit, Operation
+from salesforce_sync.models.outcome import Rejected
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.ports import Order
 from salesforce_sync.sync.handing_on import by_record, emptied, in_order, taking

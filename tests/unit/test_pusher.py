@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import ForeignAnswer, LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
 from salesforce_sync.models.inbox import Resolution, Side
-from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
+from salesforce_sync.models.outbox import ChangeState, Kind, Operation
+from salesforce_sync.models.outcome import Conflicted
 from salesforce_sync.models.run import RunState
 from salesforce_sync.ports import Order
 from salesforce_sync.signals import Bus, ConflictFound, PushComplete, SyncFailed

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from salesforce_sync.errors import ProductionUnconfirmed, RecordNotFound
-from salesforce_sync.models.outbox import Change, ChangeState, Diff, Operation, Wanted
+from salesforce_sync.models.outbox import Change, ChangeState, Operation, Wanted
+from salesforce_sync.models.push import Diff
 from salesforce_sync.web import bodies, routes_two_way
 from salesforce_sync.web.asking import Asked
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show

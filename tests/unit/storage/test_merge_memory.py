@@ -5,7 +5,8 @@ import tracemalloc
 import apsw
 import pytest
 
-from salesforce_sync.models.outbox import Applied, Kind
+from salesforce_sync.models.outbox import Kind
+from salesforce_sync.models.outcome import Applied
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
