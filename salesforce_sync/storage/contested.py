@@ -18,7 +18,7 @@ from salesforce_sync.models.values import Stored, parse_datetime
 from salesforce_sync.resolve import Policies, arrived, judge, judge_draft, overwritten
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox import put_record_item
+from salesforce_sync.storage.inbox_items import put_record_item
 from salesforce_sync.storage.records import forget_change, row_of, set_cell, tidy
 
 _EDITS = """

@@ -21,7 +21,7 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import real_id
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox import put_item
+from salesforce_sync.storage.inbox_items import put_item
 from salesforce_sync.storage.push_log import note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen

@@ -19,7 +19,7 @@ from salesforce_sync.models.values import Stored
 from salesforce_sync.resolve import Policies, data_fields, taken_along
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.inbox import put_told
+from salesforce_sync.storage.inbox_items import put_told
 from salesforce_sync.storage.push_log import note_problem
 from salesforce_sync.storage.records import row_of
 
