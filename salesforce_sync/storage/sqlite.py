@@ -51,6 +51,7 @@ from salesforce_sync.storage.reading import Reading
 from salesforce_sync.storage.runs import Runs
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.session_log import SessionLog
+from salesforce_sync.storage.settling import Settling
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.tables import Tables
 from salesforce_sync.storage.watch import give_triggers
@@ -83,7 +84,8 @@ class SqliteStore:
         self._editor = Editor(self._connections, self.schema)
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
         self._push_log = PushLog(self._connections, clock.now)
-        self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
+        self._outbox = Outbox(self._connections, self.schema)
+        self._settling = Settling(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._indexes = SearchIndexes(self._connections)
         self._tables = Tables(self._indexes)
@@ -342,10 +344,10 @@ class SqliteStore:
         return self._outbox.leaving(ids)
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
-        self._outbox.sending(changes, push_id, sent_at, job)
+        self._settling.sending(changes, push_id, sent_at, job)
 
     def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
-        return self._outbox.settle(push_id, outcomes)
+        return self._settling.settle(push_id, outcomes)
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         return self._push_log.pushes(most)
