@@ -11,7 +11,7 @@ from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
-from salesforce_sync.sync import pusher
+from salesforce_sync.sync import course
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
 from tests.contract.orgs import ShortClock, records
@@ -390,7 +390,7 @@ def at_peace(rig):
 
 @pytest.mark.parametrize("settled", [1, 2, 3, 5])
 def test_a_push_that_ends_while_its_answers_are_settled_doubles_nothing(rig, settled, monkeypatch):
-    monkeypatch.setattr(pusher, "SETTLED_AT_ONCE", 1)
+    monkeypatch.setattr(course, "SETTLED_AT_ONCE", 1)
     edit_everything(rig)
     made = [each.record_id for each in rig.store.changes() if each.local]
     rig.store.settle = killed_after(settled, rig.store.settle)

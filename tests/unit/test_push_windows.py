@@ -8,7 +8,7 @@ import pytest
 
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.signals import Bus
-from salesforce_sync.sync import foretold, pusher, results
+from salesforce_sync.sync import dry_run, foretold, pusher, results
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
 from salesforce_sync.sync.windows import Windows
@@ -225,7 +225,7 @@ def test_the_dry_run_foretells_what_the_windows_send(rig):
 
 
 def test_of_very_many_changes_the_rest_is_counted(rig, monkeypatch):
-    for module in (foretold, pusher, results):
+    for module in (dry_run, foretold, pusher, results):
         monkeypatch.setattr(module, "MOST_LISTED", 3)
     rig.org.reject(rig.children[0], "SOME_RULE")
     for key in rig.children:
