@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeGuard
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble
@@ -33,15 +33,21 @@ FIELD_CODES = frozenset(("INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", Fie
 
 
 class Sent(Struct):
-    """What is left to do about `count` changes that were sent: some are read again, over some the org has `failed`.
+    """`count` changes that were sent, and what is left to do about them.
 
-    `before`: how many changes the org had taken in this push until then.
+    `refetch` has what is read again; over the `failed` ones the org has failed. `before`: how many changes it had taken
+    in this push until then. `announced`: those that have been handed over; `given`: records of which it has taken the
+    change. `for_fields` and `takings` are refused, and not settled yet.
     """
 
     refetch: Refetch
-    failed: list[Lost]
     before: int
     count: int
+    failed: list[Lost] = field(default_factory=list)
+    announced: set[int] = field(default_factory=set)
+    given: set[str] = field(default_factory=set)
+    for_fields: list[Rejected] = field(default_factory=list)
+    takings: list[Taking] = field(default_factory=list)
 
 
 class HandingOver:
@@ -89,52 +95,48 @@ class HandingOver:
 
     def _send(self, course: Course, orders: Sequence[Order]) -> Sent:
         """Hand these over; gives what is left to do about them."""
-        before = course.results.applied
+        sent = Sent(Refetch(self._org, self._store), course.results.applied, len(orders))
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
-        refetch = Refetch(self._org, self._store)
-        announced: set[int] = set()
-        for_fields: list[Rejected] = []
-        takings: list[Taking] = []
-        given: set[str] = set()
-        failed: list[Lost] = []
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
             now = self._org.time()
             for some in pieces(changes):
                 self._store.sending(some, course.push_id, now, job)
-            announced.update(each.number for each in changes)
+            sent.announced.update(each.number for each in changes)
 
         try:
             brought = 0
             for answered in self._org.write(orders, announce):
                 outcomes = [_as_meant(_believed(each, course.gone), course.emptied) for each in answered]
-                unsent = [each for each in outcomes if _is_refused_here(each, announced)]
-                self._store.sending([each.change for each in unsent], course.push_id, None, None)
-                for_fields += [each for each in outcomes if _is_about_a_field(each)]
-                failed += [each for each in outcomes if isinstance(each, Lost) and each.code]
-                taken = self._takings(course, outcomes, orders)
-                takings += taken
-                given.update(each.record_id for each in outcomes if isinstance(each, Applied))
-                put_off = {each.change.number for each in taken}
-                self._settle(
-                    course,
-                    [each for each in outcomes if not _is_about_a_field(each) and each.change.number not in put_off],
-                )
-                refetch.note(outcomes)
+                self._take(course, sent, outcomes, orders)
                 brought += len(outcomes)
                 if brought >= ROWS_AT_ONCE:
-                    course.updated.update(dict(refetch.merge_brought(course.schemas)))
+                    course.updated.update(dict(sent.refetch.merge_brought(course.schemas)))
                     brought = 0
                 course.failures.answered(outcomes)
         finally:
             # What the org has taken is shown here, whatever stopped the rest.
-            course.updated.update(dict(refetch.merge_brought(course.schemas)))
-        if for_fields:
-            self._take_apart(course, for_fields)
-        if takings:
-            self._hand_on(course, takings, given)
-        return Sent(refetch, failed, before, len(orders))
+            course.updated.update(dict(sent.refetch.merge_brought(course.schemas)))
+        if sent.for_fields:
+            self._take_apart(course, sent.for_fields)
+        if sent.takings:
+            self._hand_on(course, sent.takings, sent.given)
+        return sent
+
+    def _take(self, course: Course, sent: Sent, outcomes: Sequence[Outcome], orders: Sequence[Order]) -> None:
+        """Settle the outcomes of one call, but for what is looked at when all is sent."""
+        unsent = [each for each in outcomes if _is_refused_here(each, sent.announced)]
+        self._store.sending([each.change for each in unsent], course.push_id, None, None)
+        fields = [each for each in outcomes if _is_about_a_field(each)]
+        takings = self._takings(course, outcomes, orders)
+        later = {each.change.number for each in fields} | {each.change.number for each in takings}
+        self._settle(course, [each for each in outcomes if each.change.number not in later])
+        sent.for_fields += fields
+        sent.takings += takings
+        sent.failed += [each for each in outcomes if isinstance(each, Lost) and each.code]
+        sent.given.update(each.record_id for each in outcomes if isinstance(each, Applied))
+        sent.refetch.note(outcomes)
 
     def _takings(self, course: Course, outcomes: Sequence[Outcome], orders: Sequence[Order]) -> list[Taking]:
         """What is refused because another record of the push still had a value that it gives away; once each."""
@@ -155,15 +157,12 @@ class HandingOver:
         self._settle(course, [each.refused for each in takings if each.change.number not in again])
         self._settle(course, [Conflicted(each.change) for each in found.rest])
         course.emptied |= {each.change.number: each for each in found.empty}
-        first = self._orders(course, found.empty)
+        first = [
+            Order(each.schema, emptied(course.emptied[each.change.number], each.change))
+            for each in self._orders(course, found.empty)
+        ]
         if first:
-            self._read_again(
-                course,
-                self._send(
-                    course,
-                    [Order(each.schema, emptied(course.emptied[each.change.number], each.change)) for each in first],
-                ),
-            )
+            self._read_again(course, self._send(course, first))
         course.emptied.clear()
         rest = self._orders(course, found.rest)
         if rest:
