@@ -52,10 +52,12 @@ UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id =
         AND kind NOT IN ('conflict', {sql.TOLD_KINDS}))
 """
 
+_UNFILLED = "SELECT refill FROM _sync_object WHERE name = ?"
 _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
 _DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 
+_ANY_EDITED = "SELECT EXISTS (SELECT 1 FROM _sync_outbox WHERE object_name = ?)"
 _NO_MEETINGS = "DROP TABLE IF EXISTS temp._sync_met"
 
 Row = Mapping[str, Stored]
@@ -75,12 +77,18 @@ def _is_dead(row: Row | None) -> bool:
     return row is None or bool(row.get("IsDeleted"))
 
 
-def _shown_before(schema: ObjectSchema, before: Row | None) -> dict[str, Stored]:
-    """What the org had shown of the record: of one that was made here and never read, what was sent and no more."""
+def shown_before(db: apsw.Connection, schema: ObjectSchema, before: Row | None) -> dict[str, Stored]:
+    """What the org had shown of the record.
+
+    Of one that was made here and never read, what was sent and no more; while the object has a new column that is not
+    filled yet, nothing of what is empty.
+    """
     if before is None:
         return {}
     made_here = schema.stamp is not None and before[schema.stamp] is None
-    return {name: value for name, value in before.items() if not made_here or value is not None}
+    if made_here or db.execute(_UNFILLED, (schema.name,)).get:
+        return {name: value for name, value in before.items() if value is not None}
+    return dict(before)
 
 
 class Met(Struct, frozen=True):
@@ -102,29 +110,31 @@ class Meetings:
         self._came = list(columns)
         self._staging = sql.quote(sql.staging_table(schema.name))
         self._here = [each.name for each in schema.columns]
+        self._count = self._put_aside(schema) if db.execute(_ANY_EDITED, (schema.name,)).get else 0
+
+    def _put_aside(self, schema: ObjectSchema) -> int:
         table, here = sql.quote(schema.name), ", ".join(f"t.{sql.quote(name)}" for name in self._here)
         joined = f"""{self._staging} s JOIN _sync_outbox o ON o.object_name = ? AND o.record_id = s."Id" """
-        db.execute(
+        self._db.execute(
             f"{_NO_MEETINGS}; CREATE TEMP TABLE _sync_met AS SELECT s.rowid AS _sync_place, {here} "
             f'FROM {joined} LEFT JOIN {table} t ON t."Id" = s."Id"',
             (schema.name,),
         )
-        self._count = int(db.execute("SELECT count(*) FROM temp._sync_met").get)
+        return int(self._db.execute("SELECT count(*) FROM temp._sync_met").get)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Met]:
         """One after the other, while the rows are staged; then they are forgotten."""
-        here, came = (
-            ", ".join(f"{prefix}.{sql.quote(name)}" for name in names)
-            for prefix, names in (("m", self._here), ("s", self._came))
-        )
-        joined = f"temp._sync_met m CROSS JOIN {self._staging} s ON s.rowid = m._sync_place"
-        width = len(self._here)
-        for row in self._db.execute(f"SELECT {here}, {came} FROM {joined}"):
-            before = dict(zip(self._here, row[:width], strict=True))
-            now = dict(zip(self._came, row[width:], strict=True))
+        if not self._count:
+            return
+        here, came = (", ".join(map(sql.quote, names)) for names in (self._here, self._came))
+        staged = f"SELECT {came} FROM {self._staging} WHERE rowid = ?"
+        for place, *row in self._db.execute(f"SELECT _sync_place, {here} FROM temp._sync_met"):
+            before = dict(zip(self._here, row, strict=True))
+            (values,) = self._db.execute(staged, (place,))
+            now = dict(zip(self._came, values, strict=True))
             yield Met(str(now["Id"]), None if before["Id"] is None else before, now)
         self._db.execute(_NO_MEETINGS)
 
@@ -272,7 +282,7 @@ class Judge:
         operation, edited_at, _state = waiting
         rows = list(db.execute(_EDITS, (schema.name, record_id)))
         edits = tuple(Edit(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows)
-        base: dict[str, Stored] = _shown_before(schema, before) | {each.field: each.base for each in edits}
+        base: dict[str, Stored] = shown_before(db, schema, before) | {each.field: each.base for each in edits}
         if operation == Operation.DELETE and org is not None:
             # What we have sent ourselves is no change of anybody's.
             base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import apsw
@@ -18,7 +18,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.resolve import Policies, data_fields, taken_along
 from salesforce_sync.storage import statements as sql
-from salesforce_sync.storage.contested import Judge
+from salesforce_sync.storage.contested import Judge, shown_before
 from salesforce_sync.storage.inbox_items import put_told
 from salesforce_sync.storage.push_log import note_problem
 from salesforce_sync.storage.records import row_of
@@ -80,26 +80,22 @@ class Written:
         if not told or not schema.has("IsDeleted") or not db.execute(_ANY_DELETED, {"name": schema.name}).get:
             return []
         names = [each.name for each in schema.columns]
-        theirs, ours = (", ".join(f"{prefix}.{sql.quote(name)}" for name in names) for prefix in ("s", "t"))
-        moved = " IS NOT ".join(f"({', '.join(f'{prefix}.{name}' for name in told)})" for prefix in ("s", "t"))
+        listed = ", ".join(f"s.{sql.quote(name)}" for name in names)
+        moved = sql.joined([f"s.{name} IS NOT t.{name}" for name in told], " OR ")
         staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
         deleted = f's."IsDeleted" IS 1 AND s."Id" IN ({_DELETED} UNION {_ON_ITS_WAY})'
         joined = f'{staging} s CROSS JOIN {table} t ON t."Id" = s."Id"'
-        rows = db.execute(f"SELECT {theirs}, {ours} FROM {joined} WHERE {deleted} AND {moved}", {"name": schema.name})
-        width = len(names)
+        rows = db.execute(f"SELECT {listed} FROM {joined} WHERE {deleted} AND ({moved})", {"name": schema.name})
         # One after the other: of a mass deletion, the org has emptied references in most of the rows.
-        found = (
-            self._loss(
-                db, schema, dict(zip(names, row[width:], strict=True)), dict(zip(names, row[:width], strict=True))
-            )
-            for row in rows
-        )
-        return [each for each in found if each is not None]
+        return self._losses(db, schema, (dict(zip(names, row, strict=True)) for row in rows))
 
     def shown(self, db: apsw.Connection, schema: ObjectSchema, came: Sequence[Row]) -> list[Loss]:
         """The same of these rows."""
-        dead = ((each, row_of(db, schema, str(each["Id"]))) for each in came if each.get("IsDeleted"))
-        found = (self._loss(db, schema, before, each) for each, before in dead if before is not None)
+        return self._losses(db, schema, (each for each in came if each.get("IsDeleted")))
+
+    def _losses(self, db: apsw.Connection, schema: ObjectSchema, came: Iterable[Row]) -> list[Loss]:
+        met = ((each, row_of(db, schema, str(each["Id"]))) for each in came)
+        found = (self._loss(db, schema, here, each) for each, here in met if here is not None)
         return [each for each in found if each is not None]
 
     def _loss(self, db: apsw.Connection, schema: ObjectSchema, here: Row, came: Row) -> Loss | None:
@@ -110,7 +106,8 @@ class Written:
             if operation != Operation.DELETE:
                 return None
             bases = _BASES.decode(str(text))
-        contested = Contested(schema.name, record[1], Operation.DELETE, (), {**here, **bases}, came)
+        before = {**shown_before(db, schema, here), **bases}
+        contested = Contested(schema.name, record[1], Operation.DELETE, (), before, came)
         lost = taken_along(contested, schema, self._policies)
         touched = {name: came.get(name) for name in ("LastModifiedById", "LastModifiedDate")}
         return Loss(record[1], str(push_id), lost, touched) if lost else None

@@ -113,7 +113,8 @@ class Contesting(Editing):
             self._drop_items(table, key, Kind.NOT_SHOWN)
         if key not in table.rows or done is None or done.operation is not Operation.DELETE:
             return {}
-        before = table.rows[key] | done.bases
+        before = {name: value for name, value in table.rows[key].items() if value is not None or not table.refill}
+        before |= done.bases
         before |= dict.fromkeys(self._emptied(table, before, row))
         contested = Contested(table.schema.name, key, Operation.DELETE, (), before, row)
         lost = taken_along(contested, table.schema, self._policies)
@@ -264,7 +265,10 @@ def _taken(schema: ObjectSchema, slots: Mapping[str, Slot], row: Row) -> dict[st
 
 
 def _shown_before(table: Table, key: str) -> Row:
-    """What the org had shown of the record: of one that was made here and never read, what was sent and no more."""
+    """What the org had shown of the record: of one that was made here and never read, what was sent and no more.
+
+    While a new column is not filled yet, nothing of what is empty.
+    """
     view, stamp = org_view(table, key), table.schema.stamp
     made_here = stamp is not None and view[stamp] is None
-    return {name: value for name, value in view.items() if not made_here or value is not None}
+    return {name: value for name, value in view.items() if not (made_here or table.refill) or value is not None}

@@ -84,6 +84,22 @@ def test_a_deletion_is_held_only_once_against_what_the_org_shows(replica):
     assert replica.inbox() == ()
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_new_field_that_is_not_filled_yet_is_nobodys_change(replica, deleted):
+    names = [each.name for each in ACCOUNT.columns if each.name != "Rating"]
+    narrow = ACCOUNT.only(*names)
+    replica.adopt(narrow)
+    arrive(replica, narrow, row(narrow, ACME, Name="Acme", Phone="1"))
+    replica.delete("Account", ACME)
+    if deleted:
+        push(replica)
+    replica.adopt(ACCOUNT)
+
+    merged(replica, acme(TWO, deleted=deleted, Rating="Hot", Active__c=None))
+
+    assert replica.inbox() == ()
+
+
 def test_what_was_edited_here_beneath_the_deletion_is_nobodys_change(replica):
     replica.update("Account", ACME, {"Phone": "2", "Rating": "Hot"})
     replica.delete("Account", ACME)
