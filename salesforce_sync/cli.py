@@ -17,13 +17,15 @@ from salesforce_sync.commands import demo, production
 from salesforce_sync.commands.access import ACCESS
 from salesforce_sync.commands.connect import connect
 from salesforce_sync.commands.daemon import daemon
+from salesforce_sync.commands.editing import EDITING
 from salesforce_sync.commands.export import export
 from salesforce_sync.commands.import_ import import_
+from salesforce_sync.commands.inbox import inbox
 from salesforce_sync.commands.options import Options, os_user, saying_yes, shared, tell_signals
+from salesforce_sync.commands.pushing import PUSHING
 from salesforce_sync.commands.serve import serve
 from salesforce_sync.commands.service import service_group
 from salesforce_sync.commands.signals import signals_group
-from salesforce_sync.commands.two_way import TWO_WAY
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Run
@@ -322,7 +324,10 @@ def objects(options: Options) -> int:
     return Exit.COMPLETE
 
 
-for command in (connect, *TWO_WAY, *ACCESS, daemon, service_group, signals_group, export, import_, serve):
+for command in (
+    *(connect, *EDITING, *PUSHING, inbox, *ACCESS),
+    *(daemon, service_group, signals_group, export, import_, serve),
+):
     commands.add_command(command)
 
 

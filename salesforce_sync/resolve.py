@@ -115,7 +115,7 @@ def check_draft_deletion(draft: Draft, schema: ObjectSchema, here: Mapping[str, 
     """`Misuse` if the record is not as the author of its deletion saw it."""
     changed = [
         name
-        for name in _data_fields(schema)
+        for name in data_fields(schema)
         if name in draft.base and not same(_kind(schema, name), draft.base[name], here[name])
     ]
     if changed:
@@ -366,7 +366,7 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
     """Deleted here, alive there: the deletion goes on unless somebody has changed the record."""
     edits = _by_field(contested, schema, policies)
     ours = {edit.field for edit in contested.edits if edit.in_flight and _has_arrived(edit, contested, schema)}
-    changed = [name for name in _data_fields(schema) if name not in ours and _differs(name, contested, schema)]
+    changed = [name for name in data_fields(schema) if name not in ours and _differs(name, contested, schema)]
     if not changed:
         return edits
     message = f"Changed in the org since: {', '.join(changed)}."
@@ -380,6 +380,18 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
     return replace(edits, kind=Kind.CHANGED_THERE, message=message)
 
 
-def _data_fields(schema: ObjectSchema) -> list[str]:
+def taken_along(contested: Contested, schema: ObjectSchema, policies: Policies) -> tuple[Conflict, ...]:
+    """What somebody had changed in a record that our deletion took, unless `local` holds for the object.
+
+    Nothing where the record lives, or was merged away by somebody.
+    """
+    org = contested.org or {}
+    if not org.get("IsDeleted") or _master(contested) or policies.of(contested.object_name) is Policy.LOCAL:
+        return ()
+    changed = [name for name in data_fields(schema) if _differs(name, contested, schema)]
+    return tuple(Conflict(name, contested.base[name], None, org[name]) for name in changed)
+
+
+def data_fields(schema: ObjectSchema) -> list[str]:
     """The fields that a person fills in: neither the system's nor calculated ones."""
     return [each.name for each in schema.columns if not each.calculated and each.name not in SYSTEM_FIELDS]

@@ -29,7 +29,7 @@ from salesforce_sync.api.writer import Plan, Writer
 from salesforce_sync.errors import BulkRefused, ObjectTrouble, RequestRefused
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.org_kind import OrgFacts, OrgKind
-from salesforce_sync.models.outbox import Outcome
+from salesforce_sync.models.outcome import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary

@@ -16,7 +16,7 @@ from salesforce_sync.api.responses import Refusal
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.write_outcomes import Fit, RowError, outcome_of
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.outbox import Applied, Lost, Outcome, Rejected
+from salesforce_sync.models.outcome import Applied, Lost, Outcome, Rejected
 from salesforce_sync.models.page import Priority
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order

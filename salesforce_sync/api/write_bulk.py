@@ -9,7 +9,8 @@ from salesforce_sync.api.ingest import Ingest, IngestJob, write_csv
 from salesforce_sync.api.write_outcomes import Fit, RowError, outcome_of
 from salesforce_sync.api.write_values import cells
 from salesforce_sync.errors import JobFailed, Misuse, ObjectTrouble
-from salesforce_sync.models.outbox import Applied, Deferred, Lost, Operation, Outcome
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied, Deferred, Lost, Outcome
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order
 

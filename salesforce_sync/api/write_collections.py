@@ -22,7 +22,8 @@ from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, st
 from salesforce_sync.api.write_reads import retrieve, retrieved
 from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied, Lost, Outcome
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Order

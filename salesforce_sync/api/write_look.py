@@ -14,7 +14,7 @@ from salesforce_sync.api.write_parts import edited, stamp_of, stored_row
 from salesforce_sync.api.write_reads import retrieve, retrieved
 from salesforce_sync.errors import Transient
 from salesforce_sync.models import values
-from salesforce_sync.models.outbox import Conflicted, Deferred, Outcome
+from salesforce_sync.models.outcome import Conflicted, Deferred, Outcome
 from salesforce_sync.models.page import Priority
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema

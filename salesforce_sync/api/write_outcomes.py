@@ -13,18 +13,8 @@ from msgspec import Struct
 
 from salesforce_sync.api.responses import Refusal, is_concurrency_limit
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    Conflicted,
-    Deferred,
-    Kind,
-    Lost,
-    Match,
-    Operation,
-    Outcome,
-    Rejected,
-)
+from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Match, Outcome, Rejected
 from salesforce_sync.models.salesforce_id import from_org
 
 _PASSES = frozenset(
@@ -122,7 +112,7 @@ def gone(change: Change, error: RowError) -> Outcome:
     """The org has no such record (any more): a deletion has reached its goal, an edit has met another's."""
     match change.operation:
         case Operation.DELETE:
-            return Applied(change, change.record_id)
+            return Applied(change, change.record_id, was_gone=True)
         case Operation.UPDATE:
             return Conflicted(change, error.code, error.message)
     return Rejected(change, error.code, error.message, error.fields)

@@ -24,7 +24,8 @@ from salesforce_sync.api.write_reads import retrieve, retrieved
 from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models import values
-from salesforce_sync.models.outbox import Applied, Conflicted, Lost, Operation, Outcome
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Lost, Outcome
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored

@@ -18,7 +18,7 @@ from salesforce_sync.api.write_parts import headers_of
 from salesforce_sync.api.write_single import Single, has_to_be_looked_at, record_path
 from salesforce_sync.errors import ForeignAnswer, LimitExceeded, NeedsPerson, ObjectNotFound, SyncError
 from salesforce_sync.models.connection import Session
-from salesforce_sync.models.outbox import Deferred, Lost, Outcome, Rejected
+from salesforce_sync.models.outcome import Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Announce, Order
 

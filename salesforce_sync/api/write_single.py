@@ -9,7 +9,8 @@ from salesforce_sync.api import query, rest
 from salesforce_sync.api.transport import Answer, Call
 from salesforce_sync.api.write_parts import condition, headers_of, stamp_of
 from salesforce_sync.api.write_values import record
-from salesforce_sync.models.outbox import Applied, Lost, Operation, Outcome
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied, Lost, Outcome
 from salesforce_sync.models.page import Priority
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Order

@@ -32,7 +32,8 @@ from salesforce_sync.errors import (
     SyncError,
     Transient,
 )
-from salesforce_sync.models.outbox import Deferred, Kind, Lost, Operation, Outcome, Rejected, is_local
+from salesforce_sync.models.outbox import Kind, Operation, is_local
+from salesforce_sync.models.outcome import Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.ports import Announce, Clock, Order

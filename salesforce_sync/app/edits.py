@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from salesforce_sync.app.syncing import Syncing
 from salesforce_sync.models.history import Replaced
-from salesforce_sync.models.outbox import EVERYTHING, Change, Diff, Push, Wanted
+from salesforce_sync.models.outbox import EVERYTHING, Change, Wanted
+from salesforce_sync.models.push import Diff, Push
 
 if TYPE_CHECKING:
     from salesforce_sync.sync.undo import Undone

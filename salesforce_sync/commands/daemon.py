@@ -13,7 +13,7 @@ import click
 from salesforce_sync.commands import doorman
 from salesforce_sync.commands.options import Options, shared, tell_signals
 from salesforce_sync.config import Config
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import Run
 from salesforce_sync.process.exits import Exit
 from salesforce_sync.process.interrupts import Stops, end_at_once, stop_on_signals

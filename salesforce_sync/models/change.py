@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse, near
+from salesforce_sync.models.run import Problem
 
 
 class Checkpoint(Struct, frozen=True):
@@ -112,13 +113,17 @@ class Staged(Struct, frozen=True):
 
 
 class Merged(Struct, frozen=True):
-    """What one merge did to an object's table; `unchanged` rows came but held nothing new."""
+    """What one merge did to an object's table; `unchanged` rows came but held nothing new.
+
+    `over`: by record, what a person is told of our deletion, which took with it what somebody had changed.
+    """
 
     object_name: str
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
     unchanged: int = 0
+    over: Mapping[str, Problem] = field(default_factory=dict)
 
     @property
     def changed(self) -> int:

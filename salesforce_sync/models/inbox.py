@@ -9,7 +9,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
-from salesforce_sync.models.outbox import Edit, Kind, Match, Operation
+from salesforce_sync.models.outbox import TOLD, Edit, Kind, Operation
+from salesforce_sync.models.outcome import Match
 from salesforce_sync.models.values import Stored
 
 
@@ -25,7 +26,8 @@ class Conflict(Struct, frozen=True):
 class InboxItem(Struct, frozen=True):
     """One record that waits for a person. `number` names it in `inbox show` and `inbox take`.
 
-    `edits` are the local values that are not in the org. `matches` are records that the org named.
+    `operation` is what waits, or what a push has done. `edits` are the local values that are not in the org. `matches`
+    are records that the org named.
     """
 
     number: int
@@ -108,7 +110,7 @@ class Resolution(Struct, frozen=True):
 
 def dropped(item: InboxItem) -> Resolution:
     """Give the local edit up. What has been written already stays as it is: only the word of it goes."""
-    return Resolution(Side.LOCAL if item.kind is Kind.REPLACED else Side.ORG)
+    return Resolution(Side.LOCAL if item.kind in TOLD else Side.ORG)
 
 
 def sent_again(item: InboxItem, *, allow_duplicates: bool = False) -> Resolution:

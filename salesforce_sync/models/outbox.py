@@ -1,16 +1,13 @@
-"""`Change`: one record's local edits on their way to the org, and `Outcome`: what the org said to it."""
+"""`Change`: one record's local edits on their way to the org, and which of them are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import astuple, replace
 
-from salesforce_sync.models.run import Problem, RunState
 from salesforce_sync.models.values import Stored
 
 LOCAL_PREFIX = "local-"
@@ -57,8 +54,16 @@ class Kind(StrEnum):
     """Deleted here, and changed in the org since."""
     REPLACED = "replaced"
     """Our write took the place of a value that somebody else had written a moment before; what it was is kept."""
+    DELETED_OVER = "deleted over"
+    """Our deletion took with it what somebody else had changed a moment before; what it was is kept."""
+    NOT_SHOWN = "not shown"
+    """The org has taken the change, and does not show the record since: nobody here knows what became of it."""
     UNCERTAIN = "uncertain"
     """A create's answer was lost, and the org has a record that may or may not be it."""
+
+
+TOLD = (Kind.REPLACED, Kind.DELETED_OVER, Kind.NOT_SHOWN)
+"""What a person is told after a push has done it: no change of the outbox waits because of that."""
 
 
 class Edit(Struct, frozen=True, gc=False):
@@ -154,228 +159,3 @@ class Wanted(Struct, frozen=True):
 
 
 EVERYTHING = Wanted()
-
-
-# ── outcomes: one row's failure is a value ───────────────────────────────────────────────────────────────────────
-
-
-class Applied(Struct, frozen=True):
-    """The org has taken the change; `record_id` is the record's id there.
-
-    `replaced` are values of written fields that somebody else had put there between our reading and our writing.
-    `row` is the record as the org shows it now, one value a column of the schema in REST's form (`models/page.Rows`),
-    where the answer brought it.
-    """
-
-    change: Change
-    record_id: str
-    replaced: Mapping[str, Stored] | None = None
-    row: tuple[object, ...] | None = None
-
-
-class Match(Struct, frozen=True):
-    """A record that the org's duplicate rule found."""
-
-    object_name: str
-    record_id: str
-
-
-class Rejected(Struct, frozen=True):
-    """The org refused this change and will refuse it again: Salesforce's code, message and fields.
-
-    `kind` is REJECTED, DUPLICATE (`matches`: what the org's rule found) or UNCERTAIN (`matches`: what it may be).
-    `apart` are the fields that are refused whatever is in them: only they wait, and the other edits may be sent.
-    """
-
-    change: Change
-    code: str
-    message: str
-    fields: tuple[str, ...] = ()
-    matches: tuple[Match, ...] = ()
-    kind: Kind = Kind.REJECTED
-    apart: tuple[str, ...] = ()
-
-
-class Deferred(Struct, frozen=True):
-    """The org did not take the change now (a lock, a time-out that left nothing): the same may work later."""
-
-    change: Change
-    code: str
-    message: str
-
-
-class Conflicted(Struct, frozen=True):
-    """The org did not write: the record is no longer as it was when the edits were made (or is gone).
-
-    `code` and `message` are the org's, where it said that something is gone: the record, or one that it refers to.
-    """
-
-    change: Change
-    code: str = ""
-    message: str = ""
-
-
-class Lost(Struct, frozen=True):
-    """No answer came: the org may have taken the change or not. `job` is the Bulk job that has it, if one does.
-
-    `code` is Salesforce's own, where it answered that it had failed over the call (500): it is not at work any more.
-    """
-
-    change: Change
-    message: str
-    job: str | None = None
-    code: str = ""
-
-
-Outcome = Applied | Rejected | Deferred | Conflicted | Lost
-
-
-class Settled(Struct, frozen=True):
-    """What became of a push's changes here. `created` maps local ids to the org's.
-
-    `overwrote`: by a change's number, the fields whose `Applied.replaced` waits in the inbox.
-    """
-
-    applied: tuple[Applied, ...] = ()
-    parked: tuple[Change, ...] = ()
-    created: Mapping[str, str] | None = None
-    overwrote: Mapping[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
-
-
-class Blocked(Struct, frozen=True):
-    """A change that cannot be sent before another one: `by` is the local id of the parent it waits for."""
-
-    change: Change
-    by: str
-
-
-class Diff(Struct, frozen=True):
-    """What a push would do now, and what it would leave where it is.
-
-    `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
-    the org is asked first; `held` ones wait: for a person (parked), or for a later moment. Of very many of a kind only
-    some are told; `beyond` says how many there are besides, by the names of these fields.
-    """
-
-    orders: tuple[Change, ...]
-    calls: int
-    blocked: tuple[Blocked, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    unknown: tuple[Change, ...] = ()
-    held: tuple[Change, ...] = ()
-    beyond: Mapping[str, int] = msgspec.field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        """How many changes would be sent, a create that goes in two parts twice."""
-        return len(self.orders) + self.beyond.get("orders", 0)
-
-
-# ── what a push did, for people ──────────────────────────────────────────────────────────────────────────────────
-
-
-class PushedChange(Struct, frozen=True):
-    """One change of a push.
-
-    `outcome`: `applied`, `rejected`, `deferred`, `conflicted`, `lost`, `blocked`; `left` where the push ended before it
-    came to it; `held` where the org did not take it in an earlier push, and its time has not come. An applied one has a
-    `problem` if it took the place of somebody else's value (`overwriting`).
-    """
-
-    object_name: str
-    record_id: str
-    operation: Operation
-    edits: tuple[Edit, ...]
-    outcome: str
-    problem: Problem | None = None
-
-
-NOT_SETTLED = frozenset(("blocked", "left", "held"))
-"""Outcomes of what a push did not hand over: no answer of the org settles them."""
-
-OVERWROTE = "OVERWROTE"
-"""Our code for a change that the org has taken, and that took the place of a value that nobody here had seen."""
-
-
-def overwriting(fields: Collection[str]) -> Problem:
-    """What is to be told of a change that overwrote somebody else's values of these fields."""
-    names = ", ".join(fields)
-    message = f"Somebody had changed {names} in the moment before it was written; it holds the local value now."
-    return Problem(OVERWROTE, message, "The value that was there waits in the inbox.")
-
-
-UNFINISHED = Problem(
-    "UNFINISHED",
-    "The push has not come to its end: it is still at work, or was ended from outside.",
-    "What it left is in the outbox; the next push finds out about it and goes on.",
-)
-"""Stands with a push from its beginning on, until its end is kept."""
-
-
-class Push(Struct, frozen=True):
-    """One push: its changes, and what it cost of the org's daily API calls.
-
-    Of a very large push `changes` holds only a part; `beyond` says how many others ended in which way.
-    """
-
-    push_id: str
-    changes: tuple[PushedChange, ...]
-    calls: int
-    seconds: float
-    problem: Problem | None = None
-    """What stopped the push before its end, if anything did."""
-    at: datetime | None = None
-    """When it was kept, by this machine's clock; None until then. It makes no other push of it."""
-    beyond: Mapping[str, int] = msgspec.field(default_factory=dict)
-    overwrote: int = 0
-    """How many of the applied changes took the place of a value that nobody here had seen: it waits in the inbox."""
-    again_at: datetime | None = None
-    """When the first of those that the org did not take for the moment may be sent again (UTC)."""
-    not_undone: int = 0
-    """Of an undo: how many values and records it left as they are."""
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Push):
-            return NotImplemented
-        return astuple(replace(self, at=None)) == astuple(replace(other, at=None))
-
-    __hash__ = None  # type: ignore[assignment]  # `beyond` may be a dict
-
-    def count(self, outcome: str) -> int:
-        """How many changes ended so."""
-        return sum(each.outcome == outcome for each in self.changes) + self.beyond.get(outcome, 0)
-
-    @property
-    def total(self) -> int:
-        """How many changes there were."""
-        return len(self.changes) + sum(self.beyond.values())
-
-    @property
-    def attempted(self) -> bool:
-        """Whether there was anything to do, apart from what has to wait."""
-        return self.problem is not None or self.total > self.count("held")
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything that was to be done is in the org now, and nothing has come to wait for a person."""
-        done = self.problem is None and self.count("applied") == self.total
-        return done and not self.overwrote and not self.not_undone
-
-    @property
-    def state(self) -> RunState:
-        """Complete, partial, or failed: nothing was answered for good, and not because all has to wait."""
-        if self.complete:
-            return RunState.COMPLETE
-        answered = any(self.count(each) for each in ("applied", "rejected", "conflicted"))
-        waits = self.problem is None and self.count("blocked") + self.count("held") == self.total
-        return RunState.PARTIAL if answered or waits else RunState.FAILED
-
-
-def besides_settled(push: Push, settled: Mapping[str, int]) -> dict[str, int]:
-    """How many of the push's changes ended how beside those that were settled.
-
-    What was not sent, and the conflicts of what went on without them: it was settled as applied.
-    """
-    found = {each: push.count(each) for each in NOT_SETTLED}
-    found["conflicted"] = push.count("conflicted") - settled.get("conflicted", 0)
-    return {each: count for each, count in sorted(found.items()) if count > 0}

@@ -13,7 +13,7 @@ from salesforce_sync.errors import ObjectNotFound
 from salesforce_sync.models.proof import Proof
 
 if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
-    from salesforce_sync.models.outbox import Push
+    from salesforce_sync.models.push import Push
 
 
 class RunState(StrEnum):

@@ -8,7 +8,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, PushedChange, Settled, Wanted
+from salesforce_sync.models.outbox import EVERYTHING, Change, Wanted
+from salesforce_sync.models.outcome import Outcome, Settled
+from salesforce_sync.models.push import Push, PushedChange
 
 MOST_LISTED = 10_000
 """Changes of one push that are told one by one; of the others it is only counted how they ended."""

@@ -19,7 +19,7 @@ from salesforce_sync.errors import (
     UserNotFound,
     WorkbookRefused,
 )
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import Run, RunRecord, RunState
 
 

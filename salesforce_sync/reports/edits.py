@@ -10,7 +10,8 @@ from msgspec.structs import asdict
 
 from salesforce_sync.collection import Objects
 from salesforce_sync.errors import FieldNotFound, NotSynced
-from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Operation, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation
+from salesforce_sync.models.push import Diff, Push, PushedChange
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
@@ -205,7 +206,7 @@ def say_push_briefly(push: Push) -> None:
             _say_problem(change.problem, f"{change.object_name} {change.record_id}: ")
     if push.problem is not None:
         _say_problem(push.problem)
-    if push.count("rejected") or push.count("conflicted") or push.overwrote:
+    if push.count("rejected") or push.count("conflicted") or push.overwrote or push.hidden:
         warn("  What needs a decision waits in the inbox: `salesforce-sync inbox`.")
 
 
@@ -240,6 +241,7 @@ def push_document(push: Push) -> dict[str, Any]:
         "api_calls": push.calls,
         "applied": push.count("applied"),
         "overwrote": push.overwrote,
+        "hidden": push.hidden,
         "problem": None if push.problem is None else asdict(push.problem),
         "again_at": stamp(push.again_at),
         "not_reached": push.count("left"),

@@ -120,6 +120,8 @@ def _ways(item: InboxItem) -> list[str]:
             return [*links, again, f"drop {number}"]
         case Kind.REJECTED:
             return [f"take {number} FIELD=VALUE", f"retry {number}", f"drop {number}"]
+        case Kind.NOT_SHOWN:
+            return [f"drop {number}"]
         case _:
             return sides
 

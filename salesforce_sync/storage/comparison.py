@@ -21,6 +21,7 @@ from salesforce_sync.storage.ingest import staged_columns
 from salesforce_sync.storage.listings import Listings, table_of_all, table_of_recent
 from salesforce_sync.storage.signal_log import count_changed, tell
 from salesforce_sync.storage.watch import unseen
+from salesforce_sync.storage.written import Written
 
 _GONE = "INSERT OR REPLACE INTO _sync_gone (object_name, id, reason, at, row) VALUES (?, ?, ?, ?, ?)"
 _RECORD_PROOF = "INSERT INTO _sync_proof (object_name, at, org_rows, rows, repaired) VALUES (?, ?, ?, ?, ?)"
@@ -35,11 +36,19 @@ _CAUSES = msgspec.json.Decoder(tuple[tuple[Cause, int], ...])
 class Comparer:
     """The comparing part of the SQLite store; `ports.Store` says what each call promises."""
 
-    def __init__(self, connections: Connections, now: Callable[[], datetime], judge: Judge, listings: Listings) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        now: Callable[[], datetime],
+        judge: Judge,
+        written: Written,
+        listings: Listings,
+    ) -> None:
         self._connections = connections
         self._listings = listings
         self._now = now
         self._judge = judge
+        self._written = written
 
     def compare(self, schema: ObjectSchema, since: datetime | None, most: int) -> Comparison:
         with self._connections.writing() as db:
@@ -70,8 +79,13 @@ class Comparer:
         return self._set_aside_one(db, schema, record_id, cause, format_datetime(self._now()))
 
     def _set_aside_one(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, cause: Cause, at: str) -> int:
-        if is_local(record_id) or not self._judge.gone(db, schema, record_id, cause):
+        if is_local(record_id):
             return 0
+        done = self._written.unshown(db, schema, record_id, cause)
+        if not self._judge.gone(db, schema, record_id, cause):
+            return 0
+        if done is not None:
+            self._written.tell_unshown(db, schema, record_id, done)
         row = db.execute(sql.get(schema), (record_id,)).fetchone()
         if row is None:
             return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import apsw
@@ -18,7 +18,7 @@ from salesforce_sync.models.values import Stored, parse_datetime
 from salesforce_sync.resolve import Policies, arrived, judge, judge_draft, overwritten
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox import put_record_item
+from salesforce_sync.storage.inbox_items import put_record_item
 from salesforce_sync.storage.records import forget_change, row_of, set_cell, tidy
 
 _EDITS = """
@@ -46,15 +46,19 @@ UPDATE _sync_outbox SET operation = 'update' WHERE object_name = ? AND record_id
 """
 _END = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ?"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
-_UNPARK = """
+_UNPARK = f"""
 UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id = ?2 AND state = 'parked'
     AND NOT EXISTS (SELECT 1 FROM _sync_inbox WHERE object_name = ?1 AND record_id = ?2
-        AND kind NOT IN ('conflict', 'replaced'))
+        AND kind NOT IN ('conflict', {sql.TOLD_KINDS}))
 """
 
+_UNFILLED = "SELECT refill FROM _sync_object WHERE name = ?"
 _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
 _DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
+
+_ANY_EDITED = "SELECT EXISTS (SELECT 1 FROM _sync_outbox WHERE object_name = ?)"
+_NO_MEETINGS = "DROP TABLE IF EXISTS temp._sync_met"
 
 Row = Mapping[str, Stored]
 
@@ -73,12 +77,18 @@ def _is_dead(row: Row | None) -> bool:
     return row is None or bool(row.get("IsDeleted"))
 
 
-def _shown_before(schema: ObjectSchema, before: Row | None) -> dict[str, Stored]:
-    """What the org had shown of the record: of one that was made here and never read, what was sent and no more."""
+def shown_before(db: apsw.Connection, schema: ObjectSchema, before: Row | None) -> dict[str, Stored]:
+    """What the org had shown of the record.
+
+    Of one that was made here and never read, what was sent and no more; while the object has a new column that is not
+    filled yet, nothing of what is empty.
+    """
     if before is None:
         return {}
     made_here = schema.stamp is not None and before[schema.stamp] is None
-    return {name: value for name, value in before.items() if not made_here or value is not None}
+    if made_here or db.execute(_UNFILLED, (schema.name,)).get:
+        return {name: value for name, value in before.items() if value is not None}
+    return dict(before)
 
 
 class Met(Struct, frozen=True):
@@ -87,6 +97,46 @@ class Met(Struct, frozen=True):
     record_id: str
     before: Row | None
     came: Row
+
+
+class Meetings:
+    """The records with local edits among the staged rows, with their rows as they are here now: put aside until asked.
+
+    The database holds them: somebody may have edited every row of an object by one statement.
+    """
+
+    def __init__(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> None:
+        self._db = db
+        self._came = list(columns)
+        self._staging = sql.quote(sql.staging_table(schema.name))
+        self._here = [each.name for each in schema.columns]
+        self._count = self._put_aside(schema) if db.execute(_ANY_EDITED, (schema.name,)).get else 0
+
+    def _put_aside(self, schema: ObjectSchema) -> int:
+        table, here = sql.quote(schema.name), ", ".join(f"t.{sql.quote(name)}" for name in self._here)
+        joined = f"""{self._staging} s JOIN _sync_outbox o ON o.object_name = ? AND o.record_id = s."Id" """
+        self._db.execute(
+            f"{_NO_MEETINGS}; CREATE TEMP TABLE _sync_met AS SELECT s.rowid AS _sync_place, {here} "
+            f'FROM {joined} LEFT JOIN {table} t ON t."Id" = s."Id"',
+            (schema.name,),
+        )
+        return int(self._db.execute("SELECT count(*) FROM temp._sync_met").get)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Met]:
+        """One after the other, while the rows are staged; then they are forgotten."""
+        if not self._count:
+            return
+        here, came = (", ".join(map(sql.quote, names)) for names in (self._here, self._came))
+        staged = f"SELECT {came} FROM {self._staging} WHERE rowid = ?"
+        for place, *row in self._db.execute(f"SELECT _sync_place, {here} FROM temp._sync_met"):
+            before = dict(zip(self._here, row, strict=True))
+            (values,) = self._db.execute(staged, (place,))
+            now = dict(zip(self._came, values, strict=True))
+            yield Met(str(now["Id"]), None if before["Id"] is None else before, now)
+        self._db.execute(_NO_MEETINGS)
 
 
 class Tally(Struct, frozen=True):
@@ -129,14 +179,9 @@ class Judge:
         self._history = history
         self._now = now
 
-    def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> list[Met]:
+    def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> Meetings:
         """The records with local edits among the staged rows. To be asked before these enter the table."""
-        staging = sql.quote(sql.staging_table(schema.name))
-        listed = ", ".join(f"s.{sql.quote(name)}" for name in columns)
-        outbox = '_sync_outbox o ON o.object_name = ? AND o.record_id = s."Id"'
-        rows = list(db.execute(f"SELECT {listed} FROM {staging} s JOIN {outbox}", (schema.name,)))
-        came = [dict(zip(columns, row, strict=True)) for row in rows]
-        return [Met(str(row["Id"]), row_of(db, schema, str(row["Id"])), row) for row in came]
+        return Meetings(db, schema, columns)
 
     def known(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, here: Row) -> dict[str, Stored]:
         """The row as the org showed it last, beneath what is edited here."""
@@ -173,7 +218,7 @@ class Judge:
         db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
         self.settle(db, schema, [Met(record_id, before, row)])
 
-    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Sequence[Met]) -> Tally:
+    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Iterable[Met]) -> Tally:
         """Hold the local edits against the rows that have entered the table.
 
         Gives by how much the counts of a merge, which has seen the rows as they are shown here, are to be corrected.
@@ -237,11 +282,11 @@ class Judge:
         operation, edited_at, _state = waiting
         rows = list(db.execute(_EDITS, (schema.name, record_id)))
         edits = tuple(Edit(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows)
-        base: dict[str, Stored] = _shown_before(schema, before) | {each.field: each.base for each in edits}
+        base: dict[str, Stored] = shown_before(db, schema, before) | {each.field: each.base for each in edits}
         if operation == Operation.DELETE and org is not None:
             # What we have sent ourselves is no change of anybody's.
             base |= {each.field: each.sent for each in edits if each.in_flight and org.get(each.field) == each.sent}
-            base |= dict.fromkeys(self._emptied(db, schema, base, org))
+            base |= dict.fromkeys(self.emptied(db, schema, base, org))
         if "IsDeleted" in base and operation in (Operation.DELETE, Operation.UNDELETE):
             base["IsDeleted"] = int(operation == Operation.UNDELETE)
         if org is not None:  # only some columns may have come
@@ -252,7 +297,7 @@ class Judge:
             schema.name, record_id, Operation(operation), edits, base, org, disputed, parse_datetime(edited_at)
         )
 
-    def _emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
+    def emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
         """The references that the org has emptied because their record is deleted, as it is here."""
         return [
             field.name

@@ -22,6 +22,7 @@ from salesforce_sync.storage.contested import Judge, Met
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.watch import unseen
+from salesforce_sync.storage.written import Written, forget_written
 
 SEEN_KEPT = 50_000
 """Records of an object whose last change is remembered: only changes of one and the same second need it."""
@@ -85,11 +86,18 @@ class EventMerger:
     """The events part of the SQLite store; `ports.Store` says what each call promises."""
 
     def __init__(
-        self, connections: Connections, judge: Judge, history: HistoryWriter, take_out: TakeOut, signals: SignalLog
+        self,
+        connections: Connections,
+        judge: Judge,
+        history: HistoryWriter,
+        written: Written,
+        take_out: TakeOut,
+        signals: SignalLog,
     ) -> None:
         self._connections = connections
         self._judge = judge
         self._history = history
+        self._written = written
         self._take_out = take_out
         self._signals = signals
         self._merges = 0
@@ -175,6 +183,7 @@ class EventMerger:
         back = [row["Id"] for row in rows if not row.get("IsDeleted") and entering.lacked(str(row["Id"]))]
         if back:
             db.execute(_COME_BACK, (schema.name, msgspec.json.encode(back).decode()))
+            db.execute(sql.shown_again(schema), (schema.name,))
 
     def _write(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
         db.executemany(entering.texts.upsert, map(entering.texts.values, rows))
@@ -198,8 +207,12 @@ class EventMerger:
         with self._connections.writing() as db:
             entering = _Entering(db, self._texts_of(schema), list(came))
             newer = {key: row for key, row in came.items() if entering.takes(row)}
+            losses = self._written.shown(db, schema, list(newer.values()))
             told = entering.changes(newer, {})
             self._put(db, entering, [newer[each.record_id] for each in told])
+            self._written.settle(db, schema, losses)
+            for key in newer:
+                forget_written(db, schema.name, key)
             db.executemany(_READ, ((schema.name, key) for key in ids))
             merged = EventsMerged(schema.name, told)
             self._signals.write_all(db, news_of_events(merged))

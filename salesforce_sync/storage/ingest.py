@@ -26,6 +26,7 @@ from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.signal_log import count_changed
 from salesforce_sync.storage.watch import give_triggers, unseen
+from salesforce_sync.storage.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +75,10 @@ class Survey(NamedTuple):
 class Ingest:
     """The writing half of the SQLite store; `ports.Store` says what each call promises."""
 
-    def __init__(self, connections: Connections, judge: Judge, history: HistoryWriter) -> None:
+    def __init__(self, connections: Connections, judge: Judge, history: HistoryWriter, written: Written) -> None:
         self._connections = connections
         self._judge = judge
+        self._written = written
         self._history = history
         csv_files.give_reader(connections.writer)
 
@@ -190,6 +192,7 @@ class Ingest:
             count_changed(db, schema.name, merged.changed)
             if merged.inserted:
                 db.execute(sql.come_back(schema), (schema.name,))
+                db.execute(sql.shown_again(schema), (schema.name,))
         return merged
 
     def _check_staging(self, db: apsw.Connection, schema: ObjectSchema) -> str | None:
@@ -250,16 +253,19 @@ class Ingest:
                 raise refused_loss(schema.name, *loss.counted(died, live))
         with unseen(db, [schema.name]), room_to_merge(db, staged):
             met = self._judge.meet(db, schema, [field.name for field in schema.columns])
+            losses = self._written.staged(db, schema)
             self._history.merged(db, schema, trusted)
             db.execute(sql.merge(schema.name, schema.columns, schema.stamp), trusted)
             changed = db.changes()
             seen = self._judge.settle(db, schema, met)
+            over = self._written.settle(db, schema, losses)
+            self._written.forget_staged(db, schema)
             if met:
                 self._history.trim(db, schema.name)
         empty_staging(db, schema.name)
         updated = max(0, changed - new - new_dead - revived - died)
         inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted
-        return Merged(schema.name, inserted, updated, died, staged - inserted - died - updated)
+        return Merged(schema.name, inserted, updated, died, staged - inserted - died - updated, over)
 
 
 def empty_staging(db: apsw.Connection, object_name: str) -> None:

@@ -1,47 +1,20 @@
-"""The outbox in SQLite: what waits to be sent, what is on its way, and the org's answers coming in."""
+"""The outbox in SQLite: what waits to be sent, and what is on its way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
 import apsw
 import msgspec
-from msgspec.structs import replace
 
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    ChangeState,
-    Conflicted,
-    Deferred,
-    Edit,
-    Kind,
-    Lost,
-    Operation,
-    Outcome,
-    Rejected,
-    Settled,
-    Wanted,
-    overwriting,
-)
-from salesforce_sync.models.run import Problem
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, Wanted
 from salesforce_sync.models.schema import FieldType, ObjectSchema
-from salesforce_sync.models.values import Stored, format_datetime, from_rest, parse_datetime
+from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.edits import real_id
-from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox import put_item
-from salesforce_sync.storage.push_log import note_push, note_pushed
-from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
-from salesforce_sync.storage.watch import in_outbox, unseen
-
-FIRST_PAUSE = timedelta(seconds=2)
-LONGEST_PAUSE = timedelta(minutes=30)
 
 READ_AT_ONCE = 1000
 """Changes of which the rows are held while they are made."""
@@ -77,44 +50,6 @@ SELECT e.base, o.number FROM _sync_edit e JOIN _sync_outbox o USING (object_name
 WHERE e.base IN (SELECT value FROM json_each(?)) AND o.operation <> 'delete'
 """
 _MADE_HERE = "SELECT record_id FROM _sync_local WHERE record_id IN (SELECT value FROM json_each(?))"
-_SENDING = """
-UPDATE _sync_outbox SET sending = ?, push_id = ?, sent_at = ?, job = NULL WHERE object_name = ? AND record_id = ?
-"""
-_IN_FLIGHT = """
-UPDATE _sync_edit SET in_flight = 1, sent = ? WHERE object_name = ? AND record_id = ? AND field = ?
-"""
-_TAKEN_BACK = """
-INSERT OR IGNORE INTO _sync_outbox (object_name, record_id, operation, edited_at) VALUES (?, ?, ?, ?)
-"""
-_INSTEAD = {
-    Operation.CREATE: Operation.DELETE,
-    Operation.UPDATE: Operation.UPDATE,
-    Operation.DELETE: Operation.UNDELETE,
-    Operation.UNDELETE: Operation.DELETE,
-}
-"""What is wanted after a change that was taken back in the moment in which it was sent."""
-_WENT_BACK = """
-INSERT INTO _sync_edit (object_name, record_id, field, base, value, in_flight, sent) VALUES (?, ?, ?, ?, ?, 1, ?)
-"""
-_WANT = "UPDATE _sync_outbox SET operation = ? WHERE object_name = ? AND record_id = ?"
-_HAS_JOB = "UPDATE _sync_outbox SET job = ? WHERE object_name = ? AND record_id = ? AND sending IS NOT NULL"
-_ANSWERED = """
-UPDATE _sync_outbox SET operation = ?, sending = NULL, state = 'waiting', attempts = 0, not_before = NULL,
-    sent_at = NULL, job = NULL, allow_duplicates = 0 WHERE object_name = ? AND record_id = ?
-"""
-_ACKNOWLEDGED = """
-UPDATE _sync_edit SET base = ?, in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ? AND field = ?
-"""
-_LANDED = "UPDATE _sync_edit SET in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ?"
-_NOT_SENT = "UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, job = NULL WHERE object_name = ? AND record_id = ?"
-_LATER = """
-UPDATE _sync_outbox SET attempts = attempts + 1, not_before = ? WHERE object_name = ? AND record_id = ?
-"""
-_EDITED_SINCE = """
-SELECT EXISTS (SELECT 1 FROM _sync_edit WHERE object_name = ? AND record_id = ? AND in_flight = 1 AND value IS NOT sent)
-"""
-_DISPUTE = "UPDATE _sync_edit SET contested = 1, org = base WHERE object_name = ? AND record_id = ? AND field = ?"
-_PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
 
 
 class OutboxRow(NamedTuple):
@@ -154,21 +89,11 @@ Schemas = Callable[[str], ObjectSchema | None]
 
 
 class Outbox:
-    """The outbox part of the SQLite store; `ports.Store` says what each call promises."""
+    """The reading half of the outbox; `ports.Store` says what each call promises."""
 
-    def __init__(
-        self,
-        connections: Connections,
-        schema: Schemas,
-        judge: Judge,
-        history: HistoryWriter,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, connections: Connections, schema: Schemas) -> None:
         self._connections = connections
-        self._judge = judge
         self._schema = schema
-        self._history = history
-        self._now = now
 
     def changes(self, wanted: Wanted) -> tuple[Change, ...]:
         where, bindings = _conditions(wanted)
@@ -238,138 +163,11 @@ class Outbox:
                 }
         return found
 
-    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
-        at = None if sent_at is None else format_datetime(sent_at)
-        now = format_datetime(self._now())
-        with self._connections.writing() as db:
-            note_push(db, push_id, self._now())
-            for change in changes:
-                record = change.object_name, change.record_id
-                if job is not None:
-                    db.execute(_HAS_JOB, (job, *record))
-                    continue
-                # Taken back since it was looked at: it is on its way all the same, and then has to be undone.
-                db.execute(_TAKEN_BACK, (*record, _INSTEAD[change.operation], now))
-                db.execute(_SENDING, (change.operation, push_id, at, *record))
-                for edit in change.edits:
-                    self._in_flight(db, change, edit)
 
-    def _in_flight(self, db: apsw.Connection, change: Change, edit: Edit) -> None:
-        record = change.object_name, change.record_id
-        db.execute(_IN_FLIGHT, (edit.value, *record, edit.field))
-        if not db.changes():
-            schema = self._schema(change.object_name)
-            shown = None if schema is None else row_of(db, schema, change.record_id)
-            value = edit.base if shown is None else shown.get(edit.field)
-            db.execute(_WENT_BACK, (*record, edit.field, edit.base, value, edit.value))
-
-    def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
-        applied: list[Applied] = []
-        parked: list[Change] = []
-        created: dict[str, str] = {}
-        overwrote: dict[int, tuple[str, ...]] = {}
-        with self._connections.writing() as db, unseen(db, in_outbox(db)):
-            note_push(db, push_id, self._now())
-            for outcome in outcomes:
-                change = outcome.change
-                row = _row(db, change.object_name, real_id(db, change.record_id))
-                if row is None or row.sending is None:
-                    continue  # it is not on its way: it was settled before
-                match outcome:
-                    case Applied():
-                        fields = self._apply(db, push_id, outcome)
-                        overwrote |= {change.number: fields} if fields else {}
-                        applied.append(outcome)
-                        if change.operation is Operation.CREATE:
-                            created[change.record_id] = outcome.record_id
-                    case Rejected():
-                        parked += self._reject(db, push_id, outcome, row)
-                    case Lost(_, message, job):
-                        if job is not None:
-                            db.execute(_HAS_JOB, (job, row.object_name, row.record_id))
-                        note_pushed(db, push_id, change, change.record_id, "lost", Problem("NO_ANSWER", message))
-                    case Deferred() | Conflicted():
-                        self._not_taken(db, push_id, outcome, row)
-            for name in {outcome.change.object_name for outcome in applied}:
-                self._history.trim(db, name)
-        return Settled(tuple(applied), tuple(parked), created, overwrote)
-
-    # ── one answer ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _apply(self, db: apsw.Connection, push_id: str, outcome: Applied) -> tuple[str, ...]:
-        """Take it in; gives the fields of which somebody else's value was overwritten, and waits in the inbox."""
-        change, record_id = outcome.change, outcome.record_id
-        name = change.object_name
-        schema = self._schema(name)
-        if change.operation is Operation.CREATE:
-            adopt_id(db, self._schema, name, change.record_id, record_id)
-        row = _row(db, name, record_id)
-        if row is None or schema is None:
-            return ()
-        wanted = _wanted_next(change.operation, Operation(row.operation))
-        if change.operation in (Operation.CREATE, Operation.UPDATE):
-            db.executemany(_ACKNOWLEDGED, [(each.value, name, record_id, each.field) for each in change.edits])
-        db.execute(_LANDED, (name, record_id))
-        if wanted is None:
-            db.execute("DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ?", (name, record_id))
-        db.execute(_ANSWERED, (wanted or Operation.UPDATE, name, record_id))
-        if wanted is Operation.DELETE and schema.has("IsDeleted"):
-            set_cell(db, schema, record_id, "IsDeleted", 1)  # a pull may have brought it in between
-        tidy(db, name, record_id)
-        if outcome.row is not None:
-            self._judge.bring(db, schema, record_id, _stored(schema, outcome.row))
-        self._history.pushed(db, push_id, change, record_id, outcome.replaced or {})
-        replaced = self._judge.overwritten(schema, change, outcome.replaced or {})
-        if replaced:
-            put_item(db, change, record_id, Kind.REPLACED, self._now(), replaced=replaced)
-        fields = tuple(each.field for each in replaced)
-        note_pushed(db, push_id, change, record_id, "applied", overwriting(fields) if fields else None)
-        return fields
-
-    def _reject(self, db: apsw.Connection, push_id: str, outcome: Rejected, row: OutboxRow) -> list[Change]:
-        change = outcome.change
-        record = row.object_name, row.record_id
-        problem = Problem(outcome.code, outcome.message)
-        note_pushed(db, push_id, change, change.record_id, "rejected", problem)
-        undone = change.operation != row.operation
-        newer = undone or db.execute(_EDITED_SINCE, record).get or _edited_since(change, row)
-        if outcome.apart:
-            db.executemany(_DISPUTE, [(*record, name) for name in outcome.apart])
-            put_item(db, change, row.record_id, Kind.CONFLICT, self._now(), replace(outcome, fields=outcome.apart))
-            self._stay(db, change, row)
-            return []
-        self._stay(db, change, row)
-        if undone or (newer and outcome.kind is not Kind.UNCERTAIN):
-            return []  # edited since: what was refused is not what is here; what may be there, may be so all the same
-        db.execute(_PARK, record)
-        put_item(db, change, change.record_id, outcome.kind, self._now(), outcome)
-        return [replace(change, state=ChangeState.PARKED)]
-
-    def _not_taken(self, db: apsw.Connection, push_id: str, outcome: Deferred | Conflicted, row: OutboxRow) -> None:
-        change = outcome.change
-        problem = Problem(outcome.code, outcome.message) if isinstance(outcome, Deferred) else None
-        told = "deferred" if isinstance(outcome, Deferred) else "conflicted"
-        if problem is None and row.push_id not in (None, push_id) and self._history.has_shown(db, row.push_id, change):
-            told = "applied"  # an earlier push has written it, and its answer was lost
-        note_pushed(db, push_id, change, change.record_id, told, problem)
-        self._stay(db, change, row)
-        if isinstance(outcome, Deferred):
-            pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 20), LONGEST_PAUSE)
-            db.execute(_LATER, (format_datetime(self._now() + pause), row.object_name, row.record_id))
-
-    def _stay(self, db: apsw.Connection, change: Change, row: OutboxRow) -> None:
-        """The org is as it was before the change was sent: what was undone since needs no undoing there."""
-        record = row.object_name, row.record_id
-        db.execute(_LANDED, record)
-        db.execute(_NOT_SENT, record)
-        wanted = Operation(row.operation)
-        if change.operation is Operation.CREATE and wanted is Operation.DELETE:
-            forget_record(db, self._schema, *record)
-        elif change.operation is Operation.DELETE and wanted is Operation.UNDELETE:
-            db.execute(_WANT, (Operation.UPDATE, *record))
-        elif change.operation is Operation.UNDELETE and wanted is Operation.DELETE:
-            forget_change(db, *record)
-        tidy(db, *record)
+def row_in_outbox(db: apsw.Connection, object_name: str, record_id: str) -> OutboxRow | None:
+    """The record's row of the outbox, if it has one."""
+    row = db.execute(_ONE, (object_name, record_id)).fetchone()
+    return None if row is None else OutboxRow(*row)
 
 
 def _conditions(wanted: Wanted) -> tuple[str, dict[str, Stored]]:
@@ -391,10 +189,6 @@ def _conditions(wanted: Wanted) -> tuple[str, dict[str, Stored]]:
     return "WHERE " + " AND ".join(_CONDITIONS[name] for name in names), told
 
 
-def _edited_since(change: Change, row: OutboxRow) -> bool:
-    return change.edited_at is not None and row.edited_at != format_datetime(change.edited_at)
-
-
 def _json(values: Collection[object]) -> str:
     return msgspec.json.encode(list(values)).decode()
 
@@ -414,11 +208,6 @@ def _leaving_by_deletion(db: apsw.Connection, schema: ObjectSchema, listed: str)
     wanted = set(msgspec.json.decode(listed))
     for number, *values in rows:
         yield from ((str(value), int(str(number))) for value in values if value in wanted)
-
-
-def _row(db: apsw.Connection, object_name: str, record_id: str) -> OutboxRow | None:
-    row = db.execute(_ONE, (object_name, record_id)).fetchone()
-    return None if row is None else OutboxRow(*row)
 
 
 class _Shared:
@@ -472,16 +261,3 @@ class _Shared:
         if found is None:
             found = self._moments[text] = parse_datetime(text)
         return found
-
-
-def _wanted_next(done: Operation, wanted: Operation) -> Operation | None:
-    """What is wanted of a record after `done`; None where nothing can be left of it."""
-    if done is Operation.DELETE:
-        return None if wanted is Operation.DELETE else Operation.UNDELETE
-    if wanted in (Operation.CREATE, done):
-        return Operation.UPDATE
-    return wanted
-
-
-def _stored(schema: ObjectSchema, row: Sequence[object]) -> dict[str, Stored]:
-    return {field.name: from_rest(field.type, value) for field, value in zip(schema.columns, row, strict=True)}

@@ -9,16 +9,9 @@ from datetime import datetime
 import apsw
 import msgspec
 
-from salesforce_sync.models.outbox import (
-    OVERWROTE,
-    UNFINISHED,
-    Change,
-    Edit,
-    Operation,
-    Push,
-    PushedChange,
-    besides_settled,
-)
+from salesforce_sync.models.outbox import Change, Edit, Operation
+from salesforce_sync.models.outcome import DELETED_OVER, NOT_SHOWN, OVERWROTE
+from salesforce_sync.models.push import UNFINISHED, Push, PushedChange, besides_settled
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.ports import MOST_LISTED, Pushed
@@ -50,7 +43,15 @@ _NOT_LISTED = """
 SELECT outcome, count(*) FROM (SELECT outcome FROM _sync_pushed WHERE push_id = ? ORDER BY id LIMIT -1 OFFSET ?)
 GROUP BY outcome
 """
-_OVERWROTE = f"SELECT count(*) FROM _sync_pushed WHERE push_id = ? AND outcome = 'applied' AND code = '{OVERWROTE}'"
+_TOLD = f"""
+SELECT coalesce(sum(code IN ('{OVERWROTE}', '{DELETED_OVER}')), 0), coalesce(sum(code = '{NOT_SHOWN}'), 0)
+FROM _sync_pushed WHERE push_id = ? AND outcome = 'applied' AND code IS NOT NULL
+"""
+_NOTE_PROBLEM = """
+UPDATE _sync_pushed SET code = ?, message = ?, hint = ?
+-- By the record: a push may have brought very many.
+WHERE +push_id = ? AND object_name = ? AND record_id = ? AND outcome = 'applied'
+"""
 _PUSHED_BACKWARDS = """
 SELECT id, object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
 WHERE push_id = ? AND id < ? ORDER BY id DESC LIMIT ?
@@ -95,8 +96,7 @@ class PushLog:
                 if len(changes) == room:
                     beyond.update(dict(db.execute(_NOT_LISTED, (row[0], room))))
                 room -= len(changes)
-                overwrote = int(db.execute(_OVERWROTE, (row[0],)).get)
-                found.append(_push(row, changes, beyond, overwrote))
+                found.append(_push(row, changes, beyond, db.execute(_TOLD, (row[0],)).get))
         return tuple(found)
 
     def pushed(self, push_id: str, before: int | None, most: int) -> Pushed:
@@ -125,6 +125,11 @@ def note_pushed(
     db.execute(_NOTE_PUSHED, (push_id, change.object_name, record_id, change.operation, edits, outcome, *reason))
 
 
+def note_problem(db: apsw.Connection, push_id: str | None, object_name: str, record_id: str, problem: Problem) -> None:
+    """Keep what was found out, later, about a change that a push has brought to the org."""
+    db.execute(_NOTE_PROBLEM, (problem.code, problem.message, problem.hint, push_id, object_name, record_id))
+
+
 def _pushed(row: tuple[object, ...]) -> PushedChange:
     name, record_id, operation, edits, outcome, code, message, hint = row
     return PushedChange(
@@ -137,11 +142,14 @@ def _pushed(row: tuple[object, ...]) -> PushedChange:
     )
 
 
-def _push(row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int], overwrote: int) -> Push:
+def _push(
+    row: tuple[object, ...], changes: Sequence[PushedChange], beyond: Mapping[str, int], told: tuple[int, int]
+) -> Push:
     push_id, calls, seconds, code, message, hint, at, _ = row
     cost = int(str(calls)), float(str(seconds))
-    problem = _problem(code, message, hint)
-    return Push(str(push_id), tuple(changes), *cost, problem, parse_datetime(str(at)), beyond, overwrote)
+    problem, (overwrote, hidden) = _problem(code, message, hint), told
+    at = parse_datetime(str(at))
+    return Push(str(push_id), tuple(changes), *cost, problem, at, beyond, overwrote, hidden=hidden)
 
 
 def _problem(code: object, message: object, hint: object) -> Problem | None:

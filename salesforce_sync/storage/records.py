@@ -33,7 +33,7 @@ DELETE FROM _sync_outbox WHERE {_MINE} AND operation = 'update' AND sending IS N
 _TIDY_INBOX = f"""
 DELETE FROM _sync_inbox WHERE {_MINE} AND (
     (kind = 'conflict' AND NOT EXISTS (SELECT 1 FROM _sync_edit WHERE {_MINE} AND contested = 1))
-    OR (kind NOT IN ('conflict', 'replaced')
+    OR (kind NOT IN ('conflict', {sql.TOLD_KINDS})
         AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {_MINE} AND state = 'parked')))
 """
 
@@ -104,7 +104,7 @@ def forget_record(
 def forget_change(db: apsw.Connection, object_name: str, record_id: str) -> None:
     """End the record's change: its edits, its place in the outbox, and what waited for a person because of it."""
     for own in ("_sync_edit", "_sync_outbox", "_sync_inbox"):
-        kept = " AND kind <> 'replaced'" if own == "_sync_inbox" else ""
+        kept = f" AND kind NOT IN ({sql.TOLD_KINDS})" if own == "_sync_inbox" else ""
         db.execute(f"DELETE FROM {own} WHERE {_MINE}{kept}", (object_name, record_id))
 
 

@@ -15,9 +15,11 @@ from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import EVERYTHING, Change, Outcome, Push, Settled, Wanted, is_local
+from salesforce_sync.models.outbox import EVERYTHING, Change, Wanted, is_local
+from salesforce_sync.models.outcome import Outcome, Settled
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.sinks import Keep
@@ -50,9 +52,11 @@ from salesforce_sync.storage.reading import Reading
 from salesforce_sync.storage.runs import Runs
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.session_log import SessionLog
+from salesforce_sync.storage.settling import Settling
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.tables import Tables
 from salesforce_sync.storage.watch import give_triggers
+from salesforce_sync.storage.written import Written
 
 KEEPING = Keeping()
 KEEP = Keep()
@@ -75,13 +79,15 @@ class SqliteStore:
         self._connections = Connections(path)
         self._history = HistoryWriter(self._connections, keeping, clock.now)
         judge = Judge(self.schema, policies, self._history, clock.now)
-        self._ingest = Ingest(self._connections, judge, self._history)
+        written = Written(judge, policies, clock.now)
+        self._ingest = Ingest(self._connections, judge, self._history, written)
         self._listings = Listings(self._connections)
-        self._comparer = Comparer(self._connections, clock.now, judge, self._listings)
+        self._comparer = Comparer(self._connections, clock.now, judge, written, self._listings)
         self._editor = Editor(self._connections, self.schema)
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
         self._push_log = PushLog(self._connections, clock.now)
-        self._outbox = Outbox(self._connections, self.schema, judge, self._history, clock.now)
+        self._outbox = Outbox(self._connections, self.schema)
+        self._settling = Settling(self._connections, self.schema, judge, self._history, clock.now)
         self._inbox = Inbox(self._connections, self.schema, self._history, clock.now)
         self._indexes = SearchIndexes(self._connections)
         self._tables = Tables(self._indexes)
@@ -93,7 +99,7 @@ class SqliteStore:
         self._open_runs = OpenRuns(self._connections, self.claims, self.log)
         self.desk = Desk(self._connections, clock.now, self.log)
         take_out = self._comparer.take_out
-        self._events = EventMerger(self._connections, judge, self._history, take_out, self.log)
+        self._events = EventMerger(self._connections, judge, self._history, written, take_out, self.log)
         migrate(self._connections)
         self._schemas = SchemaCache(self._read_schemas, self._connections.schema_version)
         self._orphans = OrphanSearch(self._connections, self._schemas.those, self._indexes)
@@ -352,10 +358,10 @@ class SqliteStore:
         return self._outbox.leaving(ids)
 
     def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
-        self._outbox.sending(changes, push_id, sent_at, job)
+        self._settling.sending(changes, push_id, sent_at, job)
 
     def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
-        return self._outbox.settle(push_id, outcomes)
+        return self._settling.settle(push_id, outcomes)
 
     def pushes(self, most: int = 20) -> tuple[Push, ...]:
         return self._push_log.pushes(most)

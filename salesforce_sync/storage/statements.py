@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from salesforce_sync.models.outbox import LOCAL_PREFIX
+from salesforce_sync.models.outbox import LOCAL_PREFIX, TOLD, Kind
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import EXACT_DIGITS
 
@@ -89,6 +89,10 @@ def quote(identifier: str) -> str:
 def literal(text: str) -> str:
     """An SQL text literal, for the few places where SQLite takes no parameter."""
     return "'" + text.replace("'", "''") + "'"
+
+
+TOLD_KINDS = ", ".join(map(literal, TOLD))
+"""The kinds of inbox items for which nothing waits in the outbox."""
 
 
 def joined(parts: Sequence[str], operator: str) -> str:
@@ -410,6 +414,12 @@ def come_back(schema: ObjectSchema) -> str:
     """A record that the org shows again is no longer gone."""
     live = f'SELECT 1 FROM {quote(schema.name)} t WHERE t."Id" = _sync_gone.id AND {alive(schema)}'
     return f"DELETE FROM _sync_gone WHERE object_name = ? AND EXISTS ({live})"
+
+
+def shown_again(schema: ObjectSchema) -> str:
+    """A record that the org shows again needs nobody who lets it be seen."""
+    live = f'SELECT 1 FROM {quote(schema.name)} t WHERE t."Id" = _sync_inbox.record_id AND {alive(schema)}'
+    return f"DELETE FROM _sync_inbox WHERE object_name = ? AND kind = {literal(Kind.NOT_SHOWN)} AND EXISTS ({live})"
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.storage.checks import IS_LOCAL, refuse, refused_insert, refused_update
-from salesforce_sync.storage.statements import joined, literal, quote
+from salesforce_sync.storage.statements import TOLD_KINDS, joined, literal, quote
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
@@ -184,7 +184,7 @@ def _tidy(schema: ObjectSchema) -> list[str]:
     disputed = f"EXISTS (SELECT 1 FROM _sync_edit WHERE {mine} AND contested = 1)"
     return [
         f"DELETE FROM _sync_outbox WHERE {mine} AND operation = 'update' AND sending IS NULL AND {no_edits}",
-        f"DELETE FROM _sync_inbox WHERE {mine} AND kind NOT IN ('conflict', 'replaced') AND NOT {in_outbox}",
+        f"DELETE FROM _sync_inbox WHERE {mine} AND kind NOT IN ('conflict', {TOLD_KINDS}) AND NOT {in_outbox}",
         f"DELETE FROM _sync_inbox WHERE {mine} AND kind = 'conflict' AND NOT {disputed}",
     ]
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import Stopped, StoreTrouble, SyncError
 from salesforce_sync.models.duty import DaemonState, SyncRequest
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import Run, RunState
 from salesforce_sync.ports import Clock, Desk, Store
 from salesforce_sync.sync.agenda import Budget, Pushes, Step, next_step, push_at, timetable

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import Run
 from salesforce_sync.sync.schedule import Rules
 

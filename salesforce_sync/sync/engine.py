@@ -22,14 +22,14 @@ from salesforce_sync.errors import (
     StoreTrouble,
     SyncError,
 )
-from salesforce_sync.models.outbox import Diff, Push
+from salesforce_sync.models.push import Diff, Push
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, ObjectFinished, ObjectStarted, Progress, news_of_proof
 from salesforce_sync.sync.beginning import PATIENCE, Beginning
+from salesforce_sync.sync.course import PATIENCE as PUSH_PATIENCE
 from salesforce_sync.sync.pulled import Pulled, with_changes, with_repairs
 from salesforce_sync.sync.puller import Puller, Report
-from salesforce_sync.sync.pusher import PATIENCE as PUSH_PATIENCE
 from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.run_course import Course, Proofs, Task, distinct
 from salesforce_sync.sync.run_news import NOT_BEGUN, ProgressNews, RunNews

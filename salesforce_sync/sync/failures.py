@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
-from salesforce_sync.models.outbox import Change, ChangeState, Deferred, Lost, Rejected
+from salesforce_sync.errors import Unreachable
+from salesforce_sync.models.outbox import Change, ChangeState, Operation
+from salesforce_sync.models.outcome import Deferred, Lost, Outcome, Rejected
+from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import Order
 
 CAUTIOUS_CALLS = 20
@@ -16,18 +19,30 @@ MOST_FAILURES = 5
 """Calls one after the other over which it fails, and takes nothing: then it fails over everything."""
 
 
+Sort = tuple[str, Operation]
+
+
+def sort_of(change: Change) -> Sort:
+    """What is done to which object."""
+    return change.object_name, change.operation
+
+
 class Failures(Struct):
-    """The failures of one push. `given_up` are the changes that are not sent any more in it.
+    """The failures of one push. `given_up` are the changes that are not sent any more in it, `hopeless` the objects and
+    operations over which it fails whatever the change: what else there is of them is not tried.
 
     `_all`: by number, the last failure of each change. `_alone`: those that were alone in their call. `_in_a_row`: how
-    many calls failed one after the other. `_taken_before`: how many changes were taken when the first one had failed.
+    many calls failed one after the other, `_silent` how many were not answered. `_taken_before`: how many changes were
+    taken when the first one had failed.
     """
 
     given_up: dict[int, Lost] = field(default_factory=dict)
+    hopeless: set[Sort] = field(default_factory=set)
     _all: dict[int, Lost] = field(default_factory=dict)
     _alone: set[int] = field(default_factory=set)
     _in_a_row: int = 0
     _taken_before: int | None = None
+    _silent: int = 0
 
     @property
     def everywhere(self) -> bool:
@@ -37,6 +52,17 @@ class Failures(Struct):
     def well(self) -> None:
         """It has answered without a failure."""
         self._in_a_row = 0
+
+    def answered(self, outcomes: Sequence[Outcome]) -> None:
+        """What became of a call; `Unreachable` where too many have had no answer at all, each for minutes perhaps."""
+        silent = bool(outcomes) and all(isinstance(each, Lost) and not each.code for each in outcomes)
+        self._silent = self._silent + 1 if silent else 0
+        if self._silent >= MOST_FAILURES:
+            raise Unreachable(
+                f"{self._silent} calls one after the other had no answer.",
+                code="NO_ANSWER",
+                hint="The next push finds out what has become of them, and goes on with the rest.",
+            )
 
     def note(self, failed: Sequence[Lost], taken: tuple[int, int], sends: Mapping[int, int], most: int) -> None:
         """It has failed over these. `taken`: how many changes it had taken in this push before the call, and has now.
@@ -53,6 +79,16 @@ class Failures(Struct):
                 self.given_up[number] = each
         if self.everywhere:
             self.given_up |= self._all
+            self.hopeless |= {sort_of(each.change) for each in self._all.values()}
+
+    def problem(self) -> Problem | None:
+        """What to tell of the push, if the org fails over everything of a sort."""
+        if not self.hopeless:
+            return None
+        last = next(reversed(self._all.values()))
+        sorts = ", ".join(f"{operation} {name}" for name, operation in sorted(self.hopeless))
+        message = f"The org fails over everything that is sent of {sorts}: {last.message}"
+        return Problem(last.code, message, "What is left of it is not tried in this push; the next one tries it again.")
 
     def alone(self, failed: Sequence[Lost]) -> None:
         """Each of these was alone in its call."""

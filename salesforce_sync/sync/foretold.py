@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from salesforce_sync.models.outbox import Blocked, Change, Diff, Rejected
+from salesforce_sync.models.outbox import Change
+from salesforce_sync.models.outcome import Rejected
+from salesforce_sync.models.push import Blocked, Diff
 from salesforce_sync.ports import MOST_LISTED
 from salesforce_sync.sync.plan import Plan
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import Problem, Run, RunRecord
 
 

@@ -14,7 +14,9 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from salesforce_sync.models.outbox import Blocked, Change, Edit, Operation, Rejected, is_local, is_sendable
+from salesforce_sync.models.outbox import Change, Edit, Operation, is_local, is_sendable
+from salesforce_sync.models.outcome import Rejected
+from salesforce_sync.models.push import Blocked
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Order

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from salesforce_sync.errors import Incomplete, ObjectTrouble
-from salesforce_sync.models.outbox import Applied, Conflicted, Outcome
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Outcome, not_shown
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Org, Store
 
@@ -26,6 +28,9 @@ class Refetch:
         self._wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.unread: dict[str, ObjectTrouble] = {}
         """Objects that the org does not let be read, and why."""
+        self.told: dict[tuple[str, str], Problem] = {}
+        """By object and record, what was found out about a change that the org has taken."""
+        self._written: defaultdict[str, set[str]] = defaultdict(set)
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Take what these answers brought, or ask for."""
@@ -36,6 +41,8 @@ class Refetch:
                 # Deletions, too: the next pull would else bring each tombstone's new stamp as a change.
                 case Applied(change=change, record_id=record_id):
                     self._wanted[change.object_name][record_id] = None
+                    if change.operation is not Operation.DELETE:
+                        self._written[change.object_name].add(record_id)
                 case Conflicted(change=change) if not change.local:
                     self._wanted[change.object_name][change.record_id] = None
 
@@ -72,6 +79,9 @@ class Refetch:
         if not last:
             # A record that only did not arrive would be taken for one that is gone.
             raise Incomplete(f"{schema.name}: reading records again ended before the last page.", hint="Sync again.")
-        changed = self._store.merge(schema.name, None).changed
+        merged = self._store.merge(schema.name, None)
+        self.told |= {(schema.name, key): problem for key, problem in merged.over.items()}
         gone = [each for each in ids if each not in shown]
-        return changed + (self._store.set_aside(schema.name, gone, Cause.HIDDEN) if gone else 0)
+        unshown = self._written.pop(schema.name, set()).intersection(gone)
+        self.told |= {(schema.name, each): not_shown(each) for each in unshown}
+        return merged.changed + (self._store.set_aside(schema.name, gone, Cause.HIDDEN) if gone else 0)

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import JobFailed
-from salesforce_sync.models.outbox import (
+from salesforce_sync.models.outbox import Change, ChangeState, Wanted
+from salesforce_sync.models.outcome import (
+    DELETED_OVER,
+    NOT_SHOWN,
     Applied,
-    Blocked,
-    Change,
-    ChangeState,
     Conflicted,
     Deferred,
     Lost,
     Outcome,
-    PushedChange,
     Rejected,
-    Wanted,
     overwriting,
 )
+from salesforce_sync.models.push import Blocked, PushedChange
 from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import MOST_LISTED, Store
 
@@ -79,13 +78,17 @@ class Packed:
 class Results(Struct):
     """`ended` holds, by number, how each change ended that is not applied; `disputed` those that went on without
     what is in dispute. Of so many of each the whole change is known (`_known`, `_in_part`). `overwrote` counts those
-    that took the place of somebody else's value; `again_at` is when the first of what has to wait may be sent.
+    that took the place of somebody else's value, or deleted it; `hidden` those whose record is not shown since;
+    `_found_out` is what to tell of these two, by object and record. `again_at` is when the first of what has to wait
+    may be sent.
     """
 
     ended: dict[int, str] = field(default_factory=dict)
     disputed: set[int] = field(default_factory=set)
     overwrote: int = 0
+    hidden: int = 0
     again_at: datetime | None = None
+    _found_out: dict[tuple[str, str], Problem] = field(default_factory=dict)
     _applied: Packed = field(default_factory=Packed)
     _applied_besides: int = 0
     _known: dict[int, PushedChange] = field(default_factory=dict)
@@ -107,6 +110,17 @@ class Results(Struct):
             self._applied.append(told)
         else:
             self._applied_besides += 1
+
+    def tell(self, found: Mapping[tuple[str, str], Problem]) -> None:
+        """The org has shown, or does not show, what became of changes that it has taken: by object and record."""
+        lost = {(each.object_name, each.record_id): number for number, each in self._known.items()}
+        for key, problem in found.items():
+            if key in lost:  # a deletion whose answer was lost, and that had arrived
+                self._known[lost[key]] = replace(self._known[lost[key]], problem=problem)
+            elif key not in self._found_out:
+                self._found_out[key] = problem
+                self.overwrote += problem.code == DELETED_OVER
+                self.hidden += problem.code == NOT_SHOWN
 
     def block(self, blocked: Blocked) -> None:
         """It cannot be sent before another one."""
@@ -148,7 +162,11 @@ class Results(Struct):
 
         A conflict that a policy decided for the org, or that was none (both sides made the same change), is over.
         """
-        self._forget(_gone(store, self.numbers("conflicted")))
+        self._forget(
+            number
+            for number in _gone(store, self.numbers("conflicted"))
+            if number not in self._known or self._known[number].problem is None
+        )
         self._say_when(store)
         # What was not in dispute has been sent, and the rest waits: the change is in the org in part only.
         in_part = sorted(_parked(store, sorted(self.disputed - self.ended.keys())))
@@ -156,11 +174,15 @@ class Results(Struct):
         beyond["applied"] += self._applied_besides
         beyond["conflicted"] += sum(number not in self._in_part for number in in_part)
         listed = (
-            *self._applied,
+            *(self._with_what_was_found_out(each) for each in self._applied),
             *(each for _, each in sorted(self._known.items(), key=lambda pair: pair[0])),
             *(self._in_part[number] for number in in_part if number in self._in_part),
         )
         return listed, {outcome: count for outcome, count in beyond.items() if count}
+
+    def _with_what_was_found_out(self, change: PushedChange) -> PushedChange:
+        problem = self._found_out.get((change.object_name, change.record_id))
+        return change if problem is None else replace(change, problem=problem)
 
     @property
     def applied(self) -> int:

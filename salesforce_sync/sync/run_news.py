@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from salesforce_sync.models.outbox import Push
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import Run
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import ApiLimitWarning, Bus, Progress, RecordsUpdated, Signal, SyncComplete, SyncFailed

@@ -8,7 +8,8 @@ from datetime import datetime
 from threading import Event
 
 from salesforce_sync.errors import Stopped
-from salesforce_sync.models.outbox import Change, Outcome
+from salesforce_sync.models.outbox import Change
+from salesforce_sync.models.outcome import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
 from salesforce_sync.ports import Announce, Order, Org, Usage

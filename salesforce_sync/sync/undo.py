@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from salesforce_sync.errors import SyncError
-from salesforce_sync.models.outbox import Operation, Push, PushedChange
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.push import Push, PushedChange
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Store
 from salesforce_sync.resolve import arrived

@@ -21,6 +21,9 @@ from salesforce_sync.sync.rows import named_rows
 
 Schemas = Mapping[str, ObjectSchema]
 
+ROWS_AT_ONCE = 500
+"""Rows that are held while it is read what they refer to."""
+
 NOBODY: AbstractSet[int] = frozenset()
 _MOVED = (Operation.DELETE, Operation.UNDELETE)
 _BROUGHT = (Operation.CREATE, Operation.UNDELETE)
@@ -157,6 +160,7 @@ def _references(store: Store, changes: Sequence[Change]) -> dict[str, tuple[str,
     moved = [each for each in changes if each.operation in _MOVED]
     for name in sorted({each.object_name for each in moved}):
         ids = [each.record_id for each in moved if each.object_name == name]
-        schema, rows = named_rows(store, name, ids)
-        found |= {key: parents(schema, row) for key, row in rows.items()}
+        for start in range(0, len(ids), ROWS_AT_ONCE):
+            schema, rows = named_rows(store, name, ids[start : start + ROWS_AT_ONCE])
+            found |= {key: parents(schema, row) for key, row in rows.items()}
     return found

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.change import Merged
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import MERGED, Contested, Verdict
-from salesforce_sync.models.outbox import Kind, Match, Operation
+from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.outcome import Match, deleted_over, not_shown
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, readable
-from salesforce_sync.resolve import arrived, judge
+from salesforce_sync.resolve import arrived, judge, taken_along
 from salesforce_sync.testing.memory_edits import Editing
 from salesforce_sync.testing.memory_history import differences
 from salesforce_sync.testing.memory_outbox import Pending, Slot
-from salesforce_sync.testing.memory_tables import Row, Table, dead, kept_out, org_view, same, shown
+from salesforce_sync.testing.memory_tables import Done, Row, Table, dead, kept_out, org_view, same, shown
 
 
 class Contesting(Editing):
@@ -29,11 +33,19 @@ class Contesting(Editing):
             here = [key for key in ids if key in table.rows and shown(table, key)]
             for key in here:
                 table.gone[key] = cause
+                done = table.written.pop(key, None)
+                unshown = done is not None and not cause.is_deletion and done.operation is not Operation.DELETE
+                if done is not None and unshown:
+                    self._note_problem(done.push_id, table, key, not_shown(key))
                 pending = self._pending(table, key)
                 wanted = pending.want_dead or not (pending.slots or pending.sent)
                 if wanted or self._judge(table, pending, None).revert:
                     self._keep_given_up(table, pending)
                     self._take_out(table, pending, cause)
+                    if done is not None and unshown:
+                        problem = not_shown(key)
+                        item = self._put_item(table, key, Kind.NOT_SHOWN, done.operation, problem.message)
+                        item.code = problem.code
                 else:
                     pending.absent = cause
                 self._tidy(table, pending)
@@ -77,16 +89,49 @@ class Contesting(Editing):
     def _enter(self, table: Table, staged: Mapping[str, Row], trusted: str) -> Merged:
         """Let staged rows enter a table, by the rule of the merge."""
         inserted = updated = deleted = 0
+        over: dict[str, Problem] = {}
         for key, row in staged.items():
             known = key in table.rows
             was = known and shown(table, key)
+            over |= self._shown_deleted(table, row)
             if not self._arrive(table, row, trusted):
                 continue
             now = shown(table, key)
             inserted += now and not was
             deleted += was and not now
             updated += known and was == now
-        return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted)
+        return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted, over)
+
+    def _shown_deleted(self, table: Table, row: Row) -> dict[str, Problem]:
+        """The org shows a record: what somebody had changed in it before our deletion took it."""
+        key = str(row["Id"])
+        done, pending = table.written.pop(key, None), table.pending.get(key)
+        if pending is not None and pending.sent is not None and pending.sent.operation is Operation.DELETE:
+            bases = {name: each.base for name, each in pending.slots.items()}
+            done = Done(pending.sent.push_id, Operation.DELETE, bases)
+        if not dead(row):
+            self._drop_items(table, key, Kind.NOT_SHOWN)
+        if key not in table.rows or done is None or done.operation is not Operation.DELETE:
+            return {}
+        before = {name: value for name, value in table.rows[key].items() if value is not None or not table.refill}
+        before |= done.bases
+        before |= dict.fromkeys(self._emptied(table, before, row))
+        contested = Contested(table.schema.name, key, Operation.DELETE, (), before, row)
+        lost = taken_along(contested, table.schema, self._policies)
+        fields = tuple(each.field for each in lost)
+        if not lost:
+            return {}
+        problem = deleted_over(fields, row)
+        item = self._put_item(table, key, Kind.DELETED_OVER, Operation.DELETE, problem.message)
+        item.code, item.fields, item.replaced = problem.code, fields, lost
+        self._note_problem(done.push_id, table, key, problem)
+        return {key: problem}
+
+    def _note_problem(self, push_id: str, table: Table, key: str, problem: Problem) -> None:
+        log = self._disk.pushes.get(push_id)
+        told = None if log is None else log.changes.get((table.schema.name, key))
+        if log is not None and told is not None and told.outcome == "applied":
+            log.changes[table.schema.name, key] = replace(told, problem=problem)
 
     def _arrive(self, table: Table, row: Row, trusted: str) -> bool:
         """Let one row enter; whether it held anything new."""
@@ -220,7 +265,10 @@ def _taken(schema: ObjectSchema, slots: Mapping[str, Slot], row: Row) -> dict[st
 
 
 def _shown_before(table: Table, key: str) -> Row:
-    """What the org had shown of the record: of one that was made here and never read, what was sent and no more."""
+    """What the org had shown of the record: of one that was made here and never read, what was sent and no more.
+
+    While a new column is not filled yet, nothing of what is empty.
+    """
     view, stamp = org_view(table, key), table.schema.stamp
     made_here = stamp is not None and view[stamp] is None
-    return {name: value for name, value in view.items() if not made_here or value is not None}
+    return {name: value for name, value in view.items() if not (made_here or table.refill) or value is not None}

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse, RecordNotFound
-from salesforce_sync.models.outbox import EVERYTHING, LOCAL_PREFIX, Change, Kind, Operation, Wanted, is_local
+from salesforce_sync.models.outbox import EVERYTHING, LOCAL_PREFIX, TOLD, Change, Kind, Operation, Wanted, is_local
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import is_guarded
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
@@ -243,7 +243,7 @@ class Editing(Comparing):
 
     def _unpark(self, table: Table, pending: Pending) -> None:
         pending.parked_for = None
-        self._drop_items(table, pending.record_id, *(set(Kind) - {Kind.CONFLICT, Kind.REPLACED}))
+        self._drop_items(table, pending.record_id, *(set(Kind) - {Kind.CONFLICT, *TOLD}))
 
     def _tell_conflict(self, table: Table, pending: Pending) -> None:
         if pending.conflicts() and pending.operation is not Operation.DELETE:
@@ -253,16 +253,19 @@ class Editing(Comparing):
 
     def _tell(self, table: Table, pending: Pending, kind: Kind, message: str = "") -> Item:
         """The record's inbox item of this kind; the one that is there, if one is."""
+        return self._put_item(table, pending.record_id, kind, pending.operation, message)
+
+    def _put_item(self, table: Table, record_id: str, kind: Kind, operation: Operation, message: str) -> Item:
         for item in self._disk.items:
-            if (item.object_name, item.record_id, item.kind) == (table.schema.name, pending.record_id, kind):
+            if (item.object_name, item.record_id, item.kind) == (table.schema.name, record_id, kind):
                 item.message = message or item.message
                 return item
         item = Item(
             next(self._disk.numbers),
             table.schema.name,
-            pending.record_id,
+            record_id,
             kind,
-            pending.operation,
+            operation,
             self._clock.now(),
             message=message,
         )

@@ -59,7 +59,10 @@ class Following(Deciding):
     def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
         with self._disk.lock:
             table = self._table(page.schema.name)
-            told = tuple(each for row in stored_rows(page) for each in self._told(table, row, own=False))
+            rows = list(stored_rows(page))
+            for row in rows:
+                self._shown_deleted(table, row)
+            told = tuple(each for row in rows for each in self._told(table, row, own=False))
             for key in ids:
                 self._follow(page.schema.name).again.pop(key, None)
             return self._kept(EventsMerged(table.schema.name, told))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side
-from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.outbox import TOLD, Kind, Operation
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.memory_history import differences
@@ -73,6 +73,8 @@ class Deciding(Settling):
                 self._decide_fields(case)
             elif item.kind is Kind.REPLACED:
                 self._decide_replaced(case)
+            elif item.kind in TOLD:
+                self._decide_told(case)
             else:
                 self._decide_change(case)
             self._keep_decided(table, item.record_id, before)
@@ -107,6 +109,14 @@ class Deciding(Settling):
             case.item.replaced = left
         else:
             self._drop_items(table, key, Kind.REPLACED)
+
+    def _decide_told(self, case: _Case) -> None:
+        if case.values:
+            raise Misuse(f"An item of the kind {case.item.kind} has no value to decide.")
+        key = case.item.record_id
+        if case.item.kind is Kind.DELETED_OVER and case.org and not alive(case.table, key):
+            self.undelete(case.table.schema.name, key)
+        self._drop_items(case.table, key, case.item.kind)
 
     def _decide_change(self, case: _Case) -> None:
         assert case.pending is not None

@@ -8,8 +8,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from salesforce_sync.models.inbox import Conflict, InboxItem
-from salesforce_sync.models.outbox import UNFINISHED, Change, ChangeState, Edit, Kind, Match, Operation, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Operation
+from salesforce_sync.models.outcome import Match
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.push import UNFINISHED, PushedChange
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored
 from salesforce_sync.signals import Signal, news_of

@@ -10,22 +10,19 @@ from msgspec.structs import replace
 
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import Conflict
-from salesforce_sync.models.outbox import (
+from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outcome import (
+    NOT_SHOWN,
     Applied,
-    Change,
     Conflicted,
     Deferred,
-    Kind,
     Lost,
-    Operation,
     Outcome,
-    Push,
-    PushedChange,
     Rejected,
     Settled,
-    besides_settled,
     overwriting,
 )
+from salesforce_sync.models.push import Push, PushedChange, besides_settled
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
@@ -35,7 +32,7 @@ from salesforce_sync.resolve import Policy
 from salesforce_sync.testing.forms import from_rest
 from salesforce_sync.testing.memory_contested import Contesting
 from salesforce_sync.testing.memory_outbox import Pending, PushLog, Sent
-from salesforce_sync.testing.memory_tables import LATEST, Row, Table, alive, dead, names
+from salesforce_sync.testing.memory_tables import LATEST, Done, Row, Table, alive, dead, names
 
 Fields = tuple[str, ...]
 
@@ -81,6 +78,10 @@ class Settling(Contesting):
             if slot is not None and slot.in_flight:
                 slot.base = slot.org = edit.value
                 slot.disputed = False
+        if outcome.row is None and not outcome.was_gone:
+            bases = {name: each.base for name, each in pending.slots.items()}
+            under = bases if sent.operation is Operation.DELETE else {}
+            table.written[outcome.record_id] = Done(push_id, sent.operation, under)
         pending.land()
         pending.attempts, pending.not_before = 0, None
         match sent.operation:
@@ -96,6 +97,7 @@ class Settling(Contesting):
         if outcome.row is not None:
             columns = table.schema.columns
             self._arrive(table, dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True)), LATEST)
+            table.written.pop(outcome.record_id, None)
         return overwrote
 
     def _keep_replaced(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> Fields:
@@ -228,8 +230,11 @@ class Settling(Contesting):
             for key, each in newest:
                 changes = tuple(each.changes.values())
                 beyond = Counter(each.besides) + Counter(change.outcome for change in changes[room:])
-                over = sum(change.outcome == "applied" and change.problem is not None for change in changes)
-                found.append(Push(key, changes[:room], each.calls, each.seconds, each.problem, None, beyond, over))
+                codes = [change.problem.code for change in changes if change.outcome == "applied" and change.problem]
+                hidden = codes.count(NOT_SHOWN)
+                over = len(codes) - hidden
+                cost = each.calls, each.seconds
+                found.append(Push(key, changes[:room], *cost, each.problem, None, beyond, over, hidden=hidden))
                 room -= len(changes[:room])
             return tuple(found)
 

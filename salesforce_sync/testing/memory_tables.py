@@ -12,6 +12,7 @@ from datetime import datetime
 from salesforce_sync.models.change import Doubt, Staged
 from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.event import Lack, Position
+from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.page import CsvFile, Page, Rows
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
@@ -26,6 +27,15 @@ from salesforce_sync.testing.memory_outbox import Item, Pending, PushLog
 Row = dict[str, Stored]
 LATEST = "~"
 """After every stamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a push has done to a record that the org has not shown since; `bases`: beneath a deletion."""
+
+    push_id: str
+    operation: Operation
+    bases: Row = field(default_factory=dict)
 
 
 @dataclass
@@ -51,6 +61,7 @@ class Table:
     proofs: list[Proof] = field(default_factory=list)
     orphans: set[tuple[str, str]] = field(default_factory=set)
     bereaved: str = ""
+    written: dict[str, Done] = field(default_factory=dict)
 
 
 @dataclass

@@ -12,19 +12,8 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, LimitExceeded, NeedsPerson, RequestRefused, SyncError
 from salesforce_sync.models import values
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    Conflicted,
-    Deferred,
-    Kind,
-    Lost,
-    Match,
-    Operation,
-    Outcome,
-    Rejected,
-    is_local,
-)
+from salesforce_sync.models.outbox import Change, Kind, Operation, is_local
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Match, Outcome, Rejected
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored

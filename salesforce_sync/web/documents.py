@@ -10,8 +10,9 @@ from salesforce_sync.app import Budget, SFSync
 from salesforce_sync.errors import FieldNotFound, NotSynced
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem, can_be_linked, can_be_sent_again
-from salesforce_sync.models.outbox import Change, ChangeState, Diff, Edit, Push, PushedChange
+from salesforce_sync.models.outbox import Change, ChangeState, Edit
 from salesforce_sync.models.proof import Proof
+from salesforce_sync.models.push import Diff, Push, PushedChange
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import Stored
@@ -199,6 +200,7 @@ class Shown:
             calls=of.calls,
             applied=of.count("applied"),
             overwrote=of.overwrote,
+            hidden=of.hidden,
             again_at=stamp(of.again_at),
             changes=[self._pushed(each, words) for each in of.changes],
             problem=problem(of.problem, words),

@@ -6,16 +6,8 @@ from datetime import UTC, datetime
 
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.inbox import InboxItem
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    ChangeState,
-    Conflicted,
-    Deferred,
-    Lost,
-    Rejected,
-    Settled,
-)
+from salesforce_sync.models.outbox import Change, ChangeState
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Rejected, Settled
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import ObjectSchema

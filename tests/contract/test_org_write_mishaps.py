@@ -10,19 +10,8 @@ from msgspec.structs import replace
 
 from salesforce_sync.api.write_route import Way
 from salesforce_sync.errors import LimitExceeded, NeedsPerson
-from salesforce_sync.models.outbox import (
-    Applied,
-    Change,
-    Conflicted,
-    Deferred,
-    Edit,
-    Kind,
-    Lost,
-    Match,
-    Operation,
-    Outcome,
-    Rejected,
-)
+from salesforce_sync.models.outbox import Change, Edit, Kind, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Match, Outcome, Rejected
 from salesforce_sync.ports import Order
 from simorg.faults import Fault
 from tests.contract.writing import (

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.api.write_route import Way
-from salesforce_sync.models.outbox import Applied, Conflicted, Lost, Rejected
+from salesforce_sync.models.outcome import Applied, Conflicted, Lost, Rejected
 from salesforce_sync.models.values import Stored
 from tests.contract.writing import (
     WIDGET,

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from salesforce_sync.models.change import LossLimit, Merged
 from salesforce_sync.models.inbox import Conflict, Kind
-from salesforce_sync.models.outbox import Applied, ChangeState, Operation
+from salesforce_sync.models.outbox import ChangeState, Operation
+from salesforce_sync.models.outcome import Applied
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import to_18

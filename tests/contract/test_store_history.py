@@ -6,8 +6,10 @@ import pytest
 
 from salesforce_sync.models.history import Keeping, Origin
 from salesforce_sync.models.inbox import Resolution, Side
-from salesforce_sync.models.outbox import UNFINISHED, Applied, Conflicted, Operation, Push
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied, Conflicted
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.push import UNFINISHED, Push
 from salesforce_sync.models.run import Problem, RunState
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (

@@ -4,7 +4,8 @@ import pytest
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.inbox import Conflict, Resolution, Side
-from salesforce_sync.models.outbox import Applied, ChangeState, Kind, Match, Operation, Rejected
+from salesforce_sync.models.outbox import ChangeState, Kind, Operation
+from salesforce_sync.models.outcome import Applied, Match, Rejected
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.edits import (

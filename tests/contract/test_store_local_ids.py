@@ -2,7 +2,8 @@
 
 import pytest
 
-from salesforce_sync.models.outbox import Applied, ChangeState, Operation
+from salesforce_sync.models.outbox import ChangeState, Operation
+from salesforce_sync.models.outcome import Applied
 from tests.contract.edits import (
     ACCOUNT,
     ACME,

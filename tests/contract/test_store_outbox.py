@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from salesforce_sync.models.inbox import Resolution, Side
-from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Kind, Operation, Rejected
+from salesforce_sync.models.outbox import ChangeState, Kind, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Rejected
 from tests.contract.edits import (
     ACCOUNT,
     ACME,

@@ -7,6 +7,7 @@ import pytest
 from salesforce_sync.errors import NotSynced
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.testing import make_field, make_schema
+from tests.contract.edits import push
 from tests.contract.stores import WIDGET, id_of, page, pull, widget
 
 WIDER = make_schema("Widget__c", Name="string", Price__c="currency", Colour__c="picklist")
@@ -235,6 +236,15 @@ def test_an_object_may_have_a_thousand_fields(world):
 
     assert merged.updated == 1
     assert world.store.get("Wide__c", id_of(1))[-2:] == ("v998", "changed")
+
+    world.store.update("Wide__c", id_of(1), {"F7__c": "ours"})
+    pull(world.store, (*row[:-1], "changed again"), schema=schema)
+    assert [each.edits[0].value for each in world.store.changes()] == ["ours"]
+
+    world.store.delete("Wide__c", id_of(1))
+    push(world.store)
+    pull(world.store, (row[0], True, *row[2:-1], "theirs"), schema=schema)
+    assert [each.fields for each in world.store.inbox()] == [("F999__c",)]
 
 
 def test_what_another_process_adopted_is_seen(world):

@@ -3,7 +3,9 @@
 import pytest
 
 from salesforce_sync.models.inbox import Kind, Resolution, Side
-from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Edit, Match, Operation, Push, Rejected
+from salesforce_sync.models.outbox import ChangeState, Edit, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Match, Rejected
+from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import RunState
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from salesforce_sync.models.outbox import ChangeState, Deferred, Push, Rejected, Wanted
+from salesforce_sync.models.outbox import ChangeState, Wanted
+from salesforce_sync.models.outcome import Deferred, Rejected
+from salesforce_sync.models.push import Push
 from tests.contract.edits import ACME, BOLT, CALL, JANE, NEW, SENT_AT, push, send
 
 

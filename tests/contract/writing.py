@@ -14,7 +14,8 @@ from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.api.write_route import Step, Way
 from salesforce_sync.api.write_values import fits_bulk
 from salesforce_sync.models.connection import Connection, LoginMethod
-from salesforce_sync.models.outbox import Change, Edit, Operation, Outcome
+from salesforce_sync.models.outbox import Change, Edit, Operation
+from salesforce_sync.models.outcome import Outcome
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, decode

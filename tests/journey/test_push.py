@@ -1,5 +1,7 @@
 """The push against a simulated org over HTTP, by each way: what was lost is there once, and both sides are equal."""
 
+from contextlib import suppress
+
 import pytest
 
 from salesforce_sync.api.write_route import Way
@@ -9,8 +11,9 @@ from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
-from salesforce_sync.sync import pusher
+from salesforce_sync.sync import course
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import Rules
 from tests.contract.orgs import ShortClock, records
 from tests.contract.writing import WIDGET, SocketWriteWorld
 from tests.ready import store_on
@@ -171,6 +174,138 @@ def test_an_org_that_fails_over_everything_is_asked_again_later(rig):
     assert sorted(rig.there().values()) == sorted([*EXPECTED, *(f"more {number}" for number in range(60))])
 
 
+@pytest.mark.parametrize("rig", [Way.PARTS, Way.COLLECTIONS], indirect=True)
+def test_windows_behind_an_org_that_fails_over_everything_are_not_tried(rig):
+    account, window = rig.world.account, 30
+    for number in range(10 * window):
+        rig.store.create(WIDGET, {"Text__c": f"more {number}", "Account__c": account})
+    rig.world.sim.faults.add(path="composite", sends="Text__c", status=500, body=FAILURE, times=None)
+
+    push = SyncEngine(rig.world.org, rig.store, rig.clock, Bus(), Rules(window=window)).push()
+    rig.world.sim.faults.clear()
+
+    assert push.state is RunState.FAILED
+    assert (push.count("deferred"), push.count("left")) == (window, 9 * window)
+    assert push.problem.code == "UNKNOWN_EXCEPTION"
+    assert push.calls < 30
+    rig.clock.sleep(3600)
+    assert rig.push().complete
+    assert len(rig.there()) == len(rig.ids) + 10 * window
+
+
+@pytest.mark.parametrize("rig", [Way.PARTS], indirect=True)
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_an_org_that_does_not_answer_at_all_is_not_called_for_every_part_of_a_large_push(rig, drop):
+    account = rig.world.account
+    for number in range(120):
+        rig.store.create(WIDGET, {"Text__c": f"more {number}", "Account__c": account})
+    rig.world.sim.faults.add(path="composite", sends="Text__c", drop=drop, times=None)
+
+    push = rig.push()
+    rig.world.sim.faults.clear()
+
+    assert (push.state, push.problem.code) == (RunState.FAILED, "NO_ANSWER")
+    assert (push.count("lost"), push.count("left"), push.calls) == (60, 60, 5)
+    rig.clock.sleep(3600)
+    assert rig.push().complete
+    assert sorted(text for text in rig.there().values() if text.startswith("more")) == sorted(
+        f"more {number}" for number in range(120)
+    )
+
+
+# ── unique values that records hand on to each other ─────────────────────────────────────────────────────────────────
+
+
+HANDED_ON = {
+    "two that swap": {0: "1", 1: "0"},
+    "a circle of three": {0: "1", 1: "2", 2: "0"},
+    "a chain": {0: "1", 1: "2", 2: "3", 3: "new"},
+    "a chain into a circle": {0: "1", 1: "0", 2: "new"},
+    "two circles": {0: "1", 1: "0", 2: "3", 3: "2"},
+}
+
+
+def with_keys(rig):
+    for number, key in enumerate(rig.ids):
+        rig.world.edit(key, Ext__c=str(number))
+    rig.world.tick(3600)
+    rig.sync()
+
+
+def keys(rig):
+    return {number: rig.world.sim.row(key)["Ext__c"] for number, key in enumerate(rig.ids)}
+
+
+@pytest.mark.parametrize("wanted", HANDED_ON.values(), ids=HANDED_ON)
+def test_unique_values_go_from_one_record_to_another(rig, wanted):
+    with_keys(rig)
+    for number, value in wanted.items():
+        rig.store.update(WIDGET, rig.ids[number], {"Ext__c": value, "Text__c": f"has {value}"})
+
+    push = rig.push()
+
+    assert (push.complete, rig.store.inbox(), rig.store.changes()) == (True, (), ())
+    assert keys(rig) == {number: str(number) for number in range(5)} | wanted
+    assert [rig.there()[rig.ids[number]] for number in wanted] == [f"has {value}" for value in wanted.values()]
+    assert rig.here() == rig.there()
+
+
+def test_a_unique_value_that_a_record_of_the_push_keeps_is_refused_as_ever(rig):
+    with_keys(rig)
+    rig.store.update(WIDGET, rig.ids[0], {"Ext__c": "1"})
+    rig.store.update(WIDGET, rig.ids[1], {"Text__c": "keeps it"})
+
+    push = rig.push()
+
+    assert sorted(each.outcome for each in push.changes) == ["applied", "rejected"]
+    assert [(each.record_id, each.code) for each in rig.store.inbox()] == [(rig.ids[0], "DUPLICATE_VALUE")]
+    assert keys(rig) == {number: str(number) for number in range(5)}
+
+
+def test_where_a_value_may_not_be_empty_a_swap_is_refused_and_says_what_to_do(rig):
+    with_keys(rig)
+    rig.world.sim.rules.add_validation(WIDGET, "Ext__c IS NULL", "A key, please.")
+    rig.store.update(WIDGET, rig.ids[0], {"Ext__c": "1"})
+    rig.store.update(WIDGET, rig.ids[1], {"Ext__c": "0"})
+
+    push = rig.push()
+
+    assert [each.outcome for each in push.changes] == ["rejected", "rejected"]
+    assert {(each.record_id, each.code) for each in rig.store.inbox()} == {
+        (key, "DUPLICATE_VALUE") for key in rig.ids[:2]
+    }
+    assert "empty" in rig.store.inbox()[0].hint
+    assert keys(rig) == {number: str(number) for number in range(5)}
+
+
+@pytest.mark.parametrize("settled", range(1, 6))
+def test_a_push_that_ends_amid_a_swap_goes_on_with_it(rig, settled, monkeypatch):
+    with_keys(rig)
+    rig.store.update(WIDGET, rig.ids[0], {"Ext__c": "1"})
+    rig.store.update(WIDGET, rig.ids[1], {"Ext__c": "0"})
+    rig.store.settle = full_disk_after(settled, rig.store.settle)
+
+    with suppress(DiskFull):
+        rig.push()
+    restart_and_rest(rig)
+
+    assert keys(rig) == {0: "1", 1: "0", 2: "2", 3: "3", 4: "4"}
+    assert (rig.store.changes(), rig.store.inbox()) == ((), ())
+
+
+def full_disk_after(settled, settle):
+    """Settle so often, and then find the disk full."""
+    left = [settled]
+
+    def settling(*args):
+        left[0] -= 1
+        if left[0] < 0:
+            raise DiskFull("The disk is full.")
+        return settle(*args)
+
+    return settling
+
+
 @pytest.mark.parametrize("edited", [False, True])
 def test_a_create_whose_answer_was_lost_and_that_was_deleted_there_is_not_made_again(rig, edited):
     local = rig.store.create(WIDGET, {"Text__c": "new", "Account__c": rig.world.account})
@@ -255,7 +390,7 @@ def at_peace(rig):
 
 @pytest.mark.parametrize("settled", [1, 2, 3, 5])
 def test_a_push_that_ends_while_its_answers_are_settled_doubles_nothing(rig, settled, monkeypatch):
-    monkeypatch.setattr(pusher, "SETTLED_AT_ONCE", 1)
+    monkeypatch.setattr(course, "SETTLED_AT_ONCE", 1)
     edit_everything(rig)
     made = [each.record_id for each in rig.store.changes() if each.local]
     rig.store.settle = killed_after(settled, rig.store.settle)

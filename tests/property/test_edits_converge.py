@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from salesforce_sync.models.inbox import Resolution, Side
-from salesforce_sync.models.outbox import Applied, ChangeState, Conflicted, Deferred, Lost, Operation, Rejected
+from salesforce_sync.models.outbox import ChangeState, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Rejected
 from salesforce_sync.models.salesforce_id import to_18
 from tests.contract.edits import ACCOUNT, SENT_AT, arrive, row
 from tests.contract.stores import WORLDS

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from salesforce_sync.api.write_route import Way
-from salesforce_sync.models.outbox import Applied, Change, Edit, Lost, Operation, Outcome
+from salesforce_sync.models.outbox import Change, Edit, Operation
+from salesforce_sync.models.outcome import Applied, Lost, Outcome
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Order
 from simorg.faults import Fault

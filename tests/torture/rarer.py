@@ -8,7 +8,8 @@ from typing import Any
 
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.inbox import InboxItem, can_be_sent_again
-from salesforce_sync.models.outbox import Kind, Operation, Push
+from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.push import Push
 from tests.torture import checks, runs
 from tests.torture.edits import token
 from tests.torture.ledger import DESKS, texts_among

@@ -9,7 +9,8 @@ from salesforce_sync.collection import Collection, Objects
 from salesforce_sync.errors import FieldNotFound, Misuse, NotSynced, RecordNotFound
 from salesforce_sync.models.contact import Contact
 from salesforce_sync.models.lead import Lead
-from salesforce_sync.models.outbox import Applied, Operation, is_local
+from salesforce_sync.models.outbox import Operation, is_local
+from salesforce_sync.models.outcome import Applied
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.stores import pull

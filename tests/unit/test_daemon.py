@@ -8,7 +8,8 @@ import pytest
 
 from salesforce_sync.app import SystemClock
 from salesforce_sync.errors import LimitExceeded, StoreTrouble
-from salesforce_sync.models.outbox import Lost, Wanted
+from salesforce_sync.models.outbox import Wanted
+from salesforce_sync.models.outcome import Lost
 from salesforce_sync.signals import Bus
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.sync.daemon import Daemon

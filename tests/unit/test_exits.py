@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync import errors
-from salesforce_sync.models.outbox import Operation, Push, PushedChange
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.push import Push, PushedChange
 from salesforce_sync.models.run import Problem, Run, RunRecord, RunState
 from salesforce_sync.process.exits import Exit, exit_of_error, exit_of_push, exit_of_run
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from salesforce_sync.models.outbox import Deferred, Lost, Rejected
+from salesforce_sync.models.outcome import Deferred, Lost, Rejected
 from salesforce_sync.sync.failures import CAUTIOUS_CALLS, MOST_FAILURES, Failures
 from tests.unit.api.write_orders import create
 

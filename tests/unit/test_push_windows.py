@@ -8,7 +8,7 @@ import pytest
 
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.signals import Bus
-from salesforce_sync.sync import foretold, pusher, results
+from salesforce_sync.sync import dry_run, foretold, pusher, results
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
 from salesforce_sync.sync.windows import Windows
@@ -73,6 +73,19 @@ def test_all_windows_are_sent_in_the_order_of_the_outbox(rig):
     assert [each.record_id for each in rig.org.written] == rig.children
     assert rig.store.changes() == ()
     assert rig.equal()
+
+
+def test_what_is_refused_in_every_window_is_sent_once(rig):
+    for key in rig.children:
+        rig.store.update("Contact", key, {"LastName": "New"})
+    rig.org.reject("Contact", "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    asked = []
+    write, rig.org.write = rig.org.write, lambda orders, announce: asked.extend(orders) or write(orders, announce)
+
+    push = rig.push()
+
+    assert outcomes(push) == [(key, "rejected") for key in rig.children]
+    assert [each.change.record_id for each in asked] == rig.children
 
 
 def test_a_parent_that_was_made_after_its_children_goes_before_them(rig):
@@ -212,7 +225,7 @@ def test_the_dry_run_foretells_what_the_windows_send(rig):
 
 
 def test_of_very_many_changes_the_rest_is_counted(rig, monkeypatch):
-    for module in (foretold, pusher, results):
+    for module in (dry_run, foretold, pusher, results):
         monkeypatch.setattr(module, "MOST_LISTED", 3)
     rig.org.reject(rig.children[0], "SOME_RULE")
     for key in rig.children:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from salesforce_sync.app import Answer
 from salesforce_sync.errors import ObjectNotFound
-from salesforce_sync.models.outbox import Operation, Push, PushedChange, overwriting
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import overwriting
+from salesforce_sync.models.push import Push, PushedChange
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.process.exits import Exit, exit_of_push
 from salesforce_sync.reports.answers import answer_document

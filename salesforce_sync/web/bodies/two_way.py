@@ -46,9 +46,10 @@ class NotUndoneBody(Body, frozen=True, kw_only=True):
 
 
 class PushBody(Body, frozen=True, kw_only=True):
-    """A push. `success` says whether everything that was to be sent is in the org, and overwrote nobody.
+    """A push. `success` says whether everything that was to be sent is in the org, overwrote nobody, and is shown.
 
-    `overwrote`: how many took the place of a value that somebody had written a moment before, which the inbox tells.
+    `overwrote`: how many replaced, or deleted, what somebody had written a moment before; `hidden`: of how many the
+    org does not show the record since. The inbox tells of both.
     `again_at`: when the first of those that the org did not take for the moment may be sent again.
     """
 
@@ -60,6 +61,7 @@ class PushBody(Body, frozen=True, kw_only=True):
     calls: int
     applied: int
     overwrote: int
+    hidden: int
     again_at: str | None
     changes: list[PushedBody]
     problem: ProblemBody | None

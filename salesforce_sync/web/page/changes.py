@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from salesforce_sync.errors import ProductionUnconfirmed, RecordNotFound
-from salesforce_sync.models.outbox import Change, ChangeState, Diff, Operation, Wanted
+from salesforce_sync.models.outbox import Change, ChangeState, Operation, Wanted
+from salesforce_sync.models.push import Diff
 from salesforce_sync.web import bodies, routes_two_way
 from salesforce_sync.web.asking import Asked
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show
@@ -99,9 +100,10 @@ def _told_of(asked: Asked, done: bodies.PushBody) -> tuple[str, str]:
         return "good", f"{plural(done.applied, 'change is', 'changes are')} in the org now."
     if done.problem is not None:
         return "bad", f"{done.problem.error}: {done.problem.details}"
-    if done.state == "partial" and done.overwrote and all(each.outcome == "applied" for each in done.changes):
-        over = plural(done.overwrote, "change", "changes")
-        return "warn", f"All is in the org now. {over} took the place of what somebody had just written: see the inbox."
+    told = done.overwrote + done.hidden
+    if done.state == "partial" and told and all(each.outcome == "applied" for each in done.changes):
+        some = plural(told, "change has", "changes have")
+        return "warn", f"All is in the org now. Of what became of it, {some} to be looked at: see the inbox."
     pushes = asked.replica.sync.pushes(10)  # of a very large one `done` lists a part only
     left = next((each.total for each in pushes if each.push_id == done.push_id), len(done.changes)) - done.applied
     return "warn", f"{plural(done.applied, 'change is', 'changes are')} in the org now; {left:,} not. See below."

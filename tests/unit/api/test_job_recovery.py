@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.api.client import SalesforceOrg
-from salesforce_sync.models.outbox import Applied, Deferred, Lost, Outcome, Rejected
+from salesforce_sync.models.outcome import Applied, Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.ports import Order
 from tests.unit.api.conftest import Script

@@ -7,7 +7,8 @@ from salesforce_sync.api.responses import read_refusal
 from salesforce_sync.api.undelete import Undelete, fault_of
 from salesforce_sync.api.write_bulk import read_row_error
 from salesforce_sync.api.write_outcomes import RowError, outcome_of, read_error, refused
-from salesforce_sync.models.outbox import Applied, Conflicted, Deferred, Kind, Lost, Match, Rejected
+from salesforce_sync.models.outbox import Kind
+from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Match, Rejected
 from salesforce_sync.ports import Order
 from tests.unit.api.write_orders import create, delete, undelete, update
 

@@ -11,7 +11,7 @@ import pytest
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod
-from salesforce_sync.models.outbox import Applied, Deferred, Lost, Outcome, Rejected
+from salesforce_sync.models.outcome import Applied, Deferred, Lost, Outcome, Rejected
 from salesforce_sync.ports import Order
 from tests.unit.api.conftest import Script
 from tests.unit.api.scripted import Asked, Reply, ScriptedServer, json_reply

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from salesforce_sync.models.outbox import Applied, Change, Conflicted, Edit, Kind, Operation, Outcome, Rejected
-from salesforce_sync.sync.recover import find
+from salesforce_sync.models.outbox import Change, Edit, Kind, Operation
+from salesforce_sync.models.outcome import Applied, Conflicted, Outcome, Rejected
+from salesforce_sync.sync.lost_creates import find
 from salesforce_sync.testing import make_field, make_schema
 
 CONTACT = make_schema(

@@ -1,0 +1,138 @@
+"""The commands that show what waits for a person, and decide it: parse, call `SFSync`, print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from salesforce_sync.app import SFSync
+from salesforce_sync.commands import arguments
+from salesforce_sync.commands.arguments import assignments_of
+from salesforce_sync.commands.options import Options, shared
+from salesforce_sync.commands.waiting import show_waiting
+from salesforce_sync.models.inbox import Side
+from salesforce_sync.process.exits import Exit
+from salesforce_sync.process.terminal import say, say_json
+from salesforce_sync.reports.edits import Values
+from salesforce_sync.reports.inbox import item_document, say_inbox, say_item, say_released
+
+_item = click.argument("number", type=int, metavar="ITEM")
+
+
+@click.group(invoke_without_command=True)
+@shared
+@click.pass_context
+def inbox(context: click.Context) -> int:
+    """List what waits for a decision.
+
+    Conflicts, and changes that the org refused. `inbox show ITEM` tells more. What a decision leaves to send goes
+    with the next push.
+    """
+    if context.invoked_subcommand is None:
+        options: Options = context.obj
+        with options.open() as sync:
+            items, values = sync.inbox(), Values(sync.objects)
+            if options.json:
+                say_json({"items": [item_document(each) for each in items]})
+            else:
+                say_inbox(items, values)
+    return Exit.COMPLETE
+
+
+@inbox.command("show")
+@shared
+@_item
+@click.pass_obj
+def show_item(options: Options, number: int) -> int:
+    """Show an item: before, here and in the org, and how it can be decided."""
+    with options.open() as sync:
+        item = sync.inbox_item(number)
+        if options.json:
+            say_json(item_document(item))
+        else:
+            say_item(item, Values(sync.objects))
+    return Exit.COMPLETE
+
+
+@inbox.command("take")
+@shared
+@_item
+@click.argument("what", nargs=-1, required=True, metavar="org|local|FIELD=VALUE...")
+@click.pass_obj
+def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
+    """Decide for a side, or for values.
+
+    A side, `org` or `local`, holds for the fields that are not named: `take 3 Phone=555-1234 org`.
+    """
+    sides = [each for each in what if each in list(Side)]
+    texts = assignments_of(tuple(each for each in what if each not in sides))
+    if len(sides) > 1:
+        raise click.UsageError("Take one side: org or local.")
+
+    def take(sync: SFSync) -> None:
+        values = sync.objects[sync.inbox_item(number).object_name].parse(texts)
+        sync.take(number, *sides, **values)
+
+    return _decide(options, number, f"take {' '.join([*sides, *texts])}", take)
+
+
+@inbox.command("drop")
+@shared
+@_item
+@click.pass_obj
+def drop_item(options: Options, number: int) -> int:
+    """Give the local edit up.
+
+    The org's values hold, and a record that was made here is gone.
+    """
+    return _decide(options, number, "drop", lambda sync: sync.drop(number))
+
+
+@inbox.command("retry")
+@shared
+@click.argument("number", type=int, metavar="[ITEM]", required=False)
+@click.option("--all", "code", metavar="CODE", help="Every change that was refused with this code.")
+@click.option("--allow-duplicates", is_flag=True, help="Past the org's duplicate rules.")
+@click.pass_obj
+def retry_item(options: Options, number: int | None, code: str | None, allow_duplicates: bool) -> int:
+    """Send a refused change again.
+
+    With the next push, as it is; with --all every one that was refused with this code, once the org's rule is mended.
+    """
+    if (number is None) == (code is None):
+        raise click.UsageError("Name one item, or --all CODE.")
+    if number is not None:
+        again = number
+        return _decide(options, again, "retry", lambda sync: sync.retry(again, allow_duplicates=allow_duplicates))
+    with options.acting("decide", f"all {code}", "retry") as (sync, _):
+        count = sync.retry_all(code or "")
+    if options.json:
+        say_json({"released": count})
+    else:
+        say_released(count, code or "")
+    return Exit.COMPLETE
+
+
+@inbox.command("link")
+@shared
+@_item
+@arguments.record_id
+@click.option("--local", "side", flag_value="local", default="org", help="Send the values that were given here.")
+@click.pass_obj
+def link_item(options: Options, number: int, record_id: str, side: str) -> int:
+    """Say which record of the org this one is.
+
+    The record that was made here is not made again. The org's values hold; with --local those given here are sent.
+    """
+    return _decide(options, number, f"link {record_id} {side}", lambda sync: sync.link(number, record_id, side))
+
+
+def _decide(options: Options, number: int, decision: str, decide: Callable[[SFSync], None]) -> int:
+    """Carry out a decision, and show what is left of the record's edits."""
+    with options.acting("decide", f"item {number}", decision) as (sync, _):
+        item = sync.inbox_item(number)
+        decide(sync)
+        if not options.json:
+            say(f"Item {number} is decided.")
+        return show_waiting(options, sync, item.object_name, item.record_id)

@@ -1,0 +1,118 @@
+"""What comes into the inbox, and what a person is told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import apsw
+import msgspec
+from msgspec.structs import astuple
+
+from salesforce_sync.models.inbox import MERGED, Conflict, Contested, Verdict
+from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outcome import Rejected
+from salesforce_sync.models.run import Problem
+from salesforce_sync.models.values import format_datetime
+from salesforce_sync.signals import news_of
+from salesforce_sync.storage.signal_log import tell
+
+_PUT = """
+INSERT INTO _sync_inbox (object_name, record_id, kind, at, code, message, hint, fields, matches, replaced, operation)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
+    at = CASE WHEN (code, message, fields) = (excluded.code, excluded.message, excluded.fields)
+        THEN at ELSE excluded.at END, code = excluded.code,
+    message = excluded.message, hint = excluded.hint, fields = excluded.fields, matches = excluded.matches,
+    replaced = excluded.replaced, operation = excluded.operation
+"""
+_IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
+
+Key = tuple[str, str, Kind]
+"""An item's object, record and kind: there is one of each."""
+
+
+def put_item(
+    db: apsw.Connection,
+    change: Change,
+    record_id: str,
+    kind: Kind,
+    at: datetime,
+    rejected: Rejected | None = None,
+    replaced: Sequence[Conflict] = (),
+) -> None:
+    """Put what became of a change before a person."""
+    told = Rejected(change, "", "") if rejected is None else rejected
+    message = (
+        "Somebody changed the field in the moment before it was written." if kind is Kind.REPLACED else told.message
+    )
+    named = [(each.object_name, each.record_id) for each in told.matches]
+    texts = [msgspec.json.encode(each).decode() for each in (told.fields, named, _rows(replaced))]
+    _put(db, (change.object_name, record_id, kind), at, (told.code, message, advice(told.code, kind), *texts))
+
+
+def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict, at: datetime, code: str = "") -> None:
+    """Put a contested record before a person."""
+    kind = verdict.kind or Kind.CONFLICT
+    fields = msgspec.json.encode([each.field for each in verdict.conflicts]).decode()
+    code = MERGED if verdict.master else code or kind.name
+    masters = [(contested.object_name, verdict.master)] if verdict.master else []
+    what = (code, verdict.message, advice(code, kind), fields, msgspec.json.encode(masters).decode(), "[]")
+    _put(db, (contested.object_name, contested.record_id, kind), at, what)
+
+
+def put_told(
+    db: apsw.Connection, key: Key, operation: Operation, at: datetime, problem: Problem, lost: Sequence[Conflict]
+) -> None:
+    """Tell a person what a push has done to a record; `lost` are the values of others that are gone with it."""
+    fields, rows = (msgspec.json.encode(each).decode() for each in ([each.field for each in lost], _rows(lost)))
+    hint = advice(problem.code, key[2])
+    _put(db, key, at, (problem.code, problem.message, hint, fields, "[]", rows), operation)
+
+
+def _rows(conflicts: Sequence[Conflict]) -> list[tuple[object, ...]]:
+    return list(map(astuple, conflicts))
+
+
+def _put(
+    db: apsw.Connection, key: Key, at: datetime, what: tuple[str, ...], operation: Operation | None = None
+) -> None:
+    """Put it there, or renew what is there; of a new item a signal tells."""
+    is_new = db.execute(_IS_THERE, key).get is None
+    db.execute(_PUT, (*key, format_datetime(at), *what, operation))
+    if is_new:
+        code, *_ = what
+        tell(db, at, news_of(*key, code))
+
+
+_ADVICE = {
+    Kind.CONFLICT: "Take the org's values, the local ones, or write others.",
+    Kind.DELETED_THERE: "Take the org's side to let the record go, or the local one to bring it back with its edits.",
+    Kind.CHANGED_THERE: "Take the org's side to keep the record, or the local one to delete it all the same.",
+    Kind.REPLACED: "Take the org's side to write the replaced value again, or the local one to leave it replaced.",
+    Kind.DELETED_OVER: "Take the org's side to bring the record back with it, or the local one to leave it deleted.",
+    Kind.NOT_SHOWN: "Let the connected user see the record, then verify: it comes. Or drop this, and leave it unseen.",
+    Kind.DUPLICATE: "Link it to the matching record, send it again past the rule, or drop it.",
+    Kind.UNCERTAIN: "Look at the matching record: link it if it is this one, else send it again.",
+    Kind.REJECTED: "Edit the record, or send it again once the org's rule is changed; drop it to give the edit up.",
+}
+
+
+def advice(code: str, kind: Kind) -> str:
+    """What a person can do."""
+    return _BY_CODE.get(code, _ADVICE[kind])
+
+
+_BY_CODE = {
+    "REQUIRED_FIELD_MISSING": "Fill the field in and push again.",
+    "DUPLICATE_VALUE": "Another record has the value: change it there or here. Two that are to swap: empty one first.",
+    "STRING_TOO_LONG": "Shorten the text and push again.",
+    "INVALID_EMAIL_ADDRESS": "Correct the address and push again.",
+    "INSUFFICIENT_ACCESS_OR_READONLY": "The connected user needs edit rights on the record; then send it again.",
+    "ENTITY_IS_DELETED": "A record that it refers to is deleted in the org: choose another, or clear the field.",
+    "INVALID_FIELD": "The org has no such field any more: drop the edit, or take it up once the field is back.",
+    "INVALID_FIELD_FOR_INSERT_UPDATE": "The connected user may not write the field: drop the edit, or have it allowed.",
+    "INVALID_CROSS_REFERENCE_KEY": "The id that it refers to does not exist, or the user may not see it.",
+    MERGED: "Give its edits to the record that it went into (link it, local side), or let them go (the org's side).",
+    "LOCAL_REFERENCE_GONE": "It refers to a record that was made here and dropped: choose another, or clear the field.",
+}

@@ -1,0 +1,85 @@
+"""`Course`: one push while it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import Struct, field
+
+from salesforce_sync.models.run import Problem
+from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.sync.failures import Failures, sort_of
+from salesforce_sync.sync.handing_on import Taking
+from salesforce_sync.sync.plan import Plan, plan
+from salesforce_sync.sync.results import Results
+from salesforce_sync.sync.windows import Window
+
+PATIENCE = 30.0
+"""Seconds that a push waits for another run to let go of an object; then its changes wait for the next push."""
+
+MOST_SENDS = 4
+"""How often one push sends a change: its parts, and again after the record was found to have moved."""
+
+SETTLED_AT_ONCE = 1000
+"""Changes that are announced, or settled, in one transaction: who writes beside the push waits as long as it takes."""
+
+_T = TypeVar("_T")
+
+
+class Course(Struct):
+    """One push while it goes on. `sent` counts what was handed over; `sends` how often each change of the window.
+
+    `waits`: for who holds an object, `patience` seconds; one that does not says nothing of what it leaves.
+    `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
+    `looked` those whose records were read again before they were sent. `handed_on` those that have been sent again
+    because another record had their value first; of `emptied` ones a field is emptied now, for a moment.
+    """
+
+    push_id: str
+    schemas: dict[str, ObjectSchema]
+    waits: bool = True
+    patience: float = PATIENCE
+    results: Results = field(default_factory=Results)
+    sends: Counter[int] = field(default_factory=Counter)
+    gone: set[int] = field(default_factory=set)
+    looked: set[int] = field(default_factory=set)
+    handed_on: set[int] = field(default_factory=set)
+    emptied: dict[int, Taking] = field(default_factory=dict)
+    failures: Failures = field(default_factory=Failures)
+    sent: int = 0
+    waited: float = 0.0
+    updated: Counter[str] = field(default_factory=Counter)
+    claims: ExitStack = field(default_factory=ExitStack)
+    held: set[str] = field(default_factory=set)
+    without: frozenset[str] = frozenset()
+    busy: Problem | None = None
+    problem: Problem | None = None
+
+    def plan(self, window: Window, now: datetime) -> Plan:
+        """What of the window can be sent, and in which order."""
+        left_out = {
+            each.number
+            for each in window.changes
+            if each.object_name in self.without
+            or each.number in self.failures.given_up
+            or sort_of(each) in self.failures.hopeless
+            or self.sends[each.number] >= MOST_SENDS
+        }
+        return plan(
+            window.changes,
+            self.schemas,
+            now,
+            window.references,
+            left_out | window.put_off,
+            window.arrived,
+            window.standard_books,
+        )
+
+
+def pieces(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """So many at a time that whoever writes beside the push waits for a moment only."""
+    return (items[start : start + SETTLED_AT_ONCE] for start in range(0, len(items), SETTLED_AT_ONCE))
