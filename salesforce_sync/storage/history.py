@@ -61,7 +61,7 @@ class HistoryWriter:
         return tuple(told)
 
     def merged(self, db: apsw.Connection, schema: ObjectSchema, trusted: Mapping[str, str]) -> None:
-        """Keep what the staged rows are about to replace; rows with local edits are told by `note`."""
+        """Keep what the staged rows, set in order, are about to replace; rows with local edits are told by `note`."""
         if not self._kept:
             return
         fields = [each for each in schema.columns if each.name != "Id" and each.name not in UNTOLD]
@@ -155,12 +155,14 @@ def _note_merge(schema: ObjectSchema, fields: Sequence[Field]) -> str:
     who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
     contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = :name AND o.record_id = s."Id"'
     changed = f"SELECT s.\"Id\" AS id, coalesce({who}, '') AS who, {pairs} AS pairs"
-    staged = f'{sql.quote(sql.staging_table(schema.name))} s JOIN {sql.quote(schema.name)} t ON t."Id" = s."Id"'
+    staged = f"{sql.came_and_staged(schema.name)} CROSS JOIN {sql.quote(schema.name)} t ON t._rowid_ = o.here"
     newer = sql.may_enter("s", schema.stamp)
+    # With a limit SQLite keeps an inner query as one: else it would put together the pairs of each row twice.
     return f"""
 INSERT INTO _sync_history (object_name, record_id, at, origin, who, replaced)
 SELECT :name, id, :at, '{Origin.PULL}', who, '{{' || substr(pairs, 2) || '}}'
-FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){newer}) WHERE pairs <> '' LIMIT :most
+FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){newer} LIMIT -1)
+WHERE pairs <> '' LIMIT :most
 """
 
 

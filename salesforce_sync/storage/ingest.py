@@ -237,9 +237,7 @@ class Ingest:
 
     def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
         deletable = schema.has("IsDeleted")
-        db.execute(sql.drop_doubles(sql.staging_table(schema.name), schema.stamp))
-        if db.changes():
-            _refuse_hidden_gaps(db, schema.name, sql.staging_table(schema.name))
+        _order_staged(db, schema)
         trusted = {"trusted": _trusted(db, schema.name)}
         counts = db.execute(sql.count_merge(schema.name, deletable=deletable, stamp=schema.stamp), trusted).get
         new, new_dead, revived, died, staged, met_live = counts
@@ -256,6 +254,7 @@ class Ingest:
             seen = self._judge.settle(db, schema, met)
             if met:
                 self._history.trim(db, schema.name)
+        db.execute(sql.END_CAME)
         empty_staging(db, schema.name)
         updated = max(0, changed - new - new_dead - revived - died)
         inserted, updated, died = new + revived + seen.inserted, updated + seen.updated, died + seen.deleted
@@ -298,6 +297,18 @@ def _replace_table(db: apsw.Connection, schema: ObjectSchema) -> bool:
         db.execute(sql.create_key(schema.name, schema.name))
         return True
     return False
+
+
+def _order_staged(db: apsw.Connection, schema: ObjectSchema) -> None:
+    """Set the staged rows in the order in which they enter, after those that came twice have gone."""
+    db.execute(sql.MAKE_CAME)
+    order = sql.order_staged(schema.name, deletable=schema.has("IsDeleted"))
+    try:
+        db.execute(order)
+    except apsw.ConstraintError:
+        db.execute(sql.drop_doubles(sql.staging_table(schema.name), schema.stamp))
+        _refuse_hidden_gaps(db, schema.name, sql.staging_table(schema.name))
+        db.execute(order)
 
 
 def _staging_width(db: apsw.Connection, schema: ObjectSchema) -> int:
