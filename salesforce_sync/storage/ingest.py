@@ -138,8 +138,9 @@ class Ingest:
     def _stage_rows(self, page: Page, body: Rows) -> int:
         with self._connections.writing() as db:
             schema = page.schema
-            insert = sql.stage_rows(schema.name, schema.columns, body.blanks, _staging_width(db, schema))
-            db.executemany(insert, body.values)
+            write = sql.stage_rows if body.stored is None else sql.stage_stored
+            insert = write(schema.name, schema.columns, _staging_width(db, schema))
+            db.executemany(insert, body.values if body.stored is None else body.stored)
             self._note_progress(db, page)
         return len(body.values)
 
