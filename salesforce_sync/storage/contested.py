@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import apsw
-from msgspec import Struct
 
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
@@ -16,10 +15,12 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
 from salesforce_sync.resolve import Policies, arrived, judge, judge_draft, overwritten
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import staging_sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_record_item
+from salesforce_sync.storage.met import Met, Row, Tally, is_dead, seen
 from salesforce_sync.storage.records import forget_change, row_of, set_cell, tidy
+from salesforce_sync.storage.sql_text import quote
 
 _EDITS = """
 SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
@@ -56,8 +57,6 @@ _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_
 _DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 
-Row = Mapping[str, Stored]
-
 
 def _moved(schema: ObjectSchema, contested: Contested, known: Row) -> dict[str, tuple[Stored, Stored]]:
     """Of edited fields: what the org had, and has by now, unless that is what we have sent."""
@@ -69,49 +68,12 @@ def _moved(schema: ObjectSchema, contested: Contested, known: Row) -> dict[str, 
     }
 
 
-def _is_dead(row: Row | None) -> bool:
-    return row is None or bool(row.get("IsDeleted"))
-
-
 def _shown_before(schema: ObjectSchema, before: Row | None) -> dict[str, Stored]:
     """What the org had shown of the record: of one that was made here and never read, what was sent and no more."""
     if before is None:
         return {}
     made_here = schema.stamp is not None and before[schema.stamp] is None
     return {name: value for name, value in before.items() if not made_here or value is not None}
-
-
-class Met(Struct, frozen=True):
-    """A record with local edits whose row is among those that came: its row here before, and the one that came."""
-
-    record_id: str
-    before: Row | None
-    came: Row
-
-
-class Tally(Struct, frozen=True):
-    """Rows that came to be, changed, and became tombstones."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted)
-
-    def __sub__(self, other: Tally) -> Tally:
-        return Tally(self.inserted - other.inserted, self.updated - other.updated, self.deleted - other.deleted)
-
-
-def _seen(before: Row | None, came: Row) -> Tally:
-    """What a merge makes of a row that comes, where another was here before."""
-    if before is None:
-        return Tally() if _is_dead(came) else Tally(inserted=1)
-    if all(before.get(name) == value for name, value in came.items()):
-        return Tally()
-    if _is_dead(before) != _is_dead(came):
-        return Tally(deleted=1) if _is_dead(came) else Tally(inserted=1)
-    return Tally(updated=1)
 
 
 class Judge:
@@ -131,8 +93,8 @@ class Judge:
 
     def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> list[Met]:
         """The records with local edits among the staged rows. To be asked before these enter the table."""
-        staging = sql.quote(sql.staging_table(schema.name))
-        listed = ", ".join(f"s.{sql.quote(name)}" for name in columns)
+        staging = quote(staging_sql.staging_table(schema.name))
+        listed = ", ".join(f"s.{quote(name)}" for name in columns)
         outbox = '_sync_outbox o ON o.object_name = ? AND o.record_id = s."Id"'
         rows = list(db.execute(f"SELECT {listed} FROM {staging} s JOIN {outbox}", (schema.name,)))
         came = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -167,9 +129,9 @@ class Judge:
         stamp = schema.stamp
         if before is not None and stamp is not None and str(before[stamp] or "") > str(row[stamp] or ""):
             return
-        names, marks = ", ".join(map(sql.quote, row)), ", ".join("?" * len(row))
-        assigned = ", ".join(f"{sql.quote(name)} = excluded.{sql.quote(name)}" for name in row)
-        put = f"INSERT INTO {sql.quote(schema.name)} ({names}) VALUES ({marks})"
+        names, marks = ", ".join(map(quote, row)), ", ".join("?" * len(row))
+        assigned = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in row)
+        put = f"INSERT INTO {quote(schema.name)} ({names}) VALUES ({marks})"
         db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
         self.settle(db, schema, [Met(record_id, before, row)])
 
@@ -184,7 +146,7 @@ class Judge:
             if here is None or any(here[name] != value for name, value in each.came.items()):
                 continue  # it was older than the row here, and has not entered
             base = self._one(db, schema, each)
-            tally = tally + _seen(base, each.came) - _seen(each.before, each.came)
+            tally = tally + seen(base, each.came) - seen(each.before, each.came)
         return tally
 
     def _one(self, db: apsw.Connection, schema: ObjectSchema, met: Met) -> Row | None:
@@ -267,7 +229,7 @@ class Judge:
         schema = self._schema(object_name)
         if schema is None or not schema.has("IsDeleted"):
             return False
-        there = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
+        there = f'SELECT 1 FROM {quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
         return db.execute(there, (record_id,)).get is not None
 
     def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
@@ -275,7 +237,7 @@ class Judge:
         if verdict.revert:
             self._give_up(db, schema, contested)
             return
-        if contested.operation is Operation.UNDELETE and verdict.kind is None and not _is_dead(contested.org):
+        if contested.operation is Operation.UNDELETE and verdict.kind is None and not is_dead(contested.org):
             db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
         for edit in verdict.keep:
             db.execute(_KEEP, (edit.base, edit.value, *record, edit.field))
@@ -318,7 +280,7 @@ class Judge:
         record_id, deleted = contested.record_id, contested.operation is Operation.DELETE
         if deleted and not schema.has("IsDeleted"):
             self._keep_bases(db, schema, contested)
-            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+            db.execute(f'DELETE FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,))
             return
         if deleted or (schema.has("IsDeleted") and "IsDeleted" in (contested.org or {})):
             set_cell(db, schema, record_id, "IsDeleted", int(deleted))

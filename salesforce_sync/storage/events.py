@@ -16,11 +16,13 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, from_rest
 from salesforce_sync.signals import news_of_events
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import reading_sql
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.contested import Judge, Met
+from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.met import Met
 from salesforce_sync.storage.signal_log import SignalLog
+from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.watch import unseen
 
 SEEN_KEPT = 50_000
@@ -227,11 +229,11 @@ class _Texts:
         self.schema = schema
         self.columns = tuple(each.name for each in schema.columns)
         self.values: Callable[[Row], tuple[Stored, ...]] = itemgetter(*self.columns)
-        self.select = sql.select_ids(schema)
-        names = [sql.quote(name) for name in self.columns]
+        self.select = reading_sql.select_ids(schema)
+        names = [quote(name) for name in self.columns]
         assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
         marks = ", ".join("?" * len(names))
-        put = f"INSERT INTO {sql.quote(schema.name)} ({', '.join(names)}) VALUES ({marks})"
+        put = f"INSERT INTO {quote(schema.name)} ({', '.join(names)}) VALUES ({marks})"
         self.upsert = f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}'
 
 

@@ -12,9 +12,10 @@ from salesforce_sync.models.history import Keeping, Origin, Replaced
 from salesforce_sync.models.outbox import Change, Operation
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import merge_sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.records import row_of
+from salesforce_sync.storage.sql_text import concatenated, literal, quote
 
 UNTOLD = ("SystemModstamp", "LastModifiedDate", "LastModifiedById", "LastViewedDate", "LastReferencedDate")
 """Fields that move with every change, or with every look: their values tell nothing that `at` and `who` do not."""
@@ -151,12 +152,12 @@ def _note_merge(schema: ObjectSchema, fields: Sequence[Field]) -> str:
 
     The new ones are the old ones of the next entry, or what is here now: writing them too would cost as much again.
     """
-    pairs = sql.concatenated([_pair(each) for each in fields])
+    pairs = concatenated([_pair(each) for each in fields])
     who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
     contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = :name AND o.record_id = s."Id"'
     changed = f"SELECT s.\"Id\" AS id, coalesce({who}, '') AS who, {pairs} AS pairs"
-    staged = f"{sql.came_and_staged(schema.name)} CROSS JOIN {sql.quote(schema.name)} t ON t._rowid_ = o.here"
-    newer = sql.may_enter("s", schema.stamp)
+    staged = f"{merge_sql.came_and_staged(schema.name)} CROSS JOIN {quote(schema.name)} t ON t._rowid_ = o.here"
+    newer = merge_sql.may_enter("s", schema.stamp)
     # With a limit SQLite keeps an inner query as one: else it would put together the pairs of each row twice.
     return f"""
 INSERT INTO _sync_history (object_name, record_id, at, origin, who, replaced)
@@ -167,8 +168,8 @@ WHERE pairs <> '' LIMIT :most
 
 
 def _pair(field: Field) -> str:
-    name = sql.quote(field.name)
-    key = sql.literal(f',"{field.name}":')
+    name = quote(field.name)
+    key = literal(f',"{field.name}":')
     return f"CASE WHEN s.{name} IS t.{name} THEN '' ELSE {key} || json_quote(t.{name}) END"
 
 

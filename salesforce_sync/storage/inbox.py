@@ -19,12 +19,12 @@ from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
 from salesforce_sync.signals import news_of
-from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.edits import check_value
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.signal_log import tell
+from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.watch import in_outbox, unseen
 
 _PUT = """
@@ -329,15 +329,15 @@ class _Decision:
                 set_cell(self._db, self._schema, self._item.record_id, each.field, org)
             return
         names = ["Id", *(each.field for each in edits)]
-        listed, marks = ", ".join(map(sql.quote, names)), ", ".join("?" * len(names))
-        put = f"INSERT OR IGNORE INTO {sql.quote(self._schema.name)} ({listed}) VALUES ({marks})"
+        listed, marks = ", ".join(map(quote, names)), ", ".join("?" * len(names))
+        put = f"INSERT OR IGNORE INTO {quote(self._schema.name)} ({listed}) VALUES ({marks})"
         self._db.execute(put, (self._item.record_id, *(each.base for each in edits)))
 
     def _let_go(self) -> None:
         if self._schema.has("IsDeleted") and self._item.code not in _UNSEEN:
             set_cell(self._db, self._schema, self._item.record_id, "IsDeleted", 1)
         else:
-            table = sql.quote(self._schema.name)
+            table = quote(self._schema.name)
             self._db.execute(f'DELETE FROM {table} WHERE "Id" = ?', (self._item.record_id,))
 
     def _go_on(self, kind: Kind, resolution: Resolution) -> None:

@@ -30,7 +30,6 @@ from salesforce_sync.models.outbox import (
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, from_rest, parse_datetime
-from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import real_id
@@ -38,6 +37,7 @@ from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import put_item
 from salesforce_sync.storage.push_log import note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
+from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.watch import in_outbox, unseen
 
 FIRST_PAUSE = timedelta(seconds=2)
@@ -227,13 +227,11 @@ class Outbox:
         for name in {row.object_name for row in rows}:
             schema = self._schema(name)
             if schema is not None and schema.stamp is not None:
-                table = f'json_each(?) n CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = n.value'
+                table = f'json_each(?) n CROSS JOIN {quote(schema.name)} t ON t."Id" = n.value'
                 ids = _json([row.record_id for row in rows if row.object_name == name])
                 found |= {
                     str(record_id): str(stamp)
-                    for record_id, stamp in db.execute(
-                        f"SELECT n.value, t.{sql.quote(schema.stamp)} FROM {table}", (ids,)
-                    )
+                    for record_id, stamp in db.execute(f"SELECT n.value, t.{quote(schema.stamp)} FROM {table}", (ids,))
                     if stamp is not None
                 }
         return found
@@ -401,13 +399,13 @@ def _json(values: Collection[object]) -> str:
 
 def _leaving_by_deletion(db: apsw.Connection, schema: ObjectSchema, listed: str) -> Iterator[tuple[str, int]]:
     """The deletions of this object's rows that refer to one of these records."""
-    fields = [sql.quote(each.name) for each in schema.columns if each.type is FieldType.REFERENCE]
+    fields = [quote(each.name) for each in schema.columns if each.type is FieldType.REFERENCE]
     if not fields:
         return
     held = " OR ".join(f"t.{name} IN (SELECT value FROM json_each(:ids))" for name in fields)
     rows = db.execute(
         f"SELECT o.number, {', '.join(f't.{name}' for name in fields)} "
-        f'FROM _sync_outbox o CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = o.record_id '
+        f'FROM _sync_outbox o CROSS JOIN {quote(schema.name)} t ON t."Id" = o.record_id '
         f"WHERE o.object_name = :name AND o.operation = 'delete' AND ({held})",
         {"ids": listed, "name": schema.name},
     )

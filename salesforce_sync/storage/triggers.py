@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.storage.checks import IS_LOCAL, refuse, refused_insert, refused_update
-from salesforce_sync.storage.statements import joined, literal, quote
+from salesforce_sync.storage.sql_text import joined, literal, quote
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 

@@ -3,8 +3,7 @@
 import apsw
 import pytest
 
-from salesforce_sync.storage import history
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import history, merge_sql
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, id_of, names, pull, widget
@@ -22,7 +21,7 @@ def store(tmp_path):
 def steps(store):
     db = store._connections.writer
     db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)  # as within a merge
-    db.execute(sql.MAKE_CAME)
+    db.execute(merge_sql.MAKE_CAME)
     bound = dict.fromkeys(("name", "at", "most", "trusted"))
 
     def explained(statement):
@@ -34,14 +33,14 @@ def steps(store):
 
 def test_a_merge_copies_no_rows_on_their_way(steps):
     """A statement that reads the table that it writes would put all rows aside first."""
-    seen = steps(sql.merge("Widget__c", WIDGET.columns, WIDGET.stamp))
+    seen = steps(merge_sql.merge("Widget__c", WIDGET.columns, WIDGET.stamp))
 
     assert "NotExists" in seen
     assert not [step for step in seen if step in ("OpenEphemeral", "SorterOpen")]
 
 
 def test_a_merge_finds_a_row_by_its_place_and_not_again_by_its_id(steps):
-    seen = steps(sql.merge("Widget__c", WIDGET.columns, WIDGET.stamp))
+    seen = steps(merge_sql.merge("Widget__c", WIDGET.columns, WIDGET.stamp))
 
     assert seen.index("NotExists") < seen.index("NoConflict")
 
