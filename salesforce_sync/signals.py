@@ -42,9 +42,13 @@ class Signal(Struct, frozen=True):
         """The signal as the one line that was promised, e.g. `✔️ FND → OS : sync_complete`."""
         return self._line(self.details(), target, source)
 
+    def full_line(self, target: str = TARGET, source: str = SOURCE) -> str:
+        """The line with all details behind."""
+        return self._line(self.all_details(), target, source)
+
     def log_line(self, at: datetime, target: str = TARGET, source: str = SOURCE) -> str:
-        """The line with the time in front and all details behind."""
-        return f"{stamp(at)} {self._line(self.all_details(), target, source)}"
+        """The full line with the time in front."""
+        return f"{stamp(at)} {self.full_line(target, source)}"
 
     def _line(self, details: str, target: str, source: str) -> str:
         return f"{self.mark} {source} → {target} : {self.name}" + (f", {details}" if details else "")

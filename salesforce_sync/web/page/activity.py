@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from salesforce_sync.access import Role
 from salesforce_sync.access.audit import Deed, Entry
-from salesforce_sync.signals import Progress, Told
+from salesforce_sync.signals import Progress, Told, stamp
 from salesforce_sync.web import documents
 from salesforce_sync.web.asking import Asked, still_may
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
@@ -65,8 +65,9 @@ def _last_signals(asked: Asked) -> Sequence[Told]:
 
 
 def _document(asked: Asked, told: Told) -> dict[str, Any]:
-    said = asked.replica.sync.signal_document(told)
-    return {"number": told.number, "at": said["ts"], "line": said["msg"], "step": told.signal.name in _STEPS}
+    names = asked.replica.sync.config.signals
+    line = told.signal.full_line(names.target, names.source)
+    return {"number": told.number, "at": stamp(told.at), "line": line, "step": told.signal.name in _STEPS}
 
 
 def folded(lines: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -180,9 +180,9 @@ document.addEventListener("keydown", (event) => {
   step(grid, event.target, ...move);
 });
 
-// In a text of several lines Enter is a new line; with Ctrl it saves.
+// In a text of several lines Enter is a new line; with Ctrl it saves, as it does in the others.
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches("form[data-escape] textarea")) return;
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches("form[data-escape] :is(input, textarea)")) return;
   event.preventDefault();
   event.target.form.requestSubmit();
 });

@@ -31,6 +31,17 @@ def test_steps_of_progress_stand_behind_the_newest_of_them(looker, shared):
     expect(steps.locator("ol li")).to_be_visible()
 
 
+def test_a_failed_run_says_why(editor, replica, shared, contact):
+    replica.contacts.update(str(contact.id), phone="555-1111")
+    shared.org.change(str(contact.id), Phone="555-2222")
+    replica.sync("Contact")
+
+    page = editor.goes("activity")
+
+    line = page.locator("#signals > li", has_text="sync_failed").first
+    expect(line).to_contain_text("sync_failed, error=conflicted, objects=Contact")
+
+
 def test_a_deed_is_one_line_of_the_audit_log(admin, shared):
     shared.client("ann").post("/api/verify", json={"objects": ["Account"]}).raise_for_status()
     log = shared.house.access.audit.entries(most=2)

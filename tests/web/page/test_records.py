@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.web.browsing import NARROW
@@ -102,13 +103,14 @@ def test_f2_edits_beside_a_link_and_escape_gives_up(looker):
     assert page.locator(".grid tbody [tabindex='0']").count() == 1
 
 
-def test_what_is_typed_takes_the_place_of_the_value(editor, replica, contact):
+@pytest.mark.parametrize("key", ["Enter", "Control+Enter"])
+def test_what_is_typed_takes_the_place_of_the_value(editor, replica, contact, key):
     page = editor.goes(f"records/Contact/{contact.id}")
 
     page.get_by_role("button", name="Email: ").press("Enter")
     expect(page.get_by_label("Email", exact=True)).to_be_focused()
     page.keyboard.type("typed@example.com")
-    page.keyboard.press("Enter")
+    page.keyboard.press(key)
 
     expect(page.get_by_role("button", name="Email: typed@example.com")).to_be_visible()
     assert replica.contacts.get(str(contact.id)).email == "typed@example.com"
