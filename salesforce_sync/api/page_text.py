@@ -8,8 +8,8 @@ is read for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise, starmap
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 _FIRST = b'"records":[{"attributes":{'
 _BETWEEN = b'},{"attributes":{'
+
+TOGETHER, AT_ONCE = 32 << 10, 100
+"""So many bytes of records, or so many records, are read together."""
 
 
 class Head(Struct, kw_only=True):
@@ -39,20 +42,29 @@ _PAGE = msgspec.json.Decoder(_Page)
 class Records:
     """The texts of records, one behind the other with a comma between them.
 
-    `starts` has the place of each, and the one where another would begin.
+    `cuts` has places where one begins, the first among them, and the one where another would: what lies between two
+    cuts is read together.
     """
 
-    def __init__(self, text: bytes, starts: Sequence[int]) -> None:
-        self._text = text
-        self._starts = starts
+    def __init__(self, text: bytes, cuts: Sequence[int], count: int) -> None:
+        self._text = memoryview(text)
+        self._cuts = cuts
+        self._count = count
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return self._count
 
-    def array(self, first: int, end: int) -> bytes:
-        """Some of them as a JSON array; `end` is behind the last, as in a slice."""
-        some = memoryview(self._text)[self._starts[first] : max(self._starts[end] - 1, 0)]
-        return b"".join((b"[", some, b"]"))
+    def arrays(self) -> Iterator[bytes]:
+        """All of them, as JSON arrays of some."""
+        return starmap(self._array, pairwise(self._cuts))
+
+    def _array(self, begin: int, end: int) -> bytes:
+        return as_array([self._text[begin : end - 1]])
+
+
+def as_array(records: Iterable[msgspec.Raw | memoryview]) -> bytes:
+    """The texts of records as a JSON array."""
+    return b"[%b]" % b",".join(records)
 
 
 def read_page(body: bytes) -> tuple[Head, Records]:
@@ -69,19 +81,18 @@ def _found(body: bytes) -> tuple[Head, Records] | None:
         head = _PAGE.decode(body[:begin] + body[end + 1 :])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    starts = [begin]
-    at = body.find(_BETWEEN, begin, end)
+    cuts, at = [begin], body.find(_BETWEEN, begin + TOGETHER, end)
     while at >= 0:
-        starts.append(at + 2)
-        at = body.find(_BETWEEN, at + 2, end)
-    starts.append(end + 2)
-    return head, Records(body, starts)
+        cuts.append(at + 2)
+        at = body.find(_BETWEEN, at + TOGETHER, end)
+    return head, Records(body, [*cuts, end + 2], body.count(_BETWEEN, begin, end) + 1)
 
 
 def _read(body: bytes) -> tuple[Head, Records]:
     page = decode_mended(_PAGE, body)
-    starts = accumulate((len(bytes(each)) + 1 for each in page.records), initial=0)
-    return page, Records(b",".join(page.records), list(starts))
+    starts = list(accumulate((len(bytes(each)) + 1 for each in page.records), initial=0))
+    cuts = [*starts[:-1:AT_ONCE], starts[-1]]
+    return page, Records(b",".join(page.records), cuts, len(page.records))
 
 
 _ESCAPE = re.compile(

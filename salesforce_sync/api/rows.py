@@ -19,12 +19,11 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from salesforce_sync.api.cells import LARGEST, READERS, SMALLEST, read_cell, read_text
-from salesforce_sync.api.page_text import Head, Records, decode_mended, read_page
+from salesforce_sync.api.page_text import Head, Records, as_array, decode_mended, read_page
 from salesforce_sync.errors import RequestRefused, Unreachable
 from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import FieldType, ObjectSchema
-from salesforce_sync.models.stored_columns import store_datetimes, store_decimals
-from salesforce_sync.models.values import from_rest
+from salesforce_sync.models.values import from_rest, store_datetimes, store_decimals
 
 Row = tuple[object, ...]
 T = TypeVar("T")
@@ -47,16 +46,16 @@ _STORED: dict[FieldType, Callable[[Any], Sequence[object]]] = {
 }
 """What brings a column into the stored form, where the decoder does not."""
 
-AT_ONCE = 100
-"""Rows that are decoded together."""
-
 
 class Decoded(Sequence[Row]):
     """The rows of a page, decoded anew each time they are gone through; `RequestRefused` if one lacks a field."""
 
-    def __init__(self, records: Records, decode: Callable[[bytes], list[Row]]) -> None:
+    def __init__(
+        self, records: Records, decode: Callable[[bytes], list[Row]], split: Callable[[bytes], list[msgspec.Raw]]
+    ) -> None:
         self._records = records
         self._decode = decode
+        self._split = split
 
     def __len__(self) -> int:
         return len(self._records)
@@ -67,7 +66,15 @@ class Decoded(Sequence[Row]):
     __hash__ = None  # type: ignore[assignment]  # as a list's
 
     def __iter__(self) -> Iterator[Row]:
-        return chain.from_iterable(self._some(at, at + AT_ONCE) for at in range(0, len(self), AT_ONCE))
+        return chain.from_iterable(self._parts())
+
+    def _parts(self) -> Iterator[list[Row]]:
+        count = 0
+        for rows in map(self._decode, self._records.arrays()):
+            count += len(rows)
+            yield rows
+        if count != len(self):
+            raise Unreachable("The answer to a query has records within records.", hint="Nobody has asked for them.")
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -76,18 +83,10 @@ class Decoded(Sequence[Row]):
     def __getitem__(self, index: slice) -> list[Row]: ...
 
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        records = [record for array in self._records.arrays() for record in self._split(array)]
         if isinstance(index, slice):
-            first, end, step = index.indices(len(self))
-            return self._some(first, end) if step == 1 else list(self)[index]
-        at = range(len(self))[index]
-        return self._some(at, at + 1)[0]
-
-    def _some(self, first: int, end: int) -> list[Row]:
-        end = min(end, len(self))
-        rows = self._decode(self._records.array(first, end)) if first < end else []
-        if len(rows) != max(end - first, 0):
-            raise Unreachable("The answer to a query has records within records.", hint="Nobody has asked for them.")
-        return rows
+            return self._decode(as_array(records[index]))
+        return self._decode(as_array([records[index]]))[0]
 
 
 class QueryPage(Struct, frozen=True):
@@ -126,7 +125,7 @@ class PageDecoder:
     def decode(self, body: bytes) -> QueryPage:
         """The page; `Unreachable` if it is no query result. What is wrong with a row is told when it is read."""
         page, records = self._read(body)
-        rows, stored = Decoded(records, self._rows), Decoded(records, self._stored_rows)
+        rows, stored = (Decoded(records, each, self._split) for each in (self._rows, self._stored_rows))
         return QueryPage(page.totalSize, page.done, page.nextRecordsUrl, rows, stored)
 
     def outline(self, body: bytes) -> Outline:
@@ -144,7 +143,7 @@ class PageDecoder:
         try:
             structs = self._fast(records)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return [self._odd(each) for each in self._bare(records, _RECORDS)]
+            return [self._odd(each) for each in self._split(records)]
         return self._full_ids(list(map(astuple, structs)))
 
     def _stored_rows(self, records: bytes) -> list[Row]:
@@ -157,6 +156,9 @@ class PageDecoder:
         for at, store in self._to_store:
             columns[at] = store(columns[at])
         return self._full_ids(list(zip(*columns, strict=True)))
+
+    def _split(self, records: bytes) -> list[msgspec.Raw]:
+        return self._bare(records, _RECORDS)
 
     def _odd(self, record: msgspec.Raw) -> Row:
         try:

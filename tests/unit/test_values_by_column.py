@@ -5,8 +5,7 @@ from decimal import Decimal
 import pytest
 
 from salesforce_sync.models.schema import FieldType
-from salesforce_sync.models.stored_columns import store_datetimes, store_decimals
-from salesforce_sync.models.values import from_rest
+from salesforce_sync.models.values import from_rest, store_datetimes, store_decimals
 from tests.contract.nasty import NASTY
 
 UTC, NUMBERS = "2026-01-31T23:59:59.123+0000", [Decimal("1.50"), None, Decimal("-7"), Decimal("1E+3")]
