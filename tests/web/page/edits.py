@@ -16,6 +16,15 @@ def conflict(replica: Any, org: SimOrg, contact: Any) -> str:
     return str(contact.id)
 
 
+def deleted_over(replica: Any, org: SimOrg, contact: Any) -> None:
+    """Let a push delete this contact, which somebody edited in the moment before; the push was killed right then."""
+    replica.contacts.delete(str(contact.id))
+    replica._store.sending(replica.outbox(), "killed", None, None)
+    org.change(str(contact.id), Title="Theirs")
+    org.remove(str(contact.id))
+    replica.pull("Contact")
+
+
 def put_back(replica: Any) -> None:
     """Let nothing wait: conflicts are the org's, new records are given up, other edits are sent."""
     for item in replica.inbox():

@@ -11,11 +11,12 @@ from playwright.sync_api import Browser, expect
 
 from salesforce_sync.access import Role
 from salesforce_sync.config import Config
+from salesforce_sync.models.outbox import Operation
 from simorg.org import SimOrg
 from tests.real_address import Proxy, certificate
 from tests.web.browsing import visiting
 from tests.web.conftest import Site, start
-from tests.web.page.edits import conflict
+from tests.web.page.edits import conflict, deleted_over
 
 
 def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
@@ -30,6 +31,35 @@ def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
     now = replica.contacts.get(contact)
     assert (now.phone, now.title) == ("555-LOCAL", "There")
     assert [each.values for each in replica.outbox()] == [{"Phone": "555-LOCAL"}]
+
+
+def test_what_a_deletion_took_of_somebodys_edit_is_brought_back(editor, replica, shared, contact):
+    deleted_over(replica, shared.org, contact)
+    page = editor.goes("inbox")
+
+    expect(page.locator("td.org")).to_contain_text("Theirs")
+    page.get_by_role("button", name="Bring it back").click()
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+
+    assert [(each.record_id, each.operation) for each in replica.outbox()] == [(contact.id, Operation.UNDELETE)]
+
+
+def test_a_record_that_the_org_does_not_show_after_a_push_is_told(editor, replica, shared, contact):
+    rule = shared.org.rules.on_save("Contact", "after", lambda org, _, row, __: org.hide_record(row["Id"]))
+    replica.contacts.update(str(contact.id), title="Secret")
+    page = editor.goes("changes")
+
+    page.get_by_role("button", name="Push 1").click()
+    expect(page.locator("#notices")).to_contain_text("to be looked at: see the inbox")
+    shared.org.rules.triggers.remove(rule)
+    page = editor.goes("inbox")
+    expect(page.locator(".card")).to_contain_text(str(contact.id))
+    page.get_by_role("button", name="I have read it").click()
+
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+    shared.org.show_record(str(contact.id))
+    replica.verify("Contact")
+    assert replica.contacts.get(str(contact.id)).title == "Secret"
 
 
 def test_a_sync_that_the_org_takes_no_edit_of_says_so(editor, replica, shared, contact):
