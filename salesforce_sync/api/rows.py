@@ -85,7 +85,7 @@ class Decoded(Sequence[Row]):
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         records = [record for array in self._records.arrays() for record in self._split(array)]
         if isinstance(index, slice):
-            return self._decode(as_array(records[index]))
+            return self._decode(as_array(wanted)) if (wanted := records[index]) else []
         return self._decode(as_array([records[index]]))[0]
 
 
