@@ -76,6 +76,11 @@ class Connecting(Wiring):
         """The org itself, for what no other method asks of it. `NotConnected` without a login."""
         return self._connected()
 
+    def check_org(self) -> None:
+        """`WrongOrg` if what is connected is another org than the one that this database is a replica of."""
+        if self._store.org() is not None:
+            self._check_org(self._connected(), None)
+
     def _connected(self) -> SalesforceOrg:
         with self._lock:
             if self._org is None:
