@@ -67,6 +67,11 @@ class SalesforceOrg:
         self._creations = Creations(self._transport)
         self._poller = Poller(self._transport, clock)
 
+    @property
+    def connection(self) -> Connection:
+        """The login that this was made with."""
+        return self._connection
+
     def login(self) -> Session:
         """A session that the org has just confirmed; `LoginRefused` or `SessionInvalid` says why there is none."""
         session = self._sessions.login()

@@ -70,6 +70,7 @@ class Syncing(ProductionGuard, Telling):
         return self._engine(stop)
 
     def _engine(self, stop: threading.Event | None = None) -> SyncEngine:
+        self._look_for_a_new_login()
         org = self._connected()
         try:
             self._check_org(org, None)

@@ -161,7 +161,7 @@ def _kept(
 def _warn_of_another(settings: Config, kept: Connection) -> None:
     """Say so where the settings describe another login: the next command would take that one, and forget this one."""
     method = settings.complete_method()
-    if method is None or (method is kept.method and settings.agrees_with(kept)):
+    if method is None or settings.is_part_of(kept) or (method is kept.method and settings.agrees_with(kept)):
         return
     names = " and ".join(f"SF_{name.upper()}" for name in sorted(LOGINS[method] - {"client_id"}))
     warn(
