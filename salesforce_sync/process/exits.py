@@ -110,5 +110,7 @@ def _cause(record: RunRecord) -> Exit:
 def exit_of_push(push: Push) -> Exit:
     """The exit code for a push: of one that failed, that of its cause."""
     if push.state is RunState.FAILED:
-        return Exit.FAILED if push.problem is None else _BY_CODE.get(push.problem.code, Exit.FAILED)
+        if push.problem is None or push.problem.is_crowd:
+            return Exit.FAILED
+        return _BY_CODE.get(push.problem.code, Exit.FAILED)
     return Exit.COMPLETE if push.complete else Exit.PARTIAL
