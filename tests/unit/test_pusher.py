@@ -9,7 +9,14 @@ from threading import Event
 import pytest
 from msgspec.structs import replace
 
-from salesforce_sync.errors import ForeignAnswer, LimitExceeded, ObjectNotFound, RecordNotFound, SessionInvalid
+from salesforce_sync.errors import (
+    ForeignAnswer,
+    LimitExceeded,
+    LocatorExpired,
+    ObjectNotFound,
+    RecordNotFound,
+    SessionInvalid,
+)
 from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Conflicted, Kind, Operation
 from salesforce_sync.models.run import RunState
@@ -1031,6 +1038,20 @@ def test_what_a_push_cost_is_known_to_the_next_process(rig, way):
 
 
 # ── objects that cannot be read ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_records_whose_reading_ends_with_its_session_are_read_anew(rig):
+    rig.org.page_rows = 1
+    for each in (rig.acme, rig.bolt):
+        rig.org.put("Account", each, Name="Moved")
+        rig.edit(each, Phone="2")
+    rig.org.fail(LocatorExpired("The session that began to read Account has ended."), "Account", page=2)
+
+    push = rig.push()
+
+    assert (push.state, push.problem) == (RunState.COMPLETE, None)
+    assert [rig.there(each)["Phone"] for each in (rig.acme, rig.bolt)] == ["2", "2"]
+    assert rig.equal()
 
 
 def test_an_object_that_cannot_be_read_again_does_not_stop_the_waves_of_others(rig):
