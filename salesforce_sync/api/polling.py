@@ -125,7 +125,7 @@ def _query(poll: Poll) -> Query:
     """What the poll asks; an `ObjectTrouble` where nothing can be asked."""
     schema = poll.schema
     if not schema.queryable:
-        raise RequestRefused(f"{schema.name} cannot be queried.", code="NOT_QUERYABLE")
+        raise query.not_queryable(schema)
     if schema.stamp is None:
         raise RequestRefused(f"{schema.name} has no field that tells what changed.", code="NO_STAMP")
     asked = query.newest_first(query.changed_since(schema, schema.stamp, poll.since), schema, schema.stamp)

@@ -24,7 +24,7 @@ from salesforce_sync.models.run import Problem, Run, RunRecord, RunState
 from salesforce_sync.ports import Clock, Desk, Store
 from salesforce_sync.sync.agenda import Budget, Item, Pushes, Step, next_step, push_at, timetable
 from salesforce_sync.sync.engine import SyncEngine
-from salesforce_sync.sync.schedule import Rules, stampless_fields
+from salesforce_sync.sync.schedule import WARN_AT, Rules, stampless_fields
 
 log = logging.getLogger("salesforce_sync.daemon")
 
@@ -90,6 +90,8 @@ class _Course(Struct):
     failures: int = 0
     rests_until: datetime | None = None
     not_before: datetime | None = None
+    paused_at: datetime | None = None
+    """When `not_before` was found."""
     problem: str = ""
     problem_at: datetime | None = None
 
@@ -127,7 +129,7 @@ class Daemon:
         """Do what is due, wait, and do what is due then."""
         before = self._desk.state()
         if before is not None:
-            self._course.not_before = before.not_before
+            self._course.not_before, self._course.paused_at = before.not_before, before.told_at
         self._tell(onlooker, "starting", {})
         with self._worker:
             self._go_on(onlooker)
@@ -154,6 +156,7 @@ class Daemon:
         now = self._clock.now()
         if self._known is None or self._known.version != version:
             self._known = _Known(version, self._items(), self._desk.asked(), self._share())
+            self._end_pause()
         items, requests = self._known.items, self._known.requests
         budget = Budget(self._known.share, self._course.not_before)
         course = self._course
@@ -203,6 +206,14 @@ class Daemon:
         usage = self._store.usage()
         ceiling = self._duty.calls_a_day if usage is None else min(usage.limit, self._duty.calls_a_day)
         return None if usage is None or not ceiling else usage.used / ceiling
+
+    def _end_pause(self) -> None:
+        """Wait for calls no longer once the org has told somebody since that there are some: a push, or a command."""
+        paused_at, usage, share = self._course.paused_at, self._store.usage(), self._share()
+        if paused_at is None or usage is None or share is None:
+            return
+        if usage.at > paused_at and share < WARN_AT:
+            self._course.not_before = None
 
     # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,6 +293,7 @@ class Daemon:
         self._course.tried |= {name.casefold(): ended.started for name in ended.task.step.objects}
         if run.again_at is not None or self._course.not_before == ended.not_before:
             self._course.not_before = run.again_at  # else another one has found meanwhile that the calls are used
+        self._course.paused_at = self._clock.now()  # what this run was told of the calls is no news
         self._desk.done(ended.task.requests, run.state.value)
         if ended.edited is not None:
             self._after_push(run.pushed, ended.edited)

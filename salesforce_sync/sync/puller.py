@@ -238,9 +238,9 @@ class Puller:
                 schema = self._leave_out(schema, refused)
 
     def _current(self, object_name: str) -> ObjectSchema:
-        """The schema as it is now: of an object that has no polls, nothing else would show a new field."""
+        """The schema as it is now: of an object that has no polls, nothing else would tell that it has changed."""
         known = self._store.schema(object_name)
-        if known is not None and known.stamp is None:
+        if known is not None and (known.stamp is None or not known.queryable):
             return self._describe(known.name)
         return self._schema(object_name)
 
