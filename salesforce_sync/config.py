@@ -113,6 +113,17 @@ class Config(Struct, frozen=True):
         """Whether every credential that is given is this connection's: half of them may be all that a login needs."""
         return all(str(getattr(self.credentials, name)) == str(getattr(connection, name)) for name in self._given())
 
+    def is_part_of(self, connection: Connection) -> bool:
+        """Whether no more is given than a part of this login: the id of its app, or its id and its secret.
+
+        Those two would do for client credentials, but somebody has logged in with this app otherwise since.
+        """
+        method = self.complete_method()
+        if method is LoginMethod.CLIENT_CREDENTIALS:
+            same_org = not self.org_is_known or self.salesforce.instance_url == connection.instance_url
+            return same_org and connection.method is LoginMethod.REFRESH_TOKEN and self.agrees_with(connection)
+        return method is None and self.agrees_with(connection)
+
     def _given(self) -> set[str]:
         return {name for name in _LOGIN_FIELDS if getattr(self.credentials, name) is not None}
 

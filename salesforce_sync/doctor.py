@@ -137,6 +137,10 @@ def _org(sync: SFSync) -> Iterator[Finding]:
         return
     address = org.address
     yield Finding(Level.OK, "connection", f"logged in at {address}; the user may use the API")
+    try:
+        sync.check_org()
+    except SyncError as error:
+        yield Finding(Level.FAIL, "replica", error.message, error.hint)
     for check, ask in _ASKED:
         try:
             yield from ask(sync, org)

@@ -95,6 +95,11 @@ class Sessions:
         for session in list(self._by_token.values()):
             session.alive = False
 
+    def begin_anew(self, org_id: str) -> None:
+        """End every session; those that come are of another org."""
+        self.end_all()
+        self._org15 = org_id[:15]
+
     def grant(self, user_id: str, client_id: str, scope: str, family: int | None = None) -> RefreshToken:
         """Make a refresh token, of a new family unless one is given."""
         with self._lock:

@@ -98,6 +98,11 @@ class SimOrg(Metadata):
             self.database.create_indexes(one)
         template.keep(self, records, seed, stamp_ms)
 
+    def refresh_sandbox(self, org_id: str) -> None:
+        """Be another org behind the same address, as a sandbox that was made anew; every session ends."""
+        self.org_id = org_id
+        self.sessions.begin_anew(org_id)
+
     def close(self) -> None:
         """Remove the rows."""
         self.database.close()

@@ -18,6 +18,6 @@ store.begin(PullRequest(schema))
 decoder = PageDecoder(schema)
 for number, file in enumerate(sorted(pages.glob("*.json"))):
     page = decoder.decode(file.read_bytes())
-    store.stage(Page(schema, Rows(page.rows, blanks=False), resume=str(number), total=page.total, last=page.done))
+    store.stage(Page(schema, Rows(page.rows, page.stored), resume=str(number), total=page.total, last=page.done))
 store.merge("Contact", None)
 store.close()

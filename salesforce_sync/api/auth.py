@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.api import tokens
 from salesforce_sync.api.wire import Wire, origin
-from salesforce_sync.errors import SessionInvalid, StoreTrouble, SyncError
+from salesforce_sync.errors import SessionInvalid, StoreTrouble, SyncError, WrongOrg
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
 from salesforce_sync.ports import Clock
 
@@ -57,11 +57,14 @@ class Sessions:
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._failure: tuple[float, SyncError] | None = None
+        self._stranger: WrongOrg | None = None
 
     def current(self) -> Session:
         """The session to use now; logs in if there is none. Workers that waited for a login share its failure too."""
         came = self._clock.monotonic()
         with self._lock:
+            if self._stranger is not None:
+                raise self._stranger
             if self._session is None:
                 self._session = self._pasted() or self._kept() or self._first_login(came)
             return self._session
@@ -79,19 +82,28 @@ class Sessions:
         """Replace a session that the org no longer takes; the workers that ask meanwhile wait and share the new one.
 
         True if the new one came fresh from a login; False if it had been kept by another process and may be stale too.
+        `WrongOrg`, from then on, if it is another org's: a sandbox that is made anew keeps its address, and a run that
+        began with the old one must not end with the new one.
         """
         with self._lock:
-            if self._session is not None and self._session != stale:
-                return True
-            if self._pasted() is not None:
-                hint = "Set SF_ACCESS_TOKEN to a new one, or connect in a way that can renew it."
-                raise SessionInvalid("The pasted session has ended or is not one of this org.", hint=hint)
-            kept = self._kept()
-            self._session = kept if kept != stale else None
-            if self._session is not None:
-                return False
-            self._session, fresh = self._log_in_once(stale)
+            fresh = self._renewed(stale)
+            self._stranger = self._stranger or _stranger(stale, self._session)
+            if self._stranger is not None:
+                raise self._stranger
             return fresh
+
+    def _renewed(self, stale: Session) -> bool:
+        if self._session is not None and self._session != stale:
+            return True
+        if self._pasted() is not None:
+            hint = "Set SF_ACCESS_TOKEN to a new one, or connect in a way that can renew it."
+            raise SessionInvalid("The pasted session has ended or is not one of this org.", hint=hint)
+        kept = self._kept()
+        self._session = kept if kept != stale else None
+        if self._session is not None:
+            return False
+        self._session, fresh = self._log_in_once(stale)
+        return fresh
 
     def login(self) -> Session:
         """A session fresh from the org, whatever was kept. A pasted one is given as it is."""
@@ -161,3 +173,13 @@ class Sessions:
         first = ours.origin or fingerprint(ours.refresh_token or "")
         self._connection = replace(ours, refresh_token=refresh_token, origin=first)
         self._keys.save(self._connection)
+
+
+def _stranger(before: Session, now: Session | None) -> WrongOrg | None:
+    """What is wrong where the new session is another org's, as far as both tell."""
+    if now is None or None in (before.org_id, now.org_id) or before.org_id == now.org_id:
+        return None
+    return WrongOrg(
+        f"The login leads to another org since: to {now.org_id}, and it was {before.org_id}.",
+        hint="A sandbox that was refreshed is another org. Give it a database of its own: another storage.path.",
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -70,6 +69,11 @@ class SalesforceOrg:
         self._creations = Creations(self._transport)
         self._poller = Poller(self._transport, clock)
 
+    @property
+    def connection(self) -> Connection:
+        """The login that this was made with."""
+        return self._connection
+
     def login(self) -> Session:
         """A session that the org has just confirmed; `LoginRefused` or `SessionInvalid` says why there is none."""
         session = self._sessions.login()
@@ -84,9 +88,8 @@ class SalesforceOrg:
         return self._sessions.current()
 
     def org_id(self) -> str | None:
-        """The org's 15-character id, where the session tells it: a session id begins with it. No API call."""
-        found = re.match(r"(00D[0-9A-Za-z]{12})!", self._sessions.current().access_token)
-        return None if found is None else found[1]
+        """The org's 15-character id, where the session tells it. No API call."""
+        return self._sessions.current().org_id
 
     def ask_org_id(self) -> str:
         """The same, asked of the org; empty where it does not say. One call."""

@@ -108,7 +108,7 @@ class Poller:
             page = _page(poll.schema, answer.body)
         except (ObjectTrouble, QueryTimeout, Incomplete) as problem:
             return replace(_no_answer(poll, problem), schema=schema, described_as=described_as)
-        return Polled(question.name, Rows(page.rows, blanks=False), page.total, answer.asked, schema, described_as)
+        return Polled(question.name, Rows(page.rows, page.stored), page.total, answer.asked, schema, described_as)
 
     def _describe_alone(self, question: _Question) -> tuple[ObjectSchema | None, str | None]:
         """As `_described`, by a call of its own: without it a new field would not be seen for an hour."""
@@ -125,7 +125,7 @@ def _query(poll: Poll) -> Query:
     """What the poll asks; an `ObjectTrouble` where nothing can be asked."""
     schema = poll.schema
     if not schema.queryable:
-        raise RequestRefused(f"{schema.name} cannot be queried.", code="NOT_QUERYABLE")
+        raise query.not_queryable(schema)
     if schema.stamp is None:
         raise RequestRefused(f"{schema.name} has no field that tells what changed.", code="NO_STAMP")
     asked = query.newest_first(query.changed_since(schema, schema.stamp, poll.since), schema, schema.stamp)
@@ -150,7 +150,7 @@ def _polled(question: _Question, answer: CompositeAnswer) -> Polled:
     except SyncError as problem:
         problem = composite.problem_of(problem)
         return Polled(question.name, Rows(()), 0, answer.asked, schema, described_as, problem)
-    return Polled(question.name, Rows(page.rows, blanks=False), page.total, answer.asked, schema, described_as)
+    return Polled(question.name, Rows(page.rows, page.stored), page.total, answer.asked, schema, described_as)
 
 
 def _page(schema: ObjectSchema, body: bytes) -> QueryPage:

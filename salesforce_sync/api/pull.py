@@ -57,7 +57,7 @@ class Pull:
         if self._request.resume is not None:
             yield from self._go_on(parse(self._request.resume))
         elif not self._schema.queryable:
-            raise RequestRefused(f"{self._schema.name} cannot be queried.", code="NOT_QUERYABLE")
+            raise query.not_queryable(self._schema)
         elif self._request.ids:
             yield from ById(self._transport, self._schema, self._request.ids, self._purpose).pages()
         else:

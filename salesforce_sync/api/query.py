@@ -135,6 +135,15 @@ def as_it_was(schema: ObjectSchema, record_id: str, stamp: str, moment: datetime
     return Query(f"SELECT Id FROM {identifier(schema.name)} WHERE {condition}", "query")
 
 
+def not_queryable(schema: ObjectSchema) -> RequestRefused:
+    """What is said of an object that the org describes and does not let anybody query."""
+    return RequestRefused(
+        f"{schema.name} cannot be queried.",
+        code="NOT_QUERYABLE",
+        hint="The org describes it so; it is asked again at each sync. If that is meant, take it out of sync.objects.",
+    )
+
+
 def too_long(schema: ObjectSchema, query: Query) -> RequestRefused | None:
     """Why Salesforce would not take a query of this length by any way; None where it would."""
     if len(query.soql) <= MAX_SOQL:

@@ -232,7 +232,7 @@ class RestPull:
             raise Incomplete(f"The org sends page after page of {name} without a row.")
 
     def _page(self, page: QueryPage, point: RestPoint, total: int, asked: datetime | None) -> Page:
-        rows = Rows(page.rows, blanks=False)
+        rows = Rows(page.rows, page.stored)
         return Page(self._schema, rows, resume=str(point), total=total, server_time=asked, last=page.done)
 
     def _fetch(self, next_path: str) -> QueryPage:

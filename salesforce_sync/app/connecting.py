@@ -20,6 +20,8 @@ class Connecting(Wiring):
     """The org at the other end; nobody logs in before something is asked of it."""
 
     _org: SalesforceOrg | None = None
+    _former: tuple[SalesforceOrg, ...] = ()
+    """What other logins went to before; runs may be under way there."""
     _about: OrgFacts | None = None
     """What the connected org has said of itself, once it was asked."""
     _harmless = False
@@ -51,11 +53,9 @@ class Connecting(Wiring):
 
     def _given_connection(self) -> Connection | None:
         """What the settings say; None where they say no more than a part of the login that is kept (its client id)."""
-        if self.config.complete_method() is None:
-            kept = self._vault().load()
-            if kept is not None and self.config.agrees_with(kept):
-                return None
-        return self.config.connection()
+        vault = self._vault()
+        kept = vault.load() if self.config.complete_method() is None else vault.find()
+        return None if kept is not None and self.config.is_part_of(kept) else self.config.connection()
 
     def _connection(self) -> Connection | None:
         given = self._given_connection()
@@ -76,6 +76,11 @@ class Connecting(Wiring):
         """The org itself, for what no other method asks of it. `NotConnected` without a login."""
         return self._connected()
 
+    def check_org(self) -> None:
+        """`WrongOrg` if what is connected is another org than the one that this database is a replica of."""
+        if self._store.org() is not None:
+            self._check_org(self._connected(), None)
+
     def _connected(self) -> SalesforceOrg:
         with self._lock:
             if self._org is None:
@@ -87,6 +92,20 @@ class Connecting(Wiring):
                     )
                 self._org = self._open(connection, self._keys_of(connection))
             return self._org
+
+    def _look_for_a_new_login(self) -> None:
+        """Go over to the login that another process has kept since, where it is the kept one that is used here.
+
+        A daemon whose login has ended goes on by itself once somebody has run `connect`.
+        """
+        with self._lock:
+            if self._org is None:
+                return
+            vault, used = self._vault(), self._org.connection
+            if vault.find() is None or vault.holds(used) or self._connection() == used:
+                return
+            self._former, self._org = (*self._former, self._org), None
+            self._about, self._harmless = None, False
 
     def available(self) -> tuple[ObjectSummary, ...]:
         """Every object that the org shows to the connected user. One API call."""
@@ -139,6 +158,7 @@ class Connecting(Wiring):
 
     def _disconnect(self) -> None:
         with self._lock:
-            if self._org is not None:
-                self._org.close()
-                self._org = None
+            for org in (*self._former, self._org):
+                if org is not None:
+                    org.close()
+            self._former, self._org = (), None

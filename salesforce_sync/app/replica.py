@@ -19,8 +19,12 @@ class SFSync(Edits, Workbooks, Inbox, Looking):
     """
 
     def init(self) -> Status:
-        """Make the database. If credentials are configured, log in with them and keep the connection, encrypted."""
-        connection = self._given_connection()
+        """Make the database. If credentials are configured, log in with them and keep the connection, encrypted.
+
+        That goes also for those that all else takes for a part of the login that is kept.
+        """
+        complete = self.config.complete_method() is not None
+        connection = self.config.connection() if complete else self._given_connection()
         if connection is not None:
             self.connect(connection)
         return self.status()

@@ -13,7 +13,7 @@ from msgspec import Struct
 from salesforce_sync.app import SFSync, SystemClock
 from salesforce_sync.commands import login, production
 from salesforce_sync.commands.options import Options, os_user, saying_yes, shared
-from salesforce_sync.config import Config
+from salesforce_sync.config import LOGINS, Config
 from salesforce_sync.connecting import added
 from salesforce_sync.errors import ConfigError, ConnectionNotFound
 from salesforce_sync.process.exits import Exit
@@ -104,6 +104,8 @@ def connect(
         say_json({"connected_to": instance, "method": told} | ({"connection": named} if named else {}))
     else:
         say(f"Connected to {instance}. The connection is kept, encrypted, beside {kept_beside}.")
+    if place.name is None:
+        _warn_of_another(Config.load(options.config), connection)
     return Exit.COMPLETE
 
 
@@ -154,6 +156,18 @@ def _kept(
     with SFSync(_config(options, access, place, {**given, "instance_url": connection.instance_url})) as sync:
         sync.connect(connection, session)
         yield sync
+
+
+def _warn_of_another(settings: Config, kept: Connection) -> None:
+    """Say so where the settings describe another login: the next command would take that one, and forget this one."""
+    method = settings.complete_method()
+    if method is None or settings.is_part_of(kept) or (method is kept.method and settings.agrees_with(kept)):
+        return
+    names = " and ".join(f"SF_{name.upper()}" for name in sorted(LOGINS[method] - {"client_id"}))
+    warn(
+        f"But .env or the environment describes another login, with {names}: the next command uses that one.\n"
+        "  Take it out there to use this one."
+    )
 
 
 # ── How to log in ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import ClassVar
 
@@ -60,3 +61,9 @@ class Session(Hiding, frozen=True):
 
     instance_url: str
     access_token: str
+
+    @property
+    def org_id(self) -> str | None:
+        """The org's 15-character id, where the session tells it: a session id of Salesforce's begins with it."""
+        found = re.match(r"(00D[0-9A-Za-z]{12})!", self.access_token)
+        return None if found is None else found[1]

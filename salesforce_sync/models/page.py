@@ -37,12 +37,14 @@ class Rows(Struct, frozen=True):
     """Decoded rows in REST's form, one value a column of `schema.columns`, in that order.
 
     Texts are `str`, booleans `bool`, whole numbers `int`, decimals `decimal.Decimal`; dates and times are still texts,
-    as the org wrote them. null is `None`, and so is an empty text once stored: a store has to look for those only
-    where `blanks` says that there may be some.
+    as the org wrote them. null is `None`, and so is an empty text once stored.
+
+    `stored` are the same rows in the stored form (`models/values.py`; true may stand for 1), from whoever can give them
+    so with less work than a store.
     """
 
     values: Sequence[tuple[object, ...]]
-    blanks: bool = True
+    stored: Sequence[tuple[object, ...]] | None = None
 
     def __eq__(self, other: object) -> bool:
         return self.values == other.values if isinstance(other, Rows) else NotImplemented

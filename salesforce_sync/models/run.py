@@ -31,6 +31,11 @@ class Problem(Struct, frozen=True):
     message: str
     hint: str = ""
 
+    @property
+    def is_crowd(self) -> bool:
+        """Whether too many long requests ran at once: the org gives that the code of a day that is used up."""
+        return self.code == "REQUEST_LIMIT_EXCEEDED" and "concurrent" in self.message.lower()
+
 
 class RunCounts(Struct, frozen=True):
     """Rows of one object in one run: how many came from the org, and what they did here."""

@@ -8,7 +8,7 @@ times `HH:MM:SS.mmmZ`; decimals `float` where 15 significant digits hold them, e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, InvalidOperation
 from typing import TypeVar
@@ -49,6 +49,25 @@ def store_datetime(text: str) -> str:
         return format_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return text
+
+
+def store_decimals(column: Iterable[Decimal | None]) -> list[float | str | None]:
+    """`store_decimal` of each; without a call of it for nearly all of them."""
+    return [
+        None
+        if value is None
+        else float(text)
+        if len(text := str(value)) <= EXACT_DIGITS and value.is_finite()
+        else store_decimal(value)
+        for value in column
+    ]
+
+
+def store_datetimes(column: Iterable[str | None]) -> list[str | None]:
+    """`store_datetime` of each; without a call of it for what is in REST's own form."""
+    return [
+        None if text is None else text[:23] + "Z" if text[23:] == "+0000" else store_datetime(text) for text in column
+    ]
 
 
 def format_datetime(moment: datetime) -> str:

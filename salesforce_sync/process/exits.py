@@ -40,13 +40,13 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.COMPLETE: "complete: all that was asked for is done",
     Exit.FAILED: "failed: the network, the org, the disk, or a mistake of ours",
-    Exit.USAGE: "the command or a setting is wrong (CONFIG_ERROR, BAD_REQUEST)",
+    Exit.USAGE: "the command or a setting is wrong (CONFIG_ERROR, BAD_REQUEST, WRONG_ORG)",
     Exit.PARTIAL: "partial: some objects or changes are complete and some are not; or an edit has come into the inbox",
     Exit.LOGIN: "no credentials, or the session or the login was refused (NOT_CONNECTED, INVALID_SESSION_ID)",
     Exit.LIMIT: "today's API calls are used up (REQUEST_LIMIT_EXCEEDED, API_BUDGET_SPENT)",
     Exit.REFUSED: (
-        "the object, record, query or workbook was refused (OBJECT_NOT_FOUND, NOT_FOUND, INSUFFICIENT_ACCESS,"
-        " MALFORMED_QUERY, NOT_A_WORKBOOK)"
+        "the object, record, query or workbook was refused (OBJECT_NOT_FOUND, NOT_FOUND, NOT_QUERYABLE,"
+        " INSUFFICIENT_ACCESS, MALFORMED_QUERY, NOT_A_WORKBOOK)"
     ),
     Exit.UNCONFIRMED: "edits for a production org wait until somebody says yes, once (PRODUCTION_UNCONFIRMED)",
     Exit.INTERRUPTED: "ended by Ctrl-C",
@@ -72,10 +72,12 @@ _BY_CODE = {
     "REQUEST_LIMIT_EXCEEDED": Exit.LIMIT,
     "API_BUDGET_SPENT": Exit.LIMIT,
     "OBJECT_NOT_FOUND": Exit.REFUSED,
+    "NOT_QUERYABLE": Exit.REFUSED,
     "INSUFFICIENT_ACCESS": Exit.REFUSED,
     "MALFORMED_QUERY": Exit.REFUSED,
     "PRODUCTION_UNCONFIRMED": Exit.UNCONFIRMED,
     "CONFIG_ERROR": Exit.USAGE,
+    "WRONG_ORG": Exit.USAGE,
     "BAD_REQUEST": Exit.USAGE,
 }
 """A run's problems are kept by their code; every other code is `FAILED`."""
@@ -108,5 +110,7 @@ def _cause(record: RunRecord) -> Exit:
 def exit_of_push(push: Push) -> Exit:
     """The exit code for a push: of one that failed, that of its cause."""
     if push.state is RunState.FAILED:
-        return Exit.FAILED if push.problem is None else _BY_CODE.get(push.problem.code, Exit.FAILED)
+        if push.problem is None or push.problem.is_crowd:
+            return Exit.FAILED
+        return _BY_CODE.get(push.problem.code, Exit.FAILED)
     return Exit.COMPLETE if push.complete else Exit.PARTIAL

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from salesforce_sync.models.schema import is_api_name
+from salesforce_sync.models.api_names import is_api_name
 from salesforce_sync.signals import SOURCE, TARGET
 
 MOST_BYTES: Final = 16 * 1024

@@ -16,7 +16,7 @@ import apsw
 
 from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
-from salesforce_sync.storage.statements import literal, quote
+from salesforce_sync.storage.sql_text import literal, quote
 
 IS_LOCAL: Final = f"GLOB '{LOCAL_PREFIX}*'"
 _UNCHECKED: Final = ("Id", "IsDeleted")

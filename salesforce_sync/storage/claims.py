@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from salesforce_sync.errors import StoreBusy, StoreTrouble, Taken
-from salesforce_sync.models.schema import check_api_name
+from salesforce_sync.models.api_names import check_api_name
 
 LOOKS, A_LOOK = 20, 0.005
 """Who only looks whether a duty is held (`is_held`) holds it for a moment: whoever wants it tries so often, after so

@@ -14,12 +14,13 @@ from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.signals import news_of_proof
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql, reading_sql, staging_sql, table_sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.ingest import staged_columns
 from salesforce_sync.storage.listings import Listings, table_of_all, table_of_recent
 from salesforce_sync.storage.signal_log import count_changed, tell
+from salesforce_sync.storage.sql_text import quote
+from salesforce_sync.storage.staging import staged_columns
 from salesforce_sync.storage.watch import unseen
 from salesforce_sync.storage.written import Written
 
@@ -86,36 +87,36 @@ class Comparer:
             return 0
         if done is not None:
             self._written.tell_unshown(db, schema, record_id, done)
-        row = db.execute(sql.get(schema), (record_id,)).fetchone()
+        row = db.execute(reading_sql.get(schema), (record_id,)).fetchone()
         if row is None:
             return 0
         values = dict(zip((field.name for field in schema.columns), row, strict=True))
         db.execute(_GONE, (schema.name, record_id, cause.value, at, msgspec.json.encode(values).decode()))
         if cause.is_deletion and schema.has("IsDeleted"):
-            db.execute(f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 1 WHERE "Id" = ?', (record_id,))
+            db.execute(f'UPDATE {quote(schema.name)} SET "IsDeleted" = 1 WHERE "Id" = ?', (record_id,))
         else:
-            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+            db.execute(f'DELETE FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,))
         return 1
 
     def merge_columns(self, schema: ObjectSchema) -> int:
         """Staged values of some columns enter the rows that are here; gives how many rows are not as they were."""
-        staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
+        staging, table = quote(staging_sql.staging_table(schema.name)), quote(schema.name)
         with self._connections.writing() as db, unseen(db, [schema.name]):
-            row = db.execute(sql.STAGED, (schema.name,)).fetchone()
+            row = db.execute(own_sql.STAGED, (schema.name,)).fetchone()
             if row is None:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
             staged = [name for name in staged_columns(str(row[0])) if name != "Id"]
-            db.execute(sql.drop_doubles(sql.staging_table(schema.name), None))
+            db.execute(table_sql.drop_doubles(staging_sql.staging_table(schema.name), None))
             met = self._judge.meet(db, schema, ["Id", *staged])
-            names = [sql.quote(name) for name in staged]
+            names = [quote(name) for name in staged]
             assigned = ", ".join(f"{name} = s.{name}" for name in names)
             mine, theirs = (", ".join(f"{prefix}.{name}" for name in names) for prefix in (table, "s"))
             matching = f'{table}."Id" = s."Id" AND ({mine}) IS NOT ({theirs})'
             db.execute(f"UPDATE {table} SET {assigned} FROM {staging} s WHERE {matching}")
             changed = db.changes()
             changed += self._judge.settle(db, schema, met).updated
-            db.execute(sql.empty(sql.staging_table(schema.name)))
-            db.execute(sql.END_STAGING, (schema.name,))
+            db.execute(table_sql.empty(staging_sql.staging_table(schema.name)))
+            db.execute(own_sql.END_STAGING, (schema.name,))
             count_changed(db, schema.name, changed)
         return changed
 
@@ -148,13 +149,13 @@ class _Tables:
     def __init__(self, schema: ObjectSchema, since: str | None) -> None:
         self.bindings = () if since is None else (since,)
         table = table_of_all(schema) if since is None else table_of_recent(schema)
-        self._listing, self._table = sql.quote(table), sql.org_view(schema)
+        self._listing, self._table = quote(table), reading_sql.org_view(schema)
         stamp = schema.stamp
-        self._stamp = "NULL" if stamp is None else f"l.{sql.quote(stamp)}"
+        self._stamp = "NULL" if stamp is None else f"l.{quote(stamp)}"
         # Not <: a row that was stamped ahead of the org's clock has an older stamp after its next change.
-        self._moved = f"t.{sql.quote(stamp)} IS NOT l.{sql.quote(stamp)}" if stamp is not None else "false"
-        self._recent = f" AND t.{sql.quote(stamp)} >= ?" if since is not None and stamp is not None else ""
-        self._dead_here = sql.dead_in_org(schema)
+        self._moved = f"t.{quote(stamp)} IS NOT l.{quote(stamp)}" if stamp is not None else "false"
+        self._recent = f" AND t.{quote(stamp)} >= ?" if since is not None and stamp is not None else ""
+        self._dead_here = reading_sql.dead_in_org(schema)
         self._dead_there = 'l."IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
         self._listed = f"SELECT * FROM {self._listing} l WHERE NOT ({self._dead_there})"
         self._live = f"NOT {self._dead_here}{self._recent}"

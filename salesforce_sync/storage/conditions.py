@@ -7,7 +7,8 @@ from string import ascii_lowercase, ascii_uppercase
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.schema import Field, FieldType
 from salesforce_sync.ports import OPERATORS, Filter, Place
-from salesforce_sync.storage.statements import collation, quote
+from salesforce_sync.storage.sql_text import quote
+from salesforce_sync.storage.table_sql import collation
 
 Condition = tuple[str, tuple[object, ...]]
 

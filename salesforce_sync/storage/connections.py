@@ -8,32 +8,20 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
-from salesforce_sync.models.salesforce_id import lengthened
-from salesforce_sync.models.values import store_datetime, store_decimal
+from salesforce_sync.storage.casts import give_casts, give_conversions
 from salesforce_sync.storage.guest import confine
 from salesforce_sync.storage.medium import Medium
+from salesforce_sync.storage.page_cache import FURTHER_CACHE_KIB, READER_CACHE_KIB, WRITER_CACHE_KIB, bound_cache
 from salesforce_sync.storage.tables_only import forget, read_tables
+from salesforce_sync.storage.trouble import BUSY_MILLISECONDS, translated
 
-BUSY_MILLISECONDS = 30_000
-READER_CACHE_KIB = 8_192
-FURTHER_READERS, FURTHER_CACHE_KIB = 4, 2_048
+FURTHER_READERS = 4
 """Connections that a thread may have beside its reader, for what is asked while scans are open."""
-WRITER_CACHE_KIB = 4_096
-"""Pages are staged one after the other, so a larger cache makes that no faster; and SQLite sorts (for an index) in as
-much memory again."""
-
-MERGE_CACHE_KIB = 16_384
-"""A merge changes pages all over the secondary indexes. What the cache cannot hold is written to the log before the
-transaction ends, and again when it is changed again: with 4 MB a merge of a tenth of a table's rows takes half as much
-CPU again. Few rows meet hardly a page twice: a merge of a hundredth takes a tenth more at most."""
-MERGE_CACHE_ROWS = 20_000
 
 PAGE_BYTES = 16_384
 
@@ -104,7 +92,7 @@ class Connections:
                 made, self._looker = self._looker, None
             else:
                 made = self._open(apsw.SQLITE_OPEN_READONLY)
-            _bound_cache(made, cache_kib)
+            bound_cache(made, cache_kib)
         return made
 
     @contextmanager
@@ -184,7 +172,7 @@ class Connections:
     def aside(self) -> Iterator[apsw.Connection]:
         """A connection that reads what is committed, for another thread, while this one writes."""
         reader = self._open(apsw.SQLITE_OPEN_READONLY)
-        _bound_cache(reader, FURTHER_CACHE_KIB)
+        bound_cache(reader, FURTHER_CACHE_KIB)
         try:
             yield reader
         finally:
@@ -213,7 +201,7 @@ class Connections:
             if self._editor is None:
                 self._editor = self._open(apsw.SQLITE_OPEN_READWRITE)
                 self._editor.pragma("synchronous", DURABLE)
-                _bound_cache(self._editor, WRITER_CACHE_KIB)
+                bound_cache(self._editor, WRITER_CACHE_KIB)
             with _transaction(self._editor) as db:
                 yield db
 
@@ -275,41 +263,6 @@ def switched(db: apsw.Connection, option: int, *, on: bool) -> Iterator[None]:
         db.config(option, before)
 
 
-@contextmanager
-def room_to_merge(db: apsw.Connection, rows: int) -> Iterator[None]:
-    """Within the writer's open transaction: room for the pages that so many rows change, if they are many.
-
-    Not for longer than the merge itself: what is sorted would take as much again.
-    """
-    if rows > MERGE_CACHE_ROWS:
-        _bound_cache(db, MERGE_CACHE_KIB)
-    try:
-        yield
-    finally:
-        _bound_cache(db, WRITER_CACHE_KIB)
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors as ours."""
-    try:
-        yield
-    except apsw.BusyError as error:
-        raise StoreBusy(
-            f"Another program has held {path} locked for {BUSY_MILLISECONDS // 1000} s.",
-            hint="Close it, or end its open transaction, and try again.",
-        ) from error
-    except apsw.FullError as error:
-        raise DiskFull(f"The disk of {path} is full.", hint="Make room and try again; nothing was lost.") from error
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise StoreTrouble(
-            f"{path} is not a sound SQLite database ({error}).",
-            hint="Move it away and run 'salesforce-sync init' and 'sync' to make it anew.",
-        ) from error
-    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, OSError) as error:
-        raise StoreTrouble(f"{path} cannot be used: {error}.", hint="Check the path and its rights.") from error
-
-
 def _make_strict(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     # Otherwise SQLite takes the quoted name of a column that is not there for a text.
@@ -329,10 +282,9 @@ def _prepare_writer(connection: apsw.Connection) -> None:
     connection.pragma("page_size", PAGE_BYTES)
     _write_ahead(connection)
     connection.pragma("synchronous", DURABLE)
-    _bound_cache(connection, WRITER_CACHE_KIB)
+    bound_cache(connection, WRITER_CACHE_KIB)
     give_casts(connection)
-    connection.create_scalar_function("_sync_full_id", _full_id, 1, deterministic=True)
-    connection.convert_binding = _bind_decimal
+    give_conversions(connection)
     forget(connection)
 
 
@@ -347,42 +299,3 @@ def _write_ahead(connection: apsw.Connection) -> None:
             if time.monotonic() >= until:
                 raise
             time.sleep(0.02)
-
-
-def give_casts(connection: apsw.Connection) -> None:
-    """The functions by which odd values of a page are brought into the stored form."""
-    connection.create_scalar_function("_sync_decimal", _decimal_text, 1, deterministic=True)
-    connection.create_scalar_function("_sync_datetime", _datetime_text, 1, deterministic=True)
-
-
-def _bound_cache(connection: apsw.Connection, kib: int) -> None:
-    """Hold the page cache to so much.
-
-    SQLite turns the size into a number of pages of the size that it knows at that moment, so the file is read first:
-    otherwise that would be pages of 4 KB, and four times the memory.
-    """
-    connection.pragma("schema_version")
-    connection.pragma("cache_size", -kib)
-
-
-def _full_id(*values: Any) -> Any:
-    return lengthened(*values)
-
-
-def _decimal_text(*values: Any) -> float | str:
-    (text,) = values
-    try:
-        return store_decimal(Decimal(text))
-    except ArithmeticError:
-        return str(text)
-
-
-def _datetime_text(*values: Any) -> str:
-    (text,) = values
-    return store_datetime(text)
-
-
-def _bind_decimal(_cursor: apsw.Cursor, _number: int, value: Any) -> float | str:
-    if isinstance(value, Decimal):
-        return store_decimal(value)
-    raise TypeError(f"SQLite cannot hold {value!r}")

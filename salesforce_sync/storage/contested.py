@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import apsw
-from msgspec import Struct
 
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
@@ -16,10 +15,12 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime
 from salesforce_sync.resolve import Policies, arrived, judge, judge_draft, overwritten
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox_items import put_record_item
+from salesforce_sync.storage.met import Meetings, Met, Row, Tally, is_dead, seen
 from salesforce_sync.storage.records import forget_change, row_of, set_cell, tidy
+from salesforce_sync.storage.sql_text import quote
 
 _EDITS = """
 SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
@@ -49,18 +50,13 @@ _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND reco
 _UNPARK = f"""
 UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id = ?2 AND state = 'parked'
     AND NOT EXISTS (SELECT 1 FROM _sync_inbox WHERE object_name = ?1 AND record_id = ?2
-        AND kind NOT IN ('conflict', {sql.TOLD_KINDS}))
+        AND kind NOT IN ('conflict', {own_sql.TOLD_KINDS}))
 """
 
 _UNFILLED = "SELECT refill FROM _sync_object WHERE name = ?"
 _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
 _DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
-
-_ANY_EDITED = "SELECT EXISTS (SELECT 1 FROM _sync_outbox WHERE object_name = ?)"
-_NO_MEETINGS = "DROP TABLE IF EXISTS temp._sync_met"
-
-Row = Mapping[str, Stored]
 
 
 def _moved(schema: ObjectSchema, contested: Contested, known: Row) -> dict[str, tuple[Stored, Stored]]:
@@ -71,10 +67,6 @@ def _moved(schema: ObjectSchema, contested: Contested, known: Row) -> dict[str, 
         for each in contested.edits
         if not (each.in_flight and arrived(schema, each.field, each.sent, came[each.field]))
     }
-
-
-def _is_dead(row: Row | None) -> bool:
-    return row is None or bool(row.get("IsDeleted"))
 
 
 def shown_before(db: apsw.Connection, schema: ObjectSchema, before: Row | None) -> dict[str, Stored]:
@@ -89,79 +81,6 @@ def shown_before(db: apsw.Connection, schema: ObjectSchema, before: Row | None) 
     if made_here or db.execute(_UNFILLED, (schema.name,)).get:
         return {name: value for name, value in before.items() if value is not None}
     return dict(before)
-
-
-class Met(Struct, frozen=True):
-    """A record with local edits whose row is among those that came: its row here before, and the one that came."""
-
-    record_id: str
-    before: Row | None
-    came: Row
-
-
-class Meetings:
-    """The records with local edits among the staged rows, with their rows as they are here now: put aside until asked.
-
-    The database holds them: somebody may have edited every row of an object by one statement.
-    """
-
-    def __init__(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> None:
-        self._db = db
-        self._came = list(columns)
-        self._staging = sql.quote(sql.staging_table(schema.name))
-        self._here = [each.name for each in schema.columns]
-        self._count = self._put_aside(schema) if db.execute(_ANY_EDITED, (schema.name,)).get else 0
-
-    def _put_aside(self, schema: ObjectSchema) -> int:
-        table, here = sql.quote(schema.name), ", ".join(f"t.{sql.quote(name)}" for name in self._here)
-        joined = f"""{self._staging} s JOIN _sync_outbox o ON o.object_name = ? AND o.record_id = s."Id" """
-        self._db.execute(
-            f"{_NO_MEETINGS}; CREATE TEMP TABLE _sync_met AS SELECT s.rowid AS _sync_place, {here} "
-            f'FROM {joined} LEFT JOIN {table} t ON t."Id" = s."Id"',
-            (schema.name,),
-        )
-        return int(self._db.execute("SELECT count(*) FROM temp._sync_met").get)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[Met]:
-        """One after the other, while the rows are staged; then they are forgotten."""
-        if not self._count:
-            return
-        here, came = (", ".join(map(sql.quote, names)) for names in (self._here, self._came))
-        staged = f"SELECT {came} FROM {self._staging} WHERE rowid = ?"
-        for place, *row in self._db.execute(f"SELECT _sync_place, {here} FROM temp._sync_met"):
-            before = dict(zip(self._here, row, strict=True))
-            (values,) = self._db.execute(staged, (place,))
-            now = dict(zip(self._came, values, strict=True))
-            yield Met(str(now["Id"]), None if before["Id"] is None else before, now)
-        self._db.execute(_NO_MEETINGS)
-
-
-class Tally(Struct, frozen=True):
-    """Rows that came to be, changed, and became tombstones."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted)
-
-    def __sub__(self, other: Tally) -> Tally:
-        return Tally(self.inserted - other.inserted, self.updated - other.updated, self.deleted - other.deleted)
-
-
-def _seen(before: Row | None, came: Row) -> Tally:
-    """What a merge makes of a row that comes, where another was here before."""
-    if before is None:
-        return Tally() if _is_dead(came) else Tally(inserted=1)
-    if all(before.get(name) == value for name, value in came.items()):
-        return Tally()
-    if _is_dead(before) != _is_dead(came):
-        return Tally(deleted=1) if _is_dead(came) else Tally(inserted=1)
-    return Tally(updated=1)
 
 
 class Judge:
@@ -212,9 +131,9 @@ class Judge:
         stamp = schema.stamp
         if before is not None and stamp is not None and str(before[stamp] or "") > str(row[stamp] or ""):
             return
-        names, marks = ", ".join(map(sql.quote, row)), ", ".join("?" * len(row))
-        assigned = ", ".join(f"{sql.quote(name)} = excluded.{sql.quote(name)}" for name in row)
-        put = f"INSERT INTO {sql.quote(schema.name)} ({names}) VALUES ({marks})"
+        names, marks = ", ".join(map(quote, row)), ", ".join("?" * len(row))
+        assigned = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in row)
+        put = f"INSERT INTO {quote(schema.name)} ({names}) VALUES ({marks})"
         db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
         self.settle(db, schema, [Met(record_id, before, row)])
 
@@ -229,7 +148,7 @@ class Judge:
             if here is None or any(here[name] != value for name, value in each.came.items()):
                 continue  # it was older than the row here, and has not entered
             base = self._one(db, schema, each)
-            tally = tally + _seen(base, each.came) - _seen(each.before, each.came)
+            tally = tally + seen(base, each.came) - seen(each.before, each.came)
         return tally
 
     def _one(self, db: apsw.Connection, schema: ObjectSchema, met: Met) -> Row | None:
@@ -312,7 +231,7 @@ class Judge:
         schema = self._schema(object_name)
         if schema is None or not schema.has("IsDeleted"):
             return False
-        there = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
+        there = f'SELECT 1 FROM {quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
         return db.execute(there, (record_id,)).get is not None
 
     def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
@@ -320,7 +239,7 @@ class Judge:
         if verdict.revert:
             self._give_up(db, schema, contested)
             return
-        if contested.operation is Operation.UNDELETE and verdict.kind is None and not _is_dead(contested.org):
+        if contested.operation is Operation.UNDELETE and verdict.kind is None and not is_dead(contested.org):
             db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
         for edit in verdict.keep:
             db.execute(_KEEP, (edit.base, edit.value, *record, edit.field))
@@ -363,7 +282,7 @@ class Judge:
         record_id, deleted = contested.record_id, contested.operation is Operation.DELETE
         if deleted and not schema.has("IsDeleted"):
             self._keep_bases(db, schema, contested)
-            db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+            db.execute(f'DELETE FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,))
             return
         if deleted or (schema.has("IsDeleted") and "IsDeleted" in (contested.org or {})):
             set_cell(db, schema, record_id, "IsDeleted", int(deleted))

@@ -20,15 +20,16 @@ import apsw
 from salesforce_sync.errors import Incomplete, StoreTrouble
 from salesforce_sync.models.page import CsvFile, TypedFile
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.storage import statements as sql
-from salesforce_sync.storage.connections import PAGE_BYTES, give_casts
+from salesforce_sync.storage import staging_sql, table_sql
+from salesforce_sync.storage.casts import give_casts
+from salesforce_sync.storage.connections import PAGE_BYTES
 
 CACHE_KIB = 512
 """Of a typed file: its rows are written, and read, one behind the other."""
 
 
 def give_reader(db: apsw.Connection) -> None:
-    """Let the connection stage CSV files (`sql.stage_csv`)."""
+    """Let the connection stage CSV files (`staging_sql.stage_csv`)."""
     db.create_scalar_function("_sync_short_row", _short_row, 0)
 
 
@@ -38,15 +39,15 @@ def opened(db: apsw.Connection, body: CsvFile, width: int) -> Iterator[None]:
     from apsw import sqlite_extra  # a twentieth of what the package takes to import, and only for first loads
 
     sqlite_extra.load(db, "csv")
-    db.execute(sql.CLOSE_CSV)
+    db.execute(staging_sql.CLOSE_CSV)
     try:
-        db.execute(sql.open_csv(body.path, width))
+        db.execute(staging_sql.open_csv(body.path, width))
     except apsw.SQLError as error:
         raise StoreTrouble(f"A page cannot be read: {error}.", hint="Check the disk, and sync again.") from error
     try:
         yield
     finally:
-        db.execute(sql.CLOSE_CSV)
+        db.execute(staging_sql.CLOSE_CSV)
 
 
 def typed(schema: ObjectSchema, body: CsvFile) -> TypedFile:
@@ -59,10 +60,10 @@ def typed(schema: ObjectSchema, body: CsvFile) -> TypedFile:
         _make_private(path)
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as db:
             _prepare(db)
-            db.execute(sql.create_table(sql.TYPED_ROWS, schema.columns))
+            db.execute(table_sql.create_table(staging_sql.TYPED_ROWS, schema.columns))
             with opened(db, body, len(schema.columns)):
                 db.execute("BEGIN")
-                db.execute(sql.type_csv(schema.columns, body.places))
+                db.execute(staging_sql.type_csv(schema.columns, body.places))
                 db.execute("COMMIT")
     except BaseException:
         path.unlink(missing_ok=True)
@@ -74,12 +75,12 @@ def typed(schema: ObjectSchema, body: CsvFile) -> TypedFile:
 @contextmanager
 def attached(db: apsw.Connection, body: TypedFile) -> Iterator[None]:
     """Within, the file's rows can be read on the connection, which must not be in a transaction before."""
-    db.execute(sql.ATTACH_TYPED, (str(body.path),))
+    db.execute(staging_sql.ATTACH_TYPED, (str(body.path),))
     try:
-        db.execute(sql.bound_typed_cache(CACHE_KIB))
+        db.execute(staging_sql.bound_typed_cache(CACHE_KIB))
         yield
     finally:
-        db.execute(sql.DETACH_TYPED)
+        db.execute(staging_sql.DETACH_TYPED)
 
 
 def _make_private(path: Path) -> None:

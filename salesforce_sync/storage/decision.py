@@ -16,10 +16,10 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime
-from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox_rows import EDITS, EditRow, ItemRow, edits_of, item_of, replaced_of
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
+from salesforce_sync.storage.sql_text import quote
 
 _AGAIN = """
 UPDATE _sync_outbox SET state = 'waiting', attempts = 0, not_before = NULL, allow_duplicates = ?, operation = ?
@@ -175,15 +175,15 @@ class Decision:
                 set_cell(self._db, self._schema, self._item.record_id, each.field, org)
             return
         names = ["Id", *(each.field for each in edits)]
-        listed, marks = ", ".join(map(sql.quote, names)), ", ".join("?" * len(names))
-        put = f"INSERT OR IGNORE INTO {sql.quote(self._schema.name)} ({listed}) VALUES ({marks})"
+        listed, marks = ", ".join(map(quote, names)), ", ".join("?" * len(names))
+        put = f"INSERT OR IGNORE INTO {quote(self._schema.name)} ({listed}) VALUES ({marks})"
         self._db.execute(put, (self._item.record_id, *(each.base for each in edits)))
 
     def _let_go(self) -> None:
         if self._schema.has("IsDeleted") and self._item.code not in _UNSEEN:
             set_cell(self._db, self._schema, self._item.record_id, "IsDeleted", 1)
         else:
-            table = sql.quote(self._schema.name)
+            table = quote(self._schema.name)
             self._db.execute(f'DELETE FROM {table} WHERE "Id" = ?', (self._item.record_id,))
 
     def _go_on(self, kind: Kind, resolution: Resolution) -> None:

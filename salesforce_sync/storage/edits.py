@@ -12,9 +12,10 @@ from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import is_guarded, to_18
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql, reading_sql
 from salesforce_sync.storage.checks import why_read_only
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.sql_text import quote
 
 _UNDELETING = """
 SELECT 1 FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND operation = 'undelete' AND sending IS NULL
@@ -42,10 +43,10 @@ class Editor:
         """The same in a transaction that is open: triggers must fire in it."""
         _check_writable(schema, values)
         names = [schema.field(name).name for name in values]
-        listed = ", ".join(map(sql.quote, names))
+        listed = ", ".join(map(quote, names))
         given = f"({listed}) VALUES ({', '.join('?' * len(names))})" if names else "DEFAULT VALUES"
-        db.execute(f"INSERT INTO {sql.quote(schema.name)} {given}", _bindings(db, schema, values))
-        newest = f'SELECT "Id" FROM {sql.quote(schema.name)} WHERE rowid = ?'
+        db.execute(f"INSERT INTO {quote(schema.name)} {given}", _bindings(db, schema, values))
+        newest = f'SELECT "Id" FROM {quote(schema.name)} WHERE rowid = ?'
         return str(db.execute(newest, (db.last_insert_rowid(),)).get)
 
     def update(self, schema: ObjectSchema, record_id: str, values: Mapping[str, Stored]) -> None:
@@ -58,9 +59,11 @@ class Editor:
     ) -> None:
         """The same in a transaction that is open: triggers must fire in it."""
         _check_writable(schema, values)
-        assigned = ", ".join(f"{sql.quote(schema.field(name).name)} = ?" for name in values)
+        assigned = ", ".join(f"{quote(schema.field(name).name)} = ?" for name in values)
         bindings = (*_bindings(db, schema, values), real_id(db, record_id))
-        db.execute(f'UPDATE {sql.quote(schema.name)} SET {assigned} WHERE "Id" = ? AND {sql.alive(schema)}', bindings)
+        db.execute(
+            f'UPDATE {quote(schema.name)} SET {assigned} WHERE "Id" = ? AND {reading_sql.alive(schema)}', bindings
+        )
         _check_found(db, schema, record_id)
 
     def delete(self, schema: ObjectSchema, record_id: str) -> None:
@@ -70,33 +73,33 @@ class Editor:
     def delete_in(self, db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
         """The same in a transaction that is open: triggers must fire in it."""
         full = real_id(db, record_id)
-        live = f'SELECT 1 FROM {sql.quote(schema.name)} WHERE "Id" = ? AND {sql.alive(schema)}'
+        live = f'SELECT 1 FROM {quote(schema.name)} WHERE "Id" = ? AND {reading_sql.alive(schema)}'
         if not db.execute(live, (full,)).get:
             raise no_record(schema, record_id)
         if db.execute(_UNDELETING, (schema.name, full)).get:
             self._take_back(db, schema, full)
-        db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (full,))
+        db.execute(f'DELETE FROM {quote(schema.name)} WHERE "Id" = ?', (full,))
         if not db.execute(_IN_OUTBOX, (schema.name, full)).get:
             self._let_go(db, full)
 
     def _take_back(self, db: apsw.Connection, schema: ObjectSchema, record_id: str) -> None:
         """The edits that were made since the record was brought back here end with that."""
         for field, base in list(db.execute(_BASES, (schema.name, record_id))):
-            db.execute(f'UPDATE {sql.quote(schema.name)} SET {sql.quote(field)} = ? WHERE "Id" = ?', (base, record_id))
+            db.execute(f'UPDATE {quote(schema.name)} SET {quote(field)} = ? WHERE "Id" = ?', (base, record_id))
 
     def _let_go(self, db: apsw.Connection, record_id: str) -> None:
         """Who refers to a record that was made here and is gone refers to what it did before."""
         for name, holder, field, base in list(db.execute(_REFERRING, (record_id,))):
             schema = self._schema(name)
             if schema is not None and schema.field(field).type is FieldType.REFERENCE:
-                table = sql.quote(schema.name)
-                db.execute(f'UPDATE {table} SET {sql.quote(field)} = ? WHERE "Id" = ?', (base, holder))
+                table = quote(schema.name)
+                db.execute(f'UPDATE {table} SET {quote(field)} = ? WHERE "Id" = ?', (base, holder))
 
     def undelete(self, schema: ObjectSchema, record_id: str) -> None:
         if not schema.has("IsDeleted"):
             raise Misuse(f"Deleted {schema.name} records cannot be brought back.")
         with self._editing() as db:
-            back = f'UPDATE {sql.quote(schema.name)} SET "IsDeleted" = 0 WHERE "Id" = ? AND "IsDeleted" = 1'
+            back = f'UPDATE {quote(schema.name)} SET "IsDeleted" = 0 WHERE "Id" = ? AND "IsDeleted" = 1'
             db.execute(back, (real_id(db, record_id),))
             if not db.changes():
                 raise RecordNotFound(f"{schema.name} has no deleted record {record_id}.")
@@ -153,7 +156,7 @@ def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored
     try:
         return to_18(value)
     except Misuse as error:
-        here = [each for each in field.reference_to if db.execute(sql.ONE_OBJECT, (each,)).get]
+        here = [each for each in field.reference_to if db.execute(own_sql.ONE_OBJECT, (each,)).get]
         if any(has_record(db, each, value) for each in here):
             return value  # the org's own word, however it makes its ids
         if any(_may_have(db, each, value) for each in here or [schema.name]):
@@ -163,18 +166,18 @@ def _binding(db: apsw.Connection, schema: ObjectSchema, name: str, value: Stored
 
 def has_record(db: apsw.Connection, object_name: str, record_id: str) -> bool:
     """Whether the object is synced, and has a row of exactly this id."""
-    if not db.execute(sql.ONE_OBJECT, (object_name,)).get:
+    if not db.execute(own_sql.ONE_OBJECT, (object_name,)).get:
         return False
-    return bool(db.execute(sql.has_record(object_name), (record_id,)).get)
+    return bool(db.execute(reading_sql.has_record(object_name), (record_id,)).get)
 
 
 def _may_have(db: apsw.Connection, object_name: str, record_id: str) -> bool:
     """Whether this can be an id of the object's, as its org makes them: those that are here do not guard their case."""
     if len(record_id) != 18 or not record_id.isascii() or not record_id.isalnum():
         return False
-    if not db.execute(sql.ONE_OBJECT, (object_name,)).get:
+    if not db.execute(own_sql.ONE_OBJECT, (object_name,)).get:
         return False
-    some = db.execute(sql.some_id(object_name)).get
+    some = db.execute(reading_sql.some_id(object_name)).get
     return some is not None and not is_guarded(str(some))
 
 
@@ -193,7 +196,7 @@ def check_value(db: apsw.Connection, schema: ObjectSchema, record_id: str, name:
     _check_writable(schema, [name])
     stored = _binding(db, schema, name, value)
     stored = None if stored == "" else stored
-    assigned = f"UPDATE {sql.quote(schema.name)} SET {sql.quote(schema.field(name).name)} = ?"
+    assigned = f"UPDATE {quote(schema.name)} SET {quote(schema.field(name).name)} = ?"
     db.execute("SAVEPOINT _sync_check")
     try:
         with refusals():

@@ -16,11 +16,13 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, from_rest
 from salesforce_sync.signals import news_of_events
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import merge_sql, reading_sql
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.contested import Judge, Met
+from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.met import Met
 from salesforce_sync.storage.signal_log import SignalLog
+from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.watch import unseen
 from salesforce_sync.storage.written import Written, forget_written
 
@@ -183,7 +185,7 @@ class EventMerger:
         back = [row["Id"] for row in rows if not row.get("IsDeleted") and entering.lacked(str(row["Id"]))]
         if back:
             db.execute(_COME_BACK, (schema.name, msgspec.json.encode(back).decode()))
-            db.execute(sql.shown_again(schema), (schema.name,))
+            db.execute(merge_sql.shown_again(schema), (schema.name,))
 
     def _write(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
         db.executemany(entering.texts.upsert, map(entering.texts.values, rows))
@@ -240,11 +242,11 @@ class _Texts:
         self.schema = schema
         self.columns = tuple(each.name for each in schema.columns)
         self.values: Callable[[Row], tuple[Stored, ...]] = itemgetter(*self.columns)
-        self.select = sql.select_ids(schema)
-        names = [sql.quote(name) for name in self.columns]
+        self.select = reading_sql.select_ids(schema)
+        names = [quote(name) for name in self.columns]
         assigned = ", ".join(f"{name} = excluded.{name}" for name in names if name != '"Id"')
         marks = ", ".join("?" * len(names))
-        put = f"INSERT INTO {sql.quote(schema.name)} ({', '.join(names)}) VALUES ({marks})"
+        put = f"INSERT INTO {quote(schema.name)} ({', '.join(names)}) VALUES ({marks})"
         self.upsert = f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}'
 
 

@@ -12,9 +12,10 @@ from salesforce_sync.models.history import Keeping, Origin, Replaced
 from salesforce_sync.models.outbox import Change, Operation
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import merge_sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.records import row_of
+from salesforce_sync.storage.sql_text import concatenated, literal, quote
 
 UNTOLD = ("SystemModstamp", "LastModifiedDate", "LastModifiedById", "LastViewedDate", "LastReferencedDate")
 """Fields that move with every change, or with every look: their values tell nothing that `at` and `who` do not."""
@@ -61,7 +62,7 @@ class HistoryWriter:
         return tuple(told)
 
     def merged(self, db: apsw.Connection, schema: ObjectSchema, trusted: Mapping[str, str]) -> None:
-        """Keep what the staged rows are about to replace; rows with local edits are told by `note`."""
+        """Keep what the staged rows, set in order, are about to replace; rows with local edits are told by `note`."""
         if not self._kept:
             return
         fields = [each for each in schema.columns if each.name != "Id" and each.name not in UNTOLD]
@@ -151,22 +152,24 @@ def _note_merge(schema: ObjectSchema, fields: Sequence[Field]) -> str:
 
     The new ones are the old ones of the next entry, or what is here now: writing them too would cost as much again.
     """
-    pairs = sql.concatenated([_pair(each) for each in fields])
+    pairs = concatenated([_pair(each) for each in fields])
     who = 's."LastModifiedById"' if schema.has("LastModifiedById") else "''"
     contested = 'SELECT 1 FROM _sync_outbox o WHERE o.object_name = :name AND o.record_id = s."Id"'
     changed = f"SELECT s.\"Id\" AS id, coalesce({who}, '') AS who, {pairs} AS pairs"
-    staged = f'{sql.quote(sql.staging_table(schema.name))} s JOIN {sql.quote(schema.name)} t ON t."Id" = s."Id"'
-    newer = sql.may_enter("s", schema.stamp)
+    staged = f"{merge_sql.came_and_staged(schema.name)} CROSS JOIN {quote(schema.name)} t ON t._rowid_ = o.here"
+    newer = merge_sql.may_enter("s", schema.stamp)
+    # With a limit SQLite keeps an inner query as one: else it would put together the pairs of each row twice.
     return f"""
 INSERT INTO _sync_history (object_name, record_id, at, origin, who, replaced)
 SELECT :name, id, :at, '{Origin.PULL}', who, '{{' || substr(pairs, 2) || '}}'
-FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){newer}) WHERE pairs <> '' LIMIT :most
+FROM ({changed} FROM {staged} WHERE NOT EXISTS ({contested}){newer} LIMIT -1)
+WHERE pairs <> '' LIMIT :most
 """
 
 
 def _pair(field: Field) -> str:
-    name = sql.quote(field.name)
-    key = sql.literal(f',"{field.name}":')
+    name = quote(field.name)
+    key = literal(f',"{field.name}":')
     return f"CASE WHEN s.{name} IS t.{name} THEN '' ELSE {key} || json_quote(t.{name}) END"
 
 

@@ -15,9 +15,10 @@ from salesforce_sync.models.change import Staged
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import parse_datetime
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql, staging_sql, table_sql
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.ingest import empty_table, shape
+from salesforce_sync.storage.sql_text import quote
+from salesforce_sync.storage.staging import empty_table, shape
 
 _KEPT = "SELECT columns, resume, rows, server_time FROM _sync_listing WHERE object_name = ?"
 _KEEP = """
@@ -50,8 +51,8 @@ class Listings:
         with self._connections.writing() as db:
             if not _is_staged(db, schema):
                 return
-            durable: int = db.execute(sql.STAGED, (schema.name,)).get[3]
-            db.execute(sql.cut_staging(schema.name), (durable,))
+            durable: int = db.execute(own_sql.STAGED, (schema.name,)).get[3]
+            db.execute(staging_sql.cut_staging(schema.name), (durable,))
             self._enter(db, schema)
 
     def kept(self, schema: ObjectSchema) -> Staged | None:
@@ -72,7 +73,7 @@ class Listings:
 
     def take(self, db: apsw.Connection, schema: ObjectSchema, *, recent: bool) -> None:
         """Let what was staged last be in the listing, within a transaction that has begun."""
-        staged = db.execute(sql.STAGED, (schema.name,)).fetchone() is not None
+        staged = db.execute(own_sql.STAGED, (schema.name,)).fetchone() is not None
         if staged and recent:
             _make_empty(db, schema, table_of_recent(schema))
             _take_staged(db, schema, table_of_recent(schema))
@@ -99,7 +100,7 @@ class Listings:
 
     def _enter(self, db: apsw.Connection, schema: ObjectSchema) -> None:
         """The staged rows join those of the same listing that are kept."""
-        columns, _, resume, _, server_time = db.execute(sql.STAGED, (schema.name,)).get
+        columns, _, resume, _, server_time = db.execute(own_sql.STAGED, (schema.name,)).get
         if db.execute(_KEPT, (schema.name,)).fetchone() is None:
             _make_empty(db, schema, table_of_all(schema))
         rows = _take_staged(db, schema, table_of_all(schema))
@@ -122,8 +123,8 @@ def _lists_all(schema: ObjectSchema, request: PullRequest) -> bool:
 
 def _is_staged(db: apsw.Connection, schema: ObjectSchema) -> bool:
     """Whether a whole listing is staged that could go on. (Of an object with no other columns it may be the rows.)"""
-    row = db.execute(sql.STAGED, (schema.name,)).fetchone()
-    if row is None or shape(schema) == shape(schema.listed) or db.execute(sql.IS_PARTIAL, (schema.name,)).get:
+    row = db.execute(own_sql.STAGED, (schema.name,)).fetchone()
+    if row is None or shape(schema) == shape(schema.listed) or db.execute(own_sql.IS_PARTIAL, (schema.name,)).get:
         return False
     columns, since, resume, _, _ = row
     return columns == shape(schema.listed) and since is None and resume is not None
@@ -133,20 +134,20 @@ def _make_empty(db: apsw.Connection, schema: ObjectSchema, table: str) -> None:
     """An empty listing: the table that is here, unless the object is listed by other columns now."""
     _, *others = _columns(schema)
     columns = ", ".join(['"Id" TEXT PRIMARY KEY', *others])
-    empty_table(db, table, f"CREATE TABLE {sql.quote(table)} ({columns}) WITHOUT ROWID")
+    empty_table(db, table, f"CREATE TABLE {quote(table)} ({columns}) WITHOUT ROWID")
 
 
 def _take_staged(db: apsw.Connection, schema: ObjectSchema, table: str) -> int:
     """The staged rows into the table; gives how many. Of a row that came twice the last one stays."""
-    listing, staging = sql.quote(table), sql.quote(sql.staging_table(schema.name))
+    listing, staging = quote(table), quote(staging_sql.staging_table(schema.name))
     columns = ", ".join(_columns(schema))
     rows = f'SELECT {columns} FROM {staging} ORDER BY "Id", _rowid_'
     db.execute(f"INSERT OR REPLACE INTO {listing} ({columns}) {rows}")
     count = db.changes()
-    db.execute(sql.empty(sql.staging_table(schema.name)))
-    db.execute(sql.END_STAGING, (schema.name,))
+    db.execute(table_sql.empty(staging_sql.staging_table(schema.name)))
+    db.execute(own_sql.END_STAGING, (schema.name,))
     return count
 
 
 def _columns(schema: ObjectSchema) -> list[str]:
-    return [sql.quote(field.name) for field in schema.listed.columns]
+    return [quote(field.name) for field in schema.listed.columns]

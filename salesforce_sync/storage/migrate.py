@@ -8,8 +8,8 @@ from typing import Final
 import apsw
 
 from salesforce_sync.errors import StoreTrouble
+from salesforce_sync.storage.adopted import decode_schema
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.ingest import decode_schema
 from salesforce_sync.storage.watch import give_triggers
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")

@@ -11,9 +11,10 @@ import msgspec
 from salesforce_sync.models.change import Orphans
 from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql, reading_sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.search_index import SearchIndexes
+from salesforce_sync.storage.sql_text import literal, quote
 
 _SEEN = "SELECT bereaved FROM _sync_object WHERE name = ?"
 _NOTE = "UPDATE _sync_object SET bereaved = ? WHERE name = ?"
@@ -76,7 +77,9 @@ class OrphanSearch:
     def _here(self, schemas: Sequence[ObjectSchema]) -> frozenset[str]:
         """Those whose tables are there: somebody may have dropped one, with all that is known of its object."""
         with self._connections.looking() as db:
-            return frozenset(each.name for each in schemas if db.execute(sql.HAS_COLUMN, (each.name, "IsDeleted")).get)
+            return frozenset(
+                each.name for each in schemas if db.execute(own_sql.HAS_COLUMN, (each.name, "IsDeleted")).get
+            )
 
     def _graves(self, db: apsw.Connection, schemas: Sequence[ObjectSchema]) -> dict[str, str]:
         """What tells the tombstones of these objects from others, where they have any.
@@ -114,32 +117,31 @@ def _dead(parents: Sequence[ObjectSchema]) -> str:
 
 def _tombstones(schema: ObjectSchema) -> str:
     """Not those whose deletion here waits for the org."""
-    waits = f'SELECT 1 FROM _sync_outbox o WHERE o.object_name = {sql.literal(schema.name)} AND o.record_id = p."Id"'
-    return f'FROM {sql.quote(schema.name)} p WHERE p."IsDeleted" IS 1 AND NOT EXISTS ({waits})'
+    waits = f'SELECT 1 FROM _sync_outbox o WHERE o.object_name = {literal(schema.name)} AND o.record_id = p."Id"'
+    return f'FROM {quote(schema.name)} p WHERE p."IsDeleted" IS 1 AND NOT EXISTS ({waits})'
 
 
 def _orphans(schema: ObjectSchema, parents: Parents) -> str:
     """Ids, and for each field that may refer to a tombstone, the id of that tombstone. All rows are read once."""
-    noted = f'SELECT 1 FROM _sync_orphan n WHERE n.object_name = {sql.literal(schema.name)} AND n.record_id = t."Id"'
+    noted = f'SELECT 1 FROM _sync_orphan n WHERE n.object_name = {literal(schema.name)} AND n.record_id = t."Id"'
     bereft = {
-        field: f"t.{sql.quote(field)} IN ({_dead(some)})"
-        f" AND NOT EXISTS ({noted} AND n.parent_id = t.{sql.quote(field)})"
+        field: f"t.{quote(field)} IN ({_dead(some)}) AND NOT EXISTS ({noted} AND n.parent_id = t.{quote(field)})"
         for field, some in parents.items()
     }
-    told = ", ".join(f"iif({each}, t.{sql.quote(field)}, NULL)" for field, each in bereft.items())
+    told = ", ".join(f"iif({each}, t.{quote(field)}, NULL)" for field, each in bereft.items())
     made_there = f"substr(t.\"Id\", 1, {len(LOCAL_PREFIX)}) <> '{LOCAL_PREFIX}'"
     any_of_them = " OR ".join(f"({each})" for each in bereft.values())
-    conditions = f"{sql.alive(schema)} AND {made_there} AND ({any_of_them})"
-    return f'SELECT t."Id", {told} FROM {sql.quote(schema.name)} t WHERE {conditions} LIMIT ?'
+    conditions = f"{reading_sql.alive(schema)} AND {made_there} AND ({any_of_them})"
+    return f'SELECT t."Id", {told} FROM {quote(schema.name)} t WHERE {conditions} LIMIT ?'
 
 
 def _left_so(schema: ObjectSchema, field: str) -> str:
     """Notes of which of these pairs the row still refers to the record."""
-    reference = f"t.{sql.quote(field)}"
+    reference = f"t.{quote(field)}"
     return f"""
 INSERT OR IGNORE INTO _sync_orphan
-SELECT {sql.literal(schema.name)}, t."Id", {reference}
-FROM json_each(?) pair JOIN {sql.quote(schema.name)} t ON t."Id" = pair.value ->> 0
+SELECT {literal(schema.name)}, t."Id", {reference}
+FROM json_each(?) pair JOIN {quote(schema.name)} t ON t."Id" = pair.value ->> 0
 WHERE {reference} = pair.value ->> 1"""
 
 
@@ -147,4 +149,4 @@ def _forget(schema: ObjectSchema, parents: Parents) -> str:
     """Forgets what was noted of records that are not deleted any more."""
     some = _distinct(parents)
     dead = _dead(some) if some else "SELECT NULL WHERE false"
-    return f"DELETE FROM _sync_orphan WHERE object_name = {sql.literal(schema.name)} AND parent_id NOT IN ({dead})"
+    return f"DELETE FROM _sync_orphan WHERE object_name = {literal(schema.name)} AND parent_id NOT IN ({dead})"

@@ -13,8 +13,8 @@ import msgspec
 from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, Wanted
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, parse_datetime
-from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.sql_text import quote
 
 READ_AT_ONCE = 1000
 """Changes of which the rows are held while they are made."""
@@ -152,13 +152,11 @@ class Outbox:
         for name in {row.object_name for row in rows}:
             schema = self._schema(name)
             if schema is not None and schema.stamp is not None:
-                table = f'json_each(?) n CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = n.value'
+                table = f'json_each(?) n CROSS JOIN {quote(schema.name)} t ON t."Id" = n.value'
                 ids = _json([row.record_id for row in rows if row.object_name == name])
                 found |= {
                     str(record_id): str(stamp)
-                    for record_id, stamp in db.execute(
-                        f"SELECT n.value, t.{sql.quote(schema.stamp)} FROM {table}", (ids,)
-                    )
+                    for record_id, stamp in db.execute(f"SELECT n.value, t.{quote(schema.stamp)} FROM {table}", (ids,))
                     if stamp is not None
                 }
         return found
@@ -195,13 +193,13 @@ def _json(values: Collection[object]) -> str:
 
 def _leaving_by_deletion(db: apsw.Connection, schema: ObjectSchema, listed: str) -> Iterator[tuple[str, int]]:
     """The deletions of this object's rows that refer to one of these records."""
-    fields = [sql.quote(each.name) for each in schema.columns if each.type is FieldType.REFERENCE]
+    fields = [quote(each.name) for each in schema.columns if each.type is FieldType.REFERENCE]
     if not fields:
         return
     held = " OR ".join(f"t.{name} IN (SELECT value FROM json_each(:ids))" for name in fields)
     rows = db.execute(
         f"SELECT o.number, {', '.join(f't.{name}' for name in fields)} "
-        f'FROM _sync_outbox o CROSS JOIN {sql.quote(schema.name)} t ON t."Id" = o.record_id '
+        f'FROM _sync_outbox o CROSS JOIN {quote(schema.name)} t ON t."Id" = o.record_id '
         f"WHERE o.object_name = :name AND o.operation = 'delete' AND ({held})",
         {"ids": listed, "name": schema.name},
     )

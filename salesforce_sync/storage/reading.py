@@ -12,10 +12,11 @@ import msgspec
 
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.ports import Filter, Selection
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import reading_sql
 from salesforce_sync.storage.conditions import behind, condition, sort_key
-from salesforce_sync.storage.connections import Connections, translated
+from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.search_index import SearchIndexes
+from salesforce_sync.storage.trouble import translated
 
 COUNTS_KEPT = 100
 SELECTS_KEPT = 200
@@ -35,7 +36,7 @@ class Reading:
 
     def count_shown(self, schema: ObjectSchema) -> int:
         with self._connections.looking() as db:
-            counted: int = db.execute(sql.count_shown(schema)).get
+            counted: int = db.execute(reading_sql.count_shown(schema)).get
         return counted
 
     def count(self, schema: ObjectSchema, filters: Sequence[Filter] = ()) -> int:
@@ -43,7 +44,7 @@ class Reading:
         if not conditions:
             self._indexes.give_dead(schema)
         with translated(self._connections.path):
-            return self._counted(sql.count_matching(schema, conditions), parameters)
+            return self._counted(reading_sql.count_matching(schema, conditions), parameters)
 
     def _counted(self, statement: str, parameters: tuple[object, ...]) -> int:
         """A count, kept as long as nothing in the file has changed: each page of a list tells how many there are."""
@@ -59,19 +60,19 @@ class Reading:
 
     def rows(self, schema: ObjectSchema, ids: Sequence[str]) -> dict[str, tuple[object, ...]]:
         with self._connections.looking() as db:
-            found = db.execute(sql.select_ids(schema), (msgspec.json.encode(list(ids)).decode(),))
+            found = db.execute(reading_sql.select_ids(schema), (msgspec.json.encode(list(ids)).decode(),))
             return {str(row[0]): row for row in found}
 
     def scan(self, schema: ObjectSchema, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         self._indexes.serve(schema, filters)
         conditions, parameters = _conditions(schema, filters)
-        return self._rows(sql.scan(schema, conditions), parameters)
+        return self._rows(reading_sql.scan(schema, conditions), parameters)
 
     def scan_named(self, schema: ObjectSchema, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
         parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
         with translated(self._connections.path):
             # Asked once or twice: apsw would keep it ready, 0.2 MB for each wide object of an export.
-            rows = self._connections.reader().execute(sql.scan_named(schema, parents), can_cache=False)
+            rows = self._connections.reader().execute(reading_sql.scan_named(schema, parents), can_cache=False)
         return _told(rows, self._connections.path)
 
     def _rows(self, statement: str, parameters: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
@@ -110,7 +111,7 @@ class Reading:
                 self._selects = {}
             way = " DESC" if selection.descending else ""
             order = dict.fromkeys((f"{sort_key(field)}{way}", f'"Id"{way}'))
-            known = self._selects[key] = schema, sql.select(schema, conditions, list(order), selection.fields)
+            known = self._selects[key] = schema, reading_sql.select(schema, conditions, list(order), selection.fields)
         return known[1]
 
 

@@ -9,7 +9,8 @@ import apsw
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, readable
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql, reading_sql
+from salesforce_sync.storage.sql_text import quote
 
 _MINE = "object_name = ? AND record_id = ?"
 _KNOW_LOCAL = "INSERT OR REPLACE INTO _sync_local (local_id, object_name, record_id) VALUES (?, ?, ?)"
@@ -33,7 +34,7 @@ DELETE FROM _sync_outbox WHERE {_MINE} AND operation = 'update' AND sending IS N
 _TIDY_INBOX = f"""
 DELETE FROM _sync_inbox WHERE {_MINE} AND (
     (kind = 'conflict' AND NOT EXISTS (SELECT 1 FROM _sync_edit WHERE {_MINE} AND contested = 1))
-    OR (kind NOT IN ('conflict', {sql.TOLD_KINDS})
+    OR (kind NOT IN ('conflict', {own_sql.TOLD_KINDS})
         AND NOT EXISTS (SELECT 1 FROM _sync_outbox WHERE {_MINE} AND state = 'parked')))
 """
 
@@ -46,7 +47,7 @@ def adopt_id(
     if not is_local(local_id) or schema is None:
         return
     db.execute(_KNOW_LOCAL, (local_id, schema.name, record_id))
-    table = sql.quote(schema.name)
+    table = quote(schema.name)
     if db.execute(f'SELECT 1 FROM {table} WHERE "Id" = ?', (record_id,)).get is None:
         db.execute(f'UPDATE {table} SET "Id" = ? WHERE "Id" = ?', (record_id, local_id))
     else:
@@ -82,7 +83,7 @@ def referring(
 def set_cell(db: apsw.Connection, schema: ObjectSchema, record_id: str, field: str, value: Stored) -> None:
     """Write one value of a row, past the outbox; one that its field cannot hold since it changed its type, is not."""
     if any(each.name == field and readable(each.type, value) for each in schema.columns):
-        db.execute(f'UPDATE {sql.quote(schema.name)} SET {sql.quote(field)} = ? WHERE "Id" = ?', (value, record_id))
+        db.execute(f'UPDATE {quote(schema.name)} SET {quote(field)} = ? WHERE "Id" = ?', (value, record_id))
 
 
 def forget_record(
@@ -98,13 +99,13 @@ def forget_record(
         db.execute(_END, edit)
         tidy(db, holding.name, holder)
     forget_change(db, schema.name, record_id)
-    db.execute(f'DELETE FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,))
+    db.execute(f'DELETE FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,))
 
 
 def forget_change(db: apsw.Connection, object_name: str, record_id: str) -> None:
     """End the record's change: its edits, its place in the outbox, and what waited for a person because of it."""
     for own in ("_sync_edit", "_sync_outbox", "_sync_inbox"):
-        kept = f" AND kind NOT IN ({sql.TOLD_KINDS})" if own == "_sync_inbox" else ""
+        kept = f" AND kind NOT IN ({own_sql.TOLD_KINDS})" if own == "_sync_inbox" else ""
         db.execute(f"DELETE FROM {own} WHERE {_MINE}{kept}", (object_name, record_id))
 
 
@@ -119,6 +120,6 @@ def tidy(db: apsw.Connection, object_name: str, record_id: str) -> None:
 def row_of(db: apsw.Connection, schema: ObjectSchema, record_id: str) -> dict[str, Stored] | None:
     """The record's row, a tombstone too: column → stored value."""
     row = db.execute(
-        f'SELECT {sql.listed(schema)} FROM {sql.quote(schema.name)} WHERE "Id" = ?', (record_id,)
+        f'SELECT {reading_sql.listed(schema)} FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,)
     ).fetchone()
     return None if row is None else dict(zip((each.name for each in schema.columns), row, strict=True))

@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 from salesforce_sync.models.run import Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql
 from salesforce_sync.storage.connections import Connections
 
 
@@ -27,31 +27,31 @@ class Runs:
         counts = astuple(run.counts)
         reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
         with self._connections.writing() as db:
-            db.execute(sql.FORGET_SAME_RUN, (run.object_name, run.run_id))
-            db.execute(sql.RECORD_RUN, (run.run_id, run.object_name, run.state, *times, *counts, *reason))
-            db.execute(sql.KEEP_RUNS, (run.object_name,))
+            db.execute(own_sql.FORGET_SAME_RUN, (run.object_name, run.run_id))
+            db.execute(own_sql.RECORD_RUN, (run.run_id, run.object_name, run.state, *times, *counts, *reason))
+            db.execute(own_sql.KEEP_RUNS, (run.object_name,))
 
     def note_usage(self, used: int, limit: int) -> None:
         with self._connections.writing() as db:
-            db.execute(sql.NOTE_USAGE, (used, limit, format_datetime(self._now())))
+            db.execute(own_sql.NOTE_USAGE, (used, limit, format_datetime(self._now())))
 
     def usage(self) -> DayUsage | None:
         with self._connections.looking() as db:
-            row = db.execute(sql.USAGE).fetchone()
+            row = db.execute(own_sql.USAGE).fetchone()
         return None if row is None else DayUsage(row[0], row[1], parse_datetime(row[2]))
 
     def tried(self) -> list[str]:
         """The objects that some run has tried, whether they are here or not."""
-        return [name for (name,) in self._connections.reader().execute(sql.OBJECTS_WITH_RUNS)]
+        return [name for (name,) in self._connections.reader().execute(own_sql.OBJECTS_WITH_RUNS)]
 
     def last(self, object_name: str) -> RunRecord | None:
         """The object's last run."""
-        row = self._connections.reader().execute(sql.LAST_RUN, (object_name,)).fetchone()
+        row = self._connections.reader().execute(own_sql.LAST_RUN, (object_name,)).fetchone()
         return None if row is None else _run(row)
 
     def last_complete(self, object_name: str) -> datetime | None:
         """When the object's last run that was complete ended."""
-        text = self._connections.reader().execute(sql.LAST_COMPLETE, (object_name,)).get
+        text = self._connections.reader().execute(own_sql.LAST_COMPLETE, (object_name,)).get
         return None if text is None else parse_datetime(text)
 
 

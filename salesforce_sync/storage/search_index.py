@@ -8,9 +8,10 @@ import apsw
 
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.ports import Filter
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import table_sql
 from salesforce_sync.storage.conditions import may_use_index
-from salesforce_sync.storage.connections import BUSY_MILLISECONDS, Connections
+from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.trouble import BUSY_MILLISECONDS
 
 INDEX_ROWS = 20_000
 """Tables with fewer rows are searched without an index: reading them all takes some milliseconds."""
@@ -33,20 +34,22 @@ class SearchIndexes:
 
     def give(self, schema: ObjectSchema, field: Field) -> None:
         """Give this field its index, if its table is large and nobody is writing just now."""
-        self._give(schema.name, sql.search_index(schema.name, field), sql.create_search_index(schema.name, field))
+        self._give(
+            schema.name, table_sql.search_index(schema.name, field), table_sql.create_search_index(schema.name, field)
+        )
 
     def give_dead(self, schema: ObjectSchema) -> None:
         """Give the tombstones their index, in the same way: without it every row is read to count them."""
         if schema.has("IsDeleted"):
-            self._give(schema.name, sql.dead_index(schema.name), sql.create_dead_index(schema.name))
+            self._give(schema.name, table_sql.dead_index(schema.name), table_sql.create_dead_index(schema.name))
 
     def _give(self, object_name: str, index: str, statement: str) -> None:
         if (object_name, index) in self._indexed:
             return
         with self._connections.looking() as db:
-            if db.execute(sql.highest_row(object_name)).get < INDEX_ROWS:
+            if db.execute(table_sql.highest_row(object_name)).get < INDEX_ROWS:
                 return
-            there = db.execute(sql.HAS_INDEX, (index,)).get is not None
+            there = db.execute(table_sql.HAS_INDEX, (index,)).get is not None
         if there or self._made(statement):
             self._indexed.add((object_name, index))
 
@@ -70,9 +73,9 @@ class SearchIndexes:
 
     def drop(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """Take a field's indexes away, within somebody's transaction."""
-        of_tombstones = [sql.dead_index(schema.name)] if field.name == "IsDeleted" else []
-        for index in (sql.search_index(schema.name, field), *of_tombstones):
-            db.execute(sql.drop_index(index))
+        of_tombstones = [table_sql.dead_index(schema.name)] if field.name == "IsDeleted" else []
+        for index in (table_sql.search_index(schema.name, field), *of_tombstones):
+            db.execute(table_sql.drop_index(index))
             self._indexed.discard((schema.name, index))
 
     def forget(self, object_name: str) -> None:

@@ -28,11 +28,12 @@ from salesforce_sync.models.values import Stored, format_datetime, parse_datetim
 from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.signals import Signal, SyncFailed, Told, drift
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import own_sql, reading_sql
+from salesforce_sync.storage.adopted import Adopted, decode_schema
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.comparison import Comparer
-from salesforce_sync.storage.connections import Connections, translated
+from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.desk import Desk
 from salesforce_sync.storage.drafts import Drafts
@@ -41,8 +42,8 @@ from salesforce_sync.storage.events import EventMerger
 from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
-from salesforce_sync.storage.ingest import Adopted, Ingest, decode_schema, empty_staging
 from salesforce_sync.storage.listings import Listings
+from salesforce_sync.storage.merging import Merging
 from salesforce_sync.storage.migrate import migrate
 from salesforce_sync.storage.open_runs import OpenRuns
 from salesforce_sync.storage.orphans import OrphanSearch
@@ -54,7 +55,9 @@ from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.session_log import SessionLog
 from salesforce_sync.storage.settling import Settling
 from salesforce_sync.storage.signal_log import SignalLog
+from salesforce_sync.storage.staging import Staging, empty_staging
 from salesforce_sync.storage.tables import Tables
+from salesforce_sync.storage.trouble import translated
 from salesforce_sync.storage.watch import give_triggers
 from salesforce_sync.storage.written import Written
 
@@ -79,8 +82,9 @@ class SqliteStore:
         self._connections = Connections(path)
         self._history = HistoryWriter(self._connections, keeping, clock.now)
         judge = Judge(self.schema, policies, self._history, clock.now)
+        self._staging = Staging(self._connections)
         written = Written(judge, policies, clock.now)
-        self._ingest = Ingest(self._connections, judge, self._history, written)
+        self._merging = Merging(self._connections, judge, self._history, written)
         self._listings = Listings(self._connections)
         self._comparer = Comparer(self._connections, clock.now, judge, written, self._listings)
         self._editor = Editor(self._connections, self.schema)
@@ -108,18 +112,18 @@ class SqliteStore:
 
     def adopt(self, schema: ObjectSchema) -> tuple[str, ...]:
         with self._connections.writing() as db:
-            before = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
+            before = db.execute(own_sql.ONE_OBJECT, (schema.name,)).fetchone()
             gained = self._tables.widen(db, schema)
             moved = drift(None if before is None else decode_schema(before[1]), schema)
             if moved is not None:
                 self.log.write(db, moved)
             give_triggers(db, schema)
-            db.execute(sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
+            db.execute(own_sql.ADOPT_OBJECT, (schema.name, _encode_schema(schema), format_datetime(self._clock.now())))
             if before is None:
                 # Here, and not by the first pull: every other connection reads the database's schema again once less.
                 empty_staging(db, schema.name)
             if gained:
-                db.execute(sql.READ_ALL_AGAIN, (schema.name,))
+                db.execute(own_sql.READ_ALL_AGAIN, (schema.name,))
         self._schemas.forget()
         return gained
 
@@ -132,7 +136,7 @@ class SqliteStore:
     def _read_schemas(self) -> list[ObjectSchema]:
         with self._connections.looking() as db:
             # One by one: of many wide objects the texts are as large as what is made of them.
-            return [decode_schema(str(body)) for (body,) in db.execute(sql.ALL_OBJECTS)]
+            return [decode_schema(str(body)) for (body,) in db.execute(own_sql.ALL_OBJECTS)]
 
     def described_at(self, object_name: str) -> datetime | None:
         row = self._object(object_name)
@@ -147,19 +151,19 @@ class SqliteStore:
 
     def _object(self, object_name: str) -> Adopted | None:
         with self._connections.looking() as db:
-            row = db.execute(sql.FIND_OBJECT, (object_name,)).fetchone()
+            row = db.execute(own_sql.FIND_OBJECT, (object_name,)).fetchone()
         return None if row is None else Adopted(*row)
 
     def org(self) -> tuple[str, str] | None:
         """The id of the org that this database is a replica of, and its address; None before it is known."""
         with self._connections.looking() as db:
-            row = db.execute(sql.ORG).fetchone()
+            row = db.execute(own_sql.ORG).fetchone()
         return None if row is None else (str(row[0]), str(row[1]))
 
     def remember_org(self, org_id: str, instance_url: str) -> None:
         """Note which org this database is a replica of."""
         with self._connections.writing() as db:
-            db.execute(sql.REMEMBER_ORG, (org_id, instance_url))
+            db.execute(own_sql.REMEMBER_ORG, (org_id, instance_url))
 
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,20 +184,20 @@ class SqliteStore:
 
     def staged(self, object_name: str) -> Staged | None:
         self._listings.lay_aside(self._known(object_name))
-        return self._ingest.staged(self._known(object_name))
+        return self._staging.staged(self._known(object_name))
 
     def begin(self, request: PullRequest) -> None:
         self._listings.make_way(self._known(request.schema.name), request)
-        self._ingest.begin(request)
+        self._staging.begin(request)
 
     def prepare(self, page: Page) -> Page:
-        return self._ingest.prepare(page)
+        return self._staging.prepare(page)
 
     def stage(self, page: Page) -> int:
-        return self._ingest.stage(page)
+        return self._staging.stage(page)
 
     def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
-        merged = self._ingest.merge(self._known(object_name), checkpoint_limit, loss)
+        merged = self._merging.merge(self._known(object_name), checkpoint_limit, loss)
         self._indexes.forget(merged.object_name)
         return merged
 
@@ -204,18 +208,18 @@ class SqliteStore:
 
     def filled(self, object_name: str) -> None:
         with self._connections.writing() as db:
-            db.execute(sql.FILLED, (object_name,))
+            db.execute(own_sql.FILLED, (object_name,))
 
     def read_all_again(self, object_name: str) -> None:
         with self._connections.writing() as db:
-            db.execute(sql.READ_ALL_AGAIN, (object_name,))
+            db.execute(own_sql.READ_ALL_AGAIN, (object_name,))
 
     def advance(self, checkpoint: Checkpoint) -> None:
         with self._connections.writing() as db:
             if checkpoint.until is not None:
-                db.execute(sql.MOVE_CHECKPOINT, (format_datetime(checkpoint.until), checkpoint.object_name))
+                db.execute(own_sql.MOVE_CHECKPOINT, (format_datetime(checkpoint.until), checkpoint.object_name))
             if checkpoint.read_at is not None:
-                db.execute(sql.READ_UNTIL, (format_datetime(checkpoint.read_at), checkpoint.object_name))
+                db.execute(own_sql.READ_UNTIL, (format_datetime(checkpoint.read_at), checkpoint.object_name))
 
     def count_since(self, object_name: str, since: datetime) -> int:
         schema = self._known(object_name)
@@ -223,25 +227,27 @@ class SqliteStore:
         self._indexes.give(schema, schema.field(schema.stamp))
         with self._connections.looking() as db:
             parameters = (format_datetime(since), schema.name)
-            counted: int = db.execute(sql.count_since(schema, schema.stamp), parameters).get
+            counted: int = db.execute(reading_sql.count_since(schema, schema.stamp), parameters).get
         return counted
 
     def doubt(self, object_name: str) -> Doubt | None:
         with self._connections.looking() as db:
-            row = db.execute(sql.DOUBT, (object_name,)).fetchone()
+            row = db.execute(own_sql.DOUBT, (object_name,)).fetchone()
         return None if row is None else Doubt(*map(parse_datetime, row))
 
     def note_doubt(self, object_name: str, doubt: Doubt | None) -> None:
         ends = (None, None) if doubt is None else (format_datetime(doubt.since), format_datetime(doubt.until))
         with self._connections.writing() as db:
-            db.execute(sql.SET_DOUBT, (*ends, object_name))
+            db.execute(own_sql.SET_DOUBT, (*ends, object_name))
 
     def ids_between(self, object_name: str, since: datetime, until: datetime, most: int) -> tuple[str, ...]:
         schema = self._known(object_name)
         assert schema.stamp is not None
         with self._connections.looking() as db:
             ends = format_datetime(since), format_datetime(until)
-            return tuple(str(key) for (key,) in db.execute(sql.ids_between(schema, schema.stamp), (*ends, most)))
+            return tuple(
+                str(key) for (key,) in db.execute(reading_sql.ids_between(schema, schema.stamp), (*ends, most))
+            )
 
     def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
         return self._orphans.find(self._known(object_name), most, again=again)
@@ -277,18 +283,18 @@ class SqliteStore:
     def ages(self, object_name: str) -> Ages:
         proof = self.proof(object_name)
         with self._connections.looking() as db:
-            row = db.execute(sql.AGES, (object_name,)).fetchone()
-            first = db.execute(sql.FIRST_COMPLETE, (object_name,)).get
+            row = db.execute(own_sql.AGES, (object_name,)).fetchone()
+            first = db.execute(own_sql.FIRST_COMPLETE, (object_name,)).get
         refreshed, described_as = (None, None) if row is None else row
         return Ages(_moment(refreshed), None if proof is None else proof.at, _moment(first), described_as)
 
     def note_refresh(self, object_name: str) -> None:
         with self._connections.writing() as db:
-            db.execute(sql.REFRESHED, (format_datetime(self._clock.now()), object_name))
+            db.execute(own_sql.REFRESHED, (format_datetime(self._clock.now()), object_name))
 
     def note_described(self, object_name: str, described_as: str) -> None:
         with self._connections.writing() as db:
-            db.execute(sql.DESCRIBED_AS, (described_as, format_datetime(self._clock.now()), object_name))
+            db.execute(own_sql.DESCRIBED_AS, (described_as, format_datetime(self._clock.now()), object_name))
 
     # ── change events ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -402,7 +408,7 @@ class SqliteStore:
         return self._reading.count(self._known(object_name), filters)
 
     def get(self, object_name: str, record_id: str) -> tuple[object, ...] | None:
-        statement = self._schemas.statement(object_name, sql.get)
+        statement = self._schemas.statement(object_name, reading_sql.get)
         if statement is None:
             raise self._unknown(object_name)
         if is_local(record_id):
@@ -463,9 +469,9 @@ class SqliteStore:
         if schema is not None:
             self._indexes.give_dead(schema)
         db = self._connections.reader()
-        live, dead = (0, 0) if schema is None else db.execute(sql.count_rows(schema)).get
+        live, dead = (0, 0) if schema is None else db.execute(reading_sql.count_rows(schema)).get
         checkpoint = self.checkpoint(name)
-        staging = db.execute(sql.STAGED, (name,)).fetchone()
+        staging = db.execute(own_sql.STAGED, (name,)).fetchone()
         ages = self.ages(name)
         return ObjectStatus(
             object_name=name,

@@ -9,8 +9,8 @@ import apsw
 
 from salesforce_sync.errors import ObjectTrouble, StoreTrouble
 from salesforce_sync.models.schema import Field, ObjectSchema
-from salesforce_sync.storage import statements as sql
-from salesforce_sync.storage.ingest import Adopted, decode_schema
+from salesforce_sync.storage import own_sql, table_sql
+from salesforce_sync.storage.adopted import Adopted, decode_schema
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.watch import drop_triggers
 
@@ -28,14 +28,14 @@ class Tables:
 
     def widen(self, db: apsw.Connection, schema: ObjectSchema) -> tuple[str, ...]:
         """Give the table what the schema has and it has not; the names of columns that are still to be filled."""
-        present = {str(name).casefold(): str(name) for (name,) in db.execute(sql.columns_of(schema.name))}
+        present = {str(name).casefold(): str(name) for (name,) in db.execute(table_sql.columns_of(schema.name))}
         if not present:
             _refuse_reserved(schema.name)
-            db.execute(sql.create_table(schema.name, schema.columns))
-            db.execute(sql.create_key(schema.name, schema.name))
-            db.execute(sql.FORGET_OBJECT, (schema.name,))  # somebody has dropped it: nothing of it is here
+            db.execute(table_sql.create_table(schema.name, schema.columns))
+            db.execute(table_sql.create_key(schema.name, schema.name))
+            db.execute(own_sql.FORGET_OBJECT, (schema.name,))  # somebody has dropped it: nothing of it is here
             return ()
-        row = db.execute(sql.ONE_OBJECT, (schema.name,)).fetchone()
+        row = db.execute(own_sql.ONE_OBJECT, (schema.name,)).fetchone()
         before = () if row is None else decode_schema(Adopted(*row).schema).columns
         known = {field.name.casefold(): field.type.value for field in before}
         lost = {str(name).casefold(): str(kind) for name, kind in db.execute(_LOST, (schema.name,))}
@@ -43,7 +43,7 @@ class Tables:
         for field in schema.columns:
             spelt = present.get(field.name.casefold())
             if spelt is None:
-                db.execute(sql.add_column(schema.name, field))
+                db.execute(table_sql.add_column(schema.name, field))
             elif was.get(field.name.casefold(), field.type) != field.type:
                 self._replace(db, schema, field)
             elif spelt != field.name:
@@ -57,13 +57,13 @@ class Tables:
         drop_triggers(db, schema.name)  # a column that they name cannot be replaced
         self._indexes.drop(db, schema, field)
         try:
-            db.execute(sql.drop_column(schema.name, field.name))
+            db.execute(table_sql.drop_column(schema.name, field.name))
         except apsw.SQLError as error:
             raise StoreTrouble(
                 f"{schema.name}.{field.name} has another type now, and its column cannot be replaced: {error}.",
                 hint="Drop the view, trigger or index that uses it, and sync again.",
             ) from error
-        db.execute(sql.add_column(schema.name, field))
+        db.execute(table_sql.add_column(schema.name, field))
 
 
 def _refuse_reserved(object_name: str) -> None:
@@ -77,7 +77,7 @@ def _respell(db: apsw.Connection, schema: ObjectSchema, name: str, new_name: str
     """A field is written with other capitals now: SQL does not mind, but who reads rows by column names does."""
     drop_triggers(db, schema.name)  # they are made anew with the schema
     try:
-        db.execute(sql.rename_column(schema.name, name, new_name))
+        db.execute(table_sql.rename_column(schema.name, name, new_name))
     except apsw.SQLError as error:  # as for a view of somebody's that does not work any more
         log.warning("%s.%s goes on as %s: %s", schema.name, new_name, name, error)
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.storage.checks import IS_LOCAL, refuse, refused_insert, refused_update
-from salesforce_sync.storage.statements import TOLD_KINDS, joined, literal, quote
+from salesforce_sync.storage.own_sql import TOLD_KINDS
+from salesforce_sync.storage.sql_text import joined, literal, quote
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 

@@ -79,6 +79,10 @@ class Vault:
         """The stored connection, None if there is none; `NotConnected` if it can no longer be decrypted."""
         return self._read().connection
 
+    def find(self) -> Connection | None:
+        """The stored connection; None also where it can no longer be decrypted."""
+        return self._read_if_possible().connection
+
     def save(self, connection: Connection) -> None:
         """Store the connection; a session that another login gave is forgotten.
 

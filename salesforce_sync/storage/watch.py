@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import apsw
 
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.storage import statements as sql
 from salesforce_sync.storage.checks import write_rules
 from salesforce_sync.storage.connections import switched
+from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.triggers import triggers
 
 _OURS = """
@@ -54,7 +54,7 @@ def drop_triggers(db: apsw.Connection, object_name: str) -> dict[str, str]:
     """Take our triggers off the object's table; gives their statements by name."""
     dropped = _ours(db, object_name)
     for name in dropped:
-        db.execute(f"DROP TRIGGER {sql.quote(name)}")
+        db.execute(f"DROP TRIGGER {quote(name)}")
     return dropped
 
 

@@ -17,11 +17,12 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.resolve import Policies, data_fields, taken_along
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import staging_sql
 from salesforce_sync.storage.contested import Judge, shown_before
 from salesforce_sync.storage.inbox_items import put_told
 from salesforce_sync.storage.push_log import note_problem
 from salesforce_sync.storage.records import row_of
+from salesforce_sync.storage.sql_text import joined, quote
 
 _NOTE = """
 INSERT OR REPLACE INTO _sync_written (object_name, record_id, push_id, operation, bases) VALUES (?, ?, ?, ?, ?)
@@ -76,16 +77,16 @@ class Written:
 
     def staged(self, db: apsw.Connection, schema: ObjectSchema) -> list[Loss]:
         """What our deletions seem to have taken, of the staged rows. To be asked before these enter the table."""
-        told = [sql.quote(name) for name in data_fields(schema)]
+        told = [quote(name) for name in data_fields(schema)]
         if not told or not schema.has("IsDeleted") or not db.execute(_ANY_DELETED, {"name": schema.name}).get:
             return []
         names = [each.name for each in schema.columns]
-        listed = ", ".join(f"s.{sql.quote(name)}" for name in names)
-        moved = sql.joined([f"s.{name} IS NOT t.{name}" for name in told], " OR ")
-        staging, table = sql.quote(sql.staging_table(schema.name)), sql.quote(schema.name)
+        listed = ", ".join(f"s.{quote(name)}" for name in names)
+        moved = joined([f"s.{name} IS NOT t.{name}" for name in told], " OR ")
+        staging, table = quote(staging_sql.staging_table(schema.name)), quote(schema.name)
         deleted = f's."IsDeleted" IS 1 AND s."Id" IN ({_DELETED} UNION {_ON_ITS_WAY})'
-        joined = f'{staging} s CROSS JOIN {table} t ON t."Id" = s."Id"'
-        rows = db.execute(f"SELECT {listed} FROM {joined} WHERE {deleted} AND ({moved})", {"name": schema.name})
+        met = f'{staging} s CROSS JOIN {table} t ON t."Id" = s."Id"'
+        rows = db.execute(f"SELECT {listed} FROM {met} WHERE {deleted} AND ({moved})", {"name": schema.name})
         # One after the other: of a mass deletion, the org has emptied references in most of the rows.
         return self._losses(db, schema, (dict(zip(names, row, strict=True)) for row in rows))
 
@@ -133,7 +134,7 @@ class Written:
     def forget_staged(self, db: apsw.Connection, schema: ObjectSchema) -> None:
         """The org has shown the records whose staged rows have entered the table."""
         if db.execute(_ANY, (schema.name,)).get:
-            staging = sql.quote(sql.staging_table(schema.name))
+            staging = quote(staging_sql.staging_table(schema.name))
             mine = "SELECT record_id FROM _sync_written WHERE object_name = ?1"
             # Few rows of very many may be ours.
             shown = f'record_id IN (SELECT s."Id" FROM {staging} s WHERE s."Id" IN ({mine}))'

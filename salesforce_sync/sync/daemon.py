@@ -26,7 +26,8 @@ from salesforce_sync.sync.agenda import Budget, Pushes, Step, next_step, push_at
 from salesforce_sync.sync.duty import Duty, Onlooker
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.log_lines import push_line, run_line, trouble_of
-from salesforce_sync.sync.outlook import Outlook
+from salesforce_sync.sync.outlook import Known, Outlook
+from salesforce_sync.sync.schedule import WARN_AT
 
 log = logging.getLogger("salesforce_sync.daemon")
 
@@ -60,6 +61,8 @@ class _Course(Struct):
     failures: int = 0
     rests_until: datetime | None = None
     not_before: datetime | None = None
+    paused_at: datetime | None = None
+    """When `not_before` was found."""
     problem: str = ""
     problem_at: datetime | None = None
 
@@ -89,6 +92,7 @@ class Daemon:
         self._course = _Course()
         self._told: DaemonState | None = None
         self._outlook = Outlook(duty, store, desk)
+        self._looked_at: Known | None = None
         self._started = clock.now()
         # Mostly it has one thread, for all runs: a thread has its own connection to the database.
         self._worker = ThreadPoolExecutor(MOST_RUNS, thread_name_prefix="run")
@@ -97,7 +101,7 @@ class Daemon:
         """Do what is due, wait, and do what is due then."""
         before = self._desk.state()
         if before is not None:
-            self._course.not_before = before.not_before
+            self._course.not_before, self._course.paused_at = before.not_before, before.told_at
         self._tell(onlooker, "starting", {})
         with self._worker:
             self._go_on(onlooker)
@@ -123,6 +127,9 @@ class Daemon:
     def _next(self, version: int, onlooker: Onlooker) -> _Task:
         now = self._clock.now()
         known = self._outlook.look(version, self._course.tried)
+        if known is not self._looked_at:
+            self._looked_at = known
+            self._end_pause(known.share)
         items, requests = known.items, known.requests
         budget = Budget(known.share, self._course.not_before)
         course = self._course
@@ -140,6 +147,14 @@ class Daemon:
         """Until when nothing is tried; never for longer than it ever rests, whatever the clock says."""
         until = self._course.rests_until
         return until if until is not None and timedelta(0) < until - now <= LONGEST_REST else None
+
+    def _end_pause(self, share: float | None) -> None:
+        """Wait for calls no longer once the org has told somebody since that there are some: a push, or a command."""
+        paused_at, usage = self._course.paused_at, self._store.usage()
+        if paused_at is None or usage is None or share is None:
+            return
+        if usage.at > paused_at and share < WARN_AT:
+            self._course.not_before = None
 
     # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -220,6 +235,7 @@ class Daemon:
         self._course.tried |= {name.casefold(): ended.started for name in ended.task.step.objects}
         if run.again_at is not None or self._course.not_before == ended.not_before:
             self._course.not_before = run.again_at  # else another one has found meanwhile that the calls are used
+        self._course.paused_at = self._clock.now()  # what this run was told of the calls is no news
         self._desk.done(ended.task.requests, run.state.value)
         if ended.edited is not None:
             self._after_push(run.pushed, ended.edited)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
-from salesforce_sync.errors import Incomplete, ObjectTrouble
+from salesforce_sync.errors import Incomplete, LocatorExpired, ObjectTrouble
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.outcome import Applied, Conflicted, Outcome, not_shown
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
@@ -14,6 +15,8 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Org, Store
+
+log = logging.getLogger(__name__)
 
 Row = tuple[object, ...]
 
@@ -66,6 +69,13 @@ class Refetch:
                 self.unread[name] = trouble
 
     def _read(self, schema: ObjectSchema, ids: Sequence[str]) -> int:
+        try:
+            return self._read_once(schema, ids)
+        except LocatorExpired as ended:
+            log.info("%s: %s; asked anew", schema.name, ended.message)
+            return self._read_once(schema, ids)
+
+    def _read_once(self, schema: ObjectSchema, ids: Sequence[str]) -> int:
         request = PullRequest(schema, ids=tuple(ids), priority=Priority.PUSH)
         self._store.begin(request)
         shown: set[str] = set()

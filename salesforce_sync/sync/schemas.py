@@ -36,9 +36,9 @@ class Schemas:
         return self._filled.pop(object_name, 0)
 
     def current(self, object_name: str) -> ObjectSchema:
-        """The schema as it is now: of an object that has no polls, nothing else would show a new field."""
+        """The schema as it is now: of an object that has no polls, nothing else would tell that it has changed."""
         known = self._store.schema(object_name)
-        if known is not None and known.stamp is None:
+        if known is not None and (known.stamp is None or not known.queryable):
             return self.describe(known.name)
         return self.known(object_name)
 

@@ -203,6 +203,8 @@ class MemoryOrg(MemoryWrites):
 
     def _ask(self, request: PullRequest) -> tuple[Values, ...]:
         schema = self._schema(request.schema.name)
+        if not request.schema.queryable:
+            raise RequestRefused(f"{schema.name} cannot be queried.", code="NOT_QUERYABLE")
         for column in request.schema.columns:
             if not schema.has(column.name) or column.name.casefold() in self.refused.get(schema.name, ()):
                 text = f"No such column '{column.name}' on entity '{schema.name}'."

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, NotSynced, SchemaChanged, StoreBusy
+from salesforce_sync.models.api_names import check_api_name
 from salesforce_sync.models.change import Checkpoint, LossLimit, Merged, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord, RunState
-from salesforce_sync.models.schema import Field, ObjectSchema, check_api_name
+from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.ports import Clock, Filter, Selection

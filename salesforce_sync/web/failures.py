@@ -123,6 +123,9 @@ class Mistake(Refused):
 LIMIT_SECONDS: Final = 900
 """When to try again after the day's API calls are used up, where the org has not said when some are free."""
 
+CROWD_SECONDS: Final = 30
+"""When to try again after too many requests of 20 seconds and more ran at once."""
+
 _BY_CODE: Final = {
     "INVALID_SESSION_ID": 401,
     "INSUFFICIENT_ACCESS": 403,
@@ -186,7 +189,7 @@ def wait_of(error: SyncError, now: datetime | None = None) -> int | None:
             LIMIT_SECONDS if again_at is None else max(1, int((again_at - (now or datetime.now(UTC))).total_seconds()))
         )
     if status_of(error) == 429:
-        return LIMIT_SECONDS
+        return CROWD_SECONDS if Problem(error.code, error.message).is_crowd else LIMIT_SECONDS
     return 5 if status_of(error) in (502, 503, 504) else None
 
 

@@ -12,8 +12,9 @@ from salesforce_sync.access import Access, User
 from salesforce_sync.access.connections import DEFAULT
 from salesforce_sync.app import SFSync
 from salesforce_sync.errors import ObjectNotFound, SyncError
+from salesforce_sync.models.api_names import check_api_name
 from salesforce_sync.models.change import accepted_losses
-from salesforce_sync.models.schema import ObjectSchema, ObjectSummary, check_api_name
+from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
 from salesforce_sync.web.awaiting import Awaited
 from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown

@@ -7,6 +7,7 @@ import pytest
 from salesforce_sync.errors import Incomplete, SchemaChanged, SyncError
 from salesforce_sync.models.change import Staged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
+from salesforce_sync.models.values import from_rest
 from salesforce_sync.testing import make_schema
 from salesforce_sync.testing.forms import write_csv
 from tests.contract.stores import NOON, WIDGET, csv_page, id_of, names, page, pull, widget
@@ -280,9 +281,11 @@ def test_records_that_were_asked_for_by_id_are_not_taken_up_as_a_pull(world, sto
     assert restarted.staged("Widget__c") is None
 
 
-@pytest.mark.parametrize("blanks", [True, False])
-def test_a_page_is_stored_alike_whether_blanks_were_looked_for_or_known_to_be_none(store, blanks):
-    rows = Rows([widget(1, "Bolt"), widget(2, None), widget(3, " ")], blanks=blanks)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_page_is_stored_alike_whether_its_stored_form_is_known_or_not(store, known):
+    values = [widget(1, "Bolt"), widget(2, None), widget(3, " ")]
+    kinds = [field.type for field in WIDGET.columns]
+    rows = Rows(values, [tuple(map(from_rest, kinds, row)) for row in values] if known else None)
     store.begin(PullRequest(WIDGET))
 
     store.stage(Page(WIDGET, rows, last=True))
@@ -290,6 +293,7 @@ def test_a_page_is_stored_alike_whether_blanks_were_looked_for_or_known_to_be_no
 
     name = [field.name for field in WIDGET.columns].index("Name")
     assert [row[name] for row in store.scan("Widget__c")] == ["Bolt", None, " "]
+    assert store.get("Widget__c", id_of(1)) == tuple(map(from_rest, kinds, values[0]))
 
 
 def test_rows_are_not_prepared(store):

@@ -59,6 +59,24 @@ def test_a_refresh_token_that_the_org_replaces_each_time(cli, simorg):
     assert codes == [0, 0, 0]
 
 
+def test_a_login_that_the_settings_outrank_says_so(cli, simorg):
+    """A token in .env has ended; `connect` gets a new one, and the next command would take the old one all the same."""
+    new = simorg.sessions.grant(simorg.user_id, CLIENT_ID, "api refresh_token").token
+    keys = f"SF_CLIENT_ID={CLIENT_ID}\nSF_CLIENT_SECRET={CLIENT_SECRET}\nSF_REFRESH_TOKEN=5Aep861ended\n"
+    (cli.folder / ".env").write_text(f"SF_INSTANCE_URL={simorg.url}\n{keys}")
+
+    outranked = cli("connect", "--method", "refresh-token", "--secret-stdin", stdin=f"{new}\n")
+    refused = cli("sync", "Lead")
+    (cli.folder / ".env").write_text(f"SF_INSTANCE_URL={simorg.url}\nSF_CLIENT_ID={CLIENT_ID}\n")
+    alone = cli("connect", "--method", "refresh-token", SF_CLIENT_SECRET=CLIENT_SECRET, SF_REFRESH_TOKEN=new)
+
+    assert outranked.code == 0
+    assert "SF_REFRESH_TOKEN" in outranked.err
+    assert new not in outranked.err
+    assert refused.code == 4
+    assert (alone.code, alone.err) == (0, "")
+
+
 def test_jwt(cli, simorg):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -76,6 +76,23 @@ def test_a_browser_login_outlives_its_session_with_only_the_client_id_in_dotenv(
     assert [cli("sync", "Lead").code, cli("init").code] == [0, 0]
 
 
+def test_a_browser_login_is_used_although_its_secret_stands_in_dotenv(cli, simorg):
+    """The id and the secret would do for client credentials; the app may have no user for those, or another one."""
+    keys = f"SF_INSTANCE_URL={simorg.url}\nSF_CLIENT_ID={CLIENT_ID}\nSF_CLIENT_SECRET={CLIENT_SECRET}\n"
+    (cli.folder / ".env").write_text(keys)
+    process, address = begun(cli, simorg)
+    httpx2.get(address, follow_redirects=True, verify=PLAIN)
+    code, _, err = ended(process)
+    run_as, simorg.clients.first.run_as = simorg.clients.first.run_as, None
+    simorg.sessions.end_all()
+
+    assert (code, "another login" in err) == (0, False)
+    assert cli("sync", "Lead").code == 0
+    assert cli("init").code == 4  # who asks for a login with what stands in .env gets that one
+    simorg.clients.first.run_as = run_as
+    assert cli("init").code == 0
+
+
 def test_a_browser_on_another_machine_and_the_address_pasted(cli, simorg):
     process, address = begun(cli, simorg, stdin=subprocess.PIPE)
 

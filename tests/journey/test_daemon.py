@@ -405,3 +405,24 @@ def test_a_service_is_written_for_these_settings(user):
     assert path.read_text() == shown.out
     assert as_json.json == {"unit": str(path), "text": shown.out}
     assert f'"--config" "{user.folder}/config.yaml" "daemon" "--log-format" "lines"' in shown.out
+
+
+def test_calls_that_another_command_has_found_free_are_used_by_the_daemon(user, simorg):
+    running = user.start("daemon", "--json")
+    assert json.loads(running.stdout.readline())["state"] == "complete"
+    used = simorg.usage.used
+    simorg.usage.reset(used=simorg.usage.limit)
+    assert user("sync", "--daemon", "Lead").code == 0
+    refused = json.loads(running.stdout.readline())
+    simorg.usage.reset(used=used)
+
+    assert user("sync", "Contact").code == 0
+    assert user("sync", "--daemon", "Lead").code == 0
+    taken = json.loads(running.stdout.readline())
+    waits = user("status", "--json").json["daemon"]["not_before"]
+    running.terminate()
+    running.communicate(timeout=30)
+
+    assert (refused["state"], refused["objects"][0]["problem"]["code"]) == ("partial", "REQUEST_LIMIT_EXCEEDED")
+    assert taken["state"] == "complete"
+    assert waits is None

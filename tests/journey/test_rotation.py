@@ -81,3 +81,23 @@ def test_one_that_is_killed_between_the_answer_and_the_store_has_to_log_in_again
     assert "salesforce-sync connect" in after.err
     connect(user, simorg)
     assert user("sync", "Lead").code == 0
+
+
+def test_a_daemon_whose_login_has_ended_goes_on_with_the_next_one(rotating, simorg):
+    """It is a service: who runs `connect` again need not know that it has to be started anew."""
+    user, _ = rotating
+    running = user.start("daemon", "--json")
+    assert json.loads(running.stdout.readline())["state"] == "complete"
+    simorg.sessions.kill_family(1)
+    assert user("sync", "--daemon", "Lead").code == 0
+    refused = json.loads(running.stdout.readline())
+
+    connect(user, simorg)
+    assert user("sync", "--daemon", "Lead").code == 0
+    taken = json.loads(running.stdout.readline())
+    running.terminate()
+    running.communicate(timeout=30)
+
+    assert refused["objects"][0]["problem"]["code"] == "INVALID_SESSION_ID"
+    assert taken["state"] == "complete"
+    assert running.returncode == 0

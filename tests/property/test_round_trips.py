@@ -5,9 +5,10 @@ from datetime import timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salesforce_sync.models.api_names import snake_case
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.salesforce_id import to_18
-from salesforce_sync.models.schema import FieldType, snake_case
+from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import decode, encode, store_datetime
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock, make_schema

@@ -24,7 +24,7 @@ def of_the_product(setup: Setup) -> list[tuple[str, str, object]]:
         ("salesforce_sync.api.bulk", "RESULT_PAGE_ROWS", setup.result_rows),
         ("salesforce_sync.api.download", "SEGMENT_BYTES", setup.segment_bytes),
         ("salesforce_sync.sync.engine", "WORKERS", setup.workers),
-        *([("salesforce_sync.storage.ingest", "TAKE_OVER_ROWS", 0)] if setup.route == "bulk" else []),
+        *([("salesforce_sync.storage.merging", "TAKE_OVER_ROWS", 0)] if setup.route == "bulk" else []),
         *([] if setup.way == "cheapest" else [("salesforce_sync.api.write_route", "_price", _price_of(setup.way))]),
     ]
 

@@ -260,6 +260,20 @@ def test_that_the_calls_are_used_is_not_forgotten_when_an_earlier_run_ends_well(
     assert rig.store.desk.state().not_before is not None
 
 
+def test_a_daemon_that_waits_for_calls_goes_on_once_somebody_else_has_got_some(rig):
+    rig.org.gate.set()
+    wait_until(lambda: rig.looker.runs)
+    again_at = rig.clock.now() + timedelta(hours=1)
+    rig.memory.fail(LimitExceeded("All calls of the day are used.", again_at=again_at), call="poll")
+    asked = rig.store.desk.ask("somebody", ("Account",))
+    wait_until(lambda: rig.store.desk.request(asked.number).state == "partial")
+    wait_until(lambda: rig.store.desk.state().not_before is not None)
+
+    rig.sync("Contact")
+
+    wait_until(lambda: rig.store.desk.state().not_before is None)
+
+
 def test_answers_of_the_org_are_signs_of_life_while_a_job_is_waited_for(rig):
     rig.org.gate.set()
     wait_until(lambda: rig.looker.runs)

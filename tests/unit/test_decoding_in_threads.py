@@ -17,7 +17,7 @@ def load():
     for name in [each for each in sys.modules if each.startswith("salesforce_sync")]:
         del sys.modules[name]
     from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
-    from salesforce_sync.storage.ingest import decode_schema
+    from salesforce_sync.storage.adopted import decode_schema
 
     fields = tuple(Field(f"F{number}", "", FieldType.TEXT, "string") for number in range(20))
     return decode_schema, msgspec.json.encode(ObjectSchema("Contact", "Contact", fields)).decode()

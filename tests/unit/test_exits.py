@@ -104,6 +104,7 @@ def push(*outcomes: str, problem: Problem | None = None) -> Push:
         (push("lost"), Exit.FAILED),
         (push("applied", problem=Problem("REQUEST_LIMIT_EXCEEDED", "why")), Exit.PARTIAL),
         (push(problem=Problem("REQUEST_LIMIT_EXCEEDED", "why")), Exit.LIMIT),
+        (push(problem=Problem("REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded.")), Exit.FAILED),
         (push(problem=Problem("INVALID_SESSION_ID", "why")), Exit.LOGIN),
         (push(problem=Problem("UNREACHABLE", "why")), Exit.FAILED),
     ],

@@ -15,6 +15,7 @@ from salesforce_sync.errors import (
     LocatorExpired,
     LossRefused,
     ObjectNotFound,
+    RequestRefused,
     SchemaChanged,
     SessionInvalid,
     Unreachable,
@@ -457,6 +458,22 @@ def test_a_new_field_is_found_within_the_hour_and_filled(rig, world):
     rig.org.put("Account", Name="New", Colour__c="red")
 
     assert rig.pull().rows == 11
+    assert equal(rig)
+
+
+def test_an_object_that_can_be_queried_again_is_read_again_at_once(rig):
+    """It has no polls while it cannot be queried, and nothing but a describe tells that it can."""
+    fill(rig.org)
+    rig.pull()
+    rig.org.define(replace(ACCOUNT, queryable=False))
+    rig.store.adopt(replace(ACCOUNT, queryable=False))
+    with pytest.raises(RequestRefused, match="cannot be queried"):
+        rig.pull()
+    rig.org.define(ACCOUNT)
+    rig.org.put("Account", Name="New")
+
+    rig.pull()
+
     assert equal(rig)
 
 

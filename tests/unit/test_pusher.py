@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 from msgspec.structs import replace
 
-from salesforce_sync.errors import ObjectNotFound
+from salesforce_sync.errors import LocatorExpired, ObjectNotFound
 from salesforce_sync.models.outbox import ChangeState, Operation
 from salesforce_sync.models.run import RunState
 from salesforce_sync.sync.engine import SyncEngine
@@ -138,6 +138,20 @@ def test_a_hundred_quiet_cycles_with_items_in_the_inbox_tell_of_no_change(rig):
 
 
 # ── objects that cannot be read ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_records_whose_reading_ends_with_its_session_are_read_anew(rig):
+    rig.org.page_rows = 1
+    for each in (rig.acme, rig.bolt):
+        rig.org.put("Account", each, Name="Moved")
+        rig.edit(each, Phone="2")
+    rig.org.fail(LocatorExpired("The session that began to read Account has ended."), "Account", page=2)
+
+    push = rig.push()
+
+    assert (push.state, push.problem) == (RunState.COMPLETE, None)
+    assert [rig.there(each)["Phone"] for each in (rig.acme, rig.bolt)] == ["2", "2"]
+    assert rig.equal()
 
 
 def test_an_object_that_cannot_be_read_again_does_not_stop_the_waves_of_others(rig):

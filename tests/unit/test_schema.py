@@ -2,8 +2,8 @@
 
 import pytest
 
-from salesforce_sync.errors import FieldNotFound, ObjectNotFound
-from salesforce_sync.models.schema import Field, FieldType, ObjectSchema, check_api_name, snake_case
+from salesforce_sync.errors import FieldNotFound
+from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.testing import make_field, make_schema
 
 
@@ -100,28 +100,6 @@ def test_required_is_what_a_create_must_give(createable, nillable, defaulted, re
     assert field.required is required
 
 
-@pytest.mark.parametrize(
-    ("api_name", "python_name"),
-    [
-        ("Id", "id"),
-        ("FirstName", "first_name"),
-        ("AccountId", "account_id"),
-        ("SystemModstamp", "system_modstamp"),
-        ("MailingPostalCode", "mailing_postal_code"),
-        ("Pricebook2Id", "pricebook2_id"),
-        ("IsEmailBounced", "is_email_bounced"),
-        ("Loyalty_Level__c", "loyalty_level__c"),
-        ("LoyaltyLevel__c", "loyalty_level__c"),
-        ("ns__My_Field__c", "ns__my_field__c"),
-        ("SICCode", "sic_code"),
-        ("NaicsDesc", "naics_desc"),
-        ("URL__c", "url__c"),
-    ],
-)
-def test_a_python_name_is(api_name, python_name):
-    assert snake_case(api_name) == python_name
-
-
 def test_columns_are_the_synced_fields_with_the_id_first():
     schema = ObjectSchema("X", "X", (make_field("Name"), make_field("Home", "address"), make_field("Id", "id")))
 
@@ -200,14 +178,3 @@ def test_an_object_is_read_from_describe():
 
     assert (schema.name, schema.label_plural, schema.key_prefix, schema.custom) == ("Widget__c", "Widgets", "a00", True)
     assert schema.name_field.name == "Name"
-
-
-@pytest.mark.parametrize("name", ["Contact", "Widget__c", "ns__Widget__c", "X1"])
-def test_an_api_name_is(name):
-    assert check_api_name(name) == name
-
-
-@pytest.mark.parametrize("name", ["", "1X", "_x", "a b", "a-b", "a.b", "../x", "a'b", "Kontäkt", "x\n", "x" * 81])
-def test_an_api_name_is_not(name):
-    with pytest.raises(ObjectNotFound, match="not an API name"):
-        check_api_name(name)

@@ -224,6 +224,17 @@ def test_an_org_without_calls_left_says_when_to_come_back(site, api):
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def test_an_org_where_too_many_long_requests_run_at_once_is_to_be_asked_again_soon(site, api):
+    """It has the code of a day that is used up, and passes within moments."""
+    refusal = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentPerOrgLongTxn Limit exceeded."}]
+    site.org.faults.add(path="/sobjects/Contact/describe", status=403, times=None, body=refusal)
+
+    answer = api.post("/api/sync/Contact")
+
+    assert failed(answer, "Contact") == (429, "REQUEST_LIMIT_EXCEEDED")
+    assert int(answer.headers["Retry-After"]) == 30
+
+
 def test_an_org_that_has_calls_again_is_asked_again_by_whoever_wants_to_sync(site, api):
     site.org.usage.reset(used=site.org.usage.limit)
     api.post("/api/sync/Contact")

@@ -17,7 +17,15 @@ from msgspec.structs import replace
 from salesforce_sync.api.auth import Sessions
 from salesforce_sync.api.tokens import hint_for, instance_of
 from salesforce_sync.api.wire import Wire
-from salesforce_sync.errors import ConfigError, LoginRefused, SessionInvalid, StoreTrouble, Transient, Unreachable
+from salesforce_sync.errors import (
+    ConfigError,
+    LoginRefused,
+    SessionInvalid,
+    StoreTrouble,
+    Transient,
+    Unreachable,
+    WrongOrg,
+)
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
 from salesforce_sync.storage.vault import Vault
 from tests.unit.api.clocks import QuickClock
@@ -193,6 +201,19 @@ def test_a_session_that_another_process_renewed_is_taken_over(serve: Serve, keys
     assert not fresh
     assert sessions.current().access_token == "by-another-process"
     assert len(server.asked) == 1
+
+
+def test_a_renewed_session_of_another_org_is_not_used_by_any_worker(serve: Serve, keys: Vault, login: Login) -> None:
+    server = serve(lambda asked: json_reply({"access_token": "00D000000000002!new", "instance_url": server.url}))
+    keys.save(app(server))
+    stale = Session(server.url, "00D000000000001!old")
+    keys.save_session(stale)
+    sessions = login(app(server))
+    assert sessions.current() == stale
+
+    for work in (lambda: sessions.renew(stale), lambda: sessions.renew(stale), sessions.current):
+        with pytest.raises(WrongOrg, match="00D000000000002"):
+            work()
 
 
 def test_processes_that_meet_an_ended_session_at_once_refresh_it_once(

@@ -188,9 +188,11 @@ def test_a_page_is_read_in_less_memory_than_it_has_text() -> None:
 
 
 def test_rows_are_a_sequence_that_can_be_gone_through_again() -> None:
-    rows = PageDecoder(SCHEMA).decode(page(*(row(Name=f'"{at}"') for at in range(250)))).rows
+    read = PageDecoder(SCHEMA).decode(page(*(row(Name=f'"{at}"') for at in range(250))))
+    rows = read.rows
 
     assert len(rows) == 250
+    assert (read.stored[3:3], read.stored[249][1]) == ([], "249")
     assert [each[1] for each in rows] == [str(at) for at in range(250)] == [each[1] for each in rows]
     assert (rows[-1][1], [each[1] for each in rows[99:101]]) == ("249", ["99", "100"])
     assert rows == list(rows)

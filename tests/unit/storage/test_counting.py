@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.ports import Filter, Selection
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import reading_sql
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, id_of, pull, widget
@@ -38,7 +38,7 @@ def test_no_row_is_read_to_count_them(store):
     pull(store, *map(widget, range(5)))
     assert counted(store) == (5, 5, 0)
 
-    asked = (sql.count_rows(WIDGET), sql.count_matching(WIDGET, []))
+    asked = (reading_sql.count_rows(WIDGET), reading_sql.count_matching(WIDGET, []))
     steps = [step for each in asked for *_, step in store.query(f"EXPLAIN QUERY PLAN {each}", 99)[1]]
     read = [step for step in steps if "Widget__c" in step]
 
@@ -72,7 +72,7 @@ def test_it_follows_what_is_deleted_and_brought_back(store):
 def test_it_is_made_anew_where_a_first_load_takes_the_tables_place(store):
     assert counted(store) == (0, 0, 0)
 
-    with paced(("salesforce_sync.storage.ingest", "TAKE_OVER_ROWS", 0)):
+    with paced(("salesforce_sync.storage.merging", "TAKE_OVER_ROWS", 0)):
         pull(store, widget(1), widget(2, deleted=True), widget(3))
 
     assert counted(store) == (2, 2, 1)

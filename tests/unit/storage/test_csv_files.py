@@ -7,8 +7,7 @@ import apsw
 import pytest
 
 from salesforce_sync.models.page import CsvFile, PullRequest, TypedFile
-from salesforce_sync.storage import csv_files
-from salesforce_sync.storage import statements as sql
+from salesforce_sync.storage import csv_files, staging_sql
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, csv_page, names, widget
@@ -35,7 +34,7 @@ def test_typed_rows_are_copied_whole(store, tmp_path):
     """SQLite reads no column of them: that is what makes a typed file a sixth of the work for the one writer."""
     prepared = store.prepare(csv_page(tmp_path / "p.csv", [widget(1)], WIDGET))
     with apsw.Connection(str(store.path)) as db, csv_files.attached(db, prepared.body):
-        statement = sql.stage_typed("Widget__c", WIDGET.columns, len(WIDGET.columns))
+        statement = staging_sql.stage_typed("Widget__c", WIDGET.columns, len(WIDGET.columns))
         steps = {row[1] for row in db.execute(f"EXPLAIN {statement}")}
     db.close()
 

@@ -3,7 +3,7 @@
 import apsw
 import pytest
 
-from salesforce_sync.storage.ingest import TAKE_OVER_ROWS
+from salesforce_sync.storage.merging import TAKE_OVER_ROWS
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, id_of, pull, widget
@@ -14,7 +14,7 @@ from tests.torture.pace import paced
 def store(tmp_path, request):
     made = SqliteStore(tmp_path / "replica.db", FrozenClock())
     made.adopt(WIDGET)
-    with paced(("salesforce_sync.storage.ingest", "TAKE_OVER_ROWS", request.param)):
+    with paced(("salesforce_sync.storage.merging", "TAKE_OVER_ROWS", request.param)):
         yield made
     made.close()
 

@@ -1,0 +1,70 @@
+"""Statements on the store's own tables: objects and their checkpoints, pulls that were begun, usage, runs."""
+
+from __future__ import annotations
+
+from salesforce_sync.models.outbox import TOLD
+from salesforce_sync.storage.sql_text import literal
+
+ALL_OBJECTS = "SELECT schema FROM _sync_object ORDER BY name"
+ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at FROM _sync_object WHERE name = ?"
+FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
+    SELECT 1 FROM sqlite_master WHERE type = 'table' AND sqlite_master.name = _sync_object.name COLLATE NOCASE)
+"""
+HAS_COLUMN = "SELECT 1 FROM pragma_table_info(?) WHERE name = ? COLLATE NOCASE"
+FORGET_OBJECT = """
+UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL, doubt_from = NULL, doubt_to = NULL
+WHERE name = ?
+"""
+ORG = "SELECT id, instance_url FROM _sync_org"
+REMEMBER_ORG = "DELETE FROM _sync_org; INSERT INTO _sync_org (id, instance_url) VALUES (?, ?)"
+ADOPT_OBJECT = """
+INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
+"""
+FILLED = "UPDATE _sync_object SET refill = 0 WHERE name = ?"
+READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1 WHERE name = ?"
+MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0 WHERE name = ?"
+KEEP_CHECKPOINT = "UPDATE _sync_object SET merged = 1, refill = 0 WHERE name = ?"
+
+READ_UNTIL = "UPDATE _sync_object SET read_at = max(coalesce(read_at, ''), ?) WHERE name = ?"
+DOUBT = "SELECT doubt_from, doubt_to FROM _sync_object WHERE name = ? AND doubt_from IS NOT NULL"
+SET_DOUBT = "UPDATE _sync_object SET doubt_from = ?, doubt_to = ? WHERE name = ?"
+REFRESHED = "UPDATE _sync_object SET refreshed_at = ? WHERE name = ?"
+AGES = "SELECT refreshed_at, described_as FROM _sync_object WHERE name = ?"
+DESCRIBED_AS = "UPDATE _sync_object SET described_as = ?, described_at = ? WHERE name = ?"
+
+STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
+BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since, partial) VALUES (?, ?, ?, ?)"
+ANNOUNCED = "UPDATE _sync_staging SET total = ? WHERE name = ?"
+TOTAL = "SELECT total FROM _sync_staging WHERE name = ?"
+IS_PARTIAL = "SELECT partial FROM _sync_staging WHERE name = ?"
+NOTE_SERVER_TIME = "UPDATE _sync_staging SET server_time = ? WHERE name = ? AND server_time IS NULL"
+STAGED_DURABLY = "UPDATE _sync_staging SET resume = ?, durable = ? WHERE name = ?"
+END_STAGING = "DELETE FROM _sync_staging WHERE name = ?"
+
+NOTE_USAGE = "INSERT OR REPLACE INTO _sync_usage (only, used, most, at) VALUES (1, ?, ?, ?)"
+USAGE = "SELECT used, most, at FROM _sync_usage"
+
+RECORD_RUN = """
+INSERT INTO _sync_run
+    (run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+FORGET_SAME_RUN = """
+DELETE FROM _sync_run WHERE run_id = ?2
+    AND id = (SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1)
+"""
+KEEP_RUNS = """
+DELETE FROM _sync_run WHERE object_name = ?1 AND id <= (
+    SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1 OFFSET 500)
+"""
+LAST_RUN = """
+SELECT run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint
+FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
+"""
+OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
+FIRST_COMPLETE = "SELECT min(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
+LAST_COMPLETE = "SELECT max(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
+
+TOLD_KINDS = ", ".join(map(literal, TOLD))
+"""The kinds of inbox items for which nothing waits in the outbox."""

@@ -1,0 +1,35 @@
+"""SQLite's errors as ours: what a person can do about each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
+
+BUSY_MILLISECONDS = 30_000
+"""How long a statement waits for another program that holds the file locked."""
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors as ours."""
+    try:
+        yield
+    except apsw.BusyError as error:
+        raise StoreBusy(
+            f"Another program has held {path} locked for {BUSY_MILLISECONDS // 1000} s.",
+            hint="Close it, or end its open transaction, and try again.",
+        ) from error
+    except apsw.FullError as error:
+        raise DiskFull(f"The disk of {path} is full.", hint="Make room and try again; nothing was lost.") from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreTrouble(
+            f"{path} is not a sound SQLite database ({error}).",
+            hint="Move it away and run 'salesforce-sync init' and 'sync' to make it anew.",
+        ) from error
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, OSError) as error:
+        raise StoreTrouble(f"{path} cannot be used: {error}.", hint="Check the path and its rights.") from error
