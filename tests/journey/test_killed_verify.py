@@ -79,7 +79,8 @@ def test_a_killed_verify_reads_on_in_the_next_one(many, simorg):
     assert running.returncode == 0, (out, err)
     assert calls(simorg, "POST", "/jobs/query") == 1
     assert proofs(many) == [(40, 40, "[]")]
-    assert calls(simorg, "GET", "/results") == 5  # the pages of forty rows, each of them once
+    # The five pages of forty rows, each once; the second once more, if it was not on the disk yet when the kill came.
+    assert calls(simorg, "GET", "/results") in (5, 6)
 
 
 def test_a_killed_daemon_goes_on_with_its_verify(many, simorg):
