@@ -173,6 +173,8 @@ class MemoryOrg(MemoryWrites):
     def _take_up(self, request: PullRequest) -> tuple[str, int, datetime | None]:
         if request.resume is not None:
             locator, _, offset = request.resume.rpartition(":")
+            if not offset.isdecimal():
+                raise LocatorExpired(f"The pull cannot go on from {request.resume!r}.")
             return locator, int(offset), None
         with self._lock:
             rows = self._ask(request)

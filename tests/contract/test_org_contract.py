@@ -146,6 +146,13 @@ def test_a_result_that_was_forgotten_has_to_be_asked_anew(world: OrgWorld) -> No
         pull(world, resume=f"rest:2:{GONE}" if point.startswith("rest:") else point)
 
 
+@pytest.mark.parametrize("point", ["polled", "", "junk:x"])
+def test_a_point_that_nothing_goes_on_from_is_refused_as_an_expired_one(world: OrgWorld, point: str) -> None:
+    """The rows of a poll have such a one: where a loss was refused, they wait for the next run."""
+    with pytest.raises(LocatorExpired):
+        pull(world, resume=point)
+
+
 def test_an_object_that_is_not_there_is_not_found(world: OrgWorld) -> None:
     with pytest.raises(ObjectNotFound):
         world.org.describe("Nope__c")
