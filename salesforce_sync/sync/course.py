@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
+from salesforce_sync.models.outcome import Rejected
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import Stored
 from salesforce_sync.sync.failures import Failures, sort_of
-from salesforce_sync.sync.handing_on import Taking
 from salesforce_sync.sync.plan import Plan, plan
 from salesforce_sync.sync.results import Results
 from salesforce_sync.sync.windows import Window
@@ -35,8 +36,9 @@ class Course(Struct):
 
     `waits`: for who holds an object, `patience` seconds; one that does not says nothing of what it leaves.
     `gone` are the numbers of changes to which the org said that something is gone; they have been read again since.
-    `looked` those whose records were read again before they were sent. `handed_on` those that have been sent again
-    because another record had their value first; of `emptied` ones a field is emptied now, for a moment.
+    `looked` those whose records were read again before they were sent. `handed_on` counts how often changes have been
+    sent again because another record had their value first. `hollow` has, by number, the values of which records were
+    emptied for that; `beside` what to say of a change if what is sent now, which only empties or fills, is refused.
     """
 
     push_id: str
@@ -47,8 +49,9 @@ class Course(Struct):
     sends: Counter[int] = field(default_factory=Counter)
     gone: set[int] = field(default_factory=set)
     looked: set[int] = field(default_factory=set)
-    handed_on: set[int] = field(default_factory=set)
-    emptied: dict[int, Taking] = field(default_factory=dict)
+    handed_on: Counter[int] = field(default_factory=Counter)
+    hollow: dict[int, dict[str, Stored]] = field(default_factory=dict)
+    beside: dict[int, Rejected] = field(default_factory=dict)
     failures: Failures = field(default_factory=Failures)
     sent: int = 0
     waited: float = 0.0

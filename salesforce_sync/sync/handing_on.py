@@ -1,12 +1,13 @@
 """Values of unique fields that the records of one push hand on to each other, in a chain or in a circle. Pure.
 
 The org takes one row after the other, and refuses a value that another record still has. It names that record: where
-the push takes the value from it, the refusal is one of the order alone. In a circle one field has to be emptied first.
+the push takes the value from it, the refusal is one of the order alone. In a circle one record has to be emptied first.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from salesforce_sync.models.outbox import Change, Edit, Operation
 from salesforce_sync.models.outcome import Outcome, Rejected
 from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Order
 
 TAKEN = "DUPLICATE_VALUE"
@@ -35,10 +37,22 @@ class Taking(Struct, frozen=True):
         return self.refused.change
 
 
+class Emptying(Struct, frozen=True):
+    """A refused update whose record gets these fields emptied for a moment, so that others can take their values."""
+
+    refused: Rejected
+    fields: tuple[str, ...]
+
+    @property
+    def change(self) -> Change:
+        """The update."""
+        return self.refused.change
+
+
 class Takings(Struct, frozen=True):
     """What is refused because of the order: `empty` these fields first, then send `rest` again, in this order."""
 
-    empty: tuple[Taking, ...]
+    empty: tuple[Emptying, ...]
     rest: tuple[Taking, ...]
 
 
@@ -66,10 +80,20 @@ def taking(
 
 def _field(refused: Rejected, schema: ObjectSchema) -> str:
     """The unique field that it is about."""
-    edited = [each.field for each in refused.change.edits if schema.has(each.field) and schema.field(each.field).unique]
+    edited = _unique(refused.change, schema)
     named = [each for each in edited if re.search(rf"\b{re.escape(each)}\b", refused.message)]
     found = named or edited
     return found[0] if len(found) == 1 else ""
+
+
+def _unique(change: Change, schema: ObjectSchema) -> list[str]:
+    """The unique fields that it writes."""
+    return [each.field for each in change.edits if schema.has(each.field) and schema.field(each.field).unique]
+
+
+def turns(change: Change, schema: ObjectSchema) -> int:
+    """How often the update may be sent again for the order: each refusal is about one of its unique fields."""
+    return len(_unique(change, schema))
 
 
 def in_order(takings: Sequence[Taking], applied: Collection[str], schemas: Mapping[str, ObjectSchema]) -> Takings:
@@ -78,49 +102,117 @@ def in_order(takings: Sequence[Taking], applied: Collection[str], schemas: Mappi
     What depends on a record that keeps its value after all is not among them; nor a circle without a field that may be
     empty.
     """
-    waiting = {each.change.record_id: each for each in takings}
-    empty: list[Taking] = []
-    rest: list[Taking] = []
-    free = set(applied)
-    while waiting:
-        ready = [each for each in waiting.values() if each.holder in free]
-        if not ready:
-            ready = _opened(waiting, schemas)
-            if not ready:
-                break
-            empty += ready
-            free.update(each.change.record_id for each in ready)
-            continue
-        rest += ready
-        for each in ready:
-            free.add(each.change.record_id)
-            del waiting[each.change.record_id]
-    done = {each.change.number for each in rest}
-    return Takings(tuple(each for each in empty if each.change.number in done), tuple(rest))
+    return _Waiting(takings, applied, schemas).in_order()
 
 
-def _opened(waiting: Mapping[str, Taking], schemas: Mapping[str, ObjectSchema]) -> list[Taking]:
-    """One of each circle among these, whose field may be empty."""
-    found: list[Taking] = []
-    seen: set[str] = set()
-    for start in waiting:
-        path: list[str] = []
-        key = start
-        while key in waiting and key not in seen:
-            seen.add(key)
-            path.append(key)
-            key = waiting[key].holder
-        circle = path[path.index(key) :] if key in path else []
-        nillable = (waiting[each] for each in circle if _may_be_empty(waiting[each], schemas))
-        found += [first] if (first := next(nillable, None)) is not None else []
+Want = tuple[str, str]
+"""A field, and the record that has the wanted value in it."""
+
+
+class _Waiting:
+    """Refused updates that wait for each other: for what the refusals name, and for what else they are seen to want."""
+
+    def __init__(
+        self, takings: Sequence[Taking], applied: Collection[str], schemas: Mapping[str, ObjectSchema]
+    ) -> None:
+        self._schemas = schemas
+        self._all = {each.change.record_id: each for each in takings}
+        self._wants = {
+            key: dict.fromkeys(each for each in wants if each[1] not in applied)
+            for key, wants in _wants(takings, schemas).items()
+        }
+        self._takers: dict[str, list[str]] = {}
+        for taker, wants in self._wants.items():
+            for holder in dict.fromkeys(each[1] for each in wants):
+                self._takers.setdefault(holder, []).append(taker)
+
+    def in_order(self) -> Takings:
+        empty: dict[str, list[str]] = {}
+        rest: dict[str, Taking] = {}
+        self._drop([taker for holder, takers in self._takers.items() if holder not in self._all for taker in takers])
+        ready = deque(key for key, wants in self._wants.items() if not wants)
+        while self._wants:
+            if ready:
+                key = ready.popleft()
+                del self._wants[key]
+                rest[key] = self._all[key]
+                ready.extend(self._given(key, None))
+                continue
+            circle = self._circle()
+            holder = next((each for key, (name, each) in circle.items() if self._may_be_empty(key, name)), None)
+            if holder is None:
+                self._drop([*circle])
+            else:
+                fields = self._wanted_from(holder)
+                empty.setdefault(holder, []).extend(fields)
+                ready.extend(self._given(holder, fields))
+        emptied = (Emptying(rest[key].refused, tuple(fields)) for key, fields in empty.items() if key in rest)
+        return Takings(tuple(emptied), tuple(rest.values()))
+
+    def _given(self, holder: str, fields: Collection[str] | None) -> list[str]:
+        """The record gives the values of these fields (None: all); gives those that want nothing more."""
+        free = []
+        for taker in self._takers.get(holder, ()):
+            wants = self._wants.get(taker, {})
+            given = [each for each in wants if each[1] == holder and (fields is None or each[0] in fields)]
+            for each in given:
+                del wants[each]
+            if given and not wants:
+                free.append(taker)
+        return free
+
+    def _drop(self, keys: list[str]) -> None:
+        """These keep their values; so does who wants them."""
+        while keys:
+            key = keys.pop()
+            if self._wants.pop(key, None) is not None:
+                takers = self._takers.get(key, ())
+                keys += [each for each in takers if any(holder == key for _, holder in self._wants.get(each, ()))]
+
+    def _circle(self) -> dict[str, Want]:
+        """Records each of which wants something of the next one, and the last of the first."""
+        path: dict[str, Want] = {}
+        key = next(iter(self._wants))
+        while key not in path:
+            path[key] = next(iter(self._wants[key]))
+            key = path[key][1]
+        keys = [*path]
+        return {each: path[each] for each in keys[keys.index(key) :]}
+
+    def _wanted_from(self, holder: str) -> list[str]:
+        """Its fields that others wait for, as far as they may be empty."""
+        wants = (each for taker in self._takers[holder] for each in self._wants.get(taker, ()))
+        fields = dict.fromkeys(name for name, each in wants if each == holder)
+        return [each for each in fields if self._may_be_empty(holder, each)]
+
+    def _may_be_empty(self, key: str, field: str) -> bool:
+        return self._schemas[self._all[key].change.object_name].field(field).nillable
+
+
+def _wants(takings: Sequence[Taking], schemas: Mapping[str, ObjectSchema]) -> dict[str, list[Want]]:
+    """What each record wants of which other one. A refusal names one field; the bases of the others tell the rest."""
+    holders: dict[tuple[str, str], str] = {}
+    for each in takings:
+        names = _unique(each.change, schemas[each.change.object_name])
+        known = {edit.field: edit.base for edit in each.change.edits if edit.base is not None}
+        holders |= {(name, str(known[name]).casefold()): each.change.record_id for name in names if name in known}
+    found: dict[str, list[Want]] = {}
+    for each in takings:
+        change = each.change
+        names = [name for name in _unique(change, schemas[change.object_name]) if name != each.field]
+        told = ((name, holders.get((name, str(change.values[name]).casefold()))) for name in names)
+        more = [(name, holder) for name, holder in told if holder is not None and holder != change.record_id]
+        found[change.record_id] = [(each.field, each.holder), *more]
     return found
 
 
-def _may_be_empty(one: Taking, schemas: Mapping[str, ObjectSchema]) -> bool:
-    return schemas[one.change.object_name].field(one.field).nillable
-
-
-def emptied(one: Taking, now: Change) -> Change:
-    """The change that only empties the field, of the update as it waits by now."""
-    edits = tuple(Edit(each.field, each.base, None) for each in now.edits if each.field == one.field)
+def emptied(one: Emptying, now: Change) -> Change:
+    """The change that only empties the fields, of the update as it waits by now."""
+    edits = tuple(Edit(each.field, each.base, None) for each in now.edits if each.field in one.fields)
     return replace(now, edits=edits)
+
+
+def filled(now: Change, values: Mapping[str, Stored]) -> Change:
+    """The change that only gives these values back where the field is empty still, of an update as it waits by now."""
+    empty = (each for each in now.edits if each.field in values and each.base is None)
+    return replace(now, edits=tuple(Edit(each.field, None, values[each.field]) for each in empty))

@@ -18,7 +18,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.sync.course import MOST_SENDS, Course, pieces
-from salesforce_sync.sync.handing_on import TAKEN, Taking, by_record, emptied, in_order, taking
+from salesforce_sync.sync.handing_on import TAKEN, Taking, by_record, emptied, filled, in_order, taking, turns
 from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.unseen import Unseen
@@ -37,7 +37,7 @@ class Sent(Struct):
 
     `refetch` has what is read again; over the `failed` ones the org has failed. `before`: how many changes it had taken
     in this push until then. `announced`: those that have been handed over; `given`: records of which it has taken the
-    change. `for_fields` and `takings` are refused, and not settled yet.
+    change. `for_fields`, `takings` and `in_vain` are refused, and not settled yet.
     """
 
     refetch: Refetch
@@ -48,6 +48,7 @@ class Sent(Struct):
     given: set[str] = field(default_factory=set)
     for_fields: list[Rejected] = field(default_factory=list)
     takings: list[Taking] = field(default_factory=list)
+    in_vain: list[Rejected] = field(default_factory=list)
 
 
 class HandingOver:
@@ -108,7 +109,7 @@ class HandingOver:
         try:
             brought = 0
             for answered in self._org.write(orders, announce):
-                outcomes = [_as_meant(_believed(each, course.gone), course.emptied) for each in answered]
+                outcomes = [_as_meant(_believed(each, course.gone), course.beside) for each in answered]
                 self._take(course, sent, outcomes, orders)
                 brought += len(outcomes)
                 if brought >= ROWS_AT_ONCE:
@@ -122,6 +123,7 @@ class HandingOver:
             self._take_apart(course, sent.for_fields)
         if sent.takings:
             self._hand_on(course, sent.takings, sent.given)
+        self._refuse_hollow(course, sent.in_vain)
         return sent
 
     def _take(self, course: Course, sent: Sent, outcomes: Sequence[Outcome], orders: Sequence[Order]) -> None:
@@ -131,47 +133,81 @@ class HandingOver:
         fields = [each for each in outcomes if _is_about_a_field(each)]
         takings = self._takings(course, outcomes, orders)
         later = {each.change.number for each in fields} | {each.change.number for each in takings}
-        self._settle(course, [each for each in outcomes if each.change.number not in later])
+        rest = [each for each in outcomes if each.change.number not in later]
+        in_vain = [each for each in rest if isinstance(each, Rejected) and _is_hollow(course, each)]
+        hollow = {each.change.number for each in in_vain}
+        self._settle(course, [each for each in rest if each.change.number not in hollow])
+        for each in rest:
+            if isinstance(each, Applied) and _is_hollow(course, each):
+                del course.hollow[each.change.number]
         sent.for_fields += fields
         sent.takings += takings
+        sent.in_vain += in_vain
         sent.failed += [each for each in outcomes if isinstance(each, Lost) and each.code]
         sent.given.update(each.record_id for each in outcomes if isinstance(each, Applied))
         sent.refetch.note(outcomes)
 
     def _takings(self, course: Course, outcomes: Sequence[Outcome], orders: Sequence[Order]) -> list[Taking]:
-        """What is refused because another record of the push still had a value that it gives away; once each."""
+        """What is refused because another record of the push still had a value that it gives away."""
         refused = [
             each
             for each in outcomes
-            if isinstance(each, Rejected) and each.code == TAKEN and each.change.number not in course.handed_on
+            if isinstance(each, Rejected) and each.code == TAKEN and self._has_turns(course, each.change)
         ]
         changes = by_record(orders) if refused else {}
         found = (taking(each, course.schemas, changes) for each in refused)
         return [each for each in found if each is not None]
+
+    def _has_turns(self, course: Course, change: Change) -> bool:
+        if change.number in course.beside:
+            return False
+        return course.handed_on[change.number] < turns(change, course.schemas[change.object_name])
 
     def _hand_on(self, course: Course, takings: Sequence[Taking], given: AbstractSet[str]) -> None:
         """Send what was refused only because of the order again, in the right one; circles are opened before."""
         course.handed_on.update(each.change.number for each in takings)
         found = in_order(takings, given, course.schemas)
         again = {each.change.number for each in found.rest}
-        self._settle(course, [each.refused for each in takings if each.change.number not in again])
+        left = [each.refused for each in takings if each.change.number not in again]
+        self._settle(course, [each for each in left if not _is_hollow(course, each)])
+        self._refuse_hollow(course, [each for each in left if _is_hollow(course, each)])
         self._settle(course, [Conflicted(each.change) for each in found.rest])
-        course.emptied |= {each.change.number: each for each in found.empty}
-        first = [
-            Order(each.schema, emptied(course.emptied[each.change.number], each.change))
-            for each in self._orders(course, found.empty)
-        ]
+        fields = {each.change.number: each for each in found.empty}
+        now = self._orders(course, [each.change for each in found.empty])
+        first = [Order(each.schema, emptied(fields[each.change.number], each.change)) for each in now]
         if first:
-            self._read_again(course, self._send(course, first))
-        course.emptied.clear()
-        rest = self._orders(course, found.rest)
+            for each in first:
+                kept = {edit.field: edit.base for edit in each.change.edits if edit.base is not None}
+                course.hollow.setdefault(each.change.number, {}).update(kept)
+            self._send_beside(course, first, [each.refused for each in found.empty])
+        rest = self._orders(course, [each.change for each in found.rest])
         if rest:
             self._read_again(course, self._send(course, rest))
 
-    def _orders(self, course: Course, takings: Sequence[Taking]) -> list[Order]:
+    def _send_beside(self, course: Course, orders: Sequence[Order], refused: Sequence[Rejected]) -> None:
+        """Send what only empties or fills fields of changes that the org has refused."""
+        course.beside = {each.change.number: each for each in refused}
+        self._read_again(course, self._send(course, orders))
+        course.beside = {}
+
+    def _refuse_hollow(self, course: Course, refused: Sequence[Rejected]) -> None:
+        """Settle these refusals once the records have their values back, of which fields were emptied in vain."""
+        if not refused:
+            return
+        self._settle(course, [Conflicted(each.change) for each in refused])
+        values = {each.change.number: course.hollow.pop(each.change.number) for each in refused}
+        now = self._orders(course, [each.change for each in refused])
+        full = [Order(each.schema, filled(each.change, values[each.change.number])) for each in now]
+        if any(each.change.edits for each in full):
+            self._send_beside(course, [each for each in full if each.change.edits], refused)
+        known = {each.number: each for each in self._known(refused) if each.state is ChangeState.WAITING}
+        changes = ((each, known.get(each.change.number)) for each in refused)
+        self.refuse(course, [replace(each, change=change) for each, change in changes if change is not None])
+
+    def _orders(self, course: Course, changes: Sequence[Change]) -> list[Order]:
         """These updates as they wait by now, in this order."""
-        known = {each.number: each for each in self._known([each.refused for each in takings])}
-        now = (known.get(each.change.number) for each in takings)
+        known = {each.number: each for each in self._known(list(map(Conflicted, changes)))}
+        now = (known.get(each.number) for each in changes)
         return [
             Order(course.schemas[each.object_name], each)
             for each in now
@@ -264,10 +300,16 @@ def _believed(outcome: Outcome, gone: set[int]) -> Outcome:
     return outcome
 
 
-def _as_meant(outcome: Outcome, emptied: Mapping[int, Taking]) -> Outcome:
-    """The outcome; where a field may not be emptied for a moment, the refusal that it was to be emptied for."""
-    one = emptied.get(outcome.change.number)
-    return outcome if one is None or not isinstance(outcome, Rejected) else one.refused
+def _as_meant(outcome: Outcome, beside: Mapping[int, Rejected]) -> Outcome:
+    """The outcome; where a field may not be emptied for a moment, or filled again, the refusal that this was for."""
+    refused = beside.get(outcome.change.number)
+    return outcome if refused is None or not isinstance(outcome, Rejected) else refused
+
+
+def _is_hollow(course: Course, outcome: Outcome) -> bool:
+    """Whether the record has had a field emptied before, for this change."""
+    number = outcome.change.number
+    return number in course.hollow and number not in course.beside
 
 
 def _is_less(now: Change, before: Change) -> bool:

@@ -6,7 +6,7 @@ from salesforce_sync.models.outbox import Change, Edit, Operation
 from salesforce_sync.models.outcome import Rejected
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.ports import Order
-from salesforce_sync.sync.handing_on import by_record, emptied, in_order, taking
+from salesforce_sync.sync.handing_on import Emptying, by_record, emptied, in_order, taking
 from salesforce_sync.testing import make_field, make_schema
 
 KEYED = make_schema(
@@ -98,7 +98,38 @@ def test_a_circle_of_fields_that_may_not_be_empty_stays_as_it_is():
     assert (found.empty, found.rest) == ((), ())
 
 
+def test_of_a_circle_over_several_fields_one_is_emptied_that_may_be_empty():
+    changes = by_record(
+        [Order(KEYED, update(0, "Must__c", Key__c="x")), Order(KEYED, update(1, "Key__c", Must__c="x"))]
+    )
+    must = taking(refused(0, IDS[1], "Must__c", Key__c="x"), SCHEMAS, changes)
+    key = taking(refused(1, IDS[0], "Key__c", Must__c="x"), SCHEMAS, changes)
+
+    found = in_order([must, key], set(), SCHEMAS)
+
+    assert [(each.change.number, each.fields) for each in found.empty] == [(0, ("Key__c",))]
+    assert numbers(found.rest) == [1, 0]
+
+
+def test_what_a_refusal_does_not_name_is_seen_in_the_values():
+    def swapping(number, other):
+        edits = tuple(Edit(name, f"{name} {number}", f"{name} {other}".upper()) for name in ("Key__c", "More__c"))
+        return Change(number, "Account", IDS[number], Operation.UPDATE, edits)
+
+    schemas = {"Account": make_schema("Account", *(make_field(name, unique=True) for name in ("Key__c", "More__c")))}
+    changes = by_record([Order(schemas["Account"], swapping(*pair)) for pair in ((0, 1), (1, 0))])
+    told = [
+        taking(Rejected(change, "DUPLICATE_VALUE", f"Key__c {IDS[1 - change.number]}"), schemas, changes)
+        for change in changes.values()
+    ]
+
+    found = in_order(told, set(), schemas)
+
+    assert [each.fields for each in found.empty] == [("Key__c", "More__c")]
+    assert sorted(numbers(found.rest)) == [0, 1]
+
+
 def test_only_the_one_field_is_emptied():
-    (one,) = takings((0, 1))
+    one = Emptying(refused(0, IDS[1]), ("Key__c",))
 
     assert emptied(one, update(0, Name="x")).edits == (Edit("Key__c", "old 0", None),)
