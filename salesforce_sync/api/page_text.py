@@ -1,8 +1,8 @@
 """The text of a page of REST: what it says of itself, and where each of its records begins.
 
 Salesforce writes every record with its attributes first. What stands between two of them can stand in no text, where
-a quote has a backslash before it: so the records are found without being read. A page that is written in another way
-is read for it.
+a quote has a backslash before it: so the records are found without being read, and counted by their attributes,
+wherever these stand. A page that begins in another way is read for it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _FIRST = b'"records":[{"attributes":{'
 _BETWEEN = b'},{"attributes":{'
+_OF_EACH = b'"attributes":{'
 
 TOGETHER, AT_ONCE = 32 << 10, 100
 """So many bytes of records, or so many records, are read together."""
@@ -85,7 +86,7 @@ def _found(body: bytes) -> tuple[Head, Records] | None:
     while at >= 0:
         cuts.append(at + 2)
         at = body.find(_BETWEEN, at + TOGETHER, end)
-    return head, Records(body, [*cuts, end + 2], body.count(_BETWEEN, begin, end) + 1)
+    return head, Records(body, [*cuts, end + 2], body.count(_OF_EACH, begin, end))
 
 
 def _read(body: bytes) -> tuple[Head, Records]:

@@ -59,6 +59,17 @@ def test_a_page_that_was_cut_is_none(cut: int) -> None:
         list(PageDecoder(SCHEMA).decode(body[:cut]).rows)
 
 
+@pytest.mark.parametrize("layout", [COMPACT, {}], ids=["compact", "spaced"])
+def test_the_order_of_keys_may_change_from_record_to_record(layout: dict[str, object]) -> None:
+    backwards = dict(reversed(record("b", Amount=1.5).items()))
+    body = page([record("a"), backwards, record("c"), backwards, record("d")] * 400, **layout)
+
+    read = PageDecoder(SCHEMA).decode(body)
+
+    assert len(read.rows) == len(read.stored) == 2000
+    assert [row[1] for row in read.rows] == [row[1] for row in read.stored] == ["a", "b", "c", "b", "d"] * 400
+
+
 def test_records_within_records_are_not_taken_for_rows() -> None:
     children = {"totalSize": 2, "done": True, "records": [record("x"), record("y")]}
     body = page([record("a", Children=children), record("b")], **COMPACT)
