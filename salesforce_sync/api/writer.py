@@ -21,6 +21,7 @@ from salesforce_sync.api.write_parts import PartsCall
 from salesforce_sync.api.write_route import Step, Way
 from salesforce_sync.api.write_sender import RENEWALS, Outcomes, Sender, Shipment, deferred
 from salesforce_sync.errors import (
+    BulkRefused,
     ForeignAnswer,
     JobFailed,
     LimitExceeded,
@@ -253,6 +254,9 @@ class Writer:
             return self._recovered(orders, job_id)
         except (ForeignAnswer, Transient) as unread:  # one job must not hold up all that is on its way beside it
             return tuple(Lost(order.change, unread.message, job_id) for order in orders)
+        except BulkRefused as shut:  # nobody is told what becomes of a job that is at work still
+            job = None if self._is_overdue(orders) else job_id
+            return tuple(Lost(order.change, shut.message, job) for order in orders)
         except (ObjectNotFound, RequestRefused) as gone:
             return tuple(Lost(order.change, gone.message) for order in orders)
 

@@ -70,7 +70,7 @@ class Comparison(Struct, frozen=True):
 class Proof(Struct, frozen=True):
     """The dated result of a verify: after the repairs, `rows` here were the org's `org_rows`, ids and stamps alike.
 
-    `at` is this machine's time, in UTC.
+    `at` is when the org began to list them, by this machine's clock, in UTC.
     """
 
     object_name: str

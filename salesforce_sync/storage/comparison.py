@@ -127,7 +127,7 @@ class Comparer:
         with self._connections.writing() as db:
             at = format_datetime(proof.at)
             db.execute(_RECORD_PROOF, (proof.object_name, at, proof.org_rows, proof.rows, repaired))
-            tell(db, proof.at, news_of_proof(proof))
+            tell(db, self._now(), news_of_proof(proof))
 
     def last(self, object_name: str) -> Proof | None:
         with self._connections.looking() as db:

@@ -241,8 +241,8 @@ def _close(connection: apsw.Connection) -> None:
 
 @contextmanager
 def _transaction(db: apsw.Connection) -> Iterator[apsw.Connection]:
-    db.execute("BEGIN IMMEDIATE")
     try:
+        db.execute("BEGIN IMMEDIATE")  # one that is interrupted may have begun all the same
         yield db
         db.execute("COMMIT")
     except BaseException:

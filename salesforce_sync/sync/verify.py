@@ -220,10 +220,18 @@ class Verifier:
             return None
 
     def _proved(self, schema: ObjectSchema, found: Comparison, repaired: Counter[Cause]) -> Proof:
+        at = self._clock.now() - self._age(schema)
         self._store.end_comparison(schema.name, None)
-        proof = Proof(schema.name, self._clock.now(), found.listed, found.live, tuple(sorted(repaired.items())))
+        proof = Proof(schema.name, at, found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof
+
+    def _age(self, schema: ObjectSchema) -> timedelta:
+        """How long ago the listing was begun: it knows nothing of what was purged, or became visible late, since."""
+        kept, now = self._store.listed(schema.name), self._org.time()
+        if kept is None or kept.server_time is None or now is None:
+            return timedelta(0)
+        return max(now - kept.server_time, timedelta(0))
 
 
 def _but_fetched(left: Comparison, before: Comparison) -> Comparison:

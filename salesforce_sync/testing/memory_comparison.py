@@ -188,7 +188,7 @@ class Comparing:
     def record_proof(self, proof: Proof) -> None:
         """Keep the result of a verify."""
         self._table(proof.object_name).proofs.append(proof)
-        self._disk.tale.append((proof.at, news_of_proof(proof)))
+        self._disk.tale.append((self._clock.now(), news_of_proof(proof)))
 
     def proof(self, object_name: str) -> Proof | None:
         """The last one."""

@@ -80,7 +80,7 @@ def test_with_json_each_run_is_one_line(user):
 def test_it_goes_on_when_a_run_fails(user, simorg):
     simorg.faults.add(path="/sobjects/Lead/describe", status=500, times=None)
     running = user.start("daemon")
-    told = read_until(running.stdout, "partial: ")
+    told = read_until(running.stdout, "sync_failed")
     still_there = running.poll() is None
     running.terminate()
     out, _ = running.communicate(timeout=10)

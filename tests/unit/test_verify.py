@@ -1,5 +1,7 @@
 """The verifier: a listing that broke off goes on, in whatever run, and tells no more differences than there are."""
 
+from datetime import timedelta
+
 import pytest
 
 from salesforce_sync.errors import LossRefused, Stopped, Unreachable
@@ -120,6 +122,20 @@ def test_a_row_that_was_purged_after_it_was_listed_is_found_by_a_new_listing(rig
     rig.verify()
 
     assert rig.equal
+
+
+def test_a_proof_is_of_the_time_when_its_listing_was_begun(rig):
+    """Of what was purged since, and of what became visible late, it knows nothing."""
+    made = sorted(rig.org.live("Account"))
+    break_off(rig)
+    rig.org.purge("Account", made[0])
+    rig.org.tick(20 * HOUR)
+    rig.world.clock.advance(timedelta(hours=20))
+
+    assert rig.verify().state is RunState.COMPLETE
+
+    age = rig.world.clock.now() - rig.world.store.proof("Account").at
+    assert timedelta(hours=20) <= age < timedelta(hours=21)
 
 
 def test_rows_that_are_shown_again_are_no_loss(rig):

@@ -92,6 +92,21 @@ def test_a_job_that_is_at_work_for_longer_than_any_is_given_up(
     assert [type(each) for each in outcomes] == ([Applied, Deferred] if given_up else [Lost, Lost])
 
 
+@pytest.mark.parametrize(("hours", "job"), [(1, JOB), (7, None)])
+def test_a_job_behind_a_door_that_is_shut_may_be_at_work_still(
+    hours: int, job: str | None, serve: Serve, open_org: Open
+) -> None:
+    """Its creates would be looked for too early, and made twice."""
+    sent_at = datetime.now(UTC) - timedelta(hours=hours)
+    orders = [create(Text=text) for text in "ab"]
+    orders = [replace(each, change=replace(each.change, sent_at=sent_at)) for each in orders]
+    shut = serve(lambda asked: refusal("FEATURE_NOT_ENABLED", "Async API not enabled", 403))
+
+    outcomes = open_org(shut).recover(orders, JOB)
+
+    assert [each.job for each in outcomes if isinstance(each, Lost)] == [job, job]
+
+
 def test_a_failed_job_that_tells_of_no_row_and_did_none_may_be_sent_again(serve: Serve, open_org: Open) -> None:
     outcomes = recovered(serve, open_org, JobOrg(["Failed"], 0), [update(), update()])
 

@@ -419,3 +419,25 @@ def test_a_file_that_breaks_in_the_middle_of_a_scan_is_told_as_any_other(store, 
     with pytest.raises(StoreTrouble, match="not a sound SQLite database"):
         list(rows)
     again.close()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_whoever_is_interrupted_as_a_transaction_begins_leaves_none_open(path, at):
+    """Another one could not begin in this process, and nobody could write in any other."""
+    connections = Connections(path)
+    asked = 0
+
+    def interrupts():
+        nonlocal asked
+        asked += 1
+        return asked == at
+
+    connections.writer.set_progress_handler(interrupts, 1)
+    try:
+        with pytest.raises(apsw.InterruptError), connections.writing() as db:
+            db.execute("SELECT 1")
+        connections.writer.set_progress_handler(None)
+
+        assert not connections.writer.in_transaction
+    finally:
+        connections.close()
