@@ -24,7 +24,7 @@ from salesforce_sync.storage.met import Met
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.watch import unseen
-from salesforce_sync.storage.written import Written, forget_written
+from salesforce_sync.storage.written import Written, forget_written, note_deleted
 
 SEEN_KEPT = 50_000
 """Records of an object whose last change is remembered: only changes of one and the same second need it."""
@@ -64,6 +64,13 @@ SELECT record_id, lacks FROM _sync_read_again WHERE object_name = ? ORDER BY lac
 _UNREAD = """
 SELECT record_id FROM _sync_read_again
 WHERE object_name = ? AND lacks = 'values' AND record_id IN (SELECT value FROM json_each(?))
+"""
+_BEING_DELETED = """
+-- Of these, what somebody changes is to be held against what was here before, once they are read as deleted.
+SELECT record_id FROM _sync_outbox
+WHERE object_name = ?1 AND sending = 'delete' AND record_id IN (SELECT value FROM json_each(?2))
+UNION SELECT record_id FROM _sync_written
+WHERE object_name = ?1 AND operation = 'delete' AND record_id IN (SELECT value FROM json_each(?2))
 """
 _READ = "DELETE FROM _sync_read_again WHERE object_name = ? AND record_id = ?"
 _READ_AT = "SELECT read_at FROM _sync_object WHERE name = ?"
@@ -144,7 +151,7 @@ class EventMerger:
             if ids:
                 entering = _Entering(db, self._texts_of(schema), ids)
                 read_at = str(db.execute(_READ_AT, (name,)).get or "")
-                unread = {str(key) for (key,) in db.execute(_UNREAD, (name, msgspec.json.encode(ids).decode()))}
+                unread = _ids_of(db, _UNREAD, name, ids) | _ids_of(db, _BEING_DELETED, name, ids)
                 folded = fold(page.events, schema, entering.known, _seen(db, name, ids), read_at, unread)
                 told, stale, again = self._enter(db, entering, folded), folded.stale, len(folded.again)
                 db.executemany(_NOTE_SEEN, (_noted(name, key, places) for key, places in folded.seen.items()))
@@ -179,6 +186,9 @@ class EventMerger:
         if edited:
             with unseen(db, [schema.name]):
                 self._write(db, entering, edited)
+                for row in edited:
+                    if row.get("IsDeleted"):
+                        note_deleted(db, schema.name, str(row["Id"]))
                 shown = entering.shown
                 met = [Met(key, shown.get(key), row) for key, row in ((str(row["Id"]), row) for row in edited)]
                 self._judge.settle(db, schema, met)
@@ -207,6 +217,8 @@ class EventMerger:
             row = {each.name: from_rest(each.type, value) for each, value in zip(columns, values, strict=True)}
             came[str(row["Id"])] = row
         with self._connections.writing() as db:
+            going = _ids_of(db, _BEING_DELETED, schema.name, list(came))
+            came = {key: row for key, row in came.items() if key not in going or row.get("IsDeleted")}
             entering = _Entering(db, self._texts_of(schema), list(came))
             newer = {key: row for key, row in came.items() if entering.takes(row)}
             losses = self._written.shown(db, schema, list(newer.values()))
@@ -306,6 +318,10 @@ def _as_the_org_has_it(
         elif operation == Operation.DELETE:
             made["IsDeleted"] = 0
     return made
+
+
+def _ids_of(db: apsw.Connection, statement: str, object_name: str, ids: Sequence[str]) -> set[str]:
+    return {str(key) for (key,) in db.execute(statement, (object_name, msgspec.json.encode(ids).decode()))}
 
 
 def _seen(db: apsw.Connection, object_name: str, ids: Sequence[str]) -> dict[str, tuple[Position, ...]]:

@@ -110,6 +110,7 @@ _BY_CODE = {
     "INVALID_EMAIL_ADDRESS": "Correct the address and push again.",
     "INSUFFICIENT_ACCESS_OR_READONLY": "The connected user needs edit rights on the record; then send it again.",
     "ENTITY_IS_DELETED": "A record that it refers to is deleted in the org: choose another, or clear the field.",
+    "UNDELETE_FAILED": "It is not in the org's bin any more, or what it belongs to is not: drop this, or make it anew.",
     "INVALID_FIELD": "The org has no such field any more: drop the edit, or take it up once the field is back.",
     "INVALID_FIELD_FOR_INSERT_UPDATE": "The connected user may not write the field: drop the edit, or have it allowed.",
     "INVALID_CROSS_REFERENCE_KEY": "The id that it refers to does not exist, or the user may not see it.",

@@ -62,6 +62,14 @@ def note_written(db: apsw.Connection, push_id: str, change: Change, record_id: s
     db.execute(_NOTE, (*record, push_id, change.operation, msgspec.json.encode(bases).decode()))
 
 
+def note_deleted(db: apsw.Connection, object_name: str, record_id: str) -> None:
+    """An event says that the record is deleted, while a deletion of ours is on its way: what it took is seen later."""
+    push_id = db.execute(_SENT_BY, (object_name, record_id)).get
+    if push_id is not None:
+        bases = msgspec.json.encode(dict(db.execute(_EDIT_BASES, (object_name, record_id)))).decode()
+        db.execute(_NOTE, (object_name, record_id, push_id, Operation.DELETE, bases))
+
+
 def forget_written(db: apsw.Connection, object_name: str, record_id: str) -> None:
     """The org has shown the record."""
     db.execute(_FORGET, (object_name, record_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack, Told, fold, what_happened
+from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.page import Page
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.values import format_datetime
@@ -42,7 +43,7 @@ class Following(Deciding):
             table, follow = self._table(page.object_name), self._follow(page.object_name)
             read_at = "" if table.read_at is None else format_datetime(table.read_at)
             here = self._known(table, {each.record_id for each in page.events})
-            unread = [key for key, lacks in follow.again.items() if lacks is Lack.VALUES]
+            unread = {key for key, lacks in follow.again.items() if lacks is Lack.VALUES} | _being_deleted(table)
             folded = fold(page.events, table.schema, here, follow.seen, read_at, unread)
             told = tuple(each for key, row in folded.rows.items() for each in self._told(table, row, folded.own[key]))
             if folded.gone:
@@ -59,7 +60,8 @@ class Following(Deciding):
     def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
         with self._disk.lock:
             table = self._table(page.schema.name)
-            rows = list(stored_rows(page))
+            going = _being_deleted(table)
+            rows = [row for row in stored_rows(page) if str(row["Id"]) not in going or row.get("IsDeleted")]
             for row in rows:
                 self._shown_deleted(table, row)
             told = tuple(each for row in rows for each in self._told(table, row, own=False))
@@ -93,3 +95,9 @@ class Following(Deciding):
 
     def _follow(self, object_name: str) -> Follow:
         return self._disk.follows.setdefault(object_name.casefold(), Follow())
+
+
+def _being_deleted(table: Table) -> set[str]:
+    """Records that a push has deleted, or is about to: what somebody changes there is seen once they are read."""
+    sent = {key for key, each in table.pending.items() if each.sent and each.sent.operation is Operation.DELETE}
+    return sent | {key for key, done in table.written.items() if done.operation is Operation.DELETE}

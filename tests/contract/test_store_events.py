@@ -8,10 +8,27 @@ import pytest
 from salesforce_sync.models.event import Action, EventPage, Lack, RecordEvent, Told
 from salesforce_sync.models.inbox import Kind
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Conflicted
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.testing import make_field, make_schema
-from tests.contract.edits import ACCOUNT, ACME, BOLT, JANE, NEW, NOON, ONE, acme, arrive, item, only, row, send, shown
+from tests.contract.edits import (
+    ACCOUNT,
+    ACME,
+    BOLT,
+    JANE,
+    NEW,
+    NOON,
+    ONE,
+    acme,
+    applied,
+    arrive,
+    item,
+    only,
+    row,
+    send,
+    shown,
+)
 from tests.contract.stores import page, pull
 from tests.contract.test_store_signals import signals
 
@@ -421,3 +438,40 @@ def test_events_during_a_pull_are_not_undone_by_its_older_rows(replica):
 
     assert shown(replica, ACME)["Phone"] == "2"
     assert replica.get("Account", BOLT) is not None
+
+
+# ── records that a push is deleting ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("settled_first", [True, False])
+@pytest.mark.parametrize("read", [True, False])
+def test_what_an_event_tells_of_a_record_that_is_being_deleted_is_still_seen_as_lost(replica, settled_first, read):
+    """The event made it look as if the org had shown the value, and it went with the deletion without a word."""
+    replica.delete("Account", ACME)
+    changes = send(replica)
+    if settled_first:
+        applied(replica, changes)
+    come(replica, event(Phone="9"))
+    if read:
+        replica.merge_again(page(acme(ONE, Phone="9"), schema=ACCOUNT), [ACME])
+    come(replica, event(action=Action.DELETE, at=STAMP_TWO, own=True))
+    if not settled_first:
+        applied(replica, changes)
+
+    arrive(replica, ACCOUNT, acme(STAMP_TWO, deleted=True, Phone="9"))
+
+    assert item(replica).kind is Kind.DELETED_OVER
+    assert [(each.field, each.base, each.org) for each in item(replica).conflicts] == [("Phone", "1", "9")]
+    assert replica.get("Account", ACME) is None
+
+
+def test_a_deletion_that_the_org_refuses_meets_what_an_event_has_told_meanwhile(replica):
+    replica.delete("Account", ACME)
+    changes = send(replica)
+    come(replica, event(Phone="9"))
+    settle = [Conflicted(each) for each in changes]
+    replica.settle("push-1", settle)
+
+    replica.merge_again(page(acme(ONE, Phone="9"), schema=ACCOUNT), [ACME])
+
+    assert item(replica).kind is Kind.CHANGED_THERE
