@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, dataclass_transform, o
 
 from salesforce_sync.errors import FieldNotFound
 from salesforce_sync.models.schema import FieldType, ObjectSchema
-from salesforce_sync.models.values import Stored, decode, decoder, encode
+from salesforce_sync.models.values import UNREADABLE, Stored, decode, decoder, encode
 
 T = TypeVar("T")
 
@@ -33,11 +33,20 @@ class Attribute(Generic[T]):
             return self
         stored = record.stored(self.api_name)
         # As in `read`, which would be one call more for each value that a person looks at.
-        return stored if stored is None or self._convert is None else self._convert(stored)  # type: ignore[return-value]  # the kind decides T
+        try:
+            return stored if stored is None or self._convert is None else self._convert(stored)  # type: ignore[return-value]  # the kind decides T
+        except UNREADABLE:
+            return stored  # type: ignore[no-any-return]
 
     def read(self, stored: Any) -> T | None:
-        """The Python value of a stored one."""
-        return stored if stored is None or self._convert is None else self._convert(stored)  # type: ignore[return-value]  # the kind decides T
+        """The Python value of a stored one; the stored one itself where it is none of this type.
+
+        A field may have another type in the org since a minute ago: one such value must not stand before all others.
+        """
+        try:
+            return stored if stored is None or self._convert is None else self._convert(stored)  # type: ignore[return-value]  # the kind decides T
+        except UNREADABLE:
+            return stored  # type: ignore[no-any-return]
 
     def __set__(self, record: Record, value: T | None) -> None:
         record.edit(self.api_name, encode(self.kind, value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 from msgspec import Struct
@@ -87,6 +87,14 @@ class Priority(IntEnum):
     REFRESH = 3
 
 
+class Sweep(StrEnum):
+    """What some columns of all rows are read for; the values stand in the store, and name its tables."""
+
+    LISTING = "listing"
+    FILLING = "filling"
+    REFRESH = "refresh"
+
+
 class PullRequest(Struct, frozen=True):
     """What to pull: all rows, or with `since` the rows (and soft-deleted ones) whose stamp is at or after it (UTC).
 
@@ -109,6 +117,17 @@ class PullRequest(Struct, frozen=True):
     def expected(self) -> int | None:
         """About how many rows will come, as far as anything is known of it."""
         return self.here if self.rows is None else self.rows
+
+    def sweep(self, whole: ObjectSchema) -> Sweep | None:
+        """What sweep of the object this is; None for its rows, or only some of them. `whole` is its full schema."""
+        if self.since is not None or self.ids:
+            return None
+        asked = _names(self.schema)
+        if asked == _names(whole.listed):
+            return Sweep.LISTING
+        if asked == _names(whole):
+            return None
+        return Sweep.REFRESH if self.priority is Priority.REFRESH else Sweep.FILLING
 
 
 class Poll(Struct, frozen=True):
@@ -145,3 +164,7 @@ class Deletions(Struct, frozen=True):
 
     ids: frozenset[str]
     covered: datetime
+
+
+def _names(schema: ObjectSchema) -> frozenset[str]:
+    return frozenset(field.name for field in schema.columns)

@@ -263,11 +263,15 @@ def decode(kind: FieldType, stored: object) -> object:
     return stored if convert is None or stored is None else convert(stored)
 
 
+UNREADABLE = (ArithmeticError, TypeError, ValueError, AttributeError)
+"""What decoding raises for a value of another type."""
+
+
 def readable(kind: FieldType, stored: object) -> bool:
     """Whether a value is one of this type of field: it may have been written when the field had another."""
     try:
         decode(kind, stored)
-    except (ArithmeticError, TypeError, ValueError, AttributeError):
+    except UNREADABLE:
         return False
     return True
 

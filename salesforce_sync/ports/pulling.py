@@ -79,10 +79,28 @@ class Pulling(Protocol):
         pull that found nothing. Staging is gone afterwards.
         """
 
-    def merge_columns(self, object_name: str) -> int:
-        """Let staged values of some columns (`schema.only`) enter the rows that are here; gives how many changed.
+    def kept(self, request: PullRequest) -> Staged | None:
+        """How far the sweep (`request.sweep`) has come that the request asks for, in whatever process: up to its
+        last durable page.
 
-        Edited fields are held against them as by `merge`; the others' edits stay.
+        None if none was begun, or it has ended: a listing with its comparison, another with `merge_columns`. It is kept
+        when other pulls are begun, until one of its kind is begun without `resume`; begun with the `resume` that is
+        told here, it goes on. One whose columns are others by now is not told.
+        """
+
+    def amend(self, request: PullRequest) -> None:
+        """Let what was staged last take the place of the same rows in the sweep that the request asks for."""
+
+    def merge_columns(self, request: PullRequest) -> int:
+        """Let the columns that the request asked for enter the rows that are here; gives how many changed.
+
+        Edited fields are held against them as by `merge`; the others' edits stay. The sweep has ended afterwards.
+        """
+
+    def unfilled(self, object_name: str) -> tuple[str, ...]:
+        """The columns that the table gained and that have not been filled yet, in whatever process it gained them.
+
+        None of them while every row is to be read again.
         """
 
     def filled(self, object_name: str) -> None:
@@ -127,16 +145,6 @@ class Pulling(Protocol):
     def end_comparison(self, object_name: str, since: datetime | None) -> None:
         """Forget the listing that was compared from `since` on, or the whole one."""
 
-    def listed(self, object_name: str) -> Staged | None:
-        """How far a whole listing (`schema.listed`) has come, in whatever process: up to its last durable page.
-
-        None if none was begun, or its comparison has ended. It is kept when other pulls are begun, until another whole
-        listing is begun without `resume`; begun with the `resume` that is told here, it goes on.
-        """
-
-    def amend_listing(self, object_name: str) -> None:
-        """Let what was staged last (ids, stamps, deletions) take the place of the same rows in the whole listing."""
-
     def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
         """Take rows out that the org no longer shows; their values are kept. Gives how many there were.
 
@@ -154,8 +162,8 @@ class Pulling(Protocol):
     def ages(self, object_name: str) -> Ages:
         """When what the stamp does not show was last looked at."""
 
-    def note_refresh(self, object_name: str) -> None:
-        """Values that change without a stamp are fresh as of now."""
+    def note_refresh(self, object_name: str, at: datetime) -> None:
+        """Values that change without a stamp are fresh as of `at`, this machine's time."""
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""

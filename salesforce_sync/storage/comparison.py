@@ -10,6 +10,7 @@ import msgspec
 
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.outbox import is_local
+from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
@@ -17,10 +18,10 @@ from salesforce_sync.signals import news_of_proof
 from salesforce_sync.storage import own_sql, reading_sql, staging_sql, table_sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.listings import Listings, table_of_all, table_of_recent
 from salesforce_sync.storage.signal_log import count_changed, tell
 from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.staging import staged_columns
+from salesforce_sync.storage.sweeps import Sweeps, table_of_all, table_of_recent
 from salesforce_sync.storage.watch import unseen
 from salesforce_sync.storage.written import Written
 
@@ -43,17 +44,17 @@ class Comparer:
         now: Callable[[], datetime],
         judge: Judge,
         written: Written,
-        listings: Listings,
+        sweeps: Sweeps,
     ) -> None:
         self._connections = connections
-        self._listings = listings
+        self._sweeps = sweeps
         self._now = now
         self._judge = judge
         self._written = written
 
     def compare(self, schema: ObjectSchema, since: datetime | None, most: int) -> Comparison:
         with self._connections.writing() as db:
-            self._listings.take(db, schema, recent=since is not None)
+            self._sweeps.take_listing(db, schema, recent=since is not None)
             table = _Tables(schema, None if since is None else format_datetime(since))
             listed, live = db.execute(table.counts(), table.bindings).get
             missing, stale, extra = (
@@ -98,10 +99,11 @@ class Comparer:
             db.execute(f'DELETE FROM {quote(schema.name)} WHERE "Id" = ?', (record_id,))
         return 1
 
-    def merge_columns(self, schema: ObjectSchema) -> int:
-        """Staged values of some columns enter the rows that are here; gives how many rows are not as they were."""
+    def merge_columns(self, schema: ObjectSchema, request: PullRequest) -> int:
+        """The columns that were read enter the rows that are here; gives how many rows are not as they were."""
         staging, table = quote(staging_sql.staging_table(schema.name)), quote(schema.name)
         with self._connections.writing() as db, unseen(db, [schema.name]):
+            self._sweeps.stage_kept(db, schema, request)
             row = db.execute(own_sql.STAGED, (schema.name,)).fetchone()
             if row is None:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")

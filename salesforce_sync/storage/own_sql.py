@@ -12,7 +12,8 @@ FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
 """
 HAS_COLUMN = "SELECT 1 FROM pragma_table_info(?) WHERE name = ? COLLATE NOCASE"
 FORGET_OBJECT = """
-UPDATE _sync_object SET until = NULL, merged = 0, refill = 0, read_at = NULL, doubt_from = NULL, doubt_to = NULL
+UPDATE _sync_object
+SET until = NULL, merged = 0, refill = 0, unfilled = NULL, read_at = NULL, doubt_from = NULL, doubt_to = NULL
 WHERE name = ?
 """
 ORG = "SELECT id, instance_url FROM _sync_org"
@@ -21,10 +22,14 @@ ADOPT_OBJECT = """
 INSERT INTO _sync_object (name, schema, described_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schema = excluded.schema, described_at = excluded.described_at
 """
-FILLED = "UPDATE _sync_object SET refill = 0 WHERE name = ?"
-READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1 WHERE name = ?"
-MOVE_CHECKPOINT = "UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0 WHERE name = ?"
-KEEP_CHECKPOINT = "UPDATE _sync_object SET merged = 1, refill = 0 WHERE name = ?"
+GAINED = "UPDATE _sync_object SET refill = 1, unfilled = ? WHERE name = ?"
+UNFILLED = "SELECT unfilled FROM _sync_object WHERE name = ?"
+FILLED = "UPDATE _sync_object SET refill = 0, unfilled = NULL WHERE name = ?"
+READ_ALL_AGAIN = "UPDATE _sync_object SET refill = 1, unfilled = NULL WHERE name = ?"
+MOVE_CHECKPOINT = """
+UPDATE _sync_object SET until = max(coalesce(until, ''), ?), merged = 1, refill = 0, unfilled = NULL WHERE name = ?
+"""
+KEEP_CHECKPOINT = "UPDATE _sync_object SET merged = 1, refill = 0, unfilled = NULL WHERE name = ?"
 
 READ_UNTIL = "UPDATE _sync_object SET read_at = max(coalesce(read_at, ''), ?) WHERE name = ?"
 DOUBT = "SELECT doubt_from, doubt_to FROM _sync_object WHERE name = ? AND doubt_from IS NOT NULL"
@@ -34,7 +39,8 @@ AGES = "SELECT refreshed_at, described_as FROM _sync_object WHERE name = ?"
 DESCRIBED_AS = "UPDATE _sync_object SET described_as = ?, described_at = ? WHERE name = ?"
 
 STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
-BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since, partial) VALUES (?, ?, ?, ?)"
+BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since, partial, kind) VALUES (?, ?, ?, ?, ?)"
+STAGED_KIND = "SELECT kind FROM _sync_staging WHERE name = ?"
 ANNOUNCED = "UPDATE _sync_staging SET total = ? WHERE name = ?"
 TOTAL = "SELECT total FROM _sync_staging WHERE name = ?"
 IS_PARTIAL = "SELECT partial FROM _sync_staging WHERE name = ?"

@@ -17,7 +17,7 @@ from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
 from salesforce_sync.models.outbox import EVERYTHING, Change, Wanted, is_local
 from salesforce_sync.models.outcome import Outcome, Settled
-from salesforce_sync.models.page import Page, PullRequest
+from salesforce_sync.models.page import Page, PullRequest, Sweep
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import READS_ALL, ObjectStatus, RunRecord
@@ -29,7 +29,7 @@ from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.signals import Signal, SyncFailed, Told, drift
 from salesforce_sync.storage import own_sql, reading_sql
-from salesforce_sync.storage.adopted import Adopted, decode_schema
+from salesforce_sync.storage.adopted import Adopted, decode_schema, note_gained, unfilled
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
 from salesforce_sync.storage.comparison import Comparer
@@ -42,7 +42,6 @@ from salesforce_sync.storage.events import EventMerger
 from salesforce_sync.storage.guest import SECONDS, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
-from salesforce_sync.storage.listings import Listings
 from salesforce_sync.storage.merging import Merging
 from salesforce_sync.storage.migrate import migrate
 from salesforce_sync.storage.open_runs import OpenRuns
@@ -56,6 +55,7 @@ from salesforce_sync.storage.session_log import SessionLog
 from salesforce_sync.storage.settling import Settling
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.staging import Staging, empty_staging
+from salesforce_sync.storage.sweeps import Sweeps
 from salesforce_sync.storage.tables import Tables
 from salesforce_sync.storage.trouble import translated
 from salesforce_sync.storage.watch import give_triggers
@@ -85,8 +85,8 @@ class SqliteStore:
         self._staging = Staging(self._connections)
         written = Written(judge, policies, clock.now)
         self._merging = Merging(self._connections, judge, self._history, written)
-        self._listings = Listings(self._connections)
-        self._comparer = Comparer(self._connections, clock.now, judge, written, self._listings)
+        self._sweeps = Sweeps(self._connections)
+        self._comparer = Comparer(self._connections, clock.now, judge, written, self._sweeps)
         self._editor = Editor(self._connections, self.schema)
         self._drafts = Drafts(self._connections, self.schema, self._editor, judge, self._history, clock.now)
         self._push_log = PushLog(self._connections, clock.now)
@@ -122,8 +122,7 @@ class SqliteStore:
             if before is None:
                 # Here, and not by the first pull: every other connection reads the database's schema again once less.
                 empty_staging(db, schema.name)
-            if gained:
-                db.execute(own_sql.READ_ALL_AGAIN, (schema.name,))
+            note_gained(db, schema, gained)
         self._schemas.forget()
         return gained
 
@@ -183,12 +182,13 @@ class SqliteStore:
             self._schemas.forget()
 
     def staged(self, object_name: str) -> Staged | None:
-        self._listings.lay_aside(self._known(object_name))
+        self._sweeps.lay_aside(self._known(object_name))
         return self._staging.staged(self._known(object_name))
 
     def begin(self, request: PullRequest) -> None:
-        self._listings.make_way(self._known(request.schema.name), request)
-        self._staging.begin(request)
+        schema = self._known(request.schema.name)
+        self._sweeps.make_way(schema, request)
+        self._staging.begin(request, request.sweep(schema))
 
     def prepare(self, page: Page) -> Page:
         return self._staging.prepare(page)
@@ -203,8 +203,18 @@ class SqliteStore:
 
     # ── what the stamp does not show ─────────────────────────────────────────────────────────────────────────────
 
-    def merge_columns(self, object_name: str) -> int:
-        return self._comparer.merge_columns(self._known(object_name))
+    def merge_columns(self, request: PullRequest) -> int:
+        return self._comparer.merge_columns(self._known(request.schema.name), request)
+
+    def kept(self, request: PullRequest) -> Staged | None:
+        return self._sweeps.kept(self._known(request.schema.name), request)
+
+    def amend(self, request: PullRequest) -> None:
+        self._sweeps.amend(self._known(request.schema.name), request)
+
+    def unfilled(self, object_name: str) -> tuple[str, ...]:
+        with self._connections.looking() as db:
+            return unfilled(db, self._known(object_name))
 
     def filled(self, object_name: str) -> None:
         with self._connections.writing() as db:
@@ -261,15 +271,9 @@ class SqliteStore:
     def end_comparison(self, object_name: str, since: datetime | None) -> None:
         schema = self._known(object_name)
         if since is None:
-            self._listings.forget(schema)
+            self._sweeps.forget(schema, Sweep.LISTING)
         else:
-            self._listings.end_recent(schema)
-
-    def listed(self, object_name: str) -> Staged | None:
-        return self._listings.kept(self._known(object_name))
-
-    def amend_listing(self, object_name: str) -> None:
-        self._listings.amend(self._known(object_name))
+            self._sweeps.end_recent(schema)
 
     def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
         return self._comparer.set_aside(self._known(object_name), ids, cause, self._clock.now())
@@ -288,9 +292,9 @@ class SqliteStore:
         refreshed, described_as = (None, None) if row is None else row
         return Ages(_moment(refreshed), None if proof is None else proof.at, _moment(first), described_as)
 
-    def note_refresh(self, object_name: str) -> None:
+    def note_refresh(self, object_name: str, at: datetime) -> None:
         with self._connections.writing() as db:
-            db.execute(own_sql.REFRESHED, (format_datetime(self._clock.now()), object_name))
+            db.execute(own_sql.REFRESHED, (format_datetime(at), object_name))
 
     def note_described(self, object_name: str, described_as: str) -> None:
         with self._connections.writing() as db:

@@ -53,12 +53,12 @@ class Staging:
             db.execute(staging_sql.cut_staging(schema.name), (durable,))
         return Staged(schema.name, _moment(since), resume, durable, _moment(server_time))
 
-    def begin(self, request: PullRequest) -> None:
+    def begin(self, request: PullRequest, kind: str | None) -> None:
         schema = request.schema
         since = None if request.since is None else format_datetime(request.since)
         with self._connections.writing() as db:
             empty_staging(db, schema.name)
-            db.execute(own_sql.BEGIN_STAGING, (schema.name, shape(schema), since, int(bool(request.ids))))
+            db.execute(own_sql.BEGIN_STAGING, (schema.name, shape(schema), since, int(bool(request.ids)), kind))
 
     def prepare(self, page: Page) -> Page:
         if not isinstance(page.body, CsvFile):

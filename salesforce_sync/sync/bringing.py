@@ -1,36 +1,76 @@
-"""`Bringer`: brings a whole pull into staging, or records by their ids into their table, over all breaks."""
+"""`Bringer`: brings a whole pull into staging, or records by their ids into their table, over all breaks.
+
+A sweep (some columns of all rows) goes on in another run where an earlier one broke off.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, Transient
+from salesforce_sync.models.change import Staged
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Org, Store
 from salesforce_sync.sync.patience import Patience
+from salesforce_sync.sync.schedule import DEFAULTS
 from salesforce_sync.sync.staging import stage_all
 
 log = logging.getLogger(__name__)
 
 Pages = Generator[Page, None, None]
 
+SWEEP_LIVES = timedelta(days=1)
+"""How old a sweep may be that an earlier run has left unfinished. The org keeps its job for seven days; but rows that
+have been purged or hidden since are in it still, and what has changed since is read once more."""
+
 
 class Bringer:
     """Brings all of what is asked for, or raises; the caller holds the claim on the object."""
 
-    def __init__(self, org: Org, store: Store) -> None:
+    def __init__(self, org: Org, store: Store, overlap: timedelta = DEFAULTS.overlap) -> None:
+        """`overlap`: how late a row may become visible."""
         self._org = org
         self._store = store
+        self._overlap = overlap
+
+    def begun(self, request: PullRequest) -> Staged | None:
+        """The sweep that an earlier run has begun for the request, if it is young enough to go on."""
+        kept, now = self._store.kept(request), self._org.time()
+        if kept is None or kept.server_time is None or now is None:
+            return None
+        return kept if now - kept.server_time < SWEEP_LIVES else None
+
+    def age(self, request: PullRequest) -> timedelta:
+        """How long ago the sweep was begun that is kept for the request: it knows nothing of what has gone since."""
+        kept, now = self._store.kept(request), self._org.time()
+        if kept is None or kept.server_time is None or now is None:
+            return timedelta(0)
+        return max(now - kept.server_time, timedelta(0))
+
+    def go_on(self, request: PullRequest, kept: Staged, stamp: str | None, begun: Pages | None = None) -> None:
+        """Stage the rest of a sweep, and then once more what has changed since, by its `stamp` where it has one.
+
+        `begun` is the pull of the rest, where somebody has begun it already.
+        """
+        assert kept.server_time is not None  # `begun` gives no other
+        self.stage(replace(request, resume=kept.resume), begun)
+        if stamp is not None:
+            columns = self._store.schema(request.schema.name)
+            assert columns is not None
+            changed = columns.only(*(field.name for field in request.schema.columns), stamp)
+            self.stage(replace(request, schema=changed, since=kept.server_time - self._overlap))
+            self._store.amend(request)
 
     def stage(self, request: PullRequest, begun: Pages | None = None) -> list[Page]:
         """Stage a whole pull, or one that somebody has begun for the request; gives its pages without their rows.
 
-        Where it broke off it is begun again, some times, or goes on where it lists all rows; after jobs that failed it
+        Where it broke off it is begun again, some times, or goes on where it is a sweep; after jobs that failed it
         comes by REST.
         """
         patience = Patience()
@@ -46,14 +86,13 @@ class Bringer:
 
     def _way_on(self, request: PullRequest, error: Transient, patience: Patience) -> str | None:
         """Where a pull that broke off goes on, if it does."""
-        lists_all = request.since is None and request.schema == request.schema.listed
         gone = isinstance(error, LocatorExpired | JobFailed) or (isinstance(error, Incomplete) and patience.errors > 1)
-        kept = self._store.listed(request.schema.name) if lists_all and not gone else None
+        kept = None if gone else self._store.kept(request)
         return None if kept is None else kept.resume
 
     def _stage_once(self, request: PullRequest, begun: Pages | None) -> list[Page]:
         self._store.begin(request)
-        kept = self._store.listed(request.schema.name) if request.resume is not None else None
+        kept = self._store.kept(request) if request.resume is not None else None
         told, rows = [], 0 if kept is None else kept.rows
         with closing(begun or self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:
             for page, count in staged:

@@ -63,14 +63,14 @@ class Puller:
         self._clock = clock
         self._rules = rules
         self._accepted = {name.casefold() for name in accepted}
-        self._bringer = Bringer(org, store)
+        self._bringer = Bringer(org, store, rules.overlap)
         self.verifier = Verifier(org, store, clock, rules.overlap)
         # What a pull has to compare is a part of the pull, and goes on where proofs have to stop.
         self._settler = Verifier(org, store, clock, rules.overlap, Priority.PULL)
         self._doubts = Doubts(store, self._bringer, rules.overlap, self._lose)
         self._lost: Counter[str] = Counter()
         self._come: Counter[str] = Counter()
-        self.schemas = Schemas(org, store, clock, rules, bus or Bus(), self._bringer.stage)
+        self.schemas = Schemas(org, store, clock, rules, bus or Bus(), self._bringer)
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go yet; None where a person has said that it may be any number."""

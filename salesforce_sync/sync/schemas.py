@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from datetime import timedelta
 
 from salesforce_sync.errors import ObjectNotFound, SchemaChanged
-from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest
+from salesforce_sync.models.page import Poll, Polled, Priority, PullRequest
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, drift
+from salesforce_sync.sync.bringing import Bringer
 from salesforce_sync.sync.schedule import Rules, needs_describe, stampless_fields
 
 log = logging.getLogger(__name__)
@@ -19,16 +20,14 @@ log = logging.getLogger(__name__)
 class Schemas:
     """The schemas of one run's objects. Holds nothing but how many rows have values in columns that are new."""
 
-    def __init__(
-        self, org: Org, store: Store, clock: Clock, rules: Rules, bus: Bus, bring: Callable[[PullRequest], list[Page]]
-    ) -> None:
-        """`bring` stages a whole pull; what drifts is told on `bus`."""
+    def __init__(self, org: Org, store: Store, clock: Clock, rules: Rules, bus: Bus, bringer: Bringer) -> None:
+        """What drifts is told on `bus`."""
         self._org = org
         self._store = store
         self._clock = clock
         self._rules = rules
         self._bus = bus
-        self._bring = bring
+        self._bringer = bringer
         self._filled: Counter[str] = Counter()
 
     def filled(self, object_name: str) -> int:
@@ -36,11 +35,14 @@ class Schemas:
         return self._filled.pop(object_name, 0)
 
     def current(self, object_name: str) -> ObjectSchema:
-        """The schema as it is now: of an object that has no polls, nothing else would tell that it has changed."""
+        """The schema as it is now: of an object that has no polls, nothing else would tell that it has changed.
+
+        Columns are filled that an earlier run has left empty.
+        """
         known = self._store.schema(object_name)
         if known is not None and (known.stamp is None or not known.queryable):
             return self.describe(known.name)
-        return self.known(object_name)
+        return self._filled_up(self.known(object_name))
 
     def known(self, object_name: str) -> ObjectSchema:
         """The schema as it was last described; described now, if that was never done, or long ago."""
@@ -65,9 +67,14 @@ class Schemas:
         gained = self._keep_schema(schema)
         if gained:
             log.info("%s has new fields: %s", schema.name, ", ".join(gained))
-            if self._store.checkpoint(schema.name) is not None:
-                schema = self._fill_gained(schema, gained)
-                self._store.filled(schema.name)
+        return self._filled_up(schema)
+
+    def _filled_up(self, schema: ObjectSchema) -> ObjectSchema:
+        """Fill the columns that are not filled yet; of an object that was never read, its first pull does."""
+        unfilled = self._store.unfilled(schema.name)
+        if unfilled and self._store.checkpoint(schema.name) is not None:
+            schema = self._fill_gained(schema, unfilled)
+            self._store.filled(schema.name)
         return schema
 
     def _keep_schema(self, schema: ObjectSchema) -> tuple[str, ...]:
@@ -81,7 +88,8 @@ class Schemas:
     def _fill_gained(self, schema: ObjectSchema, gained: tuple[str, ...]) -> ObjectSchema:
         while gained:
             try:
-                self._filled[schema.name] += self.fill(schema, gained)
+                changed, _ = self.fill(schema, gained)
+                self._filled[schema.name] += changed
                 return schema
             except SchemaChanged as refused:
                 schema = self.leave_out(schema, refused)
@@ -106,14 +114,25 @@ class Schemas:
         """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
         schema = self.known(object_name)
         columns = stampless_fields(schema, self._rules)
-        changed = self.fill(schema, columns, Priority.REFRESH) if columns else 0
-        self._store.note_refresh(schema.name)
+        changed, age = self.fill(schema, columns, Priority.REFRESH) if columns else (0, timedelta(0))
+        self._store.note_refresh(schema.name, self._clock.now() - age)
         return changed
 
-    def fill(self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL) -> int:
-        """Read only these columns of every row into the rows that are here; gives how many changed."""
-        self._bring(PullRequest(schema.only(*columns), priority=priority))
-        return self._store.merge_columns(schema.name)
+    def fill(
+        self, schema: ObjectSchema, columns: tuple[str, ...], priority: Priority = Priority.PULL
+    ) -> tuple[int, timedelta]:
+        """Read only these columns of every row into the rows that are here, or the rest of them after a break.
+
+        Gives how many rows changed, and how long ago the reading was begun.
+        """
+        request = PullRequest(schema.only(*columns), priority=priority)
+        kept, age = self._bringer.begun(request), timedelta(0)
+        if kept is None:
+            self._bringer.stage(request)
+        else:
+            age = self._bringer.age(request)
+            self._bringer.go_on(request, kept, schema.stamp)
+        return self._store.merge_columns(request), age
 
 
 def news_of(poll: Poll, polled: Polled) -> ObjectSchema | None:

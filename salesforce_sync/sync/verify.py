@@ -25,9 +25,6 @@ MOST_REPAIRS = 10_000
 """Differing rows that are fetched one by one; with more, the whole object is read again."""
 ROUNDS = 3
 """How often a listing is taken anew because the org changed while it was compared."""
-LISTING_LIVES = timedelta(days=1)
-"""How old a listing may be that an earlier run has left unfinished. The org keeps its job for seven days; but rows that
-have been purged or hidden since are in it still, and what has changed since is listed once more."""
 DELETE_LOG = timedelta(days=14, hours=23)
 """How far back the org tells of deletions (getDeleted: 15 days)."""
 
@@ -47,25 +44,18 @@ class Verifier:
         self._org = org
         self._store = store
         self._clock = clock
-        self._bringer = Bringer(org, store)
-        self._overlap = overlap
+        self._bringer = Bringer(org, store, overlap)
         self._priority = priority
 
     def listing(self, schema: ObjectSchema) -> PullRequest:
         """What lists an object: its rows' ids and stamps; or the rest of them, where an earlier run broke off."""
-        kept = self._kept(schema)
-        return self._bringer.sized(replace(self._listing(schema, None), resume=None if kept is None else kept.resume))
+        asked = self._listing(schema, None)
+        kept = self._bringer.begun(asked)
+        return self._bringer.sized(replace(asked, resume=None if kept is None else kept.resume))
 
     def _listing(self, schema: ObjectSchema, since: datetime | None) -> PullRequest:
         """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
         return PullRequest(schema.listed, since, priority=self._priority)
-
-    def _kept(self, schema: ObjectSchema) -> Staged | None:
-        """A listing that an earlier run has begun, if it is young enough."""
-        kept, now = self._store.listed(schema.name), self._org.time()
-        if kept is None or kept.server_time is None or now is None:
-            return None
-        return kept if now - kept.server_time < LISTING_LIVES else None
 
     def verify(self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
@@ -75,7 +65,7 @@ class Verifier:
         changed faster than it could be compared.
         """
         repaired: Counter[Cause] = Counter()
-        kept = self._kept(schema)
+        kept = self._bringer.begun(self._listing(schema, None))
         for turn in range(ROUNDS):
             if turn == 0 and kept is not None:
                 listed_at = self._list_the_rest(schema, kept, listing)
@@ -155,13 +145,9 @@ class Verifier:
         return next((page.server_time for page in pages if page.server_time is not None), None)
 
     def _list_the_rest(self, schema: ObjectSchema, kept: Staged, begun: Pages | None) -> datetime | None:
-        """Go on with a listing of an earlier run, and list once more what has changed since; gives the org's time."""
-        assert kept.server_time is not None
+        """Go on with a listing of an earlier run; gives the org's time."""
         now = self._org.time()
-        self._bringer.stage(replace(self._listing(schema, None), resume=kept.resume), begun)
-        if schema.stamp is not None:
-            self._bringer.stage(self._listing(schema, kept.server_time - self._overlap))
-            self._store.amend_listing(schema.name)
+        self._bringer.go_on(self._listing(schema, None), kept, schema.stamp, begun)
         return now
 
     def _fetch(self, schema: ObjectSchema, wanted: Sequence[Listed]) -> Counter[Cause]:
@@ -220,18 +206,11 @@ class Verifier:
             return None
 
     def _proved(self, schema: ObjectSchema, found: Comparison, repaired: Counter[Cause]) -> Proof:
-        at = self._clock.now() - self._age(schema)
+        at = self._clock.now() - self._bringer.age(self._listing(schema, None))
         self._store.end_comparison(schema.name, None)
         proof = Proof(schema.name, at, found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof
-
-    def _age(self, schema: ObjectSchema) -> timedelta:
-        """How long ago the listing was begun: it knows nothing of what was purged, or became visible late, since."""
-        kept, now = self._store.listed(schema.name), self._org.time()
-        if kept is None or kept.server_time is None or now is None:
-            return timedelta(0)
-        return max(now - kept.server_time, timedelta(0))
 
 
 def _but_fetched(left: Comparison, before: Comparison) -> Comparison:

@@ -9,7 +9,7 @@ from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Orphans, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.outbox import is_local
-from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.page import PullRequest, Sweep
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.run import RunState
 from salesforce_sync.models.schema import Field
@@ -19,6 +19,7 @@ from salesforce_sync.resolve import Policies
 from salesforce_sync.signals import news_of_proof
 from salesforce_sync.testing.memory_tables import (
     Disk,
+    Kept,
     Row,
     Staging,
     Table,
@@ -59,67 +60,92 @@ class Comparing:
         if staging is not None and since is not None:
             table.recent = without_doubles(staging.rows, None)
         elif staging is not None:
-            self._enter_listing(table, staging)
-        listing = table.recent if since is not None else (None if table.listed is None else table.listing)
+            self._enter_sweep(table, Sweep.LISTING, staging)
+        whole = table.sweeps.get(Sweep.LISTING)
+        listing = table.recent if since is not None else (None if whole is None else whole.rows)
         if listing is None:
             raise Incomplete(f"{table.schema.name}: there is no listing of the org to compare with.")
         return listing
 
-    def _enter_listing(self, table: Table, staging: Staging) -> None:
-        before, name = table.listed, table.schema.name
-        if before is None:
-            table.listing, before = {}, Staged(name, None, "", 0, staging.server_time)
-        table.listing |= without_doubles(staging.rows, None)
-        rows, at = before.rows + len(staging.rows), before.server_time or staging.server_time
-        table.listed, table.listed_by = Staged(name, None, staging.resume or "", rows, at), staging.columns
+    def _enter_sweep(self, table: Table, kind: Sweep, staging: Staging) -> None:
+        name = table.schema.name
+        before = table.sweeps.get(kind, Kept(staging.columns, {}, Staged(name, None, "", 0, staging.server_time)))
+        rows, at = before.come.rows + len(staging.rows), before.come.server_time or staging.server_time
+        come = Staged(name, None, staging.resume or "", rows, at)
+        table.sweeps[kind] = Kept(staging.columns, before.rows | without_doubles(staging.rows, None), come)
 
     def _lay_aside(self, table: Table) -> None:
-        """Keep what was staged of a whole listing, up to its last durable page."""
-        listed, staging = shape(table.schema.listed), self._disk.staging.get(table.schema.name)
-        if staging is None or staging.resume is None or listed == shape(table.schema):
+        """Keep what was staged of a sweep, up to its last durable page."""
+        staging = self._disk.staging.get(table.schema.name)
+        if staging is None or staging.kind is None or staging.resume is None or staging.columns == shape(table.schema):
             return
-        if staging.columns == listed and staging.since is None and not staging.partial:
+        if set(staging.columns) <= set(shape(table.schema)):
             del staging.rows[staging.durable :]
-            self._enter_listing(table, self._disk.staging.pop(table.schema.name))
+            self._enter_sweep(table, staging.kind, self._disk.staging.pop(table.schema.name))
 
     def _make_way(self, table: Table, request: PullRequest) -> None:
-        lists_all = request.since is None and not request.ids and shape(request.schema) == shape(table.schema.listed)
-        if lists_all and request.resume is None:
-            self.end_comparison(table.schema.name, None)
-        else:
+        kind, staging = request.sweep(table.schema), self._disk.staging.get(table.schema.name)
+        if request.resume is None and kind is not None:
+            table.sweeps.pop(kind, None)
+        if request.resume is not None or kind is None or staging is None or staging.kind is not kind:
             self._lay_aside(table)
+
+    def _stage_kept(self, table: Table, request: PullRequest) -> None:
+        """Let all rows of the sweep be staged, those that were kept too."""
+        kind, name = request.sweep(table.schema), table.schema.name
+        if kind is None or kind not in table.sweeps:
+            return
+        if name in self._disk.staging:
+            self._enter_sweep(table, kind, self._disk.staging.pop(name))
+        self._disk.staging[name] = Staging(shape(request.schema), None, list(table.sweeps.pop(kind).rows.values()))
 
     def end_comparison(self, object_name: str, since: datetime | None) -> None:
         """Forget the listing."""
         table = self._table(object_name)
         if since is None:
-            table.listing, table.listed = {}, None
+            table.sweeps.pop(Sweep.LISTING, None)
         else:
             table.recent = None
 
-    def listed(self, object_name: str) -> Staged | None:
-        """How far a whole listing has come."""
+    def kept(self, request: PullRequest) -> Staged | None:
+        """How far the sweep has come that the request asks for."""
         with self._disk.lock:
-            table = self._table(object_name)
+            table = self._table(request.schema.name)
+            kind = request.sweep(table.schema)
+            if kind is None:
+                return None
             self._lay_aside(table)
-            goes_on = table.listed is not None and table.listed.resume and table.listed_by == shape(table.schema.listed)
-            return table.listed if goes_on else None
+            kept = table.sweeps.get(kind)
+            goes_on = kept is not None and kept.come.resume and kept.columns == shape(request.schema)
+            return kept.come if kept is not None and goes_on else None
 
-    def amend_listing(self, object_name: str) -> None:
-        """What was staged last takes the place of the same rows in the whole listing."""
+    def amend(self, request: PullRequest) -> None:
+        """What was staged last takes the place of the same rows in the sweep."""
         with self._disk.lock:
-            table = self._table(object_name)
-            table.listing |= without_doubles(self._disk.staging.pop(table.schema.name).rows, None)
+            table = self._table(request.schema.name)
+            kind, names = request.sweep(table.schema), {each.name for each in request.schema.columns}
+            rows = without_doubles(self._disk.staging.pop(table.schema.name).rows, None)
+            assert kind is not None  # only a sweep is kept
+            fitting = {key: {name: row[name] for name in row if name in names} for key, row in rows.items()}
+            table.sweeps[kind].rows.update(fitting)
 
     # ── marks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def unfilled(self, object_name: str) -> tuple[str, ...]:
+        """The gained columns that are to be filled."""
+        table = self._table(object_name)
+        names = {each.casefold() for each in table.unfilled or ()}
+        return tuple(each.name for each in table.schema.columns if each.name.casefold() in names)
+
     def filled(self, object_name: str) -> None:
         """The gained columns are filled."""
-        self._table(object_name).refill = False
+        table = self._table(object_name)
+        table.refill, table.unfilled = False, None
 
     def read_all_again(self, object_name: str) -> None:
         """Have the next pull read every row."""
-        self._table(object_name).refill = True
+        table = self._table(object_name)
+        table.refill, table.unfilled = True, None
 
     def advance(self, checkpoint: Checkpoint) -> None:
         """Move a checkpoint forward, never back."""
@@ -207,9 +233,9 @@ class Comparing:
         refreshed, described = (None, None) if table is None else (table.refreshed_at, table.described_as)
         return Ages(refreshed, None if proof is None else proof.at, min(complete, default=None), described)
 
-    def note_refresh(self, object_name: str) -> None:
-        """Values that change without a stamp are fresh."""
-        self._table(object_name).refreshed_at = self._clock.now()
+    def note_refresh(self, object_name: str, at: datetime) -> None:
+        """Values that change without a stamp are fresh as of then."""
+        self._table(object_name).refreshed_at = at
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema is what the org's describe says."""

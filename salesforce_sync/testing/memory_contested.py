@@ -12,6 +12,7 @@ from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import MERGED, Contested, Verdict
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.models.outcome import Match, deleted_over, not_shown
+from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
@@ -59,10 +60,11 @@ class Contesting(Editing):
         after = before | {name: each.org for name, each in pending.slots.items()}
         self._disk.history.keep(tuple(differences(table.schema, before, after, Origin.PULL, now)), self._keeping, now)
 
-    def merge_columns(self, object_name: str) -> int:
-        """Let staged values of some columns enter the rows that are here."""
+    def merge_columns(self, request: PullRequest) -> int:
+        """Let the columns that were read enter the rows that are here."""
         with self._disk.lock:
-            table = self._table(object_name)
+            table = self._table(request.schema.name)
+            self._stage_kept(table, request)
             staging = self._disk.staging.pop(table.schema.name, None)
             if staging is None:
                 raise Incomplete(f"{table.schema.name}: the staged rows are gone; the pull starts again.")

@@ -71,7 +71,7 @@ class MemoryStore(Drafting, Following):
                 row.update({name: None for name in gained if name.casefold() in known})
             table.schema, table.described_at = schema, self._clock.now()
             table.rows = {key: spelt(row, schema) for key, row in table.rows.items()}
-            table.refill = table.refill or bool(gained)
+            _note_gained(table, gained)
             return gained
 
     def schema(self, object_name: str) -> ObjectSchema | None:
@@ -123,9 +123,10 @@ class MemoryStore(Drafting, Following):
 
     def begin(self, request: PullRequest) -> None:
         with self._disk.lock:
-            self._make_way(self._table(request.schema.name), request)
+            table = self._table(request.schema.name)
+            self._make_way(table, request)
             self._disk.staging[request.schema.name] = Staging(
-                shape(request.schema), request.since, partial=bool(request.ids)
+                shape(request.schema), request.since, partial=bool(request.ids), kind=request.sweep(table.schema)
             )
 
     def prepare(self, page: Page) -> Page:
@@ -181,10 +182,10 @@ class MemoryStore(Drafting, Following):
         table.merged = True
         if table.refill and table.until is not None:
             # All rows were read again, but not what was deleted since: the next pull goes on from the old checkpoint.
-            table.refill = False
+            table.refill, table.unfilled = False, None
             return
         table.read_at = max(filter(None, (table.read_at, staging.server_time)), default=None)
-        table.refill = False
+        table.refill, table.unfilled = False, None
         stamps = [
             str(row[table.schema.stamp]) for row in staging.rows if table.schema.stamp and row[table.schema.stamp]
         ]
@@ -351,3 +352,12 @@ class MemoryStore(Drafting, Following):
         if table is None:
             raise NotSynced.named(object_name, [each.name for each in self.schemas()])
         return table
+
+
+def _note_gained(table: Table, gained: tuple[str, ...]) -> None:
+    """These columns are to be filled, unless all is to be read again."""
+    if table.refill and table.unfilled is None:
+        return
+    here = {each.name.casefold() for each in table.schema.columns}
+    left = tuple(name for name in (*(table.unfilled or ()), *gained) if name.casefold() in here)
+    table.refill, table.unfilled = bool(left), left or None

@@ -13,7 +13,7 @@ from salesforce_sync.models.change import Doubt, Staged
 from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.event import Lack, Position
 from salesforce_sync.models.outbox import Operation
-from salesforce_sync.models.page import CsvFile, Page, Rows
+from salesforce_sync.models.page import CsvFile, Page, Rows, Sweep
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.run import RunRecord
 from salesforce_sync.models.schema import Field, ObjectSchema
@@ -38,6 +38,15 @@ class Done:
     bases: Row = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sweep as far as it is durable: its columns, its rows by id, and how far it has come."""
+
+    columns: tuple[str, ...]
+    rows: dict[str, Row]
+    come: Staged
+
+
 @dataclass
 class Table:
     """One object: its rows by id, and how far it has been merged."""
@@ -48,15 +57,14 @@ class Table:
     until: str | None = None
     merged: bool = False
     refill: bool = False
+    unfilled: tuple[str, ...] | None = None
     read_at: datetime | None = None
     refreshed_at: datetime | None = None
     described_as: str | None = None
     doubt: Doubt | None = None
     gone: dict[str, Cause] = field(default_factory=dict)
-    listing: dict[str, Row] = field(default_factory=dict)
+    sweeps: dict[Sweep, Kept] = field(default_factory=dict)
     recent: dict[str, Row] | None = None
-    listed: Staged | None = None
-    listed_by: tuple[str, ...] = ()
     pending: dict[str, Pending] = field(default_factory=dict)
     proofs: list[Proof] = field(default_factory=list)
     orphans: set[tuple[str, str]] = field(default_factory=set)
@@ -75,6 +83,7 @@ class Staging:
     durable: int = 0
     server_time: datetime | None = None
     partial: bool = False
+    kind: Sweep | None = None
     total: int | None = None
 
 

@@ -408,7 +408,7 @@ def fill_columns(store, *names, values):
     narrow = ACCOUNT.only(*names)
     store.begin(PullRequest(narrow))
     store.stage(page(values, schema=narrow, resume="end", last=True))
-    return store.merge_columns("Account")
+    return store.merge_columns(PullRequest(narrow))
 
 
 def test_fresh_columns_leave_edits_of_others(replica):

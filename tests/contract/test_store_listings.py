@@ -11,6 +11,7 @@ from salesforce_sync.models.proof import Comparison, Listed
 from tests.contract.stores import NOON, WIDGET, id_of, page, pull, widget
 
 LISTED = WIDGET.listed
+LISTING = PullRequest(LISTED)
 EARLIER, LATER = "2024-01-15T11:00:00.000+0000", "2024-01-15T13:00:00.000+0000"
 BEGUN = datetime(2024, 1, 15, 12, 30, tzinfo=UTC)
 
@@ -41,17 +42,17 @@ def half(world):
 
 def test_nothing_is_listed_before_a_listing_was_begun_and_after_its_comparison(store):
     pull(store, widget(1))
-    assert store.listed("Widget__c") is None
+    assert store.kept(LISTING) is None
     begin(store)
-    assert store.listed("Widget__c") is None
+    assert store.kept(LISTING) is None
     begin(store)
     stage(store, row(1), resume="end", last=True)
     store.compare("Widget__c", None, 10)
-    assert store.listed("Widget__c").rows == 1
+    assert store.kept(LISTING).rows == 1
 
     store.end_comparison("Widget__c", None)
 
-    assert store.listed("Widget__c") is None
+    assert store.kept(LISTING) is None
     with pytest.raises(Incomplete):
         store.compare("Widget__c", None, 10)
 
@@ -59,7 +60,7 @@ def test_nothing_is_listed_before_a_listing_was_begun_and_after_its_comparison(s
 def test_a_listing_that_broke_off_goes_on_after_its_last_durable_page(half):
     store = half.restart()
 
-    assert store.listed("widget__C") == Staged("Widget__c", None, "second page", 2, BEGUN)
+    assert store.kept(LISTING) == Staged("Widget__c", None, "second page", 2, BEGUN)
     begin(store, "second page")
     stage(store, row(3), resume="end", last=True)
 
@@ -76,7 +77,7 @@ def test_a_listing_goes_on_after_other_pulls_and_comparisons(half):
     store.end_comparison("Widget__c", BEGUN)
     store.begin(PullRequest(WIDGET, ids=(id_of(1),)))
 
-    begin(store, store.listed("Widget__c").resume)
+    begin(store, store.kept(LISTING).resume)
     stage(store, row(3), row(4), resume="end", last=True)
 
     assert store.compare("Widget__c", None, 10) == Comparison(4, 4)
@@ -90,17 +91,17 @@ def test_a_new_listing_takes_the_place_of_one_that_broke_off(half):
     found = store.compare("Widget__c", None, 10)
 
     assert found.extra == (id_of(1), id_of(2))
-    assert store.listed("Widget__c").resume == "other"
+    assert store.kept(LISTING).resume == "other"
 
 
 def test_rows_that_are_listed_once_more_take_the_place_of_those_before(half):
     store = half.restart()
     pull(store, widget(2, at=LATER), widget(3, at=LATER, deleted=True), widget(5, at=LATER))
-    begin(store, store.listed("Widget__c").resume)
+    begin(store, store.kept(LISTING).resume)
     stage(store, row(3), resume="end", last=True)
     begin(store, since=BEGUN)
     stage(store, row(2, LATER), row(3, LATER, deleted=True), row(5, LATER), row(6, LATER), resume="end", last=True)
-    store.amend_listing("Widget__c")
+    store.amend(LISTING)
 
     found = store.compare("Widget__c", None, 10)
 
@@ -109,10 +110,10 @@ def test_rows_that_are_listed_once_more_take_the_place_of_those_before(half):
 
 def test_a_listing_by_another_stamp_does_not_go_on(half):
     store = half.restart()
-    store.listed("Widget__c")
+    store.kept(LISTING)
     store.adopt(WIDGET.without("IsDeleted"))
 
-    assert store.listed("Widget__c") is None
+    assert store.kept(LISTING) is None
 
 
 def test_the_rows_of_an_object_that_has_nothing_else_are_no_listing(store):
@@ -120,5 +121,5 @@ def test_the_rows_of_an_object_that_has_nothing_else_are_no_listing(store):
     begin(store)
     stage(store, row(1), resume="second page", at=BEGUN)
 
-    assert store.listed("Widget__c") is None
+    assert store.kept(LISTING) is None
     assert store.staged("Widget__c").rows == 1

@@ -321,6 +321,6 @@ def test_a_prepared_file_of_some_columns_fills_only_them(store, tmp_path):
 
     store.stage(store.prepare(csv_page(tmp_path / "p.csv", [row], some, resume="end", last=True)))
 
-    assert store.merge_columns("Widget__c") == 1
+    assert store.merge_columns(PullRequest(some)) == 1
     (got,) = [dict(zip((each.name for each in WIDGET.columns), row, strict=True)) for row in store.scan("Widget__c")]
     assert (got["Name"], got["Price__c"]) == ("Bolt", 7.5)

@@ -62,6 +62,17 @@ def test_a_record_reads_python_values(jane):
     assert jane.points__c == Decimal("12.5")
 
 
+def test_a_value_of_another_type_is_read_as_it_stands():
+    """The field has another type in the org since a minute ago."""
+    row = list(ROW)
+    row[8], row[10] = "false", "many"
+
+    odd = ShapedContact.of(tuple(row))
+
+    assert (odd.first_name, odd.birthdate, odd["Points__c"]) == ("Jane", "false", "many")
+    assert (odd.to_dict()["Birthdate"], odd.to_dict()["Points__c"]) == ("false", "many")
+
+
 @pytest.mark.parametrize("name", ["loyalty__c", "Loyalty__c", "LOYALTY__C"])
 def test_a_field_of_this_org_is_an_item_by_any_spelling(jane, name):
     assert jane[name] == "Gold"

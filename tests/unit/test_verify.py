@@ -6,6 +6,7 @@ import pytest
 
 from salesforce_sync.errors import LossRefused, Stopped, Unreachable
 from salesforce_sync.models.change import LossLimit
+from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
@@ -161,7 +162,7 @@ def test_a_loss_is_judged_by_a_listing_of_its_own(rig):
     (record,) = rig.verify().objects
 
     assert record.problem.code == LossRefused("").code
-    assert rig.world.store.listed("Account") is None
+    assert rig.world.store.kept(PullRequest(rig.world.store.schema("Account").listed)) is None
 
 
 def test_a_listing_that_the_org_has_forgotten_is_begun_anew(rig):

@@ -128,11 +128,12 @@ def test_a_field_that_the_org_has_no_more_is_not_written_for_nothing(path):
 
 def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before = apsw.Connection(str(path))
-    before.execute("ALTER TABLE _sync_push DROP COLUMN besides")
+    before.execute("ALTER TABLE _sync_push DROP COLUMN besides; ALTER TABLE _sync_staging DROP COLUMN kind")
     before.execute("ALTER TABLE _sync_object DROP COLUMN bereaved; DROP TABLE _sync_orphan")
+    before.execute("ALTER TABLE _sync_object DROP COLUMN unfilled")
     before.execute("ALTER TABLE _sync_inbox DROP COLUMN operation; DROP TABLE _sync_written")
     before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
-    before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field; DROP TABLE _sync_listing")
+    before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field; DROP TABLE _sync_sweep")
     before.pragma("user_version", 12)
     before.close()
     SqliteStore(path, FrozenClock()).close()

@@ -1,0 +1,189 @@
+"""What every store keeps of columns that are read by themselves: they outlive their process, as far as is durable."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from salesforce_sync.errors import Incomplete
+from salesforce_sync.models.change import Staged
+from salesforce_sync.models.page import Priority, PullRequest
+from salesforce_sync.testing import make_schema
+from tests.contract.stores import NOON, WIDGET, id_of, page, pull, widget
+
+PRICES, NAMES = WIDGET.only("Price__c"), WIDGET.only("Name")
+PRICE_SWEEP = PullRequest(PRICES)
+LATER = "2024-01-15T13:00:00.000+0000"
+BEGUN = datetime(2024, 1, 15, 12, 30, tzinfo=UTC)
+
+
+def begin(store, resume=None, *, schema=PRICES, priority=Priority.PULL):
+    store.begin(PullRequest(schema, resume=resume, priority=priority))
+
+
+def stage(store, *rows, resume="end", at=None, schema=PRICES):
+    store.stage(page(*rows, schema=schema, resume=resume, server_time=at, last=resume == "end"))
+
+
+def prices(store):
+    names = [field.name for field in WIDGET.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in store.scan("Widget__c")]
+    return {row["Id"]: row["Price__c"] for row in rows}
+
+
+@pytest.fixture
+def half(world):
+    """Three widgets; a reading of their prices broke off after two, one of them not durable."""
+    store = world.store
+    store.adopt(WIDGET)
+    pull(store, *(widget(number) for number in range(1, 4)))
+    begin(store)
+    stage(store, (id_of(1), 1), resume="second page", at=BEGUN)
+    stage(store, (id_of(2), 9), resume=None)
+    return world
+
+
+def test_columns_go_on_after_their_last_durable_page(half):
+    store = half.restart()
+
+    assert store.kept(PRICE_SWEEP) == Staged("Widget__c", None, "second page", 1, BEGUN)
+    begin(store, "second page")
+    stage(store, (id_of(2), 2), (id_of(3), 3))
+
+    assert store.merge_columns(PRICE_SWEEP) == 3
+    assert prices(store) == {id_of(1): 1, id_of(2): 2, id_of(3): 3}
+    assert store.kept(PRICE_SWEEP) is None
+    with pytest.raises(Incomplete):
+        store.merge_columns(PRICE_SWEEP)
+
+
+def test_columns_go_on_after_other_pulls_and_a_listing(half):
+    store = half.restart()
+    assert store.staged("Widget__c") is None
+    pull(store, widget(4))
+    store.begin(PullRequest(WIDGET.listed))
+    stage(store, *((id_of(each), False, NOON) for each in range(1, 5)), schema=WIDGET.listed)
+    assert store.compare("Widget__c", None, 10).differences == 0
+
+    begin(store, store.kept(PRICE_SWEEP).resume)
+    stage(store, (id_of(2), 2), (id_of(3), 3), (id_of(4), 4))
+
+    assert store.merge_columns(PRICE_SWEEP) == 4
+    assert prices(store) == {id_of(each): each for each in range(1, 5)}
+    assert store.compare("Widget__c", None, 10).differences == 0
+
+
+def test_rows_that_are_read_once_more_take_the_place_of_those_before(half):
+    store = half.restart()
+    begin(store, store.kept(PRICE_SWEEP).resume)
+    stage(store, (id_of(2), 2), (id_of(3), 3))
+    changed = WIDGET.only("Price__c", "SystemModstamp")
+    store.begin(PullRequest(changed, BEGUN))
+    values = {"Id": id_of(1), "Price__c": 8, "SystemModstamp": LATER}
+    stage(store, tuple(values[each.name] for each in changed.columns), schema=changed)
+    store.amend(PRICE_SWEEP)
+
+    store.merge_columns(PRICE_SWEEP)
+
+    assert prices(store) == {id_of(1): 8, id_of(2): 2, id_of(3): 3}
+
+
+def test_all_columns_have_come_and_the_process_ended_before_they_entered(half):
+    store = half.restart()
+    begin(store, store.kept(PRICE_SWEEP).resume)
+    stage(store, (id_of(2), 2), (id_of(3), 3))
+    store = half.restart()
+
+    kept = store.kept(PRICE_SWEEP)
+    begin(store, kept.resume)
+
+    assert (kept.resume, kept.rows) == ("end", 3)
+    assert store.merge_columns(PRICE_SWEEP) == 3
+
+
+def test_other_columns_are_another_sweep(half):
+    store = half.restart()
+
+    assert store.kept(PullRequest(NAMES)) is None
+    begin(store, schema=NAMES)
+    stage(store, *((id_of(each), "New") for each in range(1, 4)), schema=NAMES)
+    store.merge_columns(PullRequest(NAMES))
+
+    assert store.kept(PRICE_SWEEP) is None
+    assert set(prices(store).values()) == {widget(1)[WIDGET.columns.index(WIDGET.field("Price__c"))]}
+
+
+def test_what_is_refreshed_and_what_is_filled_do_not_take_each_others_place(half):
+    store = half.restart()
+    begin(store, schema=NAMES, priority=Priority.REFRESH)
+    stage(store, (id_of(1), "A"), resume="more names", at=BEGUN, schema=NAMES)
+
+    assert store.kept(PRICE_SWEEP).resume == "second page"
+    assert store.kept(PullRequest(NAMES, priority=Priority.REFRESH)).resume == "more names"
+    assert store.kept(PullRequest(NAMES)) is None
+
+
+def test_a_column_of_another_type_does_not_go_on(half):
+    store = half.restart()
+    store.adopt(make_schema("Widget__c", Name="string", Price__c="string"))
+
+    assert store.kept(PullRequest(store.schema("Widget__c").only("Price__c"))) is None
+
+
+def test_a_pull_and_records_by_their_ids_are_no_sweep(store):
+    store.adopt(WIDGET)
+    for request in (PullRequest(WIDGET), PullRequest(PRICES, ids=(id_of(1),)), PullRequest(PRICES, BEGUN)):
+        store.begin(request)
+        assert store.kept(request) is None
+
+
+# ── columns that are to be filled ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def narrow(world):
+    """A world with a widget whose table has no price yet."""
+    unpriced = make_schema("Widget__c", Name="string")
+    world.store.adopt(unpriced)
+    values = dict(zip((field.name for field in WIDGET.columns), widget(1), strict=True))
+    pull(world.store, tuple(values[field.name] for field in unpriced.columns), schema=unpriced)
+    return world
+
+
+def test_a_gained_column_is_unfilled_until_it_was_filled(narrow):
+    assert narrow.store.unfilled("Widget__c") == ()
+    narrow.store.adopt(WIDGET)
+
+    store = narrow.restart()
+    assert store.unfilled("Widget__c") == ("Price__c",)
+    assert store.checkpoint("Widget__c").until is None
+    store.filled("Widget__c")
+
+    assert store.unfilled("Widget__c") == ()
+    assert store.checkpoint("Widget__c").until is not None
+
+
+def test_further_columns_join_those_that_are_unfilled(narrow):
+    narrow.store.adopt(WIDGET)
+    narrow.store.adopt(make_schema("Widget__c", Name="string", Price__c="currency", Colour__c="string"))
+
+    assert sorted(narrow.store.unfilled("Widget__c")) == ["Colour__c", "Price__c"]
+
+
+def test_a_column_that_is_gone_again_needs_no_filling(narrow):
+    narrow.store.adopt(WIDGET)
+    narrow.store.adopt(WIDGET.without("Price__c"))
+
+    assert narrow.store.unfilled("Widget__c") == ()
+    assert narrow.store.checkpoint("Widget__c").until is not None
+
+
+def test_where_all_is_to_be_read_no_column_is_filled_by_itself(narrow):
+    narrow.store.read_all_again("Widget__c")
+    narrow.store.adopt(WIDGET)
+    assert narrow.store.unfilled("Widget__c") == ()
+    assert narrow.store.checkpoint("Widget__c").until is None
+
+    pull(narrow.store, widget(1))
+
+    assert narrow.store.unfilled("Widget__c") == ()
+    assert narrow.store.checkpoint("Widget__c").until is not None

@@ -1,0 +1,260 @@
+"""Columns that are read by themselves (new fields, formulas): what broke off goes on, in whatever run."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from salesforce_sync.errors import LimitExceeded, Stopped, Unreachable
+from salesforce_sync.models.page import Priority
+from salesforce_sync.models.run import RunState
+from salesforce_sync.signals import Bus
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.schedule import Rules
+from salesforce_sync.testing import make_schema
+from tests.unit.orgs import FORMS, fill, replica
+
+HOUR = 3_600
+WIDER = make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string")
+RULES = Rules(refresh_every=timedelta(hours=1), refreshed=("Account.AnnualRevenue",))
+
+
+@pytest.fixture(params=FORMS)
+def org(request, tmp_path):
+    return FORMS[request.param](tmp_path)
+
+
+class Rig:
+    """An org, a store, runs between them, and what was asked of the org."""
+
+    def __init__(self, org, world):
+        self.org, self.world = org, world
+        self.asked = []
+        pull = org.pull
+        org.pull = lambda request: (self.asked.append(request), pull(request))[1]
+        org.pull_together = lambda requests: tuple(map(org.pull, requests))
+
+    def sync(self, rules=RULES):
+        return SyncEngine(self.org, self.world.store, self.world.clock, Bus(), rules).run(["Account"])
+
+    def later(self, hours):
+        self.world.clock.advance(timedelta(hours=hours))
+        self.org.tick(hours * HOUR)
+
+    def sweeps(self):
+        """Where each reading of some columns of all rows began that was asked for, no listing: None is the start."""
+        narrow = [each for each in self.asked if each.since is None and not each.ids and not _is_whole(each)]
+        return [each.resume for each in narrow if each.schema != each.schema.listed]
+
+    def whole(self):
+        """How often all columns of all rows were asked for."""
+        return len([each for each in self.asked if each.since is None and not each.ids and _is_whole(each)])
+
+    @property
+    def equal(self):
+        return replica(self.world.store, "Account") == self.org.live("Account")
+
+
+def _is_whole(request):
+    return len(request.schema.columns) > 3
+
+
+@pytest.fixture
+def rig(org, world):
+    """An org with eleven accounts, all of them here: ten are older than the next pulls look back."""
+    fill(org)
+    org.tick(HOUR)
+    org.put("Account", Name="Newest")
+    rig = Rig(org, world)
+    rig.sync()
+    rig.later(2)
+    rig.asked.clear()
+    return rig
+
+
+def unstamped(rig, record_id, **values):
+    """A value changes as a formula does: without a stamp."""
+    rig.org._rows["Account"][record_id].update(values)
+
+
+# ── values that change without a stamp ───────────────────────────────────────────────────────────────────────────
+
+
+def break_off(rig):
+    """A refresh that ends after its first page, as if it were killed."""
+    pull = rig.org.pull
+
+    def cut(request):
+        pages = pull(request)
+        if request.priority is not Priority.REFRESH:
+            return pages
+        return _first_of(pages)
+
+    rig.org.pull = cut
+    assert rig.sync().state is not RunState.COMPLETE
+    rig.org.pull = pull
+    rig.world.restart()
+
+
+def _first_of(pages):
+    first = next(pages)
+    yield first
+    # Of a file only a page at which the org's result page ends is durable.
+    while first.resume is None:
+        first = next(pages)
+        yield first
+    pages.close()
+    raise Stopped
+
+
+def test_a_refresh_that_broke_off_goes_on_in_the_next_run(rig):
+    made = sorted(rig.org.live("Account"))
+    for each in made:
+        unstamped(rig, each, AnnualRevenue=Decimal(7))
+    break_off(rig)
+
+    assert rig.sync().state is RunState.COMPLETE
+
+    first, second = rig.sweeps()
+    assert first is None
+    assert second is not None
+    assert rig.equal
+
+
+def test_what_has_changed_since_the_refresh_began_stays(rig):
+    made = sorted(rig.org.live("Account"))
+    break_off(rig)
+    rig.org.put("Account", made[0], AnnualRevenue=Decimal(9))
+    rig.org.put("Account", made[10], Name="Other")
+    rig.later(1)
+
+    assert rig.sync().state is RunState.COMPLETE
+    assert rig.equal
+
+
+def test_a_refresh_is_of_the_time_when_it_was_begun(rig):
+    break_off(rig)
+    rig.later(5)
+
+    assert rig.sync().state is RunState.COMPLETE
+
+    age = rig.world.clock.now() - rig.world.store.ages("Account").refreshed_at
+    assert timedelta(hours=5) <= age < timedelta(hours=6)
+
+
+def test_a_refresh_that_is_days_old_is_begun_anew(rig):
+    break_off(rig)
+    rig.later(48)
+
+    assert rig.sync().state is RunState.COMPLETE
+    assert rig.sweeps() == [None, None]
+    assert rig.world.store.ages("Account").refreshed_at == rig.world.clock.now()
+
+
+def test_a_refresh_that_the_org_has_forgotten_is_begun_anew(rig):
+    break_off(rig)
+    rig.org.expire_locators()
+    made = sorted(rig.org.live("Account"))
+    unstamped(rig, made[0], AnnualRevenue=Decimal(11))
+
+    assert rig.sync().state is RunState.COMPLETE
+    assert rig.equal
+
+
+def test_a_refresh_that_breaks_off_within_a_run_goes_on_after_its_last_page(rig):
+    made = sorted(rig.org.live("Account"))
+    unstamped(rig, made[0], AnnualRevenue=Decimal(11))
+    pull, failed = rig.org.pull, []
+
+    def once(request):
+        pages = pull(request)
+        if request.priority is not Priority.REFRESH or failed:
+            return pages
+        failed.append(request)
+        return _broken(pages)
+
+    def _broken(pages):
+        try:
+            yield from _first_of(pages)
+        except Stopped:
+            raise Unreachable("reset") from None
+
+    rig.org.pull = once
+
+    assert rig.sync().state is RunState.COMPLETE
+    first, second = rig.sweeps()
+    assert first is None
+    assert second is not None
+    assert rig.equal
+
+
+# ── new fields ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def gain(rig):
+    """The org has a new field, with values of which no pull of changes has told."""
+    made = sorted(rig.org.live("Account"))
+    rig.org.define(WIDER)
+    for each in made:
+        unstamped(rig, each, Colour__c="red")
+    return made
+
+
+def break_off_filling(rig):
+    pull = rig.org.pull
+
+    def cut(request):
+        pages = pull(request)
+        narrow = request.since is None and [each.name for each in request.schema.columns] == ["Id", "Colour__c"]
+        return _first_of(pages) if narrow else pages
+
+    rig.org.pull = cut
+    assert rig.sync(Rules()).state is not RunState.COMPLETE
+    rig.org.pull = pull
+    rig.world.restart()
+
+
+def test_a_filling_that_broke_off_goes_on_and_nothing_else_is_read(rig):
+    made = gain(rig)
+    break_off_filling(rig)
+    rig.org.put("Account", made[3], Colour__c="blue")
+    rig.later(1)
+
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+
+    first, second = rig.sweeps()
+    assert first is None
+    assert second is not None
+    assert rig.whole() == 0
+    assert rig.equal
+
+
+def test_a_filling_that_never_began_reads_only_its_column(rig):
+    gain(rig)
+    pull = rig.org.pull
+    rig.org.pull = lambda request: (_ for _ in ()).throw(LimitExceeded("used up"))
+    assert rig.sync(Rules()).state is not RunState.COMPLETE
+    rig.org.pull = pull
+    rig.world.restart()
+
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+
+    assert rig.whole() == 0
+    assert rig.equal
+    assert rig.world.store.unfilled("Account") == ()
+
+
+def test_a_filling_goes_on_although_the_object_gained_another_field(rig):
+    gain(rig)
+    break_off_filling(rig)
+    wider = make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string", Size__c="string")
+    rig.org.define(wider)
+    for each in rig.org.live("Account"):
+        unstamped(rig, each, Size__c="XL")
+    rig.later(2)
+
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+
+    assert rig.whole() == 0
+    assert rig.equal
