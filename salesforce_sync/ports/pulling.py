@@ -103,6 +103,16 @@ class Pulling(Protocol):
         None of them while every row is to be read again.
         """
 
+    def missed(self, object_name: str, most: int) -> tuple[str, ...]:
+        """At most so many ids of living rows that the org did not show while columns were filled: they are empty there.
+
+        Only those for which the org has not been asked since (`note_asked`). A row that is read whole, or taken out,
+        is missed no more. To a comparison those that are listed are stale.
+        """
+
+    def note_asked(self, object_name: str) -> None:
+        """The org has been asked for the rows that are missed: only a comparison looks for them from now on."""
+
     def filled(self, object_name: str) -> None:
         """The columns that the table gained have been filled: the next pull need not read every row for them."""
 

@@ -10,12 +10,12 @@ import msgspec
 
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.outbox import is_local
-from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.page import PullRequest, Sweep
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.signals import news_of_proof
-from salesforce_sync.storage import own_sql, reading_sql, staging_sql, table_sql
+from salesforce_sync.storage import missed, own_sql, reading_sql, staging_sql, table_sql
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.signal_log import count_changed, tell
@@ -92,6 +92,7 @@ class Comparer:
         if row is None:
             return 0
         values = dict(zip((field.name for field in schema.columns), row, strict=True))
+        missed.forget(db, schema.name, record_id)
         db.execute(_GONE, (schema.name, record_id, cause.value, at, msgspec.json.encode(values).decode()))
         if cause.is_deletion and schema.has("IsDeleted"):
             db.execute(f'UPDATE {quote(schema.name)} SET "IsDeleted" = 1 WHERE "Id" = ?', (record_id,))
@@ -109,6 +110,8 @@ class Comparer:
                 raise Incomplete(f"{schema.name}: the staged rows are gone; the pull starts again.")
             staged = [name for name in staged_columns(str(row[0])) if name != "Id"]
             db.execute(table_sql.drop_doubles(staging_sql.staging_table(schema.name), None))
+            if request.sweep(schema) is Sweep.FILLING:
+                missed.note_missed(db, schema)
             met = self._judge.meet(db, schema, ["Id", *staged])
             names = [quote(name) for name in staged]
             assigned = ", ".join(f"{name} = s.{name}" for name in names)
@@ -156,6 +159,7 @@ class _Tables:
         self._stamp = "NULL" if stamp is None else f"l.{quote(stamp)}"
         # Not <: a row that was stamped ahead of the org's clock has an older stamp after its next change.
         self._moved = f"t.{quote(stamp)} IS NOT l.{quote(stamp)}" if stamp is not None else "false"
+        self._missed = missed.is_missed(schema)
         self._recent = f" AND t.{quote(stamp)} >= ?" if since is not None and stamp is not None else ""
         self._dead_here = reading_sql.dead_in_org(schema)
         self._dead_there = 'l."IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
@@ -176,7 +180,8 @@ class _Tables:
 
     def stale(self) -> str:
         alive = f'(t."Id" IS NOT NULL AND NOT {self._dead_here})'
-        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
+        moved = f"{self._moved} OR {self._missed}"
+        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND ({moved}){self._bound()}'
 
     def extra(self) -> str:
         absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'

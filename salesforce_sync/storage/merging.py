@@ -12,7 +12,7 @@ from salesforce_sync.errors import Incomplete, LossRefused, SchemaChanged
 from salesforce_sync.models.change import LossLimit, Merged
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
-from salesforce_sync.storage import merge_sql, own_sql, reading_sql, staging_sql, table_sql
+from salesforce_sync.storage import merge_sql, missed, own_sql, reading_sql, staging_sql, table_sql
 from salesforce_sync.storage.adopted import Adopted, adopted, decode_schema
 from salesforce_sync.storage.connections import Connections, switched
 from salesforce_sync.storage.contested import Judge
@@ -64,6 +64,7 @@ class Merging:
             known = adopted(db, schema.name)
             schema = decode_schema(known.schema)
             since = self._check_staging(db, schema)
+            missed.forget_staged(db, schema)
             if _may_take_over(db, schema):
                 survey, merged = self._take_over(db, schema)
             else:

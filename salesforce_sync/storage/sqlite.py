@@ -28,7 +28,7 @@ from salesforce_sync.models.values import Stored, format_datetime, parse_datetim
 from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.signals import Signal, SyncFailed, Told, drift
-from salesforce_sync.storage import own_sql, reading_sql
+from salesforce_sync.storage import missed, own_sql, reading_sql
 from salesforce_sync.storage.adopted import Adopted, decode_schema, note_gained, unfilled
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
@@ -215,6 +215,14 @@ class SqliteStore:
     def unfilled(self, object_name: str) -> tuple[str, ...]:
         with self._connections.looking() as db:
             return unfilled(db, self._known(object_name))
+
+    def missed(self, object_name: str, most: int) -> tuple[str, ...]:
+        with self._connections.looking() as db:
+            return missed.to_ask(db, object_name, most)
+
+    def note_asked(self, object_name: str) -> None:
+        with self._connections.writing() as db:
+            missed.note_asked(db, object_name)
 
     def filled(self, object_name: str) -> None:
         with self._connections.writing() as db:

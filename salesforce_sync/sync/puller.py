@@ -27,7 +27,7 @@ from salesforce_sync.sync.pulled import Pulled, joined, with_changes, with_repai
 from salesforce_sync.sync.schedule import DEFAULTS, Rules
 from salesforce_sync.sync.schemas import Schemas, news_of
 from salesforce_sync.sync.staging import stage_all
-from salesforce_sync.sync.verify import Verifier, removed
+from salesforce_sync.sync.verify import MOST_REPAIRS, Verifier, removed
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +94,8 @@ class Puller:
         self._lose(schema.name, removed(repaired))
         return repaired
 
-    def _compare(self, verifier: Verifier, schema: ObjectSchema, listing: Pages | None = None) -> Proof:
-        proof = verifier.verify(schema, self.loss_limit(schema.name), listing)
-        self._lose(schema.name, removed(dict(proof.repaired)))
+    def _lose_by(self, proof: Proof) -> Proof:
+        self._lose(proof.object_name, removed(dict(proof.repaired)))
         return proof
 
     # ── polls: several objects in one call ───────────────────────────────────────────────────────────────────────
@@ -173,12 +172,31 @@ class Puller:
 
     def settled(self, pulled: Pulled) -> Pulled:
         """The pull with the columns that were filled for it, and with rows that had changed within the second of their
-        stamp read once more."""
+        stamp, or were not shown while columns were filled, read once more."""
         pulled = with_changes(pulled, self.schemas.filled(pulled.merged.object_name))
         schema = self._store.schema(pulled.merged.object_name)
-        if schema is None or schema.stamp is None:
+        if schema is None:
+            return pulled
+        pulled = with_repairs(pulled, self._look_for_missed(schema))
+        if schema.stamp is None:
             return pulled
         return with_changes(pulled, self._doubts.settle(schema, self.loss_limit(schema.name)))
+
+    def _look_for_missed(self, schema: ObjectSchema) -> Mapping[Cause, int]:
+        """Rows that the org did not show while columns were filled. Where they are many, that is left to a verify."""
+        missed = self._store.missed(schema.name, MOST_REPAIRS + 1)
+        if not missed:
+            return {}
+        loss = self.loss_limit(schema.name)
+        mass = loss is not None and loss.refuses(len(missed), self._store.count_shown(schema.name))
+        repaired: Mapping[Cause, int] = {}
+        if mass or len(missed) > MOST_REPAIRS:
+            log.warning("%s: %d rows were not shown while columns were filled; verify it", schema.name, len(missed))
+        else:
+            repaired = self._settler.look_for(schema, missed)
+            self._lose(schema.name, removed(repaired))
+        self._store.note_asked(schema.name)
+        return repaired
 
     def _stamps(self, schema: ObjectSchema, polled: Polled) -> list[datetime]:
         assert schema.stamp is not None  # without one there is no poll
@@ -189,7 +207,8 @@ class Puller:
         """All living rows were read. If more live here, the org does not show some of them any longer."""
         if self._store.count_shown(schema.name) <= rows:
             return pulled
-        return with_repairs(pulled, dict(self._compare(self._settler, schema).repaired))
+        proof = self._settler.verify(schema, self.loss_limit(schema.name), anew=True)
+        return with_repairs(pulled, dict(self._lose_by(proof).repaired))
 
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
@@ -243,7 +262,7 @@ class Puller:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
         if schema.stamp is not None:
             self._doubts.settle_all(schema, self.loss_limit(schema.name))
-        return self._compare(self.verifier, schema, listing)
+        return self._lose_by(self.verifier.verify(schema, self.loss_limit(schema.name), listing))
 
     def read_orphans_again(self, schema: ObjectSchema, *, again: bool) -> Pulled:
         """Read the rows again that refer to deleted records; without `again`, only after more deletions."""

@@ -57,15 +57,18 @@ class Verifier:
         """What lists the object's rows from `since` on: their ids and stamps, and whether they are deleted."""
         return PullRequest(schema.listed, since, priority=self._priority)
 
-    def verify(self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None) -> Proof:
+    def verify(
+        self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None, *, anew: bool = False
+    ) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
 
-        `listing` is the pull that `self.listing` asks for, where somebody has begun it already.
+        `listing` is the pull that `self.listing` asks for, where somebody has begun it already. `anew`: not by the
+        listing that an earlier run has begun, which may name what has gone since.
         `LossRefused`, before anything is removed, if more rows would go than `loss` allows. `Incomplete` if the org
         changed faster than it could be compared.
         """
         repaired: Counter[Cause] = Counter()
-        kept = self._bringer.begun(self._listing(schema, None))
+        kept = None if anew else self._bringer.begun(self._listing(schema, None))
         for turn in range(ROUNDS):
             if turn == 0 and kept is not None:
                 listed_at = self._list_the_rest(schema, kept, listing)
@@ -164,6 +167,10 @@ class Verifier:
         self._store.read_all_again(schema.name)
         self._bringer.stage(PullRequest(schema, priority=self._priority))
         self._store.merge(schema.name, None)
+
+    def look_for(self, schema: ObjectSchema, ids: Sequence[str]) -> Counter[Cause]:
+        """Ask the org for rows that are here: those that it shows come whole, the others are taken out."""
+        return self._take_out(schema, ids, self._org.time())
 
     def _take_out(self, schema: ObjectSchema, extra: Sequence[str], listed_at: datetime | None) -> Counter[Cause]:
         """Rows that the org does not list: ask it for them, and take out those that it shows no more."""

@@ -137,6 +137,15 @@ class Comparing:
         names = {each.casefold() for each in table.unfilled or ()}
         return tuple(each.name for each in table.schema.columns if each.name.casefold() in names)
 
+    def missed(self, object_name: str, most: int) -> tuple[str, ...]:
+        """Rows that a filling did not bring, and for which the org was not asked."""
+        return tuple(key for key, asked in self._table(object_name).missed.items() if not asked)[:most]
+
+    def note_asked(self, object_name: str) -> None:
+        """The org has been asked for them."""
+        table = self._table(object_name)
+        table.missed = dict.fromkeys(table.missed, True)
+
     def filled(self, object_name: str) -> None:
         """The gained columns are filled."""
         table = self._table(object_name)
@@ -267,12 +276,8 @@ class _Compared:
     def stale(self) -> Iterator[Listed]:
         for key, row in self.listed.items():
             here = self._table.rows.get(key)
-            if (
-                here is not None
-                and shown(self._table, key)
-                and self._stamp
-                and here.get(self._stamp) != row.get(self._stamp)
-            ):
+            moved = here is not None and self._stamp and here.get(self._stamp) != row.get(self._stamp)
+            if here is not None and shown(self._table, key) and (moved or key in self._table.missed):
                 yield self._listed(row)
 
     def extra(self) -> Iterator[str]:

@@ -12,7 +12,7 @@ from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import MERGED, Contested, Verdict
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.models.outcome import Match, deleted_over, not_shown
-from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.page import PullRequest, Sweep
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
@@ -34,6 +34,7 @@ class Contesting(Editing):
             here = [key for key in ids if key in table.rows and shown(table, key)]
             for key in here:
                 table.gone[key] = cause
+                table.missed.pop(key, None)
                 done = table.written.pop(key, None)
                 unshown = done is not None and not cause.is_deletion and done.operation is not Operation.DELETE
                 if done is not None and unshown:
@@ -68,6 +69,9 @@ class Contesting(Editing):
             staging = self._disk.staging.pop(table.schema.name, None)
             if staging is None:
                 raise Incomplete(f"{table.schema.name}: the staged rows are gone; the pull starts again.")
+            if request.sweep(table.schema) is Sweep.FILLING:
+                came = {str(row["Id"]) for row in staging.rows}
+                table.missed |= {key: False for key in table.rows if shown(table, key) and key not in came}
             changed = sum(self._fill(table, row) for row in staging.rows if row["Id"] in table.rows)
             self._disk.untold[table.schema.name] += changed
             return changed

@@ -168,6 +168,7 @@ class MemoryStore(Drafting, Following):
             trusted = trusted_by(table, staging)
             refuse_loss(table, staged, loss, trusted)
             del self._disk.staging[schema.name]
+            table.missed = {key: asked for key, asked in table.missed.items() if key not in staged}
             merged = self._enter(table, staged, trusted)
             table.gone = {
                 key: cause for key, cause in table.gone.items() if key not in table.rows or not shown(table, key)

@@ -58,6 +58,7 @@ class Table:
     merged: bool = False
     refill: bool = False
     unfilled: tuple[str, ...] | None = None
+    missed: dict[str, bool] = field(default_factory=dict)
     read_at: datetime | None = None
     refreshed_at: datetime | None = None
     described_as: str | None = None

@@ -7,6 +7,7 @@ import pytest
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.change import Staged
 from salesforce_sync.models.page import Priority, PullRequest
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.testing import make_schema
 from tests.contract.stores import NOON, WIDGET, id_of, page, pull, widget
 
@@ -187,3 +188,62 @@ def test_where_all_is_to_be_read_no_column_is_filled_by_itself(narrow):
 
     assert narrow.store.unfilled("Widget__c") == ()
     assert narrow.store.checkpoint("Widget__c").until is not None
+
+
+# ── rows that were not shown while a column was filled ───────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def missing_two(world):
+    """Three widgets, of which a filling of the prices has brought the first."""
+    store = world.store
+    store.adopt(WIDGET)
+    pull(store, *(widget(number) for number in range(1, 4)))
+    begin(store)
+    stage(store, (id_of(1), 1))
+    store.merge_columns(PRICE_SWEEP)
+    return store
+
+
+def missed(store):
+    return set(store.missed("Widget__c", 10))
+
+
+def test_rows_that_a_filling_did_not_bring_are_missed(missing_two):
+    assert missed(missing_two) == {id_of(2), id_of(3)}
+    assert len(missing_two.missed("widget__C", 1)) == 1
+
+
+def test_rows_that_come_whole_are_missed_no_more(missing_two):
+    missing_two.begin(PullRequest(WIDGET, ids=(id_of(2),)))
+    missing_two.stage(page(widget(2), resume=None, last=True))
+    missing_two.merge("Widget__c", None)
+
+    assert missed(missing_two) == {id_of(3)}
+
+
+def test_rows_that_are_taken_out_are_missed_no_more(missing_two):
+    missing_two.set_aside("Widget__c", [id_of(2), id_of(3)], Cause.HIDDEN)
+
+    assert missed(missing_two) == set()
+
+
+def test_rows_that_are_missed_and_listed_are_stale_whether_the_org_was_asked_or_not(missing_two):
+    missing_two.note_asked("Widget__c")
+    assert missed(missing_two) == set()
+    missing_two.begin(PullRequest(WIDGET.listed))
+    stage(missing_two, (id_of(1), False, NOON), (id_of(2), False, NOON), schema=WIDGET.listed)
+
+    found = missing_two.compare("Widget__c", None, 10)
+
+    assert [each.id for each in found.stale] == [id_of(2)]
+    assert found.extra == (id_of(3),)
+
+
+def test_a_refresh_misses_no_rows(missing_two):
+    pull(missing_two, *(widget(number) for number in range(1, 4)))
+    begin(missing_two, priority=Priority.REFRESH)
+    stage(missing_two, (id_of(1), 1))
+    missing_two.merge_columns(PullRequest(PRICES, priority=Priority.REFRESH))
+
+    assert missed(missing_two) == set()

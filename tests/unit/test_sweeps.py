@@ -258,3 +258,55 @@ def test_a_filling_goes_on_although_the_object_gained_another_field(rig):
 
     assert rig.whole() == 0
     assert rig.equal
+
+
+def hidden(rig, record_id):
+    """The org does not show the record until it is put back."""
+    return rig.org._rows["Account"].pop(record_id)
+
+
+def verified(rig):
+    run = SyncEngine(rig.org, rig.world.store, rig.world.clock, Bus(), Rules()).verify(["Account"])
+    return run.state is RunState.COMPLETE
+
+
+def test_a_record_that_is_not_shown_while_a_column_is_filled_is_taken_out_and_comes_back_whole(rig):
+    made = gain(rig)
+    row = hidden(rig, made[0])
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+    assert rig.equal
+    rig.org._rows["Account"][made[0]] = row
+    rig.later(1)
+
+    assert verified(rig)
+    assert rig.equal
+
+
+def test_a_record_that_was_not_shown_for_a_moment_only_has_its_value(rig):
+    made = gain(rig)
+    row, pull = hidden(rig, made[0]), rig.org.pull
+
+    def back_at_the_next(request):
+        narrow = request.since is None and [each.name for each in request.schema.columns] == ["Id", "Colour__c"]
+        pages = list(pull(request))
+        if narrow:
+            rig.org._rows["Account"][made[0]] = row
+        return (page for page in pages)
+
+    rig.org.pull = back_at_the_next
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+
+    assert rig.equal
+
+
+def test_many_records_that_are_not_shown_for_a_while_stay_and_are_filled_when_they_are_back(rig):
+    """Somebody has taken the right to see them away, and given it back: nothing has a new stamp."""
+    made = gain(rig)
+    rows = {each: hidden(rig, each) for each in made[:8]}
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+    assert set(replica(rig.world.store, "Account")) == set(made)
+    rig.org._rows["Account"].update(rows)
+    rig.later(1)
+
+    assert verified(rig)
+    assert rig.equal

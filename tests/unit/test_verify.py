@@ -9,9 +9,11 @@ from salesforce_sync.models.change import LossLimit
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import RunState
+from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
+from salesforce_sync.testing import make_field
 from tests.unit.orgs import FORMS, fill, replica
 
 HOUR = 3_600
@@ -189,6 +191,32 @@ def test_a_listing_that_breaks_off_within_a_run_goes_on_after_its_last_page(rig)
     first, second = rig.listings()
     assert first is None
     assert second is not None
+
+
+def test_a_pull_of_all_rows_is_compared_with_a_listing_of_its_own(rig):
+    """An object without a stamp comes whole each time; an older listing knows rows that are gone."""
+    bare = ObjectSchema("Bare__c", "Bare", (make_field("Id", "id"), make_field("Name", "string")))
+    rig.org.define(bare)
+    made = [rig.org.put("Bare__c", Name=f"Bare {number}") for number in range(11)]
+    engine = SyncEngine(rig.org, rig.world.store, rig.world.clock, Bus())
+    engine.run(["Bare__c"])
+    pull, listings = rig.org.pull, []
+
+    def cut(request):
+        if request.schema == request.schema.listed:
+            listings.append(request)
+            if len(listings) == 1:
+                rig.org.fail(Stopped(), "Bare__c", page=2)
+        return pull(request)
+
+    rig.org.pull = cut
+    assert engine.verify(["Bare__c"]).state is not RunState.COMPLETE
+    rig.org.purge("Bare__c", made[0])
+    store = rig.world.restart()
+
+    SyncEngine(rig.org, store, rig.world.clock, Bus()).run(["Bare__c"])
+
+    assert replica(store, "Bare__c") == rig.org.live("Bare__c")
 
 
 def test_a_comparison_that_broke_off_after_the_listing_asks_for_no_other(rig):

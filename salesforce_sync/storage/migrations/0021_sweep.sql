@@ -15,3 +15,10 @@ DROP TABLE _sync_listing;
 ALTER TABLE _sync_staging ADD COLUMN kind TEXT;
 -- Columns that the table gained and that are not filled yet (JSON array of names); null while everything is to be read.
 ALTER TABLE _sync_object ADD COLUMN unfilled TEXT;
+-- Rows that the org did not show while a column was filled: nothing of it is here, and their stamps do not tell.
+CREATE TABLE _sync_missed (
+    object_name TEXT NOT NULL COLLATE NOCASE,
+    record_id TEXT NOT NULL,
+    asked INTEGER NOT NULL DEFAULT 0,   -- whether the org has been asked for it since
+    PRIMARY KEY (object_name, record_id)
+) WITHOUT ROWID;

@@ -134,6 +134,7 @@ def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before.execute("ALTER TABLE _sync_inbox DROP COLUMN operation; DROP TABLE _sync_written")
     before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
     before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field; DROP TABLE _sync_sweep")
+    before.execute("DROP TABLE _sync_missed")
     before.pragma("user_version", 12)
     before.close()
     SqliteStore(path, FrozenClock()).close()

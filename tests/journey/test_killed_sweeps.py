@@ -1,4 +1,7 @@
-"""A verify that is killed in the middle of its pages: the next one reads on, and its Bulk job is not paid for twice."""
+"""What reads some columns of all rows (a verify, formulas, new fields) and is killed in the middle of its pages.
+
+The next run reads on, and the Bulk job is not paid for twice.
+"""
 
 import signal
 import subprocess
@@ -96,3 +99,51 @@ def test_a_killed_daemon_goes_on_with_its_verify(many, simorg):
 
     assert proofs(many) == [(40, 40, "[]")]
     assert calls(simorg, "POST", "/jobs/query") == 1
+
+
+def titles(user):
+    with apsw.Connection(str(user.folder / "data/salesforce.db")) as db:
+        return dict(db.execute("SELECT Id, Title FROM Contact").fetchall())
+
+
+def in_the_org(simorg, field):
+    return dict(simorg.database.rows(f'SELECT "Id", "{field}" FROM "Contact" WHERE "IsDeleted" = 0', ()))
+
+
+def test_a_killed_refresh_reads_on_in_the_next_sync(many, simorg):
+    many.settle(simorg.url, objects="Contact", more="  refresh_hours: 1\n  refresh_fields: [Contact.Title]\n")
+    with apsw.Connection(str(many.folder / "data/salesforce.db")) as db:
+        db.execute("UPDATE _sync_object SET refreshed_at = '2020-01-01T00:00:00.000Z'")
+    simorg.clock.advance(3600)
+    with simorg.transaction():
+        for each in in_the_org(simorg, "Title"):
+            simorg.database.update("Contact", each, {"Title": "as a formula"})
+    kill_at_a_page(simorg, lambda: start(many, "sync"), 3)
+    (changed,) = simorg.database.rows('SELECT "Id" FROM "Contact" ORDER BY "Id" LIMIT 1', ())[0]
+    simorg.change(changed, Title="Changed")
+
+    running = start(many, "sync", "--json")
+    out, err = running.communicate(timeout=60)
+
+    assert running.returncode == 0, (out, err)
+    assert calls(simorg, "POST", "/jobs/query") == 1
+    assert titles(many) == in_the_org(simorg, "Title")
+    assert calls(simorg, "GET", "/results") in (5, 6)
+
+
+def test_a_killed_filling_of_a_new_field_reads_on_in_the_next_sync(many, simorg):
+    simorg.clock.advance(3600)
+    simorg.add_field("Contact", "Colour__c", "string 40")
+    with simorg.transaction():
+        for each in in_the_org(simorg, "Colour__c"):
+            simorg.database.update("Contact", each, {"Colour__c": "red"})
+    kill_at_a_page(simorg, lambda: start(many, "sync"), 3)
+
+    running = start(many, "sync", "--json")
+    out, err = running.communicate(timeout=60)
+
+    assert running.returncode == 0, (out, err)
+    assert calls(simorg, "POST", "/jobs/query") == 1
+    with apsw.Connection(str(many.folder / "data/salesforce.db")) as db:
+        assert dict(db.execute("SELECT Id, Colour__c FROM Contact").fetchall()) == in_the_org(simorg, "Colour__c")
+    assert calls(simorg, "GET", "/results") in (5, 6)
