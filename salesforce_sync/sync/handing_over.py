@@ -223,6 +223,7 @@ class HandingOver:
     def _brought(self, course: Course, refetch: Refetch) -> None:
         """Read again what is to be, and leave out the objects that cannot be."""
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
+        course.schemas = {**course.schemas, **refetch.described}
         course.results.tell(refetch.told)
         self._leave_out(course, refetch)
 
