@@ -14,8 +14,8 @@ from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.sync.course import Course
 from salesforce_sync.sync.foretold import Foretold
-from salesforce_sync.sync.plan import Wave
 from salesforce_sync.sync.unseen import Unseen
+from salesforce_sync.sync.waves import Wave
 from salesforce_sync.sync.windows import Windows
 
 

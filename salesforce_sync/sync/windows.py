@@ -16,7 +16,7 @@ from msgspec import Struct
 from salesforce_sync.models.outbox import Change, Operation, Wanted, is_local
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Filter, Store
-from salesforce_sync.sync.plan import PRICES, References, new_prices, parents
+from salesforce_sync.sync.needs import PRICES, References, new_prices, parents
 from salesforce_sync.sync.rows import named_rows
 
 Schemas = Mapping[str, ObjectSchema]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, is_local
-from salesforce_sync.sync.plan import CIRCULAR_REFERENCE, LOCAL_REFERENCE_GONE, Plan, parents, plan
+from salesforce_sync.sync.needs import parents
+from salesforce_sync.sync.plan import CIRCULAR_REFERENCE, LOCAL_REFERENCE_GONE, Plan, plan
 from salesforce_sync.testing import make_field, make_schema
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
