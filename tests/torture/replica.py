@@ -16,7 +16,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.models.run import Run, RunState
 from salesforce_sync.models.schema import FieldType
-from salesforce_sync.models.values import decode
+from salesforce_sync.models.values import decode, readable
 from salesforce_sync.ports import Clock
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from tests import ready
@@ -36,6 +36,13 @@ def config_of(url: str, path: Path, objects: tuple[str, ...], events_url: str = 
         sync_conflicts=policy,
         **({"events_url": events_url} if events_url else {}),
     )
+
+
+_OF_LOST_FIELDS = """
+SELECT e.record_id, e.value, l.type FROM _sync_edit e
+JOIN _sync_lost_field l ON l.object_name = e.object_name AND l.field = e.field WHERE e.value IS NOT NULL
+"""
+"""Edits of fields that the org has no more: the type that each had tells what stands there."""
 
 
 @dataclass
@@ -107,6 +114,11 @@ class Replica:
             found |= {(key, self._decoded(name, each.field, each.local)) for each in item.conflicts}
         # What was edited since is kept beside what is on its way, whatever the org still shows of its field.
         found |= set(self._rows("SELECT record_id, value FROM _sync_edit WHERE value IS NOT NULL"))
+        found |= {
+            (key, decode(FieldType(kind), value))
+            for key, value, kind in self._rows(_OF_LOST_FIELDS)
+            if readable(FieldType(kind), value)
+        }
         open_ = {(each.object_name, each.record_id) for each in changes}
         for name, key in open_:
             row = self.visible(name).get(key, {})
