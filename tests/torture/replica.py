@@ -207,6 +207,12 @@ class Replica:
         """Another program has worked with the file: no field is settled before the next complete run."""
         self.settled = {name: set() for name in self.objects}
 
+    def doubts(self, name: str, stamp: object) -> bool:
+        """Whether rows of this stamp are to be read again: one of them may have changed and kept it."""
+        doubted = "SELECT doubt_from, doubt_to FROM _sync_object WHERE name = ? AND doubt_from IS NOT NULL"
+        ranges = [tuple(map(datetime.fromisoformat, each)) for each in self._rows(doubted, (name,))]
+        return isinstance(stamp, datetime) and any(first <= stamp <= last for first, last in ranges)
+
     def _settle(self, complete: set[str]) -> None:
         for name in self.objects:
             types, before = self._types(name), self._known_types.get(name, {})
@@ -247,10 +253,10 @@ class Replica:
         found = self._rows(f'SELECT {", ".join(_quoted(each) for each in kinds)} FROM "{name}" WHERE "IsDeleted" IS 1')
         return {str(row[0]): _decoded(kinds, row) for row in found}
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, bindings: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
         if self._tool is None:  # kept: each new one reads the database's schema
             self._tool = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-        return self._tool.execute(sql).fetchall()
+        return self._tool.execute(sql, bindings).fetchall()
 
     def open_runs(self) -> list[tuple[Any, ...]]:
         """Runs that were told to have begun, and not to have ended."""
