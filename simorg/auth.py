@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simorg.clock import OrgClock
@@ -45,6 +46,8 @@ class Sessions:
 
     def __init__(self, clock: OrgClock, org_id: str, idle_seconds: float) -> None:
         self.idle_seconds = idle_seconds
+        self.as_jwt: Callable[[str, str, str], str] | None = None
+        """Makes an access token of user, client and scope: of an app that gives JWT-based ones; None: session ids."""
         self._clock = clock
         self._org15 = org_id[:15]
         self._lock = threading.Lock()
@@ -52,9 +55,11 @@ class Sessions:
         self._refresh = _Families()
 
     def open(self, user_id: str, client_id: str = "", scope: str = "api", refresh: str | None = None) -> Session:
-        """Begin a session and return it; its token looks like Salesforce's (`00D…!…`)."""
+        """Begin a session and return it; its token looks like Salesforce's (`00D…!…`, or a JWT)."""
         now = self._clock.now_ms()
-        session = Session(f"{self._org15}!{secrets.token_urlsafe(64)}", user_id, client_id, scope, now, now, refresh)
+        made = self.as_jwt
+        token = made(user_id, client_id, scope) if made else f"{self._org15}!{secrets.token_urlsafe(64)}"
+        session = Session(token, user_id, client_id, scope, now, now, refresh)
         with self._lock:
             self._by_token[session.token] = session
         return session

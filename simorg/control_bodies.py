@@ -42,6 +42,8 @@ class Sessions(Body):
 
     expire: Name | UnsetType = UNSET
     idle_seconds: Annotated[float, Meta(gt=0, le=1e12)] | UnsetType = UNSET
+    tokens: Literal["session_id", "jwt"] | UnsetType = UNSET
+    other_org: Annotated[str, Meta(pattern="^00D[0-9A-Za-z]{15}$")] | UnsetType = UNSET
     open: bool = False
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from simorg import control_bodies as bodies
-from simorg import triggers
+from simorg import id_tokens, triggers
 from simorg.clients import Client
 from simorg.control_rows import user_of, write
 from simorg.drift import field_of, known
@@ -141,7 +141,8 @@ def usage(call: Call) -> Response:
 
 
 def sessions(call: Call) -> Response:
-    """End sessions (`expire`: a token or "all"), set `idle_seconds`, or `open` one and return its token."""
+    """End sessions (`expire`: a token or "all"), set `idle_seconds` or the form of `tokens`, be another org behind the
+    same address (`other_org`: its id), or `open` a session and return its token."""
     body, them = _read(call, bodies.Sessions), call.org.sessions
     if body.expire == "all":
         them.end_all()
@@ -149,6 +150,12 @@ def sessions(call: Call) -> Response:
         them.end(body.expire)
     if body.idle_seconds is not UNSET:
         them.idle_seconds = body.idle_seconds
+    if body.tokens == "jwt":
+        id_tokens.give_jwts(call.org)
+    elif body.tokens is not UNSET:
+        them.as_jwt = None
+    if body.other_org is not UNSET:
+        call.org.refresh_sandbox(body.other_org)
     if not body.open:
         return json_response({})
     opened = them.open(call.org.user_id, call.org.clients.first.client_id)

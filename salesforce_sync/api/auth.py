@@ -58,6 +58,12 @@ class Sessions:
         self._session: Session | None = None
         self._failure: tuple[float, SyncError] | None = None
         self._stranger: WrongOrg | None = None
+        self._org_id: str | None = None
+
+    def expect(self, org_id: str | None) -> None:
+        """From now on, `WrongOrg` for whoever wants a session that is known to be another org's than this one."""
+        with self._lock:
+            self._org_id = org_id or self._org_id
 
     def current(self) -> Session:
         """The session to use now; logs in if there is none. Workers that waited for a login share its failure too."""
@@ -66,8 +72,16 @@ class Sessions:
             if self._stranger is not None:
                 raise self._stranger
             if self._session is None:
-                self._session = self._pasted() or self._kept() or self._first_login(came)
+                self._session = self._of_one_org(self._pasted() or self._kept() or self._first_login(came))
             return self._session
+
+    def _of_one_org(self, session: Session) -> Session:
+        """The session, if it is of the same org as those before, as far as both tell."""
+        self._stranger = _stranger(self._org_id, session.org_id)
+        if self._stranger is not None:
+            raise self._stranger
+        self._org_id = self._org_id or session.org_id
+        return session
 
     def _first_login(self, came: float) -> Session:
         if self._failure is not None and self._failure[0] >= came:
@@ -86,35 +100,32 @@ class Sessions:
         began with the old one must not end with the new one.
         """
         with self._lock:
-            fresh = self._renewed(stale)
-            self._stranger = self._stranger or _stranger(stale, self._session)
             if self._stranger is not None:
                 raise self._stranger
+            if self._session is not None and self._session != stale:
+                return True
+            self._session = None
+            session, fresh = self._renewed(stale)
+            self._session = self._of_one_org(session)
             return fresh
 
-    def _renewed(self, stale: Session) -> bool:
-        if self._session is not None and self._session != stale:
-            return True
+    def _renewed(self, stale: Session) -> tuple[Session, bool]:
         if self._pasted() is not None:
             hint = "Set SF_ACCESS_TOKEN to a new one, or connect in a way that can renew it."
             raise SessionInvalid("The pasted session has ended or is not one of this org.", hint=hint)
         kept = self._kept()
-        self._session = kept if kept != stale else None
-        if self._session is not None:
-            return False
-        self._session, fresh = self._log_in_once(stale)
-        return fresh
+        return (kept, False) if kept is not None and kept != stale else self._log_in_once(stale)
 
     def login(self) -> Session:
         """A session fresh from the org, whatever was kept. A pasted one is given as it is."""
         with self._lock:
-            self._session = self._pasted() or self._log_in()
+            self._session = self._of_one_org(self._pasted() or self._log_in())
             return self._session
 
     def adopt(self, session: Session) -> None:
         """Use this one, which a login outside of this class has given."""
         with self._lock:
-            self._session = session
+            self._session = self._of_one_org(session)
 
     def _pasted(self) -> Session | None:
         connection = self._connection
@@ -145,7 +156,8 @@ class Sessions:
                 granted = tokens.request(connection, self._wire, self._clock)
                 if granted.refresh_token not in (None, connection.refresh_token):
                     self._keep_rotated(granted.refresh_token)
-            session = Session(origin(granted.instance_url or connection.instance_url), granted.access_token)
+            instance = origin(granted.instance_url or connection.instance_url)
+            session = Session(instance, granted.access_token, granted.told_org)
             self._keep(session)
             return session
 
@@ -175,11 +187,11 @@ class Sessions:
         self._keys.save(self._connection)
 
 
-def _stranger(before: Session, now: Session | None) -> WrongOrg | None:
+def _stranger(before: str | None, now: str | None) -> WrongOrg | None:
     """What is wrong where the new session is another org's, as far as both tell."""
-    if now is None or None in (before.org_id, now.org_id) or before.org_id == now.org_id:
+    if None in (before, now) or before == now:
         return None
     return WrongOrg(
-        f"The login leads to another org since: to {now.org_id}, and it was {before.org_id}.",
+        f"The login leads to another org since: to {now}, and it was {before}.",
         hint="A sandbox that was refreshed is another org. Give it a database of its own: another storage.path.",
     )

@@ -66,6 +66,7 @@ class SalesforceOrg:
         self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version, set_in)
         self._plan = plan
         self._org_id = ""
+        self._asked: tuple[Session, str] | None = None
         self._creations = Creations(self._transport)
         self._poller = Poller(self._transport, clock)
 
@@ -88,11 +89,23 @@ class SalesforceOrg:
         return self._sessions.current()
 
     def org_id(self) -> str | None:
-        """The org's 15-character id, where the session tells it. No API call."""
+        """The org's 15-character id, where the login or the session tells it. No API call."""
         return self._sessions.current().org_id
 
+    def expect(self, org_id: str) -> None:
+        """`WrongOrg` from now on, wherever a login is known to lead to another org than this one. No API call."""
+        self._sessions.expect(org_id)
+
     def ask_org_id(self) -> str:
-        """The same, asked of the org; empty where it does not say. One call."""
+        """The same, asked of the org; empty where it does not say. One call for each session."""
+        session = self._sessions.current()
+        if self._asked is None or self._asked[0] != session:
+            told = self._told_org_id()
+            session = self._sessions.current()  # that may have taken a new login, which tells it
+            self._asked = session, session.org_id or told
+        return self._asked[1]
+
+    def _told_org_id(self) -> str:
         path = rest.query_path(Query("SELECT Id FROM Organization", "query"))
         try:
             answer = self._transport.send(Call("ask which org this is", path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ class _Reply(msgspec.Struct):
     access_token: str
     instance_url: str | None = None
     refresh_token: str | None = None
+    id: str | None = None
 
 
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
@@ -48,6 +50,8 @@ class Grant:
     access_token: str = field(repr=False)
     instance_url: str | None
     refresh_token: str | None = field(default=None, repr=False)
+    told_org: str | None = None
+    """The org's 15-character id."""
 
 
 def request(connection: Connection, wire: Wire, clock: Clock) -> Grant:
@@ -181,7 +185,13 @@ def _grant(body: bytes, url: str) -> Grant:
             f"The answer of {url} is no token.", reason="bad_reply", hint="Is this the address of a Salesforce org?"
         ) from bad
     instance = None if reply.instance_url is None else instance_of(reply.instance_url, url)
-    return Grant(reply.access_token, instance, reply.refresh_token)
+    return Grant(reply.access_token, instance, reply.refresh_token, _org_of(reply.id or ""))
+
+
+def _org_of(identity: str) -> str | None:
+    """The org's id in the address of who has logged in (`…/id/<org>/<user>`), which every token comes with."""
+    found = re.search(r"/id/(00D[0-9A-Za-z]{12})", identity)
+    return None if found is None else found[1]
 
 
 def instance_of(named: str, token_url: str) -> str:

@@ -120,7 +120,11 @@ class Connecting(Wiring):
         """A database is a replica of one org: rows and checkpoints of another would be mixed into it."""
         known, used = self._store.org(), connection or self._connection()
         address = "" if used is None else used.instance_url
-        org_id = org.org_id() or (org.ask_org_id() if known is not None and known[1] != address else "")
+        try:
+            org_id = org.org_id() or org.ask_org_id()
+        finally:
+            if known is not None:
+                org.expect(known[0])  # what cannot be asked yet may be met within the run
         if known is not None and org_id in ("", known[0]):
             return
         if known is not None and known[0]:

@@ -61,9 +61,14 @@ class Session(Hiding, frozen=True):
 
     instance_url: str
     access_token: str
+    told_org: str | None = None
+    """The org's 15-character id, where a login has told it beside the token."""
 
     @property
     def org_id(self) -> str | None:
-        """The org's 15-character id, where the session tells it: a session id of Salesforce's begins with it."""
+        """The org's 15-character id, where the login told it, or the session does: a session id begins with it.
+
+        A JWT-based access token does not; whoever pastes one tells no more than that.
+        """
         found = re.match(r"(00D[0-9A-Za-z]{12})!", self.access_token)
-        return None if found is None else found[1]
+        return self.told_org if found is None else found[1]

@@ -25,7 +25,7 @@ _ID = re.compile(r"\b[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\b")
 
 
 class Taking(Struct, frozen=True):
-    """A refused update, which wants the value that `holder` has in the field, and that this push takes from it."""
+    """A refused update or create, which wants the value that `holder` has in the field: this push takes it from it."""
 
     refused: Rejected
     field: str
@@ -33,7 +33,7 @@ class Taking(Struct, frozen=True):
 
     @property
     def change(self) -> Change:
-        """The update."""
+        """The update or create."""
         return self.refused.change
 
 
@@ -57,25 +57,32 @@ class Takings(Struct, frozen=True):
 
 
 def by_record(orders: Sequence[Order]) -> dict[tuple[str, str], Change]:
-    """The updates among these, by object and record."""
-    updates = (each.change for each in orders if each.change.operation is Operation.UPDATE)
-    return {(each.object_name, each.record_id): each for each in updates}
+    """The updates and deletions among these, by object and record."""
+    giving = (Operation.UPDATE, Operation.DELETE)
+    changes = (each.change for each in orders if each.change.operation in giving)
+    return {(each.object_name, each.record_id): each for each in changes}
 
 
 def taking(
     outcome: Outcome, schemas: Mapping[str, ObjectSchema], changes: Mapping[tuple[str, str], Change]
 ) -> Taking | None:
     """What the refusal says, if it is about a value that another of these `changes` gives away."""
-    if not isinstance(outcome, Rejected) or outcome.code != TAKEN or outcome.change.operation is not Operation.UPDATE:
+    takes = (Operation.UPDATE, Operation.CREATE)
+    if not isinstance(outcome, Rejected) or outcome.code != TAKEN or outcome.change.operation not in takes:
         return None
     change, schema = outcome.change, schemas[outcome.change.object_name]
     field = _field(outcome, schema)
     holders = (str(lengthened(each)) for each in _ID.findall(outcome.message))
     for holder in holders:
         giving = changes.get((change.object_name, holder))
-        if field and holder != change.record_id and giving is not None and field in giving.values:
+        if field and holder != change.record_id and giving is not None and _gives(giving, field):
             return Taking(outcome, field, holder)
     return None
+
+
+def _gives(change: Change, field: str) -> bool:
+    """Whether the record does not keep its value of the field."""
+    return change.operation is Operation.DELETE or field in change.values
 
 
 def _field(refused: Rejected, schema: ObjectSchema) -> str:
@@ -92,7 +99,7 @@ def _unique(change: Change, schema: ObjectSchema) -> list[str]:
 
 
 def turns(change: Change, schema: ObjectSchema) -> int:
-    """How often the update may be sent again for the order: each refusal is about one of its unique fields."""
+    """How often the change may be sent again for the order: each refusal is about one of its unique fields."""
     return len(_unique(change, schema))
 
 
@@ -110,7 +117,7 @@ Want = tuple[str, str]
 
 
 class _Waiting:
-    """Refused updates that wait for each other: for what the refusals name, and for what else they are seen to want."""
+    """Refused changes that wait for each other: for what the refusals name, and for what else they are seen to want."""
 
     def __init__(
         self, takings: Sequence[Taking], applied: Collection[str], schemas: Mapping[str, ObjectSchema]
@@ -199,7 +206,8 @@ def _wants(takings: Sequence[Taking], schemas: Mapping[str, ObjectSchema]) -> di
     found: dict[str, list[Want]] = {}
     for each in takings:
         change = each.change
-        names = [name for name in _unique(change, schemas[change.object_name]) if name != each.field]
+        unique = _unique(change, schemas[change.object_name])
+        names = [name for name in unique if name != each.field and change.values[name] is not None]
         told = ((name, holders.get((name, str(change.values[name]).casefold()))) for name in names)
         more = [(name, holder) for name, holder in told if holder is not None and holder != change.record_id]
         found[change.record_id] = [(each.field, each.holder), *more]

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble
-from salesforce_sync.models.outbox import Change, ChangeState, Wanted
+from salesforce_sync.models.outbox import Change, ChangeState, Operation, Wanted
 from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
@@ -164,7 +164,10 @@ class HandingOver:
         return course.handed_on[change.number] < turns(change, course.schemas[change.object_name])
 
     def _hand_on(self, course: Course, takings: Sequence[Taking], given: AbstractSet[str]) -> None:
-        """Send what was refused only because of the order again, in the right one; circles are opened before."""
+        """Send updates that were refused only because of the order again, in the right one; circles are opened before.
+
+        Creates, from which nobody takes anything, are left to the next wave.
+        """
         course.handed_on.update(each.change.number for each in takings)
         found = in_order(takings, given, course.schemas)
         again = {each.change.number for each in found.rest}
@@ -211,12 +214,16 @@ class HandingOver:
         return [
             Order(course.schemas[each.object_name], each)
             for each in now
-            if each is not None and each.state is ChangeState.WAITING and each.edits
+            if each is not None
+            and each.state is ChangeState.WAITING
+            and each.operation is Operation.UPDATE
+            and each.edits
         ]
 
     def _brought(self, course: Course, refetch: Refetch) -> None:
         """Read again what is to be, and leave out the objects that cannot be."""
         course.updated.update(dict(refetch.merge_wanted(course.schemas)))
+        course.schemas = {**course.schemas, **refetch.described}
         course.results.tell(refetch.told)
         self._leave_out(course, refetch)
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
-from salesforce_sync.errors import Incomplete, LocatorExpired, ObjectTrouble
+from salesforce_sync.errors import Incomplete, LocatorExpired, ObjectTrouble, SchemaChanged
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.outcome import Applied, Conflicted, Outcome, not_shown
 from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
@@ -15,6 +15,7 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Org, Store
+from salesforce_sync.signals import drift
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class Refetch:
         """Objects that the org does not let be read, and why."""
         self.told: dict[tuple[str, str], Problem] = {}
         """By object and record, what was found out about a change that the org has taken."""
+        self.described: dict[str, ObjectSchema] = {}
+        """Objects that had to be described anew, as they are by now."""
         self._written: defaultdict[str, set[str]] = defaultdict(set)
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
@@ -73,7 +76,19 @@ class Refetch:
             return self._read_once(schema, ids)
         except LocatorExpired as ended:
             log.info("%s: %s; asked anew", schema.name, ended.message)
-            return self._read_once(schema, ids)
+        except SchemaChanged:
+            schema = self._describe(schema)
+        return self._read_once(schema, ids)
+
+    def _describe(self, before: ObjectSchema) -> ObjectSchema:
+        """A field was taken out of the org, or hidden, since the object was described: it is read without it."""
+        now = self._org.describe(before.name)
+        moved = drift(before, now)
+        if moved is not None and moved.removed:
+            log.warning("%s goes on without %s, which the org shows no more.", now.name, ", ".join(moved.removed))
+        self._store.adopt(now)
+        self.described[now.name] = now
+        return now
 
     def _read_once(self, schema: ObjectSchema, ids: Sequence[str]) -> int:
         request = PullRequest(schema, ids=tuple(ids), priority=Priority.PUSH)

@@ -213,6 +213,30 @@ def test_an_org_that_does_not_answer_at_all_is_not_called_for_every_part_of_a_la
     )
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_field_that_was_hidden_since_the_last_sync_stops_no_push(rig, lost, caplog):
+    edit_everything(rig)
+    if lost:
+        rig.world.sim.faults.add(
+            method="POST|PATCH", path="composite|jobs/ingest", sends="Text__c|Upload", drop="after"
+        )
+        rig.push()
+        rig.world.sim.faults.clear()
+        rig.clock.sleep(3600)
+    rig.world.sim.permissions.hide_field(WIDGET, "Count__c")
+
+    push = rig.push()
+
+    assert (push.complete, push.problem, rig.store.changes(), rig.store.inbox()) == (True, None, (), ())
+    assert sorted(rig.there().values()) == EXPECTED
+    assert rig.here() == rig.there()
+    rig.store.update(WIDGET, rig.ids[3], {"Text__c": "later"})
+    assert rig.push().complete
+    assert "goes on without Count__c" in caplog.text
+    assert "Count__c" not in {each.name for each in rig.store.schema(WIDGET).columns}
+    assert rig.sync().changed == 0
+
+
 # ── unique values that records hand on to each other ─────────────────────────────────────────────────────────────────
 
 

@@ -86,3 +86,86 @@ def test_a_record_that_was_emptied_in_vain_gets_its_value_back(rig, bad):
     assert again.changes == ()
     place = [each.name for each in rig.store.schema(WIDGET).columns].index("Ext__c")
     assert [rig.store.get(WIDGET, key)[place] for key in rig.ids[:3]] == ["1", "2", "0"]
+
+
+def made(rig):
+    """What the org has in the unique fields of the records that were made."""
+    listed = rig.world.sim.database.rows(
+        'SELECT "Ext__c", "Two__c", "Text__c" FROM "Widget__c" WHERE NOT "IsDeleted"', ()
+    )
+    return sorted(((ext, two) for ext, two, text in listed if text == "new"), key=str)
+
+
+GIVEN_TO_NEW_ONES = {
+    "of one that takes another": ({0: ("x", "y")}, (), [("0", "t0")]),
+    "of two that swap with them": ({0: ("1", "t1"), 1: ("x", "t0")}, (), [("0", "y")]),
+    "of one that is emptied": ({0: (None, None)}, (), [("0", None), (None, "t0")]),
+    "of one that is deleted": ({}, (0,), [("0", "t0")]),
+    "of one that takes those of one that is deleted": ({0: ("1", "t1")}, (1,), [("0", "t0")]),
+}
+
+
+@pytest.mark.parametrize(("wanted", "deleted", "new"), GIVEN_TO_NEW_ONES.values(), ids=GIVEN_TO_NEW_ONES)
+@pytest.mark.parametrize("first", ["the new ones", "the old ones"])
+def test_new_records_get_values_that_others_give_away(rig, wanted, deleted, new, first):
+    def create():
+        for ext, two in new:
+            values = {"Ext__c": ext, "Two__c": two, "Text__c": "new", "Account__c": rig.world.account}
+            rig.store.create(WIDGET, values)
+
+    if first == "the new ones":
+        create()
+    edit(rig, wanted)
+    for number in deleted:
+        rig.store.delete(WIDGET, rig.ids[number])
+    if first == "the old ones":
+        create()
+
+    push = rig.push()
+
+    assert (push.complete, rig.store.inbox(), rig.store.changes()) == (True, (), ())
+    assert made(rig) == sorted(new, key=str)
+    there = pairs(rig)
+    assert {number: there[number] for number in wanted} == wanted
+    assert len({each.record_id for each in push.changes}) == len(wanted) + len(deleted) + len(new)
+
+
+TAKEN_FROM_DELETED = {
+    "both": {0: ("1", "t1")},
+    "one of each": {0: ("1", "new"), 2: ("other", "t1")},
+    "a chain": {0: ("1", "t1"), 2: ("0", "t0"), 3: ("2", "t2")},
+    "two that swap besides": {0: ("2", "t1"), 2: ("0", "t2")},
+}
+
+
+@pytest.mark.parametrize("wanted", TAKEN_FROM_DELETED.values(), ids=TAKEN_FROM_DELETED)
+@pytest.mark.parametrize("first", ["deletion", "edits"])
+def test_values_of_a_record_that_is_deleted_go_to_others(rig, wanted, first):
+    if first == "deletion":
+        rig.store.delete(WIDGET, rig.ids[1])
+    edit(rig, wanted)
+    if first == "edits":
+        rig.store.delete(WIDGET, rig.ids[1])
+
+    push = rig.push()
+
+    assert (push.complete, rig.store.inbox(), rig.store.changes()) == (True, (), ())
+    there = pairs(rig)
+    assert {number: there[number] for number in wanted} == wanted
+
+
+def test_a_new_record_is_refused_as_ever_where_who_has_its_value_keeps_it(rig):
+    rig.world.sim.rules.add_validation(WIDGET, "Text__c = 'bad'", "No bad.")
+    rig.store.create(WIDGET, {"Ext__c": "0", "Account__c": rig.world.account})
+    rig.store.update(WIDGET, rig.ids[0], {"Ext__c": "x", "Text__c": "bad"})
+    rig.store.create(WIDGET, {"Ext__c": "1", "Account__c": rig.world.account})
+
+    push = rig.push()
+
+    assert push.count("rejected") == 3 == push.total
+    assert sorted(each.code for each in rig.store.inbox()) == [
+        "DUPLICATE_VALUE",
+        "DUPLICATE_VALUE",
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+    ]
+    assert rig.push().calls == 0

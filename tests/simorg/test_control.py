@@ -31,6 +31,21 @@ def test_it_needs_no_login_and_counts_nothing(outside: httpx2.Client, org: SimOr
     assert org.usage.used == 0
 
 
+def test_it_becomes_another_org_and_gives_tokens_that_do_not_name_it(outside: httpx2.Client, org: SimOrg) -> None:
+    old = control(outside, "sessions", open=True)["access_token"]
+    control(outside, "sessions", other_org="00D000000000002AAA", tokens="jwt")
+    new = control(outside, "sessions", open=True)["access_token"]
+    refused, taken = (
+        outside.get("/services/data/v58.0/", headers={"Authorization": f"Bearer {each}"}) for each in (old, new)
+    )
+
+    assert (refused.status_code, taken.status_code) == (401, 200)
+    assert not new.startswith("00D")
+    assert "/id/00D000000000002AAA/" in taken.json()["identity"]
+    control(outside, "sessions", tokens="session_id")
+    assert control(outside, "sessions", open=True)["access_token"].startswith("00D000000000002!")
+
+
 def test_the_clock_moves(outside: httpx2.Client, org: SimOrg) -> None:
     before = org.clock.now_ms()
     control(outside, "clock", freeze=True)

@@ -216,6 +216,36 @@ def test_a_renewed_session_of_another_org_is_not_used_by_any_worker(serve: Serve
             work()
 
 
+def test_another_org_is_known_by_what_the_login_tells_beside_a_token_that_names_none(
+    serve: Serve, keys: Vault, login: Login
+) -> None:
+    orgs = iter(("00D000000000001AAA", "00D000000000002AAA"))
+
+    def granted(asked: Asked) -> Reply:
+        org = next(orgs)
+        identity = f"https://login.salesforce.com/id/{org}/005000000000001AAA"
+        return json_reply({"access_token": f"e30.{org}", "instance_url": server.url, "id": identity})
+
+    server = serve(granted)
+    keys.save(app(server))
+    sessions = login(app(server))
+    first = sessions.current()
+
+    assert first.org_id == "00D000000000001"
+    with pytest.raises(WrongOrg, match="00D000000000002"):
+        sessions.renew(first)
+
+
+def test_a_first_login_to_another_org_than_is_expected_is_not_used(serve: Serve, keys: Vault, login: Login) -> None:
+    server = serve(lambda asked: json_reply({"access_token": "00D000000000002!new", "instance_url": server.url}))
+    sessions = login(app(server))
+    sessions.expect("00D000000000001")
+
+    for _ in range(2):
+        with pytest.raises(WrongOrg, match="00D000000000002"):
+            sessions.current()
+
+
 def test_processes_that_meet_an_ended_session_at_once_refresh_it_once(
     serve: Serve, keys: Vault, clock: QuickClock, wire: Wire, tmp_path: Path
 ) -> None:
