@@ -23,7 +23,8 @@ from salesforce_sync.storage.trouble import BUSY_MILLISECONDS, translated
 FURTHER_READERS = 4
 """Connections that a thread may have beside its reader, for what is asked while scans are open."""
 
-PAGE_BYTES = 16_384
+PAGE_BYTES = 8_192
+"""Of new databases. Larger ones make reading a record by its id dearer, smaller ones merges (docs/performance.md)."""
 
 DURABLE = "full"
 """A commit is on the disk when it returns. SQLite's `normal` would leave the last ones of a write-ahead log to the next

@@ -35,14 +35,15 @@ class Schemas:
         return self._filled.pop(object_name, 0)
 
     def current(self, object_name: str) -> ObjectSchema:
-        """The schema as it is now: of an object that has no polls, nothing else would tell that it has changed.
+        """The schema as it is now: of an object that is not polled, nothing else would tell that it has changed.
 
-        Columns are filled that an earlier run has left empty.
+        Columns are filled that an earlier run has left empty; they may have another type by now.
         """
         known = self._store.schema(object_name)
-        if known is not None and (known.stamp is None or not known.queryable):
+        is_polled = known is not None and known.stamp is not None and known.queryable
+        if known is not None and not (is_polled and not self._store.unfilled(known.name)):
             return self.describe(known.name)
-        return self._filled_up(self.known(object_name))
+        return self.known(object_name)
 
     def known(self, object_name: str) -> ObjectSchema:
         """The schema as it was last described; described now, if that was never done, or long ago."""

@@ -153,8 +153,10 @@ class Ledger:
             real, wanted = self.real(record_id), folded(self.meant(value))
             versions = chronicle.versions[name].get(real, [])
             there = any(folded(each.values.get(field)) == wanted for each in versions if not each.gone)
-            # In the call that made a record, a deletion may have emptied its reference to what went with it.
-            emptied = real != record_id and chronicle.is_deleted(self.meant(value))
+            # In the call that made a record, a deletion may have emptied its reference to what went with it; and in a
+            # push that deleted them both.
+            went = real != record_id or chronicle.is_deleted(real)
+            emptied = went and chronicle.is_deleted(self.meant(value))
             if not there and not emptied and (real, wanted) not in waiting:
                 found.append(f"{name} {real} {field} = {value!r}")
         for marker, (name, record_id) in self.made.items():

@@ -16,7 +16,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.models.run import Run, RunState
 from salesforce_sync.models.schema import FieldType
-from salesforce_sync.models.values import decode
+from salesforce_sync.models.values import decode, readable
 from salesforce_sync.ports import Clock
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from tests import ready
@@ -36,6 +36,13 @@ def config_of(url: str, path: Path, objects: tuple[str, ...], events_url: str = 
         sync_conflicts=policy,
         **({"events_url": events_url} if events_url else {}),
     )
+
+
+_OF_LOST_FIELDS = """
+SELECT e.record_id, e.value, l.type FROM _sync_edit e
+JOIN _sync_lost_field l ON l.object_name = e.object_name AND l.field = e.field WHERE e.value IS NOT NULL
+"""
+"""Edits of fields that the org has no more: the type that each had tells what stands there."""
 
 
 @dataclass
@@ -107,6 +114,11 @@ class Replica:
             found |= {(key, self._decoded(name, each.field, each.local)) for each in item.conflicts}
         # What was edited since is kept beside what is on its way, whatever the org still shows of its field.
         found |= set(self._rows("SELECT record_id, value FROM _sync_edit WHERE value IS NOT NULL"))
+        found |= {
+            (key, decode(FieldType(kind), value))
+            for key, value, kind in self._rows(_OF_LOST_FIELDS)
+            if readable(FieldType(kind), value)
+        }
         open_ = {(each.object_name, each.record_id) for each in changes}
         for name, key in open_:
             row = self.visible(name).get(key, {})
@@ -195,6 +207,12 @@ class Replica:
         """Another program has worked with the file: no field is settled before the next complete run."""
         self.settled = {name: set() for name in self.objects}
 
+    def doubts(self, name: str, stamp: object) -> bool:
+        """Whether rows of this stamp are to be read again: one of them may have changed and kept it."""
+        doubted = "SELECT doubt_from, doubt_to FROM _sync_object WHERE name = ? AND doubt_from IS NOT NULL"
+        ranges = [tuple(map(datetime.fromisoformat, each)) for each in self._rows(doubted, (name,))]
+        return isinstance(stamp, datetime) and any(first <= stamp <= last for first, last in ranges)
+
     def _settle(self, complete: set[str]) -> None:
         for name in self.objects:
             types, before = self._types(name), self._known_types.get(name, {})
@@ -235,10 +253,10 @@ class Replica:
         found = self._rows(f'SELECT {", ".join(_quoted(each) for each in kinds)} FROM "{name}" WHERE "IsDeleted" IS 1')
         return {str(row[0]): _decoded(kinds, row) for row in found}
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, bindings: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
         if self._tool is None:  # kept: each new one reads the database's schema
             self._tool = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-        return self._tool.execute(sql).fetchall()
+        return self._tool.execute(sql, bindings).fetchall()
 
     def open_runs(self) -> list[tuple[Any, ...]]:
         """Runs that were told to have begun, and not to have ended."""

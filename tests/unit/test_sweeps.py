@@ -1,6 +1,6 @@
 """Columns that are read by themselves (new fields, formulas): what broke off goes on, in whatever run."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -257,6 +257,18 @@ def test_a_filling_goes_on_although_the_object_gained_another_field(rig):
     assert rig.sync(Rules()).state is RunState.COMPLETE
 
     assert rig.whole() == 0
+    assert rig.equal
+
+
+def test_a_filling_goes_on_and_the_field_has_another_type_by_now(rig):
+    made = gain(rig)
+    break_off_filling(rig)
+    rig.org.define(make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="date"))
+    for each in made:
+        unstamped(rig, each, Colour__c=date(1700, 1, 1))
+
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+
     assert rig.equal
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 
 import apsw
 import pytest
@@ -40,6 +41,28 @@ def test_typed_rows_are_copied_whole(store, tmp_path):
 
     assert "Insert" in steps
     assert not steps & {"Column", "MakeRecord"}
+
+
+@pytest.mark.parametrize("size", [4_096, 16_384])
+def test_a_database_of_other_pages_takes_a_prepared_page(tmp_path, size):
+    """As one that an earlier version has made, or `VACUUM` with another page size."""
+    path = tmp_path / "replica.db"
+    with closing(apsw.Connection(str(path))) as made:
+        made.pragma("page_size", size)
+        made.execute("CREATE TABLE mine (x)")
+    store = SqliteStore(path, FrozenClock())
+    store.adopt(WIDGET)
+    store.begin(PullRequest(WIDGET))
+
+    for at in range(3):
+        rows = [widget(number, f"{at}") for number in range(at * 500, (at + 1) * 500)]
+        store.stage(store.prepare(csv_page(tmp_path / f"{at}.csv", rows, WIDGET)))
+
+    assert store.merge("Widget__c", None).inserted == 1_500
+    store.close()
+    with closing(apsw.Connection(str(path))) as db:
+        assert db.pragma("page_size") == size
+        assert db.execute("PRAGMA integrity_check").get == "ok"
 
 
 def test_a_page_that_would_wait_for_another_thread_is_typed_meanwhile(store, tmp_path):
