@@ -191,9 +191,18 @@ def bearers(chronicle: Chronicle, name: str, marker: str) -> set[str]:
     }
 
 
+def _not_purged(chronicle: Chronicle, name: str, ids: set[str]) -> set[str]:
+    return {key for key in ids if not chronicle.versions[name][key][-1].gone}
+
+
 def check_nothing_is_doubled(chronicle: Chronicle, ledger: Ledger) -> None:
-    """No record that was made here is in the org twice: of those that were visible, for no other can be looked for."""
-    found = {mark: bearers(chronicle, name, mark) for mark, (name, _) in ledger.made.items()}
+    """No record that was made here is in the org twice: of those that were visible, for no other can be looked for.
+
+    Nor can one that somebody has purged: where its answer was lost, it is made again (docs/two-way.md).
+    """
+    found = {
+        mark: _not_purged(chronicle, name, bearers(chronicle, name, mark)) for mark, (name, _) in ledger.made.items()
+    }
     doubled = {mark: ids for mark, ids in found.items() if len(ids) > 1 and not ids & chronicle.ever_hidden}
     if doubled:
         raise Violation("nothing is doubled", f"{doubled}")
