@@ -12,7 +12,7 @@ from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
 from salesforce_sync.testing import make_schema
-from tests.unit.orgs import FORMS, fill, replica
+from tests.unit.orgs import ACCOUNT, FORMS, fill, replica
 
 HOUR = 3_600
 WIDER = make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string")
@@ -188,6 +188,20 @@ def test_a_refresh_that_breaks_off_within_a_run_goes_on_after_its_last_page(rig)
     assert rig.equal
 
 
+def test_a_field_that_was_taken_away_and_made_anew_is_not_refreshed_with_what_was_read_before(rig):
+    break_off(rig)
+    rig.org.define(make_schema("Account", Name="string"))
+    rig.later(0.1)
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+    rig.org.define(ACCOUNT)
+    for each in rig.org.live("Account"):
+        unstamped(rig, each, AnnualRevenue=Decimal(7))
+    rig.later(0.1)
+
+    assert rig.sync().state is RunState.COMPLETE
+    assert rig.equal
+
+
 # ── new fields ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -269,6 +283,24 @@ def test_a_filling_goes_on_and_the_field_has_another_type_by_now(rig):
 
     assert rig.sync(Rules()).state is RunState.COMPLETE
 
+    assert rig.equal
+
+
+@pytest.mark.parametrize("between", [ACCOUNT, make_schema("Account", Name="string", Colour__c="date")])
+def test_a_field_that_was_another_one_meanwhile_is_not_filled_with_what_was_read_before(rig, between):
+    made = gain(rig)
+    break_off_filling(rig)
+    rig.org.define(between)
+    for each in made:
+        unstamped(rig, each, Colour__c=None)
+    rig.later(1)
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+    rig.org.define(WIDER)
+    for each in made:
+        unstamped(rig, each, Colour__c="new")
+    rig.later(1)
+
+    assert rig.sync(Rules()).state is RunState.COMPLETE
     assert rig.equal
 
 
