@@ -304,6 +304,23 @@ def test_a_field_that_was_another_one_meanwhile_is_not_filled_with_what_was_read
     assert rig.equal
 
 
+def test_a_filling_goes_on_beside_a_field_that_the_org_describes_and_refuses_to_read(rig):
+    fields = {"Name": "string", "AnnualRevenue": "currency", "Colour__c": "string", "Shut__c": "string"}
+    rig.org.define(make_schema("Account", **fields))
+    rig.org.refused["Account"] = {"shut__c"}
+    for each in rig.org.live("Account"):
+        unstamped(rig, each, Colour__c="red")
+    break_off_filling(rig)
+    rig.asked.clear()
+    rig.later(1)
+
+    assert rig.sync(Rules()).state is RunState.COMPLETE
+
+    (again,) = rig.sweeps()
+    assert again is not None
+    assert {row["Colour__c"] for row in replica(rig.world.store, "Account").values()} == {"red"}
+
+
 def hidden(rig, record_id):
     """The org does not show the record until it is put back."""
     return rig.org._rows["Account"].pop(record_id)
