@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from salesforce_sync.errors import LimitExceeded, Stopped, Unreachable
+from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.page import Priority
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
@@ -319,6 +320,24 @@ def test_a_filling_goes_on_beside_a_field_that_the_org_describes_and_refuses_to_
     (again,) = rig.sweeps()
     assert again is not None
     assert {row["Colour__c"] for row in replica(rig.world.store, "Account").values()} == {"red"}
+
+
+@pytest.mark.parametrize("all_again", [False, True])
+def test_an_edit_of_a_column_that_is_not_filled_yet_is_held_against_what_the_org_has(rig, all_again):
+    made = gain(rig)
+    rig.later(1)
+    break_off_filling(rig)
+    store = rig.world.store
+    if all_again:  # as in a database of a version that did not know which columns those are
+        store.read_all_again("Account")
+    for each in made:
+        store.update("Account", each, {"Colour__c": "green"})
+
+    push = SyncEngine(rig.org, store, rig.world.clock, Bus(), Rules()).push()
+
+    assert {each.outcome for each in push.changes} == {"conflicted"}
+    assert {row["Colour__c"] for row in rig.org.live("Account").values()} == {"red"}
+    assert [each.kind for each in store.inbox()] == [Kind.CONFLICT] * len(made)
 
 
 def hidden(rig, record_id):
