@@ -77,9 +77,10 @@ class Schemas:
         return self._filled_up(schema)
 
     def _filled_up(self, schema: ObjectSchema) -> ObjectSchema:
-        """Fill the columns that are not filled yet; of an object that was never read, its first pull does."""
+        """Fill the columns that are not filled yet; where all rows come with the next pull, that does."""
         unfilled = self._store.unfilled(schema.name)
-        if unfilled and self._store.checkpoint(schema.name) is not None:
+        checkpoint = self._store.checkpoint(schema.name)
+        if unfilled and schema.stamp is not None and checkpoint is not None:
             schema = self._fill_gained(schema, unfilled)
             self._store.filled(schema.name)
         return schema

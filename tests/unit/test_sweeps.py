@@ -340,6 +340,26 @@ def test_an_edit_of_a_column_that_is_not_filled_yet_is_held_against_what_the_org
     assert [each.kind for each in store.inbox()] == [Kind.CONFLICT] * len(made)
 
 
+def test_an_object_that_comes_whole_each_time_is_not_read_once_more_for_a_new_column(rig):
+    """Without a stamp nobody knows either which values of a filling that broke off are older than those here."""
+    narrow = make_schema("Rate__c", Name="string").only("IsDeleted", "Name")
+    rig.org.define(narrow)
+    made = [rig.org.put("Rate__c", Name=f"Rate {number}") for number in range(11)]
+    engine = SyncEngine(rig.org, rig.world.store, rig.world.clock, Bus(), Rules())
+    engine.run(["Rate__c"])
+    rig.org.define(make_schema("Rate__c", Name="string", Colour__c="string").only("IsDeleted", "Name", "Colour__c"))
+    for each in made:
+        rig.org._rows["Rate__c"][each]["Colour__c"] = "red"
+    rig.asked.clear()
+
+    assert engine.run(["Rate__c"]).state is RunState.COMPLETE
+
+    (whole,) = rig.asked
+    assert whole.schema.has("Name")
+    assert replica(rig.world.store, "Rate__c") == rig.org.live("Rate__c")
+    assert rig.world.store.unfilled("Rate__c") == ()
+
+
 def hidden(rig, record_id):
     """The org does not show the record until it is put back."""
     return rig.org._rows["Account"].pop(record_id)
