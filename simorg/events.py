@@ -148,7 +148,7 @@ class Events:
     def objects_of(self, topic: str) -> frozenset[str] | None:
         """Return the objects whose events a topic (its letter case counts) brings; None for one that is not there."""
         if topic == EVERYTHING:
-            return self.selected
+            return frozenset(name for name in self.selected if self.org.object(name) is not None)
         if topic in self.channels:
             return frozenset(self.channels[topic])
         name = next((one for one in self.org.objects if topic == f"/data/{event_name(one)}"), None)
@@ -156,7 +156,8 @@ class Events:
 
     def schema_of(self, object_name: str) -> EventSchema:
         """Return the schema of an object's events as of now."""
-        view = self.org.object(object_name)
+        # Of an object that is hidden from the user the events are there all the same: he may not follow them.
+        view = self.org.object(object_name) or self.org.schema(object_name)
         if view is None:
             raise LookupError(object_name)
         known = self._current.get(object_name)

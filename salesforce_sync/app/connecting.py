@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from salesforce_sync.app.wiring import Wiring
 from salesforce_sync.errors import NotConnected, WrongOrg
-from salesforce_sync.models.connection import Connection, Session
+from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.models.org_kind import OrgFacts
 from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.ports import Usage
@@ -135,11 +135,17 @@ class Connecting(Wiring):
         self._store.remember_org(org_id, address)
 
     def _keys_of(self, connection: Connection) -> Vault:
-        """The vault, holding this connection: a session that another login left there must not be used for it."""
+        """The vault. What it holds gives way to this login once that has worked; where it holds nothing, at once."""
         vault = self._vault()
-        if not vault.holds(connection):
+        if vault.find() is None:
             vault.save(connection)
         return vault
+
+    def _keep_what_works(self, used: Connection) -> None:
+        """The org has let this login in, and is the right one. A pasted session tells that only when it is used."""
+        vault = self._vault()
+        if used.method is not LoginMethod.PASTED_SESSION and not vault.holds(used):
+            vault.save(used)
 
     def _open(self, connection: Connection, keys: Vault) -> SalesforceOrg:
         # Imported here: reading the replica needs no HTTP client.

@@ -91,6 +91,7 @@ class Syncing(ProductionGuard, Telling):
             org.look_again()  # another process has heard of fewer calls since: those of others have become free
         try:
             self._check_org(org, None)
+            self._keep_what_works(org.connection)
         except WrongOrg:
             raise
         except SyncError as error:

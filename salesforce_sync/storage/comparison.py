@@ -55,7 +55,8 @@ class Comparer:
     def compare(self, schema: ObjectSchema, since: datetime | None, most: int) -> Comparison:
         with self._connections.writing() as db:
             self._sweeps.take_listing(db, schema, recent=since is not None)
-            table = _Tables(schema, None if since is None else format_datetime(since))
+            missing_some = missed.is_any(db, schema.name)
+            table = _Tables(schema, None if since is None else format_datetime(since), missing_some=missing_some)
             listed, live = db.execute(table.counts(), table.bindings).get
             missing, stale, extra = (
                 tuple(Listed(*row) for row in db.execute(f"{statement} LIMIT ?", (*table.bindings, most + 1)))
@@ -151,15 +152,16 @@ class _Tables:
     The table is seen as the org has shown it: what was made here only is not there, what was deleted here only is.
     """
 
-    def __init__(self, schema: ObjectSchema, since: str | None) -> None:
+    def __init__(self, schema: ObjectSchema, since: str | None, *, missing_some: bool) -> None:
+        """`missing_some`: whether there are rows that a filling has missed, which takes a look for each row."""
         self.bindings = () if since is None else (since,)
         table = table_of_all(schema) if since is None else table_of_recent(schema)
         self._listing, self._table = quote(table), reading_sql.org_view(schema)
         stamp = schema.stamp
         self._stamp = "NULL" if stamp is None else f"l.{quote(stamp)}"
         # Not <: a row that was stamped ahead of the org's clock has an older stamp after its next change.
-        self._moved = f"t.{quote(stamp)} IS NOT l.{quote(stamp)}" if stamp is not None else "false"
-        self._missed = missed.is_missed(schema)
+        moved = f"t.{quote(stamp)} IS NOT l.{quote(stamp)}" if stamp is not None else "false"
+        self._moved = f"({moved} OR {missed.is_missed(schema)})" if missing_some else moved
         self._recent = f" AND t.{quote(stamp)} >= ?" if since is not None and stamp is not None else ""
         self._dead_here = reading_sql.dead_in_org(schema)
         self._dead_there = 'l."IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
@@ -180,8 +182,7 @@ class _Tables:
 
     def stale(self) -> str:
         alive = f'(t."Id" IS NOT NULL AND NOT {self._dead_here})'
-        moved = f"{self._moved} OR {self._missed}"
-        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND ({moved}){self._bound()}'
+        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
 
     def extra(self) -> str:
         absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'

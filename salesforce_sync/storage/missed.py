@@ -8,7 +8,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.storage import reading_sql, staging_sql
 from salesforce_sync.storage.sql_text import literal, quote
 
-_ANY = "SELECT 1 FROM _sync_missed WHERE object_name = ?"
+_ANY = "SELECT 1 FROM _sync_missed WHERE object_name = ? LIMIT 1"
 _TO_ASK = "SELECT record_id FROM _sync_missed WHERE object_name = ? AND NOT asked LIMIT ?"
 _ASKED = "UPDATE _sync_missed SET asked = 1 WHERE object_name = ? AND NOT asked"
 _FOUND = "DELETE FROM _sync_missed WHERE object_name = ? AND record_id = ?"
@@ -35,9 +35,14 @@ def note_asked(db: apsw.Connection, object_name: str) -> None:
     db.execute(_ASKED, (object_name,))
 
 
+def is_any(db: apsw.Connection, object_name: str) -> bool:
+    """Whether any row of the object is missed."""
+    return db.execute(_ANY, (object_name,)).fetchone() is not None
+
+
 def forget_staged(db: apsw.Connection, schema: ObjectSchema) -> None:
     """The staged rows are read whole."""
-    if db.execute(_ANY, (schema.name,)).fetchone() is None:
+    if not is_any(db, schema.name):
         return
     staging = quote(staging_sql.staging_table(schema.name))
     db.execute(

@@ -120,8 +120,8 @@ class Mistake(Refused):
         super().__init__("The server made a mistake.", hint="Its log tells more.")
 
 
-LIMIT_SECONDS: Final = 900
-"""When to try again after the day's API calls are used up, where the org has not said when some are free."""
+LIMIT_SECONDS: Final = 3600
+"""When to try again after the API calls of the day are used up, where no time is known: as long as the error says."""
 
 CROWD_SECONDS: Final = 30
 """When to try again after too many requests of 20 seconds and more ran at once."""

@@ -93,6 +93,34 @@ def test_a_browser_login_is_used_although_its_secret_stands_in_dotenv(cli, simor
     assert cli("init").code == 0
 
 
+@pytest.mark.parametrize("stale", ["SF_CLIENT_SECRET=no-longer-good", "SF_REFRESH_TOKEN=ended", "SF_ACCESS_TOKEN=old"])
+def test_a_login_in_dotenv_that_is_good_no_more_does_not_take_the_place_of_the_kept_one(user, simorg, stale):
+    token = simorg.sessions.grant(simorg.user_id, CLIENT_ID, "api refresh_token").token
+    ways = "connect", "--method", "refresh-token", "--client-id", CLIENT_ID, "--secret-stdin"
+    (user.folder / ".env").write_text(f"SF_CLIENT_ID={CLIENT_ID}\n{stale}\n")
+    assert user(*ways, stdin=f"{token}\n", SF_CLIENT_SECRET=CLIENT_SECRET).code == 0
+    assert user("sync", "Contact").code == 4  # what connect has said: the one in .env is used
+
+    (user.folder / ".env").unlink()
+
+    assert user("sync", "Contact").code == 0
+
+
+def test_a_login_in_dotenv_that_is_good_takes_the_place_of_the_kept_one(user, simorg):
+    token = simorg.sessions.grant(simorg.user_id, CLIENT_ID, "api refresh_token").token
+    ways = "connect", "--method", "refresh-token", "--client-id", CLIENT_ID, "--secret-stdin"
+    assert user(*ways, stdin=f"{token}\n", SF_CLIENT_SECRET=CLIENT_SECRET).code == 0
+    given = simorg.sessions.grant(simorg.user_id, CLIENT_ID, "api refresh_token").token
+    lines = f"SF_CLIENT_ID={CLIENT_ID}", f"SF_CLIENT_SECRET={CLIENT_SECRET}", f"SF_REFRESH_TOKEN={given}"
+    (user.folder / ".env").write_text("\n".join(lines))
+    assert user("sync", "Contact").code == 0
+    simorg.sessions.kill_family(simorg.sessions.refresh_token(token).family)
+
+    (user.folder / ".env").unlink()
+
+    assert user("sync", "Contact").code == 0
+
+
 def test_a_browser_on_another_machine_and_the_address_pasted(cli, simorg):
     process, address = begun(cli, simorg, stdin=subprocess.PIPE)
 

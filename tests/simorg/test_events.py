@@ -367,6 +367,25 @@ def test_a_topic_cannot_be_changed(org, client):
     assert refusal(stream.page)[0] is grpc.StatusCode.INVALID_ARGUMENT
 
 
+def test_what_changes_in_a_hidden_object_is_told_when_it_is_shown_again(org, client):
+    stream = listening(org, client)
+    key = org.add("Contact", LastName="A")
+    stream.events(1)
+    after = stream.latest
+    org.permissions.deny("Contact", "read")
+    try:
+        with org.transaction():  # somebody else is not kept from it
+            org.database.update("Contact", key, {"LastName": "Unseen"})
+        hidden = refusal(lambda: client.topic(CONTACTS))
+    finally:
+        org.permissions.allow("Contact")
+
+    (event,) = client.subscribe(CONTACTS, after=after).events(1)
+
+    assert hidden == (grpc.StatusCode.NOT_FOUND, "topic.not.found")
+    assert event["Name"]["LastName"] == "Unseen"
+
+
 def test_the_channel_of_everything_and_custom_ones_bring_several_objects(org, client):
     org.events.channels["/data/Sales__chn"] = ("Account", "Contact")
     streams = [listening(org, client, name) for name in ("/data/ChangeEvents", "/data/Sales__chn")]

@@ -221,7 +221,7 @@ def test_an_org_without_calls_left_says_when_to_come_back(site, api):
     answer = api.post("/api/sync/Contact")
 
     assert failed(answer, "Contact") == (429, "REQUEST_LIMIT_EXCEEDED")
-    assert int(answer.headers["Retry-After"]) > 0
+    assert 3_500 < int(answer.headers["Retry-After"]) <= 3_600, answer.json()["details"]
 
 
 def test_an_org_where_too_many_long_requests_run_at_once_is_to_be_asked_again_soon(site, api):
