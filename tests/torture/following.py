@@ -20,9 +20,19 @@ def settle(world: World, replica: Replica) -> None:
         return
     ends = time.monotonic() + SETTLED_WITHIN
     while lags := replica.beside.lags(world.org, replica.objects):
+        if refused := _refused(replica):  # until a person agrees, it is polled in vain
+            runs.run(world, replica, accept_loss=refused)
         if time.monotonic() > ends:
             raise Violation("events arrive", f"{lags}; {replica.beside.following.told()}")
         time.sleep(0.01)
+
+
+def _refused(replica: Replica) -> tuple[str, ...]:
+    """The objects of which so many rows are gone that the last run has asked for a person's word."""
+    found = [each for each in replica.sync.status().objects if each.last_run is not None]
+    return tuple(
+        each.object_name for each in found if each.last_run.problem and each.last_run.problem.code == "LOSS_REFUSED"
+    )
 
 
 def calm(world: World) -> None:
