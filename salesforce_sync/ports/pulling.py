@@ -85,7 +85,7 @@ class Pulling(Protocol):
 
         None if none was begun, or it has ended: a listing with its comparison, another with `merge_columns`. It is kept
         when other pulls are begun, until one of its kind is begun without `resume`; begun with the `resume` that is
-        told here, it goes on. One whose columns are others by now is not told.
+        told here, it goes on. One whose columns have been others since is forgotten.
         """
 
     def amend(self, request: PullRequest) -> None:

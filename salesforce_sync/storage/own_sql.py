@@ -41,6 +41,7 @@ DESCRIBED_AS = "UPDATE _sync_object SET described_as = ?, described_at = ? WHERE
 STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
 BEGIN_STAGING = "INSERT OR REPLACE INTO _sync_staging (name, columns, since, partial, kind) VALUES (?, ?, ?, ?, ?)"
 STAGED_KIND = "SELECT kind FROM _sync_staging WHERE name = ?"
+CANNOT_GO_ON = "UPDATE _sync_staging SET kind = NULL WHERE name = ?"
 ANNOUNCED = "UPDATE _sync_staging SET total = ? WHERE name = ?"
 TOTAL = "SELECT total FROM _sync_staging WHERE name = ?"
 IS_PARTIAL = "SELECT partial FROM _sync_staging WHERE name = ?"

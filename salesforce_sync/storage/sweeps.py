@@ -26,6 +26,7 @@ INSERT INTO _sync_sweep (object_name, kind, columns, resume, rows, server_time) 
 ON CONFLICT DO UPDATE SET
     resume = excluded.resume, rows = rows + excluded.rows, server_time = coalesce(server_time, excluded.server_time)
 """
+_ALL_KEPT = "SELECT kind, columns FROM _sync_sweep WHERE object_name = ?"
 _FORGET = "DELETE FROM _sync_sweep WHERE object_name = ? AND kind = ?"
 
 
@@ -120,6 +121,18 @@ class Sweeps:
         with self._connections.writing() as db:
             _forget(db, schema, kind)
 
+    def forget_others(self, db: apsw.Connection, schema: ObjectSchema) -> None:
+        """Forget sweeps of columns that are not the schema's now, within a transaction that has begun.
+
+        A field that comes back under its old name and type may be another one: what was read of the old one is not its.
+        """
+        for kind, columns in list(db.execute(_ALL_KEPT, (schema.name,))):
+            if not _fits(schema, str(columns)):
+                _forget(db, schema, Sweep(kind))
+        row = db.execute(own_sql.STAGED, (schema.name,)).fetchone()
+        if row is not None and not _fits(schema, str(row[0])):
+            db.execute(own_sql.CANNOT_GO_ON, (schema.name,))
+
     def _enter(self, db: apsw.Connection, schema: ObjectSchema, kind: Sweep) -> None:
         """The staged rows join those of the same sweep that are kept."""
         columns, _, resume, _, server_time = db.execute(own_sql.STAGED, (schema.name,)).get
@@ -152,9 +165,14 @@ def _staged_kind(db: apsw.Connection, schema: ObjectSchema) -> Sweep | None:
     if row is None or kind is None:
         return None
     columns, _, resume, _, _ = row
-    fits = columns == shape(schema.only(*staged_columns(str(columns))))
     # Of an object with no other columns it may be the rows.
-    return Sweep(kind) if resume is not None and fits and columns != shape(schema) else None
+    goes_on = resume is not None and _fits(schema, str(columns)) and columns != shape(schema)
+    return Sweep(kind) if goes_on else None
+
+
+def _fits(schema: ObjectSchema, columns: str) -> bool:
+    """Whether the schema has all that was read, as it was read."""
+    return columns == shape(schema.only(*staged_columns(columns)))
 
 
 def _make_empty(db: apsw.Connection, table: str, read: ObjectSchema) -> None:

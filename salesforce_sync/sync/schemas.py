@@ -40,9 +40,13 @@ class Schemas:
         Columns are filled that an earlier run has left empty; they may have another type by now.
         """
         known = self._store.schema(object_name)
-        is_polled = known is not None and known.stamp is not None and known.queryable
-        if known is not None and not (is_polled and not self._store.unfilled(known.name)):
+        if known is None:
+            return self.known(object_name)
+        if known.stamp is None or not known.queryable:
             return self.describe(known.name)
+        if self._store.unfilled(known.name):
+            # Without what is known to be refused: to ask for it once more would begin the filling anew each time.
+            return self.adopt(self._described(known.name).without(*known.refused))
         return self.known(object_name)
 
     def known(self, object_name: str) -> ObjectSchema:
@@ -56,12 +60,14 @@ class Schemas:
 
     def describe(self, object_name: str) -> ObjectSchema:
         """Ask the org, and take up what it says; `ObjectNotFound` with the names that it has."""
+        return self.adopt(self._described(object_name))
+
+    def _described(self, object_name: str) -> ObjectSchema:
         try:
-            schema = self._org.describe(object_name)
+            return self._org.describe(object_name)
         except ObjectNotFound as error:
             known = [each.name for each in self._org.objects()]
             raise ObjectNotFound.named(object_name, known) from error
-        return self.adopt(schema)
 
     def adopt(self, schema: ObjectSchema) -> ObjectSchema:
         """Take the schema up, and fill the columns that are new; gives what of it can be read."""
@@ -71,9 +77,10 @@ class Schemas:
         return self._filled_up(schema)
 
     def _filled_up(self, schema: ObjectSchema) -> ObjectSchema:
-        """Fill the columns that are not filled yet; of an object that was never read, its first pull does."""
+        """Fill the columns that are not filled yet; where all rows come with the next pull, that does."""
         unfilled = self._store.unfilled(schema.name)
-        if unfilled and self._store.checkpoint(schema.name) is not None:
+        checkpoint = self._store.checkpoint(schema.name)
+        if unfilled and schema.stamp is not None and checkpoint is not None:
             schema = self._fill_gained(schema, unfilled)
             self._store.filled(schema.name)
         return schema

@@ -2,7 +2,7 @@
 
 A stamp has whole seconds: what somebody writes after a row was read, but within the second of its stamp, leaves the
 stamp as it is, and so passes every condition. A row that was read well after its second is sure. Of an object without
-any stamp no row is.
+any stamp no row is; nor is a row of which a column that is still to be filled was edited.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ class _Read(Struct, frozen=True):
 
     at: datetime | None
     doubt: Doubt | None
+    unfilled: frozenset[str]
+    """The columns that do not have the org's values yet."""
+    all_again: bool
+    """Whether every row is to be read: a column may be empty of which nobody knows whether it is in the org."""
 
     def is_sure(self, stamp: datetime) -> bool:
         """Whether no row with this stamp can have changed since within its second."""
@@ -58,12 +62,19 @@ class Unseen:
         return False
 
     def _is_sure(self, order: Order) -> bool:
-        name = order.schema.name
+        read = self._how_read(order.schema.name)
+        if any(edit.field in read.unfilled or (read.all_again and edit.base is None) for edit in order.change.edits):
+            return False
+        try:
+            return read.is_sure(parse_datetime(order.change.stamp or ""))
+        except ValueError:
+            return False
+
+    def _how_read(self, name: str) -> _Read:
         if name not in self._read:
             checkpoint = self._store.checkpoint(name)
             at = None if checkpoint is None else checkpoint.read_at
-            self._read[name] = _Read(at, self._store.doubt(name))
-        try:
-            return self._read[name].is_sure(parse_datetime(order.change.stamp or ""))
-        except ValueError:
-            return False
+            unfilled = frozenset(self._store.unfilled(name))
+            all_again = checkpoint is not None and checkpoint.until is None and not unfilled
+            self._read[name] = _Read(at, self._store.doubt(name), unfilled, all_again)
+        return self._read[name]

@@ -83,6 +83,13 @@ class Comparing:
             del staging.rows[staging.durable :]
             self._enter_sweep(table, staging.kind, self._disk.staging.pop(table.schema.name))
 
+    def _forget_others(self, table: Table) -> None:
+        """Forget sweeps of columns that are not the table's now."""
+        known, staging = set(shape(table.schema)), self._disk.staging.get(table.schema.name)
+        table.sweeps = {kind: kept for kind, kept in table.sweeps.items() if set(kept.columns) <= known}
+        if staging is not None and not set(staging.columns) <= known:
+            staging.kind = None
+
     def _make_way(self, table: Table, request: PullRequest) -> None:
         kind, staging = request.sweep(table.schema), self._disk.staging.get(table.schema.name)
         if request.resume is None and kind is not None:

@@ -72,6 +72,7 @@ class MemoryStore(Drafting, Following):
             table.schema, table.described_at = schema, self._clock.now()
             table.rows = {key: spelt(row, schema) for key, row in table.rows.items()}
             _note_gained(table, gained)
+            self._forget_others(table)
             return gained
 
     def schema(self, object_name: str) -> ObjectSchema | None:

@@ -130,6 +130,18 @@ def test_a_column_of_another_type_does_not_go_on(half):
     assert store.kept(PullRequest(store.schema("Widget__c").only("Price__c"))) is None
 
 
+@pytest.mark.parametrize("laid_aside", [True, False])
+@pytest.mark.parametrize("other", [{}, {"Price__c": "string"}])
+def test_a_column_that_was_away_or_another_one_meanwhile_does_not_go_on(half, other, laid_aside):
+    store = half.restart()
+    if laid_aside:
+        assert store.kept(PRICE_SWEEP) is not None
+    store.adopt(make_schema("Widget__c", Name="string", **other))
+    store.adopt(WIDGET)
+
+    assert store.kept(PRICE_SWEEP) is None
+
+
 def test_a_pull_and_records_by_their_ids_are_no_sweep(store):
     store.adopt(WIDGET)
     for request in (PullRequest(WIDGET), PullRequest(PRICES, ids=(id_of(1),)), PullRequest(PRICES, BEGUN)):

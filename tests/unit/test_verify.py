@@ -13,7 +13,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
-from salesforce_sync.testing import make_field
+from salesforce_sync.testing import make_field, make_schema
 from tests.unit.orgs import FORMS, fill, replica
 
 HOUR = 3_600
@@ -251,3 +251,22 @@ def test_a_comparison_that_broke_off_after_the_listing_asks_for_no_other(rig):
     assert rig.listings()[0] is None
     assert None not in rig.listings()[1:]
     assert rig.equal
+
+
+def test_rows_of_which_there_is_nothing_but_a_stamp_are_proved_however_many_differ(rig, monkeypatch):
+    """A pull of all of them asks for the same columns as a listing."""
+    monkeypatch.setattr("salesforce_sync.sync.verify.MOST_REPAIRS", 2)
+    rig.org.define(make_schema("Mark__c").only("IsDeleted", "SystemModstamp"))
+    store, first = rig.world.store, rig.org.put("Mark__c")
+    rig.org.tick(HOUR)
+    rig.org.put("Mark__c")
+    engine = SyncEngine(rig.org, store, rig.world.clock, Bus())
+    engine.run(["Mark__c"])
+    for late in (rig.org.put("Mark__c") for _ in range(5)):
+        rig.org._rows["Mark__c"][late]["SystemModstamp"] = rig.org._rows["Mark__c"][first]["SystemModstamp"]
+
+    assert engine.verify(["Mark__c"]).state is RunState.COMPLETE
+
+    proof = store.proof("Mark__c")
+    assert (proof.org_rows, proof.rows) == (7, 7)
+    assert replica(store, "Mark__c") == rig.org.live("Mark__c")

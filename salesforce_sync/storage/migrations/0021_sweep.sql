@@ -13,6 +13,9 @@ INSERT INTO _sync_sweep SELECT object_name, 'listing', columns, resume, rows, se
 DROP TABLE _sync_listing;
 -- What kind of sweep is staged; null: a pull.
 ALTER TABLE _sync_staging ADD COLUMN kind TEXT;
+UPDATE _sync_staging SET kind = 'listing' WHERE since IS NULL AND NOT partial AND NOT EXISTS (
+    SELECT 1 FROM json_each(columns) WHERE value NOT IN (
+        'Id: id', 'IsDeleted: boolean', 'SystemModstamp: datetime', 'LastModifiedDate: datetime', 'CreatedDate: datetime'));
 -- Columns that the table gained and that are not filled yet (JSON array of names); null while everything is to be read.
 ALTER TABLE _sync_object ADD COLUMN unfilled TEXT;
 -- Rows that the org did not show while a column was filled: nothing of it is here, and their stamps do not tell.

@@ -1,0 +1,72 @@
+"""A database of an earlier version goes on where that left it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+import pytest
+
+import salesforce_sync.storage
+from salesforce_sync.models.page import PullRequest
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
+from tests.contract.stores import WIDGET, id_of, page, pull, widget
+
+MIGRATIONS = Path(salesforce_sync.storage.__file__).with_name("migrations")
+BEGUN = datetime(2024, 1, 15, 12, 30, tzinfo=UTC)
+LISTED = [field.name for field in WIDGET.listed.columns]
+
+
+def as_of_version_20(path):
+    """Before sweeps: only listings were kept, and what was staged had no kind."""
+    with apsw.Connection(str(path)) as db:
+        db.execute("ALTER TABLE _sync_staging DROP COLUMN kind; ALTER TABLE _sync_object DROP COLUMN unfilled")
+        db.execute((MIGRATIONS / "0019_listing.sql").read_text("utf-8"))
+        db.execute("INSERT INTO _sync_listing SELECT object_name, columns, resume, rows, server_time FROM _sync_sweep")
+        db.execute("DROP TABLE _sync_sweep; DROP TABLE _sync_missed; PRAGMA user_version = 20")
+
+
+def listed(number):
+    row = dict(zip((field.name for field in WIDGET.columns), widget(number), strict=True))
+    return tuple(row[name] for name in LISTED)
+
+
+@pytest.mark.parametrize("laid_aside", [True, False])
+def test_a_listing_that_an_earlier_version_has_begun_goes_on(tmp_path, laid_aside):
+    path, asked = tmp_path / "replica.db", PullRequest(WIDGET.listed)
+    store = SqliteStore(path, FrozenClock())
+    store.adopt(WIDGET)
+    pull(store, widget(1), widget(2))
+    store.begin(asked)
+    store.stage(page(listed(1), schema=WIDGET.listed, resume="second page", server_time=BEGUN))
+    if laid_aside:
+        assert store.kept(asked) is not None
+    store.close()
+    as_of_version_20(path)
+
+    store = SqliteStore(path, FrozenClock())
+    kept = store.kept(asked)
+    store.begin(PullRequest(WIDGET.listed, resume=kept.resume))
+    store.stage(page(listed(2), schema=WIDGET.listed, resume="end", last=True))
+    found = store.compare("Widget__c", None, 10)
+
+    assert (kept.resume, kept.rows) == ("second page", 1)
+    assert (found.listed, found.live, found.differences) == (2, 2, 0)
+
+
+def test_a_pull_that_an_earlier_version_has_begun_goes_on(tmp_path):
+    path = tmp_path / "replica.db"
+    store = SqliteStore(path, FrozenClock())
+    store.adopt(WIDGET)
+    store.begin(PullRequest(WIDGET))
+    store.stage(page(widget(1), resume="second page"))
+    store.close()
+    as_of_version_20(path)
+
+    store = SqliteStore(path, FrozenClock())
+    taken_up = store.staged("Widget__c")
+    store.stage(page(widget(2), resume="end", last=True))
+    store.merge("Widget__c", None)
+
+    assert taken_up.resume == "second page"
+    assert [row[0] for row in store.scan("Widget__c")] == [id_of(1), id_of(2)]
