@@ -110,6 +110,9 @@ class Pulling(Protocol):
         is missed no more. To a comparison those that are listed are stale.
         """
 
+    def is_missed(self, object_name: str, record_id: str) -> bool:
+        """Whether the row is one of them, whether or not the org was asked: what is empty in it may be filled there."""
+
     def note_asked(self, object_name: str) -> None:
         """The org has been asked for the rows that are missed: only a comparison looks for them from now on."""
 

@@ -9,6 +9,7 @@ from salesforce_sync.storage import reading_sql, staging_sql
 from salesforce_sync.storage.sql_text import literal, quote
 
 _ANY = "SELECT 1 FROM _sync_missed WHERE object_name = ? LIMIT 1"
+_ONE = "SELECT 1 FROM _sync_missed WHERE object_name = ? AND record_id = ?"
 _TO_ASK = "SELECT record_id FROM _sync_missed WHERE object_name = ? AND NOT asked LIMIT ?"
 _ASKED = "UPDATE _sync_missed SET asked = 1 WHERE object_name = ? AND NOT asked"
 _FOUND = "DELETE FROM _sync_missed WHERE object_name = ? AND record_id = ?"
@@ -28,6 +29,11 @@ def note_missed(db: apsw.Connection, schema: ObjectSchema) -> None:
 def to_ask(db: apsw.Connection, object_name: str, most: int) -> tuple[str, ...]:
     """At most so many ids of which the org has not been asked since they were missed."""
     return tuple(str(record_id) for (record_id,) in db.execute(_TO_ASK, (object_name, most)))
+
+
+def is_one(db: apsw.Connection, object_name: str, record_id: str) -> bool:
+    """Whether the row is missed."""
+    return db.execute(_ONE, (object_name, record_id)).fetchone() is not None
 
 
 def note_asked(db: apsw.Connection, object_name: str) -> None:

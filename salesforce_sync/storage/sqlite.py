@@ -221,6 +221,10 @@ class SqliteStore:
         with self._connections.looking() as db:
             return missed.to_ask(db, object_name, most)
 
+    def is_missed(self, object_name: str, record_id: str) -> bool:
+        with self._connections.looking() as db:
+            return missed.is_one(db, object_name, record_id)
+
     def note_asked(self, object_name: str) -> None:
         with self._connections.writing() as db:
             missed.note_asked(db, object_name)

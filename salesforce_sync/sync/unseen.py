@@ -2,7 +2,8 @@
 
 A stamp has whole seconds: what somebody writes after a row was read, but within the second of its stamp, leaves the
 stamp as it is, and so passes every condition. A row that was read well after its second is sure. Of an object without
-any stamp no row is; nor is a row of which a column that is still to be filled was edited.
+any stamp no row is; nor is a row of which a column was edited that is still to be filled, or was filled while the org
+did not show the row.
 """
 
 from __future__ import annotations
@@ -62,8 +63,11 @@ class Unseen:
         return False
 
     def _is_sure(self, order: Order) -> bool:
-        read = self._how_read(order.schema.name)
-        if any(edit.field in read.unfilled or (read.all_again and edit.base is None) for edit in order.change.edits):
+        read, edits = self._how_read(order.schema.name), order.change.edits
+        if any(edit.field in read.unfilled or (read.all_again and edit.base is None) for edit in edits):
+            return False
+        empty = any(edit.base is None for edit in edits)
+        if empty and self._store.is_missed(order.schema.name, order.change.record_id):
             return False
         try:
             return read.is_sure(parse_datetime(order.change.stamp or ""))

@@ -148,6 +148,10 @@ class Comparing:
         """Rows that a filling did not bring, and for which the org was not asked."""
         return tuple(key for key, asked in self._table(object_name).missed.items() if not asked)[:most]
 
+    def is_missed(self, object_name: str, record_id: str) -> bool:
+        """Whether a filling did not bring the row."""
+        return record_id in self._table(object_name).missed
+
     def note_asked(self, object_name: str) -> None:
         """The org has been asked for them."""
         table = self._table(object_name)

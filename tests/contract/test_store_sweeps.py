@@ -243,6 +243,7 @@ def test_rows_that_are_taken_out_are_missed_no_more(missing_two):
 def test_rows_that_are_missed_and_listed_are_stale_whether_the_org_was_asked_or_not(missing_two):
     missing_two.note_asked("Widget__c")
     assert missed(missing_two) == set()
+    assert [missing_two.is_missed("widget__C", id_of(each)) for each in (1, 2, 3)] == [False, True, True]
     missing_two.begin(PullRequest(WIDGET.listed))
     stage(missing_two, (id_of(1), False, NOON), (id_of(2), False, NOON), schema=WIDGET.listed)
 

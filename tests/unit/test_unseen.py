@@ -58,3 +58,29 @@ def test_what_the_org_does_not_have_or_has_in_its_bin_cannot_have_changed_unseen
     assert not is_unseen(order(Operation.CREATE, record_id="local-1"))
     assert not is_unseen(order(Operation.UPDATE, record_id="local-1"))
     assert not is_unseen(order(Operation.UNDELETE))
+
+
+def test_what_is_empty_in_a_row_that_was_not_shown_while_a_column_was_filled_is_not_sure():
+    """Nobody here has seen what the org has there, and its stamp is the one that is known."""
+    wider = make_schema("Account", Name="string", Colour__c="string")
+    store, record_id = MemoryStore(FrozenClock()), "001000000000001AAA"
+    store.adopt(STAMPED)
+    names = [field.name for field in STAMPED.columns]
+    values = {"Id": record_id, "IsDeleted": False, "Name": "a", "SystemModstamp": format_datetime(STAMP)}
+    row = tuple(values.get(name, format_datetime(STAMP)) for name in names)
+    later = STAMP + timedelta(hours=1)
+    store.begin(PullRequest(STAMPED))
+    store.stage(Page(STAMPED, Rows((row,)), "end", None, 1, later, last=True))
+    store.merge("Account", None)
+    store.adopt(wider)
+    filling = PullRequest(wider.only("Colour__c"))
+    store.begin(filling)
+    store.stage(Page(filling.schema, Rows(()), "end", None, 0, later, last=True))
+    store.merge_columns(filling)
+    store.filled("Account")
+
+    def unseen(field, base):
+        change = Change(1, "Account", record_id, Operation.UPDATE, (Edit(field, base, "b"),), format_datetime(STAMP))
+        return Unseen(store).among([Order(wider, change)]) != []
+
+    assert (unseen("Colour__c", None), unseen("Name", "a")) == (True, False)
