@@ -13,7 +13,7 @@ from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
 from salesforce_sync.testing import make_schema
-from tests.unit.orgs import ACCOUNT, FORMS, fill, replica
+from tests.unit.orgs import ACCOUNT, FORMS, Asked, fill, replica
 
 HOUR = 3_600
 WIDER = make_schema("Account", Name="string", AnnualRevenue="currency", Colour__c="string")
@@ -25,15 +25,8 @@ def org(request, tmp_path):
     return FORMS[request.param](tmp_path)
 
 
-class Rig:
-    """An org, a store, runs between them, and what was asked of the org."""
-
-    def __init__(self, org, world):
-        self.org, self.world = org, world
-        self.asked = []
-        pull = org.pull
-        org.pull = lambda request: (self.asked.append(request), pull(request))[1]
-        org.pull_together = lambda requests: tuple(map(org.pull, requests))
+class Rig(Asked):
+    """Runs between an org and a store."""
 
     def sync(self, rules=RULES):
         return SyncEngine(self.org, self.world.store, self.world.clock, Bus(), rules).run(["Account"])
@@ -50,10 +43,6 @@ class Rig:
     def whole(self):
         """How often all columns of all rows were asked for."""
         return len([each for each in self.asked if each.since is None and not each.ids and _is_whole(each)])
-
-    @property
-    def equal(self):
-        return replica(self.world.store, "Account") == self.org.live("Account")
 
 
 def _is_whole(request):

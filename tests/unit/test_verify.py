@@ -14,7 +14,7 @@ from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
 from salesforce_sync.testing import make_field, make_schema
-from tests.unit.orgs import FORMS, fill, replica
+from tests.unit.orgs import FORMS, Asked, fill, replica
 
 HOUR = 3_600
 
@@ -24,15 +24,8 @@ def org(request, tmp_path):
     return FORMS[request.param](tmp_path)
 
 
-class Rig:
-    """An org, a store, runs between them, and what was asked of the org."""
-
-    def __init__(self, org, world):
-        self.org, self.world = org, world
-        self.asked = []
-        pull = org.pull
-        org.pull = lambda request: (self.asked.append(request), pull(request))[1]
-        org.pull_together = lambda requests: tuple(map(org.pull, requests))
+class Rig(Asked):
+    """Runs between an org and a store."""
 
     def verify(self, share=0.2):
         rules = Rules(loss=LossLimit(share, 1))
@@ -41,10 +34,6 @@ class Rig:
     def listings(self):
         """Where each listing of all rows began that was asked for: None is the start."""
         return [each.resume for each in self.asked if each.since is None and each.schema == each.schema.listed]
-
-    @property
-    def equal(self):
-        return replica(self.world.store, "Account") == self.org.live("Account")
 
 
 @pytest.fixture
