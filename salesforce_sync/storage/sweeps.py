@@ -42,15 +42,12 @@ class Sweeps:
         kind = request.sweep(schema)
         if request.resume is None and kind is not None:
             self.forget(schema, kind)
-            self._lay_aside(schema, all_but=kind)
+            self.lay_aside(schema, all_but=kind)
         else:
-            self._lay_aside(schema)
+            self.lay_aside(schema)
 
-    def lay_aside(self, schema: ObjectSchema) -> None:
-        """Keep what was staged of a sweep, up to its last durable page."""
-        self._lay_aside(schema)
-
-    def _lay_aside(self, schema: ObjectSchema, all_but: Sweep | None = None) -> None:
+    def lay_aside(self, schema: ObjectSchema, all_but: Sweep | None = None) -> None:
+        """Keep what was staged of a sweep, up to its last durable page; nothing of one of the kind `all_but`."""
         with self._connections.looking() as db:
             if _staged_kind(db, schema) in (None, all_but):
                 return
@@ -67,7 +64,7 @@ class Sweeps:
         kind = request.sweep(schema)
         if kind is None:
             return None
-        self._lay_aside(schema)
+        self.lay_aside(schema)
         with self._connections.looking() as db:
             row = db.execute(_KEPT, (schema.name, kind)).fetchone()
         if row is None or row[0] != shape(request.schema) or row[1] is None:
