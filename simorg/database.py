@@ -214,7 +214,7 @@ class Database:
                 self._execute(write)
             else:  # a write outside of a transaction is one of its own
                 with self.transaction():
-                    self.journal.note(write.table, str(write.record_id))
+                    self.journal.note(write.table, str(write.record_id), write.values or ())
                     self._execute(write)
 
     def _execute(self, write: Write) -> None:

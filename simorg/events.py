@@ -207,8 +207,7 @@ class Events:
             draft.changed = changed_fields(old or {}, new or {}) & self.schema_of(change.object_name).carried
             if not draft.changed:
                 return
-            if new and new.get("LastModifiedDate") == self.org.now_stamp():  # told with every save, however soon
-                draft.changed |= {"LastModifiedDate"}
+            draft.changed |= change.written & {"LastModifiedDate"}  # told with every save, however soon
         yield draft
 
     def _publish_all(self, drafts: Sequence["_Draft"]) -> None:

@@ -104,11 +104,12 @@ class Writer:
         if record_id in self.org.permissions.read_only_records or not self.org.visible(truth.name, record_id):
             raise Refused("INSUFFICIENT_ACCESS_OR_READONLY", NO_ACCESS, status=403)
         given = self._given(view, values, lambda one: one.updateable)
-        row = old | _without_empty_defaults(truth, given, old) | self._modified()
+        modified = self._modified()
+        row = old | _without_empty_defaults(truth, given, old) | modified
         set_here = set(given) | self._before(truth, "update", row, old)
         _require(truth, row, set_here)
         derive(self.org, truth.name, row, set_here, old)
-        changed = {key: value for key, value in row.items() if value != old.get(key)}
+        changed = {key: value for key, value in row.items() if key in modified or value != old.get(key)}
         self._check(truth, row, changed)
         self.org.database.update(truth.name, record_id, changed)
         self._after(truth, "update", row, old)

@@ -93,6 +93,19 @@ def test_an_update_tells_only_what_changed_and_what_is_null_now(org, client):
     assert event["Title"] == "Prof" and event["OwnerId"] is None and event["MailingAddress"] is None
 
 
+def test_a_save_tells_its_time_though_it_is_the_second_of_the_one_before_and_over_by_its_commit(org, client):
+    org.clock.freeze()
+    key = org.add("Contact", LastName="Doe")
+    stream = listening(org, client)
+
+    with org.database.transaction():
+        org.change(key, Title="Prof")
+        org.clock.advance(2)
+    (event,) = stream.events(1)
+
+    assert event["ChangeEventHeader"]["changedFields"] == ["LastModifiedDate", "Title"]
+
+
 def test_a_deletion_has_no_body_and_an_undeletion_a_whole_one(org, client):
     key = org.add("Contact", LastName="Doe", Phone="1")
     stream = listening(org, client)
