@@ -369,7 +369,7 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
     changed = [name for name in data_fields(schema) if name not in ours and _differs(name, contested, schema)]
     if not changed:
         return edits
-    message = f"Changed in the org since: {', '.join(changed)}."
+    message = changed_there(changed)
     match policies.of(contested.object_name):
         case Policy.ORG:
             return Verdict(revert=True, message=message)
@@ -377,7 +377,23 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
             return edits
         case Policy.NEWEST if (here := _newer_here(contested, schema)) is not None:
             return edits if here else Verdict(revert=True, message=message)
-    return replace(edits, kind=Kind.CHANGED_THERE, message=message)
+    asked = tuple(Conflict(name, contested.base[name], None, (contested.org or {})[name]) for name in changed)
+    return replace(edits, kind=Kind.CHANGED_THERE, message=message, changed=asked)
+
+
+def changed_there(fields: Sequence[str]) -> str:
+    """What is told of a record that is deleted here, and in which somebody has changed these fields."""
+    return f"Changed in the org since: {', '.join(fields)}."
+
+
+def changed_again(before: Sequence[Conflict], now: Sequence[Conflict]) -> tuple[Conflict, ...]:
+    """What a person was told, and what has been changed since: each field from the first value to the last."""
+    known, newer = {each.field: each for each in before}, {each.field: each for each in now}
+    told = [
+        each if (later := newer.get(each.field)) is None else Conflict(each.field, each.base, None, later.org)
+        for each in before
+    ]
+    return (*told, *(each for each in now if each.field not in known))
 
 
 def taken_along(contested: Contested, schema: ObjectSchema, policies: Policies) -> tuple[Conflict, ...]:

@@ -71,7 +71,8 @@ class Verdict(Struct, frozen=True):
 
     `keep`: edits that go on, on their new base. `done`: fields whose edit ends because the org's value holds.
     `conflicts`: fields that wait for a person. `kind`: the whole record waits, for this reason; `revert`: the change
-    as a whole ends and the org's row holds. `master`: the record that this one was merged into.
+    as a whole ends and the org's row holds. `master`: the record that this one was merged into. `changed`: what the org
+    shows otherwise, of a record that is deleted here.
     """
 
     keep: tuple[Edit, ...] = ()
@@ -81,6 +82,7 @@ class Verdict(Struct, frozen=True):
     message: str = ""
     revert: bool = False
     master: str = ""
+    changed: tuple[Conflict, ...] = ()
 
 
 class Side(StrEnum):

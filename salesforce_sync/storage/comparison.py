@@ -23,6 +23,7 @@ from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.staging import staged_columns
 from salesforce_sync.storage.sweeps import Sweeps, table_of_all, table_of_recent
 from salesforce_sync.storage.watch import unseen
+from salesforce_sync.storage.withdrawal import withdraw
 from salesforce_sync.storage.written import Written
 
 _GONE = "INSERT OR REPLACE INTO _sync_gone (object_name, id, reason, at, row) VALUES (?, ?, ?, ?, ?)"
@@ -74,6 +75,8 @@ class Comparer:
         with self._connections.writing() as db, unseen(db, [schema.name]):
             for record_id in ids:
                 rows += self._set_aside_one(db, schema, record_id, cause, format_datetime(at))
+            if cause.is_deletion:
+                withdraw(db, self._judge)
             count_changed(db, schema.name, rows)
         return rows
 

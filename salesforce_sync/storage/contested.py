@@ -47,7 +47,7 @@ UPDATE _sync_outbox SET operation = 'update' WHERE object_name = ? AND record_id
 """
 _END = "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ?"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
-_UNPARK = f"""
+UNPARK = f"""
 UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id = ?2 AND state = 'parked'
     AND NOT EXISTS (SELECT 1 FROM _sync_inbox WHERE object_name = ?1 AND record_id = ?2
         AND kind NOT IN ('conflict', {own_sql.TOLD_KINDS}))
@@ -93,7 +93,7 @@ class Judge:
         history: HistoryWriter,
         now: Callable[[], datetime],
     ) -> None:
-        self._schema = schemas
+        self.schema = schemas
         self._policies = policies
         self._history = history
         self._now = now
@@ -228,7 +228,7 @@ class Judge:
         ]
 
     def _is_deleted(self, db: apsw.Connection, object_name: str, record_id: Stored) -> bool:
-        schema = self._schema(object_name)
+        schema = self.schema(object_name)
         if schema is None or not schema.has("IsDeleted"):
             return False
         there = f'SELECT 1 FROM {quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
@@ -258,7 +258,7 @@ class Judge:
             )
             return
         db.execute(_BACK_THERE, record)
-        db.execute(_UNPARK, record)
+        db.execute(UNPARK, record)
         self._show_local(db, schema, contested, kept)
         if verdict.conflicts:
             put_record_item(db, contested, verdict, self._now())

@@ -17,7 +17,8 @@ from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox_rows import EDITS, EditRow, ItemRow, edits_of, item_of, replaced_of
+from salesforce_sync.storage.inbox_items import decoded
+from salesforce_sync.storage.inbox_rows import EDITS, EditRow, ItemRow, edits_of, item_of
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.sql_text import quote
 
@@ -25,7 +26,7 @@ _AGAIN = """
 UPDATE _sync_outbox SET state = 'waiting', attempts = 0, not_before = NULL, allow_duplicates = ?, operation = ?
 WHERE object_name = ? AND record_id = ?
 """
-_SEEN = """
+SEEN = """
 -- What is in dispute beneath a deletion that is wanted all the same: the org's value is known, and no change any more.
 UPDATE _sync_edit SET base = org, contested = 0, org = NULL WHERE object_name = ? AND record_id = ? AND contested = 1
 """
@@ -91,7 +92,7 @@ class Decision:
         tidy(self._db, *self._record)
 
     def _decide_replaced(self, resolution: Resolution) -> None:
-        told = replaced_of(self._item)
+        told = decoded(self._item.replaced)
         chosen = self._chosen(resolution, {each.field: (each.local, each.org) for each in told})
         for each in told:
             if each.field in chosen and chosen[each.field] != each.local:
@@ -202,7 +203,7 @@ class Decision:
                 raise _not_in_the_bin(self._schema, self._item.record_id)
             operation = Operation.UNDELETE
         if kind is Kind.CHANGED_THERE:
-            self._db.execute(_SEEN, self._record)
+            self._db.execute(SEEN, self._record)
         self._db.execute(_AGAIN, (int(resolution.allow_duplicates), operation, *self._record))
         self._remove()
         tidy(self._db, *self._record)

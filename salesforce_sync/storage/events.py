@@ -24,6 +24,7 @@ from salesforce_sync.storage.met import Met
 from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.watch import unseen
+from salesforce_sync.storage.withdrawal import withdraw
 from salesforce_sync.storage.written import Written, forget_written, note_deleted
 
 SEEN_KEPT = 50_000
@@ -172,6 +173,7 @@ class EventMerger:
             with unseen(db, [entering.schema.name]):
                 for key in folded.gone:
                     self._take_out(db, entering.schema, key, Cause.DELETED)
+            withdraw(db, self._judge)
         return told
 
     def _put(self, db: apsw.Connection, entering: _Entering, rows: Sequence[Row]) -> None:
@@ -192,6 +194,8 @@ class EventMerger:
                 shown = entering.shown
                 met = [Met(key, shown.get(key), row) for key, row in ((str(row["Id"]), row) for row in edited)]
                 self._judge.settle(db, schema, met)
+        if any(row.get("IsDeleted") for row in rows):
+            withdraw(db, self._judge)
         back = [row["Id"] for row in rows if not row.get("IsDeleted") and entering.lacked(str(row["Id"]))]
         if back:
             db.execute(_COME_BACK, (schema.name, msgspec.json.encode(back).decode()))

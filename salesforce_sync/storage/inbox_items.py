@@ -13,7 +13,8 @@ from salesforce_sync.models.inbox import MERGED, Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Change, Kind, Operation
 from salesforce_sync.models.outcome import Rejected
 from salesforce_sync.models.run import Problem
-from salesforce_sync.models.values import format_datetime
+from salesforce_sync.models.values import Stored, format_datetime
+from salesforce_sync.resolve import changed_again, changed_there
 from salesforce_sync.signals import news_of
 from salesforce_sync.storage.signal_log import tell
 
@@ -26,6 +27,7 @@ ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
     message = excluded.message, hint = excluded.hint, fields = excluded.fields, matches = excluded.matches,
     replaced = excluded.replaced, operation = excluded.operation
 """
+_TOLD = "SELECT replaced FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 
 Key = tuple[str, str, Kind]
@@ -47,31 +49,46 @@ def put_item(
         "Somebody changed the field in the moment before it was written." if kind is Kind.REPLACED else told.message
     )
     named = [(each.object_name, each.record_id) for each in told.matches]
-    texts = [msgspec.json.encode(each).decode() for each in (told.fields, named, _rows(replaced))]
-    _put(db, (change.object_name, record_id, kind), at, (told.code, message, advice(told.code, kind), *texts))
+    texts = [msgspec.json.encode(each).decode() for each in (told.fields, named)]
+    what = (told.code, message, advice(told.code, kind), *texts, encoded(replaced))
+    _put(db, (change.object_name, record_id, kind), at, what)
 
 
 def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict, at: datetime, code: str = "") -> None:
     """Put a contested record before a person."""
     kind = verdict.kind or Kind.CONFLICT
+    key = contested.object_name, contested.record_id, kind
     fields = msgspec.json.encode([each.field for each in verdict.conflicts]).decode()
     code = MERGED if verdict.master else code or kind.name
     masters = [(contested.object_name, verdict.master)] if verdict.master else []
-    what = (code, verdict.message, advice(code, kind), fields, msgspec.json.encode(masters).decode(), "[]")
-    _put(db, (contested.object_name, contested.record_id, kind), at, what)
+    message, changed = verdict.message, verdict.changed
+    if changed:
+        changed = changed_again(decoded(db.execute(_TOLD, key).get or "[]"), changed)
+        message = changed_there([each.field for each in changed])
+    what = (code, message, advice(code, kind), fields, msgspec.json.encode(masters).decode(), encoded(changed))
+    _put(db, key, at, what)
 
 
 def put_told(
     db: apsw.Connection, key: Key, operation: Operation, at: datetime, problem: Problem, lost: Sequence[Conflict]
 ) -> None:
     """Tell a person what a push has done to a record; `lost` are the values of others that are gone with it."""
-    fields, rows = (msgspec.json.encode(each).decode() for each in ([each.field for each in lost], _rows(lost)))
-    hint = advice(problem.code, key[2])
-    _put(db, key, at, (problem.code, problem.message, hint, fields, "[]", rows), operation)
+    fields, hint = msgspec.json.encode([each.field for each in lost]).decode(), advice(problem.code, key[2])
+    _put(db, key, at, (problem.code, problem.message, hint, fields, "[]", encoded(lost)), operation)
 
 
-def _rows(conflicts: Sequence[Conflict]) -> list[tuple[object, ...]]:
-    return list(map(astuple, conflicts))
+# Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_CONFLICTS = msgspec.json.Decoder(list[tuple[str, Stored, Stored, Stored]])
+
+
+def encoded(conflicts: Sequence[Conflict]) -> str:
+    """What was, or is to be, replaced, as an item keeps it."""
+    return msgspec.json.encode(list(map(astuple, conflicts))).decode()
+
+
+def decoded(text: str) -> list[Conflict]:
+    """The same, as it was."""
+    return [Conflict(*each) for each in _CONFLICTS.decode(text)]
 
 
 def _put(

@@ -12,6 +12,7 @@ from salesforce_sync.models.inbox import Conflict, InboxItem
 from salesforce_sync.models.outbox import TOLD, Edit, Kind, Operation
 from salesforce_sync.models.outcome import Match
 from salesforce_sync.models.values import Stored, parse_datetime
+from salesforce_sync.storage.inbox_items import decoded
 
 ITEMS = """
 SELECT i.number, i.object_name, i.record_id, i.kind, i.at, i.code, i.message, i.hint, i.fields, i.matches, i.replaced,
@@ -63,12 +64,6 @@ def edits_of(db: apsw.Connection, item: ItemRow) -> list[EditRow]:
     return [EditRow(*row) for row in db.execute(EDITS, (item.object_name, item.record_id))]
 
 
-def replaced_of(item: ItemRow) -> list[Conflict]:
-    return [
-        Conflict(*each) for each in msgspec.json.decode(item.replaced, type=list[tuple[str, Stored, Stored, Stored]])
-    ]
-
-
 def item_of(row: ItemRow, edits: Sequence[EditRow]) -> InboxItem:
     kind = Kind(row.kind)
     disputed = tuple(Conflict(each.field, each.base, each.value, each.org) for each in edits if each.contested)
@@ -84,7 +79,7 @@ def item_of(row: ItemRow, edits: Sequence[EditRow]) -> InboxItem:
         message=row.message,
         hint=row.hint,
         fields=tuple(msgspec.json.decode(row.fields, type=list[str])),
-        conflicts=tuple(replaced_of(row)) if kind in TOLD else disputed if kind is Kind.CONFLICT else (),
+        conflicts=tuple(decoded(row.replaced)) if kind in TOLD else disputed if kind is Kind.CONFLICT else (),
         edits=tuple(Edit(each.field, each.base, each.value) for each in edits),
         matches=tuple(Match(*each) for each in matches),
     )

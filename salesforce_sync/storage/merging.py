@@ -22,6 +22,7 @@ from salesforce_sync.storage.signal_log import count_changed
 from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.staging import empty_staging, shape
 from salesforce_sync.storage.watch import give_triggers, unseen
+from salesforce_sync.storage.withdrawal import withdraw
 from salesforce_sync.storage.written import Written
 
 LATEST = "~"
@@ -121,6 +122,8 @@ class Merging:
         if doubles:
             survey = Survey(survey.newest, *db.execute(reading_sql.count_rows(schema)).get)
         give_triggers(db, schema)  # the old table took its own with it
+        if survey.dead:
+            withdraw(db, self._judge)
         empty_staging(db, schema.name)
         return survey, Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
 
@@ -144,6 +147,8 @@ class Merging:
             seen = self._judge.settle(db, schema, met)
             over = self._written.settle(db, schema, losses)
             self._written.forget_staged(db, schema)
+            if died or new_dead:
+                withdraw(db, self._judge)
             if met:
                 self._history.trim(db, schema.name)
         db.execute(merge_sql.END_CAME)

@@ -17,7 +17,7 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, readable
-from salesforce_sync.resolve import arrived, judge, taken_along
+from salesforce_sync.resolve import arrived, changed_again, changed_there, judge, taken_along
 from salesforce_sync.testing.memory_edits import Editing
 from salesforce_sync.testing.memory_history import differences
 from salesforce_sync.testing.memory_outbox import Pending, Slot
@@ -51,6 +51,7 @@ class Contesting(Editing):
                 else:
                     pending.absent = cause
                 self._tidy(table, pending)
+            self._withdraw()
             self._disk.untold[table.schema.name] += len(here)
             return len(here)
 
@@ -106,6 +107,7 @@ class Contesting(Editing):
             inserted += now and not was
             deleted += was and not now
             updated += known and was == now
+        self._withdraw()
         return Merged(table.schema.name, inserted, updated, deleted, len(staged) - inserted - updated - deleted, over)
 
     def _shown_deleted(self, table: Table, row: Row) -> dict[str, Problem]:
@@ -206,6 +208,23 @@ class Contesting(Editing):
         gone = {key for each in self._disk.tables.values() for key, found in each.rows.items() if dead(found)}
         return [name for name in table.schema.references if row.get(name, "") is None and base.get(name) in gone]
 
+    def _withdraw(self) -> None:
+        """Ask no more about references of which the records are tombstones by now."""
+        for item in [each for each in self._disk.items if each.kind in (Kind.CHANGED_THERE, Kind.DELETED_OVER)]:
+            table = self._disk.tables[item.object_name.casefold()]
+            before = {each.field: each.base for each in item.replaced}
+            now = {each.field: each.org for each in item.replaced}
+            emptied = self._emptied(table, before, now)
+            left = tuple(each for each in item.replaced if each.field not in emptied)
+            names = [each.field for each in left]
+            if not names:
+                self._drop_items(table, item.record_id, item.kind)
+                if item.kind is Kind.CHANGED_THERE:
+                    self._unpark(table, table.pending[item.record_id])
+            elif len(left) < len(item.replaced):
+                item.message = item.message.replace(", ".join(each.field for each in item.replaced), ", ".join(names))
+                item.fields, item.replaced = tuple(names), left
+
     def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
         key, slots = pending.record_id, pending.slots
         base = _shown_before(table, key) | {name: each.base for name, each in slots.items()}
@@ -226,6 +245,9 @@ class Contesting(Editing):
         if verdict.kind is not None:
             pending.parked_for = verdict.kind
             item = self._tell(table, pending, verdict.kind, verdict.message)
+            if verdict.changed:
+                item.replaced = changed_again(item.replaced, verdict.changed)
+                item.message = changed_there([each.field for each in item.replaced])
             if verdict.master:
                 item.code, item.matches = MERGED, (Match(table.schema.name, verdict.master),)
         return verdict

@@ -49,6 +49,7 @@ class Following(Deciding):
             if folded.gone:
                 taken = self.set_aside(table.schema.name, folded.gone, Cause.DELETED)
                 self._disk.untold[table.schema.name] -= taken  # the events tell it
+            self._withdraw()
             follow.seen |= folded.seen
             for key, lacks in folded.again.items():
                 if follow.again.get(key) is not Lack.VALUES:

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from salesforce_sync.models.inbox import Conflict, InboxItem
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Operation
+from salesforce_sync.models.outbox import TOLD, Change, ChangeState, Edit, Kind, Operation
 from salesforce_sync.models.outcome import Match
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.push import UNFINISHED, PushedChange
@@ -176,7 +176,7 @@ class Item:
     def shown(self, pending: Pending | None) -> InboxItem:
         """As others see it."""
         edits = () if pending is None or self.operation is Operation.DELETE else pending.all_edits()
-        conflicts = self.replaced
+        conflicts = self.replaced if self.kind in TOLD else ()
         if self.kind is Kind.CONFLICT and pending is not None:
             conflicts = pending.conflicts()
         return InboxItem(
