@@ -73,7 +73,7 @@ class Schemas:
         """Take the schema up, and fill the columns that are new; gives what of it can be read."""
         gained = self._keep_schema(schema)
         if gained:
-            log.info("%s has new fields: %s", schema.name, ", ".join(gained))
+            log.info("%s has new fields, or others than before: %s", schema.name, ", ".join(gained))
         return self._filled_up(schema)
 
     def _filled_up(self, schema: ObjectSchema) -> ObjectSchema:
