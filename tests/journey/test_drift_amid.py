@@ -6,14 +6,15 @@ from simorg.faults import Fault, Faults
 
 
 class Amid(Faults):
-    """Lets something happen, once, when the first query comes."""
+    """Lets something happen, once, when the first query of a kind comes."""
 
-    def __init__(self, act) -> None:
+    def __init__(self, act, query="/query?") -> None:
         super().__init__()
         self._act = act
+        self._query = query
 
     def for_request(self, method: str, target: str) -> list[Fault]:
-        if "/query?" in target and self._act is not None:
+        if self._query in target and self._act is not None:
             act, self._act = self._act, None
             act()
         return super().for_request(method, target)
@@ -44,6 +45,44 @@ def test_a_sync_goes_on_with_what_a_field_has_become(user, simorg, drift):
     ((name, value),) = became
     rows = user("query", "--json", f"SELECT DISTINCT {name} FROM Contact").json["rows"]
     assert rows == [{name: value}]
+
+
+BY_ID = "WHERE%20Id%20IN"
+
+
+def test_a_verify_repairs_without_a_field_that_goes_meanwhile(user, simorg):
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    ((missing,),) = simorg.database.rows('SELECT "Id" FROM "Contact" LIMIT 1')
+    simorg.hide_record(missing)
+    user("sync", "Contact")
+    simorg.clock.advance(3600)
+    user("sync", "Contact")
+    simorg.show_record(missing)
+    simorg.faults = Amid(lambda: simorg.remove_field("Contact", "Flag__c"), BY_ID)
+
+    ran = user("verify", "Contact")
+
+    assert ran.code == 0, ran.err
+    assert f"Contact {simorg.count('Contact')} = {simorg.count('Contact')}, proved" in ran.out
+
+
+def test_rows_that_refer_to_what_is_deleted_are_read_without_a_field_that_goes_meanwhile(user, simorg):
+    account = simorg.add("Account", Name="Acme")
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    simorg.rules.move_stamp_of_nulled_lookups = False
+    contact = simorg.add("Contact", LastName="Roe", AccountId=account)
+    user("sync", "Contact", "Account")
+    simorg.clock.advance(3600)
+    simorg.add("Contact", LastName="Poe")
+    user("sync", "Contact", "Account")
+    simorg.remove(account)
+    simorg.faults = Amid(lambda: simorg.remove_field("Contact", "Flag__c"), BY_ID)
+
+    ran = user("sync", "Contact", "Account")
+
+    assert ran.code == 0, ran.err
+    rows = user("query", "--json", f"SELECT AccountId FROM Contact WHERE Id = '{contact}'").json["rows"]
+    assert rows == [{"AccountId": None}]
 
 
 def test_a_value_that_no_describe_explains_fails_and_says_what_to_do(user, simorg):
