@@ -121,6 +121,13 @@ class Schemas:
     def refresh(self, object_name: str) -> int:
         """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
         schema = self.known(object_name)
+        try:
+            return self._refresh(schema)
+        except SchemaChanged as changed:
+            log.info("%s: %s; describing it again", schema.name, changed)
+            return self._refresh(self.describe(schema.name))
+
+    def _refresh(self, schema: ObjectSchema) -> int:
         columns = stampless_fields(schema, self._rules)
         changed, age = self.fill(schema, columns, Priority.REFRESH) if columns else (0, timedelta(0))
         self._store.note_refresh(schema.name, self._clock.now() - age)

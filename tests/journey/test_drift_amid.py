@@ -85,6 +85,19 @@ def test_rows_that_refer_to_what_is_deleted_are_read_without_a_field_that_goes_m
     assert rows == [{"AccountId": None}]
 
 
+def test_formulas_are_read_again_without_one_that_goes_meanwhile(user, simorg):
+    simorg.add_field("Contact", "Flag__c", {"is": "string 80", "sql": '"LastName"'})
+    simorg.add_field("Contact", "Shout__c", {"is": "string 80", "sql": 'upper("LastName")'})
+    user.settle(simorg.url, objects="Contact", more="  refresh_hours: 0\n")
+    user("sync")
+    simorg.faults = Amid(lambda: simorg.remove_field("Contact", "Flag__c"), "Shout__c%20FROM%20Contact")
+
+    ran = user("verify")
+
+    assert ran.code == 0, ran.err
+    assert "proved" in ran.out
+
+
 def test_a_value_that_no_describe_explains_fails_and_says_what_to_do(user, simorg):
     simorg.add_field("Contact", "Size__c", "double 18,2")
     records = [{"attributes": {"type": "Contact"}, "Id": "0035e0000000001AAA"}]
