@@ -98,6 +98,17 @@ def test_formulas_are_read_again_without_one_that_goes_meanwhile(user, simorg):
     assert "proved" in ran.out
 
 
+def test_a_new_field_that_is_renamed_while_its_column_is_filled_is_filled(user, simorg):
+    user("sync", "Contact")
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    simorg.faults = Amid(lambda: other_capitals(simorg), "Id%2C%20Flag__c%20FROM%20Contact")
+
+    ran = user("sync", "Contact")
+
+    assert ran.code == 0, ran.err
+    assert user("query", "--json", "SELECT DISTINCT FLAG__c FROM Contact").json["rows"] == [{"FLAG__c": 0}]
+
+
 def test_a_value_that_no_describe_explains_fails_and_says_what_to_do(user, simorg):
     simorg.add_field("Contact", "Size__c", "double 18,2")
     records = [{"attributes": {"type": "Contact"}, "Id": "0035e0000000001AAA"}]
