@@ -14,11 +14,13 @@ class SyncError(Exception):
     """Anything that this package raises on purpose."""
 
     code = "SYNC_ERROR"
+    usual_hint = ""
+    """What the person can do, where whoever raises it knows no better."""
 
     def __init__(self, message: str, *, code: str | None = None, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.usual_hint
         if code is not None:
             self.code = code
 
@@ -33,6 +35,7 @@ class Transient(SyncError):
     """The org or the network could not answer now; trying again later is right."""
 
     code = "SERVER_UNAVAILABLE"
+    usual_hint = "Try again in a few minutes."
 
 
 class Unreachable(Transient):

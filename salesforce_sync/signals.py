@@ -268,7 +268,7 @@ def _many(object_name: str) -> str:
 
 
 class SchemaDrifted(Signal, frozen=True):
-    """An object's fields are not as they were: `added`, `removed`, and of another type (`retyped`)."""
+    """An object's fields are not as they were: `added`, `removed`, and of another type, length or scale (`retyped`)."""
 
     object: str
     added: tuple[str, ...] = ()
@@ -396,14 +396,14 @@ def news_of_events(merged: EventsMerged) -> tuple[Signal, ...]:
 
 
 def drift(before: ObjectSchema | None, now: ObjectSchema) -> SchemaDrifted | None:
-    """How an object's fields (name and type) have changed; None where they have not, and for an object that is new."""
+    """How an object's fields (name and nature) have changed; None where they have not, and for a new object."""
     if before is None:
         return None
     # One that is only written with other capitals is the same field, for the org and for SQL.
     was, types = ({field.name.casefold(): field for field in each.columns} for each in (before, now))
     added = tuple(field.name for key, field in types.items() if key not in was)
     removed = tuple(field.name for key, field in was.items() if key not in types)
-    retyped = tuple(field.name for key, field in types.items() if was.get(key, field).type != field.type)
+    retyped = tuple(field.name for key, field in types.items() if field.may_be_another(was.get(key, field)))
     return SchemaDrifted(now.name, added, removed, retyped) if added or removed or retyped else None
 
 

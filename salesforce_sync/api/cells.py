@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from salesforce_sync.errors import RequestRefused
+from salesforce_sync.errors import SchemaChanged
 from salesforce_sync.models.schema import Field, FieldType
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
@@ -16,7 +16,7 @@ SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
 def read_cell(raw: msgspec.Raw, field: Field, read: Callable[[Any], object]) -> object:
-    """The cell in REST's form; `RequestRefused` if its field cannot have such a value."""
+    """The cell in REST's form; `SchemaChanged` if its field cannot have such a value: it may be of another type now."""
     text = bytes(raw)
     if text == b"null":
         return None
@@ -24,8 +24,10 @@ def read_cell(raw: msgspec.Raw, field: Field, read: Callable[[Any], object]) -> 
         return read(text) or None if read is read_text else read(text)
     except (ValueError, ArithmeticError) as bad:
         shown = text[:60].decode("utf-8", "replace")
-        raise RequestRefused(
-            f"{field.name} is described as {field.salesforce_type}, but a row has {shown}.", code="UNEXPECTED_VALUE"
+        raise SchemaChanged(
+            f"{field.name} is described as {field.salesforce_type}, but a row has {shown}.",
+            code="UNEXPECTED_VALUE",
+            hint="The field may have got another type just now; sync again. If it stays so, hide it from this user.",
         ) from bad
 
 

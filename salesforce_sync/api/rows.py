@@ -20,7 +20,7 @@ from msgspec.structs import astuple
 
 from salesforce_sync.api.cells import LARGEST, READERS, SMALLEST, read_cell, read_text
 from salesforce_sync.api.page_text import Head, Records, as_array, decode_mended, read_page
-from salesforce_sync.errors import RequestRefused, Unreachable
+from salesforce_sync.errors import SchemaChanged, Unreachable
 from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import from_rest, store_datetimes, store_decimals
@@ -48,7 +48,7 @@ _STORED: dict[FieldType, Callable[[Any], Sequence[object]]] = {
 
 
 class Decoded(Sequence[Row]):
-    """The rows of a page, decoded anew each time they are gone through; `RequestRefused` if one lacks a field."""
+    """The rows of a page, decoded anew each time they are gone through; `SchemaChanged` if one lacks a field."""
 
     def __init__(
         self, records: Records, decode: Callable[[bytes], list[Row]], split: Callable[[bytes], list[msgspec.Raw]]
@@ -195,10 +195,10 @@ class PageDecoder:
         try:
             return tuple(read_cell(record[field.name], field, read) for field, read in self._readers)
         except KeyError as missing:
-            raise RequestRefused(
+            raise SchemaChanged(
                 f"The org left {missing.args[0]} out of a row of {self._schema.name}.",
                 code="MISSING_FIELD",
-                hint="The field may have been hidden just now; sync again.",
+                hint="The field may have been hidden or renamed just now; sync again.",
             ) from missing
 
 

@@ -133,6 +133,24 @@ class Field(Struct, frozen=True):
         """Whether a create must give it (describe has no such key: section 3.2 of the REST facts)."""
         return self.createable and not self.nillable and not self.defaulted_on_create
 
+    def may_be_another(self, before: Field) -> bool:
+        """Whether this is not surely the field, of the same name, that was described before, with the values it had.
+
+        An administrator may rename a field and give its name to another one, or change a field so that values are cut,
+        rounded or made: no stamp moves, and only what describe says of the field differs. Fields of the platform keep
+        their names, and change with its releases only.
+        """
+        if self.type is not before.type:
+            return True
+        if not self.name.casefold().endswith("__c"):
+            return False
+        moved = bool(before.reference_to) and set(self.reference_to).isdisjoint(before.reference_to)
+        return moved or self._nature != before._nature
+
+    @property
+    def _nature(self) -> tuple[object, ...]:
+        return self.salesforce_type, self.length, self.precision, self.scale, self.calculated, self.auto_number
+
     @classmethod
     def from_describe(cls, entry: Mapping[str, Any]) -> Field:
         """Read one entry of describe's `fields`; keys that a version does not send take their harmless value.
@@ -294,6 +312,12 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         """What lists the object's rows to compare with: ids, stamps, and which are deleted, where it has these."""
         return self.only(*(name for name in ("IsDeleted", self.stamp) if name is not None))
 
+    def gained_since(self, before: ObjectSchema) -> tuple[str, ...]:
+        """The columns that it did not have then, and those of which nothing tells that they are the same still."""
+        known = {field.name.casefold(): field for field in before.columns}
+        same = {field.name for field in self.columns if _is_same(field, known.get(field.name.casefold()))}
+        return tuple(field.name for field in self.columns if field.name not in same)
+
     def without(self, *names: str) -> ObjectSchema:
         """The same object without these fields, however their names are spelt; it keeps which of them it had."""
         refused = {name.casefold() for name in names}
@@ -322,6 +346,10 @@ class ObjectSchema(Struct, frozen=True, dict=True):
             deletable=_told(body, "deletable", True),
             replicateable=_told(body, "replicateable", True),
         )
+
+
+def _is_same(field: Field, before: Field | None) -> bool:
+    return before is not None and not field.may_be_another(before)
 
 
 def _told(of: Mapping[str, Any], key: str, usual: bool) -> bool:

@@ -123,7 +123,7 @@ class SqliteStore:
                 # Here, and not by the first pull: every other connection reads the database's schema again once less.
                 empty_staging(db, schema.name)
             note_gained(db, schema, gained)
-            self._sweeps.forget_others(db, schema)
+            self._sweeps.forget_others(db, schema, gained)
         self._schemas.forget()
         return gained
 

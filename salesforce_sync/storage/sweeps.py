@@ -6,6 +6,7 @@ to be staged before it has come to its end: then as far as it is durable. So it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
@@ -118,16 +119,17 @@ class Sweeps:
         with self._connections.writing() as db:
             _forget(db, schema, kind)
 
-    def forget_others(self, db: apsw.Connection, schema: ObjectSchema) -> None:
-        """Forget sweeps of columns that are not the schema's now, within a transaction that has begun.
+    def forget_others(self, db: apsw.Connection, schema: ObjectSchema, gained: Sequence[str]) -> None:
+        """Forget sweeps of columns that are not the schema's now, or were gained now, within a transaction.
 
         A field that comes back under its old name and type may be another one: what was read of the old one is not its.
         """
+        same = schema.without(*gained)
         for kind, columns in list(db.execute(_ALL_KEPT, (schema.name,))):
-            if not _fits(schema, str(columns)):
+            if not _fits(same, str(columns)):
                 _forget(db, schema, Sweep(kind))
         row = db.execute(own_sql.STAGED, (schema.name,)).fetchone()
-        if row is not None and not _fits(schema, str(row[0])):
+        if row is not None and not _fits(same, str(row[0])):
             db.execute(own_sql.CANNOT_GO_ON, (schema.name,))
 
     def _enter(self, db: apsw.Connection, schema: ObjectSchema, kind: Sweep) -> None:

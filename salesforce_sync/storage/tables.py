@@ -36,8 +36,8 @@ class Tables:
             db.execute(own_sql.FORGET_OBJECT, (schema.name,))  # somebody has dropped it: nothing of it is here
             return ()
         row = db.execute(own_sql.ONE_OBJECT, (schema.name,)).fetchone()
-        before = () if row is None else decode_schema(Adopted(*row).schema).columns
-        known = {field.name.casefold(): field.type.value for field in before}
+        before = schema.only() if row is None else decode_schema(Adopted(*row).schema)
+        known = {field.name.casefold(): field.type.value for field in before.columns}
         lost = {str(name).casefold(): str(kind) for name, kind in db.execute(_LOST, (schema.name,))}
         was = lost | known
         for field in schema.columns:
@@ -48,9 +48,9 @@ class Tables:
                 self._replace(db, schema, field)
             elif spelt != field.name:
                 _respell(db, schema, spelt, field.name)
-        _note_lost(db, schema, before)
+        _note_lost(db, schema, before.columns)
         # A field that was away and is back has its column still, but what changed meanwhile is not in it.
-        return tuple(field.name for field in schema.columns if known.get(field.name.casefold()) != field.type)
+        return schema.gained_since(before)
 
     def _replace(self, db: apsw.Connection, schema: ObjectSchema, field: Field) -> None:
         """A field of another type under the same name: the old column would bend its values."""

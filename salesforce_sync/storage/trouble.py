@@ -31,5 +31,10 @@ def translated(path: Path) -> Iterator[None]:
             f"{path} is not a sound SQLite database ({error}).",
             hint="Move it away and run 'salesforce-sync init' and 'sync' to make it anew.",
         ) from error
-    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError, OSError) as error:
+    except apsw.IOError as error:
+        raise StoreTrouble(
+            f"{path} cannot be read or written: {error}.",
+            hint="Check the disk: it may fail, be gone, or take no file so large (FAT32: 4 GB). What was kept stands.",
+        ) from error
+    except (apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
         raise StoreTrouble(f"{path} cannot be used: {error}.", hint="Check the path and its rights.") from error

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,6 +31,8 @@ from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.sync.verify import MOST_REPAIRS, Verifier, removed
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Report = Callable[[int, int | None, str], None]
 """Told the rows so far, how many there will be where the org has said it, and what the pull waits for, if anything."""
@@ -120,10 +123,13 @@ class Puller:
         if polled.problem is not None or news is not None:
             return self.pull(name, report)
         report(len(polled.rows.values), polled.total, "")
-        if polled.total > len(polled.rows.values):
-            return self._take_newest(poll, polled, report)
-        pulled = self._merge_poll(polled, PullRequest(poll.schema, poll.since))
-        return self._without_vanished(poll.schema, poll.since, polled.total, pulled)
+        try:
+            if polled.total > len(polled.rows.values):
+                return self._take_newest(poll, polled, report)
+            pulled = self._merge_poll(polled, PullRequest(poll.schema, poll.since))
+            return self._without_vanished(poll.schema, poll.since, polled.total, pulled)
+        except SchemaChanged as changed:
+            return self.pull(self._described_anew(name, changed).name, report)
 
     def _merge_poll(self, polled: Polled, request: PullRequest) -> Pulled:
         self._store.begin(request)
@@ -177,10 +183,11 @@ class Puller:
         schema = self._store.schema(pulled.merged.object_name)
         if schema is None:
             return pulled
-        pulled = with_repairs(pulled, self._look_for_missed(schema))
-        if schema.stamp is None:
-            return pulled
-        return with_changes(pulled, self._doubts.settle(schema, self.loss_limit(schema.name)))
+        pulled = with_repairs(pulled, self._as_described(schema, self._look_for_missed))
+        return with_changes(pulled, self._as_described(schema, self._settle_doubts))
+
+    def _settle_doubts(self, schema: ObjectSchema) -> int:
+        return 0 if schema.stamp is None else self._doubts.settle(schema, self.loss_limit(schema.name))
 
     def _look_for_missed(self, schema: ObjectSchema) -> Mapping[Cause, int]:
         """Rows that the org did not show while columns were filled. Where they are many, that is left to a verify."""
@@ -247,8 +254,18 @@ class Puller:
         try:
             return self._pull_with_patience(schema, report, counted)
         except SchemaChanged as changed:
-            log.info("%s: %s; describing it again", schema.name, changed)
-            return self._pull_readable(self.schemas.describe(schema.name), report)
+            return self._pull_readable(self._described_anew(schema.name, changed), report)
+
+    def _described_anew(self, object_name: str, changed: SchemaChanged) -> ObjectSchema:
+        log.info("%s: %s; describing it again", object_name, changed)
+        return self.schemas.describe(object_name)
+
+    def _as_described(self, schema: ObjectSchema, work: Callable[[ObjectSchema], T]) -> T:
+        """What the work gives; where a field has gone meanwhile, that of the same work without it."""
+        try:
+            return work(schema)
+        except SchemaChanged as changed:
+            return work(self._described_anew(schema.name, changed))
 
     def _pull_readable(self, schema: ObjectSchema, report: Report) -> Pulled:
         """Pull by a schema that has just come; a field that it names and the org refuses all the same is left out."""
@@ -260,9 +277,14 @@ class Puller:
 
     def prove(self, schema: ObjectSchema, listing: Pages | None) -> Proof:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
-        if schema.stamp is not None:
-            self._doubts.settle_all(schema, self.loss_limit(schema.name))
-        return self._lose_by(self.verifier.verify(schema, self.loss_limit(schema.name), listing))
+        begun = [listing]  # which one work can read only
+
+        def prove(described: ObjectSchema) -> Proof:
+            if described.stamp is not None:
+                self._doubts.settle_all(described, self.loss_limit(described.name))
+            return self.verifier.verify(described, self.loss_limit(described.name), begun.pop() if begun else None)
+
+        return self._lose_by(self._as_described(schema, prove))
 
     def read_orphans_again(self, schema: ObjectSchema, *, again: bool) -> Pulled:
         """Read the rows again that refer to deleted records; without `again`, only after more deletions."""
@@ -274,7 +296,7 @@ class Puller:
             merged = self._merge(schema.name, None)
             pulled = joined(pulled, Pulled(merged.changed + merged.unchanged, merged))
 
-        read_orphans_again(self._store, schema, read, again=again)
+        self._as_described(schema, lambda known: read_orphans_again(self._store, known, read, again=again))
         return pulled
 
     def _pull_with_patience(self, schema: ObjectSchema, report: Report, counted: int | None = None) -> Pulled:

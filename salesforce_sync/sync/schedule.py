@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from salesforce_sync.models.change import Ages, LossLimit
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.schema import Field, ObjectSchema
 
 DESCRIBE_EVERY = timedelta(hours=1)
 
@@ -78,9 +78,17 @@ def pause(interval: timedelta, share: float | None) -> timedelta:
     return max(interval, min(interval * times, _SLOWEST))
 
 
+MOVED_BY_OTHERS = frozenset({"LastActivityDate"})
+"""What the org derives from other records and moves without a stamp, though it is no formula (object reference, System
+Fields). When the connected user himself has last looked at a record is left out: it is of no use to others."""
+
+
 def stampless_fields(schema: ObjectSchema, rules: Rules) -> tuple[str, ...]:
     """The columns whose values change without moving the stamp: formulas, and what a person has named."""
     named = {name.casefold() for name in rules.refreshed}
-    return tuple(
-        field.name for field in schema.columns if field.calculated or f"{schema.name}.{field.name}".casefold() in named
-    )
+
+    def moves(field: Field) -> bool:
+        by_itself = field.calculated or field.name in MOVED_BY_OTHERS
+        return by_itself or f"{schema.name}.{field.name}".casefold() in named
+
+    return tuple(field.name for field in schema.columns if moves(field))

@@ -71,10 +71,14 @@ class Schemas:
 
     def adopt(self, schema: ObjectSchema) -> ObjectSchema:
         """Take the schema up, and fill the columns that are new; gives what of it can be read."""
-        gained = self._keep_schema(schema)
-        if gained:
-            log.info("%s has new fields: %s", schema.name, ", ".join(gained))
-        return self._filled_up(schema)
+        self._keep_schema(schema)
+        try:
+            return self._filled_up(schema)
+        except SchemaChanged as changed:
+            log.info("%s: %s; describing it again", schema.name, changed)
+            schema = self._described(schema.name)
+            self._keep_schema(schema)
+            return self._filled_up(schema)
 
     def _filled_up(self, schema: ObjectSchema) -> ObjectSchema:
         """Fill the columns that are not filled yet; where all rows come with the next pull, that does."""
@@ -85,13 +89,14 @@ class Schemas:
             self._store.filled(schema.name)
         return schema
 
-    def _keep_schema(self, schema: ObjectSchema) -> tuple[str, ...]:
+    def _keep_schema(self, schema: ObjectSchema) -> None:
         before = self._store.schema(schema.name)
         gained = self._store.adopt(schema)
+        if gained:
+            log.info("%s has new fields, or others than before: %s", schema.name, ", ".join(gained))
         moved = drift(before, schema)
         if moved is not None:
             self._bus.emit(moved)  # the store has kept it with the schema
-        return gained
 
     def _fill_gained(self, schema: ObjectSchema, gained: tuple[str, ...]) -> ObjectSchema:
         while gained:
@@ -121,6 +126,13 @@ class Schemas:
     def refresh(self, object_name: str) -> int:
         """Read the values that change without a stamp (formulas, roll-ups); gives how many rows changed."""
         schema = self.known(object_name)
+        try:
+            return self._refresh(schema)
+        except SchemaChanged as changed:
+            log.info("%s: %s; describing it again", schema.name, changed)
+            return self._refresh(self.describe(schema.name))
+
+    def _refresh(self, schema: ObjectSchema) -> int:
         columns = stampless_fields(schema, self._rules)
         changed, age = self.fill(schema, columns, Priority.REFRESH) if columns else (0, timedelta(0))
         self._store.note_refresh(schema.name, self._clock.now() - age)

@@ -203,15 +203,19 @@ class Verifier:
     ) -> Mapping[Cause, Sequence[str]]:
         """The rows that the org shows no more, by cause; what only its log can tell is unknown without it."""
         logged = self._logged_deletions(schema, listed_at)
-        rest = Cause.UNKNOWN if logged is None or not self._log_goes_back_to_a_proof(schema) else Cause.HIDDEN
+        certain = logged is not None and self._log_goes_back_to_a_proof(schema, listed_at)
+        rest = Cause.HIDDEN if certain else Cause.UNKNOWN
         purged = [each for each in gone if each in (logged or ())]
         return {Cause.PURGED: purged, rest: [each for each in gone if each not in (logged or ())]}
 
-    def _log_goes_back_to_a_proof(self, schema: ObjectSchema) -> bool:
-        """Whether all that has gone since the rows were last known to be there is in the log."""
-        ages = self._store.ages(schema.name)
+    def _log_goes_back_to_a_proof(self, schema: ObjectSchema, org_time: datetime | None) -> bool:
+        """Whether all that has gone since the rows were last known to be there is in the log.
+
+        A machine without a clock of its own, as a Raspberry Pi, takes the time of its last end for now, at first.
+        """
+        ages, now = self._store.ages(schema.name), self._clock.now()
         known = ages.proved_at or ages.first_merged_at
-        return known is not None and self._clock.now() - known < DELETE_LOG
+        return known is not None and (now if org_time is None else max(now, org_time)) - known < DELETE_LOG
 
     def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str] | None:
         """What the org's log of deletions names; None where it has no log for this object or window."""

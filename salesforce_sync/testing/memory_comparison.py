@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
@@ -83,9 +83,10 @@ class Comparing:
             del staging.rows[staging.durable :]
             self._enter_sweep(table, staging.kind, self._disk.staging.pop(table.schema.name))
 
-    def _forget_others(self, table: Table) -> None:
-        """Forget sweeps of columns that are not the table's now."""
-        known, staging = set(shape(table.schema)), self._disk.staging.get(table.schema.name)
+    def _forget_others(self, table: Table, gained: Sequence[str]) -> None:
+        """Forget sweeps of columns that are not the table's now, or were gained now."""
+        new = {f"{each.name}: {each.type}" for each in table.schema.columns if each.name in gained}
+        known, staging = set(shape(table.schema)) - new, self._disk.staging.get(table.schema.name)
         table.sweeps = {kind: kept for kind, kept in table.sweeps.items() if set(kept.columns) <= known}
         if staging is not None and not set(staging.columns) <= known:
             staging.kind = None

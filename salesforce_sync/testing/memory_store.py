@@ -65,14 +65,15 @@ class MemoryStore(Drafting, Following):
             moved = drift(table.schema, schema)
             if moved is not None:
                 self._disk.tale.append((self._clock.now(), moved))
+            gained = schema.gained_since(table.schema)
             known = {each.name.casefold(): each.type for each in table.schema.columns}
-            gained = tuple(each.name for each in schema.columns if known.get(each.name.casefold()) is not each.type)
+            retyped = [each.name for each in schema.columns if known.get(each.name.casefold(), each.type) != each.type]
             for row in table.rows.values():
-                row.update({name: None for name in gained if name.casefold() in known})
+                row.update(dict.fromkeys(retyped))
             table.schema, table.described_at = schema, self._clock.now()
             table.rows = {key: spelt(row, schema) for key, row in table.rows.items()}
             _note_gained(table, gained)
-            self._forget_others(table)
+            self._forget_others(table, gained)
             return gained
 
     def schema(self, object_name: str) -> ObjectSchema | None:

@@ -83,6 +83,45 @@ def test_new_fields_are_named_and_their_old_rows_read_null(store):
     assert store.get("Widget__c", id_of(1))[7] is None
 
 
+KEYED = make_schema("Widget__c", make_field("Note__c", length=80, precision=0), Name="string")
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        make_field("Note__c", "email", length=80),
+        make_field("Note__c", length=40),
+        make_field("Note__c", length=80, calculated=True),
+        make_field("Note__c", length=80, autoNumber=True),
+    ],
+    ids=["another-type-kept-alike", "shorter", "a-formula", "a-number-by-itself"],
+)
+def test_what_may_be_another_field_under_the_old_name_is_to_be_filled(world, note):
+    world.store.adopt(KEYED)
+    pull(world.store, widget(1), schema=KEYED)
+
+    gained = world.store.adopt(make_schema("Widget__c", note, Name="string"))
+
+    assert gained == ("Note__c",)
+    assert world.store.unfilled("Widget__c") == ("Note__c",)
+    # Until then what is here stands: it may be right.
+    assert world.store.get("Widget__c", id_of(1))[-1] == widget(1)[-1]
+
+
+def test_what_was_read_of_a_field_does_not_fill_another_one_of_its_name(world):
+    store = world.store
+    store.adopt(KEYED)
+    pull(store, widget(1), widget(2), schema=KEYED)
+    asked = PullRequest(KEYED.only("Note__c"))
+    store.begin(asked)
+    store.stage(page((id_of(1), "old"), schema=asked.schema, resume="after-1"))
+    another = make_schema("Widget__c", make_field("Note__c", "email", length=80), Name="string")
+
+    store.adopt(another)
+
+    assert store.kept(PullRequest(another.only("Note__c"))) is None
+
+
 def test_adopting_the_same_again_gains_nothing_and_keeps_the_checkpoint(store):
     pull(store, widget(1))
     before = store.checkpoint("Widget__c")

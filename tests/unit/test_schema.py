@@ -178,3 +178,29 @@ def test_an_object_is_read_from_describe():
 
     assert (schema.name, schema.label_plural, schema.key_prefix, schema.custom) == ("Widget__c", "Widgets", "a00", True)
     assert schema.name_field.name == "Name"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "another"),
+    [
+        (make_field("A__c", length=80), make_field("a__C", length=80, label="Other", unique=True), False),
+        (make_field("A__c", length=80), make_field("A__c", "url", length=80), True),
+        (make_field("A__c", length=80), make_field("A__c", length=255), True),
+        (
+            make_field("A__c", "double", precision=18, scale=4),
+            make_field("A__c", "double", precision=18, scale=2),
+            True,
+        ),
+        (make_field("A__c", "double"), make_field("A__c", "double", calculated=True), True),
+        (make_field("A__c", "reference", referenceTo=["X"]), make_field("A__c", "reference", referenceTo=["Y"]), True),
+        (
+            make_field("A__c", "reference", referenceTo=["X"]),
+            make_field("A__c", "reference", referenceTo=["Y", "X"]),
+            False,
+        ),
+        (make_field("Type", length=40), make_field("Type", "picklist", length=255), False),
+        (make_field("Type", length=40), make_field("Type", "double"), True),
+    ],
+)
+def test_a_field_of_the_same_name_may_be_another_one(before, now, another):
+    assert now.may_be_another(before) is another

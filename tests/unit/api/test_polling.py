@@ -215,7 +215,7 @@ def test_fewer_rows_than_announced_are_no_answer(short: Answer, rig: Open) -> No
         (500, [{"message": "ouch", "errorCode": "UNKNOWN_EXCEPTION"}], Transient),
         (400, [{"message": "halted", "errorCode": "PROCESSING_HALTED"}], RequestRefused),
         (503, None, Transient),
-        (200, {"totalSize": 1, "done": True, "records": [{"Id": "x"}]}, RequestRefused),
+        (200, {"totalSize": 1, "done": True, "records": [{"Id": "x"}]}, SchemaChanged),
         (200, None, Unreachable),
         (200, "text", Unreachable),
     ],

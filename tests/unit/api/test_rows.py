@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from salesforce_sync.api.rows import Outline, PageDecoder
-from salesforce_sync.errors import RequestRefused, Unreachable
+from salesforce_sync.errors import SchemaChanged, Unreachable
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.testing import make_field, make_schema
 from tests.unit.api.schemas import schema_of
@@ -84,7 +84,7 @@ def test_a_value_of_another_json_type_does_not_stop_the_page(name: str, text: st
     ("name", "text"), [("Size", "5.5"), ("Size", '"many"'), ("Amount", "true"), ("Active__c", "1")]
 )
 def test_a_value_that_its_column_cannot_hold_is_an_error(name: str, text: str) -> None:
-    with pytest.raises(RequestRefused, match=name):
+    with pytest.raises(SchemaChanged, match=name):
         cells(row(SCHEMA, **{name: text}))
 
 
@@ -92,7 +92,7 @@ def test_a_value_that_its_column_cannot_hold_is_an_error(name: str, text: str) -
 def test_a_field_that_is_missing_is_not_null(other: str) -> None:
     incomplete = row(Size=other).replace('"Name":null,', "")
 
-    with pytest.raises(RequestRefused, match="Name") as caught:
+    with pytest.raises(SchemaChanged, match="Name") as caught:
         cells(incomplete)
 
     assert caught.value.code == "MISSING_FIELD"
@@ -203,7 +203,7 @@ def test_one_odd_row_is_told_when_it_is_read() -> None:
     rows = PageDecoder(SCHEMA).decode(page(row(), row(Size='"many"'))).rows
 
     assert rows[0] == tuple([None] * len(SCHEMA.columns))
-    with pytest.raises(RequestRefused, match="Size"):
+    with pytest.raises(SchemaChanged, match="Size"):
         list(rows)
 
 

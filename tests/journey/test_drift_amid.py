@@ -1,0 +1,122 @@
+"""Fields that change between the describe and the rows of the same sync."""
+
+import pytest
+
+from simorg.faults import Fault, Faults
+
+
+class Amid(Faults):
+    """Lets something happen, once, when the first query of a kind comes."""
+
+    def __init__(self, act, query="/query?") -> None:
+        super().__init__()
+        self._act = act
+        self._query = query
+
+    def for_request(self, method: str, target: str) -> list[Fault]:
+        if self._query in target and self._act is not None:
+            act, self._act = self._act, None
+            act()
+        return super().for_request(method, target)
+
+
+def another_type(simorg):
+    simorg.remove_field("Contact", "Flag__c")
+    simorg.add_field("Contact", "Flag__c", "string 80")
+    for (record_id,) in simorg.database.rows('SELECT "Id" FROM "Contact"'):
+        simorg.change(record_id, Flag__c="yes")
+    return "Flag__c", "yes"
+
+
+def other_capitals(simorg):
+    simorg.rename_field("Contact", "Flag__c", "FLAG__c")
+    return "FLAG__c", 0
+
+
+@pytest.mark.parametrize("drift", [another_type, other_capitals])
+def test_a_sync_goes_on_with_what_a_field_has_become(user, simorg, drift):
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    became = []
+    simorg.faults = Amid(lambda: became.append(drift(simorg)))
+
+    ran = user("sync", "Contact")
+
+    assert ran.code == 0, ran.err
+    ((name, value),) = became
+    rows = user("query", "--json", f"SELECT DISTINCT {name} FROM Contact").json["rows"]
+    assert rows == [{name: value}]
+
+
+BY_ID = "WHERE%20Id%20IN"
+
+
+def test_a_verify_repairs_without_a_field_that_goes_meanwhile(user, simorg):
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    ((missing,),) = simorg.database.rows('SELECT "Id" FROM "Contact" LIMIT 1')
+    simorg.hide_record(missing)
+    user("sync", "Contact")
+    simorg.clock.advance(3600)
+    user("sync", "Contact")
+    simorg.show_record(missing)
+    simorg.faults = Amid(lambda: simorg.remove_field("Contact", "Flag__c"), BY_ID)
+
+    ran = user("verify", "Contact")
+
+    assert ran.code == 0, ran.err
+    assert f"Contact {simorg.count('Contact')} = {simorg.count('Contact')}, proved" in ran.out
+
+
+def test_rows_that_refer_to_what_is_deleted_are_read_without_a_field_that_goes_meanwhile(user, simorg):
+    account = simorg.add("Account", Name="Acme")
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    simorg.rules.move_stamp_of_nulled_lookups = False
+    contact = simorg.add("Contact", LastName="Roe", AccountId=account)
+    user("sync", "Contact", "Account")
+    simorg.clock.advance(3600)
+    simorg.add("Contact", LastName="Poe")
+    user("sync", "Contact", "Account")
+    simorg.remove(account)
+    simorg.faults = Amid(lambda: simorg.remove_field("Contact", "Flag__c"), BY_ID)
+
+    ran = user("sync", "Contact", "Account")
+
+    assert ran.code == 0, ran.err
+    rows = user("query", "--json", f"SELECT AccountId FROM Contact WHERE Id = '{contact}'").json["rows"]
+    assert rows == [{"AccountId": None}]
+
+
+def test_formulas_are_read_again_without_one_that_goes_meanwhile(user, simorg):
+    simorg.add_field("Contact", "Flag__c", {"is": "string 80", "sql": '"LastName"'})
+    simorg.add_field("Contact", "Shout__c", {"is": "string 80", "sql": 'upper("LastName")'})
+    user.settle(simorg.url, objects="Contact", more="  refresh_hours: 0\n")
+    user("sync")
+    simorg.faults = Amid(lambda: simorg.remove_field("Contact", "Flag__c"), "Shout__c%20FROM%20Contact")
+
+    ran = user("verify")
+
+    assert ran.code == 0, ran.err
+    assert "proved" in ran.out
+
+
+def test_a_new_field_that_is_renamed_while_its_column_is_filled_is_filled(user, simorg):
+    user("sync", "Contact")
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    simorg.faults = Amid(lambda: other_capitals(simorg), "Id%2C%20Flag__c%20FROM%20Contact")
+
+    ran = user("sync", "Contact")
+
+    assert ran.code == 0, ran.err
+    assert user("query", "--json", "SELECT DISTINCT FLAG__c FROM Contact").json["rows"] == [{"FLAG__c": 0}]
+
+
+def test_a_value_that_no_describe_explains_fails_and_says_what_to_do(user, simorg):
+    simorg.add_field("Contact", "Size__c", "double 18,2")
+    records = [{"attributes": {"type": "Contact"}, "Id": "0035e0000000001AAA"}]
+    body = {"totalSize": 1, "done": True, "records": records}
+    simorg.faults.add(method="GET", path="/query", status=200, body=body, times=None)
+
+    ran = user("sync", "Contact")
+
+    assert ran.code == 1
+    assert "MISSING_FIELD: Contact: The org left" in ran.err
+    assert "sync again" in ran.err
