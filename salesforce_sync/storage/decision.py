@@ -18,7 +18,8 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox_items import decoded
-from salesforce_sync.storage.inbox_rows import EDITS, EditRow, ItemRow, edits_of, item_of
+from salesforce_sync.storage.inbox_rows import EDITS, EditRow, ItemRow, deleted_there, edits_of, item_of
+from salesforce_sync.storage.outbox import row_in_outbox
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.sql_text import quote
 
@@ -89,7 +90,11 @@ class Decision:
         chosen = self._chosen(resolution, {name: (each.value, each.org) for name, each in disputed.items()})
         for name, value in chosen.items():
             self._set(name, value, disputed[name].org, disputed[name].value)
+        gone = deleted_there(self._db, self._item)
         tidy(self._db, *self._record)
+        if gone is not None and row_in_outbox(self._db, *self._record) is None:
+            self._item = gone  # no edit is left that would keep the record here
+            self._let_go()
 
     def _decide_replaced(self, resolution: Resolution) -> None:
         told = decoded(self._item.replaced)

@@ -55,9 +55,14 @@ def decided_about(db: apsw.Connection, item: ItemRow) -> ItemRow:
     """
     if Kind(item.kind) in (Kind.CONFLICT, *TOLD):
         return item
+    return deleted_there(db, item) or item
+
+
+def deleted_there(db: apsw.Connection, item: ItemRow) -> ItemRow | None:
+    """The item which says that this one's record is deleted in the org."""
     asked = f"{ITEMS} WHERE (i.object_name, i.record_id, i.kind) = (?, ?, ?)"
     gone = db.execute(asked, (item.object_name, item.record_id, Kind.DELETED_THERE)).fetchone()
-    return item if gone is None else ItemRow(*gone)
+    return None if gone is None else ItemRow(*gone)
 
 
 def edits_of(db: apsw.Connection, item: ItemRow) -> list[EditRow]:

@@ -15,6 +15,7 @@ from tests.contract.edits import (
     JANE,
     NEW,
     ONE,
+    THREE,
     TWO,
     acme,
     arrive,
@@ -339,6 +340,19 @@ def test_what_was_deleted_there_is_deleted_here(deleted_there):
     assert deleted_there.get("Account", ACME) is None
     assert deleted_there.changes() == ()
     assert deleted_there.inbox() == ()
+
+
+@pytest.mark.parametrize("item", [0, 1])
+def test_the_orgs_side_of_fields_lets_a_record_go_that_was_deleted_there_since(conflict, item):
+    replica = conflict
+    arrive(replica, ACCOUNT, acme(THREE, deleted=True, Phone="3", Rating="Warm"))
+    assert {each.kind for each in replica.inbox()} == {Kind.CONFLICT, Kind.DELETED_THERE}
+    replica.update("Account", ACME, {"BillingCity": None})
+
+    replica.resolve(replica.inbox()[item].number, ORG)
+
+    assert replica.get("Account", ACME) is None
+    assert (replica.changes(), replica.inbox()) == ((), ())
 
 
 def test_what_was_deleted_there_is_brought_back_before_it_is_edited(deleted_there):
