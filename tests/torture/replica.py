@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -190,6 +191,9 @@ class Replica:
         self.said.clear()
         run = self.sync.sync(*objects, accept_loss=accept_loss, stop=stop)
         self._settle({each.object_name for each in run.objects if each.state is RunState.COMPLETE})
+        if run.pushed is not None:  # it may have met fields that came after the pull: the next one fills them
+            for name, fields in self._rows("SELECT name, unfilled FROM _sync_object WHERE unfilled IS NOT NULL"):
+                self.settled[name] = self.settled.get(name, set()) - set(json.loads(fields))
         return run
 
     def verify(self) -> Run:
