@@ -78,9 +78,16 @@ def pause(interval: timedelta, share: float | None) -> timedelta:
     return max(interval, min(interval * times, _SLOWEST))
 
 
-MOVED_BY_OTHERS = frozenset({"LastActivityDate"})
-"""What the org derives from other records and moves without a stamp, though it is no formula (object reference, System
-Fields). When the connected user himself has last looked at a record is left out: it is of no use to others."""
+MOVED_BY_OTHERS = frozenset(
+    {
+        "LastActivityDate",
+        *("HasOpenActivity", "HasOverdueTask"),  # of an opportunity, as the rest
+        *("AgeInDays", "LastActivityInDays", "LastStageChangeInDays"),  # the days themselves move these
+    }
+)
+"""What the org derives from other records, or from the date, and moves without a stamp, though it is no formula (object
+reference: System Fields, Opportunity). When the connected user himself has last looked at a record is left out: it is
+of no use to others."""
 
 
 def stampless_fields(schema: ObjectSchema, rules: Rules) -> tuple[str, ...]:
