@@ -56,6 +56,13 @@ class Ages(Struct, frozen=True):
     proved_at: datetime | None = None
     first_merged_at: datetime | None = None
     described_as: str | None = None
+    refused_at: datetime | None = None
+    """When a pull or a verify last found more gone than may go without a person's word."""
+
+    @property
+    def loss_is_open(self) -> bool:
+        """Whether nothing has been proved since: what the proof before it says does not stand any more."""
+        return self.refused_at is not None and (self.proved_at is None or self.refused_at > self.proved_at)
 
 
 class LossLimit(Struct, frozen=True):

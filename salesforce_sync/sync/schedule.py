@@ -48,7 +48,12 @@ def due(last: datetime | None, every: timedelta | None, now: datetime) -> bool:
 
 
 def verify_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:
-    """Whether an object should be compared with the org again; the first time one interval after its first load."""
+    """Whether an object should be compared with the org again; the first time one interval after its first load.
+
+    What was found gone and waits for a person's word is looked for each time: without it no sync would be complete.
+    """
+    if ages.loss_is_open and rules.verify_every is not None:
+        return True
     return due(ages.proved_at or ages.first_merged_at, rules.verify_every, now)
 
 
