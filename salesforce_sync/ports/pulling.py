@@ -138,7 +138,9 @@ class Pulling(Protocol):
         """At most so many ids of rows, tombstones too, whose stamp is in this range (both ends with it)."""
 
     def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
-        """Live rows that refer to tombstones of the org's, at most so many; none of those that were noted as they are.
+        """Live rows that refer to tombstones of the org's, or to records that it shows no more without telling why.
+
+        At most so many, and none of those that were noted as they are.
 
         None, which costs little, while the tombstones are those that were there when they were last noted; not if
         `again`. Asked for none (`most` is 0), it costs as little to learn that there are others.

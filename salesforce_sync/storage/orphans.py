@@ -10,6 +10,7 @@ import msgspec
 
 from salesforce_sync.models.change import Orphans
 from salesforce_sync.models.outbox import LOCAL_PREFIX
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.storage import own_sql, reading_sql
 from salesforce_sync.storage.connections import Connections
@@ -23,7 +24,7 @@ MOST_JOINED = 400
 """SELECTs that are joined to one: SQLite takes no more than five hundred."""
 
 Parents = Mapping[str, Sequence[ObjectSchema]]
-"""Fields, and the objects here that they may refer to and that can have tombstones."""
+"""Fields, and the objects here that they may refer to."""
 
 
 class OrphanSearch:
@@ -68,9 +69,9 @@ class OrphanSearch:
     def _parents(self, schema: ObjectSchema) -> Parents:
         found = {}
         for field in schema.references.values():
-            mortal = [each for each in self._schemas(field.reference_to) if each.has("IsDeleted")]
-            if mortal:
-                found[field.name] = mortal
+            known = self._schemas(field.reference_to)
+            if known:
+                found[field.name] = known
         here = self._here(_distinct(found))
         return {field: [each for each in some if each.name in here] for field, some in found.items()}
 
@@ -78,7 +79,7 @@ class OrphanSearch:
         """Those whose tables are there: somebody may have dropped one, with all that is known of its object."""
         with self._connections.looking() as db:
             return frozenset(
-                each.name for each in schemas if db.execute(own_sql.HAS_COLUMN, (each.name, "IsDeleted")).get
+                each.name for each in schemas if db.execute(own_sql.HAS_COLUMN, (each.name, _mark(each))).get
             )
 
     def _graves(self, db: apsw.Connection, schemas: Sequence[ObjectSchema]) -> dict[str, str]:
@@ -93,8 +94,7 @@ class OrphanSearch:
         counted = kept[1]
         for each in schemas:
             if each.name not in counted:
-                many, where = db.execute(_count(each)).get
-                counted[each.name] = f"{many}:{where}" if many else ""
+                counted[each.name] = str(db.execute(_count(each)).get)
         return {each.name: counted[each.name] for each in schemas if counted[each.name]}
 
 
@@ -103,14 +103,24 @@ def _distinct(parents: Parents) -> Sequence[ObjectSchema]:
     return [found[name] for name in sorted(found)]
 
 
+def _mark(schema: ObjectSchema) -> str:
+    """A column without which nothing can be said of the object's deleted records."""
+    return "IsDeleted" if schema.has("IsDeleted") else "Id"
+
+
 def _count(schema: ObjectSchema) -> str:
-    """How many tombstones there are, and a number that is another one where as many others are."""
-    return f"SELECT count(*), sum(p._rowid_) {_tombstones(schema)}"
+    """How many are dead, and something that is another one where as many others are; '' if none are."""
+    gone = f"SELECT count(*) || '+' || max(g.at) || max(g.id) {_gone(schema)} HAVING count(*)"
+    if not schema.has("IsDeleted"):
+        return f"SELECT coalesce(({gone}), '')"
+    tombstones = f"SELECT count(*) || ':' || sum(p._rowid_) {_tombstones(schema)} HAVING count(*)"
+    return f"SELECT coalesce(({tombstones}), '') || coalesce(({gone}), '')"
 
 
 def _dead(parents: Sequence[ObjectSchema]) -> str:
-    """The ids of records that the org has deleted."""
-    selects = [f'SELECT p."Id" {_tombstones(each)}' for each in parents]
+    """The ids of records that the org has deleted, or may have."""
+    selects = [f'SELECT p."Id" {_tombstones(each)}' for each in parents if each.has("IsDeleted")]
+    selects += [f"SELECT g.id {_gone(each)}" for each in parents]
     parts = [" UNION ALL ".join(selects[at : at + MOST_JOINED]) for at in range(0, len(selects), MOST_JOINED)]
     return " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts) if len(parts) > 1 else parts[0]
 
@@ -119,6 +129,13 @@ def _tombstones(schema: ObjectSchema) -> str:
     """Not those whose deletion here waits for the org."""
     waits = f'SELECT 1 FROM _sync_outbox o WHERE o.object_name = {literal(schema.name)} AND o.record_id = p."Id"'
     return f'FROM {quote(schema.name)} p WHERE p."IsDeleted" IS 1 AND NOT EXISTS ({waits})'
+
+
+def _gone(schema: ObjectSchema) -> str:
+    """Those that the org does not show, and of which it did not tell why; without a bin, all that it has deleted."""
+    causes = (Cause.UNKNOWN,) if schema.has("IsDeleted") else (Cause.UNKNOWN, Cause.DELETED, Cause.PURGED)
+    reasons = ", ".join(map(literal, causes))
+    return f"FROM _sync_gone g WHERE g.object_name = {literal(schema.name)} AND g.reason IN ({reasons})"
 
 
 def _orphans(schema: ObjectSchema, parents: Parents) -> str:

@@ -200,7 +200,7 @@ class Comparing:
         return tuple(found[:most])
 
     def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
-        """Live rows that refer to tombstones of the org's."""
+        """Live rows that refer to records that the org has deleted, or may have."""
         with self._disk.lock:
             table = self._table(object_name)
             graves = {field: self._graves(field) for field in table.schema.references.values()}
@@ -226,10 +226,13 @@ class Comparing:
             table.bereaved = orphans.seen
 
     def _graves(self, field: Field) -> set[str]:
-        """The ids of records that the org has deleted, and to which this field may refer."""
+        """The ids of records that the org has deleted, or may have, and to which this field may refer."""
         tables = [self._disk.tables.get(name.casefold()) for name in field.reference_to]
-        return {
+        tombstones = {
             key for each in tables if each for key, row in each.rows.items() if dead(row) and key not in each.pending
+        }
+        return tombstones | {
+            key for each in tables if each for key, cause in each.gone.items() if cause is not Cause.HIDDEN
         }
 
     def record_proof(self, proof: Proof) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.stores import NOON, page, pull
@@ -76,6 +77,46 @@ def test_they_are_found_by_any_of_their_references_and_never_deleted_themselves(
 
     pull(store, widget(1, plant_id(1), deleted=True), schema=WIDGET)
     assert found(store) == [2, 3]
+
+
+@pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.PURGED])
+def test_what_refers_to_a_record_that_may_have_been_deleted_is_found_too(store, cause):
+    store.set_aside("Plant__c", [plant_id(1)], cause)
+
+    assert found(store) == [1, 2]
+    read_again(store, widget(1), widget(2, plant_id(0), plant_id(1)))
+    looked_at(store)
+    assert found(store) is None
+    assert found(store, again=True) == []
+
+    store.set_aside("Plant__c", [plant_id(0)], cause)
+    assert found(store) == [0, 2]
+
+
+def test_what_refers_to_a_record_that_is_only_hidden_is_left_alone(store):
+    store.set_aside("Plant__c", [plant_id(1)], Cause.HIDDEN)
+
+    assert found(store) is None
+
+
+def test_a_record_that_is_shown_again_was_not_deleted(store):
+    store.set_aside("Plant__c", [plant_id(1)], Cause.UNKNOWN)
+    pull(store, plant(1), schema=PLANT)
+
+    assert found(store) is None
+
+
+@pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.DELETED, Cause.PURGED])
+def test_what_refers_to_a_record_without_a_bin_is_found(store, cause):
+    nowhere = make_schema("Nowhere__c", Name="string").without("IsDeleted")
+    some, other = (to_18(f"a03{number:012d}") for number in range(2))
+    store.adopt(nowhere)
+    pull(store, *((key, NOON, NOON, NOON, "Here") for key in (some, other)), schema=nowhere)
+    read_again(store, widget(0, plant_id(0), some), widget(1, plant_id(1), other))
+
+    store.set_aside("Nowhere__c", [some], cause)
+
+    assert found(store) == [0]
 
 
 def test_an_object_without_references_has_none(store):
