@@ -504,7 +504,7 @@ class SqliteStore:
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if schema is None else schema.stamp or READS_ALL,
-            loss_refused=refused if ages.loss_is_open else None,
+            loss_refused=refused if ages.loss_is_open(self._clock.now()) else None,
         )
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -52,7 +52,7 @@ def verify_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:
 
     What was found gone and waits for a person's word is looked for each time: without it no sync would be complete.
     """
-    if ages.loss_is_open and rules.verify_every is not None:
+    if ages.loss_is_open(now) and rules.verify_every is not None:
         return True
     return due(ages.proved_at or ages.first_merged_at, rules.verify_every, now)
 

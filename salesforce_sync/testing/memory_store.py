@@ -305,7 +305,7 @@ class MemoryStore(Drafting, Following):
             proof=self.proof(name) if table is not None else None,
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if table is None else table.schema.stamp or READS_ALL,
-            loss_refused=refused if ages.loss_is_open else None,
+            loss_refused=refused if ages.loss_is_open(self._clock.now()) else None,
         )
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────

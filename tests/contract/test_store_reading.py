@@ -479,11 +479,12 @@ def test_status_has_the_last_run_and_when_the_last_complete_one_ended(store):
     assert store.status()[0].last_complete == run(2).finished
 
 
-def test_a_loss_that_was_refused_is_open_until_the_object_is_proved_anew(store):
+def test_a_loss_that_was_refused_is_open_until_the_object_is_proved_anew(world, store):
     lost = Problem("LOSS_REFUSED", "9 of 10 rows of Widget__c are gone in the org.", "If that is right, say so.")
     store.record_proof(Proof("Widget__c", run(1).finished, 7, 7))
     store.record_run(run(2, RunState.FAILED, problem=lost))
     store.record_run(run(3))
+    world.clock.advance(timedelta(hours=1))
 
     assert store.ages("Widget__c").refused_at == run(2).finished
     assert store.status()[0].loss_refused == lost.message
