@@ -49,3 +49,13 @@ def test_rows_that_are_shown_again_need_no_yes(user, simorg, hidden):
 
     (shown,) = user("status", "--json").json["objects"]
     assert (shown["proof"]["rows"], shown["loss_refused"]) == (40, None)
+
+
+def test_a_sync_is_partial_where_the_calls_are_too_few_to_look_for_them(user, simorg, hidden):
+    simorg.usage.reset(used=simorg.usage.limit * 85 // 100)  # proofs stop at 80 %
+
+    ran = user("sync", "Contact")
+
+    assert ran.code == 5
+    assert "API_BUDGET_SPENT: Contact: " in ran.err
+    assert REFUSED in user("status").out
