@@ -16,7 +16,7 @@ from tests.torture.history import History, Step
 from tests.torture.pace import of_the_org, of_the_product, paced
 from tests.torture.pushes import nothing_is_lost
 from tests.torture.replica import Replica, still
-from tests.torture.steps import BY_PEOPLE, act_of, is_unseen
+from tests.torture.steps import AT_ONCE, act_of, is_unseen
 from tests.torture.violation import Violation
 from tests.torture.world import World
 
@@ -81,7 +81,7 @@ def _live(world: World, steps: Sequence[Step]) -> None:
         world.tell(f"[{number}] {step}")
         if world.bulk_writes:
             world.org.clock.advance(1)
-        with still(*world.replicas) if step.kind in BY_PEOPLE else nullcontext():
+        with still(*world.replicas) if step.kind in AT_ONCE else nullcontext():
             act_of(step.kind)(world, random.Random(step.seed))
         if world.setup.two_way:
             nothing_is_lost(world)

@@ -181,6 +181,9 @@ BY_PEOPLE = frozenset(name for name in TWO_WAY if name.startswith("local_")) | {
 }
 """Kinds in which somebody looks at a replica and then writes what follows from it."""
 
+AT_ONCE = BY_PEOPLE | {"time_passes", "weeks_pass"}
+"""Kinds beside which events bring nothing, and have nothing polled: no request lasts as long as the time that passes."""
+
 SWITCHES = tuple(sorted({kind.switch for kind in KINDS.values() if kind.switch}))
 """What needs more than polling: each is played only when it is asked for."""
 
