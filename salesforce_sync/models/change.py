@@ -56,6 +56,17 @@ class Ages(Struct, frozen=True):
     proved_at: datetime | None = None
     first_merged_at: datetime | None = None
     described_as: str | None = None
+    refused_at: datetime | None = None
+    """When a pull or a verify last found more gone than may go without a person's word."""
+
+    def loss_is_open(self, now: datetime) -> bool:
+        """Whether nothing has been proved since: what the proof before it says does not stand any more.
+
+        Of a refusal that is still to come nothing is known: the clock was set back, and no later proof would end it.
+        """
+        if self.refused_at is None or self.refused_at > now:
+            return False
+        return self.proved_at is None or self.refused_at > self.proved_at
 
 
 class LossLimit(Struct, frozen=True):

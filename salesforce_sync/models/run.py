@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from salesforce_sync.errors import ObjectNotFound
+from salesforce_sync.errors import LossRefused, ObjectNotFound
 from salesforce_sync.models.proof import Proof
 
 if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
@@ -72,6 +72,12 @@ class RunRecord(Struct, frozen=True):
         """How long it took."""
         return (self.finished - self.started).total_seconds()
 
+    @property
+    def refused_loss(self) -> str | None:
+        """What it found gone and left alone, as a person has to say that it may go."""
+        problem = self.problem
+        return problem.message if problem is not None and problem.code == LossRefused.code else None
+
 
 class Run(Struct, frozen=True):
     """One run over several objects; `calls` is what it cost of the org's daily API calls."""
@@ -128,6 +134,8 @@ class ObjectStatus(Struct, frozen=True):
     """When values that change without a stamp (formulas) were last read; the last full load counts too."""
     method: str = ""
     """How changes are found: by which stamp, or by reading everything where there is none."""
+    loss_refused: str | None = None
+    """What has been found gone since the proof and waits for a person's word."""
 
     @property
     def is_gone(self) -> bool:

@@ -138,11 +138,12 @@ class Field(Struct, frozen=True):
 
         An administrator may rename a field and give its name to another one, or change a field so that values are cut,
         rounded or made: no stamp moves, and only what describe says of the field differs. Fields of the platform keep
-        their names, and change with its releases only.
+        their names, which have no two underscores in them, and change with its releases only. (An administrator's end
+        in `__c`, in `__pc` where an account shows a person's, and in `__s` where they are parts of a place.)
         """
         if self.type is not before.type:
             return True
-        if not self.name.casefold().endswith("__c"):
+        if "__" not in self.name:
             return False
         moved = bool(before.reference_to) and set(self.reference_to).isdisjoint(before.reference_to)
         return moved or self._nature != before._nature

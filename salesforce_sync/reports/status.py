@@ -89,10 +89,13 @@ def _refreshed(each: ObjectStatus, now: datetime) -> str:
 
 
 def _proof(each: ObjectStatus, now: datetime) -> str:
+    if each.loss_refused is not None and each.proof is None:
+        return f"{each.object_name}: nothing proved yet; refused: {each.loss_refused}"
     if each.proof is None:
         return f"{each.object_name}: nothing proved yet. `salesforce-sync verify` compares every id and stamp."
+    refused = "" if each.loss_refused is None else f"; refused since: {each.loss_refused}"
     gone = "; the org knows it no more" if each.is_gone else ""
-    return each.proof.line(now.date()) + gone
+    return each.proof.line(now.date()) + refused + gone
 
 
 def _last(each: ObjectStatus) -> str:
@@ -141,5 +144,6 @@ def _object_document(each: ObjectStatus) -> dict[str, Any]:
         "changes_found_by": each.method,
         "formulas_read": stamp(each.refreshed_at),
         "proof": None if each.proof is None else proof_document(each.proof),
+        "loss_refused": each.loss_refused,
         "last_run": None if each.last_run is None else record_document(each.last_run),
     }

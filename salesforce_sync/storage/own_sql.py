@@ -71,6 +71,9 @@ FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
 OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
 FIRST_COMPLETE = "SELECT min(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
+LAST_REFUSED = """
+SELECT finished, message FROM _sync_run WHERE object_name = ? AND code = 'LOSS_REFUSED' ORDER BY id DESC LIMIT 1
+"""
 LAST_COMPLETE = "SELECT max(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
 
 TOLD_KINDS = ", ".join(map(literal, TOLD))

@@ -302,8 +302,10 @@ class SqliteStore:
         with self._connections.looking() as db:
             row = db.execute(own_sql.AGES, (object_name,)).fetchone()
             first = db.execute(own_sql.FIRST_COMPLETE, (object_name,)).get
+            refused, _ = db.execute(own_sql.LAST_REFUSED, (object_name,)).fetchone() or (None, None)
         refreshed, described_as = (None, None) if row is None else row
-        return Ages(_moment(refreshed), None if proof is None else proof.at, _moment(first), described_as)
+        proved_at = None if proof is None else proof.at
+        return Ages(_moment(refreshed), proved_at, _moment(first), described_as, _moment(refused))
 
     def note_refresh(self, object_name: str, at: datetime) -> None:
         with self._connections.writing() as db:
@@ -490,6 +492,7 @@ class SqliteStore:
         checkpoint = self.checkpoint(name)
         staging = db.execute(own_sql.STAGED, (name,)).fetchone()
         ages = self.ages(name)
+        _, refused = db.execute(own_sql.LAST_REFUSED, (name,)).fetchone() or (None, None)
         return ObjectStatus(
             object_name=name,
             rows=live,
@@ -501,6 +504,7 @@ class SqliteStore:
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if schema is None else schema.stamp or READS_ALL,
+            loss_refused=refused if ages.loss_is_open(self._clock.now()) else None,
         )
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────

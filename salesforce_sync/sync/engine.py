@@ -311,7 +311,10 @@ class SyncEngine:
             self._bus.emit(news_of_proof(proof))
             pulled = with_repairs(pulled, dict(proof.repaired))
 
-        if course.proofs is Proofs.NOW:
+        # Without it an object of which rows were found gone would be complete, and nobody has agreed to that.
+        asked = puller.loss_limit(schema.name) is not None
+        awaited = asked and self._store.ages(schema.name).loss_is_open(self._clock.now())
+        if awaited or course.proofs is Proofs.NOW:
             prove()
         else:
             self._if_affordable(schema.name, prove)

@@ -48,7 +48,12 @@ def due(last: datetime | None, every: timedelta | None, now: datetime) -> bool:
 
 
 def verify_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:
-    """Whether an object should be compared with the org again; the first time one interval after its first load."""
+    """Whether an object should be compared with the org again; the first time one interval after its first load.
+
+    What was found gone and waits for a person's word is looked for each time: without it no sync would be complete.
+    """
+    if ages.loss_is_open(now) and rules.verify_every is not None:
+        return True
     return due(ages.proved_at or ages.first_merged_at, rules.verify_every, now)
 
 
@@ -78,9 +83,16 @@ def pause(interval: timedelta, share: float | None) -> timedelta:
     return max(interval, min(interval * times, _SLOWEST))
 
 
-MOVED_BY_OTHERS = frozenset({"LastActivityDate"})
-"""What the org derives from other records and moves without a stamp, though it is no formula (object reference, System
-Fields). When the connected user himself has last looked at a record is left out: it is of no use to others."""
+MOVED_BY_OTHERS = frozenset(
+    {
+        "LastActivityDate",
+        *("HasOpenActivity", "HasOverdueTask"),  # of an opportunity, as the rest
+        *("AgeInDays", "LastActivityInDays", "LastStageChangeInDays"),  # the days themselves move these
+    }
+)
+"""What the org derives from other records, or from the date, and moves without a stamp, though it is no formula (object
+reference: System Fields, Opportunity). When the connected user himself has last looked at a record is left out: it is
+of no use to others."""
 
 
 def stampless_fields(schema: ObjectSchema, rules: Rules) -> tuple[str, ...]:

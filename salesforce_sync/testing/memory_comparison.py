@@ -249,13 +249,11 @@ class Comparing:
         """When what the stamp does not show was last looked at."""
         table = self._disk.tables.get(object_name.casefold())
         proof = self.proof(object_name)
-        complete = [
-            run.finished
-            for run in self._disk.runs
-            if run.object_name.casefold() == object_name.casefold() and run.state is RunState.COMPLETE
-        ]
+        runs = [run for run in self._disk.runs if run.object_name.casefold() == object_name.casefold()]
+        first = min((run.finished for run in runs if run.state is RunState.COMPLETE), default=None)
+        refused = next((run.finished for run in reversed(runs) if run.refused_loss), None)
         refreshed, described = (None, None) if table is None else (table.refreshed_at, table.described_as)
-        return Ages(refreshed, None if proof is None else proof.at, min(complete, default=None), described)
+        return Ages(refreshed, None if proof is None else proof.at, first, described, refused)
 
     def note_refresh(self, object_name: str, at: datetime) -> None:
         """Values that change without a stamp are fresh as of then."""

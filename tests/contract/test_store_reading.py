@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, Misuse, StoreBusy
 from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
 from salesforce_sync.ports import Filter, Place, Selection
 from salesforce_sync.testing import make_field, make_schema
@@ -476,6 +477,19 @@ def test_status_has_the_last_run_and_when_the_last_complete_one_ended(store):
 
     assert store.status()[0].last_run == run(3, RunState.FAILED, problem=FAILED)
     assert store.status()[0].last_complete == run(2).finished
+
+
+def test_a_loss_that_was_refused_is_open_until_the_object_is_proved_anew(world, store):
+    lost = Problem("LOSS_REFUSED", "9 of 10 rows of Widget__c are gone in the org.", "If that is right, say so.")
+    store.record_proof(Proof("Widget__c", run(1).finished, 7, 7))
+    store.record_run(run(2, RunState.FAILED, problem=lost))
+    store.record_run(run(3))
+    world.clock.advance(timedelta(hours=1))
+
+    assert store.ages("Widget__c").refused_at == run(2).finished
+    assert store.status()[0].loss_refused == lost.message
+    store.record_proof(Proof("Widget__c", run(4).finished, 7, 7))
+    assert store.status()[0].loss_refused is None
 
 
 def test_what_is_kept_of_a_run_takes_the_place_of_what_was_kept_of_it_before(store):

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from salesforce_sync.sync.schedule import needs_describe, pause
+from salesforce_sync.models.change import Ages
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, pause, verify_is_due
 
 NOW = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
 
@@ -40,3 +41,23 @@ def test_before_the_wall_syncs_come_at_longer_intervals(share, minutes):
 @pytest.mark.parametrize(("hours", "slower"), [(1, 4), (2, 4), (4, 4), (24, 24)])
 def test_a_longer_interval_is_never_more_than_four_hours_unless_a_person_set_it(hours, slower):
     assert pause(timedelta(hours=hours), 0.95) == timedelta(hours=slower)
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("refused", "proved", "due"),
+    [
+        (None, NOW - HOUR, False),
+        (NOW - HOUR, NOW - 2 * HOUR, True),
+        (NOW - HOUR, None, True),
+        (NOW - 2 * HOUR, NOW - HOUR, False),
+        (NOW + HOUR, NOW - HOUR, False),  # the clock was set back
+    ],
+)
+def test_what_was_refused_since_the_last_proof_is_looked_for_each_time(refused, proved, due):
+    ages = Ages(proved_at=proved, first_merged_at=NOW - 3 * HOUR, refused_at=refused)
+
+    assert verify_is_due(ages, DEFAULTS, NOW) is due
+    assert not verify_is_due(ages, Rules(verify_every=None), NOW)

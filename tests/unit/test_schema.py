@@ -198,6 +198,8 @@ def test_an_object_is_read_from_describe():
             make_field("A__c", "reference", referenceTo=["Y", "X"]),
             False,
         ),
+        (make_field("A__pc", length=80), make_field("A__pc", length=40), True),
+        (make_field("At__Latitude__s", "double", scale=5), make_field("At__Latitude__s", "double", scale=2), True),
         (make_field("Type", length=40), make_field("Type", "picklist", length=255), False),
         (make_field("Type", length=40), make_field("Type", "double"), True),
     ],
