@@ -78,7 +78,7 @@ def forecast_line(budget: Budget) -> str:
     if forecast.unknown:
         parts.append(f"first load of {', '.join(forecast.unknown)}")
     if budget.left is not None and forecast.calls > budget.left:
-        parts.append("more than is left, so it will be partial")
+        parts.append("more than is left, so it may be partial")
     about = "at least" if forecast.unknown else "about"
     details = f" ({'; '.join(parts)})" if parts else ""
     return f"the next sync takes {about} {counted(forecast.calls, 'API call')}{details}"
