@@ -21,7 +21,8 @@ WHERE kind IN ('changed there', 'deleted over') AND replaced <> '[]'
 """
 _WITHDRAW = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _NARROW = """
-UPDATE _sync_inbox SET message = ?, fields = ?, replaced = ? WHERE object_name = ? AND record_id = ? AND kind = ?
+UPDATE _sync_inbox SET message = ?1, fields = CASE kind WHEN 'deleted over' THEN ?2 ELSE fields END, replaced = ?3
+WHERE object_name = ?4 AND record_id = ?5 AND kind = ?6
 """
 
 

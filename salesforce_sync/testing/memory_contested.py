@@ -223,7 +223,9 @@ class Contesting(Editing):
                     self._unpark(table, table.pending[item.record_id])
             elif len(left) < len(item.replaced):
                 item.message = item.message.replace(", ".join(each.field for each in item.replaced), ", ".join(names))
-                item.fields, item.replaced = tuple(names), left
+                item.replaced = left
+                if item.kind is Kind.DELETED_OVER:
+                    item.fields = tuple(names)
 
     def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
         key, slots = pending.record_id, pending.slots

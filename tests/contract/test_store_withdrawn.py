@@ -83,9 +83,11 @@ def test_what_somebody_changed_beside_it_is_asked_about_still(replica):
     arrive(replica, ACCOUNT, acme(ParentId=BOLT))
     replica.delete("Account", ACME)
     arrive(replica, ACCOUNT, acme(ONE, Phone="9"))
+    fields = item(replica).fields
 
     shows(replica)
 
+    assert item(replica).fields == fields
     assert (item(replica).kind, item(replica).message) == (Kind.CHANGED_THERE, "Changed in the org since: Phone.")
     assert only(replica).state is ChangeState.PARKED
 
