@@ -44,6 +44,8 @@ class Connections:
         self._readers = threading.local()
         # Weak: the connection of a thread that has ended goes with it, and a run has threads of its own.
         self._opened: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        # Not `lock`: a thread that reads for the first time would wait for whatever is being written.
+        self._counting = threading.Lock()
         self._looking = threading.RLock()
         self._editor: apsw.Connection | None = None
         with translated(path):
@@ -177,7 +179,7 @@ class Connections:
         try:
             yield reader
         finally:
-            with self.lock:
+            with self._counting:
                 self._opened.discard(reader)
             reader.close()
 
@@ -212,9 +214,11 @@ class Connections:
             self._editor = None
             self._looker = self._looker or self.writer  # whoever looks from here on is told that it is closed
             # The writer last: whoever closes last folds the write-ahead log into the file, and a reader cannot.
-            for connection in [*(set(self._opened) - {self.writer}), self.writer]:
+            with self._counting:
+                opened = set(self._opened) - {self.writer}
+                self._opened.clear()
+            for connection in (*opened, self.writer):
                 _close(connection)
-            self._opened.clear()
             self._readers = threading.local()
 
     def _open(self, flags: int) -> apsw.Connection:
@@ -222,7 +226,7 @@ class Connections:
         _make_strict(connection)
         if flags & apsw.SQLITE_OPEN_READONLY or self.only_reads:
             read_tables(connection)
-        with self.lock:
+        with self._counting:
             self._opened.add(connection)
         return connection
 

@@ -77,6 +77,19 @@ def test_threads_that_ended_leave_no_open_files(store):
     assert open_files() <= before + 3
 
 
+def test_a_threads_first_read_does_not_wait_for_what_another_one_writes(store):
+    pull(store, widget(1))
+    read = []
+    with store._connections.writing():
+        for _ in range(3):
+            reading = threading.Thread(target=lambda: read.append(list(store.scan("Widget__c"))), daemon=True)
+            reading.start()
+            reading.join(10)
+        told = len(read)
+
+    assert told == 3
+
+
 def test_a_schema_that_was_adopted_during_a_scan_is_seen_at_once(store):
     # A scan that is not read to its end keeps its thread's connection in the past.
     pull(store, *(widget(number) for number in range(10)))
