@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from salesforce_sync.access import BrowserSession, Deed, Role, User, address_key
 from salesforce_sync.errors import ConnectionNotFound
+from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.web import wording
 from salesforce_sync.web.bodies import Body
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused
@@ -57,9 +58,14 @@ class Asked(Struct, frozen=True):
         return for_programs if self.caller.browser is None else for_people
 
     async def waited_for(self, kind: str, which: Hashable, work: Callable[[], T]) -> T:
-        """What this comes to, done in a thread of the runs; `StillAtWork` if nothing is heard of it for long."""
+        """What this comes to, done in a thread of the errands; `StillAtWork` if nothing is heard of it for long."""
         quiet_seconds = self.house.settings.quiet_seconds
-        return await self.replica.awaited.answer(kind, which, lambda: self.house.runs.submit(work), quiet_seconds)
+        return await self.replica.awaited.answer(kind, which, lambda: self.house.errands.submit(work), quiet_seconds)
+
+    async def org_list(self) -> tuple[ObjectSummary, ...]:
+        """The org's own list of objects. However many ask, one thread waits for the org."""
+        names = self.replica.names
+        return await self.replica.listing.answer(lambda: self.house.errands.submit(names.listed))
 
 
 def house_of(request: Request) -> House:

@@ -1,4 +1,4 @@
-"""Pushes and verifies that somebody waits for: the answer comes when they end, or when nothing is heard for long.
+"""What somebody waits for. Pushes and verifies: the answer comes when they end, or when nothing is heard for long.
 
 Whoever was not told of its end, and asks for the same once more, gets the answer of the one that goes on, or has ended
 just now. Later the same request is a new one: there may be new edits to send.
@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from salesforce_sync.web.failures import Refused
 
@@ -85,6 +85,21 @@ class Awaited:
             elif not done.done() and time.monotonic() - heard_at >= quiet_seconds:
                 return False
         return True
+
+
+class Together(Generic[T]):
+    """Whoever asks while an answer is on its way gets that one. For the thread of the event loop."""
+
+    def __init__(self) -> None:
+        self._on_its_way: Future[T] | None = None
+
+    async def answer(self, begin: Callable[[], Future[T]]) -> T:
+        """The answer that is on its way, or the one that `begin` begins; its error, if it comes to that."""
+        if self._on_its_way is None or self._on_its_way.done():
+            self._on_its_way = begin()
+        done = asyncio.wrap_future(self._on_its_way)
+        done.add_done_callback(_looked_at)
+        return await asyncio.shield(done)  # whoever goes away takes it from nobody else
 
 
 def _looked_at(done: asyncio.Future[Any]) -> None:

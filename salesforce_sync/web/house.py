@@ -28,7 +28,14 @@ from salesforce_sync.web.session import Session
 T = TypeVar("T")
 
 RUNS: Final = 6
-"""Runs of the engine at the same time, over all connections; each has threads of its own besides."""
+"""Syncs at the same time, over all connections; each has threads of its own besides."""
+
+ERRANDS: Final = 12
+"""What somebody waits for, and the org may take its time with, at the same time: pushes, verifies, logins. Not behind
+syncs, which may take hours."""
+
+BOOKS: Final = 3
+"""Workbooks that are written, compared or taken in at the same time: each keeps a processor busy."""
 
 PATIENCE_SECONDS: Final = 0.5
 """How long a run that was told to stop is waited for."""
@@ -43,8 +50,11 @@ RATE: Final = 100
 MOST_STREAMS: Final = 100
 """Streams that one user may follow at once: requests are 500 in all."""
 
+MOST_COMPARED: Final = 2
+"""Workbooks of one user that are compared at the same time: others want theirs compared, too."""
+
 THREADS: Final = 8
-"""Requests that are worked on at the same time. Each thread has a reader of the database with its own cache."""
+"""Requests that only read, worked on at the same time. Each thread has a reader of the database with its own cache."""
 
 
 class Limits(Struct, frozen=True):
@@ -71,18 +81,19 @@ class Settings(Struct, frozen=True):
 
 
 class House:
-    """The access database, the replicas that are open, the threads of the runs, and the throttles."""
+    """The access database, the replicas that are open, the threads of what takes long, and the throttles."""
 
     def __init__(self, config: Config, settings: Settings) -> None:
         self.config = config
         self.settings = settings
         self.access = Access(config, SystemClock())
-        self.runs = Runs(RUNS)
+        self.runs, self.errands, self.books = Runs(RUNS), Runs(ERRANDS), Runs(BOOKS)
         self.replicas = Replicas(self.access, self.runs)
         self.browser_logins = BrowserLogins()
         self.logins = Begins()
         self.known = Known(self.access.path)
         self._streams: Counter[str] = Counter()
+        self._comparing: Counter[str] = Counter()
         limits = settings.limits
         self.by_user, self.by_connection = Throttle(limits.user), Throttle(limits.connection)
         self.by_syncs, self.by_failures = Throttle(limits.syncs), Throttle(limits.failures)
@@ -106,6 +117,23 @@ class House:
             yield
         finally:
             self._streams[user.name] -= 1
+
+    def comparing(self, user_name: str) -> int:
+        """How many workbooks of this user are being compared."""
+        return self._comparing[user_name]
+
+    @contextmanager
+    def compares(self, user: User) -> Iterator[None]:
+        """A workbook of this user is compared in the block; `Throttled` where many are. For the event loop's thread."""
+        if self._comparing[user.name] >= MOST_COMPARED:
+            raise Throttled(
+                f"{MOST_COMPARED} workbooks of yours are being compared already.", hint="Wait for one of them.", wait=5
+            )
+        self._comparing[user.name] += 1
+        try:
+            yield
+        finally:
+            self._comparing[user.name] -= 1
 
     # ── the audit log ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -156,19 +184,25 @@ class House:
         self.access.audit.append(deed, INTERRUPTED if session.interrupted else state.value, begun=session.deed)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do something that may take long in a thread of the runs, and not in one that answers requests."""
-        return await asyncio.wrap_future(self.runs.submit(work))
+        """Do something that the org may take its time with in a thread of its own kind, not in one that reads."""
+        return await asyncio.wrap_future(self.errands.submit(work))
+
+    async def run_on_book(self, work: Callable[[], T]) -> T:
+        """Write, compare or take in a workbook."""
+        return await asyncio.wrap_future(self.books.submit(work))
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
         """Begin nothing more, and end what goes on at its next whole page."""
         self.replicas.stop()
-        self.runs.stop()
+        for threads in (self.runs, self.errands, self.books):
+            threads.stop()
 
     def close(self) -> bool:
         """Close every file; not, and False, where a run goes on still: it may be left at any instant."""
-        if not self.runs.idle(PATIENCE_SECONDS):
+        until = time.monotonic() + PATIENCE_SECONDS
+        if not all(each.idle(max(0.0, until - time.monotonic())) for each in (self.runs, self.errands, self.books)):
             return False
         self.known.close()
         self.replicas.close()

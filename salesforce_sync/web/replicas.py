@@ -15,7 +15,7 @@ from salesforce_sync.errors import ObjectNotFound, SyncError
 from salesforce_sync.models.api_names import check_api_name
 from salesforce_sync.models.change import accepted_losses
 from salesforce_sync.models.schema import ObjectSchema, ObjectSummary
-from salesforce_sync.web.awaiting import Awaited
+from salesforce_sync.web.awaiting import Awaited, Together
 from salesforce_sync.web.books import Uploads, Workbook
 from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
@@ -106,6 +106,7 @@ class Replica:
         self.id = connection_id
         self.sync = sync
         self.names = OrgNames(sync)
+        self.listing: Together[tuple[ObjectSummary, ...]] = Together()
         self.shown = Shown(sync)
         self.heard = Heard(sync)
         self.awaited = Awaited(lambda: sync.usage.used)

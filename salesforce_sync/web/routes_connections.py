@@ -21,8 +21,9 @@ from salesforce_sync.web.failures import Forbidden
 from salesforce_sync.web.house import House
 from salesforce_sync.web.replicas import Replica
 from salesforce_sync.web.routes_house import connection_body
+from salesforce_sync.web.waiting import Route
 
-router = APIRouter(prefix="/api/connections", tags=["connections"])
+router = APIRouter(prefix="/api/connections", tags=["connections"], route_class=Route)
 
 CALLBACK = "/connect/callback"
 

@@ -25,8 +25,9 @@ from salesforce_sync.web.asking import (
 from salesforce_sync.web.describing import gives
 from salesforce_sync.web.house import House
 from salesforce_sync.web.metrics import measured
+from salesforce_sync.web.waiting import Route
 
-router = APIRouter(tags=["around"])
+router = APIRouter(tags=["around"], route_class=Route)
 
 
 # ── logging in ───────────────────────────────────────────────────────────────────────────────────────────────────

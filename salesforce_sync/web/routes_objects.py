@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from salesforce_sync.errors import ObjectNotFound
 from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import ObjectStatus, Problem, RunState
+from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.web import bodies, documents
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
@@ -19,19 +21,21 @@ from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.progress import Status
 from salesforce_sync.web.replicas import Replica, losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
+from salesforce_sync.web.waiting import Route
 
-router = APIRouter(prefix="/api", tags=["objects"])
+router = APIRouter(prefix="/api", tags=["objects"], route_class=Route)
 
 NOT_SYNCED: Final = "not synced"
 
 
 @router.get("/objects", **gives(bodies.ObjectList, fails=REMOTE))
-def objects(
+async def objects(
     asked: Viewing,
     available: Annotated[bool, Query(description="The org's other objects too; one API call in ten minutes")] = False,
 ) -> Response:
     """The objects of the replica and those that are configured, with counts, freshness and proof."""
-    return answered(object_list(known_objects(asked, available=available)))
+    others = await asked.org_list() if available else ()
+    return answered(object_list(await run_in_threadpool(known_objects, asked, (), others)))
 
 
 def object_list(found: list[bodies.ObjectBody]) -> bodies.ObjectList:
@@ -70,10 +74,11 @@ def fields(asked: Viewing, objectApiName: ObjectName) -> Response:
     )
 
 
-def known_objects(asked: Asked, also: Sequence[str] = (), *, available: bool = False) -> list[bodies.ObjectBody]:
-    """Every object that is here, wanted, was tried, or is named in `also`; with all of the org's if asked for."""
+def known_objects(
+    asked: Asked, also: Sequence[str] = (), listed: Sequence[ObjectSummary] = ()
+) -> list[bodies.ObjectBody]:
+    """Every object that is here, wanted, was tried, or is named in `also` or in the org's list. No API call."""
     replica = asked.replica
-    listed = replica.names.listed() if available else ()
     tried = {each.object_name.casefold(): each for each in replica.sync.tried()}
     shown = [_body(asked, each) for each in replica.sync.status().objects]
     known = {each.object_api_name.casefold() for each in shown}

@@ -22,8 +22,9 @@ from salesforce_sync.web.asking import Asked, Editing, Viewing, decoded
 from salesforce_sync.web.describing import gives, parameter
 from salesforce_sync.web.lists import MOST, Wanted, page_of, place_of, wanted_of
 from salesforce_sync.web.replicas import object_name
+from salesforce_sync.web.waiting import Route
 
-router = APIRouter(prefix="/api/objects/{objectApiName}", tags=["records"])
+router = APIRouter(prefix="/api/objects/{objectApiName}", tags=["records"], route_class=Route)
 
 STREAMED: Final = 500
 """Records that are read from the replica at once for a stream."""

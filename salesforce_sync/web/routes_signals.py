@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -19,8 +20,9 @@ from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, still_may
 from salesforce_sync.web.describing import gives
 from salesforce_sync.web.failures import Refused
+from salesforce_sync.web.waiting import Route, in_waiting_thread
 
-router = APIRouter(prefix="/api/signals", tags=["signals"])
+router = APIRouter(prefix="/api/signals", tags=["signals"], route_class=Route)
 
 LOOK_SECONDS: Final = 0.5
 STILL_HERE: Final = 30
@@ -37,7 +39,7 @@ async def take(request: Request, asked: Editing) -> Response:
     The daemon does it, if one runs, and else this server (`sessionId`). What is not understood is answered with 400,
     UNKNOWN_SIGNAL and why.
     """
-    return answered(await run_in_threadpool(_taken, asked, await request.body()), 202)
+    return answered(await in_waiting_thread(partial(_taken, asked, await request.body())), 202)
 
 
 def _taken(asked: Asked, body: bytes) -> bodies.SignalTaken:

@@ -24,9 +24,10 @@ from salesforce_sync.web.progress import Event, SessionState, Status
 from salesforce_sync.web.replicas import losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.session import Session, Task
+from salesforce_sync.web.waiting import Route, in_waiting_thread
 from salesforce_sync.web.ways import Words
 
-router = APIRouter(prefix="/api/sync", tags=["sync"])
+router = APIRouter(prefix="/api/sync", tags=["sync"], route_class=Route)
 
 MOST_RUNNING: Final = 50
 """Sessions of one connection that go on at the same time."""
@@ -139,7 +140,7 @@ async def sync_object(
     local replica. Where nothing is heard for 150 seconds, as while the org asks to wait again and again, the answer
     is 503 with `Retry-After`: the sync goes on, and the next request joins it.
     """
-    task, session = await run_in_threadpool(_joined, asked, objectApiName, wanted)
+    task, session = await in_waiting_thread(lambda: _joined(asked, objectApiName, wanted))
     if prefer is not None and "respond-async" in prefer.casefold():
         return _answer_at_once(asked, session, task.progress.object_name)
     if not await _is_done(task, asked.house.settings.quiet_seconds):

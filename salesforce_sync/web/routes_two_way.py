@@ -16,8 +16,9 @@ from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
 from salesforce_sync.web.describing import REMOTE, gives
+from salesforce_sync.web.waiting import Route
 
-router = APIRouter(prefix="/api", tags=["two-way"])
+router = APIRouter(prefix="/api", tags=["two-way"], route_class=Route)
 
 # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
 

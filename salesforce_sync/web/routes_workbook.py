@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from salesforce_sync.errors import Misuse, RecordNotFound
@@ -17,10 +17,11 @@ from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing
 from salesforce_sync.web.books import FILE_NAME, Upload
 from salesforce_sync.web.describing import LOCAL, gives
+from salesforce_sync.web.waiting import Route
 from salesforce_sync.workbook.changes import RowChange
 from salesforce_sync.workbook.importing import Imported, Preview
 
-router = APIRouter(prefix="/api/workbook", tags=["workbook"])
+router = APIRouter(prefix="/api/workbook", tags=["workbook"], route_class=Route)
 
 MEDIA: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FAILS: Final = (*LOCAL, 422)
@@ -40,9 +41,17 @@ async def download(
 ) -> Response:
     """The replica as an Excel workbook, as it is now: of all objects that are here, or of a ready set. No API call."""
     if ready_set is None:
-        path = await asked.house.run(lambda: _current(asked))
+        path = await asked.house.run_on_book(lambda: _current(asked))
         return FileResponse(path, media_type=MEDIA, filename=FILE_NAME)
-    return StreamingResponse(_pieces(asked, ready_set), media_type=MEDIA, headers=_attachment())
+    pieces = _pieces(asked, ready_set)
+    first = await asked.house.run_on_book(lambda: next(pieces, b""))  # what is wrong is told before the answer begins
+
+    async def all_pieces() -> AsyncIterator[bytes]:
+        yield first
+        async for each in iterate_in_threadpool(pieces):
+            yield each
+
+    return StreamingResponse(all_pieces(), media_type=MEDIA, headers=_attachment())
 
 
 def _current(asked: Asked) -> Any:
@@ -81,6 +90,13 @@ async def upload(
     password: PasswordHeader = None,
 ) -> Response:
     """Send an edited workbook as the body; the answer says what is different in it, row by row. Nothing is written."""
+    with asked.house.compares(asked.caller.user):
+        return answered(await _uploaded(request, asked, delete_missing, limit, password))
+
+
+async def _uploaded(
+    request: Request, asked: Asked, delete_missing: bool, limit: int, password: str | None
+) -> bodies.PreviewBody:
     uploads = asked.replica.uploads
     folder = uploads.place()
     try:
@@ -97,7 +113,7 @@ async def upload(
             ending.detail = taken.upload_id
         return preview_of(asked, taken, limit)
 
-    return answered(await asked.house.run(compare))
+    return await asked.house.run_on_book(compare)
 
 
 @router.get("/{uploadId}", **gives(bodies.PreviewBody, fails=FAILS))
@@ -111,7 +127,7 @@ async def apply(asked: Editing, uploadId: str) -> Response:
     """Take the good rows in, as edits that the next push sends. The others come back at `resultUrl`, with reasons."""
     found = asked.replica.uploads.find(uploadId)
 
-    return answered(await asked.house.run(lambda: take_in(asked, found)))
+    return answered(await asked.house.run_on_book(lambda: take_in(asked, found)))
 
 
 def take_in(asked: Asked, found: Upload) -> bodies.ImportedBody:

@@ -1,4 +1,4 @@
-"""The threads of what may take long: runs of the engine, pushes, verifies."""
+"""The threads of what may take long: syncs; pushes, verifies and logins; workbooks."""
 
 from __future__ import annotations
 

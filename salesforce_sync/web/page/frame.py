@@ -13,7 +13,6 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -23,6 +22,7 @@ from salesforce_sync.errors import SyncError
 from salesforce_sync.web.asking import Asked, Caller, CallerWith, house_of
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused, status_of, without_secrets
 from salesforce_sync.web.page import words
+from salesforce_sync.web.waiting import Route
 from salesforce_sync.web.ways import for_people
 from salesforce_sync.workbook.layout import called
 
@@ -139,7 +139,7 @@ def framed(name: str, caller: Caller, /, **values: Any) -> Response:
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class PageRoute(APIRoute):
+class PageRoute(Route):
     """A route whose errors are told as a page, or as a notice in the page that asked."""
 
     def get_route_handler(self) -> Handler:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
+from salesforce_sync.models.schema import ObjectSummary
 from salesforce_sync.web import bodies
 from salesforce_sync.web.asking import DEFAULT, Asked, ViewingCaller
 from salesforce_sync.web.catalog import CATEGORIES
@@ -44,9 +46,14 @@ def objects(request: Request, asked: Looking) -> Response:
 
 
 @router.get("/org/{connection}/objects/table")
-def table(request: Request, asked: Looking, available: Annotated[bool, Query()] = False) -> Response:
+async def table(request: Request, asked: Looking, available: Annotated[bool, Query()] = False) -> Response:
     """The table; with the org's other objects if they are asked for, which is one API call in ten minutes."""
-    found = listed(asked, available)
+    others = await asked.org_list() if available else None
+    return await run_in_threadpool(_table, request, asked, others)
+
+
+def _table(request: Request, asked: Asked, others: Sequence[ObjectSummary] | None) -> Response:
+    found = listed(asked, others)
     return show(
         request,
         asked,
@@ -56,14 +63,14 @@ def table(request: Request, asked: Looking, available: Annotated[bool, Query()] 
         figures=object_list(found),
         events=_under_way(asked),
         sets=[(name, _LABELS.get(name, name), list(members)) for name, members in SETS.items()],
-        all_shown=available,
+        all_shown=others is not None,
     )
 
 
-def listed(asked: Asked, available: bool) -> list[bodies.ObjectBody]:
-    """What is here or wanted, then what the ready sets name, then what else the org has."""
+def listed(asked: Asked, others: Sequence[ObjectSummary] | None) -> list[bodies.ObjectBody]:
+    """What is here or wanted, and what else the org has; as long as nobody asked for that, what the ready sets name."""
     wanted = dict.fromkeys(name for members in SETS.values() for name in members)
-    return known_objects(asked, () if available else tuple(wanted), available=available)
+    return known_objects(asked, tuple(wanted)) if others is None else known_objects(asked, (), others)
 
 
 def shelved(found: Iterable[bodies.ObjectBody]) -> list[Shelf]:

@@ -69,7 +69,7 @@ async def apply(request: Request, asked: Changing, upload_id: str) -> Response:
         done = routes_workbook.take_in(asked, asked.replica.uploads.find(upload_id))
         return _shown(request, asked, upload_id, notice=_told_of(done))
 
-    return await asked.house.run(take_in)
+    return await asked.house.run_on_book(take_in)
 
 
 def _told_of(done: bodies.ImportedBody) -> tuple[str, str]:
