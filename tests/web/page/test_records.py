@@ -79,6 +79,16 @@ def test_records_are_searched_filtered_sorted_and_paged(looker, shared):
     expect(page.locator("th[aria-sort=none]").first).to_be_visible()
 
 
+def test_what_finds_records_stands_in_line_and_what_chooses_columns_within_its_card(looker):
+    page = looker.goes("records/Contact")
+    labels = [page.locator(f"label[for={each}]").bounding_box() for each in ("search", "filter-field", "filter-op")]
+    page.locator("summary", has_text="Columns").click()
+    card, first = page.locator("section.card").first.bounding_box(), page.locator("#column-Id").bounding_box()
+
+    assert max(each["y"] for each in labels) - min(each["y"] for each in labels) < 4
+    assert first["x"] - card["x"] >= 12
+
+
 def test_the_grid_is_moved_through_by_arrows(looker):
     page = looker.goes("records/Contact?column=Name&column=Phone&column=Email&sort=Id")
     first = page.locator("tr[data-id]").first
