@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from salesforce_sync.app.wiring import Wiring
@@ -12,9 +13,14 @@ from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sen
 class Inbox(Wiring):
     """What waits for a person, and a person's decisions."""
 
-    def inbox(self) -> tuple[InboxItem, ...]:
-        """Conflicts, and changes that the org refused, oldest first."""
-        return self._store.inbox()
+    def inbox(
+        self, *, after: int = 0, most: int | None = None, records: Sequence[str] | None = None
+    ) -> tuple[InboxItem, ...]:
+        """Conflicts, and changes that the org refused, oldest first: all, or those behind a number, at most so many.
+
+        With `records`, of those ids alone.
+        """
+        return self._store.inbox(after, most, records)
 
     def inbox_count(self) -> int:
         """How many items wait for a person."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from salesforce_sync.models.history import Replaced
@@ -11,8 +12,13 @@ from salesforce_sync.models.inbox import InboxItem, Resolution
 class Deciding(Protocol):
     """What waits for a person, and what values were before."""
 
-    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
-        """What waits for a person, oldest first: items of a greater number than `after`, at most so many."""
+    def inbox(
+        self, after: int = 0, most: int | None = None, records: Sequence[str] | None = None
+    ) -> tuple[InboxItem, ...]:
+        """What waits for a person, oldest first: items of a greater number than `after`, at most so many.
+
+        With `records`, which are ids as they are stored, of these alone.
+        """
 
     def count_inbox(self) -> int:
         """How many items wait."""

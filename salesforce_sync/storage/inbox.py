@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import apsw
+import msgspec
 from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound
@@ -17,6 +18,10 @@ from salesforce_sync.storage.edits import check_value
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox_rows import ITEMS, ItemRow, decided_about, edits_of, item_of
 from salesforce_sync.storage.watch import in_outbox, unseen
+
+_LISTED = f"""{ITEMS}
+WHERE i.number > ?1 AND (?2 IS NULL OR i.record_id IN (SELECT value FROM json_each(?2))) ORDER BY i.number LIMIT ?3
+"""
 
 
 class Inbox:
@@ -34,10 +39,10 @@ class Inbox:
         self._history = history
         self._now = now
 
-    def items(self, after: int, most: int | None) -> tuple[InboxItem, ...]:
+    def items(self, after: int, most: int | None, records: Sequence[str] | None) -> tuple[InboxItem, ...]:
+        of_these = None if records is None else msgspec.json.encode(records).decode()
         with self._connections.looking() as db:
-            asked = f"{ITEMS} WHERE i.number > ? ORDER BY i.number LIMIT ?"
-            rows = [ItemRow(*row) for row in db.execute(asked, (after, -1 if most is None else most))]
+            rows = [ItemRow(*row) for row in db.execute(_LISTED, (after, of_these, -1 if most is None else most))]
             return tuple(item_of(row, edits_of(db, row)) for row in rows)
 
     def count(self) -> int:

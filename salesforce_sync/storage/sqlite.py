@@ -403,8 +403,10 @@ class SqliteStore:
     def record_push(self, push: Push) -> None:
         self._push_log.record_push(push)
 
-    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
-        return self._inbox.items(after, most)
+    def inbox(
+        self, after: int = 0, most: int | None = None, records: Sequence[str] | None = None
+    ) -> tuple[InboxItem, ...]:
+        return self._inbox.items(after, most, records)
 
     def count_inbox(self) -> int:
         return self._inbox.count()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from salesforce_sync.errors import Misuse, RecordNotFound
@@ -39,11 +39,15 @@ class _Case:
 class Deciding(Settling):
     """What `ports.Store` says of the inbox, over the tables in memory."""
 
-    def inbox(self, after: int = 0, most: int | None = None) -> tuple[InboxItem, ...]:
+    def inbox(
+        self, after: int = 0, most: int | None = None, records: Sequence[str] | None = None
+    ) -> tuple[InboxItem, ...]:
         """What waits for a person, oldest first."""
         with self._disk.lock:
             tables = self._disk.tables
-            items = [each for each in self._disk.items if each.number > after][:most]
+            wanted = None if records is None else frozenset(records)
+            later = (each for each in self._disk.items if each.number > after)
+            items = [each for each in later if wanted is None or each.record_id in wanted][:most]
             return tuple(each.shown(tables[each.object_name.casefold()].pending.get(each.record_id)) for each in items)
 
     def count_inbox(self) -> int:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from salesforce_sync.access import Access, User
 from salesforce_sync.access.connections import DEFAULT
@@ -117,9 +117,10 @@ class Replica:
         self.sent = Sent()
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
-    def address(self, path: str) -> str:
+    def address(self, path: str, **query: object) -> str:
         """The path of something of this connection, for whoever follows it without a header."""
-        return path if self.id == DEFAULT else f"{path}?connection={quote(self.id)}"
+        said = urlencode(query if self.id == DEFAULT else {"connection": self.id, **query})
+        return f"{path}?{said}" if said else path
 
     def form(self, schema: ObjectSchema, names: tuple[str, ...] = (), read: tuple[str, ...] = ()) -> RowForm:
         """How rows of this schema, chosen with the fields `read`, are sent: with these fields or with all."""

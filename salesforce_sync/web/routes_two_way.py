@@ -87,9 +87,17 @@ ItemNumber = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 @router.get("/inbox", **gives(bodies.InboxBody))
-def inbox(asked: Viewing) -> Response:
+def inbox(
+    asked: Viewing,
+    after: Annotated[int, Query(ge=0, lt=2**63, description="Those behind this number")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED, description="Items of a page")] = 1000,
+) -> Response:
     """Conflicts, and changes that the org refused, oldest first."""
-    return answered(bodies.InboxBody(items=[asked.replica.shown.item(each) for each in asked.replica.sync.inbox()]))
+    sync = asked.replica.sync
+    found = sync.inbox(after=after, most=limit + 1)
+    here = [asked.replica.shown.item(each) for each in found[:limit]]
+    following = None if len(found) <= limit else asked.replica.address("/api/inbox", after=here[-1].number, limit=limit)
+    return answered(bodies.InboxBody(total=sync.inbox_count(), items=here, next_url=following))
 
 
 @router.post("/inbox/retry", **gives(bodies.Released, takes=bodies.Release))

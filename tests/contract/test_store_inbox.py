@@ -49,6 +49,18 @@ def conflict(replica):
     return replica
 
 
+def test_items_are_read_in_pages_and_of_some_records_alone(conflict):
+    made = str(conflict.create("Account", {"Name": "Bolt"}))
+    conflict.settle("push-1", [rejected(each) for each in send(conflict) if each.record_id == made])
+    first, second = conflict.inbox()
+
+    assert conflict.inbox(most=1) == (first,)
+    assert conflict.inbox(first.number) == (second,)
+    assert conflict.inbox(records=[made, JANE]) == (second,)
+    assert (conflict.inbox(records=[JANE]), conflict.inbox(records=[])) == ((), ())
+    assert (conflict.inbox(first.number, records=[ACME]), conflict.inbox(0, 1, [made])) == ((), (second,))
+
+
 # ── conflicts ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

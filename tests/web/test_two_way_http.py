@@ -194,6 +194,21 @@ def test_a_conflict_is_shown_from_three_sides_and_decided(site, synced):
     assert synced.get("/api/inbox").json()["items"] == []
 
 
+def test_an_inbox_of_very_many_items_is_read_page_by_page(site, synced):
+    for each in synced.get(CONTACTS, params={"limit": 5}).json()["records"]:
+        synced.patch(f"{CONTACTS}/{each['Id']}", json={"Email": "nobody"})
+    synced.post("/api/push")
+
+    url, pages = "/api/inbox?limit=2", []
+    while url:
+        pages.append(synced.get(url).json())
+        url = pages[-1]["nextUrl"]
+    numbers = [each["number"] for page in pages for each in page["items"]]
+
+    assert [(len(page["items"]), page["total"]) for page in pages] == [(2, 5), (2, 5), (1, 5)]
+    assert numbers == sorted(set(numbers)) == [each["number"] for each in synced.get("/api/inbox").json()["items"]]
+
+
 def test_the_edit_of_a_record_that_was_merged_away_is_given_to_the_one_that_it_went_into(site, synced):
     loser, master = synced.get(CONTACTS).json()["records"][:2]
     synced.patch(f"{CONTACTS}/{loser['Id']}", json={"Title": "Dr"})

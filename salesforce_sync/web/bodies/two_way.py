@@ -113,10 +113,12 @@ class ItemBody(Body, frozen=True, kw_only=True):
 
 
 class InboxBody(Body, frozen=True, kw_only=True):
-    """What waits for a person, oldest first."""
+    """What waits for a person, oldest first: a page of `total`. `nextUrl` leads to the next one."""
 
     success: bool = True
+    total: int
     items: list[ItemBody]
+    next_url: str | None
 
 
 class Decided(Body, frozen=True, kw_only=True):

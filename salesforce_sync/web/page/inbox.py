@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from salesforce_sync.errors import Misuse
@@ -21,16 +21,36 @@ _SAID = {
 }
 
 
+SHOWN: Final = 50
+"""Items of a page: an import that went wrong leaves thousands, and each is a card with its buttons."""
+
+After = Annotated[int, Query(ge=0, lt=2**63)]
+
+
 @router.get("")
-def inbox(request: Request, asked: Looking) -> Response:
-    """What waits, oldest first."""
-    return _shown(request, asked)
+def inbox(request: Request, asked: Looking, after: After = 0) -> Response:
+    """What waits, oldest first: those behind a number."""
+    return _shown(request, asked, after)
 
 
-def _shown(request: Request, asked: Asked, said: str = "") -> Response:
-    items = [asked.replica.shown.item(each) for each in asked.replica.sync.inbox()]
-    notice = ("good", said) if said else None
-    return show(request, asked, "inbox.html", "inbox", items=items, labels=_Labels(asked), notice=notice)
+def _shown(request: Request, asked: Asked, after: int, said: str = "") -> Response:
+    """The items behind that number; the first ones, if there is none behind it any more."""
+    sync = asked.replica.sync
+    found = sync.inbox(after=after, most=SHOWN + 1)
+    if not found and after:
+        after, found = 0, sync.inbox(most=SHOWN + 1)
+    items = [asked.replica.shown.item(each) for each in found[:SHOWN]]
+    return show(
+        request,
+        asked,
+        "inbox.html",
+        "inbox",
+        items=items,
+        after=after,
+        next=items[-1].number if len(found) > SHOWN else None,
+        labels=_Labels(asked),
+        notice=("good", said) if said else None,
+    )
 
 
 class _Labels:
@@ -54,17 +74,23 @@ def decide(
     side: Annotated[Literal["org", "local"] | None, Form()] = None,
     record_id: Annotated[str | None, Form()] = None,
     allow_duplicates: Annotated[bool, Form()] = False,
+    after: After = 0,
 ) -> Response:
     """Decide an item as a whole."""
     wanted = bodies.Decision(action=action, side=side, record_id=record_id, allow_duplicates=allow_duplicates)
     routes_two_way.decide(asked, number, wanted)
     said = {"drop": "The local edit is given up.", "retry": "It is sent again with the next push."}
-    return _shown(request, asked, said.get(action) or _SAID[side or "org"])
+    return _shown(request, asked, after, said.get(action) or _SAID[side or "org"])
 
 
 @router.post("/{number}/{field}")
 def decide_field(
-    request: Request, asked: Changing, number: int, field: str, side: Annotated[Literal["org", "local", "base"], Form()]
+    request: Request,
+    asked: Changing,
+    number: int,
+    field: str,
+    side: Annotated[Literal["org", "local", "base"], Form()],
+    after: After = 0,
 ) -> Response:
     """Decide one field of a conflict; the others go on waiting."""
     item = asked.replica.sync.inbox_item(number)
@@ -73,11 +99,11 @@ def decide_field(
         raise Misuse(f"{field} is in no conflict any more.", hint="Load the inbox again.")
     value: Any = getattr(conflict, side)
     routes_two_way.decide(asked, number, bodies.Decision(action="take", values={field: value}))
-    return _shown(request, asked, f"{field}: {_SAID[side]}")
+    return _shown(request, asked, after, f"{field}: {_SAID[side]}")
 
 
 @router.post("")
 def retry_all(request: Request, asked: Changing, code: Annotated[str, Form()]) -> Response:
     """Let every change be sent again that the org refused with this code."""
     routes_two_way.retry_all(asked, bodies.Release(code=code))
-    return _shown(request, asked, f"Everything that was refused with {code} is sent again with the next push.")
+    return _shown(request, asked, 0, f"Everything that was refused with {code} is sent again with the next push.")

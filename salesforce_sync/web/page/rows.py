@@ -57,9 +57,9 @@ class Marks:
         self.changes: Mapping[str, Change] = {
             each.record_id: each for each in waiting if each.object_name == object_name
         }
-        self.items: Mapping[str, InboxItem] = {
-            each.record_id: each for each in sync.inbox() if each.object_name == object_name
-        }
+        items = sync.inbox(records=record_ids) if record_ids else ()
+        mine = (each for each in items if each.object_name == object_name)
+        self.items: Mapping[str, InboxItem] = {each.record_id: each for each in mine}
 
 
 class Rows:

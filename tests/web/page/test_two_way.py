@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from salesforce_sync.access import Role
 from salesforce_sync.config import Config
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.web.page.inbox import SHOWN
 from simorg.org import SimOrg
 from tests.real_address import Proxy, certificate
 from tests.web.browsing import visiting
@@ -31,6 +32,26 @@ def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
     now = replica.contacts.get(contact)
     assert (now.phone, now.title) == ("555-LOCAL", "There")
     assert [each.values for each in replica.outbox()] == [{"Phone": "555-LOCAL"}]
+
+
+def test_an_inbox_of_very_many_items_is_shown_page_by_page(editor, replica):
+    for number in range(SHOWN + 2):
+        replica.contacts.create(last_name=f"Refused {number}", email="nobody")
+    replica.push()
+    page = editor.goes("inbox")
+    cards = page.locator("section.card")
+    expect(cards).to_have_count(SHOWN)
+    expect(page.locator("main")).to_contain_text(f"{SHOWN + 2} records wait")
+
+    page.get_by_role("link", name="Next page").click()
+    expect(cards).to_have_count(2)
+    page.get_by_role("button", name="Give up the edit").first.click()
+    expect(cards).to_have_count(1)
+    page.get_by_role("button", name="Give up the edit").click()
+
+    expect(cards).to_have_count(SHOWN)
+    expect(page.get_by_role("link", name="Next page")).to_have_count(0)
+    assert editor.complaints == []
 
 
 def test_what_a_deletion_took_of_somebodys_edit_is_brought_back(editor, replica, shared, contact):
