@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from salesforce_sync.commands.options import os_user
 from salesforce_sync.process.exits import Exit
 from salesforce_sync.process.interrupts import end_at_once
 from salesforce_sync.process.terminal import say, say_json
@@ -20,7 +21,7 @@ def serve(running: Running, *, as_json: bool, ended: Exit = Exit.COMPLETE) -> No
 
 def welcome(running: Running, *, as_json: bool) -> None:
     """Say where the server is."""
-    told = running.welcome()
+    told = running.welcome(os_user())
     if as_json:
         say_json({"url": told.url, "token": told.token, "link": told.link})
     else:

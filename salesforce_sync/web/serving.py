@@ -16,7 +16,7 @@ import uvicorn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from salesforce_sync.access import Role
+from salesforce_sync.access import Deed, Role
 from salesforce_sync.config import Config
 from salesforce_sync.errors import ConfigError, SyncError
 from salesforce_sync.web.forwarded import Before, networks
@@ -122,12 +122,16 @@ class Running:
         name = self.place.names[0] if self.place.names else "127.0.0.1" if host in ("0.0.0.0", "::") else host
         return f"{'https' if self.place.certificate else 'http'}://{_bracketed(name)}:{port}"
 
-    def welcome(self) -> Welcome:
-        """Make the first admin, if there is no user yet; gives what lets him in."""
+    def welcome(self, who: str) -> Welcome:
+        """Make the first admin, if there is no user yet; gives what lets him in.
+
+        The audit log has who started the server, as `who` (`os:pi`) names him.
+        """
         users = self.house.access.users
         if users.list():
             return Welcome(self.url)
-        user, token = users.add(FIRST_ADMIN, Role.ADMIN)
+        with self.house.doing(Deed(who, "user add", FIRST_ADMIN, "cli", Role.ADMIN.value)):
+            user, token = users.add(FIRST_ADMIN, Role.ADMIN)
         # Behind the #: a browser keeps that to itself, so it is in no log and no Referer.
         return Welcome(self.url, token, f"{self.url}/login#{self.house.access.logins.link(user)}")
 

@@ -36,6 +36,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "daemon": _NOTHING_HERE,
     "doctor": _NOTHING_HERE,
     "edit": Way("PATCH /api/objects/{objectApiName}/records/{recordId}", "Edit it on the screen of records."),
+    "import --password": Way("POST /api/workbook with X-Workbook-Password", "Say that it has a password, and which."),
     "inbox": Way("GET /api/inbox", "The inbox lists them."),
     "inbox link": Way('POST /api/inbox/{number} with {"action": "link"}', _DECIDE),
     "inbox take": Way('POST /api/inbox/{number} with {"action": "take"}', _DECIDE),

@@ -269,7 +269,9 @@ def _ole(path: Path, file: IO[bytes]) -> Exception:
     last = b""
     while block := file.read(BLOCK):
         if _ENCRYPTED in last + block:
-            return WorkbookEncrypted(f"{path.name} has a password.", hint="Give it with --password.")
+            return WorkbookEncrypted(
+                f"{path.name} has a password.", hint="Give it: salesforce-sync import WORKBOOK --password"
+            )
         last = block[-len(_ENCRYPTED) :]
     return NotAWorkbook(f"{path.name} is a workbook of the old .xls format.", hint=_SAVE_ANEW)
 

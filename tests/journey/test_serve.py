@@ -52,8 +52,12 @@ def test_the_first_start_tells_how_to_come_in_and_the_second_does_not(user):
         known = client.get("/api/me", headers={"Authorization": f"Bearer {first['token']}"})
         link = client.post("/api/login", json={"token": first["link"].partition("#")[2]})
         again = client.post("/api/login", json={"token": first["link"].partition("#")[2]})
+        log = client.get("/api/audit", headers={"Authorization": f"Bearer {first['token']}"}).json()["entries"]
     end(running, signal.SIGINT)
 
+    made = next(each for each in reversed(log) if each["outcome"] == "done")
+    assert (made["action"], made["subject"], made["origin"]) == ("user add", "admin", "cli")
+    assert made["who"].startswith("os:")
     assert (second["token"], second["link"]) == (None, None)
     assert known.json()["role"] == "admin"
     assert link.json()["user"] == "admin"

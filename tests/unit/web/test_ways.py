@@ -46,6 +46,10 @@ def test_every_text_below_the_doors_that_names_a_command_has_its_way_over_http(t
         ("See 'salesforce-sync inbox'.", "GET /api/inbox"),
         ("salesforce-sync inbox take 5 org", 'POST /api/inbox/{number} with {"action": "take"}'),
         ("'salesforce-sync pushes' lists them.", "GET /api/pushes"),
+        (
+            "Give it: salesforce-sync import WORKBOOK --password",
+            "POST /api/workbook with X-Workbook-Password",
+        ),
         ("Run `salesforce-sync connect` again.", "POST /api/connections/{connectionId}/connect"),
     ],
 )

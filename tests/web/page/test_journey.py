@@ -33,7 +33,7 @@ def newcomer(browser: Browser, unconnected: Site) -> Iterator[Person]:
 
 def test_a_person_connects_syncs_edits_decides_and_brings_a_workbook_back(newcomer, unconnected, simorg, tmp_path):
     page = newcomer.page
-    page.goto(unconnected.running.welcome().link)
+    page.goto(unconnected.running.welcome("os:pi").link)
     page.wait_for_url("**/objects")
     reads_what_to_do(newcomer)
     connects_by_browser(page)
