@@ -27,8 +27,11 @@ from salesforce_sync.web.session import Session
 
 T = TypeVar("T")
 
-RUNS: Final = 6
+RUNS: Final = 12
 """Syncs at the same time, over all connections; each has threads of its own besides."""
+
+RUNS_OF_ONE: Final = 6
+"""Syncs of one connection at the same time: an org that does not answer holds up no other one's."""
 
 ERRANDS: Final = 12
 """What somebody waits for, and the org may take its time with, at the same time: pushes, verifies, logins. Not behind
@@ -87,7 +90,7 @@ class House:
         self.config = config
         self.settings = settings
         self.access = Access(config, SystemClock())
-        self.runs, self.errands, self.books = Runs(RUNS), Runs(ERRANDS), Runs(BOOKS)
+        self.runs, self.errands, self.books = Runs(RUNS, RUNS_OF_ONE), Runs(ERRANDS), Runs(BOOKS)
         self.replicas = Replicas(self.access, self.runs)
         self.browser_logins = BrowserLogins()
         self.logins = Begins()

@@ -131,7 +131,7 @@ class Works:
         if own:
             work = _Work(own, accepted=losing, wanted_by={session.session_id}, behind=behind)
             self._running |= {task.progress.object_name.casefold(): (task, work) for task in own}
-            self._runs.submit(lambda: self._carry_out(work))
+            self._runs.submit(lambda: self._carry_out(work), self)
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
 

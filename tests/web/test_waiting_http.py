@@ -14,7 +14,8 @@ import apsw
 import httpx2
 import pytest
 
-from salesforce_sync.web.house import BOOKS, MOST_COMPARED, RUNS, THREADS
+from salesforce_sync.web.house import BOOKS, MOST_COMPARED, RUNS, RUNS_OF_ONE, THREADS
+from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from tests.web.conftest import Site
 
 SECONDS = 15.0
@@ -37,8 +38,8 @@ def many() -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def occupied(threads: Any, count: int) -> Iterator[None]:
-    """So many of these threads are at work until the block ends."""
+def occupied(threads: Any, count: int, of: object = None) -> Iterator[None]:
+    """So many of these threads are at work, for somebody, until the block ends."""
     gate, begun = threading.Event(), threading.Semaphore(0)
 
     def work() -> None:
@@ -46,7 +47,7 @@ def occupied(threads: Any, count: int) -> Iterator[None]:
         gate.wait()
 
     for _ in range(count):
-        threads.submit(work)
+        threads.submit(work, of)
     try:
         for _ in range(count):
             assert begun.acquire(timeout=SECONDS)
@@ -105,7 +106,7 @@ def test_whoever_reads_does_not_wait_behind_those_who_wait_for_the_orgs_list(sit
 def test_what_somebody_waits_for_does_not_wait_behind_syncs(full):
     client = full.client()
     client.timeout = SECONDS
-    with occupied(full.house.runs, RUNS):
+    with occupied(full.house.runs, RUNS_OF_ONE, "one org"), occupied(full.house.runs, RUNS_OF_ONE, "another"):
         book = client.get("/api/workbook")
         answers = [
             client.post("/api/workbook", content=book.content).status_code,
@@ -116,6 +117,22 @@ def test_what_somebody_waits_for_does_not_wait_behind_syncs(full):
 
     assert book.status_code == 200
     assert answers == [200, 200, 200, 200]
+
+
+def test_the_syncs_of_one_org_hold_up_no_other_ones(full, many):
+    client = full.client()
+    client.timeout = SECONDS
+    second = client.post("/api/connections", json={"name": "second", "instanceUrl": full.org.url}).json()["id"]
+    login = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+    assert client.post(f"/api/connections/{second}/connect", json=login).status_code == 200
+
+    with occupied(full.house.runs, RUNS_OF_ONE, "of one org"):
+        waiting = [full.house.runs.submit(lambda: None, "of one org") for _ in range(RUNS)]
+        synced = client.post("/api/sync/Contact", headers={"X-Connection-Id": second})
+        begun = any(each.done() for each in waiting)
+
+    assert (synced.status_code, begun) == (200, False)
+    assert [each.result(SECONDS) for each in waiting] == [None] * RUNS
 
 
 def test_a_user_has_few_workbooks_compared_at_once(full, many):
