@@ -107,6 +107,15 @@ def test_every_row_comes_by_windows_and_the_same_query_is_not_tried_again(
     assert len(refused) < windows.MOST_TIMEOUTS
 
 
+def test_every_row_comes_by_windows_where_not_even_a_job_can_be_begun_in_time(
+    sim: SimOrg, org: SalesforceOrg, schema: ObjectSchema
+) -> None:
+    sim.faults.add(Fault("POST", "/jobs/query$", times=None, status=TIMEOUT.status, body=TIMEOUT.body))
+
+    assert set(ids(list(org.pull(PullRequest(schema))))) == living(sim)
+    assert set(ids(list(org.pull(PullRequest(schema, here=50_000))))) == living(sim)
+
+
 def test_changes_come_by_windows_deleted_ones_too(sim: SimOrg, org: SalesforceOrg, schema: ObjectSchema) -> None:
     gone = str(sorted(map(str, living(sim)))[-1])
     sim.delete([gone])
