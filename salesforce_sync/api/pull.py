@@ -85,6 +85,9 @@ class Pull:
         probe = route.Probe(first.outline.total, first.outline.rows, first.outline.done)
         by_job = self._request.jobs and route.choose(probe) is route.Route.BULK
         job = self._cheaper_job(for_bulk) if by_job else None
+        if job is None and self._request.by_id and not first.outline.done:
+            yield from self._split().by_id()
+            return
         if job is None:
             pages = self._rest(first.session).after(first.first_page(PageDecoder(self._schema)))
             del first  # it is not held while the others come
@@ -153,6 +156,9 @@ class Pull:
                 code=refused.code,
                 hint="Leave the object out, or hide fields that are not needed from the connected user.",
             ) from neither
+        if self._request.by_id and not first.page.done:
+            yield from self._split().by_id()
+            return
         yield from self._rest(first.session).after(first)
 
     def _split(self) -> SplitPull:

@@ -658,6 +658,14 @@ def test_a_result_that_is_refused_in_its_middle_means_to_begin_anew(code: str, r
         rig(script).pull(PullRequest(SCHEMA, resume=resume))
 
 
+def test_a_result_that_is_refused_for_a_moment_costs_no_other_job(rig: Open) -> None:
+    odd = refusal("API_ERROR", "not now", 400)
+    script = BulkOrg(rows=20_000, result_page=10_000, spoil=once("p10000", lambda reply: odd))
+
+    assert names(rig(script).pull()) == all_names(20_000)
+    assert len(script.jobs) == 1
+
+
 def test_a_result_that_is_refused_to_a_good_session_means_to_begin_anew(rig: Open) -> None:
     script = BulkOrg(rows=20_000, result_page=10_000, spoil=once("p10000", lambda reply: SESSION_ENDED, times=9))
 
