@@ -221,11 +221,23 @@ class Contesting(Editing):
                 self._drop_items(table, item.record_id, item.kind)
                 if item.kind is Kind.CHANGED_THERE:
                     self._unpark(table, table.pending[item.record_id])
+                else:
+                    self._note_less(table, item.record_id, item.message, None)
             elif len(left) < len(item.replaced):
+                told = item.message
                 item.message = item.message.replace(", ".join(each.field for each in item.replaced), ", ".join(names))
                 item.replaced = left
                 if item.kind is Kind.DELETED_OVER:
                     item.fields = tuple(names)
+                    self._note_less(table, item.record_id, told, item.message)
+
+    def _note_less(self, table: Table, key: str, told: str, now: str | None) -> None:
+        """It shows that a deletion took less than was told, or nothing of anybody's."""
+        for log in self._disk.pushes.values():
+            change = log.changes.get((table.schema.name, key))
+            if change is not None and change.problem is not None and change.problem.message == told:
+                problem = None if now is None else replace(change.problem, message=now)
+                log.changes[table.schema.name, key] = replace(change, problem=problem)
 
     def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
         key, slots = pending.record_id, pending.slots

@@ -205,6 +205,7 @@ class PushLog:
     seconds: float = 0.0
     problem: Problem | None = UNFINISHED
     besides: dict[str, int] = field(default_factory=dict)
+    ended: datetime | None = None
 
     def rename(self, local: str, real: str) -> None:
         """A record has the org's id now."""

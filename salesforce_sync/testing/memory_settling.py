@@ -244,7 +244,7 @@ class Settling(Contesting):
             log = self._disk.pushes.get(push_id, PushLog())
             changes = list(log.changes.values())[:before]
             left = len(changes) - most
-            return Pushed(tuple(changes[::-1][:most]), left if left > 0 else None)
+            return Pushed(tuple(changes[::-1][:most]), left if left > 0 else None, log.ended or self._clock.now())
 
     def knows_push(self, push_id: str) -> bool:
         """Whether it is one of the pushes that are kept."""
@@ -259,6 +259,7 @@ class Settling(Contesting):
         with self._disk.lock:
             log = self._disk.pushes.setdefault(push.push_id, PushLog())
             log.calls, log.seconds, log.problem = push.calls, push.seconds, push.problem
+            log.ended = self._clock.now()
             log.besides = besides_settled(push, Counter(each.outcome for each in log.changes.values()))
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:

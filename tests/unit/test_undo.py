@@ -3,11 +3,15 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound
+from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.run import RunState
-from tests.unit.push_rig import Rig
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.testing import make_field
+from tests.unit.push_rig import OrgInTheLastMoment, Rig
 
 
 @pytest.fixture
@@ -87,3 +91,115 @@ def test_what_a_push_cost_is_known_to_the_next_process(rig, way):
     getattr(rig, way)()
 
     assert rig.store.usage().used == rig.org.usage.used
+
+
+def later(rig):
+    """An hour goes by, here and in the org."""
+    rig.world.clock.sleep(3600)
+    rig.org.tick(3600)
+
+
+def test_a_new_record_whose_other_fields_somebody_has_filled_in_is_not_deleted_by_undo(rig):
+    real, push = made(rig)
+    later(rig)
+    rig.org.put("Account", real, AnnualRevenue=Decimal(5))
+    rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(real, "AnnualRevenue")]
+    assert undone.push.state is RunState.PARTIAL
+    assert rig.there(real)["AnnualRevenue"] == 5
+
+
+def made(rig):
+    local = rig.store.create("Account", {"Name": "Nut"})
+    push = rig.push()
+    return rig.store.real_id(local), push
+
+
+def test_a_new_record_that_was_edited_here_since_is_not_deleted_by_undo(rig):
+    real, push = made(rig)
+    later(rig)
+    rig.edit(real, Phone="7")
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(real, "Phone")]
+    assert rig.there(real)["Phone"] == "7"
+
+
+def test_a_new_record_in_which_all_is_as_the_push_had_left_it_is_deleted_by_undo(rig):
+    real, push = made(rig)
+    later(rig)
+    rig.edit(real, Phone="7")
+    rig.push()
+    later(rig)
+    rig.edit(real, Phone=None)
+    rig.push()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, rig.there(real)) == ((), None)
+
+
+def test_a_record_that_was_brought_back_and_changed_since_is_not_deleted_by_undo(rig):
+    rig.store.delete("Account", rig.bolt)
+    deletion = rig.push()
+    later(rig)
+    back = rig.engine.undo(deletion.push_id).push
+    later(rig)
+    rig.org.put("Account", rig.bolt, Phone="theirs")
+    rig.sync()
+
+    undone = rig.engine.undo(back.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(rig.bolt, "Phone")]
+    assert rig.there(rig.bolt)["Phone"] == "theirs"
+
+
+def test_a_push_and_its_undo_are_undone_in_turn(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.store.delete("Account", rig.bolt)
+    real, push = made(rig)
+    states = []
+
+    for _ in range(3):
+        later(rig)
+        push = rig.engine.undo(push.push_id).push
+        states.append((rig.there(rig.acme)["Phone"], rig.there(rig.bolt) is None, rig.there(real) is None))
+
+    assert states == [("1", False, True), ("2", True, False), ("1", False, True)]
+    assert (push.complete, rig.kinds()) == (True, [])
+
+
+@pytest.mark.parametrize("how", ["closed", "gone"])
+def test_a_field_that_cannot_be_written_any_more_is_left_and_the_others_are_undone(rig, how):
+    rig.edit(rig.acme, Phone="2", AnnualRevenue=2.5)
+    push = rig.push()
+    known = rig.org.describe("Account")
+    kept = [each for each in known.fields if each.name != "Phone"]
+    closed = [make_field("Phone", "phone", createable=False, updateable=False)] if how == "closed" else []
+    rig.store.adopt(replace(known, fields=(*kept, *closed)))
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(rig.acme, "Phone")]
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ("2", None)
+
+
+def test_an_undo_writes_back_what_the_push_has_overwritten_unseen(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.edit(rig.acme, Phone="3", AnnualRevenue=1.5)
+    org = OrgInTheLastMoment(rig.org, lambda: rig.org.put("Account", rig.acme, Phone="theirs"))
+    push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+    assert push.overwrote == 1
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ((), "theirs", None)
+    (item,) = rig.store.inbox()
+    rig.store.resolve(item.number, Resolution(Side.ORG))
+    rig.push()
+    assert (rig.there(rig.acme)["Phone"], rig.store.inbox(), rig.store.changes()) == ("theirs", (), ())
