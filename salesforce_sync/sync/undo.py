@@ -14,6 +14,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
 from salesforce_sync.resolve import arrived, data_fields
+from salesforce_sync.sync.beneath import Key, kept_by
 from salesforce_sync.sync.rows import named_rows
 
 CHANGED_SINCE = "It has been changed since."
@@ -40,16 +41,80 @@ def take_back(store: Store, push_id: str) -> tuple[NotUndone, ...]:
     """Edit the replica back to before this push, the last change first; gives what was left as it is.
 
     A field is only put back if it still holds what the push left there; a record that the push has made, or brought
-    back, is only deleted if nothing that people fill in has changed in it since.
+    back, is only deleted if nothing that people fill in has changed in it since, and nothing of others lies beneath it.
     """
-    left: list[NotUndone] = []
+    undoing = _Undoing(store, push_id)
     for change, ended in _backwards(store, push_id):
         if change.outcome == "applied":
+            undoing.one(change, ended)
+    undoing.delete()
+    return tuple(undoing.left)
+
+
+class _Undoing:
+    """`left` is what is not undone; `_made` are records that the push has made, `_kept` those that stay all the same.
+
+    `_put_back` are fields that hold again what they did before.
+    """
+
+    def __init__(self, store: Store, push_id: str) -> None:
+        self.left: list[NotUndone] = []
+        self._store = store
+        self._push_id = push_id
+        self._made: dict[Key, PushedChange] = {}
+        self._kept: set[Key] = set()
+        self._put_back: dict[Key, set[str]] = {}
+
+    def one(self, change: PushedChange, ended: datetime) -> None:
+        """Undo a change; where a record is to be deleted for that, only look whether it may be."""
+        try:
+            match change.operation:
+                case Operation.DELETE:
+                    self._store.undelete(change.object_name, change.record_id)
+                case Operation.UNDELETE | Operation.CREATE:
+                    self._look(change, ended)
+                case Operation.UPDATE:
+                    self._edit_back(change)
+        except SyncError as error:
+            self.left.append(_left(change, "", error.message))
+
+    def delete(self) -> None:
+        """Delete what may be."""
+        kept = kept_by(self._store, self._made, self._kept)
+        for key, change in self._made.items():
             try:
-                left += _one(store, push_id, change, ended)
+                if key in kept:
+                    self.left.append(
+                        _left(change, "", f"Others have worked on what belongs to it: {' '.join(kept[key])}.")
+                    )
+                else:
+                    self._store.delete(change.object_name, change.record_id)
             except SyncError as error:
-                left.append(_left(change, "", error.message))
-    return tuple(left)
+                self.left.append(_left(change, "", error.message))
+
+    def _look(self, change: PushedChange, ended: datetime) -> None:
+        key = _key(self._store, change)
+        changed = _changed_since(self._store, change)
+        own = {*changed, *self._put_back.get(key, ())}
+        changed += [each for each in _worked_on(self._store, change, ended) if each not in own]
+        self.left += _changed(self._store, change, changed)
+        if changed:
+            self._kept.add(key)
+        else:
+            self._made[key] = change
+
+    def _edit_back(self, change: PushedChange) -> None:
+        changed = _changed_since(self._store, change)
+        replaced = _replaced(self._store, self._push_id, change)
+        wanted = {name: old for name, old in replaced.items() if name not in changed}
+        left = [*_changed(self._store, change, changed), *_put_back(self._store, change, wanted)]
+        done = wanted.keys() - {each.field for each in left}
+        self._put_back.setdefault(_key(self._store, change), set()).update(done)
+        self.left += left
+
+
+def _key(store: Store, change: PushedChange) -> Key:
+    return change.object_name, store.real_id(change.record_id)
 
 
 def _backwards(store: Store, push_id: str) -> Iterator[tuple[PushedChange, datetime]]:
@@ -61,25 +126,6 @@ def _backwards(store: Store, push_id: str) -> Iterator[tuple[PushedChange, datet
         if part.before is None:
             return
         before = part.before
-
-
-def _one(store: Store, push_id: str, change: PushedChange, ended: datetime) -> list[NotUndone]:
-    name, record_id = change.object_name, change.record_id
-    match change.operation:
-        case Operation.DELETE:
-            store.undelete(name, record_id)
-        case Operation.UNDELETE | Operation.CREATE:
-            changed = _changed_since(store, change)
-            changed += [each for each in _worked_on(store, change, ended) if each not in changed]
-            if changed:
-                return _changed(store, change, changed)
-            store.delete(name, record_id)
-        case Operation.UPDATE:
-            changed = _changed_since(store, change)
-            replaced = _replaced(store, push_id, change)
-            wanted = {name: old for name, old in replaced.items() if name not in changed}
-            return [*_changed(store, change, changed), *_put_back(store, change, wanted)]
-    return []
 
 
 def _replaced(store: Store, push_id: str, change: PushedChange) -> dict[str, Stored]:

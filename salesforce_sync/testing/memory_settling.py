@@ -210,7 +210,7 @@ class Settling(Contesting):
         if isinstance(outcome, Conflicted) and sent.push_id != push_id and self._has_shown(table, record_id, sent):
             word = "applied"  # an earlier push has written it, and its answer was lost
         told = PushedChange(table.schema.name, record_id, sent.operation, edits, word, problem)
-        self._disk.pushes.setdefault(push_id, PushLog()).changes[table.schema.name, record_id] = told
+        self._disk.pushes.setdefault(push_id, PushLog()).note(told)
 
     def _has_shown(self, table: Table, record_id: str, sent: Sent) -> bool:
         """Whether a row has shown all that was sent, before it was answered."""

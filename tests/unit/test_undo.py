@@ -9,9 +9,12 @@ from salesforce_sync.errors import RecordNotFound
 from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.run import RunState
+from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
-from salesforce_sync.testing import make_field
-from tests.unit.push_rig import OrgInTheLastMoment, Rig
+from salesforce_sync.testing import MemoryOrg, make_field, make_schema
+from tests.unit.push_rig import ACCOUNT, CONTACT, OrgInTheLastMoment, Rig, names
+
+OWNED = make_field("CreatedById", "reference", referenceTo=["User"], createable=False, updateable=False)
 
 
 @pytest.fixture
@@ -203,3 +206,59 @@ def test_an_undo_writes_back_what_the_push_has_overwritten_unseen(rig):
     rig.store.resolve(item.number, Resolution(Side.ORG))
     rig.push()
     assert (rig.there(rig.acme)["Phone"], rig.store.inbox(), rig.store.changes()) == ("theirs", (), ())
+
+
+def test_a_new_record_stays_where_somebody_has_worked_on_one_beneath_it(rig):
+    account = rig.store.create("Account", {"Name": "Nut"})
+    below = rig.store.create("Account", {"Name": "Bolts", "ParentId": account})
+    person = rig.store.create("Contact", {"LastName": "Roe", "AccountId": below})
+    push = rig.push()
+    later(rig)
+    rig.org.put("Contact", rig.store.real_id(person), LastName="Roe-Doe")
+    rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    kept = [rig.store.real_id(each) for each in (person, below, account)]
+    assert [(each.record_id, each.field) for each in undone.left] == [
+        (kept[0], "LastName"),
+        (kept[1], ""),
+        (kept[2], ""),
+    ]
+    assert kept[0] in undone.left[1].reason
+    assert [name for name in ("Nut", "Bolts") if name in names(rig)] == ["Nut", "Bolts"]
+    assert rig.there(kept[0], "Contact")["AccountId"] == kept[1]
+
+
+def test_a_new_record_stays_where_others_have_made_one_beneath_it(world):
+    org = MemoryOrg(*(make_schema(each.name, OWNED, *each.columns[5:]) for each in (ACCOUNT, CONTACT)))
+    engine = SyncEngine(org, world.store, world.clock, Bus())
+    engine.run(["Account", "Contact"])
+    local = [world.store.create("Account", {"Name": name}) for name in ("Nut", "Bolt")]
+    push = engine.push()
+    nut, bolt = map(world.store.real_id, local)
+    org.put("Account", nut, CreatedById="005000000000001AAA")
+    org.put("Account", bolt, CreatedById="005000000000001AAA")
+    org.put("Contact", LastName="By automation", AccountId=bolt, CreatedById="005000000000001AAA")
+    theirs = org.put("Contact", LastName="Theirs", AccountId=nut, CreatedById="005000000000002AAA")
+    org.tick(60)
+    engine.run(["Account", "Contact"])
+
+    undone = engine.undo(push.push_id)
+
+    assert [(each.record_id, theirs in each.reason) for each in undone.left] == [(nut, True)]
+    assert (nut in org.live("Account"), bolt in org.live("Account")) == (True, False)
+
+
+def test_new_records_that_refer_to_each_other_are_deleted_by_undo(rig):
+    first = rig.store.create("Account", {"Name": "Nut"})
+    second = rig.store.create("Account", {"Name": "Bolts", "ParentId": first})
+    rig.edit(first, ParentId=second)
+    push = rig.push()
+    assert push.complete
+    later(rig)
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, undone.push.complete) == ((), True)
+    assert names(rig) == ["Acme", "Bolt"]
