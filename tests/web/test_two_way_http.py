@@ -14,6 +14,9 @@ def synced(site, api):
     """A program of an editor, over a replica that has the org's contacts and accounts."""
     for name in ("Contact", "Account"):
         assert api.post(f"/api/sync/{name}").json()["success"]
+    # An object is answered when it is here; then its run sends what was edited, which is nothing yet.
+    for each in api.get("/api/sync").json()["sessions"]:
+        assert ended(api, each["sessionId"])["state"] == "complete"
     return site.client("ed", Role.EDITOR)
 
 
