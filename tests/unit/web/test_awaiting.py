@@ -7,7 +7,8 @@ from concurrent.futures import Future
 import pytest
 
 from salesforce_sync.web import awaiting
-from salesforce_sync.web.awaiting import Awaited, StillAtWork
+from salesforce_sync.web.awaiting import Awaited, StillAtWork, Together
+from tests.loops import run
 
 QUIET = 0.01
 
@@ -40,7 +41,7 @@ def test_who_was_not_told_the_end_gets_it_by_the_same_request():
         first.set_result("the first push")
         return await ask(awaited, works), len(works.begun)
 
-    assert asyncio.run(play()) == ("the first push", 1)
+    assert run(play()) == ("the first push", 1)
 
 
 def test_a_request_long_after_an_end_that_nobody_was_told_of_is_a_new_one(monkeypatch):
@@ -56,7 +57,7 @@ def test_a_request_long_after_an_end_that_nobody_was_told_of_is_a_new_one(monkey
         works.begun[-1].set_result("the second push")
         return await ask(awaited, works), len(works.begun)
 
-    assert asyncio.run(play()) == ("the second push", 2)
+    assert run(play()) == ("the second push", 2)
 
 
 def test_another_push_is_not_answered_by_what_nobody_was_told_of():
@@ -67,4 +68,23 @@ def test_another_push_is_not_answered_by_what_nobody_was_told_of():
             await awaited.answer("push", "an undo", works.begin, QUIET)
         return len(works.begun)
 
-    assert asyncio.run(play()) == 2
+    assert run(play()) == 2
+
+
+def test_whoever_asks_while_an_answer_is_on_its_way_gets_it_and_nobody_takes_it_from_others():
+    async def play():
+        together, works = Together(), Works()
+        first, second, third = (asyncio.ensure_future(together.answer(works.begin)) for _ in range(3))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.sleep(0)
+        works.begun[0].set_result("the list")
+        told = await second, await third
+        later = asyncio.ensure_future(together.answer(works.begin))
+        await asyncio.sleep(0)
+        works.begun[1].set_exception(ZeroDivisionError())
+        with pytest.raises(ZeroDivisionError):
+            await later
+        return told, first.cancelled(), len(works.begun)
+
+    assert run(play()) == (("the list", "the list"), True, 2)
