@@ -117,7 +117,8 @@ def _mend_lookups(org: "SimOrg", parent_id: str) -> None:
         if child in org.objects and org.objects[child].field(name):
             row = org.database.get(org.objects[child], child_id)
             if row is not None and row[name] is None:
-                org.database.update(child, child_id, {name: parent_id, "SystemModstamp": org.now_stamp()})
+                moved = {"SystemModstamp": org.now_stamp()} if org.rules.move_stamp_of_mended_lookups else {}
+                org.database.update(child, child_id, {name: parent_id, **moved})
     org.database.write("DELETE FROM _nulled WHERE parent = ?", (parent_id,))
 
 

@@ -68,6 +68,7 @@ class Rules:
         self.duplicate_rules: list[DuplicateRule] = []
         self.triggers: list[Trigger] = []
         self.move_stamp_of_nulled_lookups = True
+        self.move_stamp_of_mended_lookups = True
         self.reorder_collated_parts = False
         self.condition_stamp = "SystemModstamp"
         self._locks: dict[str, int | None] = {}

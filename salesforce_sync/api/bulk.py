@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,9 +18,25 @@ from salesforce_sync.api.resume import END, BulkPoint
 from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait, result_page_rows
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Incoming
-from salesforce_sync.errors import BulkRefused, JobFailed, LocatorExpired, ObjectNotFound, RequestRefused, Unreachable
+from salesforce_sync.errors import (
+    BulkRefused,
+    ForeignAnswer,
+    InsufficientAccess,
+    JobFailed,
+    LocatorExpired,
+    LoginRefused,
+    ObjectNotFound,
+    RequestRefused,
+    SessionInvalid,
+    Unreachable,
+)
 from salesforce_sync.models.page import Priority
 from salesforce_sync.ports import Clock
+
+log = logging.getLogger("salesforce_sync.api")
+
+_GONE = (CONFLICT, "INVALIDJOBSTATE", "INVALIDJOB")
+"""Codes by which the org says that it gives nothing of a job; it answers 404 for one that it has no more."""
 
 PATIENCE_SECONDS = 2 * 60 * 60
 """How long a job may take."""
@@ -116,8 +133,24 @@ class Bulk:
         if point.locator is not None:
             path += f"&locator={quote(point.locator, safe='')}"
         call = self._call(f"read the result of Bulk job {point.job_id}", path)
-        with _forgotten(point.job_id):
-            return self._transport.open(replace(call, headers=(("Accept", "text/csv"),)))
+        try:
+            return self._open(point.job_id, replace(call, headers=(("Accept", "text/csv"),)))
+        except LoginRefused:
+            raise
+        except SessionInvalid as ended:
+            self.look(point.job_id)  # which shows whether the session is good but for this result
+            raise LocatorExpired(f"The org does not go on with a result: {ended.message}") from ended
+
+    def _open(self, job_id: str, call: Call) -> Incoming:
+        """Twice, where the org's reason does not say that the job is gone: to make another one costs more."""
+        with _forgotten(job_id):
+            try:
+                return self._transport.open(call)
+            except RequestRefused as odd:
+                if isinstance(odd, BulkRefused | ForeignAnswer) or odd.code in _GONE:
+                    raise
+                log.info("A result is asked for once more: %s", odd.message)
+            return self._transport.open(call)
 
     def _call(self, doing: str, path: str, body: bytes | None = None) -> Call:
         method, refused = "GET" if body is None else "POST", self._door.error_for
@@ -146,19 +179,17 @@ def expected_rows(incoming: Incoming) -> int | None:
 
 @contextmanager
 def _forgotten(job_id: str) -> Iterator[None]:
-    """A job lives seven days, and its results open only to the API version that made it (409).
+    """A job lives seven days, and its results open only to the API version that made it (409), and to its own user.
 
-    And the org, or the user, may have lost the Bulk API.
+    And the org, or the user, may have lost the Bulk API. Whatever the org's own reason is: to ask for the same again
+    would be refused again, in this run and in all that follow. Asked anew, it tells what is really wrong.
     """
-    gone = f"The org no longer gives Bulk job {job_id}"
     try:
         yield
-    except ObjectNotFound as missing:
-        raise LocatorExpired(f"{gone}: {missing.message}") from missing
-    except RequestRefused as refused:
-        if not (isinstance(refused, BulkRefused) or refused.code in (CONFLICT, "INVALIDJOBSTATE", "INVALIDJOB")):
-            raise
-        raise LocatorExpired(f"{gone}: {refused.message}") from refused
+    except ForeignAnswer:
+        raise  # nothing that the org has said
+    except (ObjectNotFound, RequestRefused, InsufficientAccess) as refused:
+        raise LocatorExpired(f"The org no longer gives Bulk job {job_id}: {refused.message}") from refused
 
 
 def read_time(text: str | None) -> datetime | None:

@@ -85,6 +85,9 @@ class Pull:
         probe = route.Probe(first.outline.total, first.outline.rows, first.outline.done)
         by_job = self._request.jobs and route.choose(probe) is route.Route.BULK
         job = self._cheaper_job(for_bulk) if by_job else None
+        if job is None and self._request.by_id and not first.outline.done:
+            yield from self._split().by_id()
+            return
         if job is None:
             pages = self._rest(first.session).after(first.first_page(PageDecoder(self._schema)))
             del first  # it is not held while the others come
@@ -103,12 +106,15 @@ class Pull:
         try:
             return rest.glance(self._transport, asked, PageDecoder(self._schema), self._purpose)
         except QueryTimeout as slow:
-            log.info("%s goes by Bulk: %s", self._schema.name, slow.message)
-            self._slow = True
+            self._note_slow(slow)
         except RequestRefused as refused:
             if refused.code != "URI_TOO_LONG":
                 raise
         return None
+
+    def _note_slow(self, slow: QueryTimeout) -> None:
+        log.info("%s goes another way: %s", self._schema.name, slow.message)
+        self._slow = True
 
     def _cheaper_job(self, asked: Query) -> Job | None:
         """A Bulk job; None where Bulk does not take what REST has just taken (some objects, a used-up job quota)."""
@@ -116,6 +122,9 @@ class Pull:
             return self._bulk.create(asked, self._schema.name)
         except BulkRefused:
             return None  # which has been told once for all objects
+        except QueryTimeout as slow:
+            self._note_slow(slow)
+            return None
         except ObjectTrouble as refused:
             log.warning("%s goes by REST, with more calls: %s", self._schema.name, refused.message)
             return None
@@ -124,9 +133,10 @@ class Pull:
         """By Bulk what a GET cannot answer; by composite, or in windows, where Bulk does not take it."""
         try:
             job = self._promised_job(asked)
-        except RequestRefused as refused:
+        except (RequestRefused, QueryTimeout) as refused:
             log.info("%s goes without Bulk: %s", self._schema.name, refused.message)
-            yield from self._split().begin() if self._slow else self._within_post(refused)
+            slow = self._slow or isinstance(refused, QueryTimeout)
+            yield from self._split().begin() if slow else self._within_post(refused)
             return
         yield from self._job_pages(job, None)
 
@@ -135,7 +145,7 @@ class Pull:
             return self._bulk.create(asked, self._schema.name)
         raise RequestRefused(f"Bulk jobs for {self._schema.name} have failed.", code="JOBS_FAILED")
 
-    def _within_post(self, refused: RequestRefused) -> Iterator[Page]:
+    def _within_post(self, refused: RequestRefused | QueryTimeout) -> Iterator[Page]:
         """The pages of a query that is too long for a GET; what follows the first has short addresses."""
         _, asked = queries(self._request)
         try:
@@ -146,6 +156,9 @@ class Pull:
                 code=refused.code,
                 hint="Leave the object out, or hide fields that are not needed from the connected user.",
             ) from neither
+        if self._request.by_id and not first.page.done:
+            yield from self._split().by_id()
+            return
         yield from self._rest(first.session).after(first)
 
     def _split(self) -> SplitPull:

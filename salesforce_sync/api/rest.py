@@ -17,6 +17,7 @@ from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import origin
 from salesforce_sync.errors import (
     ConfigError,
+    ForeignAnswer,
     Incomplete,
     LocatorExpired,
     LoginRefused,
@@ -239,7 +240,10 @@ class RestPull:
         path = locator_path(next_path, self._transport.root, self._session.instance_url)
         try:
             return self._decoder.decode(self._transport.send(self._call(path)).body)
-        except ObjectNotFound as gone:
+        except ForeignAnswer:
+            raise  # nothing that the org has said
+        except (ObjectNotFound, RequestRefused) as gone:
+            # Whatever its own reason is: the same locator would be refused again, in all runs that follow.
             raise LocatorExpired(f"The org has forgotten the rest of a result: {gone.message}") from gone
 
     def _call(self, path: str) -> Call:

@@ -1,4 +1,4 @@
-"""A pull in parts, for a query that takes the org longer than its two minutes: by stamp, then by Id.
+"""A pull in parts, for a query that takes the org longer than its two minutes, or than a session: by stamp, then by Id.
 
 Windows that are too slow are halved; a window of one second, or of an object without a stamp, is read in the order of
 its ids, some at a time. A row that changes meanwhile moves to the last window, which has no end.
@@ -18,7 +18,7 @@ from salesforce_sync.api.query import Query
 from salesforce_sync.api.resume import RestPoint, SplitPoint
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
-from salesforce_sync.errors import QueryTimeout
+from salesforce_sync.errors import LocatorExpired, QueryTimeout
 from salesforce_sync.models.page import Page, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
 
@@ -78,6 +78,10 @@ class SplitPull:
         halves = None if self._schema.stamp is None else everything.halves(self._now)
         return self.pages([everything] if halves is None else list(halves))
 
+    def by_id(self) -> Iterator[Page]:
+        """All rows of the request in the order of their ids."""
+        return self.pages([Window(self._since, after="")])
+
     def pages(self, windows: list[Window], rows: int = 0) -> Iterator[Page]:
         """The rows of these windows, after `rows` that are here already. The end of each is a durable point."""
         left = windows
@@ -89,6 +93,11 @@ class SplitPull:
                 yield from self._durable(pages, left)
             except QueryTimeout as slow:
                 left = [*self._smaller(window, slow), *left]
+            except LocatorExpired as lost:
+                if self._in_order(window):
+                    raise  # it has gone on by itself as long as rows came
+                log.info("%s: a window is read again, in the order of ids: %s", self._schema.name, lost.message)
+                left = [replace(window, after=""), *left]
         yield Page(self._schema, Rows(()), str(RestPoint(self._rows, None)), server_time=self._asked, last=True)
 
     def _in_order(self, window: Window) -> bool:
@@ -139,13 +148,19 @@ class SplitPull:
                 at_once //= 2
                 continue
             rows = 0
-            for page in rest.RestPull(self._transport, self._schema, first.session, self._purpose).after(first):
-                assert isinstance(page.body, Rows)  # REST
-                rows += len(page.body.values)
-                after = str(page.body.values[-1][0]) if page.body.values else after
-                ended = page.last and rows < at_once
-                ahead = None if ended else replace(window, after=after)
-                yield page, ahead
+            try:
+                for page in rest.RestPull(self._transport, self._schema, first.session, self._purpose).after(first):
+                    assert isinstance(page.body, Rows)  # REST
+                    rows += len(page.body.values)
+                    after = str(page.body.values[-1][0]) if page.body.values else after
+                    ended = page.last and rows < at_once
+                    ahead = None if ended else replace(window, after=after)
+                    yield page, ahead
+            except LocatorExpired as lost:
+                if not rows:
+                    raise
+                log.info("%s goes on after %s: %s", self._schema.name, after, lost.message)
+                continue
             if rows < at_once:
                 return
 

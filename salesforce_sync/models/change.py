@@ -37,7 +37,8 @@ class Doubt(Struct, frozen=True):
 class Orphans(Struct, frozen=True):
     """Live rows that refer to records which the org has deleted: pairs of both ids. `seen`: the deletions known then.
 
-    The org empties such references, and need not move the rows' stamps (section 5 of the API facts: not verified).
+    The org empties such references, and fills them again if it undeletes the record, and need not move the rows' stamps
+    for either (section 5 of the API facts: not verified). So rows that referred to what has come back are among them.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()

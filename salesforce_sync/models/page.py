@@ -101,7 +101,8 @@ class PullRequest(Struct, frozen=True):
     With `ids` only those records, soft-deleted ones too, as `Rows`; ids that the org does not show are left out.
     The columns are the schema's: `schema.only(…)` asks for fewer. `rows` is about how many there are, where the org has
     just counted them; `here` is how many of them are here, which only says by what way they should come. `jobs`:
-    whether they may come by a Bulk job.
+    whether they may come by a Bulk job. `by_id`: whether those that come otherwise should in the order of their ids, so
+    that no end of a session lets it begin anew.
     """
 
     schema: ObjectSchema
@@ -112,6 +113,7 @@ class PullRequest(Struct, frozen=True):
     rows: int | None = None
     jobs: bool = True
     here: int | None = None
+    by_id: bool = False
 
     @property
     def expected(self) -> int | None:

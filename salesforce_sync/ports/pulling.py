@@ -140,14 +140,18 @@ class Pulling(Protocol):
     def orphans(self, object_name: str, most: int, *, again: bool = False) -> Orphans | None:
         """Live rows that refer to tombstones of the org's, or to records that it shows no more without telling why.
 
-        At most so many, and none of those that were noted as they are.
+        And those that were noted, whose record is a tombstone no more: the org may have filled what it had emptied. At
+        most so many, and else none of those that were noted.
 
         None, which costs little, while the tombstones are those that were there when they were last noted; not if
         `again`. Asked for none (`most` is 0), it costs as little to learn that there are others.
         """
 
     def note_orphans(self, object_name: str, orphans: Orphans) -> None:
-        """These rows have been read again: what they refer to now is what the org leaves them."""
+        """These rows have been read again: what they refer to now is what the org leaves them.
+
+        It is noted until their record comes back.
+        """
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
         """Hold what was staged last (ids and stamps) against the table, from `since` on where it is given.

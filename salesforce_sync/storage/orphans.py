@@ -1,4 +1,7 @@
-"""Live rows that refer to deleted ones, found by what is here: no stamp need tell that the org emptied a reference."""
+"""Live rows that refer to deleted ones, found by what is here: no stamp need tell that the org emptied a reference.
+
+Nor that it has filled it again, as it does where it undeletes the record: so what was emptied is remembered.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from salesforce_sync.storage.sql_text import literal, quote
 
 _SEEN = "SELECT bereaved FROM _sync_object WHERE name = ?"
 _NOTE = "UPDATE _sync_object SET bereaved = ? WHERE name = ?"
+_NOTE_PAIRS = "INSERT OR IGNORE INTO _sync_orphan SELECT ?, value ->> 0, value ->> 1 FROM json_each(?)"
 
 MOST_JOINED = 400
 """SELECTs that are joined to one: SQLite takes no more than five hundred."""
@@ -52,18 +56,20 @@ class OrphanSearch:
                 return None
             bereaving = {field: [each for each in some if each.name in graves] for field, some in parents.items()}
             bereaving = {field: some for field, some in bereaving.items() if some}
-            if not bereaving or not most:
+            if not parents or not most:
                 return Orphans(seen=seen)
-            rows = db.execute(_orphans(schema, bereaving), (most,))
-            return Orphans(tuple((key, parent) for key, *some in rows for parent in some if parent is not None), seen)
+            back = [(str(key), str(parent)) for key, parent in db.execute(_parents_back(schema, parents), (most,))]
+            most -= len({key for key, _ in back})
+            rows = db.execute(_orphans(schema, bereaving), (most,)) if bereaving and most > 0 else ()
+            found = [(key, parent) for key, *some in rows for parent in some if parent is not None]
+            return Orphans((*back, *found), seen)
 
     def note(self, schema: ObjectSchema, orphans: Orphans) -> None:
         parents = self._parents(schema)
         pairs = msgspec.json.encode(orphans.pairs).decode()
         with self._connections.writing() as db:
-            db.execute(_forget(schema, parents))
-            for field in parents if orphans.pairs else ():
-                db.execute(_left_so(schema, field), (pairs,))
+            db.execute(_NOTE_PAIRS, (schema.name, pairs))
+            db.execute(_forget(schema, parents), (pairs,))
             db.execute(_NOTE, (orphans.seen, schema.name))
 
     def _parents(self, schema: ObjectSchema) -> Parents:
@@ -152,18 +158,30 @@ def _orphans(schema: ObjectSchema, parents: Parents) -> str:
     return f'SELECT t."Id", {told} FROM {quote(schema.name)} t WHERE {conditions} LIMIT ?'
 
 
-def _left_so(schema: ObjectSchema, field: str) -> str:
-    """Notes of which of these pairs the row still refers to the record."""
-    reference = f"t.{quote(field)}"
+def _parents_back(schema: ObjectSchema, parents: Parents) -> str:
+    """Pairs of rows that were noted and records that are not deleted any more, to which the org may let them refer.
+
+    They do not here: what it emptied is still empty.
+    """
     return f"""
-INSERT OR IGNORE INTO _sync_orphan
-SELECT {literal(schema.name)}, t."Id", {reference}
-FROM json_each(?) pair JOIN {quote(schema.name)} t ON t."Id" = pair.value ->> 0
-WHERE {reference} = pair.value ->> 1"""
+SELECT n.record_id, n.parent_id FROM _sync_orphan n JOIN {quote(schema.name)} t ON t."Id" = n.record_id
+WHERE {_is_back(schema, parents)} AND NOT ({_refers(parents)}) AND {reading_sql.alive(schema)} LIMIT ?"""
 
 
 def _forget(schema: ObjectSchema, parents: Parents) -> str:
-    """Forgets what was noted of records that are not deleted any more."""
+    """Forgets what was noted of records that are not deleted any more; but not of rows that are still to be read."""
+    unread = f"""
+EXISTS (SELECT 1 FROM {quote(schema.name)} t WHERE t."Id" = n.record_id AND {reading_sql.alive(schema)}
+    AND NOT ({_refers(parents)}))
+AND (n.record_id, n.parent_id) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"""
+    return f"DELETE FROM _sync_orphan AS n WHERE {_is_back(schema, parents)} AND NOT ({unread})"
+
+
+def _is_back(schema: ObjectSchema, parents: Parents) -> str:
     some = _distinct(parents)
     dead = _dead(some) if some else "SELECT NULL WHERE false"
-    return f"DELETE FROM _sync_orphan WHERE object_name = {literal(schema.name)} AND parent_id NOT IN ({dead})"
+    return f"n.object_name = {literal(schema.name)} AND n.parent_id NOT IN ({dead})"
+
+
+def _refers(parents: Parents) -> str:
+    return " OR ".join(f"t.{quote(field)} IS n.parent_id" for field in parents) or "false"

@@ -78,7 +78,7 @@ class Bringer:
             request = self.sized(request)
         while True:
             try:
-                return self._stage_once(replace(request, jobs=patience.jobs), begun)
+                return self._stage_once(replace(request, jobs=patience.jobs, by_id=patience.by_id), begun)
             except Transient as error:
                 patience.bear(error)
                 begun, request = None, replace(request, resume=self._way_on(request, error, patience))

@@ -13,9 +13,9 @@ from salesforce_sync.ports import Store
 
 
 def read_orphans_again(store: Store, schema: ObjectSchema, read: Callable[[PullRequest], Any], *, again: bool) -> None:
-    """Have `read` bring the object's rows that refer to deleted records. The caller holds the claim on the object.
+    """Have `read` bring the object's rows that refer to deleted records, or did to undeleted ones.
 
-    Without `again`, nothing is done while no more has been deleted.
+    The caller holds the claim on the object. Without `again`, nothing is done while no more has been deleted.
     """
     most = schema.records_together
     while (orphans := store.orphans(schema.name, most, again=again)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salesforce_sync.errors import JobFailed, Transient
+from salesforce_sync.errors import JobFailed, LocatorExpired, Transient
 
 ATTEMPTS = 4
 
@@ -15,6 +15,8 @@ class Patience:
 
     def __init__(self) -> None:
         self.errors = 0
+        self.by_id = False
+        """Whether the rows of the next attempt should come in the order of their ids: a locator was lost."""
         self._failed_jobs = 0
 
     @property
@@ -26,5 +28,6 @@ class Patience:
         """Count an attempt that failed; raises its error if there is to be no other."""
         self.errors += 1
         self._failed_jobs += isinstance(error, JobFailed)
+        self.by_id |= isinstance(error, LocatorExpired)
         if self.errors == ATTEMPTS or self._failed_jobs > MOST_JOBS:
             raise error

@@ -39,10 +39,11 @@ Report = Callable[[int, int | None, str], None]
 
 
 class _Ways(Struct, frozen=True):
-    """What is known before a pull of how its rows should come: how many there are, and whether by a job."""
+    """What is known before a pull of how its rows should come: how many there are, whether by a job, else by ids."""
 
     counted: int | None
     jobs: bool
+    by_id: bool
 
 
 class Puller:
@@ -304,7 +305,7 @@ class Puller:
         patience = Patience()
         while True:
             try:
-                return self._pull_once(schema, report, _Ways(counted, patience.jobs))
+                return self._pull_once(schema, report, _Ways(counted, patience.jobs, patience.by_id))
             except Transient as error:
                 patience.bear(error)
                 gone = isinstance(error, LocatorExpired | JobFailed)
@@ -316,7 +317,7 @@ class Puller:
 
     def _pull_once(self, schema: ObjectSchema, report: Report, ways: _Ways) -> Pulled:
         request, rows, server_time = self._take_up(schema)
-        request = replace(request, rows=ways.counted, jobs=ways.jobs)
+        request = replace(request, rows=ways.counted, jobs=ways.jobs, by_id=ways.by_id)
         last = False
         # Closed at once when a page cannot be staged: downloads would otherwise go on behind it.
         with closing(self._org.pull(request)) as pages, closing(stage_all(self._store, pages)) as staged:

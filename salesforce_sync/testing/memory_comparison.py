@@ -213,16 +213,25 @@ class Comparing:
                 if not dead(row) and not is_local(key)
             ]
             fresh = [new for some in found if (new := [pair for pair in some if pair not in table.orphans])]
-            return Orphans(tuple(pair for some in fresh[:most] for pair in some), seen)
+            back = [[pair] for pair in sorted(table.orphans) if self._is_back(table, pair)]
+            return Orphans(tuple(pair for some in (*back, *fresh)[:most] for pair in some), seen)
+
+    def _is_back(self, table: Table, pair: tuple[str, str]) -> bool:
+        """Whether a row was noted whose record is not deleted any more, and to which it does not refer here."""
+        row = table.rows.get(pair[0])
+        graves = set().union(*map(self._graves, table.schema.references.values()))
+        if row is None or dead(row) or pair[1] in graves:
+            return False
+        return pair[1] not in map(row.get, table.schema.references)
 
     def note_orphans(self, object_name: str, orphans: Orphans) -> None:
         """What these rows refer to now is what the org leaves them."""
         with self._disk.lock:
             table = self._table(object_name)
             graves = set().union(*map(self._graves, table.schema.references.values()))
-            names = list(table.schema.references)
-            left = {pair for pair in orphans.pairs if pair[1] in map(table.rows[pair[0]].get, names)}
-            table.orphans = {pair for pair in table.orphans | left if pair[1] in graves}
+            unread = {pair for pair in table.orphans if self._is_back(table, pair)} - set(orphans.pairs)
+            noted = {pair for pair in table.orphans | set(orphans.pairs) if pair[1] in graves}
+            table.orphans = noted | unread
             table.bereaved = orphans.seen
 
     def _graves(self, field: Field) -> set[str]:

@@ -137,6 +137,45 @@ def test_what_was_looked_at_is_not_named_again_until_more_is_deleted(store):
     assert found(store) == [0, 2]
 
 
+def emptied(store):
+    """One plant is deleted, and what referred to it is read again: the org has emptied it."""
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    orphans = store.orphans("Widget__c", 9)
+    read_again(store, widget(1), widget(2, plant_id(0)))
+    store.note_orphans("Widget__c", orphans)
+
+
+def test_what_was_emptied_is_looked_at_once_more_when_its_record_comes_back(store):
+    emptied(store)
+    assert found(store, again=True) == []
+
+    pull(store, plant(1), schema=PLANT)
+
+    assert found(store) == [1, 2]
+    assert len(found(store, most=1)) == 1
+    looked_at(store)
+    assert found(store) is None
+    assert found(store, again=True) == []
+
+
+def test_what_was_emptied_is_looked_at_some_at_a_time(store):
+    emptied(store)
+    pull(store, plant(1), schema=PLANT)
+
+    first = found(store, most=1)
+    store.note_orphans("Widget__c", store.orphans("Widget__c", 1))
+
+    assert sorted(first + found(store, again=True)) == [1, 2]
+
+
+def test_what_was_emptied_and_deleted_itself_is_left_alone(store):
+    emptied(store)
+    pull(store, plant(1), schema=PLANT)
+    pull(store, widget(1, deleted=True), schema=WIDGET)
+
+    assert found(store) == [2, 3]  # which refers to the other one
+
+
 def test_another_deletion_is_seen_where_as_many_are_deleted_as_before(store):
     pull(store, plant(1, deleted=True), schema=PLANT)
     looked_at(store)

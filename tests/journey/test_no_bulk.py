@@ -44,6 +44,19 @@ def test_all_objects_come_by_rest_after_one_try(sync, simorg, code):
     assert code in warning
 
 
+def test_an_object_comes_though_a_session_ends_within_each_result(sync, simorg):
+    simorg.permissions.no_bulk = CODES[0]
+    simorg.add_field("Contact", "Longer__c", "textarea 32000")  # two long texts make pages of 200 rows
+    simorg.create("Contact", [{"LastName": f"Many {number}"} for number in range(700)])
+    simorg.faults.add(path="/query/0r8", expire=True, times=None)
+
+    run = sync.sync("Contact")
+    _, (proof,) = sync.verify("Contact")
+
+    assert (run.state, run.objects[0].counts.inserted) == (RunState.COMPLETE, simorg.count("Contact"))
+    assert (proof.org_rows, proof.repaired) == (simorg.count("Contact"), ())
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_edits_go_by_collections_after_one_try(sync, simorg, code):
     sync.sync("Contact", "Lead")
@@ -62,7 +75,7 @@ def test_edits_go_by_collections_after_one_try(sync, simorg, code):
 
 
 def test_a_job_that_was_begun_before_is_given_up(sync, simorg):
-    simorg.faults.add(path="/results", status=400, body=[{"errorCode": "ODD", "message": "not now"}])
+    simorg.faults.add(path="/results", status=403, body="a proxy forbids it")  # which says nothing of the job
     assert sync.sync("Contact").state is not RunState.COMPLETE
     simorg.permissions.no_bulk = CODES[0]
 

@@ -65,6 +65,22 @@ def test_a_reference_that_the_org_emptied_without_a_stamp_is_empty_after_the_sam
     assert spent(sync, sync.sync) == 1
 
 
+def test_a_reference_that_the_org_filled_again_without_a_stamp_is_filled_after_the_same_sync(org, sync):
+    org.rules.move_stamp_of_mended_lookups = False
+    _, boss, clerk = made_in(org)
+    sync.sync()
+
+    seen = []
+    for change in (org.delete, org.undelete):
+        change([boss])
+        org.clock.advance(60)
+        sync.sync()
+        seen.append(sync.contacts.get(clerk).reports_to_id)
+
+    assert seen == [None, boss]
+    assert spent(sync, sync.sync) == 1
+
+
 def test_the_rows_that_are_read_again_are_counted_where_they_are_told(org, sync):
     _, boss, _ = made_in(org)
     sync.sync()

@@ -21,6 +21,7 @@ from salesforce_sync.api import download
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.errors import (
     DiskFull,
+    ForeignAnswer,
     Incomplete,
     InsufficientAccess,
     JobFailed,
@@ -240,6 +241,7 @@ def test_rest_pages_without_rows_have_an_end(rig: Open) -> None:
         refusal("INVALID_QUERY_LOCATOR", "invalid query locator", 400),
         refusal("INVALID_QUERY_LOCATOR", "invalid query locator", 404),
         refusal("NOT_FOUND", "The requested resource does not exist", 404),
+        refusal("INVALID_LOCATOR", "The locator is not valid", 400),
     ],
 )
 def test_a_locator_that_the_org_forgot_means_to_ask_anew(forgotten: Reply, rig: Open) -> None:
@@ -633,11 +635,57 @@ def test_nothing_is_asked_when_only_the_merge_is_missing(rig: Open) -> None:
 
 @pytest.mark.parametrize("resume", [f"bulk:{JOB}::", f"bulk:{JOB}:20000:", f"bulk:{JOB}:20000:p10000"])
 @pytest.mark.parametrize(
-    "gone", [refusal("NOT_FOUND", "The requested resource does not exist", 404), refusal("VERSION", "no", 409)]
+    "gone",
+    [
+        refusal("NOT_FOUND", "The requested resource does not exist", 404),
+        refusal("VERSION", "no", 409),
+        refusal("API_ERROR", "The locator is not valid", 400),
+        refusal("INSUFFICIENT_ACCESS", "The job is another user's", 403),
+    ],
 )
 def test_a_job_that_the_org_no_longer_has_means_to_begin_anew(resume: str, gone: Reply, rig: Open) -> None:
     with pytest.raises(LocatorExpired):
         rig(BulkOrg(rows=20_000, spoil=lambda asked, reply: gone)).pull(PullRequest(SCHEMA, resume=resume))
+
+
+@pytest.mark.parametrize("resume", [None, f"bulk:{JOB}:20000:p10000"])
+@pytest.mark.parametrize("code", ["INVALID_QUERY_LOCATOR", "INVALID_LOCATOR", "API_ERROR"])
+def test_a_result_that_is_refused_in_its_middle_means_to_begin_anew(code: str, resume: str | None, rig: Open) -> None:
+    expired = refusal(code, "The locator is not valid", 400)
+    script = BulkOrg(rows=20_000, result_page=10_000, spoil=once("p10000", lambda reply: expired, times=9))
+
+    with pytest.raises(LocatorExpired):
+        rig(script).pull(PullRequest(SCHEMA, resume=resume))
+
+
+def test_a_result_that_is_refused_for_a_moment_costs_no_other_job(rig: Open) -> None:
+    odd = refusal("API_ERROR", "not now", 400)
+    script = BulkOrg(rows=20_000, result_page=10_000, spoil=once("p10000", lambda reply: odd))
+
+    assert names(rig(script).pull()) == all_names(20_000)
+    assert len(script.jobs) == 1
+
+
+def test_a_result_that_is_refused_to_a_good_session_means_to_begin_anew(rig: Open) -> None:
+    script = BulkOrg(rows=20_000, result_page=10_000, spoil=once("p10000", lambda reply: SESSION_ENDED, times=9))
+
+    with pytest.raises(LocatorExpired):
+        rig(script).pull(PullRequest(SCHEMA, resume=f"bulk:{JOB}:20000:p10000"))
+
+
+def test_a_job_is_kept_while_the_session_is_good_for_nothing(rig: Open) -> None:
+    script = BulkOrg(rows=20_000, spoil=once("/jobs/query/", lambda reply: SESSION_ENDED, times=9))
+
+    with pytest.raises(SessionInvalid):
+        rig(script).pull(PullRequest(SCHEMA, resume=f"bulk:{JOB}:20000:p10000"))
+
+
+def test_a_job_is_kept_where_something_else_than_the_org_answers(rig: Open) -> None:
+    proxy = Reply(b"<h1>Forbidden</h1>", 403, {"Content-Type": "text/plain"})
+    script = BulkOrg(rows=20_000, spoil=once("/results", lambda reply: proxy))
+
+    with pytest.raises(ForeignAnswer):
+        rig(script).pull(PullRequest(SCHEMA, resume=f"bulk:{JOB}:20000:p10000"))
 
 
 def test_a_job_that_failed_meanwhile_means_to_begin_anew(rig: Open) -> None:

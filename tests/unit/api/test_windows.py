@@ -10,12 +10,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.api import windows
 from salesforce_sync.api.client import SalesforceOrg
 from salesforce_sync.api.resume import SplitPoint
 from salesforce_sync.api.windows import Window, of_point
-from salesforce_sync.errors import QueryTimeout
+from salesforce_sync.errors import LocatorExpired, QueryTimeout
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.page import Page, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
@@ -105,6 +106,49 @@ def test_every_row_comes_by_windows_and_the_same_query_is_not_tried_again(
     refused = sim.faults.refused  # type: ignore[attr-defined]
     assert len(refused) == len(set(refused))
     assert len(refused) < windows.MOST_TIMEOUTS
+
+
+def test_every_row_comes_by_windows_where_not_even_a_job_can_be_begun_in_time(
+    sim: SimOrg, org: SalesforceOrg, schema: ObjectSchema
+) -> None:
+    sim.faults.add(Fault("POST", "/jobs/query$", times=None, status=TIMEOUT.status, body=TIMEOUT.body))
+
+    assert set(ids(list(org.pull(PullRequest(schema))))) == living(sim)
+    assert set(ids(list(org.pull(PullRequest(schema, here=50_000))))) == living(sim)
+
+
+@pytest.fixture
+def ending(sim: SimOrg) -> None:
+    """A session ends at each second page of a result. Two long texts make pages short."""
+    sim.add_field("Lead", "Longer__c", "textarea 32000")
+    sim.faults.add(Fault("GET", "/query/0r8", expire=True, times=None))
+
+
+@pytest.mark.usefixtures("schema", "ending")
+@pytest.mark.parametrize("since", [None, datetime(2001, 1, 1, tzinfo=UTC)])
+def test_by_ids_a_pull_goes_on_however_many_sessions_end(
+    since: datetime | None, sim: SimOrg, org: SalesforceOrg
+) -> None:
+    sim.faults.manages = 10_000  # type: ignore[attr-defined]
+    schema = org.describe("Lead")
+    request = PullRequest(schema, since, jobs=False)
+    with pytest.raises(LocatorExpired):
+        list(org.pull(request))
+
+    pages = list(org.pull(replace(request, by_id=True)))
+
+    assert pages[-1].last
+    assert sorted(map(str, ids(pages))) == sorted(map(str, living(sim)))
+
+
+@pytest.mark.usefixtures("schema", "ending")
+def test_a_window_in_which_a_session_ends_is_read_again_and_no_other(sim: SimOrg, org: SalesforceOrg) -> None:
+    sim.faults.manages = 350  # type: ignore[attr-defined]
+    pages = list(org.pull(PullRequest(org.describe("Lead"))))
+
+    assert pages[-1].last
+    assert set(ids(pages)) == living(sim)
+    assert len(ids(pages)) < 2 * len(living(sim))
 
 
 def test_changes_come_by_windows_deleted_ones_too(sim: SimOrg, org: SalesforceOrg, schema: ObjectSchema) -> None:
