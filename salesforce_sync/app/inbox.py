@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from salesforce_sync.app.wiring import Wiring
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
@@ -28,21 +30,27 @@ class Inbox(Wiring):
         return found
 
     def resolve(self, number: int, resolution: Resolution) -> None:
-        """Carry out a decision on an inbox item. What it leaves to send goes with the next push."""
+        """Carry out a decision on an inbox item. What it leaves to send goes with the next push.
+
+        `seen` of the methods below is the `version` of the item that was decided about: if something of it has changed
+        since, that is a `Misuse`, and nothing is done.
+        """
         self._store.resolve(number, resolution)
 
-    def take(self, number: int, side: Side | str | None = None, /, **values: Any) -> None:
+    def take(self, number: int, side: Side | str | None = None, seen: str | None = None, /, **values: Any) -> None:
         """Decide an item: for the side "org" or "local", or field by field: `take(3, phone="555-1234")`."""
         collection = self.objects[self.inbox_item(number).object_name]
-        self.resolve(number, Resolution(None if side is None else _side(side), collection.stored(values) or None))
+        taken = None if side is None else _side(side)
+        self.resolve(number, Resolution(taken, collection.stored(values) or None, seen=seen))
 
-    def drop(self, number: int) -> None:
+    def drop(self, number: int, seen: str | None = None) -> None:
         """Give up the local edit of this item."""
-        self.resolve(number, dropped(self.inbox_item(number)))
+        self.resolve(number, replace(dropped(self.inbox_item(number)), seen=seen))
 
-    def retry(self, number: int, *, allow_duplicates: bool = False) -> None:
+    def retry(self, number: int, seen: str | None = None, *, allow_duplicates: bool = False) -> None:
         """Let a refused change be sent again; with `allow_duplicates` past the org's duplicate rules."""
-        self.resolve(number, sent_again(self.inbox_item(number), allow_duplicates=allow_duplicates))
+        again = sent_again(self.inbox_item(number), allow_duplicates=allow_duplicates)
+        self.resolve(number, replace(again, seen=seen))
 
     def retry_all(self, code: str) -> int:
         """Let every change be sent again that was refused with this code of Salesforce's; gives how many there are."""
@@ -51,13 +59,13 @@ class Inbox(Wiring):
             self.resolve(item.number, sent_again(item))
         return len(again)
 
-    def link(self, number: int, record_id: str, side: Side | str = Side.ORG) -> None:
+    def link(self, number: int, record_id: str, side: Side | str = Side.ORG, seen: str | None = None) -> None:
         """The new record of this item is that one, which the org has already: it is not created.
 
         Or that one is what the record of this item was merged into. The org's values hold; with the side "local"
         those that were given here are sent.
         """
-        self.resolve(number, Resolution(_side(side), link=record_id))
+        self.resolve(number, Resolution(_side(side), link=record_id, seen=seen))
 
 
 def _side(named: str) -> Side:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
 from msgspec import Struct
 
 from salesforce_sync.errors import Misuse
@@ -43,6 +45,16 @@ class InboxItem(Struct, frozen=True):
     conflicts: tuple[Conflict, ...] = ()
     edits: tuple[Edit, ...] = ()
     matches: tuple[Match, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """What it is as a person sees it: another one once something of that changes."""
+        told = self.kind, self.operation, self.code, self.message, self.fields
+        values = [(each.field, each.base, each.local, each.org) for each in self.conflicts]
+        edits = [(each.field, each.base, each.value) for each in self.edits]
+        matches = [(each.object_name, each.record_id) for each in self.matches]
+        text = msgspec.json.encode((told, values, edits, matches))
+        return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
 # ── the merge's question and answer ──────────────────────────────────────────────────────────────────────────────
@@ -97,7 +109,7 @@ class Resolution(Struct, frozen=True):
 
     `side` for every field that `values` does not name; `values`: field → the value to write (stored form).
     `link`: the create is this record of the org, or the record was merged into this one. `again`: send it once more as
-    it is; with `allow_duplicates` past the org's duplicate rules.
+    it is; with `allow_duplicates` past the org's duplicate rules. `seen`: the `version` of the item that it is about.
     """
 
     side: Side | None = None
@@ -105,6 +117,17 @@ class Resolution(Struct, frozen=True):
     link: str | None = None
     again: bool = False
     allow_duplicates: bool = False
+    seen: str | None = None
+
+
+def check_seen(item: InboxItem, resolution: Resolution) -> None:
+    """`Misuse` if the decision is about what is not so any more: the org, or somebody here, has changed it since."""
+    if resolution.seen not in (None, item.version):
+        raise Misuse(
+            f"Item {item.number} has changed since you have seen it: {item.object_name} {item.record_id}.",
+            code="CHANGED_SINCE",
+            hint="Look at it again, and decide then.",
+        )
 
 
 # ── decisions with a name of their own ───────────────────────────────────────────────────────────────────────────

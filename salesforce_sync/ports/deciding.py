@@ -30,7 +30,8 @@ class Deciding(Protocol):
         is tried as it is. With `link` the org's record holds, and the local values are sent only if the local side is
         wanted too; so it is with the record that another one was merged into, which cannot be brought back. The org's
         side of a REPLACED item writes its value back, as an edit.
-        `Misuse`, and nothing is changed, for a decision that says nothing, a `link` that is no id of the org or that is
+        `Misuse`, and nothing is changed, for a decision on what was `seen` and is not so any more (CHANGED_SINCE), one
+        that says nothing, a `link` that is no id of the org or that is
         given to a record it has (and has not merged away), and values that an edit could not write.
         """
 

@@ -17,10 +17,14 @@ MOST_LISTED = 10_000
 
 
 class Pushed(Struct, frozen=True):
-    """A part of what became of a push's changes, the last first. `before`: where the next part ends; None: no more."""
+    """A part of what became of a push's changes, the last first. `before`: where the next part ends; None: no more.
+
+    `ended` is when the push had ended; when it began, where that is not known. This machine's time (UTC).
+    """
 
     changes: tuple[PushedChange, ...]
     before: int | None
+    ended: datetime
 
 
 class Outbox(Protocol):

@@ -79,7 +79,8 @@ class Reading(Protocol):
         """
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """A block in which all that this thread counts and scans is of one moment, whatever others write meanwhile."""
+        """A block in which all that this thread counts and scans is of one moment, whatever others write meanwhile;
+        schemas, too."""
 
     def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
         """At most `selection.most` live rows, in its order and behind its place: one page of a long answer.

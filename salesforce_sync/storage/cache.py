@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from msgspec import Struct, field
 
@@ -41,9 +42,31 @@ class SchemaCache:
         self._lock = threading.Lock()
         self._known = _Known()
         self._forgotten = 0
+        self._fixed = threading.local()
+        self._fixings = 0
+
+    @contextmanager
+    def fixed(self, schemas: Iterable[ObjectSchema]) -> Iterator[None]:
+        """A block in which this thread knows these, whatever is adopted meanwhile; its statements are not kept."""
+        self._fixed.known = _Known(self._indexed([*schemas]))
+        with self._lock:
+            self._fixings += 1
+        try:
+            yield
+        finally:
+            self._fixed.known = None
+            with self._lock:
+                self._fixings -= 1
+
+    @property
+    def _mine(self) -> _Known | None:
+        """What this thread knows within such a block."""
+        return getattr(self._fixed, "known", None) if self._fixings else None
 
     def get(self, name: str) -> ObjectSchema | None:
         """The schema, or None if the store has none of this name (another process may have adopted it by now)."""
+        if self._fixings and (mine := self._mine) is not None:
+            return mine.schema(name)
         if time.monotonic() >= self._look_at:
             self._look()
         # As `schema` begins: nearly every read comes by here.
@@ -51,19 +74,23 @@ class SchemaCache:
 
     def known(self, name: str) -> ObjectSchema | None:
         """The schema as it was last read; None if it was not read."""
-        return self._known.schema(name)
+        return (self._mine or self._known).schema(name)
 
     def those(self, names: Iterable[str]) -> list[ObjectSchema]:
         """Those of these names that are known: for one that is not, nothing is read anew."""
-        known = self._known if self._known.by_name else self._refreshed()
+        known = self._mine or (self._known if self._known.by_name else self._refreshed())
         return [found for name in names if (found := known.schema(name)) is not None]
 
     def all(self) -> tuple[ObjectSchema, ...]:
         """Every schema, by name."""
-        return tuple(sorted(set(self._refreshed().by_name.values()), key=lambda schema: schema.name))
+        known = self._mine or self._refreshed()
+        return tuple(sorted(set(known.by_name.values()), key=lambda schema: schema.name))
 
     def statement(self, name: str, make: Make) -> str | None:
         """`make(schema)`, made once; None if there is no such schema."""
+        if self._fixings and (mine := self._mine) is not None:
+            fixed = mine.schema(name)
+            return None if fixed is None else make(fixed)
         if time.monotonic() >= self._look_at:
             self._look()
         known = self._known

@@ -100,7 +100,14 @@ def refused_insert(schema: ObjectSchema) -> str:
       ELSE {_wrong(schema)} END"""
     words = [(_code(number, what), why) for number, each in _checked(schema) for what, why in _not_new(schema, each)]
     checked = _checks(schema, found, looked_at, f"v.number * {_KINDS} + {wrong}", words)
-    return f'CASE WHEN NEW."Id" NOT {IS_LOCAL} THEN {refuse(given)} ELSE {checked} END'
+    # What an UPSERT then edits comes this way first; nothing else gets any further with an Id that is here.
+    here = f'EXISTS (SELECT 1 FROM {quote(schema.name)} t WHERE t."Id" = NEW."Id")'
+    made = 'EXISTS (SELECT 1 FROM _sync_local l WHERE l.local_id = NEW."Id")'
+    by_now = f"The {schema.name} of this local id is in the org by now: change it under the Id that it has there"
+    return (
+        f'CASE WHEN {here} THEN NULL WHEN NEW."Id" NOT {IS_LOCAL} THEN {refuse(given)}'
+        f" WHEN {made} THEN {refuse(by_now)} ELSE {checked} END"
+    )
 
 
 def refused_update(schema: ObjectSchema) -> str:

@@ -9,7 +9,7 @@ import apsw
 from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound
-from salesforce_sync.models.inbox import InboxItem, Resolution
+from salesforce_sync.models.inbox import InboxItem, Resolution, check_seen
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.decision import Decision
@@ -56,7 +56,9 @@ class Inbox:
         row = db.execute(f"{ITEMS} WHERE i.number = ?", (number,)).fetchone()
         if row is None:
             raise RecordNotFound(f"There is no item {number} in the inbox.", hint="See 'salesforce-sync inbox'.")
-        item = decided_about(db, ItemRow(*row))
+        asked = ItemRow(*row)
+        check_seen(item_of(asked, edits_of(db, asked)), resolution)
+        item = decided_about(db, asked)
         schema = self._schema(item.object_name)
         if schema is None:
             raise RecordNotFound(f"{item.object_name} is not in this replica any more.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import apsw
 import msgspec
@@ -52,10 +52,16 @@ UPDATE _sync_pushed SET code = ?, message = ?, hint = ?
 -- By the record: a push may have brought very many.
 WHERE +push_id = ? AND object_name = ? AND record_id = ? AND outcome = 'applied'
 """
+_NOTE_NO_PROBLEM = f"""
+UPDATE _sync_pushed SET code = NULL, message = NULL, hint = NULL
+WHERE object_name = ? AND record_id = ? AND code = '{DELETED_OVER}'
+"""
+_NOTE_LESS = "UPDATE _sync_pushed SET message = ?4 WHERE object_name = ?1 AND record_id = ?2 AND message = ?3"
 _PUSHED_BACKWARDS = """
 SELECT id, object_name, record_id, operation, edits, outcome, code, message, hint FROM _sync_pushed
 WHERE push_id = ? AND id < ? ORDER BY id DESC LIMIT ?
 """
+_ENDED_AT = "SELECT at, seconds FROM _sync_push WHERE push_id = ?"
 _KNOWS_PUSH = "SELECT EXISTS (SELECT 1 FROM _sync_push WHERE push_id = ?)"
 KEPT_PUSHES = 500
 _KEEP_PUSHES = f"""
@@ -103,7 +109,9 @@ class PushLog:
         last = _AFTER_ALL if before is None else before
         with self._connections.looking() as db:
             rows = list(db.execute(_PUSHED_BACKWARDS, (push_id, last, most)))
-        return Pushed(tuple(_pushed(row[1:]) for row in rows), int(str(rows[-1][0])) if len(rows) == most else None)
+            at, seconds = db.execute(_ENDED_AT, (push_id,)).get or (format_datetime(self._now()), 0.0)
+        before = int(str(rows[-1][0])) if len(rows) == most else None
+        return Pushed(tuple(_pushed(row[1:]) for row in rows), before, parse_datetime(at) + timedelta(seconds=seconds))
 
     def knows_push(self, push_id: str) -> bool:
         with self._connections.looking() as db:
@@ -128,6 +136,16 @@ def note_pushed(
 def note_problem(db: apsw.Connection, push_id: str | None, object_name: str, record_id: str, problem: Problem) -> None:
     """Keep what was found out, later, about a change that a push has brought to the org."""
     db.execute(_NOTE_PROBLEM, (problem.code, problem.message, problem.hint, push_id, object_name, record_id))
+
+
+def note_no_problem(db: apsw.Connection, object_name: str, record_id: str) -> None:
+    """It shows that the deletion of a record took nothing of anybody's."""
+    db.execute(_NOTE_NO_PROBLEM, (object_name, record_id))
+
+
+def note_less(db: apsw.Connection, object_name: str, record_id: str, told: str, now: str) -> None:
+    """It shows that it took less than was `told`."""
+    db.execute(_NOTE_LESS, (object_name, record_id, told, now))
 
 
 def _pushed(row: tuple[object, ...]) -> PushedChange:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import apsw
 import msgspec
 
 from salesforce_sync.errors import NotSynced
@@ -135,8 +136,7 @@ class SqliteStore:
 
     def _read_schemas(self) -> list[ObjectSchema]:
         with self._connections.looking() as db:
-            # One by one: of many wide objects the texts are as large as what is made of them.
-            return [decode_schema(str(body)) for (body,) in db.execute(own_sql.ALL_OBJECTS)]
+            return _schemas_of(db)
 
     def described_at(self, object_name: str) -> datetime | None:
         row = self._object(object_name)
@@ -443,8 +443,11 @@ class SqliteStore:
     def scan_named(self, object_name: str, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
         return self._reading.scan_named(self._known(object_name), lookups)
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        return self._reading.snapshot()
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        # With the fields that its tables have: those of the next moment are already known to the other threads.
+        with self._reading.snapshot(), self._schemas.fixed(_schemas_of(self._connections.reader())):
+            yield
 
     def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
         return self._reading.select(self._known(object_name), selection)
@@ -537,6 +540,11 @@ class SqliteStore:
 
     def _unknown(self, object_name: str) -> NotSynced:
         return NotSynced.named(object_name, (schema.name for schema in self._schemas.all()))
+
+
+def _schemas_of(db: apsw.Connection) -> list[ObjectSchema]:
+    # One by one: of many wide objects the texts are as large as what is made of them.
+    return [decode_schema(str(body)) for (body,) in db.execute(own_sql.ALL_OBJECTS)]
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -88,7 +88,13 @@ def _insert(schema: ObjectSchema) -> str:
     if not schema.createable:
         return ""
     columns = "object_name, record_id, operation, edited_at"
-    statements = [f"INSERT INTO _sync_outbox ({columns}) VALUES ({literal(schema.name)}, NEW.\"Id\", 'create', {_NOW})"]
+    # A row that was replaced is gone by now, and no trigger was told: it may be in the org, or on its way there.
+    replaced = f'NEW."Id" NOT {IS_LOCAL} OR EXISTS (SELECT 1 FROM _sync_outbox WHERE {_mine(schema)})'
+    why = f"A {schema.name} is not put in another one's place: use UPDATE, or INSERT ... ON CONFLICT (Id) DO UPDATE"
+    statements = [
+        f"SELECT {refuse(why)} WHERE {replaced}",
+        f"INSERT INTO _sync_outbox ({columns}) VALUES ({literal(schema.name)}, NEW.\"Id\", 'create', {_NOW})",
+    ]
     if fields:
         rows = ", ".join(f"({literal(each.name)}, +NEW.{quote(each.name)})" for each in fields)
         statements.append(

@@ -14,6 +14,7 @@ from salesforce_sync.models.outbox import Kind
 from salesforce_sync.storage import inbox_items
 from salesforce_sync.storage.contested import UNPARK, Judge
 from salesforce_sync.storage.decision import SEEN
+from salesforce_sync.storage.push_log import note_less, note_no_problem
 
 _ASKED = """
 SELECT object_name, record_id, kind, message, replaced FROM _sync_inbox
@@ -37,10 +38,13 @@ def withdraw(db: apsw.Connection, judge: Judge) -> None:
             if Kind(kind) is Kind.CHANGED_THERE:
                 db.execute(SEEN, key[:2])
                 db.execute(UNPARK, key[:2])
+            else:
+                note_no_problem(db, object_name, record_id)
         elif len(left) < len(asked):
             names = [each.field for each in left]
             told = message.replace(", ".join(each.field for each in asked), ", ".join(names))
             db.execute(_NARROW, (told, msgspec.json.encode(names).decode(), inbox_items.encoded(left), *key))
+            note_less(db, object_name, record_id, message, told)
 
 
 def _left(db: apsw.Connection, judge: Judge, object_name: str, asked: list[Conflict]) -> list[Conflict]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from datetime import datetime
 from typing import TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from salesforce_sync.models.outcome import Rejected
 from salesforce_sync.models.run import Problem
@@ -17,6 +19,8 @@ from salesforce_sync.models.values import Stored
 from salesforce_sync.sync.failures import Failures, sort_of
 from salesforce_sync.sync.plan import Plan, plan
 from salesforce_sync.sync.results import Results
+from salesforce_sync.sync.takers import Takers
+from salesforce_sync.sync.waves import Wave
 from salesforce_sync.sync.windows import Window
 
 PATIENCE = 30.0
@@ -39,6 +43,7 @@ class Course(Struct):
     `looked` those whose records were read again before they were sent. `handed_on` counts how often changes have been
     sent again because another record had their value first. `hollow` has, by number, the values of which records were
     emptied for that; `beside` what to say of a change if what is sent now, which only empties or fills, is refused.
+    `takers` are changes that wait until another one, of a later wave, gives its value away.
     """
 
     push_id: str
@@ -52,6 +57,7 @@ class Course(Struct):
     handed_on: Counter[int] = field(default_factory=Counter)
     hollow: dict[int, dict[str, Stored]] = field(default_factory=dict)
     beside: dict[int, Rejected] = field(default_factory=dict)
+    takers: Takers = field(default_factory=Takers)
     failures: Failures = field(default_factory=Failures)
     sent: int = 0
     waited: float = 0.0
@@ -72,6 +78,20 @@ class Course(Struct):
             or sort_of(each) in self.failures.hopeless
             or self.sends[each.number] >= MOST_SENDS
         }
+        planned = self._planned(window, now, left_out | self.takers.waiting)
+        while self.takers.waiting:
+            if planned.waves or planned.rejected:
+                joined = self.takers.join(_numbers(planned.waves[:1]))
+            elif (opened := self._opened(window, now, left_out)) is not None:
+                return opened
+            else:
+                joined = self.takers.give_up(window.last)
+            if not joined:
+                break
+            planned = self._planned(window, now, left_out | self.takers.waiting)
+        return planned
+
+    def _planned(self, window: Window, now: datetime, left_out: AbstractSet[int]) -> Plan:
         return plan(
             window.changes,
             self.schemas,
@@ -81,6 +101,28 @@ class Course(Struct):
             window.arrived,
             window.standard_books,
         )
+
+    def _opened(self, window: Window, now: datetime, left_out: AbstractSet[int]) -> Plan | None:
+        """What can be sent if those that wait go without the value that they want, which is sent afterwards.
+
+        Only those without which what they wait for cannot go; None if there is none.
+        """
+        found = (self.takers.without_value(each, self.schemas) for each in window.changes)
+        bare = {each.number: each for each in found if each is not None}
+        while bare:
+            changes = tuple(bare.get(each.number, each) for each in window.changes)
+            waiting = self.takers.waiting - bare.keys()
+            planned = self._planned(replace(window, changes=changes), now, left_out | waiting)
+            good = self.takers.waiting_for(_numbers(planned.waves)) & bare.keys()
+            if good == bare.keys():
+                self.takers.let_go(good)
+                return planned
+            bare = {number: bare[number] for number in good}
+        return None
+
+
+def _numbers(waves: Sequence[Wave]) -> frozenset[int]:
+    return frozenset(order.change.number for wave in waves for order in wave.orders)
 
 
 def pieces(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -25,11 +25,15 @@ _ID = re.compile(r"\b[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\b")
 
 
 class Taking(Struct, frozen=True):
-    """A refused update or create, which wants the value that `holder` has in the field: this push takes it from it."""
+    """A refused update or create, which wants the value that `holder` has in the field: this push takes it from it.
+
+    `after` is the number of the holder's change, if that goes with a later wave.
+    """
 
     refused: Rejected
     field: str
     holder: str
+    after: int | None = None
 
     @property
     def change(self) -> Change:
@@ -63,6 +67,12 @@ def by_record(orders: Sequence[Order]) -> dict[tuple[str, str], Change]:
     return {(each.object_name, each.record_id): each for each in changes}
 
 
+def holders_of(refused: Rejected) -> list[str]:
+    """The records that the refusal names."""
+    found = (str(lengthened(each)) for each in _ID.findall(refused.message))
+    return [each for each in found if each != refused.change.record_id]
+
+
 def taking(
     outcome: Outcome, schemas: Mapping[str, ObjectSchema], changes: Mapping[tuple[str, str], Change]
 ) -> Taking | None:
@@ -72,12 +82,27 @@ def taking(
         return None
     change, schema = outcome.change, schemas[outcome.change.object_name]
     field = _field(outcome, schema)
-    holders = (str(lengthened(each)) for each in _ID.findall(outcome.message))
-    for holder in holders:
+    for holder in holders_of(outcome):
         giving = changes.get((change.object_name, holder))
-        if field and holder != change.record_id and giving is not None and _gives(giving, field):
+        if field and giving is not None and _gives(giving, field):
             return Taking(outcome, field, holder)
     return None
+
+
+def later(takings: Sequence[Taking]) -> dict[int, tuple[Taking, int]]:
+    """By number, those that have to wait for a later wave, and for which change of it: who wants one's value, too."""
+    found = {each.change.number: (each, each.after) for each in takings if each.after is not None}
+    numbers = {each.change.record_id: each.change.number for each in takings}
+    takers: dict[int, list[Taking]] = {}
+    for each in takings:
+        if each.after is None and each.holder in numbers:
+            takers.setdefault(numbers[each.holder], []).append(each)
+    todo = [*found]
+    for number in todo:
+        new = [each for each in takers.get(number, ()) if each.change.number not in found]
+        found |= {each.change.number: (each, number) for each in new}
+        todo += [each.change.number for each in new]
+    return found
 
 
 def _gives(change: Change, field: str) -> bool:

@@ -11,14 +11,25 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble
-from salesforce_sync.models.outbox import Change, ChangeState, Operation, Wanted
+from salesforce_sync.models.outbox import Change, ChangeState, Operation, Wanted, is_sendable
 from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.ports import Order, Org, Store
+from salesforce_sync.ports import Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
 from salesforce_sync.sync.course import MOST_SENDS, Course, pieces
-from salesforce_sync.sync.handing_on import TAKEN, Taking, by_record, emptied, filled, in_order, taking, turns
+from salesforce_sync.sync.handing_on import (
+    TAKEN,
+    Taking,
+    by_record,
+    emptied,
+    filled,
+    holders_of,
+    in_order,
+    later,
+    taking,
+    turns,
+)
 from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.unseen import Unseen
@@ -54,9 +65,10 @@ class Sent(Struct):
 class HandingOver:
     """Sends for one pusher. What it learns of a push is in the push's course."""
 
-    def __init__(self, org: Org, store: Store) -> None:
+    def __init__(self, org: Org, store: Store, clock: Clock) -> None:
         self._org = org
         self._store = store
+        self._clock = clock
 
     def refuse(self, course: Course, outcomes: Sequence[Rejected | Deferred]) -> None:
         """Park, or put off, what is not on its way. The store settles only what is."""
@@ -152,22 +164,45 @@ class HandingOver:
         refused = [
             each
             for each in outcomes
-            if isinstance(each, Rejected) and each.code == TAKEN and self._has_turns(course, each.change)
+            if isinstance(each, Rejected) and each.code == TAKEN and each.change.number not in course.beside
         ]
-        changes = by_record(orders) if refused else {}
-        found = (taking(each, course.schemas, changes) for each in refused)
-        return [each for each in found if each is not None]
+        if not refused:
+            return []
+        changes = by_record(orders)
+        found = [taking(each, course.schemas, changes) for each in refused]
+        now = [each for each in found if each is not None and _has_turns(course, each.change)]
+        rest = [each for each, one in zip(refused, found, strict=True) if one is None]
+        return [*now, *self._later_takings(course, [each for each in rest if course.takers.may_wait(each.change)])]
 
-    def _has_turns(self, course: Course, change: Change) -> bool:
-        if change.number in course.beside:
-            return False
-        return course.handed_on[change.number] < turns(change, course.schemas[change.object_name])
+    def _later_takings(self, course: Course, refused: Sequence[Rejected]) -> list[Taking]:
+        """The same, where the other record's change goes with a later wave."""
+        named = {holder for each in refused for holder in holders_of(each)}
+        if not named:
+            return []
+        waiting = [
+            Order(course.schemas[each.object_name], each)
+            for each in self._store.changes(Wanted(records=named))
+            if each.object_name in course.schemas and is_sendable(each, self._clock.now())
+        ]
+        changes = by_record(waiting)
+        found = (taking(each, course.schemas, changes) for each in refused)
+        return [
+            replace(each, after=changes[each.change.object_name, each.holder].number)
+            for each in found
+            if each is not None
+        ]
 
     def _hand_on(self, course: Course, takings: Sequence[Taking], given: AbstractSet[str]) -> None:
         """Send updates that were refused only because of the order again, in the right one; circles are opened before.
 
-        Creates, from which nobody takes anything, are left to the next wave.
+        Creates, from which nobody takes anything, are left to the next wave; what wants a value that is given away with
+        a later one, until then.
         """
+        waiting = later(takings)
+        for number, (taker, after) in waiting.items():
+            course.takers.wait(number, after, taker.field)
+        self._settle(course, [Conflicted(taker.change) for taker, _ in waiting.values()])
+        takings = [each for each in takings if each.change.number not in waiting]
         course.handed_on.update(each.change.number for each in takings)
         found = in_order(takings, given, course.schemas)
         again = {each.change.number for each in found.rest}
@@ -292,6 +327,11 @@ class HandingOver:
             settled = self._store.settle(course.push_id, some)
             for outcome in some:
                 course.results.take(outcome, settled.overwrote.get(outcome.change.number, ()))
+
+
+def _has_turns(course: Course, change: Change) -> bool:
+    """Whether it may be sent again for the order."""
+    return course.handed_on[change.number] < turns(change, course.schemas[change.object_name])
 
 
 def _believed(outcome: Outcome, gone: set[int]) -> Outcome:

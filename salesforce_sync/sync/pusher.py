@@ -41,7 +41,7 @@ class Pusher:
         self._bus = bus
         self._window = window
         self._holding = Holding(store, clock)
-        self._over = HandingOver(org, store)
+        self._over = HandingOver(org, store, clock)
 
     def due(self) -> bool:
         """Whether a push has anything to do: something to send, or to look for. No call."""
@@ -173,6 +173,7 @@ class Pusher:
 
     def _pass(self, course: Course, room: int | None) -> bool:
         """Send the outbox window by window; whether something was put off."""
+        course.takers.clear()
         windows, put_off = Windows(self._store, course.schemas, self._window, room), False
         while (some := self._exhaust(course, windows)) is not None:
             put_off = put_off or some
@@ -206,7 +207,8 @@ class Pusher:
                     course.results.block(blocked)
                 break
             window = windows.again(self._clock.now())
-        return put_off
+        # What is left of these waits for a change of a later window.
+        return put_off if put_off is None else put_off or bool(course.takers.waiting)
 
     def _wait(self, course: Course) -> bool:
         """Wait until what the org did not take for a moment may be sent again; False where that is too long."""

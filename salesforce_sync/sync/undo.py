@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
-from salesforce_sync.errors import SyncError
-from salesforce_sync.models.outbox import Operation
+from salesforce_sync.errors import Misuse, SyncError
+from salesforce_sync.models.outbox import Operation, Wanted
 from salesforce_sync.models.push import Push, PushedChange
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
-from salesforce_sync.resolve import arrived
+from salesforce_sync.resolve import arrived, data_fields
+from salesforce_sync.sync.beneath import Key, kept_by
 from salesforce_sync.sync.rows import named_rows
 
 CHANGED_SINCE = "It has been changed since."
+GONE = "There is no such field any more."
 
 
 class NotUndone(Struct, frozen=True):
@@ -36,42 +40,116 @@ class Undone(Struct, frozen=True):
 def take_back(store: Store, push_id: str) -> tuple[NotUndone, ...]:
     """Edit the replica back to before this push, the last change first; gives what was left as it is.
 
-    A field is only put back if it still holds what the push left there.
+    A field is only put back if it still holds what the push left there; a record that the push has made, or brought
+    back, is only deleted if nothing that people fill in has changed in it since, and nothing of others lies beneath it.
     """
-    left: list[NotUndone] = []
-    for change in _backwards(store, push_id):
+    undoing = _Undoing(store, push_id)
+    for change, ended in _backwards(store, push_id):
         if change.outcome == "applied":
+            undoing.one(change, ended)
+    undoing.delete()
+    return tuple(undoing.left)
+
+
+class _Undoing:
+    """`left` is what is not undone; `_made` are records that the push has made, `_kept` those that stay all the same.
+
+    `_put_back` are fields that hold again what they did before.
+    """
+
+    def __init__(self, store: Store, push_id: str) -> None:
+        self.left: list[NotUndone] = []
+        self._store = store
+        self._push_id = push_id
+        self._made: dict[Key, PushedChange] = {}
+        self._kept: set[Key] = set()
+        self._put_back: dict[Key, set[str]] = {}
+
+    def one(self, change: PushedChange, ended: datetime) -> None:
+        """Undo a change; where a record is to be deleted for that, only look whether it may be."""
+        try:
+            match change.operation:
+                case Operation.DELETE:
+                    self._store.undelete(change.object_name, change.record_id)
+                case Operation.UNDELETE | Operation.CREATE:
+                    self._look(change, ended)
+                case Operation.UPDATE:
+                    self._edit_back(change)
+        except SyncError as error:
+            self.left.append(_left(change, "", error.message))
+
+    def delete(self) -> None:
+        """Delete what may be."""
+        kept = kept_by(self._store, self._made, self._kept)
+        for key, change in self._made.items():
             try:
-                left += _one(store, change)
+                if key in kept:
+                    self.left.append(
+                        _left(change, "", f"Others have worked on what belongs to it: {' '.join(kept[key])}.")
+                    )
+                else:
+                    self._store.delete(change.object_name, change.record_id)
             except SyncError as error:
-                left.append(_left(change, "", error.message))
-    return tuple(left)
+                self.left.append(_left(change, "", error.message))
+
+    def _look(self, change: PushedChange, ended: datetime) -> None:
+        key = _key(self._store, change)
+        changed = _changed_since(self._store, change)
+        own = {*changed, *self._put_back.get(key, ())}
+        changed += [each for each in _worked_on(self._store, change, ended) if each not in own]
+        self.left += _changed(self._store, change, changed)
+        if changed:
+            self._kept.add(key)
+        else:
+            self._made[key] = change
+
+    def _edit_back(self, change: PushedChange) -> None:
+        changed = _changed_since(self._store, change)
+        replaced = _replaced(self._store, self._push_id, change)
+        wanted = {name: old for name, old in replaced.items() if name not in changed}
+        left = [*_changed(self._store, change, changed), *_put_back(self._store, change, wanted)]
+        done = wanted.keys() - {each.field for each in left}
+        self._put_back.setdefault(_key(self._store, change), set()).update(done)
+        self.left += left
 
 
-def _backwards(store: Store, push_id: str) -> Iterator[PushedChange]:
-    part = store.pushed(push_id)
-    yield from part.changes
-    while part.before is not None:
-        part = store.pushed(push_id, part.before)
-        yield from part.changes
+def _key(store: Store, change: PushedChange) -> Key:
+    return change.object_name, store.real_id(change.record_id)
 
 
-def _one(store: Store, change: PushedChange) -> list[NotUndone]:
-    name, record_id = change.object_name, change.record_id
-    match change.operation:
-        case Operation.DELETE:
-            store.undelete(name, record_id)
-        case Operation.UNDELETE:
-            store.delete(name, record_id)
-        case Operation.CREATE:
-            changed = _changed_since(store, change)
-            if changed:
-                return [_left(change, each, CHANGED_SINCE) for each in changed]
-            store.delete(name, record_id)
-        case Operation.UPDATE:
-            changed = _changed_since(store, change)
-            store.update(name, record_id, {each.field: each.base for each in change.edits if each.field not in changed})
-            return [_left(change, each, CHANGED_SINCE) for each in changed]
+def _backwards(store: Store, push_id: str) -> Iterator[tuple[PushedChange, datetime]]:
+    """The changes, each with the time at which the push had ended."""
+    before = None
+    while True:
+        part = store.pushed(push_id, before)
+        yield from ((each, part.ended) for each in part.changes)
+        if part.before is None:
+            return
+        before = part.before
+
+
+def _replaced(store: Store, push_id: str, change: PushedChange) -> dict[str, Stored]:
+    """What the org had in the edited fields before: their bases, or what was overwritten unseen."""
+    history = store.history(change.object_name, change.record_id)
+    found = {(each.field, each.new): each.old for each in history if each.push_id == push_id}
+    return {each.field: found.get((each.field, each.value), each.base) for each in change.edits}
+
+
+def _changed(store: Store, change: PushedChange, fields: Sequence[str]) -> list[NotUndone]:
+    """What is told of these fields, which are not as the push had left them."""
+    schema = store.schema(change.object_name)
+    gone = [] if schema is None else [each for each in fields if not schema.has(each)]
+    return [_left(change, each, GONE if each in gone else CHANGED_SINCE) for each in fields]
+
+
+def _put_back(store: Store, change: PushedChange, values: Mapping[str, Stored]) -> list[NotUndone]:
+    """Edit these fields back; one that may not be written so any more stops none of the others."""
+    try:
+        store.update(change.object_name, change.record_id, values)
+    except Misuse as error:
+        if len(values) == 1:
+            return [_left(change, name, error.message) for name in values]
+        return [each for name, value in values.items() for each in _put_back(store, change, {name: value})]
     return []
 
 
@@ -84,16 +162,37 @@ def _changed_since(store: Store, change: PushedChange) -> list[str]:
     return [
         each.field
         for each in change.edits
-        if not arrived(schema, each.field, _named(store, each.value), row.get(each.field))  # type: ignore[arg-type]
+        if not schema.has(each.field) or not arrived(schema, each.field, _named(store, each.value), row.get(each.field))
     ]
 
 
-def _row(store: Store, schema: ObjectSchema, record_id: str) -> Mapping[str, object]:
+def _worked_on(store: Store, change: PushedChange, ended: datetime) -> list[str]:
+    """The fields that people fill in, and that are not as they were when the push had ended."""
+    schema = store.schema(change.object_name)
+    if schema is None:
+        return []
+    row = _row(store, schema, change.record_id)
+    # Newest first: of each field the oldest one stays.
+    replaced = store.history(change.object_name, change.record_id)
+    known = {each.field: each.old for each in replaced if each.at > ended}
+    known |= _edited_here(store, change)
+    return [
+        name for name in data_fields(schema) if name in known and not arrived(schema, name, known[name], row.get(name))
+    ]
+
+
+def _edited_here(store: Store, change: PushedChange) -> dict[str, Stored]:
+    """The bases of what is edited here, and not in the org yet."""
+    found = store.changes(Wanted(records=(change.record_id,)))
+    return {edit.field: edit.base for each in found if each.object_name == change.object_name for edit in each.edits}
+
+
+def _row(store: Store, schema: ObjectSchema, record_id: str) -> Mapping[str, Stored]:
     _, rows = named_rows(store, schema.name, [record_id])
     return rows.get(record_id, {})
 
 
-def _named(store: Store, value: str | int | float | None) -> str | int | float | None:
+def _named(store: Store, value: Stored) -> Stored:
     return store.real_id(value) if isinstance(value, str) else value
 
 

@@ -137,9 +137,9 @@ class Contesting(Editing):
 
     def _note_problem(self, push_id: str, table: Table, key: str, problem: Problem) -> None:
         log = self._disk.pushes.get(push_id)
-        told = None if log is None else log.changes.get((table.schema.name, key))
-        if log is not None and told is not None and told.outcome == "applied":
-            log.changes[table.schema.name, key] = replace(told, problem=problem)
+        if log is not None:
+            for each in log.of(table.schema.name, key, "applied"):
+                log.changes[each] = replace(log.changes[each], problem=problem)
 
     def _arrive(self, table: Table, row: Row, trusted: str) -> bool:
         """Let one row enter; whether it held anything new."""
@@ -221,11 +221,24 @@ class Contesting(Editing):
                 self._drop_items(table, item.record_id, item.kind)
                 if item.kind is Kind.CHANGED_THERE:
                     self._unpark(table, table.pending[item.record_id])
+                else:
+                    self._note_less(table, item.record_id, item.message, None)
             elif len(left) < len(item.replaced):
+                told = item.message
                 item.message = item.message.replace(", ".join(each.field for each in item.replaced), ", ".join(names))
                 item.replaced = left
                 if item.kind is Kind.DELETED_OVER:
                     item.fields = tuple(names)
+                    self._note_less(table, item.record_id, told, item.message)
+
+    def _note_less(self, table: Table, key: str, told: str, now: str | None) -> None:
+        """It shows that a deletion took less than was told, or nothing of anybody's."""
+        for log in self._disk.pushes.values():
+            for each in log.of(table.schema.name, key, "applied"):
+                change = log.changes[each]
+                if change.problem is not None and change.problem.message == told:
+                    problem = None if now is None else replace(change.problem, message=now)
+                    log.changes[each] = replace(change, problem=problem)
 
     def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
         key, slots = pending.record_id, pending.slots

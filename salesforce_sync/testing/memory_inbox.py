@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side
+from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side, check_seen
 from salesforce_sync.models.outbox import TOLD, Kind, Operation
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.values import Stored
@@ -64,6 +64,7 @@ class Deciding(Settling):
                 raise Misuse("A decision says a side, values, a link, or to send it again.")
             table = self._table(item.object_name)
             pending = table.pending.get(item.record_id)
+            check_seen(item.shown(pending), resolution)
             values = self._checked(table, pending, resolution.values or {}) if resolution.values else {}
             case = _Case(table, item, pending, resolution, values)
             before = dict(table.rows.get(item.record_id, {}))

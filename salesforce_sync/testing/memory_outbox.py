@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -198,17 +199,29 @@ class Item:
 
 @dataclass
 class PushLog:
-    """What is known of one push: the last outcome of each record, and what it cost."""
+    """What is known of one push: what of each record it has brought, and its last outcome; and what it cost."""
 
-    changes: dict[tuple[str, str], PushedChange] = field(default_factory=dict)
+    changes: dict[tuple[str, str, int], PushedChange] = field(default_factory=dict)
     calls: int = 0
     seconds: float = 0.0
     problem: Problem | None = UNFINISHED
     besides: dict[str, int] = field(default_factory=dict)
+    ended: datetime | None = None
+
+    def note(self, told: PushedChange) -> None:
+        """Keep it, in place of what became of the record before, unless that was taken."""
+        taken = len(self.of(told.object_name, told.record_id, "applied"))
+        self.changes.pop((told.object_name, told.record_id, taken), None)
+        self.changes[told.object_name, told.record_id, taken] = told
+
+    def of(self, name: str, key: str, outcome: str) -> list[tuple[str, str, int]]:
+        """The keys of what became so of a record."""
+        numbers = itertools.takewhile(lambda number: (name, key, number) in self.changes, itertools.count())
+        return [(name, key, each) for each in numbers if self.changes[name, key, each].outcome == outcome]
 
     def rename(self, local: str, real: str) -> None:
         """A record has the org's id now."""
         self.changes = {
-            (name, real if key == local else key): replace(each, record_id=real) if key == local else each
-            for (name, key), each in self.changes.items()
+            (name, real if key == local else key, number): replace(each, record_id=real) if key == local else each
+            for (name, key, number), each in self.changes.items()
         }

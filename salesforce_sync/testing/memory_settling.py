@@ -210,7 +210,7 @@ class Settling(Contesting):
         if isinstance(outcome, Conflicted) and sent.push_id != push_id and self._has_shown(table, record_id, sent):
             word = "applied"  # an earlier push has written it, and its answer was lost
         told = PushedChange(table.schema.name, record_id, sent.operation, edits, word, problem)
-        self._disk.pushes.setdefault(push_id, PushLog()).changes[table.schema.name, record_id] = told
+        self._disk.pushes.setdefault(push_id, PushLog()).note(told)
 
     def _has_shown(self, table: Table, record_id: str, sent: Sent) -> bool:
         """Whether a row has shown all that was sent, before it was answered."""
@@ -244,7 +244,7 @@ class Settling(Contesting):
             log = self._disk.pushes.get(push_id, PushLog())
             changes = list(log.changes.values())[:before]
             left = len(changes) - most
-            return Pushed(tuple(changes[::-1][:most]), left if left > 0 else None)
+            return Pushed(tuple(changes[::-1][:most]), left if left > 0 else None, log.ended or self._clock.now())
 
     def knows_push(self, push_id: str) -> bool:
         """Whether it is one of the pushes that are kept."""
@@ -259,6 +259,7 @@ class Settling(Contesting):
         with self._disk.lock:
             log = self._disk.pushes.setdefault(push.push_id, PushLog())
             log.calls, log.seconds, log.problem = push.calls, push.seconds, push.problem
+            log.ended = self._clock.now()
             log.besides = besides_settled(push, Counter(each.outcome for each in log.changes.values()))
 
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:

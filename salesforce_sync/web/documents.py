@@ -229,6 +229,7 @@ class Shown:
         name = of.object_name
         return bodies.ItemBody(
             number=of.number,
+            version=of.version,
             object_api_name=name,
             id=of.record_id,
             title=self.title(name, of.record_id),

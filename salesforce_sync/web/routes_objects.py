@@ -118,6 +118,7 @@ def _body(asked: Asked, status: ObjectStatus) -> bodies.ObjectBody:
         updateable=schema is not None and schema.updateable,
         deletable=schema is not None and schema.deletable,
         proof=documents.proof(status.proof),
+        loss_refused=status.loss_refused,
         problem=documents.problem(met, asked.words),
     )
 

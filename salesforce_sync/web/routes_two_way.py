@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
-from salesforce_sync.errors import Misuse, RecordNotFound
+from salesforce_sync.errors import Misuse
 from salesforce_sync.models.inbox import InboxItem, Side
 from salesforce_sync.models.outbox import Wanted
 from salesforce_sync.ports import MOST_LISTED
@@ -108,7 +108,11 @@ def item(asked: Viewing, number: ItemNumber) -> Response:
 def decide(
     asked: Editing, number: ItemNumber, wanted: Annotated[bodies.Decision, Depends(sent(bodies.Decision))]
 ) -> Response:
-    """Decide an item. What that leaves to send goes with the next push."""
+    """Decide an item. What that leaves to send goes with the next push.
+
+    With `version`, what was seen of the item is decided about: if something of it has changed since, the answer is 409,
+    CHANGED_SINCE, and nothing is done.
+    """
     item = _item(asked, number)
     what = f"{item.object_name}/{item.record_id}"
     with asked.house.doing(asked.deed("decision", what, f"item {number}: {wanted.action} {wanted.side or ''}".strip())):
@@ -118,25 +122,22 @@ def decide(
 
 
 def _item(asked: Asked, number: int) -> InboxItem:
-    try:
-        return asked.replica.sync.inbox_item(number)
-    except RecordNotFound as error:
-        raise RecordNotFound(error.message, hint="GET /api/inbox lists what waits.") from error
+    return asked.replica.sync.inbox_item(number)
 
 
 def _carry_out(asked: Asked, item: InboxItem, wanted: bodies.Decision) -> None:
     sync = asked.replica.sync
     match wanted.action:
         case "take":
-            sync.take(item.number, wanted.side, **_values(wanted.values))
+            sync.take(item.number, wanted.side, wanted.version, **_values(wanted.values))
         case "drop":
-            sync.drop(item.number)
+            sync.drop(item.number, wanted.version)
         case "retry":
-            sync.retry(item.number, allow_duplicates=wanted.allow_duplicates)
+            sync.retry(item.number, wanted.version, allow_duplicates=wanted.allow_duplicates)
         case "link":
             if wanted.record_id is None:
                 raise Misuse("Which record it is, is not said.", hint="Give recordId.")
-            sync.link(item.number, wanted.record_id, wanted.side or Side.ORG)
+            sync.link(item.number, wanted.record_id, wanted.side or Side.ORG, wanted.version)
 
 
 def _values(given: Mapping[str, Any] | None) -> dict[str, Any]:

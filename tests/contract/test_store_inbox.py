@@ -530,3 +530,32 @@ def test_decisions_on_one_record_leave_the_others(replica):
 
     assert [each.record_id for each in replica.inbox()] == [JANE]
     assert [each.record_id for each in waiting(replica)] == [ACME]
+
+
+# ── what was seen ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_decision_on_what_has_changed_since_it_was_seen_is_refused(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+    seen = item(replica)
+    arrive(replica, ACCOUNT, acme(TWO, Phone="4"))
+    now = item(replica)
+
+    with pytest.raises(Misuse, match="changed since") as caught:
+        replica.resolve(seen.number, Resolution(Side.LOCAL, seen=seen.version))
+
+    assert (caught.value.code, item(replica), seen.number) == ("CHANGED_SINCE", now, now.number)
+    replica.resolve(now.number, Resolution(Side.LOCAL, seen=now.version))
+    assert [(each.base, each.value) for each in only(replica).edits] == [("4", "2")]
+
+
+def test_a_question_that_comes_again_as_it_was_is_the_one_that_was_seen(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+    seen = item(replica)
+    arrive(replica, ACCOUNT, acme(TWO, Phone="3"))
+
+    replica.resolve(seen.number, Resolution(Side.ORG, seen=seen.version))
+
+    assert (replica.inbox(), replica.changes()) == ((), ())

@@ -368,6 +368,28 @@ def test_what_is_read_in_a_snapshot_is_of_one_moment(store):
     assert store.count("Widget__c") == 9
 
 
+def test_fields_that_come_or_go_while_a_snapshot_is_read_are_not_seen_in_it(store):
+    pull(store, *(widget(number) for number in range(5)))
+    other = make_schema("Widget__c", New__c="string")  # without what the first one has
+
+    def adopt():
+        store.adopt(other)
+        store.schemas()
+
+    adopting = threading.Thread(target=adopt)
+    with store.snapshot():
+        before = store.schema("Widget__c")
+        adopting.start()
+        adopting.join(0.3)
+        seen = store.schema("widget__C"), store.schemas()
+        rows = list(store.scan_named("Widget__c", []))
+    adopting.join()
+
+    assert seen == (before, (before,))
+    assert {len(row) for row in rows} == {len(before.columns)}
+    assert store.schema("Widget__c") == other
+
+
 def test_a_lookup_shows_the_name_of_the_record_that_it_points_to(store):
     gadget = make_schema("Gadget__c", Title__c="string")
     part = make_schema(

@@ -6,6 +6,8 @@ from salesforce_sync.models.event import Action, EventPage, RecordEvent
 from salesforce_sync.models.inbox import Kind
 from salesforce_sync.models.outbox import ChangeState, Operation
 from salesforce_sync.models.proof import Cause
+from salesforce_sync.models.push import Push
+from salesforce_sync.models.run import RunState
 from tests.contract.edits import (
     ACCOUNT,
     ACME,
@@ -179,3 +181,25 @@ def test_a_deletion_that_is_on_its_way_is_asked_about_no_more_either(replica):
     applied(replica, sent)
 
     assert (replica.inbox(), replica.changes()) == ((), ())
+
+
+@pytest.mark.parametrize("deleted", [shows, tells, purges])
+def test_a_push_that_took_nothing_of_anybody_is_listed_as_complete_again(replica, deleted):
+    deleted_over(replica)
+    replica.record_push(Push("push-1", (), 1, 0.5))
+    assert replica.pushes()[0].overwrote == 1
+
+    deleted(replica)
+
+    (listed,) = replica.pushes()
+    assert (listed.state, listed.overwrote, listed.changes[0].problem) == (RunState.COMPLETE, 0, None)
+
+
+def test_a_push_that_took_something_beside_it_tells_of_that_alone(replica):
+    deleted_over(replica, Phone="9")
+    replica.record_push(Push("push-1", (), 1, 0.5))
+
+    shows(replica)
+
+    (listed,) = replica.pushes()
+    assert (listed.overwrote, listed.changes[0].problem.message) == (1, item(replica).message)

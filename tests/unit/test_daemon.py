@@ -146,7 +146,7 @@ def accounts_of(run):
 
 
 def test_what_falls_due_is_synced_while_a_pull_of_another_object_hangs(tmp_path, monkeypatch):
-    monkeypatch.setattr("salesforce_sync.sync.daemon.AGAIN_BESIDE", timedelta(0))
+    monkeypatch.setattr("salesforce_sync.sync.side_by_side.AGAIN_BESIDE", timedelta(0))
     rig = Rig(tmp_path / "replica.db", every=timedelta(milliseconds=200))
     rig.thread.start()
     assert rig.org.pulls.wait(10)
@@ -176,7 +176,7 @@ def test_what_is_asked_for_is_synced_while_a_pull_of_another_object_hangs(rig):
 
 
 def test_a_request_is_answered_when_its_objects_are_done_and_not_synced_once_more(tmp_path, monkeypatch):
-    monkeypatch.setattr("salesforce_sync.sync.daemon.AGAIN_BESIDE", timedelta(0))
+    monkeypatch.setattr("salesforce_sync.sync.side_by_side.AGAIN_BESIDE", timedelta(0))
     rig = Rig(tmp_path / "replica.db")
     asked = rig.store.desk.ask("somebody", ("Account",))
     of_both = rig.store.desk.ask("somebody", ("Account", "Contact"))
@@ -185,8 +185,8 @@ def test_a_request_is_answered_when_its_objects_are_done_and_not_synced_once_mor
 
     wait_until(lambda: rig.store.desk.request(asked.number).state == "complete")
 
-    looks = rig.daemon._course.looked_for_due
-    wait_until(lambda: rig.daemon._course.looked_for_due != looks)
+    looks = rig.daemon._beside._looked
+    wait_until(lambda: rig.daemon._beside._looked != looks)
     assert rig.looker.runs == []
     assert rig.store.desk.request(of_both.number).state is None
     rig.org.gate.set()
@@ -204,7 +204,7 @@ def test_what_is_edited_goes_as_soon_as_a_run_beside_another_one_is_done_with_it
     rig.org.gate.set()
     wait_until(lambda: rig.looker.runs)  # the one that would have pushed
     rig.rename("Acme & Co")
-    wait_until(lambda: rig.daemon._course.left)  # somebody holds it, so it was left
+    wait_until(lambda: rig.daemon._hindsight.left)  # somebody holds it, so it was left
     rig.org.poll_gate.set()
 
     wait_until(lambda: rig.looker.pushes)
@@ -233,10 +233,10 @@ def test_trouble_with_the_file_in_one_run_leaves_what_was_asked_for_and_the_othe
 
     assert rig.org.pulls.wait(10)
     wait_until(lambda: rig.store.desk.last_tries()["account"][1] == "complete")
-    monkeypatch.setattr("salesforce_sync.sync.daemon.AGAIN_BESIDE", timedelta(0))
+    monkeypatch.setattr("salesforce_sync.sync.side_by_side.AGAIN_BESIDE", timedelta(0))
     engines = [Troubled]
     make = lambda: (engines.pop() if engines else SyncEngine)(rig.org, rig.store, rig.clock, Bus())  # noqa: E731
-    monkeypatch.setattr(rig.daemon, "_engine", make)
+    monkeypatch.setattr(rig.daemon._beside, "_engine", make)
     asked = rig.store.desk.ask("somebody", ("Account",))
 
     wait_until(lambda: rig.store.desk.request(asked.number).state == "complete")

@@ -3,11 +3,18 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound
+from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.run import RunState
-from tests.unit.push_rig import Rig
+from salesforce_sync.signals import Bus
+from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.testing import MemoryOrg, make_field, make_schema
+from tests.unit.push_rig import ACCOUNT, CONTACT, OrgInTheLastMoment, Rig, names
+
+OWNED = make_field("CreatedById", "reference", referenceTo=["User"], createable=False, updateable=False)
 
 
 @pytest.fixture
@@ -87,3 +94,171 @@ def test_what_a_push_cost_is_known_to_the_next_process(rig, way):
     getattr(rig, way)()
 
     assert rig.store.usage().used == rig.org.usage.used
+
+
+def later(rig):
+    """An hour goes by, here and in the org."""
+    rig.world.clock.sleep(3600)
+    rig.org.tick(3600)
+
+
+def test_a_new_record_whose_other_fields_somebody_has_filled_in_is_not_deleted_by_undo(rig):
+    real, push = made(rig)
+    later(rig)
+    rig.org.put("Account", real, AnnualRevenue=Decimal(5))
+    rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(real, "AnnualRevenue")]
+    assert undone.push.state is RunState.PARTIAL
+    assert rig.there(real)["AnnualRevenue"] == 5
+
+
+def made(rig):
+    local = rig.store.create("Account", {"Name": "Nut"})
+    push = rig.push()
+    return rig.store.real_id(local), push
+
+
+def test_a_new_record_that_was_edited_here_since_is_not_deleted_by_undo(rig):
+    real, push = made(rig)
+    later(rig)
+    rig.edit(real, Phone="7")
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(real, "Phone")]
+    assert rig.there(real)["Phone"] == "7"
+
+
+def test_a_new_record_in_which_all_is_as_the_push_had_left_it_is_deleted_by_undo(rig):
+    real, push = made(rig)
+    later(rig)
+    rig.edit(real, Phone="7")
+    rig.push()
+    later(rig)
+    rig.edit(real, Phone=None)
+    rig.push()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, rig.there(real)) == ((), None)
+
+
+def test_a_record_that_was_brought_back_and_changed_since_is_not_deleted_by_undo(rig):
+    rig.store.delete("Account", rig.bolt)
+    deletion = rig.push()
+    later(rig)
+    back = rig.engine.undo(deletion.push_id).push
+    later(rig)
+    rig.org.put("Account", rig.bolt, Phone="theirs")
+    rig.sync()
+
+    undone = rig.engine.undo(back.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(rig.bolt, "Phone")]
+    assert rig.there(rig.bolt)["Phone"] == "theirs"
+
+
+def test_a_push_and_its_undo_are_undone_in_turn(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.store.delete("Account", rig.bolt)
+    real, push = made(rig)
+    states = []
+
+    for _ in range(3):
+        later(rig)
+        push = rig.engine.undo(push.push_id).push
+        states.append((rig.there(rig.acme)["Phone"], rig.there(rig.bolt) is None, rig.there(real) is None))
+
+    assert states == [("1", False, True), ("2", True, False), ("1", False, True)]
+    assert (push.complete, rig.kinds()) == (True, [])
+
+
+@pytest.mark.parametrize("how", ["closed", "gone"])
+def test_a_field_that_cannot_be_written_any_more_is_left_and_the_others_are_undone(rig, how):
+    rig.edit(rig.acme, Phone="2", AnnualRevenue=2.5)
+    push = rig.push()
+    known = rig.org.describe("Account")
+    kept = [each for each in known.fields if each.name != "Phone"]
+    closed = [make_field("Phone", "phone", createable=False, updateable=False)] if how == "closed" else []
+    rig.store.adopt(replace(known, fields=(*kept, *closed)))
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert [(each.record_id, each.field) for each in undone.left] == [(rig.acme, "Phone")]
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ("2", None)
+
+
+def test_an_undo_writes_back_what_the_push_has_overwritten_unseen(rig):
+    rig.edit(rig.acme, Phone="2")
+    rig.push()
+    rig.edit(rig.acme, Phone="3", AnnualRevenue=1.5)
+    org = OrgInTheLastMoment(rig.org, lambda: rig.org.put("Account", rig.acme, Phone="theirs"))
+    push = SyncEngine(org, rig.store, rig.world.clock, rig.bus).push()
+    assert push.overwrote == 1
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ((), "theirs", None)
+    (item,) = rig.store.inbox()
+    rig.store.resolve(item.number, Resolution(Side.ORG))
+    rig.push()
+    assert (rig.there(rig.acme)["Phone"], rig.store.inbox(), rig.store.changes()) == ("theirs", (), ())
+
+
+def test_a_new_record_stays_where_somebody_has_worked_on_one_beneath_it(rig):
+    account = rig.store.create("Account", {"Name": "Nut"})
+    below = rig.store.create("Account", {"Name": "Bolts", "ParentId": account})
+    person = rig.store.create("Contact", {"LastName": "Roe", "AccountId": below})
+    push = rig.push()
+    later(rig)
+    rig.org.put("Contact", rig.store.real_id(person), LastName="Roe-Doe")
+    rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    kept = [rig.store.real_id(each) for each in (person, below, account)]
+    assert [(each.record_id, each.field) for each in undone.left] == [
+        (kept[0], "LastName"),
+        (kept[1], ""),
+        (kept[2], ""),
+    ]
+    assert kept[0] in undone.left[1].reason
+    assert [name for name in ("Nut", "Bolts") if name in names(rig)] == ["Nut", "Bolts"]
+    assert rig.there(kept[0], "Contact")["AccountId"] == kept[1]
+
+
+def test_a_new_record_stays_where_others_have_made_one_beneath_it(world):
+    org = MemoryOrg(*(make_schema(each.name, OWNED, *each.columns[5:]) for each in (ACCOUNT, CONTACT)))
+    engine = SyncEngine(org, world.store, world.clock, Bus())
+    engine.run(["Account", "Contact"])
+    local = [world.store.create("Account", {"Name": name}) for name in ("Nut", "Bolt")]
+    push = engine.push()
+    nut, bolt = map(world.store.real_id, local)
+    org.put("Account", nut, CreatedById="005000000000001AAA")
+    org.put("Account", bolt, CreatedById="005000000000001AAA")
+    org.put("Contact", LastName="By automation", AccountId=bolt, CreatedById="005000000000001AAA")
+    theirs = org.put("Contact", LastName="Theirs", AccountId=nut, CreatedById="005000000000002AAA")
+    org.tick(60)
+    engine.run(["Account", "Contact"])
+
+    undone = engine.undo(push.push_id)
+
+    assert [(each.record_id, theirs in each.reason) for each in undone.left] == [(nut, True)]
+    assert (nut in org.live("Account"), bolt in org.live("Account")) == (True, False)
+
+
+def test_new_records_that_refer_to_each_other_are_deleted_by_undo(rig):
+    first = rig.store.create("Account", {"Name": "Nut"})
+    second = rig.store.create("Account", {"Name": "Bolts", "ParentId": first})
+    rig.edit(first, ParentId=second)
+    push = rig.push()
+    assert push.complete
+    later(rig)
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, undone.push.complete) == ((), True)
+    assert names(rig) == ["Acme", "Bolt"]

@@ -81,6 +81,21 @@ def test_a_verify_may_lose_rows_once_somebody_says_so(site, api):
     assert agreed["proofs"]["Contact"]["rows"] == 10
 
 
+def test_an_object_says_what_was_found_gone_since_its_proof(site, api):
+    api.post("/api/sync/Contact")
+    api.post("/api/verify", json={"objects": ["Contact"]})
+    (proved,) = (each for each in api.get("/api/objects").json()["objects"] if each["objectApiName"] == "Contact")
+    for each in ids_of(site, "Contact"):
+        site.org.hide_record(each)
+    api.post("/api/verify", json={"objects": ["Contact"]})
+
+    (shown,) = (each for each in api.get("/api/objects").json()["objects"] if each["objectApiName"] == "Contact")
+
+    assert proved["lossRefused"] is None
+    assert shown["proof"] == proved["proof"]
+    assert shown["lossRefused"] == "30 of 40 rows of Contact are gone in the org, or no longer visible."
+
+
 def test_a_verify_of_everything_may_lose_the_rows_of_one(site, api):
     for name in ("Contact", "Lead"):
         api.post(f"/api/sync/{name}")

@@ -24,7 +24,10 @@ class ProblemBody(Body, frozen=True, kw_only=True):
 
 
 class ObjectBody(Body, frozen=True, kw_only=True):
-    """An object of the replica, or one that could be in it (`synced` false)."""
+    """An object of the replica, or one that could be in it (`synced` false).
+
+    `loss_refused`: what was found gone in the org since the proof and waits for a person's word.
+    """
 
     object_api_name: str
     label: str
@@ -41,6 +44,7 @@ class ObjectBody(Body, frozen=True, kw_only=True):
     updateable: bool
     deletable: bool
     proof: ProofBody | None
+    loss_refused: str | None
     problem: ProblemBody | None
 
 

@@ -40,7 +40,8 @@ class Decision(Body, frozen=True, kw_only=True):
 
     `take`: `side` holds for every field that `values` does not name. `drop`: the local edit ends. `retry`: it is sent
     again, with `allowDuplicates` past the org's duplicate rules. `link`: the new record is `recordId` of the org, or
-    that is what the record was merged into.
+    that is what the record was merged into. `version` is the item's, as it was seen: if something of it has changed
+    since, nothing is done.
     """
 
     action: Literal["take", "drop", "retry", "link"]
@@ -48,6 +49,7 @@ class Decision(Body, frozen=True, kw_only=True):
     values: Values | None = None
     record_id: str | None = None
     allow_duplicates: bool = False
+    version: str | None = None
 
 
 class Release(Body, frozen=True, kw_only=True):

@@ -93,9 +93,10 @@ class MatchBody(Body, frozen=True, kw_only=True):
 
 
 class ItemBody(Body, frozen=True, kw_only=True):
-    """A record that waits for a person, and the decisions that can be taken."""
+    """A record that waits for a person, and the decisions that can be taken; `version` changes with what is told."""
 
     number: int
+    version: str
     object_api_name: str
     id: str
     title: str

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from salesforce_sync.errors import Misuse
+from salesforce_sync.models.outbox import Kind
 from salesforce_sync.web import bodies, routes_two_way
 from salesforce_sync.web.asking import Asked
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show
@@ -18,7 +19,26 @@ _SAID = {
     "org": "The org's values hold.",
     "local": "Your values hold, and go with the next push.",
     "base": "The value from before goes with the next push.",
+    "drop": "The local edit is given up.",
+    "retry": "It is sent again with the next push.",
 }
+_OF_A_RECORD = {
+    (Kind.DELETED_THERE, "org"): "The record is deleted here, too.",
+    (Kind.DELETED_THERE, "local"): "The record comes back with its edits by the next push.",
+    (Kind.CHANGED_THERE, "org"): "The record stays, as it is in the org.",
+    (Kind.CHANGED_THERE, "local"): "The record is deleted with the next push.",
+    (Kind.DELETED_OVER, "org"): "The record comes back by the next push.",
+    (Kind.DELETED_OVER, "local"): "The record stays deleted.",
+    (Kind.REPLACED, "org"): "The org's value from before goes back with the next push.",
+    (Kind.REPLACED, "local"): "Your values stay.",
+    (Kind.NOT_SHOWN, "drop"): "It is put away.",
+}
+
+
+def _said(kind: Kind, action: str, side: str | None) -> str:
+    """What a decision comes to."""
+    told = (side or "org") if action in ("take", "link") else action
+    return _OF_A_RECORD.get((kind, told), _SAID[told])
 
 
 @router.get("")
@@ -54,17 +74,25 @@ def decide(
     side: Annotated[Literal["org", "local"] | None, Form()] = None,
     record_id: Annotated[str | None, Form()] = None,
     allow_duplicates: Annotated[bool, Form()] = False,
+    version: Annotated[str | None, Form()] = None,
 ) -> Response:
     """Decide an item as a whole."""
-    wanted = bodies.Decision(action=action, side=side, record_id=record_id, allow_duplicates=allow_duplicates)
+    kind = asked.replica.sync.inbox_item(number).kind
+    wanted = bodies.Decision(
+        action=action, side=side, record_id=record_id, allow_duplicates=allow_duplicates, version=version
+    )
     routes_two_way.decide(asked, number, wanted)
-    said = {"drop": "The local edit is given up.", "retry": "It is sent again with the next push."}
-    return _shown(request, asked, said.get(action) or _SAID[side or "org"])
+    return _shown(request, asked, _said(kind, action, side))
 
 
 @router.post("/{number}/{field}")
 def decide_field(
-    request: Request, asked: Changing, number: int, field: str, side: Annotated[Literal["org", "local", "base"], Form()]
+    request: Request,
+    asked: Changing,
+    number: int,
+    field: str,
+    side: Annotated[Literal["org", "local", "base"], Form()],
+    version: Annotated[str | None, Form()] = None,
 ) -> Response:
     """Decide one field of a conflict; the others go on waiting."""
     item = asked.replica.sync.inbox_item(number)
@@ -72,7 +100,7 @@ def decide_field(
     if conflict is None:
         raise Misuse(f"{field} is in no conflict any more.", hint="Load the inbox again.")
     value: Any = getattr(conflict, side)
-    routes_two_way.decide(asked, number, bodies.Decision(action="take", values={field: value}))
+    routes_two_way.decide(asked, number, bodies.Decision(action="take", values={field: value}, version=version))
     return _shown(request, asked, f"{field}: {_SAID[side]}")
 
 

@@ -121,6 +121,23 @@ def agree_to_the_loss(person):
     assert "30 of 40 rows of Contact are gone in the org" in asked[0]
 
 
+def test_an_old_proof_is_no_proof_where_rows_were_found_gone_since(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            site.sync.sync("Contact")
+            site.sync.verify("Contact")
+            for each in list(site.sync.contacts.all())[:30]:
+                org.hide_record(each.id)  # no stamp moves
+            site.sync.verify("Contact")
+            for person in visiting(browser, site, "ed"):
+                row = person.goes("objects").locator("tr[data-object=Contact]")
+                expect(row.get_by_label("Remove the rows of Contact")).to_have_count(1)
+                expect(row.locator("td[data-label=Proof]")).to_contain_text("40 were equal")
+                expect(row.locator("td[data-label=Proof]")).to_contain_text("refused since")
+                expect(row).not_to_contain_text("✓")
+
+
 def test_what_cannot_be_synced_is_told_in_the_words_of_the_page(looker, shared):
     shared.org.faults.add(path="/sobjects/Pricebook2/describe", status=401, times=None, body=EXPIRED)
     page = looker.goes("objects")

@@ -161,3 +161,69 @@ def test_the_first_push_to_a_production_org_asks_and_names_it(browser: Browser, 
         expect(page.locator("#notices")).to_contain_text("1 change is in the org now")
         expect(page.get_by_text("This is a production org.")).to_have_count(0)
         assert (before, simorg.database.value(edited, ())) == (0, 1)
+
+
+# ── what was seen, and what is said ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("button", ["Keep local", "Phone: Use this"])
+def test_a_decision_on_what_the_org_has_changed_since_is_not_taken(editor, replica, shared, contact, button):
+    contact = conflict(replica, shared.org, contact)
+    page = editor.goes("inbox")
+    shared.org.change(contact, Phone="555-NEWER")
+    replica.pull("Contact")
+
+    page.get_by_role("button", name=button).first.click()
+
+    expect(page.locator("#notices")).to_contain_text("has changed since you have seen it")
+    assert [each.org for each in replica.inbox()[0].conflicts if each.field == "Phone"] == ["555-NEWER"]
+    page = editor.goes("inbox")
+    page.get_by_role("button", name="Keep local").click()
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+
+
+def deleted_there(replica, org, contact):
+    replica.contacts.update(str(contact.id), phone="555-LOCAL")
+    org.remove(str(contact.id))
+    replica.pull("Contact")
+
+
+def changed_there(replica, org, contact):
+    replica.contacts.delete(str(contact.id))
+    org.change(str(contact.id), Phone="555-ORG")
+    replica.pull("Contact")
+
+
+@pytest.mark.parametrize(
+    ("question", "button", "said", "left"),
+    [
+        (deleted_there, "Let it go", "The record is deleted here, too.", []),
+        (deleted_there, "Bring it back", "comes back with its edits by the next push", [Operation.UNDELETE]),
+        (changed_there, "Keep the record", "The record stays, as it is in the org.", []),
+        (changed_there, "Delete it nevertheless", "The record is deleted with the next push.", [Operation.DELETE]),
+        (deleted_over, "Leave it deleted", "The record stays deleted.", []),
+        (deleted_over, "Bring it back", "The record comes back by the next push.", [Operation.UNDELETE]),
+    ],
+)
+def test_a_question_about_a_whole_record_says_what_its_answer_does(
+    editor, replica, shared, contact, question, button, said, left
+):
+    shared.org.clock.advance(60)
+    question(replica, shared.org, contact)
+    page = editor.goes("inbox")
+
+    page.get_by_role("button", name=button).click()
+
+    expect(page.locator("#notices")).to_contain_text(said)
+    assert [each.operation for each in replica.outbox()] == left
+
+
+def test_what_was_decided_by_somebody_else_meanwhile_is_told(editor, replica, shared, contact):
+    conflict(replica, shared.org, contact)
+    page = editor.goes("inbox")
+    replica.take(replica.inbox()[0].number, "org")
+
+    page.get_by_role("button", name="Keep local").click()
+
+    expect(page.locator("#notices")).to_contain_text("The inbox lists them.")
+    assert replica.outbox_count() == 0

@@ -1,0 +1,1 @@
+-- The triggers are made anew: a record that is here is not replaced, nor one made twice under its local id.

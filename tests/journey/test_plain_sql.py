@@ -1,0 +1,188 @@
+"""Statements of any SQLite tool that insert, replace or edit rows: of the org, edited here, or on their way."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied
+from tests.contract.writing import WIDGET
+from tests.journey.test_push import Rig
+
+REPLACED = "use UPDATE|UNIQUE"
+IN_THE_ORG = "is in the org by now"
+MADE = "a005e0000000099AAA"
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = Rig(tmp_path, None)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["", "PRAGMA recursive_triggers = ON"], ids=["as it comes", "recursive triggers"])
+def tool(request, rig):
+    with closing(sqlite3.connect(rig.path, isolation_level=None)) as db:
+        db.execute(request.param)
+        yield db
+
+
+def put(how, text, rig, key="local-7"):
+    columns, values = "(Id, Text__c, Account__c)", (key, text, rig.world.account)
+    return f"{how} INTO Widget__c {columns} VALUES (?, ?, ?)", values
+
+
+def upsert(text, rig, key="local-7"):
+    statement, values = put("INSERT", text, rig, key)
+    return f"{statement} ON CONFLICT (Id) DO UPDATE SET Text__c = excluded.Text__c", values
+
+
+def edits(rig):
+    return [(each.record_id, each.operation, dict(each.values)) for each in rig.store.changes()]
+
+
+def texts(rig, text):
+    return [key for key, found in rig.there().items() if found == text]
+
+
+def test_an_upsert_edits_the_record_that_is_here(rig, tool):
+    tool.execute(*upsert("new", rig, rig.ids[0]))
+    tool.execute(
+        "INSERT INTO Widget__c (Id, Text__c) VALUES (?, 'newer') ON CONFLICT (Id) DO UPDATE SET"
+        " Text__c = excluded.Text__c",
+        (rig.ids[1],),
+    )
+
+    assert edits(rig) == [
+        (rig.ids[0], Operation.UPDATE, {"Text__c": "new"}),
+        (rig.ids[1], Operation.UPDATE, {"Text__c": "newer"}),
+    ]
+
+
+def test_an_upsert_makes_a_record_and_edits_it_while_it_waits(rig, tool):
+    for text in ("one", "two"):
+        tool.execute(*upsert(text, rig))
+
+    rig.push()
+
+    assert (len(texts(rig, "two")), texts(rig, "one"), rig.store.changes()) == (1, [], ())
+
+
+@pytest.mark.parametrize("how", ["INSERT OR REPLACE", "REPLACE"])
+def test_a_record_of_the_org_is_not_replaced(rig, tool, how):
+    before = rig.here()
+
+    with pytest.raises(sqlite3.IntegrityError, match=REPLACED):
+        tool.execute(*put(how, "new", rig, rig.ids[0]))
+
+    assert (rig.here(), rig.store.changes()) == (before, ())
+
+
+@pytest.mark.parametrize("how", ["INSERT", "INSERT OR IGNORE"])
+def test_what_is_here_is_not_inserted_again(rig, tool, how):
+    before = rig.here()
+
+    try:
+        tool.execute(*put(how, "new", rig, rig.ids[0]))
+    except sqlite3.IntegrityError as refused:
+        assert how == "INSERT"
+        assert "UNIQUE" in str(refused)
+
+    assert (rig.here(), rig.store.changes()) == (before, ())
+
+
+def test_a_record_that_is_on_its_way_is_not_replaced_and_made_twice(rig, tool):
+    tool.execute(*put("INSERT", "one", rig))
+    (change,) = rig.store.changes()
+    rig.store.sending([change], "push", rig.clock.now(), None)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        tool.execute(*put("INSERT OR REPLACE", "two", rig))
+    rig.store.settle("push", [Applied(change, MADE)])
+
+    assert rig.store.changes() == ()
+    assert rig.here()[MADE] == "one"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda rig: put("INSERT", "one", rig),
+        lambda rig: put("INSERT OR REPLACE", "one", rig),
+        lambda rig: upsert("one", rig),
+    ],
+    ids=["insert", "replace", "upsert"],
+)
+def test_a_script_that_runs_again_makes_no_record_twice(rig, tool, again):
+    tool.execute(*put("INSERT", "one", rig))
+    rig.push()
+
+    with pytest.raises(sqlite3.IntegrityError, match=IN_THE_ORG):
+        tool.execute(*again(rig))
+    rig.push()
+
+    assert len(texts(rig, "one")) == 1
+
+
+def test_a_replaced_record_that_waits_sends_nothing_that_is_not_shown(rig, tool):
+    tool.execute(
+        "INSERT INTO Widget__c (Id, Text__c, Long__c, Account__c) VALUES ('local-7', 'one', 'long', ?)",
+        (rig.world.account,),
+    )
+
+    try:
+        tool.execute(*put("INSERT OR REPLACE", "two", rig))
+    except sqlite3.IntegrityError as refused:
+        assert "use UPDATE" in str(refused)
+
+    (change,) = rig.store.changes()
+    shown = dict(tool.execute("SELECT Id, Long__c FROM Widget__c").fetchall())
+    assert shown["local-7"] == change.values.get("Long__c")
+
+
+def test_a_statement_that_is_refused_in_the_middle_changes_nothing(rig, tool):
+    tool.execute("BEGIN")
+    tool.execute("UPDATE Widget__c SET Text__c = 'before' WHERE Id = ?", (rig.ids[0],))
+
+    with pytest.raises(sqlite3.IntegrityError, match="255 characters"):
+        tool.execute(
+            "UPDATE Widget__c SET Text__c = CASE Id WHEN ? THEN printf('%300s', 'x') ELSE 'new' END", (rig.ids[3],)
+        )
+    tool.execute("COMMIT")
+
+    assert edits(rig) == [(rig.ids[0], Operation.UPDATE, {"Text__c": "before"})]
+
+
+@pytest.mark.parametrize("how", ["UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE", "UPDATE OR FAIL"])
+def test_an_edit_of_an_edit_keeps_its_base(rig, tool, how):
+    for text in ("one", "two"):
+        tool.execute(f"{how} Widget__c SET Text__c = ? WHERE Id = ?", (text, rig.ids[0]))
+
+    ((edit,),) = (each.edits for each in rig.store.changes())
+    assert (edit.base, edit.value) == ("first 0", "two")
+
+
+def test_what_is_rolled_back_leaves_no_edit(rig, tool):
+    tool.execute("BEGIN")
+    tool.execute("UPDATE Widget__c SET Text__c = 'kept' WHERE Id = ?", (rig.ids[0],))
+    tool.execute("SAVEPOINT inner")
+    tool.execute("DELETE FROM Widget__c")
+    tool.execute(*put("INSERT", "one", rig))
+    tool.execute("ROLLBACK TO inner")
+    tool.execute("COMMIT")
+
+    assert edits(rig) == [(rig.ids[0], Operation.UPDATE, {"Text__c": "kept"})]
+
+
+def test_rows_are_edited_from_another_table(rig, tool):
+    tool.execute("CREATE TEMP TABLE wanted (id TEXT, text TEXT)")
+    tool.executemany("INSERT INTO wanted VALUES (?, ?)", [(key, f"new {number}") for number, key in enumerate(rig.ids)])
+    tool.execute("UPDATE Widget__c SET Text__c = text FROM wanted WHERE wanted.id = Widget__c.Id")
+
+    push = rig.push()
+
+    assert push.complete
+    assert sorted(rig.there().values()) == [f"new {number}" for number in range(5)]
+    assert WIDGET in {each.object_name for each in push.changes}
