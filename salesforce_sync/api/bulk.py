@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from salesforce_sync.api.query import Query
-from salesforce_sync.api.responses import CONFLICT
+from salesforce_sync.api.responses import CONFLICT, NOT_READY
 from salesforce_sync.api.resume import END, BulkPoint
 from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait, result_page_rows
 from salesforce_sync.api.transport import Call, Transport
@@ -28,6 +28,7 @@ from salesforce_sync.errors import (
     ObjectNotFound,
     RequestRefused,
     SessionInvalid,
+    Transient,
     Unreachable,
 )
 from salesforce_sync.models.page import Priority
@@ -136,6 +137,10 @@ class Bulk:
         try:
             return self._open(point.job_id, replace(call, headers=(("Accept", "text/csv"),)))
         except LoginRefused:
+            raise
+        except Transient as early:
+            if early.code == NOT_READY and (job := self.look(point.job_id)).dead:
+                raise job.failure from early
             raise
         except SessionInvalid as ended:
             self.look(point.job_id)  # which shows whether the session is good but for this result
