@@ -1,6 +1,5 @@
 """Pushes and verifies that take longer than somebody waits."""
 
-import asyncio
 import time
 from concurrent.futures import Future
 
@@ -8,6 +7,7 @@ import pytest
 
 from salesforce_sync.web import awaiting
 from salesforce_sync.web.awaiting import Awaited, StillAtWork
+from tests.loops import in_loop
 
 QUIET = 0.01
 
@@ -40,7 +40,7 @@ def test_who_was_not_told_the_end_gets_it_by_the_same_request():
         first.set_result("the first push")
         return await ask(awaited, works), len(works.begun)
 
-    assert asyncio.run(play()) == ("the first push", 1)
+    assert in_loop(play()) == ("the first push", 1)
 
 
 def test_a_request_long_after_an_end_that_nobody_was_told_of_is_a_new_one(monkeypatch):
@@ -56,7 +56,7 @@ def test_a_request_long_after_an_end_that_nobody_was_told_of_is_a_new_one(monkey
         works.begun[-1].set_result("the second push")
         return await ask(awaited, works), len(works.begun)
 
-    assert asyncio.run(play()) == ("the second push", 2)
+    assert in_loop(play()) == ("the second push", 2)
 
 
 def test_another_push_is_not_answered_by_what_nobody_was_told_of():
@@ -67,4 +67,4 @@ def test_another_push_is_not_answered_by_what_nobody_was_told_of():
             await awaited.answer("push", "an undo", works.begin, QUIET)
         return len(works.begun)
 
-    assert asyncio.run(play()) == 2
+    assert in_loop(play()) == 2

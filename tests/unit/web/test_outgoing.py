@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from salesforce_sync.web.outgoing import Gathering
+from tests.loops import in_loop
 
 
 class Server(asyncio.Protocol):
@@ -31,7 +32,7 @@ def answer_of(act):
         listening.close()
         return read, server.pieces
 
-    return asyncio.run(run())
+    return in_loop(run())
 
 
 @pytest.mark.parametrize(
