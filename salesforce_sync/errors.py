@@ -56,6 +56,10 @@ class LocatorExpired(Transient):
     code = "INVALID_QUERY_LOCATOR"
 
 
+class JobLost(LocatorExpired):
+    """The org does not give the result of a Bulk job, or no more of it."""
+
+
 class Incomplete(Transient):
     """An answer was well formed but had fewer rows than the org said it would."""
 

@@ -1,4 +1,6 @@
-"""An event loop of a test's own."""
+"""A loop of a test's own: where a browser was in the process before, its thread has one already that never ends."""
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """What this comes to, in a thread of its own: in that of a browser's tests a loop is running already."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives, done in a loop of another thread."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, work).result()

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from salesforce_sync.api.query import Query
-from salesforce_sync.api.responses import CONFLICT
+from salesforce_sync.api.responses import CONFLICT, NOT_READY
 from salesforce_sync.api.resume import END, BulkPoint
 from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait, result_page_rows
 from salesforce_sync.api.transport import Call, Transport
@@ -23,11 +23,12 @@ from salesforce_sync.errors import (
     ForeignAnswer,
     InsufficientAccess,
     JobFailed,
-    LocatorExpired,
+    JobLost,
     LoginRefused,
     ObjectNotFound,
     RequestRefused,
     SessionInvalid,
+    Transient,
     Unreachable,
 )
 from salesforce_sync.models.page import Priority
@@ -107,7 +108,7 @@ class Bulk:
         self._transport.send(self._call("ask whether there is a Bulk API", ""))
 
     def look(self, job_id: str) -> Job:
-        """The job's state now; `LocatorExpired` if the org no longer has it."""
+        """The job's state now; `JobLost` if the org no longer has it."""
         call = self._call(f"look at Bulk job {job_id}", f"/{quote(job_id, safe='')}")
         with _forgotten(job_id):
             return self._job(self._transport.send(call).body)
@@ -137,9 +138,13 @@ class Bulk:
             return self._open(point.job_id, replace(call, headers=(("Accept", "text/csv"),)))
         except LoginRefused:
             raise
+        except Transient as early:
+            if early.code == NOT_READY and (job := self.look(point.job_id)).dead:
+                raise job.failure from early
+            raise
         except SessionInvalid as ended:
             self.look(point.job_id)  # which shows whether the session is good but for this result
-            raise LocatorExpired(f"The org does not go on with a result: {ended.message}") from ended
+            raise JobLost(f"The org does not go on with a result: {ended.message}") from ended
 
     def _open(self, job_id: str, call: Call) -> Incoming:
         """Twice, where the org's reason does not say that the job is gone: to make another one costs more."""
@@ -189,7 +194,7 @@ def _forgotten(job_id: str) -> Iterator[None]:
     except ForeignAnswer:
         raise  # nothing that the org has said
     except (ObjectNotFound, RequestRefused, InsufficientAccess) as refused:
-        raise LocatorExpired(f"The org no longer gives Bulk job {job_id}: {refused.message}") from refused
+        raise JobLost(f"The org no longer gives Bulk job {job_id}: {refused.message}") from refused
 
 
 def read_time(text: str | None) -> datetime | None:

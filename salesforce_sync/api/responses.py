@@ -19,6 +19,9 @@ from salesforce_sync.errors import SyncError
 CONFLICT = "CONFLICT"
 """Our code for HTTP 409: what is asked does not fit the state or the API version."""
 
+NOT_READY = "JOB_NOT_COMPLETE"
+"""Salesforce's code for a result that is asked for before its job is done."""
+
 _TEXT_SHOWN = 300
 
 
@@ -210,7 +213,7 @@ _BY_CODE: dict[str, _Maker] = {
     "QUERY_TIMEOUT": _query_timeout,
     "UNABLE_TO_LOCK_ROW": _not_ready,
     "SERVER_UNAVAILABLE": _unavailable,
-    "JOB_NOT_COMPLETE": _not_ready,
+    NOT_READY: _not_ready,
 }
 
 _BY_STATUS: dict[int, _Maker] = {

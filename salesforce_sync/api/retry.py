@@ -1,7 +1,7 @@
 """Whether a failed request is sent again, and when. Pure.
 
-What passes by itself: 406 without a body, 408, 420, 429, 5xx, ConcurrentPerOrgLongTxn, UNABLE_TO_LOCK_ROW and a broken
-connection.
+What passes by itself: 406 without a body, 408, 420, 429, 5xx, ConcurrentPerOrgLongTxn, UNABLE_TO_LOCK_ROW, a result
+that one of the org's servers does not have yet (JOB_NOT_COMPLETE) and a broken connection.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from salesforce_sync.api.responses import Refusal, is_concurrency_limit, is_scope_problem
+from salesforce_sync.api.responses import NOT_READY, Refusal, is_concurrency_limit, is_scope_problem
 
 TRIES = 5
 LONGEST_PAUSE = 30.0
@@ -34,7 +34,7 @@ def fate(refusal: Refusal) -> Fate:
     if refusal.code == "REQUEST_LIMIT_EXCEEDED":
         # A used-up day is not asked again: each try would be refused, and some orgs count it.
         return Fate.AGAIN if is_concurrency_limit(refusal) else Fate.STOP
-    if refusal.code == "UNABLE_TO_LOCK_ROW":
+    if refusal.code in ("UNABLE_TO_LOCK_ROW", NOT_READY):
         return Fate.AGAIN
     if refusal.status == 406:
         return Fate.AGAIN if refusal.empty else Fate.STOP

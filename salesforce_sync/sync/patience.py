@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from salesforce_sync.errors import JobFailed, LocatorExpired, Transient
+from salesforce_sync.errors import JobFailed, JobLost, LocatorExpired, Transient
 
 ATTEMPTS = 4
 
 MOST_JOBS = 2
-"""Bulk jobs of one pull that may fail, or hang for hours, before its rows come by REST, with more calls."""
+"""Bulk jobs of one pull that may fail, hang for hours, or have no result that the org gives, before its rows come by
+REST, with more calls."""
 
 
 class Patience:
@@ -27,7 +28,7 @@ class Patience:
     def bear(self, error: Transient) -> None:
         """Count an attempt that failed; raises its error if there is to be no other."""
         self.errors += 1
-        self._failed_jobs += isinstance(error, JobFailed)
+        self._failed_jobs += isinstance(error, JobFailed | JobLost)
         self.by_id |= isinstance(error, LocatorExpired)
         if self.errors == ATTEMPTS or self._failed_jobs > MOST_JOBS:
             raise error

@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from salesforce_sync.errors import JobFailed
+from salesforce_sync.errors import BudgetSpent, JobFailed, LimitExceeded
 from salesforce_sync.models.outbox import Change, ChangeState, Wanted
 from salesforce_sync.models.outcome import (
     DELETED_OVER,
@@ -43,6 +43,9 @@ that did not come to it, as one whose process was killed before it had started t
 
 PUT_OFF = "PUT_OFF"
 """Our code for a change that the org did not take before, and whose next attempt is not due."""
+
+_NO_CALLS = frozenset((LimitExceeded.code, BudgetSpent.code))
+_WITH_CALLS = "The first push for which there are API calls left sends it again."
 
 PACKED_TOGETHER = 200
 """Changes of one pack."""
@@ -204,7 +207,10 @@ class Results(Struct):
         for change in store.changes(Wanted(numbers=listed)) if listed else ():
             known = self._known[change.number]
             if change.not_before is not None and known.problem is not None:
-                problem = replace(known.problem, hint=self._again(change.not_before))
+                when = self._again(change.not_before)
+                # The push as a whole says from when on there may be calls: no time before that would be true.
+                hint = _WITH_CALLS if known.problem.code in _NO_CALLS else when
+                problem = replace(known.problem, hint=hint)
                 self._known[change.number] = replace(known, problem=problem)
 
     def _forget(self, numbers: Iterable[int]) -> None:

@@ -82,6 +82,12 @@ def test_a_job_that_was_begun_before_is_given_up(sync, simorg):
     assert sync.sync("Contact").state is RunState.COMPLETE
 
 
+def test_where_the_org_gives_no_result_of_a_job_the_rows_come_by_rest(sync, simorg):
+    simorg.faults.add(path="/results", status=404, body=[{"errorCode": "NOT_FOUND", "message": "no"}], times=None)
+
+    assert sync.sync("Contact").state is RunState.COMPLETE
+
+
 def test_the_api_as_a_whole_is_another_matter(sync, simorg):
     simorg.faults.add(path="/query", status=403, body=[{"errorCode": CODES[0], "message": "no API"}], times=None)
 

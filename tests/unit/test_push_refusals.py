@@ -196,6 +196,7 @@ def test_the_day_s_calls_end_a_push_and_nothing_is_lost(rig):
 
     assert push.problem.code == "REQUEST_LIMIT_EXCEEDED"
     assert not push.complete
+    assert "API calls left" in push.changes[0].problem.hint
     assert outcomes(rig.push()) == [(rig.acme, "applied")]
 
 

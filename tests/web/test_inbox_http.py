@@ -12,10 +12,11 @@ CONTACTS = "/api/objects/Contact/records"
 
 
 @pytest.fixture
-def editor(site, api):
-    """A program of an editor, over a replica that has the org's contacts."""
-    assert api.post("/api/sync/Contact").json()["success"]
-    return site.client("ed", Role.EDITOR)
+def editor(site):
+    """A program of an editor, over a replica that has the org's contacts. No session is under way that would push."""
+    client = site.client("ed", Role.EDITOR)
+    site.sync.pull("Contact")
+    return client
 
 
 @pytest.fixture
@@ -280,3 +281,25 @@ def _people(site):
         dict(zip(("Id", "Email"), each, strict=True))
         for each in site.org.database.rows('SELECT "Id", "Email" FROM "Contact" WHERE NOT "IsDeleted"', ())
     ]
+
+
+# ── undo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_two_people_undo_a_push_once(site, editor):
+    people = [editor, site.client("eve", Role.EDITOR)]
+    edited, deleted = people[0].get(CONTACTS).json()["records"][:2]
+    people[0].patch(f"{CONTACTS}/{edited['Id']}", json={"Phone": "555-NEW"})
+    people[0].delete(f"{CONTACTS}/{deleted['Id']}")
+    local = people[0].post(CONTACTS, json={"LastName": "Made"}).json()["id"]
+    push = people[0].post("/api/push").json()
+    made = people[0].get(f"{CONTACTS}/{local}").json()["record"]["Id"]
+
+    with ThreadPoolExecutor(2) as pool:
+        undone = list(pool.map(lambda one: one.post(f"/api/pushes/{push['pushId']}/undo").json(), people))
+
+    assert (push["applied"], sum(each["applied"] for each in undone)) == (3, 3)
+    assert [site.org.row(each["Id"])["Phone"] for each in (edited, deleted)] == [edited["Phone"], deleted["Phone"]]
+    assert (site.org.row(deleted["Id"])["IsDeleted"], site.org.row(made)["IsDeleted"]) == (False, True)
+    assert people[0].post("/api/push").json()["applied"] == 0
+    assert (people[0].get("/api/inbox").json()["items"], people[0].get("/api/outbox").json()["total"]) == ([], 0)

@@ -666,6 +666,22 @@ def test_a_result_that_is_refused_for_a_moment_costs_no_other_job(rig: Open) -> 
     assert len(script.jobs) == 1
 
 
+NOT_READY = refusal("JOB_NOT_COMPLETE", "The job is not complete.", 412)
+
+
+def test_a_result_that_the_org_does_not_have_yet_is_asked_for_again(rig: Open) -> None:
+    script = BulkOrg(rows=20_000, spoil=once("/results", lambda reply: NOT_READY, times=3))
+
+    assert names(rig(script).pull()) == all_names(20_000)
+
+
+def test_a_result_that_there_will_never_be_means_that_the_job_has_failed(rig: Open) -> None:
+    script = BulkOrg(rows=20_000, end="Aborted", spoil=once("/results", lambda reply: NOT_READY, times=99))
+
+    with pytest.raises(JobFailed, match="Aborted"):
+        rig(script).pull(PullRequest(SCHEMA, resume=f"bulk:{JOB}:20000:p10000"))
+
+
 def test_a_result_that_is_refused_to_a_good_session_means_to_begin_anew(rig: Open) -> None:
     script = BulkOrg(rows=20_000, result_page=10_000, spoil=once("p10000", lambda reply: SESSION_ENDED, times=9))
 

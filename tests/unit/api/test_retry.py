@@ -25,6 +25,7 @@ NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
         (Refusal(503, "SERVER_UNAVAILABLE", ""), Fate.AGAIN),
         (Refusal(400, "QUERY_TIMEOUT", ""), Fate.STOP),
         (Refusal(400, "UNABLE_TO_LOCK_ROW", ""), Fate.AGAIN),
+        (Refusal(412, "JOB_NOT_COMPLETE", ""), Fate.AGAIN),
         (Refusal(400, "MALFORMED_QUERY", ""), Fate.STOP),
         (Refusal(404, "NOT_FOUND", ""), Fate.STOP),
     ],

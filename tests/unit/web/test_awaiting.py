@@ -1,6 +1,5 @@
 """Pushes and verifies that take longer than somebody waits."""
 
-import asyncio
 import time
 from concurrent.futures import Future
 
@@ -8,7 +7,7 @@ import pytest
 
 from salesforce_sync.web import awaiting
 from salesforce_sync.web.awaiting import Awaited, StillAtWork, Together
-from tests.loops import run
+from tests.loops import in_loop
 
 QUIET = 0.01
 
@@ -41,7 +40,7 @@ def test_who_was_not_told_the_end_gets_it_by_the_same_request():
         first.set_result("the first push")
         return await ask(awaited, works), len(works.begun)
 
-    assert run(play()) == ("the first push", 1)
+    assert in_loop(play()) == ("the first push", 1)
 
 
 def test_a_request_long_after_an_end_that_nobody_was_told_of_is_a_new_one(monkeypatch):
@@ -57,7 +56,7 @@ def test_a_request_long_after_an_end_that_nobody_was_told_of_is_a_new_one(monkey
         works.begun[-1].set_result("the second push")
         return await ask(awaited, works), len(works.begun)
 
-    assert run(play()) == ("the second push", 2)
+    assert in_loop(play()) == ("the second push", 2)
 
 
 def test_another_push_is_not_answered_by_what_nobody_was_told_of():
@@ -68,7 +67,7 @@ def test_another_push_is_not_answered_by_what_nobody_was_told_of():
             await awaited.answer("push", "an undo", works.begin, QUIET)
         return len(works.begun)
 
-    assert run(play()) == 2
+    assert in_loop(play()) == 2
 
 
 def test_whoever_asks_while_an_answer_is_on_its_way_gets_it_and_nobody_takes_it_from_others():
@@ -87,4 +86,4 @@ def test_whoever_asks_while_an_answer_is_on_its_way_gets_it_and_nobody_takes_it_
             await later
         return told, first.cancelled(), len(works.begun)
 
-    assert run(play()) == (("the list", "the list"), True, 2)
+    assert in_loop(play()) == (("the list", "the list"), True, 2)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from salesforce_sync.web.outgoing import Gathering
-from tests.loops import run
+from tests.loops import in_loop
 
 
 class Server(asyncio.Protocol):
@@ -23,7 +23,7 @@ class Server(asyncio.Protocol):
 def answer_of(act):
     """What a client reads until the connection is closed, and the pieces in which it was written."""
 
-    async def asked():
+    async def run():
         server = Server(act)
         listening = await asyncio.get_running_loop().create_server(lambda: server, "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
@@ -32,7 +32,7 @@ def answer_of(act):
         listening.close()
         return read, server.pieces
 
-    return run(asked())
+    return in_loop(run())
 
 
 @pytest.mark.parametrize(
