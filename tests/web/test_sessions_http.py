@@ -197,6 +197,8 @@ def test_who_waits_while_nothing_is_heard_is_told_to_ask_again_and_joins_what_go
 def test_who_waits_for_a_push_or_a_verify_of_which_nothing_is_heard_gets_its_end_later(impatient, path, code):
     api, org = impatient.client(), impatient.org
     until(lambda: api.post("/api/sync/Contact").status_code == 200)
+    # An object is answered when it is here; then its run sends what was edited, which is nothing yet.
+    until(lambda: all(each["state"] != "running" for each in api.get("/api/sync").json()["sessions"]))
     record = api.get("/api/objects/Contact/records?limit=1").json()["records"][0]["Id"]
     assert api.patch(f"/api/objects/Contact/records/{record}", json={"LastName": "Roe"}).status_code == 200
     org.faults.add(path="/services/data/", delay=1.5)

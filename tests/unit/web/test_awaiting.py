@@ -1,5 +1,6 @@
 """Pushes and verifies that take longer than somebody waits."""
 
+import asyncio
 import time
 from concurrent.futures import Future
 
