@@ -113,16 +113,26 @@ def standing(
 
     `read_at` is the org's time of the last reading, '' if there was none: what was committed before is in a row of the
     same second. Where that is not sure it is news: merging a change twice does no harm. A late one may tell of fields
-    that the later one does not tell of, and which of them still hold, only the org can say.
+    that the later one does not tell of, and which of them still hold, only the org can say. So it does of each row
+    without a stamp: it may have been read after this change and the next one.
     """
     if event.position in seen:
         return Standing.KNOWN
     if any(event.position < each for each in seen):
         return Standing.LATE
-    here = None if row is None or schema.stamp is None else row.get(schema.stamp)
+    if schema.stamp is None:
+        return _standing_without_stamp(event, row, read_at)
+    here = None if row is None else row.get(schema.stamp)
     if here is None or event.since > str(here):
         return Standing.NEWS
     return Standing.NEWS if event.since == here and event.committed >= read_at else Standing.KNOWN
+
+
+def _standing_without_stamp(event: RecordEvent, row: Row | None, read_at: str) -> Standing:
+    """Such an object is read whole each time."""
+    if event.committed < read_at:
+        return Standing.KNOWN
+    return Standing.NEWS if row is None or event.action is Action.DELETE else Standing.LATE
 
 
 def changed(event: RecordEvent, row: Row | None, schema: ObjectSchema) -> dict[str, Stored] | None:

@@ -43,6 +43,7 @@ PERSON = make_schema(
     make_field("Salutation", compoundFieldName="Name"),
 )
 LEAD = to_18(f"00Q{1:012d}")
+THING = to_18(f"a01{1:012d}")
 
 
 def event(record_id=ACME, action=Action.UPDATE, at=STAMP_ONE, number=None, committed=None, **values):
@@ -248,6 +249,44 @@ def test_an_object_without_tombstones_loses_the_row(store):
     come(store, event(key, Action.DELETE), name="Thing__c")
 
     assert store.rows("Thing__c", [key]) == {}
+
+
+@pytest.fixture
+def stampless(store):
+    """A replica of an object without a stamp: it was read whole at one o'clock, and holds one record."""
+    plain = make_schema("Thing__c", Name="string")
+    kept = tuple(each for each in plain.fields if each.name in ("Id", "IsDeleted", "Name"))
+    bare = type(plain)(plain.name, plain.label, kept)
+    store.adopt(bare)
+    pull(store, (THING, False, "Bolt"), schema=bare, at="2024-01-15T13:00:00+00:00")
+    return store
+
+
+def test_without_a_stamp_what_was_committed_before_the_reading_is_known(stampless):
+    other = to_18(f"a01{2:012d}")  # which was deleted, too, before the reading
+
+    merged = come(
+        stampless, event(THING, at=STAMP_NOON, Name="Nut"), event(other, Action.CREATE, at=STAMP_NOON), name="Thing__c"
+    )
+
+    assert (merged.told, merged.stale) == ((), 2)
+    assert stampless.rows("Thing__c", [THING, other])[THING][-1] == "Bolt"
+
+
+def test_without_a_stamp_only_the_org_knows_whether_a_record_has_changed_again(stampless):
+    """Whoever reads all rows reads some of them after that change, and after the next one of the same record."""
+    come(stampless, event(THING, at=STAMP_TWO, Name="Nut"), name="Thing__c")
+
+    assert stampless.rows("Thing__c", [THING])[THING][-1] == "Bolt"
+    assert dict(stampless.to_read_again("Thing__c", 10)) == {THING: Lack.VALUES}
+
+
+def test_without_a_stamp_a_record_that_is_made_after_the_reading_is_news(stampless):
+    new = to_18(f"a01{2:012d}")
+
+    come(stampless, event(new, Action.CREATE, at=STAMP_TWO, Name="Nut"), name="Thing__c")
+
+    assert stampless.rows("Thing__c", [new])[new][-1] == "Nut"
 
 
 # ── what is told and what is not ─────────────────────────────────────────────────────────────────────────────────
