@@ -8,6 +8,7 @@ from salesforce_sync.app.syncing import Syncing
 from salesforce_sync.models.history import Replaced
 from salesforce_sync.models.outbox import EVERYTHING, Change, Wanted
 from salesforce_sync.models.push import Diff, Push
+from salesforce_sync.ports import MOST_LISTED
 
 if TYPE_CHECKING:
     from salesforce_sync.sync.undo import Undone
@@ -53,9 +54,9 @@ class Edits(Syncing):
         with self._told():
             return engine.push()
 
-    def pushes(self, most: int = 20) -> tuple[Push, ...]:
-        """The last pushes, newest first."""
-        return self._store.pushes(most)
+    def pushes(self, most: int = 20, listed: int = MOST_LISTED) -> tuple[Push, ...]:
+        """The last pushes, newest first, with the first `listed` changes of each."""
+        return self._store.pushes(most, listed)
 
     def undo(self, push_id: str) -> Undone:
         """Send the values that this push replaced, as far as nobody has changed them since."""

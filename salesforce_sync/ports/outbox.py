@@ -73,10 +73,11 @@ class Outbox(Protocol):
         under another `push_id` than it was sent with.
         """
 
-    def pushes(self, most: int = 20) -> tuple[Push, ...]:
+    def pushes(self, most: int = 20, listed: int = MOST_LISTED) -> tuple[Push, ...]:
         """The last pushes, newest first, with what became of their changes: each record once, its last outcome.
 
-        A record that was made here is named by the org's id. Of many changes the first `MOST_LISTED` are there.
+        A record that was made here is named by the org's id. Of each push the first `listed` changes are there, and of
+        all of them no more than `MOST_LISTED`; `Push.beyond` counts the others.
         """
 
     def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:

@@ -92,15 +92,16 @@ class PushLog:
             db.execute(_RECORD_PUSH, (push.push_id, at, push.calls, push.seconds, *reason, besides))
             db.execute(_KEEP_PUSHES)
 
-    def pushes(self, most: int) -> tuple[Push, ...]:
+    def pushes(self, most: int, listed: int) -> tuple[Push, ...]:
         found: list[Push] = []
         room = MOST_LISTED
         with self._connections.looking() as db, db:
             for row in list(db.execute(_PUSHES, (most,))):
-                changes = [_pushed(each) for each in db.execute(_PUSHED, (row[0], room))]
+                here = min(room, listed)
+                changes = [_pushed(each) for each in db.execute(_PUSHED, (row[0], here))]
                 beyond: Counter[str] = Counter(_BESIDES.decode(str(row[7])))
-                if len(changes) == room:
-                    beyond.update(dict(db.execute(_NOT_LISTED, (row[0], room))))
+                if len(changes) == here:
+                    beyond.update(dict(db.execute(_NOT_LISTED, (row[0], here))))
                 room -= len(changes)
                 found.append(_push(row, changes, beyond, db.execute(_TOLD, (row[0],)).get))
         return tuple(found)

@@ -388,8 +388,8 @@ class SqliteStore:
     def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
         return self._settling.settle(push_id, outcomes)
 
-    def pushes(self, most: int = 20) -> tuple[Push, ...]:
-        return self._push_log.pushes(most)
+    def pushes(self, most: int = 20, listed: int = MOST_LISTED) -> tuple[Push, ...]:
+        return self._push_log.pushes(most, listed)
 
     def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:
         return self._push_log.pushed(push_id, before, most)

@@ -221,21 +221,21 @@ class Settling(Contesting):
             if each.base != each.value
         )
 
-    def pushes(self, most: int = 20) -> tuple[Push, ...]:
-        """The last pushes, newest first."""
+    def pushes(self, most: int = 20, listed: int = MOST_LISTED) -> tuple[Push, ...]:
+        """The last pushes, newest first, with the first `listed` changes of each."""
         with self._disk.lock:
             newest = list(self._disk.pushes.items())[::-1][:most]
             room = MOST_LISTED
             found: list[Push] = []
             for key, each in newest:
-                changes = tuple(each.changes.values())
-                beyond = Counter(each.besides) + Counter(change.outcome for change in changes[room:])
+                changes, here = tuple(each.changes.values()), min(room, listed)
+                beyond = Counter(each.besides) + Counter(change.outcome for change in changes[here:])
                 codes = [change.problem.code for change in changes if change.outcome == "applied" and change.problem]
                 hidden = codes.count(NOT_SHOWN)
                 over = len(codes) - hidden
                 cost = each.calls, each.seconds
-                found.append(Push(key, changes[:room], *cost, each.problem, None, beyond, over, hidden=hidden))
-                room -= len(changes[:room])
+                found.append(Push(key, changes[:here], *cost, each.problem, None, beyond, over, hidden=hidden))
+                room -= len(changes[:here])
             return tuple(found)
 
     def pushed(self, push_id: str, before: int | None = None, most: int = MOST_LISTED) -> Pushed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 from salesforce_sync.app import Budget, SFSync
@@ -179,15 +180,19 @@ class Shown:
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def diff(self, of: Diff) -> bodies.DiffBody:
-        """What a push would do."""
-        held = [
-            *(self.change(each, "its last answer was lost; the org is asked first") for each in of.unknown),
-            *(self.change(each.change, f"it waits for {each.by}") for each in of.blocked),
-            *(self.change(each.change, f"{each.code}: {each.message}") for each in of.rejected),
-            *(self.change(each, _why_held(each)) for each in of.held),
-        ]
-        return bodies.DiffBody(calls=of.calls, changes=[self.change(each) for each in of.orders], held=held)
+    def diff(self, of: Diff, most: int | None = None) -> bodies.DiffBody:
+        """What a push would do: of what it sends, and of what it holds back, the first `most`."""
+        held = chain(
+            ((each, "its last answer was lost; the org is asked first") for each in of.unknown),
+            ((each.change, f"it waits for {each.by}") for each in of.blocked),
+            ((each.change, f"{each.code}: {each.message}") for each in of.rejected),
+            ((each, _why_held(each)) for each in of.held),
+        )
+        return bodies.DiffBody(
+            calls=of.calls,
+            changes=[self.change(each) for each in of.orders[:most]],
+            held=[self.change(each, why) for each, why in islice(held, most)],
+        )
 
     def push(self, of: Push, words: Words, left: Iterable[NotUndone] = ()) -> bodies.PushBody:
         """A push, or an undo with what it left."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.inbox import InboxItem, Side
-from salesforce_sync.models.outbox import Wanted
+from salesforce_sync.models.outbox import Change, Wanted
 from salesforce_sync.ports import MOST_LISTED
 from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
@@ -20,15 +20,29 @@ from salesforce_sync.web.waiting import Route
 
 router = APIRouter(prefix="/api", tags=["two-way"], route_class=Route)
 
+After = Annotated[int, Query(ge=0, lt=2**63, description="Those behind this number")]
+Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many a page has")]
+Listed = TypeVar("Listed", Change, InboxItem)
+
+
+def _page(asked: Asked, path: str, found: Sequence[Listed], limit: int) -> tuple[Sequence[Listed], str | None]:
+    """A page of what was found, which is one more than it has, and the URL of the next one."""
+    here = found[:limit]
+    more = len(found) > limit
+    return here, asked.replica.address(path, after=here[-1].number, limit=limit) if more else None
+
+
 # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @router.get("/outbox", **gives(bodies.OutboxBody))
-def outbox(asked: Viewing) -> Response:
+def outbox(asked: Viewing, after: After = 0, limit: Limit = 1000) -> Response:
     """Every edit that the org has not taken yet, one change a record, in the order in which they were begun."""
     sync, shown = asked.replica.sync, asked.replica.shown
-    first = sync.outbox(Wanted(most=MOST_LISTED))
-    return answered(bodies.OutboxBody(total=sync.outbox_count(), changes=[shown.change(each) for each in first]))
+    found = sync.outbox(Wanted(after, most=limit + 1))
+    here, following = _page(asked, "/api/outbox", found, limit)
+    changes = [shown.change(each) for each in here]
+    return answered(bodies.OutboxBody(total=sync.outbox_count(), changes=changes, next_url=following))
 
 
 @router.get("/diff", **gives(bodies.DiffBody))
@@ -87,17 +101,13 @@ ItemNumber = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 @router.get("/inbox", **gives(bodies.InboxBody))
-def inbox(
-    asked: Viewing,
-    after: Annotated[int, Query(ge=0, lt=2**63, description="Those behind this number")] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_LISTED, description="Items of a page")] = 1000,
-) -> Response:
+def inbox(asked: Viewing, after: After = 0, limit: Limit = 1000) -> Response:
     """Conflicts, and changes that the org refused, oldest first."""
-    sync = asked.replica.sync
+    sync, shown = asked.replica.sync, asked.replica.shown
     found = sync.inbox(after=after, most=limit + 1)
-    here = [asked.replica.shown.item(each) for each in found[:limit]]
-    following = None if len(found) <= limit else asked.replica.address("/api/inbox", after=here[-1].number, limit=limit)
-    return answered(bodies.InboxBody(total=sync.inbox_count(), items=here, next_url=following))
+    here, following = _page(asked, "/api/inbox", found, limit)
+    items = [shown.item(each) for each in here]
+    return answered(bodies.InboxBody(total=sync.inbox_count(), items=items, next_url=following))
 
 
 @router.post("/inbox/retry", **gives(bodies.Released, takes=bodies.Release))

@@ -316,6 +316,19 @@ def test_pushes_are_newest_first_and_no_more_than_asked_for(replica, world):
     assert len(replica.pushes()) == 5
 
 
+def test_of_each_push_so_many_changes_are_listed_and_the_others_are_counted(replica):
+    for number in (1, 2):
+        for record in (ACME, BOLT):
+            replica.update("Account", record, {"Phone": f"{number}{record[-4:]}"})
+        applied(replica, send(replica, f"push-{number}"), f"push-{number}")
+        replica.record_push(Push(f"push-{number}", (), number, 0.5))
+
+    pushes = replica.pushes(listed=1)
+
+    assert [[each.record_id for each in push.changes] for push in pushes] == [[ACME], [ACME]]
+    assert [(push.total, push.count("applied")) for push in pushes] == [(2, 2), (2, 2)]
+
+
 def test_a_change_is_told_once_in_a_push_with_its_last_outcome(replica):
     replica.update("Account", ACME, {"Phone": "2"})
     (change,) = send(replica)

@@ -197,6 +197,21 @@ def test_a_conflict_is_shown_from_three_sides_and_decided(site, synced):
     assert synced.get("/api/inbox").json()["items"] == []
 
 
+def test_an_outbox_of_very_many_changes_is_read_page_by_page(synced):
+    for each in synced.get(CONTACTS, params={"limit": 5}).json()["records"]:
+        synced.patch(f"{CONTACTS}/{each['Id']}", json={"Title": "Dr"})
+
+    url, pages = "/api/outbox?limit=2", []
+    while url:
+        pages.append(synced.get(url).json())
+        url = pages[-1]["nextUrl"]
+    changes = [each for page in pages for each in page["changes"]]
+
+    assert [(len(page["changes"]), page["total"]) for page in pages] == [(2, 5), (2, 5), (1, 5)]
+    assert len({each["id"] for each in changes}) == 5
+    assert changes == synced.get("/api/outbox").json()["changes"]
+
+
 def test_an_inbox_of_very_many_items_is_read_page_by_page(site, synced):
     for each in synced.get(CONTACTS, params={"limit": 5}).json()["records"]:
         synced.patch(f"{CONTACTS}/{each['Id']}", json={"Email": "nobody"})

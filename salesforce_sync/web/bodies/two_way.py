@@ -9,11 +9,12 @@ from salesforce_sync.web.bodies.records import ChangeBody, EditBody, ProblemBody
 
 
 class OutboxBody(Body, frozen=True, kw_only=True):
-    """The edits that the org has not taken yet: the first 10,000 of `total`."""
+    """The edits that the org has not taken yet, oldest first: a page of `total`. `nextUrl` leads to the next one."""
 
     success: bool = True
     total: int
     changes: list[ChangeBody]
+    next_url: str | None
 
 
 class DiffBody(Body, frozen=True, kw_only=True):

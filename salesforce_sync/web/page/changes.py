@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
@@ -15,13 +15,17 @@ from salesforce_sync.web.asking import Asked
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show
 from salesforce_sync.web.page.words import plural
 
+SHOWN: Final = 500
+"""Of what is sent, and of what is held back, so many are on the screen."""
+
 router = APIRouter(prefix="/org/{connection}/changes", route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("")
 def changes(request: Request, asked: Looking, dry: bool = False) -> Response:
     """What a push would send, what it would not, and the last pushes. No API call."""
-    return _shown(request, asked, ("run", _would(asked.replica.sync.diff())) if dry else None)
+    waiting = _waiting(asked)
+    return _shown(request, asked, ("run", _would(waiting)) if dry else None, waiting=waiting)
 
 
 def _would(waiting: Diff) -> str:
@@ -43,18 +47,20 @@ def _shown(
     done: bodies.PushBody | None = None,
     production: str = "",
     title: str = "What was sent",
+    waiting: Diff | None = None,
 ) -> Response:
     sync, shown = asked.replica.sync, asked.replica.shown
-    waiting = _waiting(asked)
+    waiting = waiting or _waiting(asked)
     return show(
         request,
         asked,
         "changes.html",
         "changes",
-        diff=_unsendable(asked) if sync.connected_to is None else shown.diff(waiting),
+        diff=_unsendable(asked, waiting) if sync.connected_to is None else shown.diff(waiting, SHOWN),
         total=waiting.total,
         held=_held(waiting),
-        pushes=[(shown.push(each, asked.words), each.total) for each in sync.pushes(10)],
+        most=SHOWN,
+        pushes=[(shown.push(each, asked.words), each.total) for each in sync.pushes(10, listed=3)],
         can_take_back={each.number for each in _all_of(waiting) if each.state is ChangeState.WAITING},
         done=done,
         production=production,
@@ -66,11 +72,14 @@ def _shown(
 def _waiting(asked: Asked) -> Diff:
     """What a push would do; without an org all that was edited is held back."""
     sync = asked.replica.sync
-    return Diff((), 0, held=sync.outbox()) if sync.connected_to is None else sync.diff()
+    if sync.connected_to is not None:
+        return sync.diff()
+    held = sync.outbox(Wanted(most=SHOWN))
+    return Diff((), 0, held=held, beyond={"held": sync.outbox_count() - len(held)})
 
 
-def _unsendable(asked: Asked) -> bodies.DiffBody:
-    held = [asked.replica.shown.change(each, "no org is connected") for each in asked.replica.sync.outbox()]
+def _unsendable(asked: Asked, waiting: Diff) -> bodies.DiffBody:
+    held = [asked.replica.shown.change(each, "no org is connected") for each in waiting.held]
     return bodies.DiffBody(calls=0, changes=[], held=held)
 
 
@@ -104,7 +113,7 @@ def _told_of(asked: Asked, done: bodies.PushBody) -> tuple[str, str]:
     if done.state == "partial" and told and all(each.outcome == "applied" for each in done.changes):
         some = plural(told, "change has", "changes have")
         return "warn", f"All is in the org now. Of what became of it, {some} to be looked at: see the inbox."
-    pushes = asked.replica.sync.pushes(10)  # of a very large one `done` lists a part only
+    pushes = asked.replica.sync.pushes(10, listed=1)  # of a very large one `done` lists a part only
     left = next((each.total for each in pushes if each.push_id == done.push_id), len(done.changes)) - done.applied
     return "warn", f"{plural(done.applied, 'change is', 'changes are')} in the org now; {left:,} not. See below."
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from salesforce_sync.access import Role
 from salesforce_sync.config import Config
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.web.page import changes
 from salesforce_sync.web.page.inbox import SHOWN
 from simorg.org import SimOrg
 from tests.real_address import Proxy, certificate
@@ -52,6 +53,19 @@ def test_an_inbox_of_very_many_items_is_shown_page_by_page(editor, replica):
     expect(cards).to_have_count(SHOWN)
     expect(page.get_by_role("link", name="Next page")).to_have_count(0)
     assert editor.complaints == []
+
+
+def test_of_very_many_changes_the_first_are_shown_and_the_others_are_counted(editor, replica):
+    for number in range(changes.SHOWN + 2):
+        replica.contacts.create(last_name=f"New {number}")
+
+    page = editor.goes("changes")
+
+    expect(page.get_by_role("table", name="Changes that a push would send").locator("tbody tr")).to_have_count(
+        changes.SHOWN
+    )
+    expect(page.locator("main")).to_contain_text(f"{changes.SHOWN + 2} changes, in this order")
+    expect(page.locator("main")).to_contain_text("2 more are not shown; all are sent.")
 
 
 def test_what_a_deletion_took_of_somebodys_edit_is_brought_back(editor, replica, shared, contact):
