@@ -279,11 +279,14 @@ class Puller:
     def prove(self, schema: ObjectSchema, listing: Pages | None) -> Proof:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
         begun = [listing]  # which one work can read only
+        repaired: Counter[Cause] = Counter()
 
         def prove(described: ObjectSchema) -> Proof:
+            loss = self.loss_limit(described.name)
             if described.stamp is not None:
-                self._doubts.settle_all(described, self.loss_limit(described.name))
-            return self.verifier.verify(described, self.loss_limit(described.name), begun.pop() if begun else None)
+                self._doubts.settle_all(described, None if loss is None else loss.after(removed(repaired)))
+                loss = self.loss_limit(described.name)
+            return self.verifier.verify(described, loss, begun.pop() if begun else None, repaired)
 
         return self._lose_by(self._as_described(schema, prove))
 
