@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from salesforce_sync.errors import LossRefused, ObjectNotFound
+from salesforce_sync.errors import ObjectNotFound
 from salesforce_sync.models.proof import Proof
 
 if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
@@ -71,12 +71,6 @@ class RunRecord(Struct, frozen=True):
     def seconds(self) -> float:
         """How long it took."""
         return (self.finished - self.started).total_seconds()
-
-    @property
-    def refused_loss(self) -> str | None:
-        """What it found gone and left alone, as a person has to say that it may go."""
-        problem = self.problem
-        return problem.message if problem is not None and problem.code == LossRefused.code else None
 
 
 class Run(Struct, frozen=True):

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Orphans, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Merged, Orphans, Staged
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.schema import ObjectSchema
@@ -173,7 +173,7 @@ class Pulling(Protocol):
         """
 
     def record_proof(self, proof: Proof) -> None:
-        """Keep the result of a verify."""
+        """Keep the result of a verify: nothing that was found gone before waits for a person's word any more."""
 
     def proof(self, object_name: str) -> Proof | None:
         """The last one."""
@@ -183,6 +183,9 @@ class Pulling(Protocol):
 
     def note_refresh(self, object_name: str, at: datetime) -> None:
         """Values that change without a stamp are fresh as of `at`, this machine's time."""
+
+    def note_loss(self, object_name: str, loss: Loss) -> None:
+        """Keep what was found gone and waits for a person's word, until the object is proved (`Ages.loss`)."""
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""

@@ -136,6 +136,7 @@ class Comparer:
         with self._connections.writing() as db:
             at = format_datetime(proof.at)
             db.execute(_RECORD_PROOF, (proof.object_name, at, proof.org_rows, proof.rows, repaired))
+            db.execute(own_sql.END_LOSS, (proof.object_name,))
             tell(db, self._now(), news_of_proof(proof))
 
     def last(self, object_name: str) -> Proof | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Orphans, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Orphans, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.page import PullRequest, Sweep
@@ -246,7 +246,9 @@ class Comparing:
 
     def record_proof(self, proof: Proof) -> None:
         """Keep the result of a verify."""
-        self._table(proof.object_name).proofs.append(proof)
+        table = self._table(proof.object_name)
+        table.proofs.append(proof)
+        table.loss = None
         self._disk.tale.append((self._clock.now(), news_of_proof(proof)))
 
     def proof(self, object_name: str) -> Proof | None:
@@ -260,13 +262,18 @@ class Comparing:
         proof = self.proof(object_name)
         runs = [run for run in self._disk.runs if run.object_name.casefold() == object_name.casefold()]
         first = min((run.finished for run in runs if run.state is RunState.COMPLETE), default=None)
-        refused = next((run.finished for run in reversed(runs) if run.refused_loss), None)
-        refreshed, described = (None, None) if table is None else (table.refreshed_at, table.described_as)
-        return Ages(refreshed, None if proof is None else proof.at, first, described, refused)
+        refreshed, described, loss = (
+            (None, None, None) if table is None else (table.refreshed_at, table.described_as, table.loss)
+        )
+        return Ages(refreshed, None if proof is None else proof.at, first, described, loss)
 
     def note_refresh(self, object_name: str, at: datetime) -> None:
         """Values that change without a stamp are fresh as of then."""
         self._table(object_name).refreshed_at = at
+
+    def note_loss(self, object_name: str, loss: Loss) -> None:
+        """Keep what was found gone."""
+        self._table(object_name).loss = loss
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema is what the org's describe says."""
