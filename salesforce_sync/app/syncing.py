@@ -72,7 +72,7 @@ class Syncing(ProductionGuard, Telling):
         accepted = accepted_losses(accept_loss, names)
         with self._told():
             run = self._asked().verify(names, accepted)
-        proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
+        proofs = (self._store.proof(each.object_name) for each in run.objects if each.came)
         return run, tuple(proof for proof in proofs if proof is not None)
 
     def gone(self) -> tuple[str, ...]:
@@ -147,14 +147,14 @@ class Syncing(ProductionGuard, Telling):
         return follower
 
     def _catch_up(self, names: Sequence[str], stop: threading.Event, caught_up: Callable[[Run], None]) -> set[str]:
-        """Pull what change events have left unsure, until `stop`; gives the objects that are complete."""
+        """Pull what change events have left unsure, until `stop`; gives the objects whose rows have all come."""
         from salesforce_sync.sync.log_lines import run_line
 
         with self._told():
             run = self._engine(stop).pull(names, frozenset())
         log.info("run %s %s, for change events: %s", run.run_id, run.state.value, run_line(run))
         caught_up(run)
-        return {each.object_name for each in run.objects if each.problem is None}
+        return {each.object_name for each in run.objects if each.came}
 
     @property
     def followed_objects(self) -> tuple[str, ...]:

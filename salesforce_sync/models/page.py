@@ -150,6 +150,7 @@ class Polled(Struct, frozen=True):
 
     `schema` is the object's describe where it is not as `described_as` knew it, else None. `problem` is set, and
     there are no rows, where the org refused to answer for this object; the describe may be told all the same.
+    `undescribed` is why it was not: then nothing is known of what has changed in the fields.
     """
 
     object_name: str
@@ -159,6 +160,7 @@ class Polled(Struct, frozen=True):
     schema: ObjectSchema | None = None
     described_as: str | None = None
     problem: SyncError | None = None
+    undescribed: SyncError | None = None
 
 
 class Deletions(Struct, frozen=True):

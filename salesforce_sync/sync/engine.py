@@ -178,7 +178,7 @@ class SyncEngine:
     def _look_after_orphans(self, course: Course, tasks: Sequence[Task]) -> None:
         """When every object's deletions are here, read again what refers to deleted records."""
         for task in tasks:
-            if task.record is not None and task.record.state is RunState.COMPLETE:
+            if task.record is not None and task.record.came:
                 self._attempt(task, course, self._read_orphans_again)
 
     def _read_orphans_again(self, task: Task, course: Course) -> None:
@@ -202,7 +202,7 @@ class SyncEngine:
 
     def _count_in(self, task: Task, read: Pulled) -> None:
         """Rows that were read after the object had its record belong to it all the same."""
-        assert task.record is not None  # only a complete object is looked after
+        assert task.record is not None  # only an object that came is looked after
         merged = read.merged
         counts = task.record.counts.plus(RunCounts(read.rows, merged.inserted, merged.updated, merged.deleted))
         record = replace(task.record, finished=self._clock.now(), counts=counts)
@@ -266,7 +266,10 @@ class SyncEngine:
         merged = pulled.merged
         counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
         times = task.started, self._clock.now()
-        record = RunRecord(course.run_id, merged.object_name, RunState.COMPLETE, *times, counts)
+        refused = course.puller.schemas.undescribed(merged.object_name)
+        problem = None if refused is None else Problem(refused.code, refused.message, refused.hint)
+        state = RunState.COMPLETE if problem is None else RunState.PARTIAL
+        record = RunRecord(course.run_id, merged.object_name, state, *times, counts, problem)
         self._store.record_run(record)
         return record
 

@@ -161,7 +161,9 @@ class Puller:
         name, news = poll.schema.name, news_of(poll, polled)
         if news is not None:
             self.schemas.adopt(news)
-        if polled.described_as is not None:
+        if polled.undescribed is not None:
+            self.schemas.note_undescribed(name, polled.undescribed)
+        elif polled.described_as is not None:
             self._store.note_described(name, polled.described_as)
         if polled.problem is not None or news is not None:
             return self.pull(name, report)

@@ -1,13 +1,12 @@
 """A verify that finds too much gone, and asks: what was proved before it does not stand any more."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.models.run import RunState
-from salesforce_sync.testing import FrozenClock
 
 REFUSED = "22 of 40 rows of Contact are gone in the org, or no longer visible."
 
@@ -72,18 +71,11 @@ def test_a_sync_is_partial_where_the_calls_are_too_few_to_look_for_them(user, si
 
 
 @pytest.fixture
-def clock():
-    return FrozenClock(datetime.now(UTC))
-
-
-@pytest.fixture
-def sync(user, clock):
+def sync(synced, clock):
     """The replica of the four default objects, all of them proved."""
-    with SFSync(Config.load(user.folder / "config.yaml"), clock=clock) as sync:
-        assert sync.sync().state is RunState.COMPLETE
-        assert sync.verify()[0].state is RunState.COMPLETE
-        clock.advance(timedelta(seconds=1))
-        yield sync
+    assert synced.verify()[0].state is RunState.COMPLETE
+    clock.advance(timedelta(seconds=1))
+    return synced
 
 
 def contacts(simorg):
