@@ -57,26 +57,29 @@ class Meter:
     def take_back(self) -> None:
         """The call did not leave this machine."""
         with self._lock:
-            self._under_way -= 1
             self._usage = replace(self._usage, spent=self._usage.spent - 1)
-            self._lock.notify_all()
+            self._end_call()
 
     def settle(self, header: str | None) -> None:
         """The call is over; `header` is what the org said on its answer. Without one it is taken to have counted."""
         said = read_limit_info(header) if header else None
         with self._lock:
-            self._under_way -= 1
-            self._lock.notify_all()
             if said is not None:
                 self._usage = self._heard(*said)
                 self._told = self._clock.monotonic()
             elif self._usage.used is not None:
                 self._usage = replace(self._usage, used=self._usage.used + 1)
+            self._end_call()
+
+    def _end_call(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._least_used = 0  # whatever comes later was asked later
+        self._lock.notify_all()
 
     def _heard(self, used: int, limit: int) -> Usage:
         # Answers overtake each other: among calls that are under way at once, the highest count is the last.
-        used = max(used, self._least_used)
-        self._least_used = used if self._under_way else 0
+        self._least_used = used = max(used, self._least_used)
         return replace(self._usage, used=used, limit=limit, ceiling=budget.ceiling(self._daily_calls, limit))
 
     def look_again(self) -> None:

@@ -18,6 +18,9 @@ from salesforce_sync.reports.edits import Values
 from salesforce_sync.reports.inbox import item_document, say_inbox, say_item, say_released
 
 _item = click.argument("number", type=int, metavar="ITEM")
+_seen = click.option(
+    "--seen", metavar="VERSION", help="Only if the item is still as it was seen: its `version` in `inbox show`."
+)
 
 
 @click.group(invoke_without_command=True)
@@ -59,8 +62,9 @@ def show_item(options: Options, number: int) -> int:
 @shared
 @_item
 @click.argument("what", nargs=-1, required=True, metavar="org|local|FIELD=VALUE...")
+@_seen
 @click.pass_obj
-def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
+def take_item(options: Options, number: int, what: tuple[str, ...], seen: str | None) -> int:
     """Decide for a side, or for values.
 
     A side, `org` or `local`, holds for the fields that are not named: `take 3 Phone=555-1234 org`.
@@ -72,7 +76,7 @@ def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
 
     def take(sync: SFSync) -> None:
         values = sync.objects[sync.inbox_item(number).object_name].parse(texts)
-        sync.take(number, *sides, **values)
+        sync.take(number, next(iter(sides), None), seen, **values)
 
     return _decide(options, number, f"take {' '.join([*sides, *texts])}", take)
 
@@ -80,13 +84,14 @@ def take_item(options: Options, number: int, what: tuple[str, ...]) -> int:
 @inbox.command("drop")
 @shared
 @_item
+@_seen
 @click.pass_obj
-def drop_item(options: Options, number: int) -> int:
+def drop_item(options: Options, number: int, seen: str | None) -> int:
     """Give the local edit up.
 
     The org's values hold, and a record that was made here is gone.
     """
-    return _decide(options, number, "drop", lambda sync: sync.drop(number))
+    return _decide(options, number, "drop", lambda sync: sync.drop(number, seen))
 
 
 @inbox.command("retry")
@@ -94,8 +99,9 @@ def drop_item(options: Options, number: int) -> int:
 @click.argument("number", type=int, metavar="[ITEM]", required=False)
 @click.option("--all", "code", metavar="CODE", help="Every change that was refused with this code.")
 @click.option("--allow-duplicates", is_flag=True, help="Past the org's duplicate rules.")
+@_seen
 @click.pass_obj
-def retry_item(options: Options, number: int | None, code: str | None, allow_duplicates: bool) -> int:
+def retry_item(options: Options, number: int | None, code: str | None, allow_duplicates: bool, seen: str | None) -> int:
     """Send a refused change again.
 
     With the next push, as it is; with --all every one that was refused with this code, once the org's rule is mended.
@@ -104,7 +110,9 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
         raise click.UsageError("Name one item, or --all CODE.")
     if number is not None:
         again = number
-        return _decide(options, again, "retry", lambda sync: sync.retry(again, allow_duplicates=allow_duplicates))
+        return _decide(options, again, "retry", lambda sync: sync.retry(again, seen, allow_duplicates=allow_duplicates))
+    if seen is not None:
+        raise click.UsageError("--seen is about one item: name it.")
     with options.acting("decide", f"all {code}", "retry") as (sync, _):
         count = sync.retry_all(code or "")
     if options.json:
@@ -119,13 +127,14 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
 @_item
 @arguments.record_id
 @click.option("--local", "side", flag_value="local", default="org", help="Send the values that were given here.")
+@_seen
 @click.pass_obj
-def link_item(options: Options, number: int, record_id: str, side: str) -> int:
+def link_item(options: Options, number: int, record_id: str, side: str, seen: str | None) -> int:
     """Say which record of the org this one is.
 
     The record that was made here is not made again. The org's values hold; with --local those given here are sent.
     """
-    return _decide(options, number, f"link {record_id} {side}", lambda sync: sync.link(number, record_id, side))
+    return _decide(options, number, f"link {record_id} {side}", lambda sync: sync.link(number, record_id, side, seen))
 
 
 def _decide(options: Options, number: int, decision: str, decide: Callable[[SFSync], None]) -> int:

@@ -103,6 +103,7 @@ def say_item(item: InboxItem, values: Values) -> None:
     say(item.hint)
     for line in _ways(item):
         say(f"  salesforce-sync inbox {line}")
+    say(f"With --seen {item.version} behind it, nothing is done if the item has changed by then.")
 
 
 def _ways(item: InboxItem) -> list[str]:
@@ -130,6 +131,7 @@ def item_document(item: InboxItem) -> dict[str, Any]:
     """An inbox item as JSON; values in the stored form."""
     return {
         "item": item.number,
+        "version": item.version,
         "object": item.object_name,
         "id": item.record_id,
         "kind": item.kind.value,

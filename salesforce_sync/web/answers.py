@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
-from starlette.responses import Response
-from starlette.types import Send
+from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from salesforce_sync.errors import SyncError
 from salesforce_sync.web.bodies import Body
@@ -28,6 +29,20 @@ def answered(body: Body, status: int = 200, headers: Mapping[str, str] | None = 
 def encoded(body: Body) -> bytes:
     """The body as JSON."""
     return _encoder.encode(body)
+
+
+class OpenFile(FileResponse):
+    """A file that is open already, sent as it was opened, whatever has taken its place since. It is closed then."""
+
+    def __init__(self, file: BinaryIO, *, media_type: str, filename: str) -> None:
+        number = file.fileno()
+        super().__init__(f"/dev/fd/{number}", media_type=media_type, filename=filename, stat_result=os.fstat(number))
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with it, or with the part that is asked for."""
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 async def send_json(send: Send, body: bytes) -> None:

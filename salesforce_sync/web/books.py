@@ -50,12 +50,19 @@ class Workbook:
 
     def current(self) -> Path:
         """The file, as the replica is now. Whoever comes while it is written waits."""
-        path = self._folder / FILE_NAME
         with self._lock:
-            mark = self._sync.mark()
-            if mark != self._mark or not path.is_file():
-                self._sync.export(path=_made(self._folder) / FILE_NAME)
-                self._mark = mark
+            return self._current()
+
+    def opened(self) -> BinaryIO:
+        """The same, open to be read: it stays whole if the next one takes its place."""
+        with self._lock:
+            return self._current().open("rb")
+
+    def _current(self) -> Path:
+        path, mark = self._folder / FILE_NAME, self._sync.mark()
+        if mark != self._mark or not path.is_file():
+            self._sync.export(path=_made(self._folder) / FILE_NAME)
+            self._mark = mark
         return path
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, BinaryIO, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import iterate_in_threadpool, run_in_threadpool
@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.run import RunState
 from salesforce_sync.web import bodies
-from salesforce_sync.web.answers import answered
+from salesforce_sync.web.answers import OpenFile, answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing
 from salesforce_sync.web.books import FILE_NAME, Upload
 from salesforce_sync.web.describing import LOCAL, gives
@@ -41,8 +41,8 @@ async def download(
 ) -> Response:
     """The replica as an Excel workbook, as it is now: of all objects that are here, or of a ready set. No API call."""
     if ready_set is None:
-        path = await asked.house.run_on_book(lambda: _current(asked))
-        return FileResponse(path, media_type=MEDIA, filename=FILE_NAME)
+        file = await asked.house.run_on_book(lambda: _current(asked))
+        return OpenFile(file, media_type=MEDIA, filename=FILE_NAME)
     pieces = _pieces(asked, ready_set)
     first = await asked.house.run_on_book(lambda: next(pieces, b""))  # what is wrong is told before the answer begins
 
@@ -54,9 +54,9 @@ async def download(
     return StreamingResponse(all_pieces(), media_type=MEDIA, headers=_attachment())
 
 
-def _current(asked: Asked) -> Any:
+def _current(asked: Asked) -> BinaryIO:
     with asked.house.doing(asked.deed("export")):
-        return asked.replica.workbook.current()
+        return asked.replica.workbook.opened()
 
 
 def _pieces(asked: Asked, ready_set: str) -> Iterator[bytes]:

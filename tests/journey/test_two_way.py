@@ -371,6 +371,27 @@ def test_a_conflict_overwrites_nobody_until_it_is_decided(replica, simorg, jane,
     assert replica("inbox", "--json").json["items"] == []
 
 
+@pytest.mark.parametrize("words", [("take", "ITEM", "local"), ("drop", "ITEM"), ("take", "ITEM", "phone=555-3333")])
+def test_a_decision_is_about_what_was_seen(replica, simorg, jane, words):
+    item = conflict(replica, simorg, jane)
+    seen = replica("inbox", "show", item, "--json").json["version"]
+    shown = replica("inbox", "show", item).out
+    meanwhile(simorg, jane, Phone="555-7777")
+    replica("sync")
+    words = [item if word == "ITEM" else word for word in words]
+
+    refused = replica("inbox", *words, "--seen", seen)
+    replica("push")
+    untouched = simorg.row(jane)["Phone"]
+    now = replica("inbox", "show", item, "--json").json["version"]
+    decided = replica("inbox", *words, "--seen", now)
+
+    assert f"--seen {seen} " in shown
+    assert (refused.code, untouched) == (2, "555-7777")
+    assert f"Item {item} has changed since you have seen it" in refused.err
+    assert (decided.code, replica("inbox", "--json").json["items"]) == (0, [])
+
+
 def test_policies_decide_where_the_settings_say_so(replica, simorg, jane):
     policies = "  conflicts: {default: org, Contact.Phone: local}\n"
     replica.settle(simorg.url, objects="Contact, Account", more=policies)

@@ -4,10 +4,13 @@ import io
 import stat
 import time
 
+import httpx2
 import pytest
 from openpyxl import load_workbook
 
 from salesforce_sync.access import Role
+from salesforce_sync.web.answers import OpenFile
+from tests.loops import in_loop
 from tests.web.test_promise import ended
 
 MEDIA = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -189,6 +192,25 @@ def test_what_is_no_workbook_is_refused_and_leaves_nothing(site, synced, tmp_pat
     assert answer.status_code == 422
     assert answer.json()["error"] == (code or answer.json()["error"])
     assert list((tmp_path / "data" / "salesforce.db-workbooks").glob("workbook-*")) == []
+
+
+@pytest.mark.parametrize(("asked", "given"), [({}, b"the old one"), ({"Range": "bytes=4-6"}, b"old")])
+def test_a_download_is_of_one_workbook_though_the_next_one_takes_its_place(tmp_path, asked, given):
+    path, new = tmp_path / "book.xlsx", tmp_path / "new.xlsx"
+    path.write_bytes(b"the old one")
+    new.write_bytes(b"new")
+    file = path.open("rb")
+    answer = OpenFile(file, media_type=MEDIA, filename="book.xlsx")
+    new.replace(path)
+
+    async def get():
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(answer), base_url="http://here") as client:
+            return await client.get("/", headers=asked)
+
+    got = in_loop(get())
+
+    assert (got.content, got.headers["content-length"]) == (given, str(len(given)))
+    assert file.closed
 
 
 def test_a_viewer_downloads_and_sends_nothing(site, synced):

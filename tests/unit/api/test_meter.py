@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import timedelta
 
@@ -52,6 +53,21 @@ def test_an_answer_that_was_overtaken_does_not_take_calls_back() -> None:
     meter.settle("api-usage=7/5000")
 
     assert meter.usage.used == 8
+
+
+@pytest.mark.parametrize("ends", [lambda meter: meter.settle(None), Meter.take_back])
+def test_a_call_that_brought_no_word_keeps_no_later_one_from_being_heard(ends: Callable[[Meter], None]) -> None:
+    meter = Meter(FrozenClock())
+    meter.admit(PULL)
+    meter.admit(PULL)
+    meter.settle("api-usage=5000/5000")
+    ends(meter)
+
+    meter.look_again()
+    meter.admit(PULL)
+    meter.settle("api-usage=1/5000")
+
+    assert meter.usage.used == 1
 
 
 def test_calls_that_leave_the_last_24_hours_are_given_back() -> None:
