@@ -210,7 +210,7 @@ class DescribeRefused(ObjectTrouble):
     def because(cls, object_name: str, error: SyncError) -> DescribeRefused:
         """For an object that is known here; `error` is what the org has answered."""
         message = f"The org does not describe {object_name}, so its rows came by the fields known here: {error.message}"
-        later = "Until it does, new and changed fields are not seen; each sync asks again."
+        later = "Until it does, new and changed fields are not seen; later syncs ask again."
         return cls(message, hint=f"{error.hint} {later}".strip())
 
 

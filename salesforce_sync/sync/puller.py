@@ -133,8 +133,6 @@ class Puller:
 
     def _compare_since(self, schema: ObjectSchema, since: datetime) -> Mapping[Cause, int]:
         """Compare what is as young as this with the org, and repair; gives how many rows that were."""
-        if self.standing_loss(schema.name) is not None:
-            return {}
         with self._noted(schema.name):
             repaired = self._settler.settle(schema, since, self.loss_limit(schema.name))
         self._lose(schema.name, removed(repaired))
@@ -199,7 +197,9 @@ class Puller:
         # sends any of them.
         assert schema.stamp is not None  # without one there is no poll
         sorts = schema.field(schema.stamp).sortable
-        if read_at is None or not sorts or stamps[-1] >= read_at.replace(microsecond=0):
+        # While a loss stands nothing is compared, and what is missing comes all the same.
+        standing = self.standing_loss(schema.name) is not None
+        if standing or read_at is None or not sorts or stamps[-1] >= read_at.replace(microsecond=0):
             return self._pull_counted(schema, polled.total, report)
         settled = read_at - self._rules.overlap
         ids = tuple(str(row[0]) for row in polled.rows.values)
@@ -265,7 +265,7 @@ class Puller:
 
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
-        if self._store.count_since(schema.name, since) <= rows:
+        if self._store.count_since(schema.name, since) <= rows or self.standing_loss(schema.name) is not None:
             return pulled
         return with_repairs(pulled, self._compare_since(schema, since))
 

@@ -163,6 +163,23 @@ def test_young_rows_that_are_gone_are_not_listed_again_in_each_sync(sync, simorg
     assert (told(run), run.calls) == (said, 1)
 
 
+def test_what_comes_late_among_many_young_rows_comes_while_a_loss_waits(sync, simorg):
+    hide(simorg, contacts(simorg)[:22])
+    sync.verify()
+    with simorg.late_commit(60):
+        simorg.add("Contact", LastName="Late")
+    simorg.clock.advance(5)
+    simorg.create("Contact", [{"LastName": f"Many {number}"} for number in range(300)])
+    simorg.clock.advance(30)
+    sync.sync()
+    assert not sync.contacts.search(last_name="Late")
+    simorg.clock.advance(30)
+
+    assert told(sync.sync()) == REFUSED
+
+    assert sync.contacts.search(last_name="Late")
+
+
 @pytest.fixture
 def deleted(sync, simorg):
     """Contacts that somebody has deleted in the org, and that a sync has left here."""
