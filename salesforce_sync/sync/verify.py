@@ -129,6 +129,7 @@ class Verifier:
             self._check_loss(schema, since, found, loss.after(removed(repaired)))
         if found.cut:
             self._read_everything(schema)
+            repaired.update(+Counter({Cause.LATE: found.late, Cause.CHANGED: found.differing - found.late}))
             if since is None and schema.listed.columns == schema.columns:
                 return found  # nothing tells its rows from a listing, whose place they have taken: it is listed anew
         else:

@@ -53,7 +53,9 @@ class Comparing:
             cut = max(len(missing), len(stale)) > most
             listed, live, gone = len(found.listed), len(found.live), len(extra)
             named = tuple(missing[:most]), tuple(stale[:most]), tuple(extra[:most])
-            return Comparison(listed, live, *named, cut=cut, gone=gone)
+            differing = [*missing, *stale] if cut else []
+            late = sum(each.stamp is not None and each.stamp <= (table.until or "") for each in differing)
+            return Comparison(listed, live, *named, cut, gone, len(differing), late)
 
     def _take_listing(self, table: Table, since: datetime | None) -> dict[str, Row]:
         staging = self._disk.staging.pop(table.schema.name, None)
