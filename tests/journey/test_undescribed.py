@@ -46,6 +46,7 @@ def test_a_run_that_does_not_learn_the_fields_is_partial_and_brings_the_rows(syn
         assert {each.state for each in run.objects if each is not of(run)} == {RunState.COMPLETE}
     assert sync.contacts.search(last_name="New")
     assert of(run).counts.rows > 0
+    assert of(run).came  # so that events do not have it polled again and again
 
 
 def test_the_fields_come_once_the_org_describes_again(sync, simorg, clock):
