@@ -38,7 +38,8 @@ class Orphans(Struct, frozen=True):
     """Live rows that refer to records which the org has deleted: pairs of both ids. `seen`: the deletions known then.
 
     The org empties such references, and fills them again if it undeletes the record, and need not move the rows' stamps
-    for either (section 5 of the API facts: not verified). So rows that referred to what has come back are among them.
+    for either (section 5 of the API facts: not verified). So rows that referred to what has come back are among them;
+    and, of each record that is not here though all of its object is, one row: it tells whether the record was deleted.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()

@@ -143,14 +143,19 @@ class Pulling(Protocol):
         And those that were noted, whose record is a tombstone no more: the org may have filled what it had emptied. At
         most so many, and else none of those that were noted.
 
-        None, which costs little, while the tombstones are those that were there when they were last noted; not if
-        `again`. Asked for none (`most` is 0), it costs as little to learn that there are others.
+        Where an object is here whole that was not when they were last noted (or `again`): what refers to records of it
+        that are not here, and were perhaps deleted before it was read. Of each such record one row. Of a field that may
+        refer to several objects, `ObjectSchema.key_prefix` tells which it is.
+
+        None, which costs little, while the tombstones and the objects are those that were there when they were last
+        noted; not if `again`. Asked for none (`most` is 0), it costs as little to learn that there are others.
         """
 
     def note_orphans(self, object_name: str, orphans: Orphans) -> None:
         """These rows have been read again: what they refer to now is what the org leaves them.
 
-        It is noted until their record comes back.
+        It is noted until their record comes back. A record that is not here, and to which its row does not refer any
+        more, is gone for `unknown` reasons: others may have referred to it, too.
         """
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:

@@ -107,7 +107,7 @@ class SqliteStore:
         self._events = EventMerger(self._connections, judge, self._history, written, take_out, self.log)
         migrate(self._connections)
         self._schemas = SchemaCache(self._read_schemas, self._connections.schema_version)
-        self._orphans = OrphanSearch(self._connections, self._schemas.those, self._indexes)
+        self._orphans = OrphanSearch(self._connections, self._schemas.those, self._indexes, clock)
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 

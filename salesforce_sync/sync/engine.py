@@ -187,7 +187,7 @@ class SyncEngine:
         orphans = self._store.orphans(task.name, 0, again=again)
         if orphans is None:
             return
-        if orphans.seen and course.stop.is_set():
+        if course.stop.is_set() and self._store.orphans(task.name, 1, again=again) != orphans:
             raise SyncError("Not read again: an error that concerns every object came first.", code=NOT_BEGUN)
         try:
             task.claim.enter_context(self._store.claim(task.name))

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from salesforce_sync.models.inbox import InboxItem
 from salesforce_sync.models.outbox import Kind, is_local
+from salesforce_sync.models.outcome import EDITED_TWICE
 from tests.torture.chronicle import Chronicle
 from tests.torture.violation import Violation
 
@@ -122,6 +123,16 @@ class Ledger:
             key: value
             for key, value in self.edits.items()
             if not (key[0] == name and self.real(key[1]) == real and key[2] in fields)
+        }
+
+    def forget_earlier(self, item: InboxItem) -> None:
+        """A person has let the later of two edits stay, of a record that was shown by two rows."""
+        gone = {(each.field, folded(each.org)) for each in item.conflicts} if item.code == EDITED_TWICE else set()
+        self.edits = {
+            key: value
+            for key, value in self.edits.items()
+            if (key[2], folded(self.meant(value))) not in gone
+            or not self._same(key, item.object_name, item.record_id, key[2])
         }
 
     def told(self, item: InboxItem) -> None:
