@@ -54,7 +54,7 @@ def describe_all(call: Call) -> Response:
 def describe(call: Call) -> Response:
     """Tell all about one object."""
     view = object_of(call)
-    refused = call.org.permissions.refusal_to_describe(view.name)
+    refused = call.org.permissions.refusal_to_describe(view.name, alone=not call.inner)
     if refused is not None:
         raise ApiError(*refused, "describe is refused")
     early = conditions.check(call.headers, "GET", _changed_ms(call), None)

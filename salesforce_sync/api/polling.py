@@ -125,12 +125,30 @@ class Poller:
         parts = [part for question in questions for part in question.parts()]
         purpose = Purpose(f"ask what is new in {', '.join(question.name for question in questions)}")
         answer = composite.ask(self._transport, parts, purpose, SMALL_PAGE)
-        return [_polled(question, answer) for question in questions]
+        return [self._described(question, _polled(question, answer)) for question in questions]
+
+    def _described(self, question: _Question, polled: Polled) -> Polled:
+        """The answer; where it did not describe the object, that is asked by itself once it is overdue.
+
+        For all that the docs say an org may describe, and not within a composite call.
+        """
+        if polled.undescribed is None:
+            self._undescribed.pop(question.name, None)
+            return polled
+        if not question.poll.overdue:
+            log.info("%s is not described within a poll: %s", question.name, polled.undescribed.message)
+            return _Fields().of(polled)
+        fields = self._describe_alone(question)
+        if fields.undescribed is not None:
+            self._rest(question, fields.undescribed)
+        return fields.of(polled)
 
     def _alone(self, question: _Question) -> Polled:
         """The same by calls of its own, one for the rows and one for the describe."""
         poll, path = question.poll, rest.query_path(question.query)
         fields = self._describe_alone(question)
+        if fields.undescribed is not None and not poll.overdue:
+            fields = _Fields()
         try:
             if not self._transport.fits(path, SMALL_PAGE):
                 raise RequestRefused(f"{question.name} has too many fields for one request.", code="URI_TOO_LONG")
@@ -146,7 +164,9 @@ class Poller:
         Where several tries have come to nothing, none is made for a while.
         """
         failed, again = self._undescribed.get(question.name, (None, 0.0))
-        if failed is not None and self._clock.monotonic() < again:
+        if failed is not None and self._clock.monotonic() >= again:
+            del self._undescribed[question.name]
+        elif failed is not None:
             return _Fields(described_as=question.poll.described_as, undescribed=failed)
         _, part = question.parts()
         call = Call(question.describing, part.path, headers=part.headers, refused=_unless_unchanged)
@@ -157,9 +177,14 @@ class Poller:
         except (ObjectTrouble, Transient) as refused:
             error = None if refused.code == _UNCHANGED else composite.problem_of(refused)
             if isinstance(error, Transient):
-                self._undescribed[question.name] = error, self._clock.monotonic() + _DESCRIBE_REST
+                self._rest(question, error)
             return _Fields(described_as=question.poll.described_as, undescribed=error)
         return _news(question.poll, answer.body, _condition(answer.modified, answer.asked))
+
+    def _rest(self, question: _Question, error: SyncError) -> None:
+        """Do not describe the object by a call of its own for a while."""
+        if question.name not in self._undescribed:
+            self._undescribed[question.name] = error, self._clock.monotonic() + _DESCRIBE_REST
 
 
 def _query(poll: Poll) -> Query:

@@ -25,7 +25,7 @@ from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.orphans import read_orphans_again
 from salesforce_sync.sync.patience import Patience
 from salesforce_sync.sync.pulled import Pulled, joined, with_changes, with_repairs
-from salesforce_sync.sync.schedule import DEFAULTS, Rules, loss_stands
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, loss_stands, needs_describe
 from salesforce_sync.sync.schemas import Schemas, news_of
 from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.sync.verify import MOST_REPAIRS, Verifier, removed
@@ -152,7 +152,8 @@ class Puller:
         request = self._fresh_request(schema)
         if request.since is None:
             return None
-        return Poll(schema, request.since, self._store.ages(schema.name).described_as)
+        overdue = needs_describe(self._store.described_at(schema.name), self._clock.now())
+        return Poll(schema, request.since, self._store.ages(schema.name).described_as, overdue)
 
     def take(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
         """Take the answer to a poll in: mostly it is all there is; where it is not, the rest is pulled."""

@@ -1,5 +1,7 @@
 """An org that answers for an object's rows, and does not describe it: what comes is kept, and no run is complete."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,8 +12,16 @@ REFUSALS = [(500, "UNKNOWN_EXCEPTION"), (403, "INSUFFICIENT_ACCESS"), (404, "NOT
 
 
 @pytest.fixture
-def sync(synced):
+def sync(synced, clock):
+    """A replica whose fields were described an hour ago."""
+    clock.advance(timedelta(hours=1))
     return synced
+
+
+def age(folder):
+    """What is known of the fields is an hour old for a command, too."""
+    with closing(sqlite3.connect(folder / "data" / "salesforce.db")) as db, db:
+        db.execute("UPDATE _sync_object SET described_at = '2024-01-01T00:00:00.000Z'")
 
 
 def of(run, name="Contact"):
@@ -34,10 +44,11 @@ def test_a_run_that_does_not_learn_the_fields_is_partial_and_brings_the_rows(syn
     refuse(simorg, status, code)
     simorg.add("Contact", LastName="New")
 
-    for _ in range(2):
+    tries = 5 if status == 500 else 1
+    for calls in (1 + tries, 1):  # the poll's refusal is asked about once
         run = sync.sync()
 
-        assert (run.state, run.calls, described(simorg)) == (RunState.PARTIAL, 1, 0)
+        assert (run.state, run.calls, described(simorg)) == (RunState.PARTIAL, calls, tries)
         problem = of(run).problem
         assert (of(run).state, problem.code) == (RunState.PARTIAL, "DESCRIBE_REFUSED")
         assert code in problem.message
@@ -47,6 +58,24 @@ def test_a_run_that_does_not_learn_the_fields_is_partial_and_brings_the_rows(syn
     assert sync.contacts.search(last_name="New")
     assert of(run).counts.rows > 0
     assert of(run).came  # so that events do not have it polled again and again
+
+
+def test_while_the_fields_are_known_well_enough_nothing_is_said(synced, simorg):
+    refuse(simorg)
+
+    assert (synced.sync().state, described(simorg)) == (RunState.COMPLETE, 0)
+
+
+def test_an_org_that_describes_but_not_within_a_composite_call_costs_a_call_an_hour(sync, simorg, clock):
+    simorg.clock.advance(3600)
+    simorg.permissions.refuse_describe("Contact", 404, "NOT_FOUND", alone=False)
+    simorg.usage.counters.clear()
+
+    runs = [sync.sync() for _ in range(2)]
+    clock.advance(timedelta(hours=1))
+    runs.append(sync.sync())
+
+    assert [(run.state, run.calls) for run in runs] == [(RunState.COMPLETE, calls) for calls in (2, 1, 2)]
 
 
 def test_the_fields_come_once_the_org_describes_again(sync, simorg, clock):
@@ -73,7 +102,7 @@ def test_many_new_rows_are_brought_by_the_known_fields_and_describe_is_asked_onc
 
     assert of(run).problem.code == "DESCRIBE_REFUSED"
     assert len(sync.contacts.all()) == 340
-    assert described(simorg) == 0  # the poll has told
+    assert described(simorg) == 1
 
 
 def test_an_object_without_a_stamp_is_read_all_the_same(user, simorg):
@@ -119,6 +148,7 @@ def test_it_is_proved_all_the_same(sync, simorg):
 
 def test_the_command_line_and_status_say_so(user, simorg):
     user("sync")
+    age(user.folder)
     refuse(simorg, 403, "INSUFFICIENT_ACCESS")
 
     ran = user("sync")

@@ -1,5 +1,9 @@
 """An org that gives an object's rows and does not describe it: over HTTP no such sync is a success, and says why."""
 
+from contextlib import closing
+
+import apsw
+
 from salesforce_sync.access import Role
 from tests.web.test_promise import ended
 
@@ -10,6 +14,8 @@ def test_a_sync_that_does_not_learn_the_fields_is_no_success(site, api):
     site.org.clock.advance(3600)
     site.org.permissions.refuse_describe("Contact", 403, "INSUFFICIENT_ACCESS")
     site.org.add("Contact", LastName="New")
+    with closing(apsw.Connection(str(site.sync.config.storage.path))) as db:  # what is known is an hour old
+        db.execute("UPDATE _sync_object SET described_at = '2024-01-01T00:00:00.000Z'")
     editor = site.client("ed", Role.EDITOR)
 
     answer = editor.post("/api/sync/Contact")
