@@ -160,23 +160,30 @@ async def _is_done(task: Task, quiet_seconds: float) -> bool:
 
 
 def _joined(asked: Asked, name: str, wanted: bodies.ObjectSyncRequest) -> tuple[Task, Session]:
+    """The object on its way, and the session that tells of it: another than was named, if that one has ended."""
     name = _spelt(asked, name)
     accepted = losses(wanted.accept_loss, (name,))
-    if wanted.session_id is not None:
-        session = _session(asked, wanted.session_id)
-        return _within(asked, session, name, accepted), session
+    within = None if wanted.session_id is None else _session(asked, wanted.session_id)
+    if within is not None and not accepted:
+        task = asked.replica.sessions.join(within, name)
+        if task is not None:
+            return task, within
     _check_pace(asked)
+    if within is not None and within.open:
+        task = _added(asked, within, name, accepted)
+        if task is not None:
+            return task, within
     session = asked.house.begin(asked.replica, (name,), asked.deed("sync", name, agreement(accepted)), accepted)
     return session.tasks[name.casefold()], session
 
 
-def _within(asked: Asked, session: Session, name: str, accepted: frozenset[str]) -> Task:
-    """The object within its session, of whose beginning the audit log told; of an agreement it tells now."""
-    if not accepted:
-        return asked.replica.sessions.join(session, name)
-    with asked.house.doing(asked.deed("sync", name, agreement(accepted))) as ending:
-        ending.detail = agreement(accepted)
-        return asked.replica.sessions.join(session, name, accepted)
+def _added(asked: Asked, session: Session, name: str, accepted: frozenset[str]) -> Task | None:
+    """The object, synced within this session, whose beginning did not tell the audit log of it."""
+    told = f"in {session.session_id} {agreement(accepted)}".rstrip()
+    with asked.house.doing(asked.deed("sync", name, told)) as ending:
+        task = asked.replica.sessions.add(session, name, accepted)
+        ending.outcome, ending.detail = ("joined" if task else "ended"), told
+    return task
 
 
 def _answer_at_once(asked: Asked, session: Session, name: str) -> Response:

@@ -73,25 +73,29 @@ class Sessions:
         self._forget_old()
         return session
 
-    def join(self, session: Session, name: str, accepted: frozenset[str] = frozenset()) -> Task:
-        """The object within this session: what it already brought, once; else it is synced now.
-
-        One that is `accepted` is: what this session brings of it may be refused yet.
-        """
+    def join(self, session: Session, name: str) -> Task | None:
+        """The object within this session: what that brings of it, once; None where it is to be synced now."""
         with self._lock:
             key = name.casefold()
             task = session.tasks.get(key)
             spent = key in session.answered or (task is not None and task.progress.status is Status.ERROR)
             over = (task is not None and task.done.done() and spent) or session.state is SessionState.CANCELLED
-            if task is None or over or accepted:
-                return self._anew(session, name, accepted)
+            if task is None or over:
+                return None
             session.answered.add(key)
             return task
 
-    def _anew(self, session: Session, name: str, accepted: frozenset[str]) -> Task:
-        wanting = session if session.open else self._new(session.owner)
-        self._works.want(wanting, (name,), accepted)
-        return wanting.tasks[name.casefold()]
+    def add(self, session: Session, name: str, accepted: frozenset[str] = frozenset()) -> Task | None:
+        """Sync the object now, within this session; None where the session takes no more.
+
+        One that is `accepted` may lose any number of rows: what the session brings of it may be refused yet.
+        """
+        with self._lock:
+            if not session.open:
+                return None
+            self._works.want(session, (name,), accepted)
+            session.answered.add(name.casefold())
+            return session.tasks[name.casefold()]
 
     def find(self, session_id: str) -> Session | None:
         """The session of this id."""

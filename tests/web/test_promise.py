@@ -118,6 +118,29 @@ def test_an_object_that_the_session_did_not_name_is_brought_within_it(api):
     assert (answer["success"], answer["objectApiName"]) == (True, "Pricebook2")
 
 
+def test_what_an_ended_session_is_asked_for_again_has_a_session_of_its_own(site, api):
+    session_id = api.post("/api/sync", json={"objects": ["Product2"]}).json()["sessionId"]
+    ended(api, session_id)
+    api.post("/api/sync/Product2", json={"sessionId": session_id})
+    site.org.create("Product2", [{"Name": "Just Now"}])
+
+    again = api.post("/api/sync/Product2", json={"sessionId": session_id}, headers={"Prefer": "respond-async"}).json()
+
+    assert again["sessionId"] != session_id
+    assert again["statusUrl"] == f"/api/sync/{again['sessionId']}"
+    assert ended(api, again["sessionId"])["objects"][0]["changed"] == 1
+
+
+def test_every_sync_within_a_session_is_in_the_audit_log(api):
+    session_id = api.post("/api/sync", json={"objects": ["Product2"]}).json()["sessionId"]
+    ended(api, session_id)
+    for _ in range(2):  # the first is what the session has brought
+        api.post("/api/sync/Product2", json={"sessionId": session_id})
+
+    entries = api.get("/api/audit").json()["entries"]
+    assert [each["outcome"] for each in entries if each["action"] == "sync"] == ["complete", "begun"] * 2
+
+
 def test_who_does_not_want_to_wait_gets_a_status_url(api):
     answer = api.post("/api/sync/Contact", headers={"Prefer": "respond-async"})
 

@@ -6,7 +6,7 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from salesforce_sync.access import Role
+from salesforce_sync.access import Limit, Role
 from salesforce_sync.web import routes_signals
 from salesforce_sync.web.page import activity
 from salesforce_sync.web.progress import SessionState
@@ -54,8 +54,35 @@ def test_two_runs_that_end_one_session_end_it_once(site, api):
 
     assert {each.json()["sessionId"] for each in answers} == {session_id}
     assert len(done["objects"]) == 4
-    entries = api.get("/api/audit").json()["entries"]
-    assert [each["outcome"] for each in entries if each["action"] == "sync"] == ["complete", "begun"]
+    entries = [each for each in api.get("/api/audit").json()["entries"] if each["action"] == "sync"]
+    assert [each["outcome"] for each in entries if session_id not in each["detail"]] == ["complete", "begun"]
+    joined = [each["subject"] for each in reversed(entries) if each["outcome"] == "joined"]
+    assert joined == ["default/Lead", "default/Account", "default/Opportunity"]
+
+
+def test_what_was_answered_within_a_session_is_brought_again_while_it_goes_on(site, api):
+    site.org.faults.add(path="/sobjects/Lead/describe", delay=3.0)
+    session_id = api.post("/api/sync", json={"objects": ["Lead"]}).json()["sessionId"]
+    before = api.post("/api/sync/Contact", json={"sessionId": session_id}).json()["recordCount"]
+    site.org.create("Contact", [{"LastName": "Just Now"}])
+
+    after = api.post("/api/sync/Contact", json={"sessionId": session_id}).json()["recordCount"]
+
+    assert after == before + 1
+    assert statuses(api, session_id)["Lead"] == "syncing"
+    assert ended(api, session_id)["state"] == "complete"
+
+
+def test_syncs_within_a_session_are_throttled_as_those_without_one(tmp_path, simorg):
+    few = replace(PATIENT, limits=replace(PATIENT.limits, syncs=Limit(3, per_second=0.001)))
+    for site in start(settle(tmp_path, simorg.url), simorg, few):
+        api = site.client()
+        session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
+        ended(api, session_id)
+
+        answers = [api.post("/api/sync/Contact", json={"sessionId": session_id}) for _ in range(4)]
+
+        assert [each.status_code for each in answers] == [200, 200, 200, 429]
 
 
 @pytest.fixture
