@@ -3,6 +3,7 @@
 begun = browser_login.begin(browser_login.app_for(client_id, login_url), redirect_uri)    # → begun.authorize_url
 connection, session = browser_login.complete(begun, came_back, wire, clock)
 with added(access, "sales", user, connection, session) as (known, sync): ...
+forgotten(access, "sales", user)
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from salesforce_sync.access import Access, KnownConnection, User
+from salesforce_sync.api.jwt_key import files_beside
 from salesforce_sync.app import SFSync
 from salesforce_sync.models.connection import Connection, Session
+from salesforce_sync.storage.vault import Vault
 
 
 @contextmanager
@@ -29,5 +32,15 @@ def added(
             sync.connect(connection, session)
             yield known, sync
     except BaseException:
-        access.connections.remove(known.id, owner)
+        forgotten(access, known.id, owner)
         raise
+
+
+def forgotten(access: Access, id_or_name: str, user: User | None = None) -> KnownConnection:
+    """Forget a connection and its login. Its replica, with edits that were not sent, stays where it is."""
+    known = access.connections.remove(id_or_name, user)
+    Vault(known.database).forget()
+    pair = files_beside(known.database)
+    for file in (pair.key_file, pair.certificate_file):
+        file.unlink(missing_ok=True)
+    return known

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from salesforce_sync import doctor
 from salesforce_sync.commands.options import Options, shared
+from salesforce_sync.connecting import forgotten
 from salesforce_sync.errors import SyncError
 from salesforce_sync.process.exits import Exit
 from salesforce_sync.process.terminal import clean, say, say_json
@@ -155,11 +156,12 @@ def unshare_connection(options: Options, name: str, guest: str) -> int:
 @_name
 @click.pass_obj
 def remove_connection(options: Options, name: str) -> int:
-    """Forget a connection. Its replica stays on the disk, with edits that were not sent."""
+    """Forget a connection and its login. Its replica stays on the disk, with edits that were not sent."""
     with options.access() as access, options.recorded("connection remove", name):
-        found = access.connections.remove(name)
+        found = forgotten(access, name)
     document = connection_document(found)
-    return _done(options, document, f"{name} is forgotten. Its replica is still here: {found.database}")
+    text = f"{name} is forgotten, and its login with it. Its replica is still here: {found.database}"
+    return _done(options, document, text)
 
 
 def _done(options: Options, document: dict[str, object], text: str) -> int:

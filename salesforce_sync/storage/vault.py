@@ -112,6 +112,12 @@ class Vault:
         with self.exclusive():
             self._write(_Kept(self._read().connection, session))
 
+    def forget(self) -> None:
+        """Take the connection, the session and their key off the disk. What the environment gives as a key stays."""
+        with self.exclusive():
+            for file in (self._file, self._key_file):
+                file.unlink(missing_ok=True)
+
     # ── The file ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _read(self) -> _Kept:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from salesforce_sync.access import Role, User
 from salesforce_sync.app import SystemClock
+from salesforce_sync.connecting import forgotten
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.settings import is_address, is_by_domain, org_address
@@ -44,11 +45,11 @@ def add(
 
 @router.delete("/{connectionId}", **gives(bodies.Done, connection=False))
 def remove(request: Request, caller: EditingCaller, connectionId: str) -> Response:
-    """Forget a connection of the caller's own. Its replica, and edits that were not sent, stay on the disk."""
+    """Forget a connection of the caller's own, and its login. Its replica, and edits that were not sent, stay here."""
     house = house_of(request)
     owned = house.access.connections.owned(connectionId, caller.user)
     with house.doing(house.deed(caller.user, caller.address, "connection remove", owned.name)):
-        house.access.connections.remove(owned.id, caller.user)
+        forgotten(house.access, owned.id, caller.user)
         house.replicas.forget(owned.id)
     return answered(bodies.Done())
 

@@ -55,6 +55,17 @@ def test_an_empty_vault_has_nothing_and_leaves_nothing(database):
     assert files(database) == {}
 
 
+def test_what_was_saved_can_be_forgotten_with_its_key(database):
+    vault = Vault(database)
+    vault.save(CONNECTION)
+    vault.save_session(SESSION)
+
+    vault.forget()
+
+    assert (vault.load(), vault.load_session()) == (None, None)
+    assert set(files(database)) == {"salesforce.db.connection.lock"}
+
+
 def test_a_session_can_be_forgotten(database):
     vault = Vault(database)
     vault.save(CONNECTION)

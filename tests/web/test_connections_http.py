@@ -6,6 +6,7 @@ import os
 import re
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import httpx2
@@ -13,6 +14,7 @@ import pytest
 from openpyxl import load_workbook
 
 from salesforce_sync.access import Role
+from salesforce_sync.api.jwt_key import files_beside, make
 from salesforce_sync.web import replicas
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
@@ -206,6 +208,22 @@ def test_a_connection_is_forgotten(api, other):
     assert done == {"success": True}
     assert api.get("/api/inbox", headers={"X-Connection-Id": made}).status_code == 404
     assert api.delete("/api/connections/default").status_code == 400
+
+
+def test_the_login_of_a_forgotten_connection_is_off_the_disk_and_its_replica_is_not(site, api, other):
+    made = added(api, other)
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+    api.post(f"/api/connections/{made}/connect", json=keys)
+    api.post("/api/sync/Contact", headers={"X-Connection-Id": made})
+    database = site.house.access.connections.get(made).database
+    pair = files_beside(database)
+    make(pair, datetime.now(UTC))
+
+    api.delete(f"/api/connections/{made}")
+
+    secrets = [database.with_name(f"{database.name}.{each}") for each in ("connection", "key")]
+    assert [each for each in (*secrets, pair.key_file, pair.certificate_file) if each.exists()] == []
+    assert database.exists()
 
 
 def test_a_connection_without_a_login_says_so(api, other):

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from salesforce_sync.access import KnownConnection, Role
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
+from salesforce_sync.connecting import forgotten
 from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.web.asking import COOKIE, DEFAULT, Asked, house_of
@@ -174,20 +175,20 @@ def keep(house: House, target: Target, method: str, connection: Connection, sess
 def give_up(house: House, target: Target) -> None:
     """What did not come to a login is not left behind as a connection."""
     if target.is_new:
-        house.access.connections.remove(target.connection_id, target.user)
+        forgotten(house.access, target.connection_id, target.user)
         house.replicas.forget(target.connection_id)
 
 
 @router.post(_PATH + "/{other}/remove")
 def remove(request: Request, asked: Changing, other: str) -> Response:
-    """Forget a connection. Its replica stays on the disk."""
+    """Forget a connection, and its login. Its replica stays on the disk."""
     owned = asked.house.access.connections.owned(other, asked.caller.user)
     with asked.house.doing(asked.house.deed(asked.caller.user, asked.caller.address, "connection remove", owned.name)):
-        asked.house.access.connections.remove(owned.id, asked.caller.user)
+        forgotten(asked.house.access, owned.id, asked.caller.user)
         asked.house.replicas.forget(owned.id)
     if owned.id == asked.replica.id:
         return Response(status_code=204, headers={"HX-Redirect": f"/org/{DEFAULT}/connections"})
-    return _shown(request, asked, ("good", f"{owned.name} is forgotten. Its replica stays on the disk."))
+    return _shown(request, asked, ("good", f"{owned.name} and its login are forgotten. Its replica stays on the disk."))
 
 
 @router.post(_PATH + "/key")
