@@ -111,7 +111,7 @@ class Sessions:
 
     def _renewed(self, stale: Session) -> tuple[Session, bool]:
         if self._pasted() is not None:
-            hint = "Set SF_ACCESS_TOKEN to a new one, or connect in a way that can renew it."
+            hint = "Log in again: run 'salesforce-sync connect'. Where SF_ACCESS_TOKEN is set, it has to be a new one."
             raise SessionInvalid("The pasted session has ended or is not one of this org.", hint=hint)
         kept = self._kept()
         return (kept, False) if kept is not None and kept != stale else self._log_in_once(stale)

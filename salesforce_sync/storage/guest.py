@@ -60,7 +60,8 @@ def answered(
     connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
     with _told(seconds):
         # Asked beforehand: a query without rows has no description to ask for later.
-        described = apsw.ext.query_info(connection, statement).description
+        asked = apsw.ext.query_info(connection, statement)
+        _check_is_one(connection, asked)
         rows: list[tuple[object, ...]] = []
         size = 0
         for row in connection.execute(statement):
@@ -71,7 +72,16 @@ def answered(
                 raise MalformedQuery(f"The answer is larger than {MOST_BYTES // 2**20} MB.", hint=hint)
             if len(rows) >= limit:
                 break
-        return tuple(name for name, _ in described), rows
+        return tuple(name for name, _ in asked.description), rows
+
+
+def _check_is_one(connection: apsw.Connection, asked: apsw.ext.QueryDetails) -> None:
+    """Rows of two statements would stand under the columns of the first. What follows may be a comment."""
+    if not asked.description:
+        raise MalformedQuery("This is no query.", hint="Such as: SELECT count(*) FROM Contact.")
+    further = asked.query_remaining
+    if further and apsw.ext.query_info(connection, further).description:
+        raise MalformedQuery("These are several statements.", hint="Ask one at a time.")
 
 
 @contextmanager

@@ -424,8 +424,9 @@ def test_a_pasted_session_cannot_be_renewed(login: Login) -> None:
     sessions = login(pasted)
 
     assert sessions.current() == Session("https://acme.my.salesforce.com", "00D!x")
-    with pytest.raises(SessionInvalid, match="pasted"):
+    with pytest.raises(SessionInvalid, match="pasted") as refused:
         sessions.renew(sessions.current())
+    assert "salesforce-sync connect" in refused.value.hint  # by which each door knows what to do there
 
 
 @pytest.fixture(scope="module")

@@ -403,6 +403,25 @@ def test_an_object_of_very_many_fields_does_not_keep_anybody_from_asking(store):
     assert store.query("SELECT * FROM Wide__c", 1)[1] == []
 
 
+@pytest.mark.parametrize(
+    "statement", ["SELECT 1; SELECT 2", "SELECT 1; SELECT 2, 3", "SELECT 1;; /* then */ SELECT 2;"]
+)
+def test_several_statements_are_refused(store, statement):
+    with pytest.raises(MalformedQuery, match="several statements"):
+        store.query(statement, 10)
+
+
+@pytest.mark.parametrize("statement", ["", " ;", "-- nothing"])
+def test_no_statement_is_refused(store, statement):
+    with pytest.raises(MalformedQuery, match="no query"):
+        store.query(statement, 10)
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1;", "SELECT 1; -- one", "-- one\nSELECT 1 /* column */; /* one */ ;"])
+def test_a_statement_with_comments_is_one(store, statement):
+    assert store.query(statement, 10)[1] == [(1,)]
+
+
 def test_a_query_of_endless_length_is_not_looked_at(store):
     with pytest.raises(MalformedQuery, match="200,000 characters"):
         store.query("SELECT 1" + " " * 200_000, 1)
