@@ -32,6 +32,7 @@ from salesforce_sync.models.outcome import Outcome
 from salesforce_sync.models.page import Deletions, Page, Poll, Polled, PullRequest
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import Described, ObjectSchema, ObjectSummary
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.ports import Announce, Clock, Order, Usage
 
 if TYPE_CHECKING:
@@ -220,6 +221,11 @@ class SalesforceOrg:
     def usage(self) -> Usage:
         """Calls spent by us, and what the org last said of the last 24 hours."""
         return self._meter.usage
+
+    @property
+    def heard(self) -> DayUsage | None:
+        """What the org has last said of the day's calls, and when; None before it has."""
+        return self._meter.heard
 
     def look_again(self) -> None:
         """The next call asks the org anew, even if it has said that too much is used."""

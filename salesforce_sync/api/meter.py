@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from salesforce_sync.api import budget
 from salesforce_sync.errors import BudgetSpent
 from salesforce_sync.models.page import Priority
+from salesforce_sync.models.usage import DayUsage
 from salesforce_sync.ports import Clock, Usage
 
 _API_USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
@@ -32,11 +33,20 @@ class Meter:
         self._under_way = 0
         self._least_used = 0
         self._told = clock.monotonic()
+        self._heard_at: datetime | None = None
         self._lock = threading.Condition()
 
     @property
     def usage(self) -> Usage:
         return self._usage
+
+    @property
+    def heard(self) -> DayUsage | None:
+        """What the org has last said of the day's calls, and when; None before it has."""
+        usage, at = self._usage, self._heard_at
+        return (
+            None if usage.used is None or usage.limit is None or at is None else DayUsage(usage.used, usage.limit, at)
+        )
 
     def admit(self, priority: Priority) -> None:
         """One more call goes out; `BudgetSpent` if it may not. `settle` or `take_back` must follow."""
@@ -66,7 +76,7 @@ class Meter:
         with self._lock:
             if said is not None:
                 self._usage = self._heard(*said)
-                self._told = self._clock.monotonic()
+                self._told, self._heard_at = self._clock.monotonic(), self._clock.now()
             elif self._usage.used is not None:
                 self._usage = replace(self._usage, used=self._usage.used + 1)
             self._end_call()

@@ -12,7 +12,7 @@ from salesforce_sync.app.answers import Answer, Budget, Status
 from salesforce_sync.app.daemon import DaemonDesk
 from salesforce_sync.errors import FieldNotFound
 from salesforce_sync.models.run import ObjectStatus
-from salesforce_sync.models.usage import Rhythm, Work
+from salesforce_sync.models.usage import DayUsage, Rhythm, Work
 from salesforce_sync.settings import DEFAULT
 from salesforce_sync.storage.session_log import SessionLog
 
@@ -92,7 +92,7 @@ class Looking(DaemonDesk):
         from salesforce_sync.api import budget
         from salesforce_sync.sync.schedule import near_the_wall
 
-        told, settings, rules = self._store.usage(), self.config.sync, self._rules()
+        told, settings, rules = self._told_usage(), self.config.sync, self._rules()
         works = [self._work(name, rules) for name in objects or settings.objects]
         used, limit, told_at = (None, None, None) if told is None else (told.used, told.limit, told.at)
         ceiling = settings.api_calls_per_day if limit is None else min(limit, settings.api_calls_per_day)
@@ -107,6 +107,14 @@ class Looking(DaemonDesk):
             budget.forecast(works),
             budget.day(works, self._rhythm(works)),
         )
+
+    def _told_usage(self) -> DayUsage | None:
+        """What the org has last said of the day's calls, to this process or, as it is written down, to another one.
+
+        It is written down at the end of a run, and a first load may take hours.
+        """
+        stored, heard = self._store.usage(), None if self._org is None else self._org.heard
+        return stored if heard is None or (stored is not None and stored.at >= heard.at) else heard
 
     def _work(self, name: str, rules: Rules) -> Work:
         """What the next sync does with this object."""

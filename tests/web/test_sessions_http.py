@@ -73,6 +73,18 @@ def test_what_was_answered_within_a_session_is_brought_again_while_it_goes_on(si
     assert ended(api, session_id)["state"] == "complete"
 
 
+def test_the_calls_of_a_sync_that_goes_on_are_known(site, api):
+    site.org.faults.add(path="/sobjects/Lead/describe", delay=3.0)
+    session_id = api.post("/api/sync", json={"objects": ["Contact", "Lead"]}).json()["sessionId"]
+    until(lambda: statuses(api, session_id)["Contact"] == "synced")
+
+    budget = api.get("/api/budget").json()
+
+    assert statuses(api, session_id)["Lead"] == "syncing"
+    assert (budget["limit"], budget["used"] > 0, budget["toldAt"] is None) == (15000, True, False)
+    assert ended(api, session_id)["state"] == "complete"
+
+
 def test_syncs_within_a_session_are_throttled_as_those_without_one(tmp_path, simorg):
     few = replace(PATIENT, limits=replace(PATIENT.limits, syncs=Limit(3, per_second=0.001)))
     for site in start(settle(tmp_path, simorg.url), simorg, few):
