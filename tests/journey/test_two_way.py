@@ -473,6 +473,22 @@ def test_a_deletion_of_what_has_no_stamp_does_not_take_along_what_was_changed_th
     assert (simorg.row(changed)["IsDeleted"], simorg.row(gone)["IsDeleted"]) == (0, 1)
 
 
+def test_a_deletion_does_not_take_along_what_a_conflict_is_about(replica, simorg, jane):
+    conflict(replica, simorg, jane)
+    replica("rm", "Contact", jane)
+
+    first = replica("push")
+
+    alive, (asked,) = (
+        simorg.row(jane),
+        [each for each in replica("inbox", "--json").json["items"] if each["kind"] == "changed there"],
+    )
+    assert (first.code, alive["IsDeleted"], alive["Phone"]) == (3, 0, "555-9999")
+    replica("inbox", "take", str(asked["item"]), "local")
+    assert (replica("push").code, simorg.row(jane)["IsDeleted"]) == (0, 1)
+    assert replica("inbox", "--json").json["items"] == []
+
+
 def test_prices_may_be_written_in_any_order(replica, simorg):
     assert replica("sync", "Product2", "Pricebook2", "PricebookEntry").code == 0
     before = simorg.count("PricebookEntry")
