@@ -146,3 +146,22 @@ def test_python_previews_and_applies(jane, replica, book):
         assert [(each.field, each.new) for each in change.cells] == [("Phone", "555-1234")]
         assert imported.updated == 1
         assert sync.contacts.get(jane).phone == "555-1234"
+
+
+def test_nobody_is_said_to_have_changed_in_the_org_what_was_dropped_here(jane, simorg, replica):
+    """An edit that the org refused was exported, mended in the workbook, and then dropped."""
+    simorg.rules.add_validation("Contact", "Phone = 'bad'", "That is no number.", field="Phone")
+    replica("edit", "Contact", jane, "Phone=bad")
+    replica("push")
+    path = replica.folder / "book.xlsx"
+    replica("export", "Contact", "-o", str(path))
+    edit(path, lambda page: put(page, row_of(page, jane), **{"Business Phone": "555-1234"}), "Contact")
+    (item,) = replica("inbox", "--json").json["items"]
+    replica("inbox", "drop", str(item["item"]))
+
+    done = replica("import", str(path), "--apply")
+
+    (asked,) = replica("inbox", "--json").json["items"]
+    assert [(each["local"], each["org"]) for each in asked["conflicts"]] == [("555-1234", "555-0000")]
+    assert "1 row waits in the inbox: the org has another value" in done.out, done
+    assert "changed in the org" not in done.out
