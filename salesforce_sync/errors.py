@@ -201,6 +201,19 @@ class ForeignAnswer(RequestRefused):
     """
 
 
+class DescribeRefused(ObjectTrouble):
+    """The org answers for an object's rows and does not say what its fields are; the rows came by those known here."""
+
+    code = "DESCRIBE_REFUSED"
+
+    @classmethod
+    def because(cls, object_name: str, error: SyncError) -> DescribeRefused:
+        """For an object that is known here; `error` is what the org has answered."""
+        message = f"The org does not describe {object_name}, so its rows came by the fields known here: {error.message}"
+        later = "Until it does, new and changed fields are not seen; later syncs ask again."
+        return cls(message, hint=f"{error.hint} {later}".strip())
+
+
 class LossRefused(ObjectTrouble):
     """Taking this in would remove more of an object's rows than a person has allowed; nothing was removed."""
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from simorg import conditions
 from simorg.describing import describe_global, describe_object
-from simorg.http import Call, Response, Route, json_response, not_found
+from simorg.http import ApiError, Call, Response, Route, json_response, not_found
 from simorg.http_version import ROOT
 from simorg.render import attributes
 from simorg.schema import SObject
@@ -54,6 +54,9 @@ def describe_all(call: Call) -> Response:
 def describe(call: Call) -> Response:
     """Tell all about one object."""
     view = object_of(call)
+    refused = call.org.permissions.refusal_to_describe(view.name, alone=not call.inner)
+    if refused is not None:
+        raise ApiError(*refused, "describe is refused")
     early = conditions.check(call.headers, "GET", _changed_ms(call), None)
     return early or json_response(describe_object(view, call.version), 200, _last_modified(call))
 

@@ -22,6 +22,7 @@ class Permissions:
         self.can_set_audit_fields = False
         self.can_view_encrypted = False
         self.no_bulk: str | None = None  # the code with which every Bulk 2.0 call is refused
+        self._undescribed: dict[str, tuple[int, str, bool]] = {}
         self.read_only_records: set[str] = set()
 
     def deny(self, object_name: str, *actions: str) -> None:
@@ -45,7 +46,21 @@ class Permissions:
         self.read_only_records.clear()
         self.can_set_audit_fields = self.can_view_encrypted = False
         self.no_bulk = None
+        self._undescribed.clear()
         self.touch()
+
+    def refuse_describe(self, object_name: str, status: int, code: str, *, alone: bool = True) -> None:
+        """Refuse to describe an object, in composite calls and `alone`; its rows stay as they are."""
+        self._undescribed[object_name.lower()] = status, code, alone
+
+    def describe_again(self, object_name: str) -> None:
+        """Describe an object as before."""
+        self._undescribed.pop(object_name.lower(), None)
+
+    def refusal_to_describe(self, object_name: str, *, alone: bool) -> tuple[int, str] | None:
+        """The status and the code with which describe is refused, if it is, `alone` or in a composite call."""
+        status, code, also_alone = self._undescribed.get(object_name.lower(), (0, "", False))
+        return (status, code) if status and (also_alone or not alone) else None
 
     def hide_field(self, object_name: str, *names: str) -> None:
         """Hide fields: they are absent from describe, rows and queries, as with field-level security."""

@@ -90,7 +90,8 @@ class Bulk:
     def create(self, query: Query, object_name: str) -> Job:
         """Begin a job; `BulkRefused` where the org takes none.
 
-        If the answer is lost another one is made: a job without a reader costs nothing but its call.
+        If the answer is lost, or its reader dies before the id is durable, another one is made, which costs a call. The
+        org lists its jobs, but not their queries: one that is found there may be another program's, of other rows.
         """
         self._door.enter()
         order = {

@@ -46,6 +46,7 @@ class BulkDoor:
         hint = "Give the org's edition or the user's profile the Bulk API; until then REST costs more calls."
         error = BulkRefused(usual.message, code=refusal.code, hint=hint)
         if self.refusal is None:
-            log.warning("The org takes no Bulk jobs, so all goes by REST, with more calls: %s", usual.message)
+            # The doors say it at their end (`Client.warnings`); a service has its log alone.
+            log.info("The org takes no Bulk jobs, so all goes by REST: %s %s", usual.message, hint)
         self._refused = error, self._clock.monotonic()
         return error

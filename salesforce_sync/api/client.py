@@ -131,7 +131,9 @@ class SalesforceOrg:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know of how this org is spoken with. No API call."""
         refusal = self._transport.bulk_door.refusal
-        return () if refusal is None else (f"The org takes no Bulk jobs, so all goes by REST: {refusal.message}",)
+        if refusal is None:
+            return ()
+        return (f"The org takes no Bulk jobs, so all goes by REST: {refusal.message} {refusal.hint}",)
 
     def rights(self) -> Rights | None:
         """What the connected user may do in the org as a whole; None where the org does not tell. One call."""

@@ -18,7 +18,15 @@ from salesforce_sync.api.responses import Refusal, error_for
 from salesforce_sync.api.rest import Purpose
 from salesforce_sync.api.rows import PageDecoder, QueryPage
 from salesforce_sync.api.transport import Call, Transport
-from salesforce_sync.errors import Incomplete, ObjectTrouble, QueryTimeout, RequestRefused, SyncError
+from salesforce_sync.errors import (
+    Incomplete,
+    ObjectTrouble,
+    QueryTimeout,
+    RequestRefused,
+    SyncError,
+    Transient,
+    Unreachable,
+)
 from salesforce_sync.models.page import Poll, Polled, Rows
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock
@@ -30,6 +38,11 @@ SMALL_PAGE = (("Sforce-Query-Options", "batchSize=200"),)
 
 _COMPOSITE_REST = 3600.0
 """Seconds for which composite is not tried again where the org did not take it."""
+
+_DESCRIBE_REST = 3600.0
+"""Seconds for which an object is not described by a call of its own where several tries have failed."""
+
+_UNCHANGED = "UNCHANGED"
 
 _FRESH = timedelta(minutes=1)
 _HTTP_GRAIN = timedelta(seconds=1)
@@ -50,6 +63,10 @@ class _Question(Struct, frozen=True):
     def doing(self) -> str:
         return f"ask what is new in {self.name}"
 
+    @property
+    def describing(self) -> str:
+        return f"describe {self.name}"
+
     def parts(self) -> tuple[Part, Part]:
         """The query, and the describe on the condition that it has changed."""
         known = self.poll.described_as
@@ -60,6 +77,18 @@ class _Question(Struct, frozen=True):
         )
 
 
+class _Fields(Struct, frozen=True):
+    """What a poll learns of an object's fields: as in `Polled`."""
+
+    schema: ObjectSchema | None = None
+    described_as: str | None = None
+    undescribed: SyncError | None = None
+
+    def of(self, answer: Polled) -> Polled:
+        """The answer with it."""
+        return replace(answer, schema=self.schema, described_as=self.described_as, undescribed=self.undescribed)
+
+
 class Poller:
     """Asks polls (`ports.Org.poll`). Safe for several threads."""
 
@@ -67,6 +96,7 @@ class Poller:
         self._transport = transport
         self._clock = clock
         self._composite_again = clock.monotonic()
+        self._undescribed: dict[str, tuple[SyncError, float]] = {}
 
     def poll(self, polls: Sequence[Poll]) -> tuple[Polled, ...]:
         """The answers in the order of the questions. A poll that cannot be asked costs nothing."""
@@ -95,30 +125,66 @@ class Poller:
         parts = [part for question in questions for part in question.parts()]
         purpose = Purpose(f"ask what is new in {', '.join(question.name for question in questions)}")
         answer = composite.ask(self._transport, parts, purpose, SMALL_PAGE)
-        return [_polled(question, answer) for question in questions]
+        return [self._described(question, _polled(question, answer)) for question in questions]
+
+    def _described(self, question: _Question, polled: Polled) -> Polled:
+        """The answer; where it did not describe the object, that is asked by itself once it is overdue.
+
+        For all that the docs say an org may describe, and not within a composite call.
+        """
+        if polled.undescribed is None:
+            self._undescribed.pop(question.name, None)
+            return polled
+        if not question.poll.overdue:
+            log.info("%s is not described within a poll: %s", question.name, polled.undescribed.message)
+            return _Fields().of(polled)
+        fields = self._describe_alone(question)
+        if fields.undescribed is not None:
+            self._rest(question, fields.undescribed)
+        return fields.of(polled)
 
     def _alone(self, question: _Question) -> Polled:
         """The same by calls of its own, one for the rows and one for the describe."""
         poll, path = question.poll, rest.query_path(question.query)
-        schema, described_as = self._describe_alone(question)
+        fields = self._describe_alone(question)
+        if fields.undescribed is not None and not poll.overdue:
+            fields = _Fields()
         try:
             if not self._transport.fits(path, SMALL_PAGE):
                 raise RequestRefused(f"{question.name} has too many fields for one request.", code="URI_TOO_LONG")
             answer = self._transport.send(Call(question.doing, path, headers=SMALL_PAGE))
             page = _page(poll.schema, answer.body)
         except (ObjectTrouble, QueryTimeout, Incomplete) as problem:
-            return replace(_no_answer(poll, problem), schema=schema, described_as=described_as)
-        return Polled(question.name, Rows(page.rows, page.stored), page.total, answer.asked, schema, described_as)
+            return fields.of(_no_answer(poll, problem))
+        return fields.of(Polled(question.name, Rows(page.rows, page.stored), page.total, answer.asked))
 
-    def _describe_alone(self, question: _Question) -> tuple[ObjectSchema | None, str | None]:
-        """As `_described`, by a call of its own: without it a new field would not be seen for an hour."""
+    def _describe_alone(self, question: _Question) -> _Fields:
+        """As `_described`, by a call of its own: without it a new field would not be seen for an hour.
+
+        Where several tries have come to nothing, none is made for a while.
+        """
+        failed, again = self._undescribed.get(question.name, (None, 0.0))
+        if failed is not None and self._clock.monotonic() >= again:
+            del self._undescribed[question.name]
+        elif failed is not None:
+            return _Fields(described_as=question.poll.described_as, undescribed=failed)
         _, part = question.parts()
-        call = Call(f"describe {question.name}", part.path, headers=part.headers, refused=_unless_unchanged)
+        call = Call(question.describing, part.path, headers=part.headers, refused=_unless_unchanged)
         try:
             answer = self._transport.send(call)
-        except ObjectTrouble:  # mostly: unchanged
-            return None, question.poll.described_as
+        except Unreachable:
+            raise  # the rows would not come either
+        except (ObjectTrouble, Transient) as refused:
+            error = None if refused.code == _UNCHANGED else composite.problem_of(refused)
+            if isinstance(error, Transient):
+                self._rest(question, error)
+            return _Fields(described_as=question.poll.described_as, undescribed=error)
         return _news(question.poll, answer.body, _condition(answer.modified, answer.asked))
+
+    def _rest(self, question: _Question, error: SyncError) -> None:
+        """Do not describe the object by a call of its own for a while."""
+        if question.name not in self._undescribed:
+            self._undescribed[question.name] = error, self._clock.monotonic() + _DESCRIBE_REST
 
 
 def _query(poll: Poll) -> Query:
@@ -143,14 +209,14 @@ def _no_answer(poll: Poll, problem: SyncError) -> Polled:
 def _polled(question: _Question, answer: CompositeAnswer) -> Polled:
     poll = question.poll
     rows, describe = question.parts()
-    schema, described_as = _described(poll, answer, describe.reference)
+    fields = _described(question, answer, describe.reference)
     try:
         body = answer.part(rows.reference).checked(question.doing)
         page = _page(poll.schema, body)
     except SyncError as problem:
         problem = composite.problem_of(problem)
-        return Polled(question.name, Rows(()), 0, answer.asked, schema, described_as, problem)
-    return Polled(question.name, Rows(page.rows, page.stored), page.total, answer.asked, schema, described_as)
+        return fields.of(Polled(question.name, Rows(()), 0, answer.asked, problem=problem))
+    return fields.of(Polled(question.name, Rows(page.rows, page.stored), page.total, answer.asked))
 
 
 def _page(schema: ObjectSchema, body: bytes) -> QueryPage:
@@ -161,30 +227,31 @@ def _page(schema: ObjectSchema, body: bytes) -> QueryPage:
     return page
 
 
-def _described(poll: Poll, answer: CompositeAnswer, reference: str) -> tuple[ObjectSchema | None, str | None]:
-    """The object's describe if it is another than the one asked with, and the condition of the next poll.
-
-    An org that does not describe here is not known to have changed.
-    """
-    part = answer.parts.get(reference)
-    if part is None or not 200 <= part.status < 300:
-        return None, poll.described_as
+def _described(question: _Question, answer: CompositeAnswer, reference: str) -> _Fields:
+    """The object's describe if it is another than the one asked with, and the condition of the next poll."""
+    poll = question.poll
+    try:
+        part = answer.part(reference)
+        part.checked(question.describing)
+    except SyncError as refused:
+        return _Fields(described_as=poll.described_as, undescribed=composite.problem_of(refused))
+    if part.status == 304:
+        return _Fields(described_as=poll.described_as)
     return _news(poll, part.body, _condition(part.headers.get("last-modified"), answer.asked))
 
 
-def _news(poll: Poll, body: bytes, described_as: str | None) -> tuple[ObjectSchema | None, str | None]:
+def _news(poll: Poll, body: bytes, described_as: str | None) -> _Fields:
     try:
         schema = rest.read_schema(body, poll.schema.name)
     except SyncError as bad:
-        log.warning("Describe within a poll: %s", bad.message)
-        return None, poll.described_as
-    return None if schema == poll.schema else schema, described_as
+        return _Fields(described_as=poll.described_as, undescribed=composite.problem_of(bad))
+    return _Fields(None if schema == poll.schema else schema, described_as)
 
 
 def _unless_unchanged(refusal: Refusal, doing: str) -> SyncError:
     """304 is an answer too, to a describe on a condition: there is nothing new."""
     unchanged = refusal.status == 304
-    return RequestRefused("It is described as before.", code="UNCHANGED") if unchanged else error_for(refusal, doing)
+    return RequestRefused("It is described as before.", code=_UNCHANGED) if unchanged else error_for(refusal, doing)
 
 
 def _condition(last_modified: str | None, asked: datetime | None) -> str | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from salesforce_sync.sync.engine import SyncEngine
     from salesforce_sync.sync.follow import Follower
     from salesforce_sync.sync.pace import Pace
+    from salesforce_sync.sync.run_course import Proofs
     from salesforce_sync.sync.schedule import Rules
 
 log = logging.getLogger("salesforce_sync.app")
@@ -27,6 +28,13 @@ log = logging.getLogger("salesforce_sync.app")
 
 def unheeded(run: Run) -> None:
     """What is done with a run that nobody wants to hear of."""
+
+
+def _proofs(named: Sequence[str]) -> Proofs:
+    """Whoever names objects is there to hear whether rows of them are still gone; a sync of all may be a timer's."""
+    from salesforce_sync.sync.run_course import Proofs
+
+    return Proofs.WHEN_ASKED if named else Proofs.WHEN_DUE
 
 
 class Syncing(ProductionGuard, Telling):
@@ -38,20 +46,21 @@ class Syncing(ProductionGuard, Telling):
         """Pull these objects, or the configured ones, then push every edit, and tell the signals.
 
         The result says what is not complete. Objects in `accept_loss` may lose any number of rows; of the others no
-        more than `sync.max_loss_percent`. Once `stop` is set, this run alone ends at its next whole page. `Misuse` if
-        `accept_loss` names an object that is not to be pulled.
+        more than `sync.max_loss_percent`. Rows that were found gone and wait for that word are looked for again if
+        their object is named here, else once an hour; each run tells them until then. Once `stop` is set, this run
+        alone ends at its next whole page. `Misuse` if `accept_loss` names an object that is not to be pulled.
         """
         names = objects or self.config.sync.objects
         accepted = accepted_losses(accept_loss, names)
         with self._told():
-            return self._asked(stop).run(names, accepted)
+            return self._asked(stop).run(names, accepted, _proofs(objects))
 
     def pull(self, *objects: str, accept_loss: Iterable[str] = ()) -> Run:
         """Pull as `sync` does, and push nothing."""
         names = objects or self.config.sync.objects
         accepted = accepted_losses(accept_loss, names)
         with self._told():
-            return self._asked().pull(names, accepted)
+            return self._asked().pull(names, accepted, _proofs(objects))
 
     def verify(self, *objects: str, accept_loss: Iterable[str] = ()) -> tuple[Run, tuple[Proof, ...]]:
         """Pull these objects (or all that are here), then compare every id and stamp with the org, and repair.
@@ -63,7 +72,7 @@ class Syncing(ProductionGuard, Telling):
         accepted = accepted_losses(accept_loss, names)
         with self._told():
             run = self._asked().verify(names, accepted)
-        proofs = (self._store.proof(each.object_name) for each in run.objects if each.problem is None)
+        proofs = (self._store.proof(each.object_name) for each in run.objects if each.came)
         return run, tuple(proof for proof in proofs if proof is not None)
 
     def gone(self) -> tuple[str, ...]:
@@ -138,14 +147,14 @@ class Syncing(ProductionGuard, Telling):
         return follower
 
     def _catch_up(self, names: Sequence[str], stop: threading.Event, caught_up: Callable[[Run], None]) -> set[str]:
-        """Pull what change events have left unsure, until `stop`; gives the objects that are complete."""
+        """Pull what change events have left unsure, until `stop`; gives the objects whose rows have all come."""
         from salesforce_sync.sync.log_lines import run_line
 
         with self._told():
             run = self._engine(stop).pull(names, frozenset())
         log.info("run %s %s, for change events: %s", run.run_id, run.state.value, run_line(run))
         caught_up(run)
-        return {each.object_name for each in run.objects if each.problem is None}
+        return {each.object_name for each in run.objects if each.came}
 
     @property
     def followed_objects(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from salesforce_sync.process.exits import Exit, exit_of_push
 from salesforce_sync.process.interrupts import stop_on_interrupt
 from salesforce_sync.process.terminal import say, say_json, say_table
 from salesforce_sync.reports.edits import Values, diff_document, push_document, say_diff, say_push, say_pushes
+from salesforce_sync.reports.status import say_warnings
 
 
 @click.command()
@@ -54,12 +55,13 @@ def push(options: Options, dry_run: bool, yes: bool) -> int:
         lines: list[str] = []
         tell_signals(sync, lines.append)
         with stop_on_interrupt(sync.stop):
-            done = sync.push()
+            done, warnings = sync.push(), sync.warnings()
         ending.outcome, ending.detail = done.state.value, f"push {done.push_id}"
         if options.json:
-            say_json(push_document(done))
+            say_json(push_document(done) | {"warnings": list(warnings)})
         else:
             say_push(done, Values(sync.objects))
+            say_warnings(warnings)
             for line in lines:
                 say(line)
     return exit_of_push(done)
@@ -94,13 +96,13 @@ def undo(options: Options, push_id: str) -> int:
         lines: list[str] = []
         tell_signals(sync, lines.append)
         with stop_on_interrupt(sync.stop):
-            undone = sync.undo(push_id)
+            undone, warnings = sync.undo(push_id), sync.warnings()
         ending.outcome, ending.detail = undone.push.state.value, f"push {undone.push.push_id}"
         if options.json:
             left = [
                 {"object": e.object_name, "id": e.record_id, "field": e.field, "why": e.reason} for e in undone.left
             ]
-            say_json(push_document(undone.push) | {"left": left})
+            say_json(push_document(undone.push) | {"left": left, "warnings": list(warnings)})
         else:
             say_push(undone.push, Values(sync.objects))
             if undone.left:
@@ -108,6 +110,7 @@ def undo(options: Options, push_id: str) -> int:
                 say("Not undone:")
                 rows = [(each.object_name, each.record_id, each.field, each.reason) for each in undone.left]
                 say_table(("object", "record", "field", "why"), rows)
+            say_warnings(warnings)
             for line in lines:
                 say(line)
     return exit_of_push(undone.push)

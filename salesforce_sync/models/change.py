@@ -38,7 +38,8 @@ class Orphans(Struct, frozen=True):
     """Live rows that refer to records which the org has deleted: pairs of both ids. `seen`: the deletions known then.
 
     The org empties such references, and fills them again if it undeletes the record, and need not move the rows' stamps
-    for either (section 5 of the API facts: not verified). So rows that referred to what has come back are among them.
+    for either (section 5 of the API facts: not verified). So rows that referred to what has come back are among them;
+    and, of each record that is not here though all of its object is, one row: it tells whether the record was deleted.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
@@ -50,6 +51,15 @@ class Orphans(Struct, frozen=True):
         return tuple(dict.fromkeys(row for row, _ in self.pairs))
 
 
+class Loss(Struct, frozen=True):
+    """Rows that are gone in the org, or no longer visible, and stay here until a person says that they may go."""
+
+    found_at: datetime
+    """When the org was last asked (this machine's time, UTC): later runs tell it again without asking."""
+    message: str
+    hint: str
+
+
 class Ages(Struct, frozen=True):
     """When an object was last looked at for what its stamp does not show (this machine's time, UTC)."""
 
@@ -57,17 +67,8 @@ class Ages(Struct, frozen=True):
     proved_at: datetime | None = None
     first_merged_at: datetime | None = None
     described_as: str | None = None
-    refused_at: datetime | None = None
-    """When a pull or a verify last found more gone than may go without a person's word."""
-
-    def loss_is_open(self, now: datetime) -> bool:
-        """Whether nothing has been proved since: what the proof before it says does not stand any more.
-
-        Of a refusal that is still to come nothing is known: the clock was set back, and no later proof would end it.
-        """
-        if self.refused_at is None or self.refused_at > now:
-            return False
-        return self.proved_at is None or self.refused_at > self.proved_at
+    loss: Loss | None = None
+    """What was found gone since the last proof: what that says does not stand any more."""
 
 
 class LossLimit(Struct, frozen=True):

@@ -107,6 +107,16 @@ def overwriting(fields: Collection[str]) -> Problem:
     return Problem(OVERWROTE, message, "The value that was there waits in the inbox.")
 
 
+EDITED_TWICE = "EDITED_TWICE"
+"""Our code for a record that was made here, was shown by a row of the org's too, and was edited in both."""
+
+
+def edited_twice(fields: Collection[str]) -> Problem:
+    """What is to be told of a record whose two rows had other values in these fields."""
+    message = f"Both rows that showed this record were edited: {', '.join(fields)} holds the later value."
+    return Problem(EDITED_TWICE, message, "The earlier one waits in the inbox.")
+
+
 DELETED_OVER = "DELETED_OVER"
 """Our code for a deletion that took with it what somebody had changed, and nobody here had seen."""
 

@@ -135,12 +135,14 @@ class PullRequest(Struct, frozen=True):
 class Poll(Struct, frozen=True):
     """Ask what is new in one object: how many rows have a stamp at or after `since`, and which are the newest.
 
-    `described_as` is what `Polled.described_as` last said, so that an unchanged describe is not sent again.
+    `described_as` is what `Polled.described_as` last said, so that an unchanged describe is not sent again. `overdue`:
+    what is known of the fields is old, so that an answer which does not tell of them is not enough.
     """
 
     schema: ObjectSchema
     since: datetime
     described_as: str | None = None
+    overdue: bool = False
 
 
 class Polled(Struct, frozen=True):
@@ -150,6 +152,7 @@ class Polled(Struct, frozen=True):
 
     `schema` is the object's describe where it is not as `described_as` knew it, else None. `problem` is set, and
     there are no rows, where the org refused to answer for this object; the describe may be told all the same.
+    `undescribed` is why it was not, where that was overdue: nothing is known of what has changed in the fields.
     """
 
     object_name: str
@@ -159,6 +162,7 @@ class Polled(Struct, frozen=True):
     schema: ObjectSchema | None = None
     described_as: str | None = None
     problem: SyncError | None = None
+    undescribed: SyncError | None = None
 
 
 class Deletions(Struct, frozen=True):

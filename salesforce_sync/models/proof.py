@@ -49,7 +49,8 @@ class Comparison(Struct, frozen=True):
 
     `missing`: the org lists them, no live row is here. `stale`: the row here has another stamp. `extra`: a live row
     is here that the org does not list. No tuple is longer than the bound that was asked for: `cut` says that there
-    are more that are missing or stale, and `gone` how many are extra in all. `listed` and `live` count the org's rows
+    are more that are missing or stale (then `differing` counts all of these, and `late` those with a stamp up to the
+    checkpoint), and `gone` how many are extra in all. `listed` and `live` count the org's rows
     and the live rows here, from the stamp on that was asked for.
     """
 
@@ -60,6 +61,8 @@ class Comparison(Struct, frozen=True):
     extra: tuple[str, ...] = ()
     cut: bool = False
     gone: int = 0
+    differing: int = 0
+    late: int = 0
 
     @property
     def differences(self) -> int:

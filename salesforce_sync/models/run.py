@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from salesforce_sync.errors import LossRefused, ObjectNotFound
+from salesforce_sync.errors import DescribeRefused, ObjectNotFound
 from salesforce_sync.models.proof import Proof
 
 if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
@@ -68,15 +68,14 @@ class RunRecord(Struct, frozen=True):
     problem: Problem | None = None
 
     @property
+    def came(self) -> bool:
+        """Whether all rows are here: at the most the org has not told whether the fields are still the same."""
+        return self.problem is None or self.problem.code == DescribeRefused.code
+
+    @property
     def seconds(self) -> float:
         """How long it took."""
         return (self.finished - self.started).total_seconds()
-
-    @property
-    def refused_loss(self) -> str | None:
-        """What it found gone and left alone, as a person has to say that it may go."""
-        problem = self.problem
-        return problem.message if problem is not None and problem.code == LossRefused.code else None
 
 
 class Run(Struct, frozen=True):
@@ -142,6 +141,12 @@ class ObjectStatus(Struct, frozen=True):
         """Whether it was here, and the org did not know it when it was last asked for."""
         problem = None if self.last_run is None else self.last_run.problem
         return self.last_complete is not None and problem is not None and problem.code == ObjectNotFound.code
+
+    @property
+    def undescribed(self) -> Problem | None:
+        """Why the last run has not learnt its fields; None where it has, or has met something else."""
+        problem = None if self.last_run is None else self.last_run.problem
+        return problem if problem is not None and problem.code == DescribeRefused.code else None
 
     @property
     def reads_all(self) -> bool:

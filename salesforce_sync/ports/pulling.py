@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Orphans, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Merged, Orphans, Staged
 from salesforce_sync.models.page import Page, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Proof
 from salesforce_sync.models.schema import ObjectSchema
@@ -143,14 +143,19 @@ class Pulling(Protocol):
         And those that were noted, whose record is a tombstone no more: the org may have filled what it had emptied. At
         most so many, and else none of those that were noted.
 
-        None, which costs little, while the tombstones are those that were there when they were last noted; not if
-        `again`. Asked for none (`most` is 0), it costs as little to learn that there are others.
+        Where an object is here whole that was not when they were last noted (or `again`): what refers to records of it
+        that are not here, and were perhaps deleted before it was read. Of each such record one row. Of a field that may
+        refer to several objects, `ObjectSchema.key_prefix` tells which it is.
+
+        None, which costs little, while the tombstones and the objects are those that were there when they were last
+        noted; not if `again`. Asked for none (`most` is 0), it costs as little to learn that there are others.
         """
 
     def note_orphans(self, object_name: str, orphans: Orphans) -> None:
         """These rows have been read again: what they refer to now is what the org leaves them.
 
-        It is noted until their record comes back.
+        It is noted until their record comes back. A record that is not here, and to which its row does not refer any
+        more, is gone for `unknown` reasons: others may have referred to it, too.
         """
 
     def compare(self, object_name: str, since: datetime | None, most: int) -> Comparison:
@@ -173,7 +178,7 @@ class Pulling(Protocol):
         """
 
     def record_proof(self, proof: Proof) -> None:
-        """Keep the result of a verify."""
+        """Keep the result of a verify: nothing that was found gone before waits for a person's word any more."""
 
     def proof(self, object_name: str) -> Proof | None:
         """The last one."""
@@ -183,6 +188,9 @@ class Pulling(Protocol):
 
     def note_refresh(self, object_name: str, at: datetime) -> None:
         """Values that change without a stamp are fresh as of `at`, this machine's time."""
+
+    def note_loss(self, object_name: str, loss: Loss) -> None:
+        """Keep what was found gone and waits for a person's word, until the object is proved (`Ages.loss`)."""
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""

@@ -50,6 +50,9 @@ def say_status(status: Status) -> None:
             say(f"{each.object_name} has no stamp to ask by: every sync reads all its rows, so none is missed.")
         if each.method == "CreatedDate":
             say(f"{each.object_name} has no stamp that moves when a row is deleted: verify finds what is gone.")
+        if each.undescribed is not None:
+            say(each.undescribed.message)
+            say(f"  {each.undescribed.hint}")
     say()
     for each in status.objects:
         say(_proof(each, now))

@@ -16,6 +16,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.signals import news_of_proof
 from salesforce_sync.storage import missed, own_sql, reading_sql, staging_sql, table_sql
+from salesforce_sync.storage.adopted import adopted
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.signal_log import count_changed, tell
@@ -66,9 +67,11 @@ class Comparer:
             gone = len(extra) if len(extra) <= most else db.execute(table.count_extra(), table.bindings).get
             if since is not None:
                 db.execute(table.note_purged_tombstones(), (schema.name, format_datetime(self._now()), *table.bindings))
-        cut = max(len(missing), len(stale)) > most
+            cut = max(len(missing), len(stale)) > most
+            until = adopted(db, schema.name).until or ""
+            differing, late = db.execute(table.count_differing(), (until, *table.bindings * 2)).get if cut else (0, 0)
         named = tuple(each.id for each in extra[:most])
-        return Comparison(listed, live, missing[:most], stale[:most], named, cut, gone)
+        return Comparison(listed, live, missing[:most], stale[:most], named, cut, gone, differing, late)
 
     def set_aside(self, schema: ObjectSchema, ids: Sequence[str], cause: Cause, at: datetime) -> int:
         rows = 0
@@ -136,6 +139,7 @@ class Comparer:
         with self._connections.writing() as db:
             at = format_datetime(proof.at)
             db.execute(_RECORD_PROOF, (proof.object_name, at, proof.org_rows, proof.rows, repaired))
+            db.execute(own_sql.END_LOSS, (proof.object_name,))
             tell(db, self._now(), news_of_proof(proof))
 
     def last(self, object_name: str) -> Proof | None:
@@ -178,18 +182,21 @@ class _Tables:
 
     def missing(self) -> str:
         """`?` is bound for the sake of one set of bindings for all."""
-        gone = f'(t."Id" IS NULL OR {self._dead_here})'
-        return (
-            f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {gone} AND NOT ({self._dead_there}){self._bound()}'
-        )
+        absent = f'(t."Id" IS NULL OR {self._dead_here}) AND NOT ({self._dead_there})'
+        return f'SELECT l."Id", {self._stamp} AS stamp FROM {self._join} WHERE {absent}{self._bound()}'
 
     def stale(self) -> str:
         alive = f'(t."Id" IS NOT NULL AND NOT {self._dead_here})'
-        return f'SELECT l."Id", {self._stamp} FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
+        return f'SELECT l."Id", {self._stamp} AS stamp FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
 
     def extra(self) -> str:
         absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'
         return f'SELECT t."Id", NULL FROM {self._table} t WHERE {self._live} AND {absent}'
+
+    def count_differing(self) -> str:
+        """All that are missing or stale, and those of them whose stamp is not after the one that is bound first."""
+        rows = f"{self.missing()} UNION ALL {self.stale()}"
+        return f"SELECT count(*), coalesce(sum(stamp <= ?), 0) FROM ({rows})"
 
     def count_extra(self) -> str:
         return f"SELECT count(*) FROM ({self.extra()})"

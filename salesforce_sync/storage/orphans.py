@@ -1,12 +1,13 @@
 """Live rows that refer to deleted ones, found by what is here: no stamp need tell that the org emptied a reference.
 
-Nor that it has filled it again, as it does where it undeletes the record: so what was emptied is remembered.
+Nor that it has filled it again, as it does where it undeletes the record: so what was emptied is remembered. What was
+deleted before its object was read for the first time is not here at all; `missing.py` finds what refers to that.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import apsw
 import msgspec
@@ -15,20 +16,22 @@ from salesforce_sync.models.change import Orphans
 from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.storage import own_sql, reading_sql
+from salesforce_sync.models.values import format_datetime
+from salesforce_sync.ports import Clock
+from salesforce_sync.storage import missing, own_sql, reading_sql
 from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.missing import Parents, distinct, refers
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.sql_text import literal, quote
 
+_NAMES = msgspec.json.Decoder(dict[str, str])
+_WHOLE = "SELECT name FROM _sync_object WHERE merged = 1"
 _SEEN = "SELECT bereaved FROM _sync_object WHERE name = ?"
 _NOTE = "UPDATE _sync_object SET bereaved = ? WHERE name = ?"
 _NOTE_PAIRS = "INSERT OR IGNORE INTO _sync_orphan SELECT ?, value ->> 0, value ->> 1 FROM json_each(?)"
 
 MOST_JOINED = 400
 """SELECTs that are joined to one: SQLite takes no more than five hundred."""
-
-Parents = Mapping[str, Sequence[ObjectSchema]]
-"""Fields, and the objects here that they may refer to."""
 
 
 class OrphanSearch:
@@ -39,36 +42,41 @@ class OrphanSearch:
         connections: Connections,
         schemas: Callable[[Iterable[str]], Sequence[ObjectSchema]],
         indexes: SearchIndexes,
+        clock: Clock,
     ) -> None:
         self._connections = connections
         self._schemas = schemas
         self._indexes = indexes
+        self._clock = clock
         self._counts = threading.local()  # as each thread has its own reader, which knows what it has seen
 
     def find(self, schema: ObjectSchema, most: int, *, again: bool) -> Orphans | None:
         parents = self._parents(schema)
-        for each in _distinct(parents):
+        for each in distinct(parents):
             self._indexes.give_dead(each)
         with self._connections.looking() as db:
-            graves = self._graves(db, _distinct(parents))
-            seen = msgspec.json.encode(graves).decode() if graves else ""
-            if not again and seen == (db.execute(_SEEN, (schema.name,)).get or ""):
+            known = self._known(db, distinct(parents))
+            seen, before = msgspec.json.encode(known).decode() if known else "", db.execute(_SEEN, (schema.name,)).get
+            if not again and seen == (before or ""):
                 return None
-            bereaving = {field: [each for each in some if each.name in graves] for field, some in parents.items()}
-            bereaving = {field: some for field, some in bereaving.items() if some}
             if not parents or not most:
                 return Orphans(seen=seen)
             back = [(str(key), str(parent)) for key, parent in db.execute(_parents_back(schema, parents), (most,))]
             most -= len({key for key, _ in back})
+            bereaving = _of_these(parents, {name for name, graves in known.items() if graves})
             rows = db.execute(_orphans(schema, bereaving), (most,)) if bereaving and most > 0 else ()
             found = [(key, parent) for key, *some in rows for parent in some if parent is not None]
-            return Orphans((*back, *found), seen)
+            most -= len({key for key, _ in found})
+            looked_at = {} if again or not before else _NAMES.decode(before)
+            fresh = _of_these(parents, {name for name in known if name not in looked_at and self._is_whole(name)})
+            return Orphans((*back, *found, *missing.find(db, schema, fresh, most)), seen)
 
     def note(self, schema: ObjectSchema, orphans: Orphans) -> None:
         parents = self._parents(schema)
         pairs = msgspec.json.encode(orphans.pairs).decode()
         with self._connections.writing() as db:
             db.execute(_NOTE_PAIRS, (schema.name, pairs))
+            missing.note_gone(db, schema, parents, pairs, format_datetime(self._clock.now()))
             db.execute(_forget(schema, parents), (pairs,))
             db.execute(_NOTE, (orphans.seen, schema.name))
 
@@ -78,7 +86,7 @@ class OrphanSearch:
             known = self._schemas(field.reference_to)
             if known:
                 found[field.name] = known
-        here = self._here(_distinct(found))
+        here = self._here(distinct(found))
         return {field: [each for each in some if each.name in here] for field, some in found.items()}
 
     def _here(self, schemas: Sequence[ObjectSchema]) -> frozenset[str]:
@@ -88,25 +96,30 @@ class OrphanSearch:
                 each.name for each in schemas if db.execute(own_sql.HAS_COLUMN, (each.name, _mark(each))).get
             )
 
-    def _graves(self, db: apsw.Connection, schemas: Sequence[ObjectSchema]) -> dict[str, str]:
-        """What tells the tombstones of these objects from others, where they have any.
+    def _is_whole(self, name: str) -> bool:
+        return name in self._counts.kept[2]
+
+    def _known(self, db: apsw.Connection, schemas: Sequence[ObjectSchema]) -> dict[str, str]:
+        """What tells the tombstones of these objects from others, where they have any, or are here whole.
 
         Kept as long as nothing in the file has changed: many objects refer to the same few.
         """
         version = db, db.pragma("data_version")
-        kept: tuple[object, dict[str, str]] | None = getattr(self._counts, "kept", None)
+        kept: tuple[object, dict[str, str], set[str]] | None = getattr(self._counts, "kept", None)
         if kept is None or kept[0] != version:
-            kept = self._counts.kept = version, {}
-        counted = kept[1]
+            whole = {str(name) for (name,) in db.execute(_WHOLE)}
+            kept = self._counts.kept = version, {}, whole
+        _, counted, whole = kept
         for each in schemas:
             if each.name not in counted:
                 counted[each.name] = str(db.execute(_count(each)).get)
-        return {each.name: counted[each.name] for each in schemas if counted[each.name]}
+        return {each.name: counted[each.name] for each in schemas if counted[each.name] or each.name in whole}
 
 
-def _distinct(parents: Parents) -> Sequence[ObjectSchema]:
-    found = {each.name: each for some in parents.values() for each in some}
-    return [found[name] for name in sorted(found)]
+def _of_these(parents: Parents, names: Collection[str]) -> Parents:
+    """The fields that may refer to these objects."""
+    some = {field: [each for each in of if each.name in names] for field, of in parents.items()}
+    return {field: of for field, of in some.items() if of}
 
 
 def _mark(schema: ObjectSchema) -> str:
@@ -165,23 +178,19 @@ def _parents_back(schema: ObjectSchema, parents: Parents) -> str:
     """
     return f"""
 SELECT n.record_id, n.parent_id FROM _sync_orphan n JOIN {quote(schema.name)} t ON t."Id" = n.record_id
-WHERE {_is_back(schema, parents)} AND NOT ({_refers(parents)}) AND {reading_sql.alive(schema)} LIMIT ?"""
+WHERE {_is_back(schema, parents)} AND NOT ({refers(parents)}) AND {reading_sql.alive(schema)} LIMIT ?"""
 
 
 def _forget(schema: ObjectSchema, parents: Parents) -> str:
     """Forgets what was noted of records that are not deleted any more; but not of rows that are still to be read."""
     unread = f"""
 EXISTS (SELECT 1 FROM {quote(schema.name)} t WHERE t."Id" = n.record_id AND {reading_sql.alive(schema)}
-    AND NOT ({_refers(parents)}))
+    AND NOT ({refers(parents)}))
 AND (n.record_id, n.parent_id) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"""
     return f"DELETE FROM _sync_orphan AS n WHERE {_is_back(schema, parents)} AND NOT ({unread})"
 
 
 def _is_back(schema: ObjectSchema, parents: Parents) -> str:
-    some = _distinct(parents)
-    dead = _dead(some) if some else "SELECT NULL WHERE false"
-    return f"n.object_name = {literal(schema.name)} AND n.parent_id NOT IN ({dead})"
-
-
-def _refers(parents: Parents) -> str:
-    return " OR ".join(f"t.{quote(field)} IS n.parent_id" for field in parents) or "false"
+    some = distinct(parents)
+    noted = f"n.object_name = {literal(schema.name)}"
+    return f"{noted} AND n.parent_id NOT IN ({_dead(some)}) AND ({missing.is_here(some)})" if some else noted

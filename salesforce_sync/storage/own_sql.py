@@ -35,7 +35,9 @@ READ_UNTIL = "UPDATE _sync_object SET read_at = max(coalesce(read_at, ''), ?) WH
 DOUBT = "SELECT doubt_from, doubt_to FROM _sync_object WHERE name = ? AND doubt_from IS NOT NULL"
 SET_DOUBT = "UPDATE _sync_object SET doubt_from = ?, doubt_to = ? WHERE name = ?"
 REFRESHED = "UPDATE _sync_object SET refreshed_at = ? WHERE name = ?"
-AGES = "SELECT refreshed_at, described_as FROM _sync_object WHERE name = ?"
+AGES = "SELECT refreshed_at, described_as, loss_found_at, loss, loss_hint FROM _sync_object WHERE name = ?"
+NOTE_LOSS = "UPDATE _sync_object SET loss_found_at = ?, loss = ?, loss_hint = ? WHERE name = ?"
+END_LOSS = "UPDATE _sync_object SET loss_found_at = NULL, loss = NULL, loss_hint = NULL WHERE name = ?"
 DESCRIBED_AS = "UPDATE _sync_object SET described_as = ?, described_at = ? WHERE name = ?"
 
 STAGED = "SELECT columns, since, resume, durable, server_time FROM _sync_staging WHERE name = ?"
@@ -71,9 +73,6 @@ FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
 OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
 FIRST_COMPLETE = "SELECT min(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
-LAST_REFUSED = """
-SELECT finished, message FROM _sync_run WHERE object_name = ? AND code = 'LOSS_REFUSED' ORDER BY id DESC LIMIT 1
-"""
 LAST_COMPLETE = "SELECT max(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
 
 TOLD_KINDS = ", ".join(map(literal, TOLD))

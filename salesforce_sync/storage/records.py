@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import apsw
 
+from salesforce_sync.models.inbox import Conflict
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.schema import FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, readable
@@ -13,6 +14,17 @@ from salesforce_sync.storage import own_sql, reading_sql
 from salesforce_sync.storage.sql_text import quote
 
 _MINE = "object_name = ? AND record_id = ?"
+_SINCE = """
+SELECT e.field, e.value, p.base, p.value, p.field NOTNULL, coalesce(made.edited_at >= pulled.edited_at, 1)
+FROM _sync_edit e
+LEFT JOIN _sync_edit p ON p.object_name = e.object_name AND p.record_id = ?3 AND p.field = e.field
+LEFT JOIN _sync_outbox made ON made.object_name = e.object_name AND made.record_id = e.record_id
+LEFT JOIN _sync_outbox pulled ON pulled.object_name = e.object_name AND pulled.record_id = ?3
+WHERE e.object_name = ?1 AND e.record_id = ?2 AND NOT (e.in_flight AND e.value IS e.sent)
+"""
+"""What was edited of a record that was made here, since it was sent; beside it what was edited of the row of it that a
+pull has brought, and whether that was before."""
+_EDIT_AGAIN = f"UPDATE _sync_edit SET value = ? WHERE {_MINE} AND field = ?"
 _KNOW_LOCAL = "INSERT OR REPLACE INTO _sync_local (local_id, object_name, record_id) VALUES (?, ?, ?)"
 _NAMED_LOCALLY = """
 SELECT object_name, record_id, field FROM _sync_edit WHERE value = ?1 AND value GLOB 'local-*'
@@ -41,11 +53,16 @@ DELETE FROM _sync_inbox WHERE {_MINE} AND (
 
 def adopt_id(
     db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], object_name: str, local_id: str, record_id: str
-) -> None:
-    """The org has given the record an id: every place that holds the local one gets it."""
+) -> list[Conflict]:
+    """The org has given the record an id: every place that holds the local one gets it.
+
+    If a pull has brought the record already, both rows may have been edited since: of each field the later edit stays.
+    Gives those of which the earlier one is gone: as `org`, where the later one is `local`.
+    """
     schema = schemas(object_name)
     if not is_local(local_id) or schema is None:
-        return
+        return []
+    lost: list[Conflict] = []
     db.execute(_KNOW_LOCAL, (local_id, schema.name, record_id))
     table = quote(schema.name)
     if db.execute(f'SELECT 1 FROM {table} WHERE "Id" = ?', (record_id,)).get is None:
@@ -53,17 +70,20 @@ def adopt_id(
     else:
         # A pull has brought it already. What was edited here since goes over to that row.
         db.execute(f'DELETE FROM {table} WHERE "Id" = ?', (local_id,))
-        edits = "SELECT field, value, in_flight, sent FROM _sync_edit WHERE object_name = ? AND record_id = ?"
-        for field, value, in_flight, sent in list(db.execute(edits, (schema.name, local_id))):
-            if not in_flight or value != sent:
+        both = list(db.execute(_SINCE, (schema.name, local_id, record_id)))
+        for field, value, base, theirs, is_edited_too, is_later in both:
+            if is_edited_too and value != theirs:
+                lost.append(Conflict(str(field), base, *((value, theirs) if is_later else (theirs, value))))
+            if is_later or not is_edited_too:
                 set_cell(db, schema, record_id, str(field), value)
+                db.execute(_EDIT_AGAIN, (value, schema.name, record_id, field))
     for own in ("_sync_edit", "_sync_outbox", "_sync_inbox", "_sync_history", "_sync_pushed"):
-        # Where the pulled row was edited too, that edit is the newer one.
         db.execute(f"UPDATE OR IGNORE {own} SET record_id = ? WHERE {_MINE}", (record_id, schema.name, local_id))
         db.execute(f"DELETE FROM {own} WHERE {_MINE}", (schema.name, local_id))
     for holding, holder, field in referring(db, schemas, local_id):
         db.execute(_NAME_REALLY, (record_id, local_id, holding.name, holder, field))
         set_cell(db, holding, holder, field, record_id)  # the row shows the same value as its edit
+    return lost
 
 
 def referring(

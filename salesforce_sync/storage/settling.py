@@ -9,7 +9,17 @@ import apsw
 from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import Change, ChangeState, Edit, Kind, Operation
-from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Outcome, Rejected, Settled, overwriting
+from salesforce_sync.models.outcome import (
+    Applied,
+    Conflicted,
+    Deferred,
+    Lost,
+    Outcome,
+    Rejected,
+    Settled,
+    edited_twice,
+    overwriting,
+)
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, from_rest
@@ -17,7 +27,7 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import real_id
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox_items import put_item
+from salesforce_sync.storage.inbox_items import put_item, put_told
 from salesforce_sync.storage.outbox import OutboxRow, Schemas, row_in_outbox
 from salesforce_sync.storage.push_log import note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
@@ -148,7 +158,10 @@ class Settling:
         name = change.object_name
         schema = self._schema(name)
         if change.operation is Operation.CREATE:
-            adopt_id(db, self._schema, name, change.record_id, record_id)
+            lost = adopt_id(db, self._schema, name, change.record_id, record_id)
+            if lost:
+                twice, told = edited_twice([each.field for each in lost]), (name, record_id, Kind.REPLACED)
+                put_told(db, told, Operation.UPDATE, self._now(), twice, lost)
         row = row_in_outbox(db, name, record_id)
         if row is None or schema is None:
             return ()

@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from salesforce_sync.errors import NotSynced
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Merged, Orphans, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Merged, Orphans, Staged
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
@@ -107,7 +107,7 @@ class SqliteStore:
         self._events = EventMerger(self._connections, judge, self._history, written, take_out, self.log)
         migrate(self._connections)
         self._schemas = SchemaCache(self._read_schemas, self._connections.schema_version)
-        self._orphans = OrphanSearch(self._connections, self._schemas.those, self._indexes)
+        self._orphans = OrphanSearch(self._connections, self._schemas.those, self._indexes, clock)
 
     # ── schemas ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -302,14 +302,18 @@ class SqliteStore:
         with self._connections.looking() as db:
             row = db.execute(own_sql.AGES, (object_name,)).fetchone()
             first = db.execute(own_sql.FIRST_COMPLETE, (object_name,)).get
-            refused, _ = db.execute(own_sql.LAST_REFUSED, (object_name,)).fetchone() or (None, None)
-        refreshed, described_as = (None, None) if row is None else row
-        proved_at = None if proof is None else proof.at
-        return Ages(_moment(refreshed), proved_at, _moment(first), described_as, _moment(refused))
+        refreshed, described_as, found, *said = (None,) * 5 if row is None else row
+        found_at, proved_at = _moment(found), None if proof is None else proof.at
+        loss = None if found_at is None else Loss(found_at, *map(str, said))
+        return Ages(_moment(refreshed), proved_at, _moment(first), described_as, loss)
 
     def note_refresh(self, object_name: str, at: datetime) -> None:
         with self._connections.writing() as db:
             db.execute(own_sql.REFRESHED, (format_datetime(at), object_name))
+
+    def note_loss(self, object_name: str, loss: Loss) -> None:
+        with self._connections.writing() as db:
+            db.execute(own_sql.NOTE_LOSS, (format_datetime(loss.found_at), loss.message, loss.hint, object_name))
 
     def note_described(self, object_name: str, described_as: str) -> None:
         with self._connections.writing() as db:
@@ -497,7 +501,6 @@ class SqliteStore:
         checkpoint = self.checkpoint(name)
         staging = db.execute(own_sql.STAGED, (name,)).fetchone()
         ages = self.ages(name)
-        _, refused = db.execute(own_sql.LAST_REFUSED, (name,)).fetchone() or (None, None)
         return ObjectStatus(
             object_name=name,
             rows=live,
@@ -509,7 +512,7 @@ class SqliteStore:
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if schema is None else schema.stamp or READS_ALL,
-            loss_refused=refused if ages.loss_is_open(self._clock.now()) else None,
+            loss_refused=None if ages.loss is None else ages.loss.message,
         )
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event, Lock
 
 from msgspec.structs import replace
@@ -72,14 +73,16 @@ class SyncEngine:
         """API calls made so far, by this engine and all others with the same org."""
         return self._org.usage.spent
 
-    def run(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
+    def run(
+        self, objects: Sequence[str], accepted: frozenset[str] = frozenset(), proofs: Proofs = Proofs.WHEN_DUE
+    ) -> Run:
         """Pull these objects, then push what is in the outbox.
 
         Never raises for trouble with the org: the result's records say what happened.
 
         `accepted` names the objects that may lose any number of rows.
         """
-        course = self._course(objects, accepted, Proofs.WHEN_DUE)
+        course = self._course(objects, accepted, proofs)
         with run_begun(self._store, self._bus, course.run_id, course.names):
             run = self._pull_all(course)
             if not course.shut.is_set() and self._pusher.due():
@@ -92,9 +95,11 @@ class SyncEngine:
             self._news.tell(run)
         return run
 
-    def pull(self, objects: Sequence[str], accepted: frozenset[str] = frozenset()) -> Run:
+    def pull(
+        self, objects: Sequence[str], accepted: frozenset[str] = frozenset(), proofs: Proofs = Proofs.WHEN_DUE
+    ) -> Run:
         """The same without the push: local edits are held against what came, and wait."""
-        course = self._course(objects, accepted, Proofs.WHEN_DUE)
+        course = self._course(objects, accepted, proofs)
         with run_begun(self._store, self._bus, course.run_id, course.names):
             run = self._pull_all(course)
             self._news.tell(run)
@@ -144,7 +149,9 @@ class SyncEngine:
     def _course(self, objects: Sequence[str], accepted: frozenset[str], proofs: Proofs) -> Course:
         if not objects:
             raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
-        puller = Puller(self._org, self._store, self._clock, self._rules, accepted, self._bus)
+        asked = proofs is not Proofs.WHEN_DUE
+        rules = replace(self._rules, loss_every=timedelta(0)) if asked else self._rules
+        puller = Puller(self._org, self._store, self._clock, rules, accepted, self._bus)
         started = self._clock.monotonic(), self._org.usage.spent
         return Course(secrets.token_hex(8), distinct(objects), puller, proofs, *started)
 
@@ -171,7 +178,7 @@ class SyncEngine:
     def _look_after_orphans(self, course: Course, tasks: Sequence[Task]) -> None:
         """When every object's deletions are here, read again what refers to deleted records."""
         for task in tasks:
-            if task.record is not None and task.record.state is RunState.COMPLETE:
+            if task.record is not None and task.record.came:
                 self._attempt(task, course, self._read_orphans_again)
 
     def _read_orphans_again(self, task: Task, course: Course) -> None:
@@ -180,7 +187,7 @@ class SyncEngine:
         orphans = self._store.orphans(task.name, 0, again=again)
         if orphans is None:
             return
-        if orphans.seen and course.stop.is_set():
+        if course.stop.is_set() and self._store.orphans(task.name, 1, again=again) != orphans:
             raise SyncError("Not read again: an error that concerns every object came first.", code=NOT_BEGUN)
         try:
             task.claim.enter_context(self._store.claim(task.name))
@@ -195,7 +202,7 @@ class SyncEngine:
 
     def _count_in(self, task: Task, read: Pulled) -> None:
         """Rows that were read after the object had its record belong to it all the same."""
-        assert task.record is not None  # only a complete object is looked after
+        assert task.record is not None  # only an object that came is looked after
         merged = read.merged
         counts = task.record.counts.plus(RunCounts(read.rows, merged.inserted, merged.updated, merged.deleted))
         record = replace(task.record, finished=self._clock.now(), counts=counts)
@@ -259,7 +266,10 @@ class SyncEngine:
         merged = pulled.merged
         counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
         times = task.started, self._clock.now()
-        record = RunRecord(course.run_id, merged.object_name, RunState.COMPLETE, *times, counts)
+        refused = course.puller.schemas.undescribed(merged.object_name)
+        problem = None if refused is None else Problem(refused.code, refused.message, refused.hint)
+        state = RunState.COMPLETE if problem is None else RunState.PARTIAL
+        record = RunRecord(course.run_id, merged.object_name, state, *times, counts, problem)
         self._store.record_run(record)
         return record
 
@@ -284,7 +294,11 @@ class SyncEngine:
         unscheduled = verifies and self._rules.refresh_every is None and course.puller.schemas.refreshes(name)
         if unscheduled or refresh_is_due(ages, self._rules, now):
             self._if_affordable(name, lambda: self._refresh(task, course.puller, name))
-        return None if verifies or verify_is_due(ages, self._rules, now) else task.pulled
+        stands = course.puller.standing_loss(name)
+        if stands is not None:
+            raise stands
+        proves = verifies or ages.loss is not None or verify_is_due(ages, self._rules, now)
+        return None if proves else task.pulled
 
     def _refresh(self, task: Task, puller: Puller, object_name: str) -> None:
         assert task.pulled is not None
@@ -313,7 +327,7 @@ class SyncEngine:
 
         # Without it an object of which rows were found gone would be complete, and nobody has agreed to that.
         asked = puller.loss_limit(schema.name) is not None
-        awaited = asked and self._store.ages(schema.name).loss_is_open(self._clock.now())
+        awaited = asked and self._store.ages(schema.name).loss is not None
         if awaited or course.proofs is Proofs.NOW:
             prove()
         else:

@@ -22,9 +22,6 @@ def read_orphans_again(store: Store, schema: ObjectSchema, read: Callable[[PullR
         ids = orphans.ids
         if ids:
             read(PullRequest(schema, ids=ids, priority=Priority.PULL))
-        # With the last of them only is everything looked at.
-        left = len(ids) == most
-        store.note_orphans(schema.name, replace(orphans, seen="") if left else orphans)
-        if not left:
-            return
-        again = True
+        # With the last of them only is everything looked at; what they tell to be deleted may have left others.
+        again = len(ids) == most
+        store.note_orphans(schema.name, replace(orphans, seen="") if again else orphans)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, SchemaChanged, Transient
-from salesforce_sync.models.change import Checkpoint, LossLimit, Merged
+from salesforce_sync.errors import Incomplete, JobFailed, LocatorExpired, LossRefused, SchemaChanged, Transient
+from salesforce_sync.models.change import Checkpoint, Loss, LossLimit, Merged
 from salesforce_sync.models.page import Page, Poll, Polled, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause, Proof
 from salesforce_sync.models.schema import Described, ObjectSchema
@@ -25,7 +25,7 @@ from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.orphans import read_orphans_again
 from salesforce_sync.sync.patience import Patience
 from salesforce_sync.sync.pulled import Pulled, joined, with_changes, with_repairs
-from salesforce_sync.sync.schedule import DEFAULTS, Rules
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, loss_stands, needs_describe
 from salesforce_sync.sync.schemas import Schemas, news_of
 from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.sync.verify import MOST_REPAIRS, Verifier, removed
@@ -78,15 +78,54 @@ class Puller:
 
     def loss_limit(self, object_name: str) -> LossLimit | None:
         """How many rows may go yet; None where a person has said that it may be any number."""
+        return None if object_name.casefold() in self._accepted else self._unasked_limit(object_name)
+
+    def _unasked_limit(self, object_name: str) -> LossLimit:
+        """How many rows may go without a person's word."""
         name = object_name.casefold()
-        return None if name in self._accepted else self._rules.loss.after(self._lost[name], self._come[name])
+        return self._rules.loss.after(self._lost[name], self._come[name])
+
+    def standing_loss(self, object_name: str) -> LossRefused | None:
+        """The loss that an earlier run has found and nobody has agreed to, as long as it is not to be looked for again.
+
+        No run of the object is complete meanwhile, and nothing of it is compared, as it would be refused once more.
+        """
+        ages, accepted = self._store.ages(object_name), self.loss_limit(object_name) is None
+        if accepted or ages.loss is None or not loss_stands(ages, self._rules, self._clock.now()):
+            return None
+        return LossRefused(ages.loss.message, hint=ages.loss.hint)
+
+    @contextmanager
+    def _noted(self, object_name: str) -> Iterator[None]:
+        """What is found gone here is found in the org as it is now."""
+        try:
+            yield
+        except LossRefused as lost:
+            self._store.note_loss(object_name, Loss(self._clock.now(), lost.message, lost.hint))
+            raise
 
     def _lose(self, object_name: str, rows: int) -> None:
         self._lost[object_name.casefold()] += rows
 
     def _merge(self, object_name: str, server_time: datetime | None) -> Merged:
+        with self._noted(object_name):
+            return self._merge_within(self.loss_limit(object_name), object_name, server_time)
+
+    def _merge_taken_up(self, object_name: str, server_time: datetime | None) -> Merged | None:
+        """Merge what was staged before; None if it would take away so much that the org is to be asked once more.
+
+        It shows the org as it was then. What somebody has agreed to lose since may be there again.
+        """
+        try:
+            return self._merge_within(self._unasked_limit(object_name), object_name, server_time)
+        except LossRefused:
+            if self.standing_loss(object_name) is not None:
+                raise
+            return None
+
+    def _merge_within(self, loss: LossLimit | None, object_name: str, server_time: datetime | None) -> Merged:
         is_first = self._store.checkpoint(object_name) is None
-        merged = self._store.merge(object_name, server_time, self.loss_limit(object_name))
+        merged = self._store.merge(object_name, server_time, loss)
         self._lose(object_name, merged.deleted)
         # Of an object that was not here all is new, and none of it was anybody's yet.
         self._come[object_name.casefold()] += 0 if is_first else merged.inserted
@@ -94,7 +133,8 @@ class Puller:
 
     def _compare_since(self, schema: ObjectSchema, since: datetime) -> Mapping[Cause, int]:
         """Compare what is as young as this with the org, and repair; gives how many rows that were."""
-        repaired = self._settler.settle(schema, since, self.loss_limit(schema.name))
+        with self._noted(schema.name):
+            repaired = self._settler.settle(schema, since, self.loss_limit(schema.name))
         self._lose(schema.name, removed(repaired))
         return repaired
 
@@ -112,14 +152,17 @@ class Puller:
         request = self._fresh_request(schema)
         if request.since is None:
             return None
-        return Poll(schema, request.since, self._store.ages(schema.name).described_as)
+        overdue = needs_describe(self._store.described_at(schema.name), self._clock.now())
+        return Poll(schema, request.since, self._store.ages(schema.name).described_as, overdue)
 
     def take(self, poll: Poll, polled: Polled, report: Report) -> Pulled:
         """Take the answer to a poll in: mostly it is all there is; where it is not, the rest is pulled."""
         name, news = poll.schema.name, news_of(poll, polled)
         if news is not None:
             self.schemas.adopt(news)
-        if polled.described_as is not None:
+        if polled.undescribed is not None:
+            self.schemas.note_undescribed(name, polled.undescribed)
+        elif polled.described_as is not None:
             self._store.note_described(name, polled.described_as)
         if polled.problem is not None or news is not None:
             return self.pull(name, report)
@@ -155,7 +198,9 @@ class Puller:
         # sends any of them.
         assert schema.stamp is not None  # without one there is no poll
         sorts = schema.field(schema.stamp).sortable
-        if read_at is None or not sorts or stamps[-1] >= read_at.replace(microsecond=0):
+        # While a loss stands nothing is compared, and what is missing comes all the same.
+        standing = self.standing_loss(schema.name) is not None
+        if standing or read_at is None or not sorts or stamps[-1] >= read_at.replace(microsecond=0):
             return self._pull_counted(schema, polled.total, report)
         settled = read_at - self._rules.overlap
         ids = tuple(str(row[0]) for row in polled.rows.values)
@@ -182,7 +227,7 @@ class Puller:
         stamp, or were not shown while columns were filled, read once more."""
         pulled = with_changes(pulled, self.schemas.filled(pulled.merged.object_name))
         schema = self._store.schema(pulled.merged.object_name)
-        if schema is None:
+        if schema is None or self.standing_loss(schema.name) is not None:
             return pulled
         pulled = with_repairs(pulled, self._as_described(schema, self._look_for_missed))
         return with_changes(pulled, self._as_described(schema, self._settle_doubts))
@@ -213,14 +258,15 @@ class Puller:
 
     def _without_strangers(self, schema: ObjectSchema, rows: int, pulled: Pulled) -> Pulled:
         """All living rows were read. If more live here, the org does not show some of them any longer."""
-        if self._store.count_shown(schema.name) <= rows:
+        if self._store.count_shown(schema.name) <= rows or self.standing_loss(schema.name) is not None:
             return pulled
-        proof = self._settler.verify(schema, self.loss_limit(schema.name), anew=True)
+        with self._noted(schema.name):
+            proof = self._settler.verify(schema, self.loss_limit(schema.name), anew=True)
         return with_repairs(pulled, dict(self._lose_by(proof).repaired))
 
     def _without_vanished(self, schema: ObjectSchema, since: datetime, rows: int, pulled: Pulled) -> Pulled:
         """Everything from `since` on was read. If more is here, the org does not show some of it any longer."""
-        if self._store.count_since(schema.name, since) <= rows:
+        if self._store.count_since(schema.name, since) <= rows or self.standing_loss(schema.name) is not None:
             return pulled
         return with_repairs(pulled, self._compare_since(schema, since))
 
@@ -279,13 +325,17 @@ class Puller:
     def prove(self, schema: ObjectSchema, listing: Pages | None) -> Proof:
         """Compare every id and stamp with the org, repair, and keep the proof; `listing` may have been begun."""
         begun = [listing]  # which one work can read only
+        repaired: Counter[Cause] = Counter()
 
         def prove(described: ObjectSchema) -> Proof:
+            loss = self.loss_limit(described.name)
             if described.stamp is not None:
-                self._doubts.settle_all(described, self.loss_limit(described.name))
-            return self.verifier.verify(described, self.loss_limit(described.name), begun.pop() if begun else None)
+                self._doubts.settle_all(described, None if loss is None else loss.after(removed(repaired)))
+                loss = self.loss_limit(described.name)
+            return self.verifier.verify(described, loss, begun.pop() if begun else None, repaired)
 
-        return self._lose_by(self._as_described(schema, prove))
+        with self._noted(schema.name):
+            return self._lose_by(self._as_described(schema, prove))
 
     def read_orphans_again(self, schema: ObjectSchema, *, again: bool) -> Pulled:
         """Read the rows again that refer to deleted records; without `again`, only after more deletions."""
@@ -317,6 +367,7 @@ class Puller:
 
     def _pull_once(self, schema: ObjectSchema, report: Report, ways: _Ways) -> Pulled:
         request, rows, server_time = self._take_up(schema)
+        taken_up = request.resume is not None
         request = replace(request, rows=ways.counted, jobs=ways.jobs, by_id=ways.by_id)
         last = False
         # Closed at once when a page cannot be staged: downloads would otherwise go on behind it.
@@ -332,7 +383,11 @@ class Puller:
                 del page  # it is not held while the next one comes
         if not last:
             raise Incomplete(f"The pull of {schema.name} ended before its last page.")
-        pulled = Pulled(rows, self._merge(schema.name, server_time))
+        merged = (self._merge_taken_up if taken_up else self._merge)(schema.name, server_time)
+        if merged is None:
+            self._store.begin(self._fresh_request(schema))
+            return self._pull_once(schema, report, ways)
+        pulled = Pulled(rows, merged)
         if request.since is None or schema.stamp is None:
             return self._without_strangers(schema, rows, pulled)
         return self._without_vanished(schema, request.since, rows, pulled)

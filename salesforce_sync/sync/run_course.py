@@ -20,10 +20,14 @@ from salesforce_sync.sync.puller import Puller
 
 
 class Proofs(Enum):
-    """Which objects of a run are compared with the org: those whose schedule says so, or all of them."""
+    """Which objects of a run are compared with the org."""
 
     WHEN_DUE = "when due"
+    """Those whose schedule says so."""
+    WHEN_ASKED = "when asked"
+    """Those, and each of which rows are gone and wait for the word of a person, who is there and asks for it."""
     NOW = "now"
+    """All of them."""
 
 
 class Task(Struct):

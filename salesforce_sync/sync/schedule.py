@@ -11,6 +11,9 @@ from salesforce_sync.models.schema import Field, ObjectSchema
 
 DESCRIBE_EVERY = timedelta(hours=1)
 
+LOSS_EVERY = timedelta(hours=1)
+"""How often rows that are gone, and wait for a person's word, are looked for by a run for which nobody has asked."""
+
 
 DEFAULT_LOSS = LossLimit()
 
@@ -19,13 +22,15 @@ class Rules(Struct, frozen=True):
     """How a sync goes about its work, as the settings say.
 
     `overlap`: how far a pull goes back before its checkpoint; a transaction may run ten minutes before its rows can
-    be seen. `refreshed`: fields, as `Object.Field`, that change without a stamp, beside those that describe calls
+    be seen. `loss_every`: how long a loss that waits for a person's word is told again without another look.
+    `refreshed`: fields, as `Object.Field`, that change without a stamp, beside those that describe calls
     calculated. A schedule of None is never due by itself. `window`: changes that a push holds at once; what they depend
     on may be as many again.
     """
 
     overlap: timedelta = timedelta(minutes=10)
     loss: LossLimit = DEFAULT_LOSS
+    loss_every: timedelta = LOSS_EVERY
     verify_every: timedelta | None = timedelta(days=1)
     refresh_every: timedelta | None = timedelta(hours=6)
     refreshed: tuple[str, ...] = ()
@@ -50,11 +55,23 @@ def due(last: datetime | None, every: timedelta | None, now: datetime) -> bool:
 def verify_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:
     """Whether an object should be compared with the org again; the first time one interval after its first load.
 
-    What was found gone and waits for a person's word is looked for each time: without it no sync would be complete.
+    While rows that were found gone wait for a person's word, when they should be looked for again.
     """
-    if ages.loss_is_open(now) and rules.verify_every is not None:
-        return True
+    if ages.loss is not None:
+        return not loss_stands(ages, rules, now)
     return due(ages.proved_at or ages.first_merged_at, rules.verify_every, now)
+
+
+def loss_stands(ages: Ages, rules: Rules, now: datetime) -> bool:
+    """Whether the rows that were found gone, and wait for a person's word, are told again without another look.
+
+    To look means to list every id of the object. Without a schedule of proofs, only somebody who asks has that done.
+    """
+    if ages.loss is None:
+        return False
+    if rules.verify_every is None and rules.loss_every:
+        return True
+    return not due(ages.loss.found_at, rules.loss_every, now)
 
 
 def refresh_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:

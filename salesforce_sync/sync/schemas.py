@@ -6,7 +6,15 @@ import logging
 from collections import Counter
 from datetime import timedelta
 
-from salesforce_sync.errors import ObjectNotFound, SchemaChanged
+from salesforce_sync.errors import (
+    DescribeRefused,
+    ObjectNotFound,
+    ObjectTrouble,
+    SchemaChanged,
+    SyncError,
+    Transient,
+    Unreachable,
+)
 from salesforce_sync.models.page import Poll, Polled, Priority, PullRequest
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Org, Store
@@ -18,7 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class Schemas:
-    """The schemas of one run's objects. Holds nothing but how many rows have values in columns that are new."""
+    """The schemas of one run's objects.
+
+    Holds nothing but how many rows have values in columns that are new, and what the org does not describe.
+    """
 
     def __init__(self, org: Org, store: Store, clock: Clock, rules: Rules, bus: Bus, bringer: Bringer) -> None:
         """What drifts is told on `bus`."""
@@ -29,6 +40,7 @@ class Schemas:
         self._bus = bus
         self._bringer = bringer
         self._filled: Counter[str] = Counter()
+        self._undescribed: dict[str, DescribeRefused] = {}
 
     def filled(self, object_name: str) -> int:
         """How many rows have got values in new columns since this was asked last."""
@@ -43,10 +55,10 @@ class Schemas:
         if known is None:
             return self.known(object_name)
         if known.stamp is None or not known.queryable:
-            return self.describe(known.name)
+            return self._described_again(known)
         if self._store.unfilled(known.name):
             # Without what is known to be refused: to ask for it once more would begin the filling anew each time.
-            return self.adopt(self._described(known.name).without(*known.refused))
+            return self._described_again(known, without=known.refused)
         return self.known(object_name)
 
     def known(self, object_name: str) -> ObjectSchema:
@@ -55,8 +67,35 @@ class Schemas:
         if known is None:
             return self.describe(object_name)
         if needs_describe(self._store.described_at(object_name), self._clock.now()):
-            return self.describe(known.name)
+            return self._described_again(known)
         return known
+
+    def note_undescribed(self, object_name: str, error: SyncError) -> None:
+        """The org does not describe an object that is known here, for this reason; this run does not ask again."""
+        self._undescribed[object_name] = DescribeRefused.because(object_name, error)
+
+    def undescribed(self, object_name: str) -> DescribeRefused | None:
+        """Why this run has not learnt the object's fields; None where it has."""
+        return self._undescribed.get(object_name)
+
+    def _described_again(self, known: ObjectSchema, without: tuple[str, ...] = ()) -> ObjectSchema:
+        """Describe what is known here; where the org refuses, its rows come by what is known.
+
+        `ObjectNotFound` if it has none: then it would not give its rows either.
+        """
+        if known.name in self._undescribed and known.queryable:
+            return known
+        try:
+            found = self._described(known.name)
+        except (ObjectNotFound, Unreachable):
+            raise
+        except (ObjectTrouble, Transient) as refused:
+            if not known.queryable:
+                raise
+            log.info("%s goes on by the fields that are known: %s", known.name, refused.message)
+            self.note_undescribed(known.name, refused)
+            return known
+        return self.adopt(found.without(*without))
 
     def describe(self, object_name: str) -> ObjectSchema:
         """Ask the org, and take up what it says; `ObjectNotFound` with the names that it has."""
@@ -90,6 +129,7 @@ class Schemas:
         return schema
 
     def _keep_schema(self, schema: ObjectSchema) -> None:
+        self._undescribed.pop(schema.name, None)
         before = self._store.schema(schema.name)
         gained = self._store.adopt(schema)
         if gained:

@@ -58,16 +58,23 @@ class Verifier:
         return PullRequest(schema.listed, since, priority=self._priority)
 
     def verify(
-        self, schema: ObjectSchema, loss: LossLimit | None, listing: Pages | None = None, *, anew: bool = False
+        self,
+        schema: ObjectSchema,
+        loss: LossLimit | None,
+        listing: Pages | None = None,
+        repaired: Counter[Cause] | None = None,
+        *,
+        anew: bool = False,
     ) -> Proof:
         """Compare the whole object and repair what differs; the proof is kept in the store.
 
-        `listing` is the pull that `self.listing` asks for, where somebody has begun it already. `anew`: not by the
-        listing that an earlier run has begun, which may name what has gone since.
+        `listing` is the pull that `self.listing` asks for, where somebody has begun it already. `repaired` is what an
+        attempt that broke off has repaired, and takes up what this one does: the proof tells both, and both count as
+        lost. `anew`: not by the listing that an earlier run has begun, which may name what has gone since.
         `LossRefused`, before anything is removed, if more rows would go than `loss` allows. `Incomplete` if the org
         changed faster than it could be compared.
         """
-        repaired: Counter[Cause] = Counter()
+        repaired = Counter() if repaired is None else repaired
         kept = None if anew else self._bringer.begun(self._listing(schema, None))
         for turn in range(ROUNDS):
             if turn == 0 and kept is not None:
@@ -122,6 +129,7 @@ class Verifier:
             self._check_loss(schema, since, found, loss.after(removed(repaired)))
         if found.cut:
             self._read_everything(schema)
+            repaired.update(+Counter({Cause.LATE: found.late, Cause.CHANGED: found.differing - found.late}))
             if since is None and schema.listed.columns == schema.columns:
                 return found  # nothing tells its rows from a listing, whose place they have taken: it is listed anew
         else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
+
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
-from salesforce_sync.models.change import Ages, Checkpoint, Doubt, LossLimit, Orphans, Staged
+from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Orphans, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.page import PullRequest, Sweep
@@ -29,6 +31,9 @@ from salesforce_sync.testing.memory_tables import (
     shown,
     without_doubles,
 )
+
+_SEEN = msgspec.json.Encoder()
+_WERE_SEEN = msgspec.json.Decoder(tuple[list[str], list[str]])
 
 
 class Comparing:
@@ -53,7 +58,9 @@ class Comparing:
             cut = max(len(missing), len(stale)) > most
             listed, live, gone = len(found.listed), len(found.live), len(extra)
             named = tuple(missing[:most]), tuple(stale[:most]), tuple(extra[:most])
-            return Comparison(listed, live, *named, cut=cut, gone=gone)
+            differing = [*missing, *stale] if cut else []
+            late = sum(each.stamp is not None and each.stamp <= (table.until or "") for each in differing)
+            return Comparison(listed, live, *named, cut, gone, len(differing), late)
 
     def _take_listing(self, table: Table, since: datetime | None) -> dict[str, Row]:
         staging = self._disk.staging.pop(table.schema.name, None)
@@ -204,49 +211,95 @@ class Comparing:
         with self._disk.lock:
             table = self._table(object_name)
             graves = {field: self._graves(field) for field in table.schema.references.values()}
-            seen = str(sorted(set().union(*graves.values())) or "")
+            whole = {each.schema.name for field in graves for each in self._referred(field) if each.merged}
+            dead_ids = set[str]().union(*graves.values())
+            seen = _SEEN.encode((sorted(whole), sorted(dead_ids))).decode() if whole or dead_ids else ""
             if not again and seen == table.bereaved:
                 return None
+            before = set() if again or not table.bereaved else set(_WERE_SEEN.decode(table.bereaved)[0])
+            living = {key: row for key, row in table.rows.items() if not dead(row) and not is_local(key)}
             found = [
-                [(key, str(row[field.name])) for field, dead_ids in graves.items() if row.get(field.name) in dead_ids]
-                for key, row in table.rows.items()
-                if not dead(row) and not is_local(key)
+                [(key, str(row[field.name])) for field, ids in graves.items() if row.get(field.name) in ids]
+                for key, row in living.items()
             ]
             fresh = [new for some in found if (new := [pair for pair in some if pair not in table.orphans])]
             back = [[pair] for pair in sorted(table.orphans) if self._is_back(table, pair)]
-            return Orphans(tuple(pair for some in (*back, *fresh)[:most] for pair in some), seen)
+            lost = [[pair] for pair in self._missing(table, living, whole - before)]
+            return Orphans(tuple(pair for some in (*back, *fresh, *lost)[:most] for pair in some), seen)
+
+    def _missing(self, table: Table, living: Mapping[str, Row], whole: Collection[str]) -> list[tuple[str, str]]:
+        """Of each record that is not here, though its object is whole and nobody has asked about it, a row."""
+        asked = {parent for _, parent in table.orphans}
+        found: dict[str, str] = {}
+        for field in table.schema.references.values():
+            for key, row in sorted(living.items()):
+                parent = row.get(field.name)
+                if isinstance(parent, str) and parent not in asked and self._is_missing(field, parent, whole):
+                    found.setdefault(parent, key)
+        return [(key, parent) for parent, key in found.items()]
+
+    def _is_missing(self, field: Field, parent: str, whole: Collection[str]) -> bool:
+        return any(parent not in {*each.rows, *each.gone} for each in self._parents_of(field, parent, whole))
+
+    def _parents_of(self, field: Field, parent: str, whole: Collection[str]) -> list[Table]:
+        """Whose record it is, as far as that can be told."""
+        alone = len(field.reference_to) == 1
+        return [
+            each
+            for each in self._referred(field)
+            if each.schema.name in whole and each.schema.name != "User" and not is_local(parent)
+            if parent.startswith(each.schema.key_prefix or ("" if alone else "?"))
+        ]
 
     def _is_back(self, table: Table, pair: tuple[str, str]) -> bool:
         """Whether a row was noted whose record is not deleted any more, and to which it does not refer here."""
         row = table.rows.get(pair[0])
         graves = set().union(*map(self._graves, table.schema.references.values()))
-        if row is None or dead(row) or pair[1] in graves:
+        if row is None or dead(row) or pair[1] in graves or not self._is_here(table, pair[1]):
             return False
         return pair[1] not in map(row.get, table.schema.references)
+
+    def _is_here(self, table: Table, parent: str) -> bool:
+        fields = table.schema.references.values()
+        return any(parent in each.rows for field in fields for each in self._referred(field))
 
     def note_orphans(self, object_name: str, orphans: Orphans) -> None:
         """What these rows refer to now is what the org leaves them."""
         with self._disk.lock:
             table = self._table(object_name)
+            for key, parent in orphans.pairs:
+                row = table.rows.get(key)
+                emptied = row is not None and not dead(row) and parent not in map(row.get, table.schema.references)
+                if emptied and not self._is_here(table, parent):
+                    self._note_gone(table, parent)
             graves = set().union(*map(self._graves, table.schema.references.values()))
             unread = {pair for pair in table.orphans if self._is_back(table, pair)} - set(orphans.pairs)
-            noted = {pair for pair in table.orphans | set(orphans.pairs) if pair[1] in graves}
+            all_of_them = table.orphans | set(orphans.pairs)
+            noted = {pair for pair in all_of_them if pair[1] in graves or not self._is_here(table, pair[1])}
             table.orphans = noted | unread
             table.bereaved = orphans.seen
 
+    def _note_gone(self, table: Table, parent: str) -> None:
+        """A record to which a row does not refer any more: if it is not here, it was deleted."""
+        for field in table.schema.references.values():
+            for each in self._parents_of(field, parent, {other.schema.name for other in self._referred(field)}):
+                each.gone.setdefault(parent, Cause.UNKNOWN)
+
+    def _referred(self, field: Field) -> list[Table]:
+        tables = (self._disk.tables.get(name.casefold()) for name in field.reference_to)
+        return [each for each in tables if each is not None]
+
     def _graves(self, field: Field) -> set[str]:
         """The ids of records that the org has deleted, or may have, and to which this field may refer."""
-        tables = [self._disk.tables.get(name.casefold()) for name in field.reference_to]
-        tombstones = {
-            key for each in tables if each for key, row in each.rows.items() if dead(row) and key not in each.pending
-        }
-        return tombstones | {
-            key for each in tables if each for key, cause in each.gone.items() if cause is not Cause.HIDDEN
-        }
+        tables = self._referred(field)
+        tombstones = {key for each in tables for key, row in each.rows.items() if dead(row) and key not in each.pending}
+        return tombstones | {key for each in tables for key, cause in each.gone.items() if cause is not Cause.HIDDEN}
 
     def record_proof(self, proof: Proof) -> None:
         """Keep the result of a verify."""
-        self._table(proof.object_name).proofs.append(proof)
+        table = self._table(proof.object_name)
+        table.proofs.append(proof)
+        table.loss = None
         self._disk.tale.append((self._clock.now(), news_of_proof(proof)))
 
     def proof(self, object_name: str) -> Proof | None:
@@ -260,13 +313,18 @@ class Comparing:
         proof = self.proof(object_name)
         runs = [run for run in self._disk.runs if run.object_name.casefold() == object_name.casefold()]
         first = min((run.finished for run in runs if run.state is RunState.COMPLETE), default=None)
-        refused = next((run.finished for run in reversed(runs) if run.refused_loss), None)
-        refreshed, described = (None, None) if table is None else (table.refreshed_at, table.described_as)
-        return Ages(refreshed, None if proof is None else proof.at, first, described, refused)
+        refreshed, described, loss = (
+            (None, None, None) if table is None else (table.refreshed_at, table.described_as, table.loss)
+        )
+        return Ages(refreshed, None if proof is None else proof.at, first, described, loss)
 
     def note_refresh(self, object_name: str, at: datetime) -> None:
         """Values that change without a stamp are fresh as of then."""
         self._table(object_name).refreshed_at = at
+
+    def note_loss(self, object_name: str, loss: Loss) -> None:
+        """Keep what was found gone."""
+        self._table(object_name).loss = loss
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema is what the org's describe says."""

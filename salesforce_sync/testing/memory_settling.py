@@ -20,6 +20,7 @@ from salesforce_sync.models.outcome import (
     Outcome,
     Rejected,
     Settled,
+    edited_twice,
     overwriting,
 )
 from salesforce_sync.models.push import Push, PushedChange, besides_settled
@@ -125,7 +126,8 @@ class Settling(Contesting):
 
     def _get_real(self, table: Table, pending: Pending, real: str) -> None:
         """The local record becomes the org's; a row of it that was pulled already enters by the rule of the merge."""
-        local = pending.record_id
+        local, since = pending.record_id, {name: each.value for name, each in pending.slots.items()}
+        made_at = pending.edited_at
         pulled, edited = table.rows.pop(real, None), table.pending.pop(real, None)
         table.rows[real] = table.rows.pop(local)
         table.pending[real] = table.pending.pop(local)
@@ -141,8 +143,16 @@ class Settling(Contesting):
             self._bury(table, pending, row)
         else:
             self._arrive(table, row, LATEST)
-        if theirs and alive(table, real):
-            self._put(table, self._pending(table, real), {name: each.value for name, each in theirs.items()})
+        if edited is not None and theirs and alive(table, real):
+            wanted = {name: each.value for name, each in theirs.items()}
+            both = sorted(name for name in wanted.keys() & since if wanted[name] != since[name])
+            made_later = made_at is None or edited.edited_at is None or made_at >= edited.edited_at
+            old, new = (wanted, since) if made_later else (since, wanted)
+            self._put(table, self._pending(table, real), wanted | {name: new[name] for name in both})
+            lost = tuple(Conflict(name, theirs[name].base, new[name], old[name]) for name in both)
+            if lost:
+                told = edited_twice(both)
+                self._put_item(table, real, Kind.REPLACED, Operation.UPDATE, told.message).replaced = lost
 
     def _bury(self, table: Table, pending: Pending, row: Row) -> None:
         """The record was deleted here before the org's row of it was known: that is what the deletion is made on."""

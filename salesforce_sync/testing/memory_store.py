@@ -293,7 +293,6 @@ class MemoryStore(Drafting, Following):
         checkpoint = self.checkpoint(name)
         runs = [run for run in self._disk.runs if run.object_name.casefold() == name.casefold()]
         staging = self._disk.staging.get(name)
-        refused = next((run.refused_loss for run in reversed(runs) if run.refused_loss), None)
         return ObjectStatus(
             object_name=name,
             rows=len(rows) - tombstones,
@@ -305,7 +304,7 @@ class MemoryStore(Drafting, Following):
             proof=self.proof(name) if table is not None else None,
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if table is None else table.schema.stamp or READS_ALL,
-            loss_refused=refused if ages.loss_is_open(self._clock.now()) else None,
+            loss_refused=None if ages.loss is None else ages.loss.message,
         )
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from salesforce_sync.models.change import Doubt, Staged
+from salesforce_sync.models.change import Doubt, Loss, Staged
 from salesforce_sync.models.draft import Drafted
 from salesforce_sync.models.event import Lack, Position
 from salesforce_sync.models.outbox import Operation
@@ -61,6 +61,7 @@ class Table:
     missed: dict[str, bool] = field(default_factory=dict)
     read_at: datetime | None = None
     refreshed_at: datetime | None = None
+    loss: Loss | None = None
     described_as: str | None = None
     doubt: Doubt | None = None
     gone: dict[str, Cause] = field(default_factory=dict)

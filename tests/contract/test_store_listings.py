@@ -1,6 +1,6 @@
 """What every store keeps of a listing of all rows: as far as it is durable it outlives its process and other pulls."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -106,6 +106,18 @@ def test_rows_that_are_listed_once_more_take_the_place_of_those_before(half):
     found = store.compare("Widget__c", None, 10)
 
     assert found == Comparison(4, 3, missing=(Listed(id_of(6), "2024-01-15T13:00:00.000Z"),))
+
+
+@pytest.mark.parametrize("since", [None, BEGUN - timedelta(days=1)])
+def test_what_differs_beyond_the_bound_is_counted_and_how_much_of_it_was_late(store, since):
+    pull(store, widget(1), widget(2, at=LATER))
+    begin(store, since=since)
+    late, new = [row(each) for each in (3, 4, 5)], "2024-01-15T15:00:00.000+0000"
+    stage(store, row(1, new), row(2, LATER), *late, row(6, new), resume="end", last=True)
+
+    found = store.compare("Widget__c", since, 2)
+
+    assert (found.cut, len(found.missing), found.differing, found.late) == (True, 2, 5, 3)
 
 
 def test_a_listing_by_another_stamp_does_not_go_on(half):

@@ -1,8 +1,11 @@
 """Store: the org's id takes the place of a local one everywhere, and the local one goes on resolving."""
 
+from datetime import timedelta
+
 import pytest
 
-from salesforce_sync.models.outbox import ChangeState, Operation
+from salesforce_sync.models.inbox import Resolution, Side
+from salesforce_sync.models.outbox import ChangeState, Kind, Operation
 from salesforce_sync.models.outcome import Applied
 from tests.contract.edits import (
     ACCOUNT,
@@ -260,6 +263,29 @@ def test_edits_of_the_row_that_was_pulled_before_it_was_settled_wait(replica, lo
     assert (only(replica).record_id, only(replica).values) == (NEW, {"Phone": "8"})
     assert shown(replica, local)["Phone"] == "8"
     assert replica.count("Account") == 3
+
+
+@pytest.mark.parametrize("pulled_last", [False, True])
+def test_of_edits_of_both_rows_the_later_one_waits_and_the_inbox_has_the_other(world, replica, local, pulled_last):
+    changes = send(replica)
+    arrive(replica, ACCOUNT, row(ACCOUNT, NEW, ONE, Name="Nut"))
+    edits = [(NEW, {"Phone": "8", "Rating": "Hot"}), (local, {"Phone": "9"})]
+    for record, values in edits[::-1] if pulled_last else edits:
+        replica.update("Account", record, values)
+        world.clock.advance(timedelta(seconds=1))
+
+    applied(replica, changes, Account=NEW)
+
+    later, earlier = ("8", "9") if pulled_last else ("9", "8")
+    assert (only(replica).record_id, only(replica).values) == (NEW, {"Phone": later, "Rating": "Hot"})
+    assert (shown(replica, NEW)["Phone"], shown(replica, NEW)["Rating"]) == (later, "Hot")
+    assert replica.count("Account") == 3
+    told = item(replica)
+    assert (told.kind, told.record_id) == (Kind.REPLACED, NEW)
+    assert [(each.field, each.local, each.org) for each in told.conflicts] == [("Phone", later, earlier)]
+    replica.resolve(told.number, Resolution(Side.ORG))
+    assert only(replica).values == {"Phone": earlier, "Rating": "Hot"}
+    assert replica.inbox() == ()
 
 
 def test_a_deletion_of_the_row_that_was_pulled_before_it_was_settled_waits(replica, local):

@@ -1,6 +1,7 @@
 """What every store says of live rows that refer to deleted ones: an org may empty such references without a stamp."""
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.page import PullRequest
@@ -65,6 +66,9 @@ def read_again(store, *rows):
 
 
 def test_without_a_deletion_there_are_none(store):
+    assert found(store) == []  # the objects that it refers to are all here now: that is looked at once
+    looked_at(store)
+
     assert found(store) is None
     assert found(store, again=True) == []
 
@@ -96,14 +100,128 @@ def test_what_refers_to_a_record_that_may_have_been_deleted_is_found_too(store, 
 def test_what_refers_to_a_record_that_is_only_hidden_is_left_alone(store):
     store.set_aside("Plant__c", [plant_id(1)], Cause.HIDDEN)
 
-    assert found(store) is None
+    assert found(store) == []
 
 
 def test_a_record_that_is_shown_again_was_not_deleted(store):
     store.set_aside("Plant__c", [plant_id(1)], Cause.UNKNOWN)
     pull(store, plant(1), schema=PLANT)
 
-    assert found(store) is None
+    assert found(store) == []
+
+
+# ── records that were gone before their object was read for the first time ───────────────────────────────────────
+
+MILL = replace(make_schema("Mill__c", Name="string"), key_prefix="a04")
+SHOP = make_schema(
+    "Shop__c",
+    make_field("Mill__c", "reference", referenceTo=["Mill__c"]),
+    make_field("Any__c", "reference", referenceTo=["Plant__c", "Mill__c", "Elsewhere__c"]),
+)
+
+
+def mill_id(number):
+    return to_18(f"a04{number:012d}")
+
+
+def shop_id(number):
+    return to_18(f"a05{number:012d}")
+
+
+def mill(number, *, deleted=False):
+    return mill_id(number), deleted, NOON, NOON, NOON, "Mill"
+
+
+def shop(number, at=None, anything=None):
+    return shop_id(number), False, NOON, NOON, NOON, at, anything
+
+
+@pytest.fixture
+def shops(store):
+    """Shops that were read before the mills, of which 1 and 2 were not there any more."""
+    store.adopt(SHOP)
+    rows = [
+        shop(0, mill_id(0)),
+        *(shop(number, mill_id(1)) for number in (1, 2, 3)),
+        *(shop(number, None, mill_id(2)) for number in (4, 5)),
+        shop(6, None, to_18("a07000000000000")),  # of an object that is not here
+        shop(7, None, to_18("a01000000000099")),  # Plant__c, by its ids; but their beginning is not known
+    ]
+    pull(store, *rows, schema=SHOP)
+    store.note_orphans("Shop__c", store.orphans("Shop__c", 9))
+    store.adopt(MILL)
+    pull(store, mill(0), schema=MILL)
+    return store
+
+
+def of_shops(store, most=9, **how):
+    orphans = store.orphans("Shop__c", most, **how)
+    numbers = {shop_id(number): number for number in range(9)}
+    return None if orphans is None else sorted(numbers[each] for each in orphans.ids)
+
+
+def shops_read_again(store, *rows):
+    orphans = store.orphans("Shop__c", 9)
+    request = PullRequest(SHOP, ids=tuple(row[0] for row in rows))
+    store.begin(request)
+    store.stage(page(*rows, schema=SHOP, resume="end", last=True))
+    store.merge("Shop__c", None)
+    store.note_orphans("Shop__c", orphans)
+
+
+@pytest.fixture
+def known(shops):
+    """What became of the mills is known: 1 was deleted, 2 is only hidden."""
+    shops_read_again(shops, shop(1), shop(4, None, mill_id(2)))
+    shops_read_again(shops, shop(2), shop(3))
+    return shops
+
+
+def test_one_row_tells_of_each_record_that_is_missing_whether_it_was_deleted(shops):
+    assert of_shops(shops) == [1, 4]
+    assert of_shops(shops, most=1) == [1]
+    assert of_shops(shops, most=0) == []
+
+    shops_read_again(shops, shop(1), shop(4, None, mill_id(2)))
+
+    assert of_shops(shops) == [2, 3]
+    shops_read_again(shops, shop(2), shop(3))
+    assert of_shops(shops) is None
+    assert of_shops(shops, again=True) == []
+
+
+def test_what_is_found_some_at_a_time_is_not_asked_twice(shops):
+    some = shops.orphans("Shop__c", 1)
+    shops.note_orphans("Shop__c", replace(some, seen=""))  # it refers to the mill still
+
+    assert of_shops(shops, again=True) == [4]
+
+
+def test_a_record_that_was_missing_and_comes_back_may_be_referred_to_again(known):
+    pull(known, mill(1), schema=MILL)
+
+    assert of_shops(known) == [1, 2, 3]
+
+
+def test_a_record_that_was_missing_and_is_shown_leaves_what_refers_to_it_alone(known):
+    pull(known, mill(2), schema=MILL)
+
+    assert of_shops(known, again=True) == []
+
+
+def test_what_was_made_here_is_not_missing(known):
+    local = known.create("Mill__c", {"Name": "New"})
+    known.update("Shop__c", shop_id(0), {"Mill__c": local})
+
+    assert of_shops(known, again=True) == []
+
+
+def test_an_object_that_is_not_read_whole_yet_says_nothing_of_what_is_missing(store):
+    store.adopt(SHOP)
+    store.adopt(MILL)
+    pull(store, shop(1, mill_id(1)), schema=SHOP)
+
+    assert of_shops(store, again=True) == []
 
 
 @pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.DELETED, Cause.PURGED])
@@ -220,6 +338,7 @@ def test_a_record_that_was_brought_back_and_deleted_again_is_looked_at_again(sto
 
 
 def test_what_is_only_deleted_here_has_left_no_orphans_yet(store):
+    looked_at(store)
     store.delete("Plant__c", plant_id(1))
     assert found(store) is None
     assert found(store, again=True) == []

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, Misuse, StoreBusy
+from salesforce_sync.models.change import Loss
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import ObjectStatus, Problem, RunCounts, RunRecord, RunState
@@ -501,16 +502,18 @@ def test_status_has_the_last_run_and_when_the_last_complete_one_ended(store):
     assert store.status()[0].last_complete == run(2).finished
 
 
-def test_a_loss_that_was_refused_is_open_until_the_object_is_proved_anew(world, store):
-    lost = Problem("LOSS_REFUSED", "9 of 10 rows of Widget__c are gone in the org.", "If that is right, say so.")
-    store.record_proof(Proof("Widget__c", run(1).finished, 7, 7))
-    store.record_run(run(2, RunState.FAILED, problem=lost))
+@pytest.mark.parametrize("before", [timedelta(0), timedelta(hours=1)])
+def test_a_loss_that_was_refused_is_open_until_the_object_is_proved_anew(world, store, before):
+    lost = Loss(world.clock.now(), "9 of 10 rows of Widget__c are gone in the org.", "If that is right, say so.")
+    store.record_proof(Proof("Widget__c", world.clock.now() - timedelta(hours=1), 7, 7))
+    store.note_loss("widget__C", lost)
     store.record_run(run(3))
-    world.clock.advance(timedelta(hours=1))
+    store = world.restart()
 
-    assert store.ages("Widget__c").refused_at == run(2).finished
+    assert store.ages("Widget__c").loss == lost
     assert store.status()[0].loss_refused == lost.message
-    store.record_proof(Proof("Widget__c", run(4).finished, 7, 7))
+    store.record_proof(Proof("Widget__c", lost.found_at - before, 7, 7))  # by a listing that may have begun before
+    assert store.ages("Widget__c").loss is None
     assert store.status()[0].loss_refused is None
 
 

@@ -2,21 +2,26 @@
 
 import pytest
 
+from salesforce_sync.app import SFSync
+from salesforce_sync.config import Config
+from salesforce_sync.models.proof import Cause
 from simorg.faults import Fault, Faults
 
 
 class Amid(Faults):
-    """Lets something happen, once, when the first query of a kind comes."""
+    """Lets something happen, once, when the nth query of a kind comes."""
 
-    def __init__(self, act, query="/query?") -> None:
+    def __init__(self, act, query="/query?", nth=1) -> None:
         super().__init__()
         self._act = act
         self._query = query
+        self._left = nth
 
     def for_request(self, method: str, target: str) -> list[Fault]:
-        if self._query in target and self._act is not None:
-            act, self._act = self._act, None
-            act()
+        if self._query in target:
+            self._left -= 1
+            if self._left == 0:
+                self._act()
         return super().for_request(method, target)
 
 
@@ -64,6 +69,63 @@ def test_a_verify_repairs_without_a_field_that_goes_meanwhile(user, simorg):
 
     assert ran.code == 0, ran.err
     assert f"Contact {simorg.count('Contact')} = {simorg.count('Contact')}, proved" in ran.out
+
+
+@pytest.fixture
+def differing(user, simorg):
+    """Contacts of which one is missing here, and six are no longer visible; a verify asks for each by its id."""
+    simorg.add_field("Contact", "Flag__c", "boolean")
+    missing, *gone = [each for (each,) in simorg.database.rows('SELECT "Id" FROM "Contact" LIMIT 7')]
+    simorg.hide_record(missing)
+    user("sync", "Contact")
+    simorg.clock.advance(3600)
+    user("sync", "Contact")
+    simorg.show_record(missing)
+    for each in gone:
+        simorg.hide_record(each)
+
+
+def drifting_at(simorg, nth):
+    """The field goes as the org is asked for records by their ids for the nth time."""
+    simorg.faults = Amid(lambda: simorg.remove_field("Contact", "Flag__c"), BY_ID, nth)
+
+
+def test_a_proof_has_what_was_repaired_before_a_field_went(user, simorg, differing):
+    drifting_at(simorg, 2)
+
+    ran = user("verify", "Contact", "--json")
+
+    assert ran.code == 0, ran.err
+    (proof,) = ran.json["proofs"]
+    assert proof["repaired"] == {"late": 1, "no longer visible": 6}
+
+
+def test_a_proof_has_what_was_removed_before_a_field_went(user, simorg, differing, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sync.verify.MOST_REPAIRS", 2)
+    drifting_at(simorg, 4)
+
+    with SFSync(Config.load(user.folder / "config.yaml")) as sync:
+        run, (proof,) = sync.verify("Contact")
+
+    assert dict(proof.repaired) == {Cause.LATE: 1, Cause.HIDDEN: 6}
+    assert run.objects[0].counts.deleted == 6
+
+
+def test_what_was_removed_before_a_field_went_counts_towards_what_may_go(user, simorg, differing, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sync.verify.MOST_REPAIRS", 2)
+    more = [each for (each,) in simorg.database.rows('SELECT "Id" FROM "Contact" LIMIT 4 OFFSET 20')]
+
+    def drift():
+        simorg.remove_field("Contact", "Flag__c")
+        for each in more:
+            simorg.hide_record(each)
+
+    simorg.faults = Amid(drift, BY_ID, 4)
+
+    with SFSync(Config.load(user.folder / "config.yaml")) as sync:
+        (record,) = sync.verify("Contact")[0].objects
+
+    assert record.problem.message == "10 of 40 rows of Contact are gone in the org, or no longer visible."
 
 
 def test_rows_that_refer_to_what_is_deleted_are_read_without_a_field_that_goes_meanwhile(user, simorg):

@@ -4,23 +4,11 @@ The next run reads on, and the Bulk job is not paid for twice.
 """
 
 import signal
-import subprocess
-import sys
-import time
 
 import apsw
 import pytest
 
-FEW = """
-from salesforce_sync.cli import main
-from salesforce_sync.api.route import Route
-from tests.torture.pace import paced
-
-choose = lambda probe: Route.BULK if probe.total > 20 else Route.REST
-with paced(("salesforce_sync.api.route", "choose", choose), ("salesforce_sync.api.bulk", "RESULT_PAGE_ROWS", 2)):
-    main()
-"""
-"""The command line, to which few rows are many: they come by Bulk, and a listing has eight of them on a result page."""
+from tests.journey.killing import start, until
 
 
 @pytest.fixture
@@ -29,25 +17,6 @@ def many(user, simorg):
     user.settle(simorg.url, objects="Contact")
     assert user("sync").code == 0
     return user
-
-
-def start(user, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", FEW, *arguments],
-        cwd=user.folder,
-        env=user.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def until(holds, seconds=60):
-    ends = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 def on_the_disk(user):

@@ -1,5 +1,8 @@
 """An org, or a user, without the Bulk API: REST takes its place, is not looked for each time, and is told."""
 
+import json
+
+import apsw
 import pytest
 
 from salesforce_sync.api.route import Route
@@ -7,12 +10,19 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.config import Config
 from salesforce_sync.doctor import Level, examine
 from salesforce_sync.models.run import RunState
+from tests.journey.killing import start
 from tests.torture.pace import _price_of, paced
 
 BULK_ALWAYS = (
     ("salesforce_sync.api.route", "choose", lambda probe: Route.BULK),
     ("salesforce_sync.api.write_route", "_price", _price_of("bulk")),
 )
+BY_BULK = """
+from salesforce_sync.api import write_route
+from tests.torture.pace import _price_of
+
+write_route._price = _price_of("bulk")
+"""
 CODES = ("API_DISABLED_FOR_ORG", "FEATURE_NOT_ENABLED", "FUNCTIONALITY_NOT_ENABLED", "FeatureNotEnabled")
 
 
@@ -106,11 +116,29 @@ def test_the_doctor_says_so(sync, simorg):
     assert CODES[0] in found.found
 
 
-def test_the_command_line_says_so(user, simorg):
+@pytest.mark.parametrize("command", ["sync", "verify"])
+def test_the_command_line_says_so_once(user, simorg, command):
     simorg.permissions.no_bulk = CODES[0]
     simorg.faults.add(method="GET", path=r"/query\?", status=414)
 
-    ran = user("sync", "Contact")
+    ran = user(command, "Contact")
 
     assert ran.code == 0
-    assert "The org takes no Bulk jobs" in ran.out + ran.err
+    assert (ran.out + ran.err).count("no Bulk jobs") == 1
+    assert "Give the org's edition or the user's profile the Bulk API" in ran.err
+
+
+def test_a_push_says_so_once(user, simorg):
+    assert user("sync", "Contact").code == 0
+    simorg.permissions.no_bulk = CODES[0]
+    sql = "UPDATE Contact SET Phone = '555'"
+    with apsw.Connection(str(user.folder / "data/salesforce.db")) as db:
+        db.execute(sql)
+
+    running = start(user, "push", "--json", first=BY_BULK)
+    out, err = running.communicate(timeout=60)
+
+    assert (running.returncode, json.loads(out)["applied"]) == (0, 40), err
+    assert "no Bulk jobs" not in err
+    (warning,) = json.loads(out)["warnings"]
+    assert "no Bulk jobs" in warning

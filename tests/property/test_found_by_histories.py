@@ -6,7 +6,18 @@ from tests.torture.history import History, Setup, Step
 from tests.torture.machine import play
 
 
-def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, segment_bytes=3000, route="cheapest", way=""):
+def history(
+    steps,
+    *objects,
+    seed=0,
+    rows=3,
+    page_rows=2000,
+    result_rows=2,
+    segment_bytes=3000,
+    route="cheapest",
+    way="",
+    quiet_lookups=False,
+):
     setup = Setup(
         objects=objects,
         replicas=1,
@@ -19,8 +30,9 @@ def history(steps, *objects, rows=3, page_rows=2000, result_rows=2, segment_byte
         skew_seconds=0,
         two_way=bool(way),
         way=way or "cheapest",
+        quiet_lookups=quiet_lookups,
     )
-    return History(0, setup, tuple(map(Step.parse, steps.split())))
+    return History(seed, setup, tuple(map(Step.parse, steps.split())))
 
 
 FOUND = {
@@ -121,6 +133,28 @@ FOUND = {
         rows=0,
         result_rows=11,
         way="collections",
+    ),
+    "a_reference_to_what_was_deleted_before_its_object_was_first_read_stayed": history(
+        "time_passes:776898 sync:125039 delete:138552",
+        "Contact",
+        "Opportunity",
+        seed=385959,
+        rows=30,
+        page_rows=1,
+        route="bulk",
+        quiet_lookups=True,
+    ),
+    "of_two_rows_that_were_one_record_an_edit_was_lost": history(
+        "time_passes:628356 sync_and_accept:273937 local_create:67216 killed_push:17842 server_error:538404 "
+        "full_disk:971412 local_many:120812",
+        "Lead",
+        "Opportunity",
+        page_rows=1,
+        result_rows=250_000,
+        segment_bytes=500,
+        route="rest",
+        way="parts",
+        quiet_lookups=True,
     ),
 }
 

@@ -231,6 +231,7 @@ def _take_org(rng: random.Random, replica: Replica, item: InboxItem) -> None:
 
 def _take_local(rng: random.Random, replica: Replica, item: InboxItem) -> None:
     replica.sync.take(item.number, "local")
+    replica.ledger.forget_earlier(item)
     if item.kind is Kind.CHANGED_THERE:  # it is deleted all the same, with what was decided of its fields since
         replica.ledger.forget(item.object_name, item.record_id)
 
@@ -242,6 +243,7 @@ def _again(rng: random.Random, replica: Replica, item: InboxItem) -> None:
 
 def _drop(rng: random.Random, replica: Replica, item: InboxItem) -> None:
     replica.sync.drop(item.number)
+    replica.ledger.forget_earlier(item)
     if item.kind is Kind.CONFLICT:
         replica.ledger.forget_fields(item.object_name, item.record_id, {each.field for each in item.conflicts})
     elif item.kind not in TOLD:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from salesforce_sync.models.inbox import InboxItem
-from salesforce_sync.models.outbox import Kind, is_local
+from salesforce_sync.models.outbox import Change, ChangeState, Kind, is_local
+from salesforce_sync.models.outcome import EDITED_TWICE
 from tests.torture.chronicle import Chronicle
 from tests.torture.violation import Violation
 
@@ -57,6 +58,7 @@ class Ledger:
         self.made: dict[str, tuple[str, str]] = {}
         self.given_up: set[str] = set()
         self._touched: set[str] = set()
+        self._unanswered: set[tuple[str, str, object, str]] = set()
         self._real: dict[str, str] = {}
         self._known: defaultdict[tuple[str, str], list[tuple[str, object]]] = defaultdict(list)
         self._ours: defaultdict[tuple[str, str], set[object]] = defaultdict(set)
@@ -124,6 +126,16 @@ class Ledger:
             if not (key[0] == name and self.real(key[1]) == real and key[2] in fields)
         }
 
+    def forget_earlier(self, item: InboxItem) -> None:
+        """A person has let the later of two edits stay, of a record that was shown by two rows."""
+        gone = {(each.field, folded(each.org)) for each in item.conflicts} if item.code == EDITED_TWICE else set()
+        self.edits = {
+            key: value
+            for key, value in self.edits.items()
+            if (key[2], folded(self.meant(value))) not in gone
+            or not self._same(key, item.object_name, item.record_id, key[2])
+        }
+
     def told(self, item: InboxItem) -> None:
         """The inbox has said what somebody else put there: whoever writes over it now, knows it."""
         for each in item.conflicts:
@@ -173,12 +185,32 @@ class Ledger:
             for record_id, value in self._known[name, field]:
                 known[self.real(record_id)].add(value)
             for key, versions in chronicle.versions[name].items():
-                values = [folded(each.values[field]) for each in versions if field in each.values]
-                for before, after in pairwise(values):
+                values = [
+                    (folded(each.values[field]), each.values.get("SystemModstamp"))
+                    for each in versions
+                    if field in each.values
+                ]
+                for at, ((before, stamp), (after, _)) in enumerate(pairwise(values)):
                     wrote = after in ours and after not in excused  # what a trigger fills in, nobody here has written
-                    if before != after and wrote and before not in known[key] | excused:
+                    if not wrote or before == after or before in known[key] | excused:
+                        continue
+                    # docs/two-way.md: of an edit in the second of the stamp that the write was held against, nothing
+                    # but the write's answer tells.
+                    if not (self._is_unanswered(name, key, field, after) and at and stamp == values[at - 1][1]):
                         found.append(f"{name} {key} {field}: {before!r} made way for {after!r}")
         return found
+
+    def _is_unanswered(self, name: str, key: str, field: str, value: object) -> bool:
+        return any((name, field, value) == each[:3] and self.real(each[3]) == key for each in self._unanswered)
+
+    def note_unanswered(self, changes: Iterable[Change]) -> None:
+        """Of these changes, those that were sent and whose answer has not come."""
+        self._unanswered |= {
+            (change.object_name, edit.field, folded(edit.sent), change.record_id)
+            for change in changes
+            if change.state is ChangeState.SENDING
+            for edit in change.edits
+        }
 
 
 def bearers(chronicle: Chronicle, name: str, marker: str) -> set[str]:

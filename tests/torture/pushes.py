@@ -122,6 +122,7 @@ def nothing_is_lost(world: World) -> None:
     """Every local edit is in the org, in the outbox or in the inbox, now and not only in the end."""
     for replica in world.replicas:
         with replica.still():
+            replica.ledger.note_unanswered(replica.sync.outbox())
             lost = replica.ledger.lost(world.chronicle, replica.waiting())
             if lost and world.setup.policy != "ask":  # whom the policy gave up, the history keeps
                 lost = replica.ledger.lost(world.chronicle, replica.waiting() | replica.replaced())

@@ -15,6 +15,7 @@ import apsw
 
 from salesforce_sync.app import SFSync
 from salesforce_sync.config import Config
+from salesforce_sync.models.outcome import EDITED_TWICE
 from salesforce_sync.models.run import Run, RunState
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import decode, readable
@@ -113,6 +114,8 @@ class Replica:
             name, key = item.object_name, item.record_id
             found |= {(key, self._decoded(name, each.field, each.value)) for each in item.edits}
             found |= {(key, self._decoded(name, each.field, each.local)) for each in item.conflicts}
+            if item.code == EDITED_TWICE:  # the earlier edit, of a record that was shown by two rows
+                found |= {(key, self._decoded(name, each.field, each.org)) for each in item.conflicts}
         # What was edited since is kept beside what is on its way, whatever the org still shows of its field.
         found |= set(self._rows("SELECT record_id, value FROM _sync_edit WHERE value IS NOT NULL"))
         found |= {

@@ -166,6 +166,61 @@ def test_a_reference_that_the_org_leaves_is_read_again_once(org, sync, tmp_path)
     assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {account}
 
 
+def test_a_reference_to_what_was_deleted_before_its_object_was_ever_read_is_empty(org, sync):
+    account, boss, clerk = made_in(org)
+    other, *_ = made_in(org)
+    sync.sync("Contact")
+    org.delete([account])
+    org.clock.advance(60)
+
+    sync.sync()
+
+    assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {None}
+    assert len(list(sync.contacts.search(account_id=other))) == 2
+    assert spent(sync, sync.sync) == 1
+
+
+def test_a_reference_to_what_was_only_hidden_then_is_kept_and_asked_about_once(org, sync):
+    account, boss, clerk = made_in(org)
+    sync.sync("Contact")
+    org.hide_record(account)
+
+    sync.sync()
+
+    assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {account}
+    assert spent(sync, sync.sync) == 1
+    seen = []
+    sync._store.note_orphans = lambda name, orphans: seen.append(orphans.ids)
+    sync.verify()
+    assert set(seen) == {()}
+
+
+def test_an_undelete_of_what_was_deleted_before_its_object_was_read_fills_the_reference_again(org, sync):
+    org.rules.move_stamp_of_mended_lookups = False
+    account, boss, clerk = made_in(org)
+    sync.sync("Contact")
+    org.delete([account])
+    org.clock.advance(60)
+    sync.sync()
+
+    org.undelete([account])
+    org.clock.advance(60)
+    sync.sync()
+
+    assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {account}
+
+
+def test_objects_that_need_not_be_looked_at_again_are_complete_though_another_one_stops_the_run(org, sync):
+    made_in(org)
+    spent = '[{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]'
+    org.faults.add(path="FROM(%20|\\+)Lead", status=403, body=spent, delay=1.0, times=None)
+
+    run = sync.sync("Account", "Contact", "Lead")
+
+    states = {each.object_name: each.state for each in run.objects}
+    assert states == {"Account": RunState.COMPLETE, "Contact": RunState.COMPLETE, "Lead": RunState.PARTIAL}
+
+
 @pytest.mark.parametrize("table", ["Account", "_sync_orphan"])
 def test_a_table_that_somebody_has_dropped_stops_no_sync_and_a_run_that_fell_short_says_so(org, sync, tmp_path, table):
     _, boss, clerk = made_in(org)

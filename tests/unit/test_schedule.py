@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from salesforce_sync.models.change import Ages
-from salesforce_sync.sync.schedule import DEFAULTS, Rules, needs_describe, pause, verify_is_due
+from salesforce_sync.models.change import Ages, Loss
+from salesforce_sync.sync.schedule import DEFAULTS, Rules, loss_stands, needs_describe, pause, verify_is_due
 
 NOW = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
 
@@ -47,17 +47,25 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
-    ("refused", "proved", "due"),
+    ("found", "due", "stands"),
     [
-        (None, NOW - HOUR, False),
-        (NOW - HOUR, NOW - 2 * HOUR, True),
-        (NOW - HOUR, None, True),
-        (NOW - 2 * HOUR, NOW - HOUR, False),
-        (NOW + HOUR, NOW - HOUR, False),  # the clock was set back
+        (None, False, False),
+        (NOW - HOUR, True, False),
+        (NOW - HOUR / 2, False, True),
+        (NOW + HOUR, True, False),  # the clock was set back
     ],
 )
-def test_what_was_refused_since_the_last_proof_is_looked_for_each_time(refused, proved, due):
-    ages = Ages(proved_at=proved, first_merged_at=NOW - 3 * HOUR, refused_at=refused)
+def test_what_was_refused_since_the_last_proof_is_looked_for_once_an_hour(found, due, stands):
+    loss = None if found is None else Loss(found, "9 of 10 rows are gone.", "")
+    ages = Ages(proved_at=NOW - 2 * HOUR, first_merged_at=NOW - 3 * HOUR, loss=loss)
 
     assert verify_is_due(ages, DEFAULTS, NOW) is due
+    assert loss_stands(ages, DEFAULTS, NOW) is stands
+
+
+def test_without_a_schedule_a_loss_is_looked_for_only_when_somebody_asks():
+    ages = Ages(first_merged_at=NOW - 30 * HOUR, loss=Loss(NOW - 20 * HOUR, "9 of 10 rows are gone.", ""))
+
+    assert loss_stands(ages, Rules(verify_every=None), NOW)
     assert not verify_is_due(ages, Rules(verify_every=None), NOW)
+    assert not loss_stands(ages, Rules(verify_every=None, loss_every=timedelta(0)), NOW)

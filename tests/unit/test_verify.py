@@ -259,3 +259,21 @@ def test_rows_of_which_there_is_nothing_but_a_stamp_are_proved_however_many_diff
     proof = store.proof("Mark__c")
     assert (proof.org_rows, proof.rows) == (7, 7)
     assert replica(store, "Mark__c") == rig.org.live("Mark__c")
+
+
+def test_a_proof_counts_what_was_repaired_by_reading_all_rows(rig, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.sync.verify.MOST_REPAIRS", 2)
+    with rig.org.late_commit() as late:
+        for number in range(5):
+            rig.org.put("Account", Name=f"Late {number}")
+    rig.org.tick(HOUR)
+    rig.org.put("Account", Name="Newest")
+    rig.org.tick(HOUR)
+    SyncEngine(rig.org, rig.world.store, rig.world.clock, Bus()).run(["Account"])
+    late()
+
+    (record,) = rig.verify().objects
+
+    proof = rig.world.store.proof("Account")
+    assert (proof.rows, dict(proof.repaired)) == (17, {Cause.LATE: 5})
+    assert record.counts.changed == 5

@@ -1,19 +1,25 @@
 """A database of an earlier version goes on where that left it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import apsw
 import pytest
 
 import salesforce_sync.storage
+from salesforce_sync.models.change import Loss
 from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.proof import Proof
+from salesforce_sync.models.run import Problem, RunRecord, RunState
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, id_of, page, pull, widget
 
 MIGRATIONS = Path(salesforce_sync.storage.__file__).with_name("migrations")
 BEGUN = datetime(2024, 1, 15, 12, 30, tzinfo=UTC)
+WITHOUT_LOSSES = "".join(
+    f"ALTER TABLE _sync_object DROP COLUMN {name};" for name in ("loss_found_at", "loss", "loss_hint")
+)
 LISTED = [field.name for field in WIDGET.listed.columns]
 
 
@@ -21,6 +27,7 @@ def as_of_version_20(path):
     """Before sweeps: only listings were kept, and what was staged had no kind."""
     with apsw.Connection(str(path)) as db:
         db.execute("ALTER TABLE _sync_staging DROP COLUMN kind; ALTER TABLE _sync_object DROP COLUMN unfilled")
+        db.execute(WITHOUT_LOSSES)
         db.execute((MIGRATIONS / "0019_listing.sql").read_text("utf-8"))
         db.execute("INSERT INTO _sync_listing SELECT object_name, columns, resume, rows, server_time FROM _sync_sweep")
         db.execute("DROP TABLE _sync_sweep; DROP TABLE _sync_missed; PRAGMA user_version = 20")
@@ -70,3 +77,20 @@ def test_a_pull_that_an_earlier_version_has_begun_goes_on(tmp_path):
 
     assert taken_up.resume == "second page"
     assert [row[0] for row in store.scan("Widget__c")] == [id_of(1), id_of(2)]
+
+
+@pytest.mark.parametrize(("proved", "waits"), [(None, True), (timedelta(minutes=1), True), (timedelta(0), False)])
+def test_a_loss_that_an_earlier_version_has_refused_waits_on(tmp_path, proved, waits):
+    path, lost = tmp_path / "replica.db", Problem("LOSS_REFUSED", "9 of 10 rows are gone.", "Say so.")
+    store = SqliteStore(path, FrozenClock())
+    store.adopt(WIDGET)
+    store.record_run(RunRecord("1", "Widget__c", RunState.FAILED, BEGUN, BEGUN, problem=lost))
+    if proved is not None:
+        store.record_proof(Proof("Widget__c", BEGUN - proved, 7, 7))
+    store.close()
+    with apsw.Connection(str(path)) as db:
+        db.execute(f"{WITHOUT_LOSSES} PRAGMA user_version = 22")
+
+    loss = SqliteStore(path, FrozenClock()).ages("Widget__c").loss
+
+    assert loss == (Loss(BEGUN, lost.message, lost.hint) if waits else None)
