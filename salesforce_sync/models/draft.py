@@ -55,8 +55,8 @@ def written_by(draft: Draft, before: Mapping[str, Wrote]) -> dict[str, Wrote]:
 class TakenIn(Struct, frozen=True):
     """The draft is an edit in the outbox, or needs none.
 
-    `disputed` are fields that the org has changed since the base: they wait in the inbox. `given_up` are fields in
-    which the org's value holds by the policy. `known`: its record had been made before.
+    `disputed` are fields of which the org has another value than the base: they wait in the inbox. `given_up` are
+    fields in which the org's value holds by the policy. `known`: its record had been made before.
     """
 
     record_id: str

@@ -116,9 +116,13 @@ class Change(Struct, frozen=True, gc=False):
 def is_sendable(change: Change, now: datetime) -> bool:
     """Whether it may be sent, as far as it tells itself."""
     due = change.not_before is None or change.not_before <= now
+    return change.state is ChangeState.WAITING and due and not is_asked_about(change)
+
+
+def is_asked_about(change: Change) -> bool:
+    """Whether nothing of it is sent before a person decides, as far as it tells itself."""
     # All fields of an update without edits are in conflict.
-    nothing = change.operation is Operation.UPDATE and not change.edits
-    return change.state is ChangeState.WAITING and due and not nothing
+    return change.state is ChangeState.PARKED or (change.operation is Operation.UPDATE and not change.edits)
 
 
 def _is_put_off(change: Change, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from salesforce_sync.collection import Objects
 from salesforce_sync.errors import FieldNotFound, NotSynced
-from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation
+from salesforce_sync.models.outbox import Change, ChangeState, Edit, Operation, is_asked_about
 from salesforce_sync.models.push import Diff, Push, PushedChange
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.models.schema import FieldType
@@ -64,7 +64,10 @@ def say_edited(change: Change | None, record: str, values: Values) -> None:
         say(f"{record}: nothing to send, this is what the org has.")
         return
     _say_change(change, values)
-    say("It waits for the next `salesforce-sync push` or `sync`.")
+    if is_asked_about(change):
+        say("It waits in the inbox: see `salesforce-sync inbox`.")
+    else:
+        say("It waits for the next `salesforce-sync push` or `sync`.")
 
 
 def say_forgotten(record: str) -> None:

@@ -162,6 +162,7 @@ def say_imported(imported: Imported) -> None:
     if imported.known:
         say(f"{counted(imported.known, 'new row')} imported before: not made again.")
     if imported.conflicts:
-        say(f"{counted(imported.conflicts, 'row')} changed in the org too: decide in 'salesforce-sync inbox'.")
+        wait = f"{counted(imported.conflicts, 'row')} {'waits' if imported.conflicts == 1 else 'wait'}"
+        say(f"{wait} in the inbox: the org has another value. Decide in 'salesforce-sync inbox'.")
     if imported.refused:
         say(f"{counted(imported.refused, 'row')} not taken in: see Status in {imported.result}.")

@@ -4,6 +4,9 @@ A stamp has whole seconds: what somebody writes after a row was read, but within
 stamp as it is, and so passes every condition. A row that was read well after its second is sure. Of an object without
 any stamp no row is; nor is a row of which a column was edited that is still to be filled, or was filled while the org
 did not show the row.
+
+Nor is the row of a deletion beneath which a conflict is open: the condition holds what the org has by now, and would
+let the deletion take along what nobody has decided about.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from salesforce_sync.models.change import Doubt
-from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.models.values import parse_datetime
 from salesforce_sync.ports import Order, Store
 
@@ -51,7 +54,15 @@ class Unseen:
 
         Updates of objects without a stamp are not among them: `Org.write` itself holds those against their bases.
         """
-        return [each for each in orders if not each.change.local and self._may_have_changed(each)]
+        there = [each for each in orders if not each.change.local]
+        disputed = self._disputed(there)
+        return [each for each in there if each.change.record_id in disputed or self._may_have_changed(each)]
+
+    def _disputed(self, orders: Iterable[Order]) -> set[str]:
+        """The records that are to be deleted, and of which a conflict is open."""
+        deleted = [each.change.record_id for each in orders if each.change.operation is Operation.DELETE]
+        asked = self._store.inbox(records=deleted) if deleted else ()
+        return {each.record_id for each in asked if each.kind is Kind.CONFLICT}
 
     def _may_have_changed(self, order: Order) -> bool:
         change, stamped = order.change, order.schema.change_stamp is not None and order.change.stamp is not None

@@ -212,7 +212,7 @@ def _metadata(
 ) -> Metadata:
     entries = [_entry(plan, statuses.get(plan.schema.name)) for plan in plans]
     entries += [ObjectEntry(name, note=note) for name, note in notes.items()]
-    at = facts.now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    at = format_datetime(facts.now)  # with its milliseconds: edits are held against it
     return Metadata(tuple(entries), uuid.uuid4().hex, facts.org_id, facts.api_version, at, notes=NOTES)
 
 

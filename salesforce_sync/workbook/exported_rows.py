@@ -63,6 +63,7 @@ class ExportedRows:
             return _problem(row, "This replica has no such record any more.")
         drafted = self._earlier.of(row.key)
         base = here if has_hash(part.fields, here, row.digest) else self._base(part, row, drafted)
+        row = replace(row, place=self._by_now(row.place))
         if base is None:
             return _without_base(part, row, here)
         stand = Standing(base, base, {})
@@ -79,6 +80,17 @@ class ExportedRows:
             return None
         change = replace(found[0], record_id=row.record_id, base=_sound(part, stand.base), key=row.key)
         return self._held_here(part, _held_against(change, stand), here), found[1]
+
+    def _by_now(self, place: Place) -> Place:
+        """The row with the ids that its records have by now."""
+        cells = {
+            each.name: self._store.real_id(cell)
+            for each in place.schema.columns
+            if each.type in (FieldType.ID, FieldType.REFERENCE)
+            and isinstance(cell := place.cells.get(each.name), str)
+            and is_local(cell)
+        }
+        return replace(place, cells={**place.cells, **cells})
 
     def _held_here(self, part: ObjectPart, change: RowChange, here: Mapping[str, Stored]) -> RowChange:
         """The same, with a problem for each cell whose field was edited here since: that edit is not replaced."""

@@ -185,8 +185,9 @@ def apply(store: Store, seen: Preview, open_result: Open) -> Imported:
 class Imported(Struct):
     """What became of a workbook's rows: how many are edits in the outbox now, how many were refused.
 
-    `conflicts`: rows with a field that the org has changed since the export, which waits in the inbox. `known`: new
-    rows whose record an earlier import had made. `result`: a copy of the workbook with the reasons beside its rows.
+    `conflicts`: rows with a field of which the org has another value than was exported; it waits in the inbox.
+    `known`: new rows whose record an earlier import had made. `result`: a copy of the workbook with the reasons beside
+    its rows.
     """
 
     created: int = 0
@@ -312,7 +313,7 @@ class Application:
 
 def _noted(taken: TakenIn, called: Callable[[str], str]) -> str:
     told: Mapping[str, tuple[str, ...]] = {
-        "changed in the org too, decide it in the inbox": taken.disputed,
+        "the org has another value, decide it in the inbox": taken.disputed,
         "the org's value holds": taken.given_up,
     }
     return "".join(f"; {', '.join(map(called, fields))}: {why}" for why, fields in told.items() if fields)

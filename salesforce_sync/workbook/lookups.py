@@ -51,7 +51,9 @@ class Lookups:
 
     def _named(self, schema: ObjectSchema, lookup: Field, text: Stored) -> Stored:
         """The id as the org names it; `Misuse` if it can be none. What is written in another way stays as it is."""
-        if not isinstance(text, str) or is_local(text) or not is_formed(text):
+        if isinstance(text, str) and is_local(text):
+            return self._made_here(lookup, text)
+        if not isinstance(text, str) or not is_formed(text):
             return text
         if len(text) == 18 and is_guarded(text):
             return text
@@ -64,6 +66,14 @@ class Lookups:
             if any(self._guards_none(name) for name in here or [schema.name]):
                 return text
             raise
+
+    def _made_here(self, lookup: Field, text: str) -> str:
+        """The id, by now, of a record that was made here; `Misuse` if there is none: an import would refuse it."""
+        record_id = self._store.real_id(text)
+        here = [name for name in lookup.reference_to if self._store.schema(name) is not None]
+        if not is_local(record_id) or any(self._store.rows(name, [record_id]) for name in here):
+            return record_id
+        raise Misuse("is the id of no record that was made here.", hint="Was it dropped since?")
 
     def _known(self, objects: Sequence[str], text: str) -> str:
         """The id of the one record that is called so; '' if there is none."""

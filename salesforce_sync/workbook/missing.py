@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import Wanted, is_local
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Store
@@ -78,17 +79,17 @@ class Missing:
             return "Its row is gone, and whether it has changed since the export is not known. Delete it by its row."
         if str(stamp) > base_stamp:
             return "Its row is gone, and the record has changed since the export, so it is not deleted."
-        if self._is_edited_since(str(row[ID])):
+        if self._is_edited_since(schema.name, str(row[ID])):
             return "Its row is gone, and the record was edited here since the export, so it is not deleted."
         return ""
 
-    def _is_edited_since(self, record_id: str) -> bool:
-        """Whether an edit waits that the workbook may not show."""
-        for each in self._store.changes(Wanted(records=(record_id,))):
-            # Somebody may have written anything into _Metadata: texts are compared, in the one form that they have.
-            if each.edited_at is None or format_datetime(each.edited_at) > self._exported_at:
-                return True
-        return False
+    def _is_edited_since(self, object_name: str, record_id: str) -> bool:
+        """Whether an edit waits, or was decided about, that the workbook may not show."""
+        waiting = self._store.changes(Wanted(records=(record_id,)))
+        past = self._store.history(object_name, record_id)
+        times = [each.edited_at for each in waiting] + [each.at for each in past if each.origin is Origin.DECISION]
+        # Somebody may have written anything into _Metadata: texts are compared, in the one form that they have.
+        return any(at is None or format_datetime(at) > self._exported_at for at in times)
 
 
 def _spoilt(change: RowChange, why: str) -> RowChange:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
 from salesforce_sync.workbook.changes import CellProblem, Kind, RowChange
@@ -40,7 +41,17 @@ class NewRows:
         if found is None:
             return None
         change, read = found
-        return self._known(place, self._named(change, tally), read), read
+        # Named by what stands in it: the ids that this names have by now would make another row of it.
+        return self._known(place, self._by_now(place.schema, self._named(change, tally)), read), read
+
+    def _by_now(self, schema: ObjectSchema, change: RowChange) -> RowChange:
+        """The same with the ids that the records it refers to have by now."""
+        references = schema.references
+        cells = (
+            replace(each, new=self._store.real_id(str(each.new))) if each.field in references and each.new else each
+            for each in change.cells
+        )
+        return replace(change, cells=tuple(cells))
 
     def _named(self, change: RowChange, tally: Tally) -> RowChange:
         """The same under a name: its own, or one that tells what stands in it."""

@@ -146,3 +146,59 @@ def test_python_previews_and_applies(jane, replica, book):
         assert [(each.field, each.new) for each in change.cells] == [("Phone", "555-1234")]
         assert imported.updated == 1
         assert sync.contacts.get(jane).phone == "555-1234"
+
+
+def test_nobody_is_said_to_have_changed_in_the_org_what_was_dropped_here(jane, simorg, replica):
+    """An edit that the org refused was exported, mended in the workbook, and then dropped."""
+    simorg.rules.add_validation("Contact", "Phone = 'bad'", "That is no number.", field="Phone")
+    replica("edit", "Contact", jane, "Phone=bad")
+    replica("push")
+    path = replica.folder / "book.xlsx"
+    replica("export", "Contact", "-o", str(path))
+    edit(path, lambda page: put(page, row_of(page, jane), **{"Business Phone": "555-1234"}), "Contact")
+    (item,) = replica("inbox", "--json").json["items"]
+    replica("inbox", "drop", str(item["item"]))
+
+    done = replica("import", str(path), "--apply")
+
+    (asked,) = replica("inbox", "--json").json["items"]
+    assert [(each["local"], each["org"]) for each in asked["conflicts"]] == [("555-1234", "555-0000")]
+    assert "1 row waits in the inbox: the org has another value" in done.out, done
+    assert "changed in the org" not in done.out
+
+
+@pytest.mark.parametrize("pushed", ["before the import", "after it"])
+def test_rows_of_records_that_were_made_here_go_on_once_the_org_has_them(replica, pushed):
+    """Exported by their local ids, which they have no more."""
+    acme = replica("new", "Account", "Name=Acme", "--json").json["id"]
+    roe = replica("new", "Contact", "LastName=Roe", f"AccountId={acme}", "--json").json["id"]
+    path = replica.folder / "book.xlsx"
+    replica("export", "Account", "Contact", "-o", str(path))
+    edit(path, lambda page: put(page, row_of(page, acme), **{"Account Phone": "555-1234"}), "Account")
+    edit(path, lambda page: put(page, row_of(page, roe), **{"Business Phone": "555-1234"}), "Contact")
+    edit(path, lambda page: put(page, page.max_row + 1, **{"Last Name": "Poe", "Account ID": acme}), "Contact")
+
+    if pushed == "before the import":
+        assert replica("push").code == 0
+    first = replica("import", str(path), "--apply", "--json").json
+    assert replica("push").code == 0
+    again = replica("import", str(path), "--json").json
+
+    told = first["imported"]
+    assert (told["created"], told["updated"], told["problems"]) == (1, 2, 0), first
+    for each in again["objects"]:
+        assert (each["new"], each["edited"], each["problems"]) == (0, 0, 0), again
+
+
+def test_a_preview_tells_of_a_lookup_whose_record_was_dropped_since_the_export(replica):
+    acme = replica("new", "Account", "Name=Acme", "--json").json["id"]
+    path = replica.folder / "book.xlsx"
+    replica("export", "Account", "Contact", "-o", str(path))
+    edit(path, lambda page: put(page, page.max_row + 1, **{"Last Name": "Roe", "Account ID": acme}), "Contact")
+    replica("rm", "Account", acme)
+
+    seen = replica("import", str(path))
+    done = replica("import", str(path), "--apply", "--json").json["imported"]
+
+    assert "is the id of no record that was made here" in seen.out, seen
+    assert (done["created"], done["problems"]) == (0, 1)

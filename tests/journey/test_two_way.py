@@ -473,6 +473,45 @@ def test_a_deletion_of_what_has_no_stamp_does_not_take_along_what_was_changed_th
     assert (simorg.row(changed)["IsDeleted"], simorg.row(gone)["IsDeleted"]) == (0, 1)
 
 
+def test_what_waits_in_the_inbox_is_not_said_to_go_with_the_next_push(replica, simorg, jane):
+    item = conflict(replica, simorg, jane)
+    replica("rm", "Contact", jane)
+    replica("push")  # it was changed there, which is another question
+
+    decided = replica("inbox", "take", item, "org")
+
+    assert [each["kind"] for each in replica("inbox", "--json").json["items"]] == ["changed there"]
+    assert "nothing to send" in replica("push").out
+    assert "It waits in the inbox" in decided.out and "next" not in decided.out, decided
+
+
+def test_a_deletion_does_not_take_along_what_a_conflict_is_about(replica, simorg, jane):
+    conflict(replica, simorg, jane)
+    replica("rm", "Contact", jane)
+
+    first = replica("push")
+
+    alive, (asked,) = (
+        simorg.row(jane),
+        [each for each in replica("inbox", "--json").json["items"] if each["kind"] == "changed there"],
+    )
+    assert (first.code, alive["IsDeleted"], alive["Phone"]) == (3, 0, "555-9999")
+    replica("inbox", "take", str(asked["item"]), "local")
+    assert (replica("push").code, simorg.row(jane)["IsDeleted"]) == (0, 1)
+    assert replica("inbox", "--json").json["items"] == []
+
+
+def test_an_edit_of_what_was_deleted_there_is_not_said_to_go_with_the_next_push(replica, simorg, jane):
+    replica("edit", "Contact", jane, "Phone=555-1111")
+    simorg.remove(jane)
+    replica("sync")
+
+    edited, pushed = replica("edit", "Contact", jane, "Title=CEO"), replica("push")
+
+    assert "nothing to send" in pushed.out
+    assert "It waits in the inbox" in edited.out and "next" not in edited.out, edited
+
+
 def test_prices_may_be_written_in_any_order(replica, simorg):
     assert replica("sync", "Product2", "Pricebook2", "PricebookEntry").code == 0
     before = simorg.count("PricebookEntry")

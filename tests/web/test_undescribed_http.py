@@ -15,6 +15,7 @@ def test_a_sync_that_does_not_learn_the_fields_is_no_success(site, api):
     site.org.permissions.refuse_describe("Contact", 403, "INSUFFICIENT_ACCESS")
     site.org.add("Contact", LastName="New")
     with closing(apsw.Connection(str(site.sync.config.storage.path))) as db:  # what is known is an hour old
+        db.set_busy_timeout(30_000)
         db.execute("UPDATE _sync_object SET described_at = '2024-01-01T00:00:00.000Z'")
     editor = site.client("ed", Role.EDITOR)
 

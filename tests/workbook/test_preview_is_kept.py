@@ -1,10 +1,14 @@
 """What a preview promises is what the import does."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+from salesforce_sync.models.inbox import Resolution, Side
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
 from salesforce_sync.workbook.changes import Kind
-from tests.contract.edits import ACCOUNT, ACME, BOLT, ONE, acme, arrive, push
+from tests.contract.edits import ACCOUNT, ACME, BOLT, ONE, TWO, acme, arrive, item, push
 from tests.workbook.books import edit, export_to, row_of
 from tests.workbook.deeds import apply_to, change, outbox, told, typed
 
@@ -67,6 +71,21 @@ def test_a_missing_row_deletes_no_record_that_was_edited_here_since(store, book)
 
     assert "was edited here since the export" in told(store, book, delete_missing=True)
     assert apply_to(store, book, delete_missing=True).deleted == 0
+
+
+def test_a_missing_row_deletes_no_record_that_was_decided_about_since(store, tmp_path):
+    store.update("Account", ACME, {"Phone": "2"})
+    arrive(store, ACCOUNT, acme(TWO, Phone="9"))
+    path = tmp_path / "later.xlsx"
+    export_to(store, path, now=datetime.now(UTC))
+    edit(path, lambda page: page.delete_rows(row_of(page, ACME)), "Account")
+    assert change(store, path, delete_missing=True).kind is Kind.DELETED
+
+    with closing(SqliteStore(tmp_path / "replica.db", FrozenClock(datetime.now(UTC)))) as now:
+        now.resolve(item(now).number, Resolution(Side.ORG))  # the row showed 2, the record shows what somebody wrote
+
+    assert "was edited here since the export" in told(store, path, delete_missing=True)
+    assert apply_to(store, path, delete_missing=True).deleted == 0
 
 
 def test_a_missing_row_deletes_a_record_that_was_edited_here_before_the_export(store, tmp_path):

@@ -130,7 +130,8 @@ def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before = apsw.Connection(str(path))
     before.execute("ALTER TABLE _sync_push DROP COLUMN besides; ALTER TABLE _sync_staging DROP COLUMN kind")
     before.execute("ALTER TABLE _sync_object DROP COLUMN bereaved; DROP TABLE _sync_orphan")
-    before.execute("ALTER TABLE _sync_object DROP COLUMN unfilled")
+    for name in ("unfilled", "loss_found_at", "loss", "loss_hint"):
+        before.execute(f"ALTER TABLE _sync_object DROP COLUMN {name}")
     before.execute("ALTER TABLE _sync_inbox DROP COLUMN operation; DROP TABLE _sync_written")
     before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
     before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field; DROP TABLE _sync_sweep")
