@@ -129,8 +129,13 @@ class Decision:
         strangers = values.keys() - sides.keys()
         if strangers or not (values or resolution.side):
             known = ", ".join(sides)
+            said = (
+                f"{', '.join(sorted(strangers))} is not among what waits"
+                if strangers
+                else "It is not said what to take"
+            )
             raise Misuse(
-                f"{', '.join(sorted(strangers)) or 'Nothing'} is not among what waits: {known}.",
+                f"{said}: {known}.",
                 hint="Decide for the org's side, the local one, or give a field a value.",
             )
         if resolution.side is None:

@@ -203,6 +203,22 @@ def test_a_decision_on_what_is_so_still_is_taken(site, editor, contact, kind, ac
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({}, "It is not said what to take: Phone, Title."),
+        ({"values": {"Fax": "1"}}, "Fax is not among what waits: Phone, Title."),
+    ],
+)
+def test_what_decides_nothing_is_refused_and_leaves_the_item(site, editor, contact, how, told):
+    item = conflict(site, editor, contact)
+
+    refused = decide(editor, item, **how)
+
+    assert (refused.status_code, told in refused.json()["details"]) == (400, True)
+    assert only_item(editor)["version"] == item["version"]
+
+
 def test_a_question_is_decided_once(site, editor, contact):
     item = conflict(site, editor, contact)
     clients = [site.client("ed", Role.EDITOR) for _ in range(6)]
