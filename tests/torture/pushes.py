@@ -24,6 +24,8 @@ def push(world: World, rng: random.Random) -> None:
     if not replica.sync.outbox():
         return
     result = replica.sync.push()
+    for name in replica.settled:  # a push, too, describes an object anew, without what the org shows no more
+        replica.settled[name] = replica.settled[name] & replica.fields(name)
     world.chronicle.note()
     counts = {each.outcome for each in result.changes}
     world.tell(f"push of {replica.path.parent.name}: {len(result.changes)} changes {sorted(counts)} {result.problem}")
