@@ -1,7 +1,7 @@
 """Live rows that refer to deleted ones, found by what is here: no stamp need tell that the org emptied a reference.
 
 Nor that it has filled it again, as it does where it undeletes the record: so what was emptied is remembered. What was
-deleted before its object was read for the first time is not here at all; `missing.py` finds what refers to that.
+deleted before its object was read for the first time is not here at all; `lost_parents.py` finds what refers to that.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Clock
-from salesforce_sync.storage import missing, own_sql, reading_sql
+from salesforce_sync.storage import lost_parents, own_sql, reading_sql
 from salesforce_sync.storage.connections import Connections
-from salesforce_sync.storage.missing import Parents, distinct, refers
+from salesforce_sync.storage.lost_parents import Parents, distinct, refers
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.sql_text import literal, quote
 
@@ -69,14 +69,14 @@ class OrphanSearch:
             most -= len({key for key, _ in found})
             looked_at = {} if again or not before else _NAMES.decode(before)
             fresh = _of_these(parents, {name for name in known if name not in looked_at and self._is_whole(name)})
-            return Orphans((*back, *found, *missing.find(db, schema, fresh, most)), seen)
+            return Orphans((*back, *found, *lost_parents.find(db, schema, fresh, most)), seen)
 
     def note(self, schema: ObjectSchema, orphans: Orphans) -> None:
         parents = self._parents(schema)
         pairs = msgspec.json.encode(orphans.pairs).decode()
         with self._connections.writing() as db:
             db.execute(_NOTE_PAIRS, (schema.name, pairs))
-            missing.note_gone(db, schema, parents, pairs, format_datetime(self._clock.now()))
+            lost_parents.note_gone(db, schema, parents, pairs, format_datetime(self._clock.now()))
             db.execute(_forget(schema, parents), (pairs,))
             db.execute(_NOTE, (orphans.seen, schema.name))
 
@@ -193,4 +193,4 @@ AND (n.record_id, n.parent_id) NOT IN (SELECT value ->> 0, value ->> 1 FROM json
 def _is_back(schema: ObjectSchema, parents: Parents) -> str:
     some = distinct(parents)
     noted = f"n.object_name = {literal(schema.name)}"
-    return f"{noted} AND n.parent_id NOT IN ({_dead(some)}) AND ({missing.is_here(some)})" if some else noted
+    return f"{noted} AND n.parent_id NOT IN ({_dead(some)}) AND ({lost_parents.is_here(some)})" if some else noted
