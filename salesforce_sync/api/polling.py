@@ -130,7 +130,7 @@ class Poller:
     def _described(self, question: _Question, polled: Polled) -> Polled:
         """The answer; where it did not describe the object, that is asked by itself once it is overdue.
 
-        For all that the docs say an org may describe, and not within a composite call.
+        An org may describe, and not within a composite call.
         """
         if polled.undescribed is None:
             self._undescribed.pop(question.name, None)
