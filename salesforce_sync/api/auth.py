@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.api import tokens
 from salesforce_sync.api.wire import Wire, origin
-from salesforce_sync.errors import SessionInvalid, StoreTrouble, SyncError, WrongOrg
+from salesforce_sync.errors import NotConnected, SessionInvalid, StoreTrouble, SyncError, WrongOrg
 from salesforce_sync.models.connection import Connection, LoginMethod, Session, fingerprint
 from salesforce_sync.ports import Clock
 
@@ -59,6 +59,7 @@ class Sessions:
         self._failure: tuple[float, SyncError] | None = None
         self._stranger: WrongOrg | None = None
         self._org_id: str | None = None
+        self._was_kept = False
 
     def expect(self, org_id: str | None) -> None:
         """From now on, `WrongOrg` for whoever wants a session that is known to be another org's than this one."""
@@ -135,7 +136,21 @@ class Sessions:
 
     def _kept(self) -> Session | None:
         """The kept session, if it is one of this very login: never another org's or another user's."""
-        return self._keys.load_session() if self._keys.holds(self._connection) else None
+        return self._keys.load_session() if self._is_kept() else None
+
+    def _is_kept(self) -> bool:
+        """Whether the kept login is this one. `NotConnected` where it was, and has been forgotten or replaced since.
+
+        What such a login gave would be kept in the place of the new one, or of none.
+        """
+        kept = self._keys.holds(self._connection)
+        if self._was_kept and not kept:
+            raise NotConnected(
+                "The login that was used here has been forgotten, or replaced by another one.",
+                hint="Try again: the next run takes the login that is kept now. Where there is none: `connect`.",
+            )
+        self._was_kept = kept
+        return kept
 
     def _log_in_once(self, stale: Session | None) -> tuple[Session, bool]:
         """A session other than the stale one, and whether it is fresh: another process may have got one meanwhile.
@@ -164,7 +179,7 @@ class Sessions:
     def _keep(self, session: Session) -> None:
         """Spare other runs a login, where that can be done."""
         try:
-            if self._keys.holds(self._connection):
+            if self._is_kept():
                 self._keys.save_session(session)
         except StoreTrouble as trouble:
             log.warning("The new session is not kept for other runs: %s", trouble)
@@ -175,7 +190,7 @@ class Sessions:
         Using an old one again would make Salesforce revoke the new one and all its sessions.
         """
         ours = self._connection
-        if ours.method is not LoginMethod.REFRESH_TOKEN or not self._keys.holds(ours):
+        if not self._is_kept() or ours.method is not LoginMethod.REFRESH_TOKEN:
             return ours
         return self._keys.load() or ours
 

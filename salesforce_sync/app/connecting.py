@@ -96,13 +96,14 @@ class Connecting(Wiring):
     def _look_for_a_new_login(self) -> None:
         """Go over to the login that another process has kept since, where it is the kept one that is used here.
 
-        A daemon whose login has ended goes on by itself once somebody has run `connect`.
+        A daemon whose login has ended goes on by itself once somebody has run `connect`; and one whose connection was
+        forgotten has none.
         """
         with self._lock:
             if self._org is None:
                 return
             vault, used = self._vault(), self._org.connection
-            if vault.find() is None or vault.holds(used) or self._connection() == used:
+            if vault.holds(used) or (vault.find() is None and vault.is_there) or self._connection() == used:
                 return
             self._former, self._org = (*self._former, self._org), None
             self._about, self._harmless = None, False

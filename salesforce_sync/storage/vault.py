@@ -75,6 +75,11 @@ class Vault:
                     self._reserved = False
                     give_back(self._file)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether something is stored, be it readable or not: false before the first save and once it was forgotten."""
+        return self._file.exists()
+
     def load(self) -> Connection | None:
         """The stored connection, None if there is none; `NotConnected` if it can no longer be decrypted."""
         return self._read().connection

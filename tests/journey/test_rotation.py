@@ -7,6 +7,7 @@ import time
 import httpx2
 import pytest
 
+from salesforce_sync.storage.vault import Vault
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from tests.plain import PLAIN
 
@@ -101,3 +102,21 @@ def test_a_daemon_whose_login_has_ended_goes_on_with_the_next_one(rotating, simo
     assert refused["objects"][0]["problem"]["code"] == "INVALID_SESSION_ID"
     assert taken["state"] == "complete"
     assert running.returncode == 0
+
+
+def test_a_daemon_whose_connection_was_forgotten_does_not_bring_it_back(user, simorg):
+    (user.folder / ".env").unlink()
+    secret = ("--client-id", CLIENT_ID, "--secret-stdin")
+    assert user("connect", "--method", "client-credentials", *secret, stdin=f"{CLIENT_SECRET}\n").code == 0
+    running = user.start("daemon", "--json")
+    assert json.loads(running.stdout.readline())["state"] == "complete"
+    kept = user.folder / "data" / "salesforce.db"
+
+    Vault(kept).forget()
+    assert user("sync", "--daemon", "Lead").code == 0
+    told = running.stderr.readline()  # nothing was begun, so there is no run to tell of
+    running.terminate()
+    running.communicate(timeout=30)
+
+    assert "NOT_CONNECTED" in told
+    assert not kept.with_name("salesforce.db.connection").exists()

@@ -20,6 +20,7 @@ from salesforce_sync.api.wire import Wire
 from salesforce_sync.errors import (
     ConfigError,
     LoginRefused,
+    NotConnected,
     SessionInvalid,
     StoreTrouble,
     Transient,
@@ -337,6 +338,32 @@ def test_a_new_refresh_token_in_the_settings_wins(serve: Serve, keys: Vault, log
     endpoint.good_refresh = "pasted-anew"
 
     assert login(refreshing(server, "pasted-anew")).login().access_token == "token-1"
+
+
+def test_a_login_that_was_forgotten_meanwhile_is_not_written_again(serve: Serve, keys: Vault, login: Login) -> None:
+    server = serve(TokenEndpoint(rotates=True))
+    keys.save(refreshing(server))
+    sessions = login(refreshing(server))
+    stale = sessions.current()
+
+    keys.forget()
+
+    with pytest.raises(NotConnected, match="forgotten"):
+        sessions.renew(stale)
+    assert (keys.load(), len(server.asked)) == (None, 1)
+
+
+def test_a_login_that_was_replaced_meanwhile_does_not_come_back(serve: Serve, keys: Vault, login: Login) -> None:
+    server = serve(TokenEndpoint(rotates=True))
+    keys.save(refreshing(server))
+    sessions = login(refreshing(server))
+    stale = sessions.current()
+
+    keys.save(app(server))
+
+    with pytest.raises(NotConnected, match="replaced"):
+        sessions.renew(stale)
+    assert (keys.load(), len(server.asked)) == (app(server), 1)
 
 
 def test_a_refresh_whose_answer_is_lost_is_not_sent_again(serve: Serve, login: Login) -> None:
