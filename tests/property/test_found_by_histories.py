@@ -156,6 +156,15 @@ FOUND = {
         way="parts",
         quiet_lookups=True,
     ),
+    "pages_of_one_row_were_taken_for_retries": history(
+        "sync:750683 create:731280 late_same_second:18517 time_passes:307953 create:584946 purge:598679 "
+        "weeks_pass:999902 add_field:492326",
+        "Contact",
+        seed=475760,
+        rows=30,
+        page_rows=1,
+        route="rest",
+    ),
 }
 
 

@@ -17,19 +17,22 @@ SHARE, HANDFUL = 0.2, 5
 
 IsOneOf = Callable[[Sequence[Version], Mapping[str, object], set[str]], bool]
 
-MOST_CALLS = 400
-"""API calls that one object of one run may cost here, whatever goes wrong: retries have bounds."""
+MOST_CALLS, MOST_READS = 400, 6
+"""API calls that one object of one run may cost here, whatever goes wrong: retries have bounds. Beside them the object
+may be read so many times from its first page to its last: what has changed, its rows, a new column, the values that
+change without a stamp, the proof, and one of them again."""
 
 
-def after_run(chronicle: Chronicle, replica: Replica, run: Run, before: Mark) -> Mapping[str, Shown]:
+def after_run(chronicle: Chronicle, replica: Replica, run: Run, before: Mark, rows_a_page: int) -> Mapping[str, Shown]:
     """Every visible row is one that the org had; what is called complete has all that was there when it began.
 
-    Gives what is visible, by object.
+    Gives what is visible, by object. `rows_a_page` is the least that one call brings.
     """
     if not replica.follows:  # else polls beside it have their own words
         _check_words(replica, run)
     seen = {name: replica.visible(name) for name in replica.objects}
-    if run.calls > MOST_CALLS * len(run.objects):
+    pages = sum(-(-len(chronicle.versions.get(each.object_name, ())) // rows_a_page) for each in run.objects)
+    if run.calls > MOST_CALLS * len(run.objects) + MOST_READS * pages:
         raise Violation("bounded", f"a run over {len(run.objects)} objects cost {run.calls} calls")
     _no_half_rows(chronicle, replica, seen)
     complete = {each.object_name for each in run.objects if each.state is RunState.COMPLETE}

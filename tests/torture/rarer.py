@@ -113,7 +113,7 @@ def verify(world: World, rng: random.Random) -> None:
     runs.raise_troubles(world)
     with replica.still():
         world.chronicle.note()
-        checks.after_run(world.chronicle, replica, done, before)
+        checks.after_run(world.chronicle, replica, done, before, world.rows_a_page)
 
 
 # ── rights ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -56,7 +56,7 @@ def run(
     raise_troubles(world)
     with replica.still():
         world.chronicle.note()
-        seen = checks.after_run(world.chronicle, replica, result, before)
+        seen = checks.after_run(world.chronicle, replica, result, before, world.rows_a_page)
         # What events tell one by one needs nobody's yes; and of another program's run each may take its share.
         if not replica.follows and joined == world.joined:
             edited = replica.edited()  # also since the run began

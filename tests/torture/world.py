@@ -97,6 +97,11 @@ class World:
         self.org.events.ping_seconds = 0.3
         return self.org.serve_events().start()
 
+    @property
+    def rows_a_page(self) -> int:
+        """The fewest rows that one call brings here."""
+        return min(self.setup.page_rows, self.setup.result_rows)
+
     def close(self) -> None:
         """Give everything up. The server's end takes a moment, and nobody has to wait for it."""
         self.join()
