@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from salesforce_sync.app import SFSync
-from salesforce_sync.errors import SyncError
+from salesforce_sync.errors import BudgetSpent, SyncError
 from salesforce_sync.storage.medium import only_reads
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def _org(sync: SFSync) -> Iterator[Finding]:
     for check, ask in _ASKED:
         try:
             yield from ask(sync, org)
+        except BudgetSpent as error:  # which says nothing of what would have been asked
+            yield Finding(Level.WARN, check, "not asked: the day's API calls are spent", error.hint)
         except SyncError as error:
             yield Finding(Level.FAIL, check, error.message, error.hint)
 

@@ -1,8 +1,9 @@
 """`Audit`: who did what, when, from where; only appended to, each entry chained to the one before by its hash.
 
 What the chain proves: an entry that was changed, put between or taken out is found, and so is an end that was cut off
-by plain SQL. Whoever may write the file and knows how hashes are made can make a whole new chain: note the last number
-and hash (`audit verify` prints them) somewhere else now and then, and give them to `verify`.
+by a DELETE. Whoever may write the file can also cut off its end and the count of its entries, or, knowing how hashes
+are made, make a whole new chain: note the last number and hash (`audit verify` prints them) somewhere else now and
+then, and give them to `verify`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
 
 FILE: Final = "access.db"
 BUSY_MILLISECONDS: Final = 10_000
-_VERSION: Final = 1
+_SCRIPTS: Final = ("0001_access.sql", "0002_audit_is_not_replaced.sql")
 
 
 class AccessDatabase:
@@ -71,12 +71,12 @@ class AccessDatabase:
         self._db.pragma("journal_mode", "wal")
         self._db.pragma("synchronous", "full")  # what the log says is on the disk before anything is done
         self._db.pragma("foreign_keys", True)
-        if self._version() < _VERSION:
+        if self._version() < len(_SCRIPTS):
             with self.writing() as db:
-                if self._version() < _VERSION:  # another process may have been first
-                    db.execute(resources.files(__package__).joinpath("0001_access.sql").read_text(encoding="utf-8"))
-                    db.execute(f"PRAGMA user_version = {_VERSION}")
-        if self._version() > _VERSION:
+                for script in _SCRIPTS[self._version() :]:  # another process may have been first
+                    db.execute(resources.files(__package__).joinpath(script).read_text(encoding="utf-8"))
+                db.execute(f"PRAGMA user_version = {max(self._version(), len(_SCRIPTS))}")
+        if self._version() > len(_SCRIPTS):
             raise StoreTrouble(f"{self.path} was made by a newer version.", hint="Use that version, or a newer one.")
 
     def _version(self) -> int:

@@ -93,7 +93,7 @@ def connect(
         place = _place(access, named, owner)
         given = {**settings, "instance_url": settings["instance_url"] or place.instance_url}
         if make_key:
-            return _make_key(options, _config(options, access, place, given))
+            return _make_key(options, _config(options, access, place, given), named)
         with Options(options.config, connection=named).recorded("login") as ending:
             told, connection, session = _log_in(options, way, place, given)
             ending.detail = told
@@ -213,14 +213,16 @@ def _by_browser(config: Config, way: _Way) -> tuple[Connection, Session]:
         return complete(begun, server.wait(begun), wire, SystemClock())
 
 
-def _make_key(options: Options, config: Config) -> int:
+def _make_key(options: Options, config: Config, named: str | None) -> int:
     from salesforce_sync.api.jwt_key import files_beside, make
 
     pair = make(files_beside(config.storage.path), SystemClock().now())
     if options.json:
         say_json({"key_file": str(pair.key_file), "certificate_file": str(pair.certificate_file)})
     else:
-        say(_STEPS.format(key=pair.key_file, certificate=pair.certificate_file))
+        name = f" --name {named}" if named else ""
+        address = config.salesforce.instance_url if config.org_is_known else "https://yourdomain.my.salesforce.com"
+        say(_STEPS.format(key=pair.key_file, certificate=pair.certificate_file, name=name, address=address))
     return Exit.COMPLETE
 
 
@@ -238,5 +240,5 @@ In Salesforce, once:
   4. Settings, OAuth Settings, Consumer Key: copy it. A new app takes up to ten minutes to be known everywhere.
 
 Then:
-  salesforce-sync connect --method jwt --instance-url https://yourdomain.my.salesforce.com \\
+  salesforce-sync connect{name} --method jwt --instance-url {address} \\
       --client-id CONSUMER_KEY --username USER"""

@@ -163,7 +163,8 @@ def _clear(folder: Path) -> None:
 
 def _settle(folder: Path, org: SimulatedOrg) -> Config:
     """Write the demo's settings, and read them without a look at the environment: it may name a real org."""
-    folder.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(0o700)
     (folder / "config.yaml").write_text(SETTINGS.format(mark=MARK, url=org.url), encoding="utf-8")
     secrets = folder / ".env"
     secrets.touch(0o600)

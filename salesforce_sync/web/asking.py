@@ -21,8 +21,7 @@ from salesforce_sync.web.house import House
 from salesforce_sync.web.replicas import Replica
 from salesforce_sync.web.ways import Words, for_people, for_programs
 
-COOKIE: Final = "sfsync"
-SAFE_COOKIE: Final = "__Host-sfsync"
+_SAFE: Final = "__Host-"
 """The name where the connection is encrypted: no other host, and no plain connection, can set it."""
 
 DEFAULT: Final = "default"
@@ -81,7 +80,8 @@ def address_of(request: Request) -> str:
 
 def cookie_name(request: Request) -> str:
     """The session cookie's name on this connection."""
-    return SAFE_COOKIE if request.url.scheme == "https" else COOKIE
+    name = house_of(request).cookie
+    return f"{_SAFE}{name}" if request.url.scheme == "https" else name
 
 
 def words_for(request: Request) -> Words:

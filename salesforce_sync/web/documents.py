@@ -67,7 +67,8 @@ def progress(of: ObjectProgress, words: Words) -> bodies.ProgressBody:
 def session(of: Session, words: Words) -> bodies.SessionBody:
     """A session, and how far each of its objects is."""
     objects = of.objects
-    done = sum(100.0 if each.status in (Status.SYNCED, Status.ERROR) else each.percent for each in objects)
+    ended = {Status.SYNCED} if of.state is SessionState.CANCELLED else {Status.SYNCED, Status.ERROR}
+    done = sum(100.0 if each.status in ended else each.percent for each in objects)
     return bodies.SessionBody(
         success=of.state in (SessionState.RUNNING, SessionState.COMPLETE),
         session_id=of.session_id,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -90,6 +92,8 @@ class House:
         self.config = config
         self.settings = settings
         self.access = Access(config, SystemClock())
+        # A browser keeps one cookie of a name for all ports of a machine: each installation has a name of its own.
+        self.cookie = f"sfsync_{hashlib.sha256(os.fsencode(self.access.path.resolve())).hexdigest()[:8]}"
         self.runs, self.errands, self.books = Runs(RUNS, RUNS_OF_ONE), Runs(ERRANDS), Runs(BOOKS)
         self.replicas = Replicas(self.access, self.runs)
         self.browser_logins = BrowserLogins()

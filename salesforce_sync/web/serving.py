@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,7 +74,18 @@ class Place(Struct, frozen=True):
                 f"Tokens and records would go to {self.host} in plain text.",
                 hint="Give --tls-cert and --tls-key, or say --plain-http if something before it does TLS.",
             )
+        if self.certificate is not None:
+            self._check_certificate()
         return self
+
+    def _check_certificate(self) -> None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(str(self.certificate), self.key, password="")
+        except (OSError, ValueError) as error:  # an SSLError is an OSError; a key that has a password, a ValueError too
+            raise ConfigError(
+                f"{self.certificate} and {self.key} are not a certificate and its key: {error}.",
+                hint="--tls-cert wants a PEM file, the certificate first, its chain after it; --tls-key an open key.",
+            ) from error
 
 
 class Welcome(Struct, frozen=True):
@@ -156,6 +169,16 @@ class Running:
         self.house.stop()
 
 
+class _NoCutRequests(logging.Filter):
+    """Leaves out that a request was cut off: uvicorn writes each as an error, also when the server is told to end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+_NO_CUT_REQUESTS: Final = _NoCutRequests()
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, which tells when it answers and when it was told to stop."""
 
@@ -185,6 +208,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Sessions end first, and with them the streams that tell of them: nobody would close those otherwise.
         await asyncio.to_thread(self._stopping)
+        logging.getLogger("uvicorn.error").addFilter(_NO_CUT_REQUESTS)  # which end after this, with the loop
         await super().shutdown(sockets)
 
 

@@ -221,8 +221,11 @@ def test_a_key_made_here_logs_in_once_its_certificate_is_at_the_org(cli, simorg)
         *("--username", simorg.row(simorg.user_id)["Username"]),
     )
 
-    assert (made.code, again.code, done.code) == (0, 0, 0)
+    named = cli("connect", "--name", "sales", "--make-key", "--instance-url", simorg.url)
+
+    assert (made.code, again.code, done.code, named.code) == (0, 0, 0, 0)
     assert "External Client App" in again.out and certificate in again.out
+    assert f"connect --name sales --method jwt --instance-url {simorg.url} " in named.out
     assert {stat.S_IMODE(os.stat(each).st_mode) for each in (key, certificate)} == {0o600}
     assert cli("sync", "Lead").code == 0
 

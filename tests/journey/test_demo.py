@@ -76,6 +76,7 @@ def test_its_files_are_private(cli):
     secret = [each for each in (cli.folder / "demo").rglob("*") if each.name != "config.yaml"]
     assert {each.name for each in secret} >= {".env", "salesforce.db", "salesforce.db.connection"}
     assert [each.name for each in secret if stat.S_IMODE(each.stat().st_mode) & 0o077] == []
+    assert stat.S_IMODE((cli.folder / "demo").stat().st_mode) == 0o700
 
 
 def test_the_simulated_org_ends_with_it(cli):

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -80,6 +81,37 @@ def test_it_ends_within_three_seconds_with_a_stream_that_is_open_and_a_sync_that
 
     assert seconds < 3
     assert any("INTERRUPTED" in line for line in rest)
+    assert "Traceback" not in said
+
+
+def test_what_is_no_certificate_is_named(user):
+    file = user.folder / "server.pem"
+    file.write_text("not PEM\n", encoding="ascii")
+
+    done = user("serve", "--port", "0", "--tls-cert", str(file), "--tls-key", str(file))
+
+    assert done.code == 2
+    assert "CONFIG_ERROR" in done.err and str(file) in done.err
+
+
+def test_bodies_that_are_still_coming_do_not_keep_it_and_are_no_error(user):
+    running, told = started(user, "--json")
+    first = json.loads(told)
+    host, port = first["url"].removeprefix("http://").split(":")
+    request = (
+        f"POST /api/sync HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {first['token']}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    )
+    slow = [socket.create_connection((host, int(port)), timeout=10) for _ in range(3)]
+    for each in slow:
+        each.sendall(request.encode())
+    time.sleep(0.5)
+
+    seconds, said = end(running, signal.SIGTERM)
+    for each in slow:
+        each.close()
+
+    assert seconds < 3
     assert "Traceback" not in said
 
 

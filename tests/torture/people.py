@@ -248,11 +248,13 @@ def retype_field(world: World, rng: random.Random) -> None:
 
 
 def reuse_field_name(world: World, rng: random.Random) -> None:
-    """A field is renamed, and another takes its name with another type."""
+    """A field is renamed, and another takes its name with another type (one of the same could not be told)."""
     name, one = _optional_field(world, rng)
     if one is not None and not world.transacting:
         world.fields_made += 1
         new, line = f"Renamed{world.fields_made}__c", rng.choice(EXTRA_FIELDS)
+        if line.partition(" ")[0] == one.type:
+            line = rng.choice([each for each in EXTRA_FIELDS if each.partition(" ")[0] != one.type])
         world.attempt(f"rename {name}.{one.name} to {new}", lambda: world.org.rename_field(name, one.name, new))
         world.attempt(f"add {name}.{one.name} {line}", lambda: world.org.add_field(name, one.name, line).name)
 

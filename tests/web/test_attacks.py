@@ -16,6 +16,7 @@ from salesforce_sync.web.guard import Bounds
 from salesforce_sync.web.house import Limits, Settings
 from salesforce_sync.web.incoming import Incoming
 from simorg.org import SimOrg
+from tests.plain import PLAIN
 from tests.web.conftest import OFTEN, settle, start
 
 SMALL = Settings(
@@ -93,12 +94,12 @@ EVERYTHING = [
         {"Authorization": "Bearer sfsync_" + "A" * 43},
         {"Authorization": "Bearer"},
         {"Authorization": "Basic YWRtaW46YWRtaW4="},
-        {"Cookie": "sfsync=" + "A" * 43},
+        {"Cookie": "{cookie}=" + "A" * 43},
     ],
     ids=["nothing", "another token", "no token", "basic", "another cookie"],
 )
 def test_nobody_gets_anything(site, headers):
-    client = site.bare(**headers)
+    client = site.bare(**{name: value.replace("{cookie}", site.house.cookie) for name, value in headers.items()})
     for method, path in EVERYTHING:
         assert error_of(client.request(method, path)) == (401, "NOT_AUTHENTICATED"), path
 
@@ -341,6 +342,17 @@ def test_the_cookie_is_for_this_site_and_no_script(site):
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert site.tokens["ada"] not in cookie
+
+
+def test_two_servers_on_one_machine_leave_each_other_their_browsers(site, tmp_path, simorg):
+    """A browser sends its cookies to every port of a host."""
+    for other in start(settle(tmp_path, simorg.url), simorg):
+        with httpx2.Client(trust_env=False, timeout=30, verify=PLAIN) as browser:
+            for each in (site, other):
+                each.client("ann", Role.ADMIN)
+                assert browser.post(f"{each.url}/api/login", json={"token": each.tokens["ann"]}).status_code == 200
+
+            assert [browser.get(f"{each.url}/api/me").status_code for each in (site, other)] == [200, 200]
 
 
 def test_after_logging_out_the_cookie_is_worth_nothing(site):

@@ -29,7 +29,7 @@ def test_the_cookie_of_a_browser_that_came_by_https_is_for_https_alone(site):
     answer = log_in(site, **HTTPS)
 
     name, _, attributes = answer.headers["Set-Cookie"].partition("=")
-    assert name == "__Host-sfsync"
+    assert name == f"__Host-{site.house.cookie}"
     assert "; Secure" in attributes
     assert "max-age" in answer.headers["Strict-Transport-Security"]
     assert "; Secure" not in log_in(site).headers["Set-Cookie"]

@@ -19,7 +19,7 @@ from salesforce_sync.config import Config
 from salesforce_sync.connecting import forgotten
 from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
-from salesforce_sync.web.asking import COOKIE, DEFAULT, Asked, house_of
+from salesforce_sync.web.asking import DEFAULT, Asked, house_of
 from salesforce_sync.web.browser_logins import LIFE_SECONDS, Begun, Target
 from salesforce_sync.web.failures import Forbidden, without_secrets
 from salesforce_sync.web.house import House
@@ -253,12 +253,13 @@ def _begin(request: Request, asked: Asked, target: Target, config: Config) -> Re
     answer = show(request, asked, "connecting.html", "connections", begun=begun)
     safe = request.url.scheme == "https"
     # Lax, and not Strict as the session's: it has to come along when the org sends the browser back.
-    answer.set_cookie(_cookie_of(begun), "1", LIFE_SECONDS, path=CALLBACK, secure=safe, httponly=True, samesite="lax")
+    name = _cookie_of(asked.house, begun)
+    answer.set_cookie(name, "1", LIFE_SECONDS, path=CALLBACK, secure=safe, httponly=True, samesite="lax")
     return answer
 
 
-def _cookie_of(begun: Begun) -> str:
-    return f"{COOKIE}_login_{begun.number}"
+def _cookie_of(house: House, begun: Begun) -> str:
+    return f"{house.cookie}_login_{begun.number}"
 
 
 @router.get(_PATH + "/login/{number}")
@@ -311,7 +312,7 @@ async def came_back(request: Request) -> Response:
     if begun is None:  # one that the HTTP API has begun: the browser completes it, with the cookie of its session
         return HTMLResponse(rendered("callback.html"), headers=_NO_STORE)
     failed = _FOREIGN
-    if _cookie_of(begun) in request.cookies and house.browser_logins.take(state) is begun:
+    if _cookie_of(house, begun) in request.cookies and house.browser_logins.take(state) is begun:
         await house.run(lambda: complete(house, begun, f"?{query}"))
         failed = begun.failed
     told = rendered("came_back.html", failed=failed, connected_to=begun.connected_to)

@@ -15,7 +15,7 @@ DEED = Deed("os:pi", "sync", "Contact", "cli")
 def forged(access, *statements):
     """What somebody with a SQLite tool does to the file."""
     db = apsw.Connection(str(access.path))
-    for name in ("audit_is_not_changed", "audit_is_not_shortened"):
+    for name in ("audit_is_not_changed", "audit_is_not_shortened", "audit_is_not_replaced"):
         db.execute(f"DROP TRIGGER {name}")
     for each in statements:
         db.execute(each)
@@ -31,6 +31,26 @@ def test_entries_come_newest_first_and_hold_what_was_said(access, clock):
     assert (newest.deed.who, newest.outcome, newest.number, newest.at) == ("user:ada", "refused", 2, clock.now())
     assert (oldest.deed, oldest.outcome) == (DEED, "done")
     assert [each.number for each in access.audit.entries(before=2)] == [1]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET who = 'os:somebody' WHERE number = 1",
+        "DELETE FROM audit WHERE number = 1",
+        "INSERT OR REPLACE INTO audit SELECT number, at, 'os:somebody', action, subject, origin, outcome, detail, "
+        "begun, hash FROM audit WHERE number = 1",
+    ],
+)
+def test_plain_sql_only_appends(access, statement):
+    access.audit.append(DEED)
+    db = apsw.Connection(str(access.path))
+
+    with pytest.raises(apsw.ConstraintError, match="only appended to"):
+        db.execute(statement)
+    db.close()
+
+    assert access.audit.entries()[0].deed == DEED
 
 
 def test_a_deed_is_written_down_before_it_is_done_and_its_outcome_after(access):
