@@ -68,6 +68,16 @@ def test_a_clock_that_is_wrong(sync, simorg, seconds, level):
     assert found(sync)["clock"].level is level
 
 
+def test_what_no_call_is_left_for_is_not_called_missing(sync, simorg):
+    simorg.usage.reset(used=14_990)
+
+    checks = found(sync)
+
+    assert checks["API calls"].level is Level.WARN
+    assert "not asked" in checks["rights"].found
+    assert [name for name, each in checks.items() if each.level is Level.FAIL] == []
+
+
 def test_the_days_calls_of_everybody(sync, simorg):
     simorg.usage.reset(used=13_000)
 

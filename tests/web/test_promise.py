@@ -374,6 +374,7 @@ def test_a_session_that_is_cancelled_ends_and_keeps_what_is_complete(site, api):
     with api.stream("GET", f"/api/sync/{begun['sessionId']}/events") as stream:
         *told, last = events_of(stream)
     assert (cancelled["state"], last.data["state"], cancelled["success"]) == ("cancelled", "cancelled", False)
+    assert cancelled["percent"] < 100
     for session in (cancelled, last.data, api.get(f"/api/sync/{begun['sessionId']}").json()):
         lead = next(each for each in session["objects"] if each["objectApiName"] == "Lead")
         assert (lead["status"], lead["error"]) == ("error", "STOPPED")
