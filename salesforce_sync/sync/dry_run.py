@@ -27,6 +27,7 @@ class DryRun:
         self._store = store
         self._clock = clock
         self._window = window
+        self._unseen = Unseen(store)
 
     def diff(self, schemas: dict[str, ObjectSchema]) -> Diff:
         """What `push` would send, in its order, and the calls that it would take. Nothing is sent."""
@@ -40,7 +41,7 @@ class DryRun:
             while (window := windows.next(now, sent)) is not None:
                 planned = course.plan(window, now)
                 put_off = put_off or bool(window.put_off)
-                found.take(planned)
+                found.take(planned, self._unseen.disputed(order for wave in planned.waves for order in wave.orders))
                 found.calls += sum(self._wave_calls(wave) for wave in planned.waves)
                 sent |= {order.change.number for wave in planned.waves for order in wave.orders}
             if not put_off:
@@ -55,7 +56,7 @@ class DryRun:
 
     def _wave_calls(self, wave: Wave) -> int:
         """API calls for a wave, with those that `Org.cost` does not know of."""
-        looks = _reads(Unseen(self._store).among(wave.orders))
+        looks = _reads(self._unseen.among(wave.orders))
         # Deleted records are read again.
         tombstones = _reads(each for each in wave.orders if each.change.operation is Operation.DELETE)
         return self._org.cost([self._made(each) for each in wave.orders]) + looks + tombstones

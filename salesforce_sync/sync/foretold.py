@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct, field
 
-from salesforce_sync.models.outbox import Change
+from salesforce_sync.models.outbox import Change, Kind, Operation
 from salesforce_sync.models.outcome import Rejected
 from salesforce_sync.models.push import Blocked, Diff
 from salesforce_sync.ports import MOST_LISTED
@@ -32,12 +32,14 @@ class Foretold(Struct):
         self._rejected.clear()
         self._counts["blocked"] = self._counts["rejected"] = 0
 
-    def take(self, planned: Plan) -> None:
-        """Add what was planned of a window."""
+    def take(self, planned: Plan, disputed: Collection[str]) -> None:
+        """Add what was planned of a window. Deletions of the records in `disputed` are asked about, and not sent."""
         orders = [order.change for wave in planned.waves for order in wave.orders]
-        self._add("orders", self._orders, orders)
+        asked = [each for each in orders if each.operation is Operation.DELETE and each.record_id in disputed]
+        numbers = {each.number for each in asked}
+        self._add("orders", self._orders, [each for each in orders if each.number not in numbers])
         self._add("blocked", self._blocked, planned.blocked)
-        self._add("rejected", self._rejected, planned.rejected)
+        self._add("rejected", self._rejected, [*planned.rejected, *map(_asked, asked)])
 
     def _add(self, name: str, kept: list[T], new: Sequence[T]) -> None:
         self._counts[name] += len(new)
@@ -58,3 +60,13 @@ class Foretold(Struct):
             if count > listed[name]
         }
         return Diff(tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond)
+
+
+def _asked(change: Change) -> Rejected:
+    return Rejected(
+        change,
+        "CONFLICT",
+        "A conflict about this record is not decided. It is read again, and not deleted while the org's values differ: "
+        "decide in the inbox first.",
+        kind=Kind.CONFLICT,
+    )

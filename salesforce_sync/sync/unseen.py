@@ -55,10 +55,10 @@ class Unseen:
         Updates of objects without a stamp are not among them: `Org.write` itself holds those against their bases.
         """
         there = [each for each in orders if not each.change.local]
-        disputed = self._disputed(there)
+        disputed = self.disputed(there)
         return [each for each in there if each.change.record_id in disputed or self._may_have_changed(each)]
 
-    def _disputed(self, orders: Iterable[Order]) -> set[str]:
+    def disputed(self, orders: Iterable[Order]) -> set[str]:
         """The records that are to be deleted, and of which a conflict is open."""
         deleted = [each.change.record_id for each in orders if each.change.operation is Operation.DELETE]
         asked = self._store.inbox(records=deleted) if deleted else ()

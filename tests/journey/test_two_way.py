@@ -489,8 +489,9 @@ def test_a_deletion_does_not_take_along_what_a_conflict_is_about(replica, simorg
     conflict(replica, simorg, jane)
     replica("rm", "Contact", jane)
 
-    first = replica("push")
+    foretold, first = replica("push", "--dry-run", "--json").json, replica("push")
 
+    assert ([each["code"] for each in foretold["rejected"]], foretold["changes"]) == (["CONFLICT"], [])
     alive, (asked,) = (
         simorg.row(jane),
         [each for each in replica("inbox", "--json").json["items"] if each["kind"] == "changed there"],
