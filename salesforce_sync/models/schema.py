@@ -191,6 +191,11 @@ class Field(Struct, frozen=True):
         )
 
 
+def _form(field: Field) -> tuple[object, ...]:
+    """Its type and size."""
+    return field.type, field.salesforce_type, field.length, field.precision, field.scale
+
+
 class ObjectSchema(Struct, frozen=True, dict=True):
     """One object as describe shows it: what the table's columns are, and what may be asked of it."""
 
@@ -213,6 +218,12 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         """The synced fields, `Id` first: the order of every query, page and staging table."""
         kept = [field for field in self.fields if field.synced]
         return tuple(sorted(kept, key=lambda field: field.name != "Id"))
+
+    def own_alike(self, one: Field, apart_from: Collection[str]) -> tuple[Field, ...]:
+        """The columns of this one's form whose fields people have made and fill in themselves, but for those named."""
+        form = _form(one)
+        own = (each for each in self.columns if each.name.endswith("__c") and not each.calculated)
+        return tuple(each for each in own if each.name not in apart_from and _form(each) == form)
 
     @cached_property
     def _by_name(self) -> dict[str, Field]:

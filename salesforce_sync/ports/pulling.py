@@ -103,6 +103,13 @@ class Pulling(Protocol):
         None of them while every row is to be read again.
         """
 
+    def renamed_from(self, object_name: str, gained: Sequence[str]) -> tuple[str, ...]:
+        """Columns of people's own fields that may be other fields by now: a gained one, filled, holds their values.
+
+        Of its type and size, with its values in at least half of the rows in which either has any. False and 0 are no
+        values.
+        """
+
     def missed(self, object_name: str, most: int) -> tuple[str, ...]:
         """At most so many ids of living rows that the org did not show while columns were filled: they are empty there.
 

@@ -50,6 +50,7 @@ from salesforce_sync.storage.orphans import OrphanSearch
 from salesforce_sync.storage.outbox import Outbox
 from salesforce_sync.storage.push_log import PushLog
 from salesforce_sync.storage.reading import Reading
+from salesforce_sync.storage.renamed import renamed_from
 from salesforce_sync.storage.runs import Runs
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.session_log import SessionLog
@@ -216,6 +217,10 @@ class SqliteStore:
     def unfilled(self, object_name: str) -> tuple[str, ...]:
         with self._connections.looking() as db:
             return unfilled(db, self._known(object_name))
+
+    def renamed_from(self, object_name: str, gained: Sequence[str]) -> tuple[str, ...]:
+        with self._connections.looking() as db:
+            return renamed_from(db, self._known(object_name), gained)
 
     def missed(self, object_name: str, most: int) -> tuple[str, ...]:
         with self._connections.looking() as db:

@@ -125,6 +125,10 @@ class Schemas:
         checkpoint = self._store.checkpoint(schema.name)
         if unfilled and schema.stamp is not None and checkpoint is not None:
             schema = self._fill_gained(schema, unfilled)
+            renamed = self._store.renamed_from(schema.name, unfilled)
+            if renamed:
+                log.info("%s: %s may be other fields by now, and are read again", schema.name, ", ".join(renamed))
+                schema = self._fill_gained(schema, renamed)
             self._store.filled(schema.name)
         return schema
 

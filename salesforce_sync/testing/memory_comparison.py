@@ -152,6 +152,18 @@ class Comparing:
         names = {each.casefold() for each in table.unfilled or ()}
         return tuple(each.name for each in table.schema.columns if each.name.casefold() in names)
 
+    def renamed_from(self, object_name: str, gained: Sequence[str]) -> tuple[str, ...]:
+        """The columns whose values a gained one has, in half of the rows that have any."""
+        table, found = self._table(object_name), dict[str, None]()
+        rows = [row for row in table.rows.values() if not dead(row)]
+        for new in (field for field in table.schema.columns if field.name in gained):
+            for old in table.schema.own_alike(new, gained):
+                pairs = [(row.get(new.name), row.get(old.name)) for row in rows]
+                either = [pair for pair in pairs if any(pair)]
+                same = sum(one == another for one, another in either)
+                found |= {old.name: None} if same and len(either) <= 2 * same else {}
+        return tuple(found)
+
     def missed(self, object_name: str, most: int) -> tuple[str, ...]:
         """Rows that a filling did not bring, and for which the org was not asked."""
         return tuple(key for key, asked in self._table(object_name).missed.items() if not asked)[:most]

@@ -202,6 +202,37 @@ def test_where_all_is_to_be_read_no_column_is_filled_by_itself(narrow):
     assert narrow.store.checkpoint("Widget__c").until is not None
 
 
+TEXTS = make_schema("Widget__c", Name="string", Old__c="string", Note__c="string", Flag__c="boolean", Gone__c="boolean")
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([("a", "a"), ("b", "b"), ("c", "c")], ("Note__c",)),
+        ([("a", "a"), ("b", "b"), ("c", "changed since")], ("Note__c",)),
+        ([("a", "a"), ("b", "x"), ("c", None)], ()),
+        ([("a", "a"), (None, "only here"), (None, "and here")], ()),
+        ([(None, None)] * 3, ()),
+    ],
+    ids=["all", "most", "one of three", "few under the new name", "none"],
+)
+def test_a_column_whose_values_come_under_a_new_name_may_be_another_field_by_now(world, rows, found):
+    texts = (widget_of(number, old, note) for number, (old, note) in enumerate(rows, 1))
+    world.store.adopt(TEXTS)
+    pull(world.store, *texts, schema=TEXTS)
+
+    assert world.store.renamed_from("Widget__c", ["Old__c"]) == found
+    assert world.store.renamed_from("Widget__c", ["Old__c", "Note__c"]) == ()
+    assert world.store.renamed_from("Widget__c", ["Name"]) == ()
+    assert world.store.renamed_from("Widget__c", ["Gone__c"]) == ()  # false is what every such field is full of
+
+
+def widget_of(number, old, note):
+    known = {"Id": id_of(number), "Name": f"Widget {number}", "Old__c": old, "Note__c": note, "Flag__c": False}
+    known |= {"Gone__c": False, "IsDeleted": False, "SystemModstamp": NOON}
+    return tuple(known.get(field.name) for field in TEXTS.columns)
+
+
 # ── rows that were not shown while a column was filled ───────────────────────────────────────────────────────────
 
 

@@ -31,6 +31,24 @@ def test_a_name_that_another_field_has_taken_shows_its_values(user, simorg, line
     assert row == {"old": simorg.count("Contact") - 1, "note": 0}
 
 
+@pytest.mark.parametrize(("line", "value"), [("string 80", "5"), ("boolean", True), ("double 18,2", 5)])
+def test_a_name_that_another_field_of_the_same_form_has_taken_shows_its_values_too(user, simorg, line, value):
+    simorg.add_field("Contact", "Note__c", line)
+    simorg.add_field("Contact", "Other__c", line)
+    for (record_id,) in simorg.database.rows('SELECT "Id" FROM "Contact"'):
+        simorg.change(record_id, Note__c=value)
+    simorg.clock.advance(86_400)  # so that these rows are not read again for their age
+    assert user("sync", "Contact").code == 0
+    simorg.rename_field("Contact", "Note__c", "Old__c")
+    simorg.add_field("Contact", "Note__c", line)
+
+    assert user("sync", "Contact").code == 0
+
+    found = "SELECT count(*) AS n FROM Contact WHERE {} IS NOT NULL AND {} IS NOT 0"
+    counts = [user("query", "--json", found.format(name, name)).json["rows"][0]["n"] for name in ("Old__c", "Note__c")]
+    assert counts == [simorg.count("Contact"), 0]
+
+
 def test_a_field_whose_scale_is_cut_shows_what_is_left(user, simorg):
     simorg.add_field("Contact", "Size__c", "double 18,4")
     for (record_id,) in simorg.database.rows('SELECT "Id" FROM "Contact"'):

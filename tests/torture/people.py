@@ -248,7 +248,7 @@ def retype_field(world: World, rng: random.Random) -> None:
 
 
 def reuse_field_name(world: World, rng: random.Random) -> None:
-    """A field is renamed, and another takes its name with another type (one of the same could not be told)."""
+    """A field is renamed, and another takes its name with another type (docs/store.md tells of the same one)."""
     name, one = _optional_field(world, rng)
     if one is not None and not world.transacting:
         world.fields_made += 1
