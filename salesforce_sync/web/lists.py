@@ -77,10 +77,9 @@ async def wanted_of(request: Request) -> Wanted:
     if len(given.multi_items()) > len(given):
         raise Misuse("A parameter stands in the address more than once.", hint="Several values are Name__in=A,B.")
     after, sort = given.get("after"), given.get("sort") or "Id"
-    place = None if after is None else places.read(after)
-    selection = Selection(
-        sort=sort.removeprefix("-"), descending=sort.startswith("-"), after=place, most=_limit(given.get("limit"))
-    )
+    field, descending = sort.removeprefix("-"), sort.startswith("-")
+    place = None if after is None else places.read(after, field)
+    selection = Selection(sort=field, descending=descending, after=place, most=_limit(given.get("limit")))
     conditions = {name: value for name, value in given.items() if name not in _OWN}
     chosen = tuple(each.strip() for each in (given.get("fields") or "").split(",") if each.strip())
     return Wanted(selection, conditions, given.get("search") or "", chosen)
@@ -122,7 +121,7 @@ def place_of(schema: ObjectSchema, selection: Selection, row: tuple[Any, ...]) -
 
 
 def _next_url(asked: Asked, wanted: Wanted, schema: ObjectSchema, place: Place) -> str:
-    query = wanted.texts() | {"after": places.written(place)}
+    query = wanted.texts() | {"after": places.written(place, wanted.selection.sort)}
     if asked.replica.id != DEFAULT:
         query["connection"] = asked.replica.id
     return f"/api/objects/{quote(schema.name)}/records?{urlencode(query)}"

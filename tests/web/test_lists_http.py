@@ -89,3 +89,13 @@ def test_the_same_list_again_is_the_same_bytes_and_another_query_another_list(li
     assert again.content == first.content
     assert [each["Id"] for each in narrowed.json()["records"]] == [each["Id"] for each in first.json()["records"][:2]]
     assert after.json()["records"][0]["LastName"] == "Changed"
+
+
+def test_a_page_in_another_order_is_refused(listed):
+    url = listed.get(LIST, params={"limit": 2, "sort": "-LastName"}).json()["nextRecordsUrl"]
+    after = url.partition("after=")[2].partition("&")[0]
+
+    answers = [listed.get(LIST, params={"limit": 2, "sort": sort, "after": after}) for sort in ("-LastName", "Id")]
+
+    assert [each.status_code for each in answers] == [200, 400]
+    assert "nextRecordsUrl" in answers[1].json()["details"]

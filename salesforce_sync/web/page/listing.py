@@ -63,10 +63,9 @@ class Look(Struct, frozen=True):
     @property
     def selection(self) -> Selection:
         """The page to read, and one row more, which tells whether there is another page."""
-        place = places.read(self.after) if self.after else None
-        return Selection(
-            sort=self.sort.removeprefix("-"), descending=self.sort.startswith("-"), after=place, most=ROWS + 1
-        )
+        field = self.sort.removeprefix("-")
+        place = places.read(self.after, field) if self.after else None
+        return Selection(sort=field, descending=self.sort.startswith("-"), after=place, most=ROWS + 1)
 
     @property
     def texts(self) -> dict[str, str]:

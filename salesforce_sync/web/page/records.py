@@ -76,7 +76,7 @@ def _conditions(collection: Any, look: Look) -> dict[str, Any]:
 def _next(schema: ObjectSchema, look: Look, last: tuple[Any, ...]) -> str:
     field = schema.field(look.selection.sort)
     place = Place(str(last[0]), None if field.name == "Id" else last[schema.columns.index(field)])
-    return look.query(after=places.written(place))
+    return look.query(after=places.written(place, look.selection.sort))
 
 
 # ── one record ───────────────────────────────────────────────────────────────────────────────────────────────────
