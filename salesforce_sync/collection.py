@@ -212,8 +212,8 @@ class Collection(Generic[R]):
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, object]:
         """Python values of what a person typed, by field: '' is null; true, 12.5, 2026-01-31 by the field's type."""
-        schema = self.schema
-        return {schema.field(name).name: _typed(schema.field(name), text) for name, text in texts.items()}
+        fields = self._fields(texts)
+        return {field.name: _typed(field, texts[name]) for name, field in fields.items()}
 
     def parse_conditions(self, texts: Mapping[str, str]) -> dict[str, object]:
         """Conditions of `search` as a person typed them: Amount__gte "1000", Name__in "a,b", Phone__isnull "true"."""
@@ -222,8 +222,16 @@ class Collection(Generic[R]):
 
     def stored(self, values: Mapping[str, Any]) -> dict[str, Stored]:
         """Python values in the form in which the store keeps them, by API name."""
-        fields = {name: self.schema.field(name) for name in values}
+        fields = self._fields(values)
         return {field.name: _stored(self.store, field, values[name]) for name, field in fields.items()}
+
+    def _fields(self, names: Iterable[str]) -> dict[str, Field]:
+        """The fields by these names; `Misuse` if two name one field, of which only one could have its way."""
+        fields, named = {name: self.schema.field(name) for name in names}, dict[str, str]()
+        for name, field in fields.items():
+            if named.setdefault(field.name, name) != name:
+                raise Misuse(f"{named[field.name]} and {name} are one field: {field.name}.", hint="Give it once.")
+        return fields
 
     def _mine(self, record: R | str) -> R:
         """The record, if it is one of this object; an empty one where only its id is known."""

@@ -248,6 +248,9 @@ def test_what_makes_no_sense_says_what_to_do(contacts):
         contacts.create(Lead(last_name="Roe"))
     with pytest.raises(FieldNotFound, match="Did you mean"):
         contacts.create(last_nam="Roe")
+    for change in ({"Phone": "1", "phone": "2"}, {"LastName": "Roe", "last_name": "Doe"}):
+        with pytest.raises(Misuse, match="are one field"):
+            contacts.update(JANE, **change)
     with pytest.raises(FieldNotFound):
         contacts.create(Contact(last_name="Roe", mailing_city="Ulm"))  # promised, but not in this org
     with pytest.raises(RecordNotFound):
