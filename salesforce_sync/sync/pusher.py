@@ -99,6 +99,7 @@ class Pusher:
         # What it has found out about an earlier one may be all that it did: its beginning is kept, so its end is, too.
         if push.attempted or self._store.knows_push(course.push_id):
             self._store.record_push(push)
+            push = replace(push, at=self._clock.now())
         news.tell()
         self._tell(course, push)
         return push

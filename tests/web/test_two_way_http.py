@@ -252,7 +252,9 @@ def test_the_edit_of_a_record_that_was_merged_away_is_given_to_the_one_that_it_w
 def test_a_push_is_undone_and_the_history_tells_of_both(site, synced):
     contact = first(synced)
     synced.patch(f"{CONTACTS}/{contact['Id']}", json={"Phone": "555-1234"})
-    push_id = synced.post("/api/push").json()["pushId"]
+    pushed = synced.post("/api/push").json()
+    push_id = pushed["pushId"]
+    assert pushed["at"] is not None
 
     undone = synced.post(f"/api/pushes/{push_id}/undo").json()
 
