@@ -39,7 +39,7 @@ const page = {
     notice.className = `notice ${kind}`;
     notice.setAttribute("role", kind === "bad" ? "alert" : "status");
     const what = document.createElement("div");
-    what.textContent = text;
+    what.append(...marked(text));
     const dismiss = document.createElement("button");
     dismiss.type = "button";
     dismiss.className = "button small bare";
