@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.browsing import NARROW
+from tests.web.browsing import NARROW, WIDE
 
 
 def test_a_field_that_changed_under_the_editor_is_not_overwritten(editor, replica, shared, contact):
@@ -209,3 +209,17 @@ def test_an_amount_is_read_with_all_its_digits(looker, shared):
 
     assert re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", shown)
     assert float(shown.replace(",", "")) == most
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_long_text_shows_that_it_goes_on_and_that_it_can_be_edited(editor, replica, shared, contact, size):
+    shared.org.change(str(contact.id), Description="Met at the spring fair. " * 60)
+    replica.pull("Contact")
+    editor.page.set_viewport_size(size)
+
+    page = editor.goes(f"records/Contact/{contact.id}")
+
+    cell = page.locator("[data-field=Description] .cell")
+    assert cell.evaluate("each => each.scrollHeight > each.clientHeight")
+    assert "linear-gradient" in cell.evaluate("each => getComputedStyle(each).maskImage")
+    assert "✎" in cell.evaluate("each => getComputedStyle(each.parentElement, '::after').content")
