@@ -83,6 +83,7 @@ def known_objects(
     shown = [_body(asked, each) for each in replica.sync.status().objects]
     known = {each.object_api_name.casefold() for each in shown}
     names = [*replica.sync.config.sync.objects, *also, *(each.name for each in listed if each.queryable)]
+    names += filter(replica.names.may_have, replica.sessions.interrupted)
     for name in (*names, *(each.object_name for each in tried.values() if _may_be_one(replica, each))):
         if name.casefold() not in known:
             shown.append(_body(asked, tried.get(name.casefold()) or _never_synced(name)))
@@ -136,9 +137,12 @@ def _state(replica: Replica, status: ObjectStatus) -> tuple[Any, Problem | None]
     last = status.last_run
     if last is not None and last.state is not RunState.COMPLETE:
         return "error", last.problem
+    met = replica.sessions.failure(status.object_name)
+    cut_off = replica.sessions.interruption(status.object_name, None if last is None else last.finished)
+    if cut_off is not None:
+        return "error", met or cut_off
     if status.last_complete is not None:
         return "synced", None
-    met = replica.sessions.failure(status.object_name)
     return (NOT_SYNCED, None) if met is None else ("error", met)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec import Struct
+
 from salesforce_sync.app import SFSync
 from salesforce_sync.app.process import me
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.storage.session_log import KEPT
-from salesforce_sync.web.keeping import Keeper, end_cancelled, end_interrupted, restored
+from salesforce_sync.web.keeping import INTERRUPTED, Keeper, end_cancelled, end_interrupted, restored
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.session import After, Session, Task, nothing
@@ -26,6 +28,14 @@ STOPPING_SECONDS: Final = 0.3
 """The same, of how all sessions have ended, where the server ends."""
 
 
+class _Interruption(Struct, frozen=True):
+    """What an object has met whose server ended before it was synced; `began`: when the session did."""
+
+    object_name: str
+    began: datetime
+    problem: Problem
+
+
 class Sessions:
     """The sync sessions of one replica; they go in the threads of `runs`."""
 
@@ -36,8 +46,10 @@ class Sessions:
         self._log = sync.session_log
         self._keeper = Keeper(self._log)
         self._sessions: dict[str, Session] = {}
+        self._interruptions: dict[str, _Interruption] = {}
         for found in self._log.enter(me()):
             self._sessions[found.session_id] = restored(found)
+            self._note_interruptions(self._sessions[found.session_id])
             if found.finished is None:
                 self._found_interrupted(self._sessions[found.session_id], interrupted)
 
@@ -45,6 +57,14 @@ class Sessions:
         self._keeper.note(session)
         if session.deed is not None:
             interrupted(session.deed)
+
+    def _note_interruptions(self, session: Session) -> None:
+        """What this session of an earlier server has come to takes the place of what one before it has."""
+        for each in session.objects:
+            self._interruptions.pop(each.object_name.casefold(), None)
+            if each.problem is not None and each.problem.code == INTERRUPTED.code:
+                found = _Interruption(each.object_name, session.started, each.problem)
+                self._interruptions[each.object_name.casefold()] = found
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,6 +181,19 @@ class Sessions:
     def failure(self, name: str) -> Problem | None:
         """What the last sync of this object here has met, if it failed."""
         return self._works.failure(name)
+
+    def interruption(self, name: str, last: datetime | None) -> Problem | None:
+        """What cut the last sync of this object off, if its server ended before it did.
+
+        `last` is when the last run of the object, of any process, has ended: one that ended later makes up for it.
+        """
+        found = self._interruptions.get(name.casefold())
+        return None if found is None or (last is not None and last >= found.began) else found.problem
+
+    @property
+    def interrupted(self) -> tuple[str, ...]:
+        """The objects whose sync was cut off with an earlier server."""
+        return tuple(each.object_name for each in self._interruptions.values())
 
     def _forget_old(self) -> None:
         ended = [each for each in self._sessions.values() if each.state is not SessionState.RUNNING]

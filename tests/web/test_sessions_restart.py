@@ -95,7 +95,9 @@ def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_
         after = api.get(f"/api/sync/{session_id}").json()
         with api.stream("GET", f"/api/sync/{session_id}/events", headers={"Last-Event-ID": str(last.id)}) as stream:
             told = list(events_of(stream))
+        left = api.get("/api/objects/Lead").json()
         further = api.post("/api/sync/Lead", json={"sessionId": session_id}, timeout=60).json()
+        whole = api.get("/api/objects/Lead").json()
         audited = api.get("/api/audit").json()["entries"]
         api.close()
 
@@ -111,7 +113,9 @@ def test_a_session_whose_server_has_ended_says_what_was_done_and_what_to_do(tmp_
     ]
     assert all(each.data.get("status") != "synced" for each in told)
     assert min(each.id for each in told) > last.id
+    assert (left["status"], left["synced"], left["problem"]["error"]) == ("error", False, "INTERRUPTED")
     assert further["success"] is True
+    assert (whole["status"], whole["problem"]) == ("synced", None)
     begun = next(each["number"] for each in audited if each["subject"] == "default/Contact,Lead" and not each["begun"])
     assert [each["outcome"] for each in audited if each["begun"] == begun] == ["interrupted"]
 

@@ -59,6 +59,7 @@ def _shown(
         diff=_unsendable(asked, waiting) if sync.connected_to is None else shown.diff(waiting, SHOWN),
         total=waiting.total,
         held=_held(waiting),
+        can_push=waiting.total > 0 or bool(waiting.unknown) or waiting.beyond.get("unknown", 0) > 0,
         most=SHOWN,
         pushes=[(shown.push(each, asked.words), each.total) for each in sync.pushes(10, listed=3)],
         can_take_back={each.number for each in _all_of(waiting) if each.state is ChangeState.WAITING},
@@ -105,6 +106,8 @@ async def push(request: Request, asked: Changing, confirm_production: Annotated[
 
 
 def _told_of(asked: Asked, done: bodies.PushBody) -> tuple[str, str]:
+    if _was_nothing(done):
+        return "run", "Nothing to send."
     if done.success:
         return "good", f"{plural(done.applied, 'change is', 'changes are')} in the org now."
     if done.problem is not None:
@@ -118,6 +121,10 @@ def _told_of(asked: Asked, done: bodies.PushBody) -> tuple[str, str]:
     return "warn", f"{plural(done.applied, 'change is', 'changes are')} in the org now; {left:,} not. See below."
 
 
+def _was_nothing(done: bodies.PushBody) -> bool:
+    return done.success and not done.applied and not done.changes
+
+
 @router.post("/undo/{push_id}")
 async def undo(request: Request, asked: Changing, push_id: str) -> Response:
     """Send what a push replaced, as far as nobody has changed it since."""
@@ -125,7 +132,7 @@ async def undo(request: Request, asked: Changing, push_id: str) -> Response:
     def take_back() -> Response:
         done = routes_two_way.send_back(asked, push_id)
         kind, text = _told_of(asked, done)
-        said = text if done.problem is not None else f"Undone: {text}"
+        said = text if done.problem is not None or _was_nothing(done) else f"Undone: {text}"
         return _shown(request, asked, (kind, said), done, title="What the undo sent")
 
     return await asked.house.run(take_back)

@@ -59,7 +59,7 @@ def save(
             routes_records.change(asked, found.object_name, found.record_id, values)
         except SyncError as error:
             return _editor(request, asked, found, value, str(error))
-    return _shown(request, asked, _slot(asked, objectApiName, recordId, field), focus=True)
+    return _shown(request, asked, _slot(asked, objectApiName, recordId, field))
 
 
 def _lines(text: str) -> str:
@@ -78,8 +78,8 @@ def _slot(asked: Asked, name: str, record_id: str, field: str) -> Slot:
     return rows.slots(row, [schema.field(field)])[0]
 
 
-def _shown(request: Request, asked: Asked, found: Slot, *, focus: bool = False) -> Response:
-    return show(request, asked, "slot.html", "records", slot=found, focus=focus)
+def _shown(request: Request, asked: Asked, found: Slot) -> Response:
+    return show(request, asked, "slot.html", "records", slot=found)
 
 
 def _editor(request: Request, asked: Asked, found: Slot, value: str, why: str = "") -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -16,6 +16,12 @@ from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.ports import Selection
 from salesforce_sync.web.page.words import NUMBERS
 from salesforce_sync.web.rows import form
+
+LONG: Final = 350
+"""Characters of a text from which on it is shown in part, and the others by moving in it."""
+
+LINES: Final = 9
+"""The same, in lines."""
 
 
 class Link(Struct, frozen=True):
@@ -42,6 +48,12 @@ class Slot(Struct, frozen=True):
     def is_number(self) -> bool:
         """Whether its digits stand below those of the other rows."""
         return self.field.type in NUMBERS
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it may take more lines than there is room for where all of a record is shown."""
+        text = self.value if isinstance(self.value, str) else ""
+        return len(text) > LONG or text.count("\n") >= LINES
 
     @property
     def path(self) -> str:

@@ -13,11 +13,13 @@ function colour(name) {
   return found;
 }
 
+/** A moment, as everywhere on the page: 2026-01-31 14:30, in UTC. */
+const written = (at) => new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ");
+
 /** A moment below the chart: its hour, and at midnight the day. */
 function hour(at) {
-  const moment = new Date(at * 1000);
-  if (moment.getHours() === 0) return moment.toLocaleDateString(undefined, { day: "numeric", month: "short" });
-  return moment.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+  const [day, time] = written(at).split(" ");
+  return time === "00:00" ? day : time;
 }
 
 function draw() {
@@ -28,10 +30,9 @@ function draw() {
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const number = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-US"));
   const says = (_, value) => number(value);
-  const said = (at) => new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   const points = { show: true, size: 5 };
   const series = [
-    { value: (_, at) => (at ? said(at) : "–") },
+    { label: "Time", value: (_, at) => (at ? `${written(at)} UTC` : "–") },
     { label: "Used", stroke: colour("--bar"), width: 2.5, value: says, points, fill: colour("--brand-soft") },
     { label: "Expected", stroke: colour("--bar"), width: 2, dash: [6, 5], value: says, points: { show: false } },
     { label: "Wall", stroke: colour("--chart-wall"), width: 2, value: says, points: { show: false } },
@@ -40,6 +41,7 @@ function draw() {
   const options = {
     width: holder.clientWidth,
     height: 300,
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"), // or the lines would stand at the hours of this place
     scales: { y: { range: [0, highest] } },
     axes: [{ ...axis, space: 80, values: (_, moments) => moments.map(hour) }, { ...axis, size: 62, values: (_, values) => values.map(number) }],
     series,

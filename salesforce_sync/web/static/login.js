@@ -6,16 +6,22 @@ const told = document.getElementById("told");
 function tell(text) {
   const notice = document.createElement("p");
   notice.className = "notice bad";
-  notice.textContent = text;
+  notice.append(...marked(text));
   told.replaceChildren(notice);
 }
 
-async function enter(token) {
+const SPENT =
+  "This link was used already, or is too old: a link works once, within 15 minutes. Sign in with your token instead; it was printed beside the link.";
+
+/** Send a token; `refused` gives what to say if nobody is known by it, or nothing if that does no harm. */
+async function enter(token, refused = (why) => why) {
   const sent = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) };
   try {
     const answer = await fetch("/api/login", sent);
-    if (answer.ok) location.replace("/");
-    else tell((await answer.json()).details);
+    const body = await answer.json();
+    const why = answer.ok ? "" : answer.status === 401 ? await refused(body.details) : body.details;
+    if (why) tell(why);
+    else location.replace("/");
   } catch {
     tell("The server does not answer. See whether `salesforce-sync serve` still runs, and try again.");
   }
@@ -30,7 +36,7 @@ function followLink() {
   const link = location.hash.slice(1);
   if (!link) return;
   history.replaceState(null, "", location.pathname);
-  enter(link);
+  enter(link, async () => ((await fetch("/api/me")).ok ? "" : SPENT));
 }
 
 // A link that is opened where this screen is already shown does not load it again.

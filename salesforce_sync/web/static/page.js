@@ -39,7 +39,7 @@ const page = {
     notice.className = `notice ${kind}`;
     notice.setAttribute("role", kind === "bad" ? "alert" : "status");
     const what = document.createElement("div");
-    what.textContent = text;
+    what.append(...marked(text));
     const dismiss = document.createElement("button");
     dismiss.type = "button";
     dismiss.className = "button small bare";
@@ -119,6 +119,8 @@ document.addEventListener("keydown", (event) => {
   menu?.querySelector("summary").focus();
   const form = event.target.closest("form[data-escape]");
   if (form) form.querySelector("[data-cancel]").click();
+  // An editor that is still on its way is given up too: nothing opens under what is pressed next.
+  for (const asked of document.querySelectorAll(":is(.cell, .pencil).htmx-request")) htmx.trigger(asked, "htmx:abort");
 });
 
 // The address of a screen that was lost: the server says where to go instead of an answer.
@@ -174,8 +176,8 @@ const MOVES = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLe
 document.addEventListener("keydown", (event) => {
   const grid = event.target.closest(".grid");
   const move = MOVES[event.key];
-  if (grid && event.key === "F2") event.target.closest("td")?.querySelector(".pencil, .cell")?.click();
-  if (!grid || !move || !event.target.matches(".cell, a")) return;
+  if (event.key === "F2") event.target.closest(".slot")?.querySelector(".pencil, .cell")?.click();
+  if (!grid || !move || !event.target.matches(".cell, a, .pencil")) return;
   event.preventDefault();
   step(grid, event.target, ...move);
 });

@@ -57,6 +57,43 @@ def test_a_page_of_an_earlier_login_says_so_and_one_without_a_login_goes_there(l
     page.wait_for_url("**/login")
 
 
+def test_a_link_that_was_used_already_says_so_and_counts_as_a_failed_login(visitor, shared):
+    link = link_of(shared, "lily")
+    shared.house.access.logins.follow(link)
+
+    visitor.page.goto(f"{shared.url}/login#{link}")
+
+    told = visitor.page.get_by_role("alert")
+    expect(told).to_contain_text("This link was used already, or is too old")
+    expect(told).to_contain_text("Sign in with your token")
+    assert visitor.page.url == f"{shared.url}/login"
+    last = shared.house.access.audit.entries()[0]
+    assert (last.deed.action, last.outcome) == ("login", "refused")
+
+
+def test_whoever_is_signed_in_still_and_follows_his_link_again_gets_the_page(visitor, shared):
+    link = link_of(shared, "lola")
+    for _ in range(2):
+        visitor.page.goto(f"{shared.url}/login#{link}")
+        visitor.page.wait_for_url("**/objects")
+
+
+def test_a_command_in_what_is_told_is_shown_as_one(visitor, shared):
+    visitor.page.goto(f"{shared.url}/login")
+    visitor.page.get_by_label("Your token").fill("sfsync_nobodys")
+
+    visitor.page.get_by_role("button", name="Sign in").click()
+
+    told = visitor.page.get_by_role("alert")
+    expect(told).to_have_text("This token is nobody's. salesforce-sync user add NAME prints a new one.")
+    expect(told.locator("code")).to_have_text("salesforce-sync user add NAME")
+
+
+def link_of(site, name):
+    """A link that lets a new viewer in, once."""
+    return site.house.access.logins.link(site.house.access.users.add(name, Role.VIEWER)[0])
+
+
 def test_a_connection_of_somebody_else_is_not_there(looker, shared):
     other = shared.house.access.users.add("olga", Role.EDITOR)[0]
     made = shared.house.access.connections.add("olgas-org", "https://olga.my.salesforce.com", other)

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.browsing import NARROW
+from tests.web.browsing import NARROW, WIDE
 
 
 def test_a_field_that_changed_under_the_editor_is_not_overwritten(editor, replica, shared, contact):
@@ -113,6 +113,56 @@ def test_f2_edits_beside_a_link_and_escape_gives_up(looker):
     assert page.locator(".grid tbody [tabindex='0']").count() == 1
 
 
+@pytest.mark.parametrize("where", ["the grid", "its own page"])
+@pytest.mark.parametrize("way", ["Escape", "Cancel"])
+def test_who_gives_an_editor_up_is_back_at_its_cell(looker, contact, where, way):
+    page = looker.goes("records/Contact?column=Name&column=Phone&sort=Id")
+    if where == "its own page":
+        page = looker.goes(f"records/Contact/{contact.id}")
+    slot = page.locator("[data-field=Phone]").first
+    slot.locator(".cell").press("Enter")
+    expect(slot.get_by_role("textbox")).to_be_focused()
+
+    if way == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        slot.get_by_role("button", name="Cancel").press("Enter")
+
+    expect(slot.locator(".cell")).to_be_focused()
+
+
+def test_an_editor_that_was_given_up_before_it_came_does_not_open(looker):
+    page = looker.goes("records/Contact?column=Name&column=Phone&column=AccountId&sort=-AccountId")
+    row, held = page.locator("tr[data-id]").first, []
+    page.route("**/fields/*/edit", lambda route: held.append(route))
+
+    for place in (row.locator("[data-field=Phone] .cell"), row.locator("[data-field=AccountId] a")):
+        place.focus()
+        with page.expect_event("requestfailed"):
+            with page.expect_request("**/fields/*/edit"):
+                page.keyboard.press("F2")
+            page.keyboard.press("F2")  # whoever is impatient asks once all the same
+            page.keyboard.press("Escape")
+
+        expect(place).to_be_focused()
+        assert page.locator(".slot form").count() == 0
+        assert page.locator("#notices").inner_text() == ""
+    assert len(held) == 2
+
+
+def test_the_arrows_go_on_from_the_sign_that_edits_beside_a_link(looker):
+    page = looker.goes("records/Contact?column=Name&column=AccountId&sort=-AccountId")
+    slot = page.locator("tr[data-id]").first.locator("[data-field=AccountId]")
+    slot.get_by_role("link").press("F2")
+    expect(slot.get_by_role("textbox")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(slot.locator(".pencil")).to_be_focused()
+
+    page.keyboard.press("ArrowDown")
+
+    expect(page.locator("tr[data-id]").nth(1).locator("[data-field=AccountId] a")).to_be_focused()
+
+
 @pytest.mark.parametrize("key", ["Enter", "Control+Enter"])
 def test_what_is_typed_takes_the_place_of_the_value(editor, replica, contact, key):
     page = editor.goes(f"records/Contact/{contact.id}")
@@ -159,3 +209,17 @@ def test_an_amount_is_read_with_all_its_digits(looker, shared):
 
     assert re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", shown)
     assert float(shown.replace(",", "")) == most
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_long_text_shows_that_it_goes_on_and_that_it_can_be_edited(editor, replica, shared, contact, size):
+    shared.org.change(str(contact.id), Description="Met at the spring fair. " * 60)
+    replica.pull("Contact")
+    editor.page.set_viewport_size(size)
+
+    page = editor.goes(f"records/Contact/{contact.id}")
+
+    cell = page.locator("[data-field=Description] .cell")
+    assert cell.evaluate("each => each.scrollHeight > each.clientHeight")
+    assert "linear-gradient" in cell.evaluate("each => getComputedStyle(each).maskImage")
+    assert "✎" in cell.evaluate("each => getComputedStyle(each.parentElement, '::after').content")

@@ -16,7 +16,7 @@ from salesforce_sync.web.page import changes
 from salesforce_sync.web.page.inbox import SHOWN
 from simorg.org import SimOrg
 from tests.real_address import Proxy, certificate
-from tests.web.browsing import visiting
+from tests.web.browsing import NARROW, visiting
 from tests.web.conftest import Site, start
 from tests.web.page.edits import conflict, deleted_over
 
@@ -262,3 +262,33 @@ def test_what_was_decided_by_somebody_else_meanwhile_is_told(editor, replica, sh
 
     expect(page.locator("#notices")).to_contain_text("The inbox lists them.")
     assert replica.outbox_count() == 0
+
+
+def test_what_is_held_back_alone_is_not_to_be_pushed_and_its_name_stays_within_its_card(
+    editor, replica, shared, contact
+):
+    shared.org.change(str(contact.id), LastName="Org" * 26)
+    conflict(replica, shared.org, contact)
+    editor.page.set_viewport_size(NARROW)
+
+    page = editor.goes("changes")
+
+    button = page.get_by_role("button", name="Push", exact=True)
+    expect(button).to_be_disabled()
+    expect(button).to_have_attribute("title", re.compile("held back"))
+    name = page.locator("th.name", has_text="OrgOrg")
+    assert name.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+def test_a_push_with_nothing_to_send_says_so(editor, replica, contact):
+    before = contact.phone
+    replica.contacts.update(str(contact.id), phone="555-0007")
+    page = editor.goes("changes")
+    replica.contacts.update(str(contact.id), phone=before)  # taken back in another tab
+
+    page.get_by_role("button", name=re.compile("Push")).click()
+
+    expect(page.locator("#notices .notice.run")).to_contain_text("Nothing to send.")
+    button = page.get_by_role("button", name="Push", exact=True)
+    expect(button).to_be_disabled()
+    expect(button).to_have_attribute("title", "Nothing was edited here")
