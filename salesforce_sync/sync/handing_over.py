@@ -11,7 +11,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, ObjectTrouble
-from salesforce_sync.models.outbox import Change, ChangeState, Operation, Wanted, is_sendable
+from salesforce_sync.models.inbox import InboxItem
+from salesforce_sync.models.outbox import Change, ChangeState, Kind, Operation, Wanted, is_sendable
 from salesforce_sync.models.outcome import Applied, Conflicted, Deferred, Lost, Outcome, Rejected
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
@@ -89,10 +90,20 @@ class HandingOver:
         return True
 
     def _tell_disputed(self, course: Course, before: Sequence[Change]) -> None:
-        """Count as conflicted what waits by now, as a whole or in part."""
+        """Count as conflicted what waits by now, as a whole or in part.
+
+        What has ended meanwhile, as the org has the same or its value holds, is no part of that.
+        """
         for some in pieces(before):
             now = {each.number: each for each in self._store.changes(Wanted(numbers=[each.number for each in some]))}
-            disputed = [each for each in some if each.number in now and _is_less(now[each.number], each)]
+            items = self._store.inbox(records=[each.record_id for each in now.values()]) if now else ()
+            asked = {(item.object_name, item.record_id): _fields_of(item) for item in items}
+            disputed = []
+            for change in (each for each in some if each.number in now):
+                left, fields = now[change.number], asked.get((change.object_name, change.record_id), frozenset())
+                if left.state is ChangeState.PARKED or fields & change.values.keys():
+                    kept = fields | left.values.keys()
+                    disputed.append(replace(change, edits=tuple(each for each in change.edits if each.field in kept)))
             self._store.sending(disputed, course.push_id, None, None)
             self._settle(course, [Conflicted(each) for each in disputed])
 
@@ -359,9 +370,9 @@ def _is_hollow(course: Course, outcome: Outcome) -> bool:
     return number in course.hollow and number not in course.beside
 
 
-def _is_less(now: Change, before: Change) -> bool:
-    """Whether less of the change may be sent than before."""
-    return now.state is ChangeState.PARKED or now.values.keys() < before.values.keys()
+def _fields_of(item: InboxItem) -> frozenset[str]:
+    """The fields that a conflict is about."""
+    return frozenset(each.field for each in item.conflicts) if item.kind is Kind.CONFLICT else frozenset()
 
 
 def _is_refused_here(outcome: Outcome, announced: AbstractSet[int]) -> bool:

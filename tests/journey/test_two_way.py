@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -500,6 +501,29 @@ def test_a_deletion_does_not_take_along_what_a_conflict_is_about(replica, simorg
     replica("inbox", "take", str(asked["item"]), "local")
     assert (replica("push").code, simorg.row(jane)["IsDeleted"]) == (0, 1)
     assert replica("inbox", "--json").json["items"] == []
+
+
+def test_what_the_org_holds_is_neither_sent_nor_taken_back_by_an_undo(replica, simorg, jane):
+    """The record was pushed within the second of its stamp, so that it is read by a call of its own before."""
+    settings = replica.folder / "config.yaml"
+    policies = "conflicts: {default: ask, Contact.Phone: org, Contact.Title: newest}"
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}\nsync:\n  {policies}\n", encoding="utf-8")
+    replica("edit", "Contact", jane, "Phone=p0", "Title=t0")
+    assert replica("push").code == 0
+    replica("edit", "Contact", jane, "Phone=mine", "Title=mine", "Department=mine", "MobilePhone=same")
+    time.sleep(1.1)
+    theirs = {"Phone": "third", "Title": "third", "MobilePhone": "same"}
+    simorg.change(jane, **theirs)
+
+    pushed = replica("push", "--json").json
+
+    (change,) = pushed["changes"]
+    told = replica("history", "Contact", jane, "--json").json["history"]
+    assert (change["outcome"], list(change["fields"])) == ("applied", ["Department"])
+    assert {each["field"] for each in told if each["push_id"] == pushed["push_id"]} == {"Department"}
+    replica("undo", pushed["push_id"])
+    assert {name: simorg.row(jane)[name] for name in theirs} == theirs
+    assert simorg.row(jane)["Department"] != "mine"
 
 
 def test_an_edit_of_what_was_deleted_there_is_not_said_to_go_with_the_next_push(replica, simorg, jane):
