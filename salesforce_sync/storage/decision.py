@@ -230,10 +230,26 @@ class Decision:
     def _link(self, given: str, side: Side | None) -> None:
         """The record is this one of the org. Its values hold; with the local side, what was given here is sent."""
         link = from_org(given)
+        self._check_link(link)
         if self._item.code == MERGED:
             self._link_merged(link, side)
         else:
             self._link_new(link, side)
+
+    def _check_link(self, link: str) -> None:
+        """`Misuse` for a record that neither the org has named nor this replica has: there may be none of this id."""
+        name = self._schema.name
+        matches = [each for each in item_of(self._item, ()).matches if each.object_name.casefold() == name.casefold()]
+        if link in [from_org(each.record_id) for each in matches]:
+            return
+        if self._item.code == MERGED:
+            raise Misuse(
+                f"{link} is not the {name} that this one was merged into.", hint=f"See item {self._item.number}."
+            )
+        there = row_of(self._db, self._schema, link)
+        if there is None or there.get("IsDeleted"):
+            what = "is not in this replica" if there is None else "is deleted"
+            raise Misuse(f"{name} {link} {what}, and the org has not named it.", hint="Sync it first, then link.")
 
     def _link_merged(self, link: str, side: Side | None) -> None:
         """The record that this one was merged into gets its edits, if the local side is wanted; it itself is gone."""

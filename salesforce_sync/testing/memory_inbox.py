@@ -170,6 +170,9 @@ class Deciding(Settling):
     def _link(self, case: _Case, link: str) -> None:
         """The record that was made here is this one of the org: its values hold, unless the local ones are wanted."""
         real, table, pending = from_org(link), case.table, case.pending
+        named = {from_org(each.record_id) for each in case.item.matches if each.object_name == table.schema.name}
+        if real not in named and (case.item.code == MERGED or not alive(table, real)):
+            raise Misuse(f"{real} is not here, and the org has not named it.")
         if pending is not None and case.item.code == MERGED:
             given = {name: each.value for name, each in pending.slots.items()} if case.local else {}
             if given and not alive(table, real):

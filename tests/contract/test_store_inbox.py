@@ -200,7 +200,7 @@ def duplicate(replica):
     replica.create("Contact", {"LastName": "Roe", "AccountId": local})
     change = waiting(replica)[0]
     replica.sending([change], "push-1", None, None)
-    matches = (Match("Account", ACME),)
+    matches = (Match("Account", ACME), Match("Account", NEW), Match("Contact", JANE))
     replica.settle("push-1", [Rejected(change, "DUPLICATES_DETECTED", "Use one.", (), matches, Kind.DUPLICATE)])
     return replica
 
@@ -256,12 +256,28 @@ def test_a_duplicate_is_dropped_and_nobody_refers_to_it(duplicate):
     assert only(duplicate).values == {"LastName": "Roe"}
 
 
-@pytest.mark.parametrize("link", ["nobody", "local-1"])
-def test_a_link_must_be_an_id_of_the_org(duplicate, link):
+@pytest.mark.parametrize("link", ["nobody", "local-1", id_of(7), JANE])
+def test_a_link_must_be_a_record_that_the_org_has_named_or_that_is_here(duplicate, link):
     with pytest.raises(Misuse):
         decide(duplicate, Resolution(link=link))
 
     assert len(duplicate.inbox()) == 1
+
+
+def test_a_new_record_is_not_linked_to_one_that_is_deleted(duplicate):
+    duplicate.delete("Account", BOLT)
+
+    with pytest.raises(Misuse):
+        decide(duplicate, Resolution(link=BOLT))
+
+    assert len(duplicate.inbox()) == 1
+
+
+def test_edits_of_what_was_merged_go_to_no_other_record(merged_there):
+    with pytest.raises(Misuse):
+        decide(merged_there, Resolution(Side.LOCAL, link=LOSER))
+
+    assert len(merged_there.inbox()) == 1
 
 
 def test_only_a_new_record_is_linked(refused):
