@@ -151,7 +151,7 @@ def read(answer: Answer, doing: str) -> CompositeAnswer:
         told = _REPLY.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
         hint = "Check salesforce.instance_url and that no proxy stands in between."
-        raise Unreachable(f"The org's answer to {doing} cannot be read: {bad}.", hint=hint) from bad
+        raise Unreachable(f"The org's answer cannot be read; it was to {doing}: {bad}.", hint=hint) from bad
     parts = {each.referenceId: _part(each, answer.session) for each in told.compositeResponse}
     return CompositeAnswer(parts, answer.session, answer.asked)
 

@@ -61,7 +61,7 @@ class _Question(Struct, frozen=True):
 
     @property
     def doing(self) -> str:
-        return f"ask what is new in {self.name}"
+        return f"tell what is new in {self.name}"
 
     @property
     def describing(self) -> str:
@@ -123,7 +123,7 @@ class Poller:
 
     def _together(self, questions: Sequence[_Question]) -> list[Polled]:
         parts = [part for question in questions for part in question.parts()]
-        purpose = Purpose(f"ask what is new in {', '.join(question.name for question in questions)}")
+        purpose = Purpose(f"tell what is new in {', '.join(question.name for question in questions)}")
         answer = composite.ask(self._transport, parts, purpose, SMALL_PAGE)
         return [self._described(question, _polled(question, answer)) for question in questions]
 

@@ -111,8 +111,8 @@ def retry_item(options: Options, number: int | None, code: str | None, allow_dup
     if number is not None:
         again = number
         return _decide(options, again, "retry", lambda sync: sync.retry(again, seen, allow_duplicates=allow_duplicates))
-    if seen is not None:
-        raise click.UsageError("--seen is about one item: name it.")
+    if seen is not None or allow_duplicates:
+        raise click.UsageError(f"{'--seen' if seen is not None else '--allow-duplicates'} is about one item: name it.")
     with options.acting("decide", f"all {code}", "retry") as (sync, _):
         count = sync.retry_all(code or "")
     if options.json:
@@ -143,5 +143,6 @@ def _decide(options: Options, number: int, decision: str, decide: Callable[[SFSy
         item = sync.inbox_item(number)
         decide(sync)
         if not options.json:
-            say(f"Item {number} is decided.")
+            waits = any(each.number == number for each in sync.inbox(after=number - 1, most=1))
+            say(f"Item {number} is decided{' in part: the rest of it waits' if waits else ''}.")
         return show_waiting(options, sync, item.object_name, item.record_id)

@@ -93,12 +93,16 @@ def _refreshed(each: ObjectStatus, now: datetime) -> str:
 
 def _proof(each: ObjectStatus, now: datetime) -> str:
     if each.loss_refused is not None and each.proof is None:
-        return f"{each.object_name}: nothing proved yet; refused: {each.loss_refused}"
+        return f"{each.object_name}: nothing proved yet; refused: {each.loss_refused}{_agree(each)}"
     if each.proof is None:
         return f"{each.object_name}: nothing proved yet. `salesforce-sync verify` compares every id and stamp."
-    refused = "" if each.loss_refused is None else f"; refused since: {each.loss_refused}"
+    refused = "" if each.loss_refused is None else f"; refused since: {each.loss_refused}{_agree(each)}"
     gone = "; the org knows it no more" if each.is_gone else ""
     return each.proof.line(now.date()) + refused + gone
+
+
+def _agree(each: ObjectStatus) -> str:
+    return f" If that is right: `salesforce-sync sync --accept-loss {each.object_name}`."
 
 
 def _last(each: ObjectStatus) -> str:

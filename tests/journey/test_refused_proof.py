@@ -36,7 +36,7 @@ def test_status_says_beside_the_old_proof_that_rows_were_found_gone_since(user, 
     (shown,) = user("status", "--json").json["objects"]
 
     assert line.startswith("Contact 40 = 40, proved ")
-    assert line.endswith(f"; refused since: {REFUSED}")
+    assert line.endswith(f"; refused since: {REFUSED} If that is right: `salesforce-sync sync --accept-loss Contact`.")
     assert shown["loss_refused"] == REFUSED
 
 

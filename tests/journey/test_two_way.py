@@ -526,6 +526,20 @@ def test_what_the_org_holds_is_neither_sent_nor_taken_back_by_an_undo(replica, s
     assert simorg.row(jane)["Department"] != "mine"
 
 
+def test_an_item_that_is_decided_in_part_says_so(replica, simorg, jane):
+    meanwhile(simorg, jane, Phone="555-9999", Fax="555-9998")
+    replica("edit", "Contact", jane, "Phone=555-1111", "Fax=555-1112")
+    replica("sync")
+    (item,) = replica("inbox", "--json").json["items"]
+
+    some = replica("inbox", "take", str(item["item"]), "Phone=555-3333")
+    rest = replica("inbox", "take", str(item["item"]), "org")
+
+    assert "is decided in part: the rest of it waits." in some.out
+    assert "is decided." in rest.out
+    assert replica("inbox", "retry", "--all", "DUPLICATES_DETECTED", "--allow-duplicates").code == 2
+
+
 def test_an_edit_of_what_was_deleted_there_is_not_said_to_go_with_the_next_push(replica, simorg, jane):
     replica("edit", "Contact", jane, "Phone=555-1111")
     simorg.remove(jane)
