@@ -97,7 +97,9 @@ class HandingOver:
         for some in pieces(before):
             now = {each.number: each for each in self._store.changes(Wanted(numbers=[each.number for each in some]))}
             items = self._store.inbox(records=[each.record_id for each in now.values()]) if now else ()
-            asked = {(item.object_name, item.record_id): _fields_of(item) for item in items}
+            # Other items of the same record (what a push has replaced, say) ask about no field.
+            conflicts = (item for item in items if item.kind is Kind.CONFLICT)
+            asked = {(item.object_name, item.record_id): _fields_of(item) for item in conflicts}
             disputed = []
             for change in (each for each in some if each.number in now):
                 left, fields = now[change.number], asked.get((change.object_name, change.record_id), frozenset())
@@ -372,7 +374,7 @@ def _is_hollow(course: Course, outcome: Outcome) -> bool:
 
 def _fields_of(item: InboxItem) -> frozenset[str]:
     """The fields that a conflict is about."""
-    return frozenset(each.field for each in item.conflicts) if item.kind is Kind.CONFLICT else frozenset()
+    return frozenset(each.field for each in item.conflicts)
 
 
 def _is_refused_here(outcome: Outcome, announced: AbstractSet[int]) -> bool:
