@@ -14,7 +14,7 @@ class Cause(StrEnum):
     LATE = "late"
     """It became visible after newer rows had been read."""
     CHANGED = "changed"
-    """It changed, or came, while the comparison went on."""
+    """It changed, or came, while the comparison went on; or had changed within the second of its stamp, once read."""
     DELETED = "deleted"
     """It was deleted, and the deletion had not been seen."""
     PURGED = "purged"

@@ -54,13 +54,8 @@ def _rule(schema: ObjectSchema, number: int, field: Field) -> Rule:
     picklist = None
     if field.restricted_picklist and field.picklist:
         picklist = "several" if field.salesforce_type == "multipicklist" else "one"
-    kind, needed = field.type.value, int(_is_needed(field))
+    kind, needed = field.type.value, int(not field.nillable)
     return schema.name, number, field.name, kind, creates, changes, needed, length, field.whole_digits, picklist
-
-
-def _is_needed(field: Field) -> bool:
-    """Whether it cannot be emptied."""
-    return not field.nillable and not field.defaulted_on_create
 
 
 # ── the statements of the triggers ───────────────────────────────────────────────────────────────────────────────
@@ -203,7 +198,7 @@ def _no_change(schema: ObjectSchema, field: Field) -> Iterator[tuple[Wrong, str]
         return
     if not field.updateable:
         yield Wrong.ONCE, f"{named} can only be set when the record is made"
-    if _is_needed(field):
+    if not field.nillable:
         yield Wrong.EMPTY, f"{named} is required: it cannot be emptied"
     for what, why in _no_value(field):
         yield what, f"{named} {why}"

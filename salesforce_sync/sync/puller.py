@@ -330,7 +330,8 @@ class Puller:
         def prove(described: ObjectSchema) -> Proof:
             loss = self.loss_limit(described.name)
             if described.stamp is not None:
-                self._doubts.settle_all(described, None if loss is None else loss.after(removed(repaired)))
+                settled = self._doubts.settle_all(described, None if loss is None else loss.after(removed(repaired)))
+                repaired.update(+Counter({Cause.CHANGED: settled}))
                 loss = self.loss_limit(described.name)
             return self.verifier.verify(described, loss, begun.pop() if begun else None, repaired)
 

@@ -119,6 +119,18 @@ def test_what_the_org_gives_by_itself_need_not_be_given(replica):
     assert only(replica).values == {"Name": "Nut"}
 
 
+def test_what_the_org_gives_by_itself_cannot_be_emptied_later(replica):
+    owner = make_field("OwnerId", "reference", referenceTo=["User"], nillable=False, defaultedOnCreate=True)
+    owned = replace(ACCOUNT, fields=(*ACCOUNT.fields, owner))
+    replica.adopt(owned)
+    arrive(replica, owned, row(owned, ACME, Name="Acme", OwnerId="005000000000001AAA"))
+
+    with pytest.raises(Misuse, match="OwnerId is required: it cannot be emptied"):
+        replica.update("Account", ACME, {"OwnerId": None})
+
+    assert replica.changes() == ()
+
+
 def test_a_field_that_is_only_given_once_cannot_be_changed(replica):
     with pytest.raises(Misuse, match="Code__c"):
         replica.update("Account", ACME, {"Code__c": "x"})

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from salesforce_sync.models.change import Doubt
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync import doubts
@@ -91,6 +92,7 @@ def test_a_large_mass_update_is_read_once_more_by_the_next_verify_only(org, stor
 
     assert replica(store, "Account") == org.live("Account")
     assert store.doubt("Account") is None
+    assert dict(store.proof("Account").repaired) == {Cause.CHANGED: 1}
 
 
 def test_of_what_is_known_to_be_many_rows_none_is_asked_for_to_learn_their_number(org, store, run, verify):
