@@ -247,6 +247,7 @@ class _Shared:
             job=None if row.job is None else self._text(row.job),
             allow_duplicates=bool(row.allow_duplicates),
             edited_at=self._moment(row.edited_at),
+            later=tuple(told) if operation is Operation.UNDELETE else (),
         )
 
     def _text(self, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
@@ -13,7 +13,8 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.sync.course import Course
-from salesforce_sync.sync.foretold import Foretold
+from salesforce_sync.sync.foretold import Foretold, is_asked
+from salesforce_sync.sync.plan import Plan
 from salesforce_sync.sync.unseen import Unseen
 from salesforce_sync.sync.waves import Wave
 from salesforce_sync.sync.windows import Windows
@@ -41,8 +42,11 @@ class DryRun:
             while (window := windows.next(now, sent)) is not None:
                 planned = course.plan(window, now)
                 put_off = put_off or bool(window.put_off)
-                found.take(planned, self._unseen.disputed(order for wave in planned.waves for order in wave.orders))
-                found.calls += sum(self._wave_calls(wave) for wave in planned.waves)
+                disputed = self._unseen.disputed(order for wave in planned.waves for order in wave.orders)
+                later = self._edits_after(planned)
+                found.take(planned, disputed, [order.change for order in later])
+                found.calls += sum(self._wave_calls(wave, disputed) for wave in planned.waves)
+                found.calls += self._org.cost(later) if later else 0
                 sent |= {order.change.number for wave in planned.waves for order in wave.orders}
             if not put_off:
                 break
@@ -54,17 +58,29 @@ class DryRun:
             {"unknown": self._store.count_changes(unknown), "held": self._store.count_changes(held)},
         )
 
-    def _wave_calls(self, wave: Wave) -> int:
-        """API calls for a wave, with those that `Org.cost` does not know of."""
+    def _edits_after(self, planned: Plan) -> list[Order]:
+        """The edits of records that are brought back: they are sent once the record is there, and has been read."""
+        orders = (order for wave in planned.waves for order in wave.orders)
+        return [
+            self._stamped(Order(each.schema, replace(each.change, operation=Operation.UPDATE, edits=each.change.later)))
+            for each in orders
+            if each.change.later
+        ]
+
+    def _wave_calls(self, wave: Wave, disputed: Collection[str]) -> int:
+        """API calls for a wave, with those that `Org.cost` does not know of. What is in `disputed` is only read."""
         looks = _reads(self._unseen.among(wave.orders))
+        sent = [each for each in wave.orders if not is_asked(each.change, disputed)]
         # Deleted records are read again.
-        tombstones = _reads(each for each in wave.orders if each.change.operation is Operation.DELETE)
-        return self._org.cost([self._made(each) for each in wave.orders]) + looks + tombstones
+        tombstones = _reads(each for each in sent if each.change.operation is Operation.DELETE)
+        return (self._org.cost([self._made(each) for each in sent]) if sent else 0) + looks + tombstones
 
     def _made(self, order: Order) -> Order:
         """The order as it is when it is sent: a record that an earlier wave makes has a stamp by then."""
-        if not order.change.local or order.change.operation is Operation.CREATE:
-            return order
+        made_before = order.change.local and order.change.operation is not Operation.CREATE
+        return self._stamped(order) if made_before else order
+
+    def _stamped(self, order: Order) -> Order:
         return Order(order.schema, replace(order.change, stamp=format_datetime(self._clock.now())))
 
 

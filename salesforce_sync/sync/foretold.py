@@ -32,12 +32,15 @@ class Foretold(Struct):
         self._rejected.clear()
         self._counts["blocked"] = self._counts["rejected"] = 0
 
-    def take(self, planned: Plan, disputed: Collection[str]) -> None:
-        """Add what was planned of a window. Deletions of the records in `disputed` are asked about, and not sent."""
+    def take(self, planned: Plan, disputed: Collection[str], later: Sequence[Change]) -> None:
+        """Add what was planned of a window, and what will be sent `later`.
+
+        Deletions of the records in `disputed` are asked about, and not sent.
+        """
         orders = [order.change for wave in planned.waves for order in wave.orders]
-        asked = [each for each in orders if each.operation is Operation.DELETE and each.record_id in disputed]
+        asked = [each for each in orders if is_asked(each, disputed)]
         numbers = {each.number for each in asked}
-        self._add("orders", self._orders, [each for each in orders if each.number not in numbers])
+        self._add("orders", self._orders, [*(each for each in orders if each.number not in numbers), *later])
         self._add("blocked", self._blocked, planned.blocked)
         self._add("rejected", self._rejected, [*planned.rejected, *map(_asked, asked)])
 
@@ -60,6 +63,11 @@ class Foretold(Struct):
             if count > listed[name]
         }
         return Diff(tuple(self._orders), self.calls, tuple(self._blocked), tuple(self._rejected), unknown, held, beyond)
+
+
+def is_asked(change: Change, disputed: Collection[str]) -> bool:
+    """Whether it deletes one of the records in `disputed`."""
+    return change.operation is Operation.DELETE and change.record_id in disputed
 
 
 def _asked(change: Change) -> Rejected:

@@ -146,11 +146,13 @@ class Pending:
             None if self.sent is None else self.sent.job,
             self.allow_duplicates,
             self.edited_at,
+            self._undisputed() if self.sent is None and self.operation is Operation.UNDELETE else (),
         )
 
     def _to_send(self) -> tuple[Edit, ...]:
-        if self.operation in (Operation.DELETE, Operation.UNDELETE):
-            return ()
+        return () if self.operation in (Operation.DELETE, Operation.UNDELETE) else self._undisputed()
+
+    def _undisputed(self) -> tuple[Edit, ...]:
         return tuple(each for each in self.all_edits() if not self.slots[each.field].disputed)
 
 

@@ -243,6 +243,20 @@ def test_the_dry_run_writes_nothing_and_lists_what_the_real_run_does(replica, si
     assert (real["state"], real["applied"]) == ("complete", 3)
 
 
+def test_the_dry_run_lists_the_edits_of_a_record_that_is_brought_back(replica, jane):
+    replica("rm", "Contact", jane)
+    replica("push")
+    replica("undelete", "Contact", jane)
+    replica("edit", "Contact", jane, "Phone=555-0200")
+
+    foretold, done = replica("push", "--dry-run", "--json").json, replica("push", "--json").json
+
+    sent = [(each["operation"], each["fields"]) for each in done["changes"]]
+    assert [(each["operation"], each["fields"]) for each in foretold["changes"]] == sent
+    assert [each for each, _ in sent] == ["undelete", "update"]
+    assert foretold["api_calls"] == done["api_calls"]
+
+
 def test_sync_brings_and_sends_and_can_be_told_only_to_bring(replica, simorg, jane):
     meanwhile(simorg, jane, Title="Dr")
     replica("edit", "Contact", jane, "Phone=1")
@@ -490,9 +504,10 @@ def test_a_deletion_does_not_take_along_what_a_conflict_is_about(replica, simorg
     conflict(replica, simorg, jane)
     replica("rm", "Contact", jane)
 
-    foretold, first = replica("push", "--dry-run", "--json").json, replica("push")
+    foretold, first = replica("push", "--dry-run", "--json").json, replica("push", "--json")
 
     assert ([each["code"] for each in foretold["rejected"]], foretold["changes"]) == (["CONFLICT"], [])
+    assert foretold["api_calls"] == first.json["api_calls"]
     alive, (asked,) = (
         simorg.row(jane),
         [each for each in replica("inbox", "--json").json["items"] if each["kind"] == "changed there"],

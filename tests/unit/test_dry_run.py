@@ -23,3 +23,20 @@ def test_the_dry_run_writes_nothing_and_says_what_the_push_then_does(rig):
     push = rig.push()
     assert [(each.object_name, each.operation) for each in push.changes] == foretold
     assert push.calls == preview.calls
+
+
+def test_edits_of_a_record_that_is_brought_back_are_foretold(rig):
+    other = rig.org.put("Contact", LastName="Roe", AccountId=rig.acme)
+    rig.sync()
+    for key in (rig.jane, other):
+        rig.store.delete("Contact", key)
+    rig.push()
+    for key in (rig.jane, other):
+        rig.store.undelete("Contact", key)
+    rig.store.update("Contact", rig.jane, {"LastName": "Smith"})
+
+    preview = rig.engine.dry_run()
+
+    push = rig.push()
+    told = [(each.record_id, each.operation, each.edits) for each in push.changes]
+    assert [(each.record_id, each.operation, each.edits) for each in preview.orders] == told
