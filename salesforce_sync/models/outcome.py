@@ -117,6 +117,16 @@ def edited_twice(fields: Collection[str]) -> Problem:
     return Problem(EDITED_TWICE, message, "The earlier one waits in the inbox.")
 
 
+NOT_DELETED = "NOT_DELETED"
+"""Our code for a record that one row of it was deleted of, and another one edited, before they were known to be one."""
+
+
+def not_deleted() -> Problem:
+    """What is to be told of it."""
+    message = "Of the two rows that showed this record one was edited and the other one deleted: it was not deleted."
+    return Problem(NOT_DELETED, message, "Delete it again if it is to go.")
+
+
 DELETED_OVER = "DELETED_OVER"
 """Our code for a deletion that took with it what somebody had changed, and nobody here had seen."""
 

@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 
 from salesforce_sync.models.inbox import MERGED, Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Change, Kind, Operation
-from salesforce_sync.models.outcome import EDITED_TWICE, Rejected
+from salesforce_sync.models.outcome import EDITED_TWICE, NOT_DELETED, Rejected
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.resolve import changed_again, changed_there
@@ -132,6 +132,7 @@ _BY_CODE = {
     "INVALID_FIELD_FOR_INSERT_UPDATE": "The connected user may not write the field: drop the edit, or have it allowed.",
     "INVALID_CROSS_REFERENCE_KEY": "The id that it refers to does not exist, or the user may not see it.",
     EDITED_TWICE: "Take the org's side to write the earlier value, or the local one to leave the later one.",
+    NOT_DELETED: "Delete it again if it is to go; drop this if it may stay.",
     MERGED: "Give its edits to the record that it went into (link it, local side), or let them go (the org's side).",
     "LOCAL_REFERENCE_GONE": "It refers to a record that was made here and dropped: choose another, or clear the field.",
 }

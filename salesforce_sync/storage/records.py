@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import apsw
 
@@ -33,6 +34,9 @@ _NAME_REALLY = """
 UPDATE _sync_edit SET value = ?1, base = CASE WHEN base = ?2 THEN ?1 ELSE base END
 WHERE object_name = ?3 AND record_id = ?4 AND field = ?5
 """
+_NOT_DELETED = f"""
+UPDATE _sync_outbox SET operation = 'update' WHERE {_MINE} AND operation = 'delete' AND sending IS NULL RETURNING 1
+"""
 _BASE = f"SELECT base FROM _sync_edit WHERE {_MINE} AND field = ?"
 _END = f"DELETE FROM _sync_edit WHERE {_MINE} AND field = ?"
 _BACK_AT_BASE = f"""
@@ -51,18 +55,30 @@ DELETE FROM _sync_inbox WHERE {_MINE} AND (
 """
 
 
+class Adopted(NamedTuple):
+    """What two rows that are one by now had meant for each other's edits.
+
+    `lost`: fields that both have edited, with the earlier value as `org`, where the later one is `local`. `kept`:
+    one row was edited and the other one deleted, and so the record is not deleted.
+    """
+
+    lost: Sequence[Conflict] = ()
+    kept: bool = False
+
+
 def adopt_id(
     db: apsw.Connection, schemas: Callable[[str], ObjectSchema | None], object_name: str, local_id: str, record_id: str
-) -> list[Conflict]:
+) -> Adopted:
     """The org has given the record an id: every place that holds the local one gets it.
 
-    If a pull has brought the record already, both rows may have been edited since: of each field the later edit stays.
-    Gives those of which the earlier one is gone: as `org`, where the later one is `local`.
+    If a pull has brought the record already, both rows may have been edited since: of each field the later edit stays,
+    and no edit is deleted with the other row.
     """
     schema = schemas(object_name)
     if not is_local(local_id) or schema is None:
-        return []
+        return Adopted()
     lost: list[Conflict] = []
+    kept = False
     db.execute(_KNOW_LOCAL, (local_id, schema.name, record_id))
     table = quote(schema.name)
     if db.execute(f'SELECT 1 FROM {table} WHERE "Id" = ?', (record_id,)).get is None:
@@ -71,6 +87,8 @@ def adopt_id(
         # A pull has brought it already. What was edited here since goes over to that row.
         db.execute(f'DELETE FROM {table} WHERE "Id" = ?', (local_id,))
         both = list(db.execute(_SINCE, (schema.name, local_id, record_id)))
+        if schema.has("IsDeleted"):
+            kept = _keep_edited(db, schema, local_id, record_id, is_edited=bool(both))
         for field, value, base, theirs, is_edited_too, is_later in both:
             if is_edited_too and value != theirs:
                 lost.append(Conflict(str(field), base, *((value, theirs) if is_later else (theirs, value))))
@@ -83,7 +101,19 @@ def adopt_id(
     for holding, holder, field in referring(db, schemas, local_id):
         db.execute(_NAME_REALLY, (record_id, local_id, holding.name, holder, field))
         set_cell(db, holding, holder, field, record_id)  # the row shows the same value as its edit
-    return lost
+    return Adopted(lost, kept)
+
+
+def _keep_edited(db: apsw.Connection, schema: ObjectSchema, local_id: str, record_id: str, *, is_edited: bool) -> bool:
+    """Take a row's deletion back if the record's other row was edited; `is_edited`: the one that was made here."""
+    made, pulled = (
+        db.execute(f"SELECT operation FROM _sync_outbox WHERE {_MINE}", (schema.name, each)).get
+        for each in (local_id, record_id)
+    )
+    if is_edited and made != "delete" and db.execute(_NOT_DELETED, (schema.name, record_id)).get:
+        set_cell(db, schema, record_id, "IsDeleted", 0)
+        return True
+    return bool(made == "delete" and pulled == "update")
 
 
 def referring(

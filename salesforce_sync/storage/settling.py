@@ -18,6 +18,7 @@ from salesforce_sync.models.outcome import (
     Rejected,
     Settled,
     edited_twice,
+    not_deleted,
     overwriting,
 )
 from salesforce_sync.models.run import Problem
@@ -158,10 +159,10 @@ class Settling:
         name = change.object_name
         schema = self._schema(name)
         if change.operation is Operation.CREATE:
-            lost = adopt_id(db, self._schema, name, change.record_id, record_id)
-            if lost:
-                twice, told = edited_twice([each.field for each in lost]), (name, record_id, Kind.REPLACED)
-                put_told(db, told, Operation.UPDATE, self._now(), twice, lost)
+            lost, kept = adopt_id(db, self._schema, name, change.record_id, record_id)
+            if lost or kept:
+                problem = not_deleted() if kept else edited_twice([each.field for each in lost])
+                put_told(db, (name, record_id, Kind.REPLACED), Operation.UPDATE, self._now(), problem, lost)
         row = row_in_outbox(db, name, record_id)
         if row is None or schema is None:
             return ()

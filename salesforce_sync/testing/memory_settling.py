@@ -21,6 +21,7 @@ from salesforce_sync.models.outcome import (
     Rejected,
     Settled,
     edited_twice,
+    not_deleted,
     overwriting,
 )
 from salesforce_sync.models.push import Push, PushedChange, besides_settled
@@ -139,7 +140,14 @@ class Settling(Contesting):
         row = pulled | {name: each.org for name, each in theirs.items()}
         if edited is not None and "IsDeleted" in row:
             row["IsDeleted"] = int(edited.org_dead)
-        if pending.want_dead or (edited is not None and edited.want_dead):
+        kept = edited is not None and (
+            bool(since) and edited.want_dead if not pending.want_dead else bool(theirs) and not edited.want_dead
+        )
+        if kept:
+            pending.want_dead = False
+            told = not_deleted()
+            self._put_item(table, real, Kind.REPLACED, Operation.UPDATE, told.message)
+        if pending.want_dead or (edited is not None and edited.want_dead and not kept):
             self._bury(table, pending, row)
         else:
             self._arrive(table, row, LATEST)

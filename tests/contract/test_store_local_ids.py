@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from salesforce_sync.models.inbox import Resolution, Side
+from salesforce_sync.models.inbox import Resolution, Side, dropped
 from salesforce_sync.models.outbox import ChangeState, Kind, Operation
 from salesforce_sync.models.outcome import Applied
 from tests.contract.edits import (
@@ -298,3 +298,29 @@ def test_a_deletion_of_the_row_that_was_pulled_before_it_was_settled_waits(repli
     assert (only(replica).record_id, only(replica).operation) == (NEW, Operation.DELETE)
     assert replica.get("Account", local) is None
     assert replica.count("Account") == 2
+
+
+@pytest.mark.parametrize("deleted_last", [False, True])
+@pytest.mark.parametrize("pulled_goes", [False, True], ids=["the one made here goes", "the one pulled goes"])
+def test_a_row_that_was_edited_is_not_deleted_with_the_other_one_and_the_inbox_says_so(
+    world, replica, local, pulled_goes, deleted_last
+):
+    changes = send(replica)
+    arrive(replica, ACCOUNT, row(ACCOUNT, NEW, ONE, Name="Nut"))
+    gone, edited = (NEW, local) if pulled_goes else (local, NEW)
+    steps = [lambda: replica.update("Account", edited, {"Phone": "9"}), lambda: replica.delete("Account", gone)]
+    for step in steps if deleted_last else steps[::-1]:
+        step()
+        world.clock.advance(timedelta(seconds=1))
+
+    applied(replica, changes, Account=NEW)
+
+    waiting = only(replica)
+    assert (waiting.record_id, waiting.operation, waiting.values) == (NEW, Operation.UPDATE, {"Phone": "9"})
+    assert (shown(replica, NEW)["Phone"], replica.count("Account")) == ("9", 3)
+    told = item(replica)
+    assert (told.kind, told.record_id, told.conflicts) == (Kind.REPLACED, NEW, ())
+    assert "was not deleted" in told.message
+    replica.resolve(told.number, dropped(told))
+    assert replica.inbox() == ()
+    assert only(replica).values == {"Phone": "9"}
