@@ -28,7 +28,10 @@ class Way(Struct, frozen=True):
 _NOTHING_HERE: Final = Way(HERE_ONLY)
 _CONNECT: Final = "Log in to the org on the screen of connections."
 _DECIDE: Final = "Decide it in the inbox."
-_LOSS: Final = "Nothing was removed here. If that is right, press “Remove them here too” at its row among the objects."
+_LOSS: Final = (
+    "Nothing was removed here. If that is right, press “Remove them here too” at its row among the objects, or have an "
+    "editor do so."
+)
 
 WAYS: Final[Mapping[str, Way]] = {
     "connect": Way("POST /api/connections/{connectionId}/connect", _CONNECT),

@@ -79,7 +79,7 @@ def test_a_text_without_a_command_stays_as_it_is(text):
         (
             "30 of 40 rows of A are gone. If that is right, say so: salesforce-sync sync A --accept-loss A",
             "30 of 40 rows of A are gone. Nothing was removed here. If that is right, press “Remove them here too” at"
-            " its row among the objects.",
+            " its row among the objects, or have an editor do so.",
         ),
         ("It is full. See `salesforce-sync doctor`.", "It is full. See `salesforce-sync doctor`."),
     ],

@@ -223,3 +223,12 @@ def test_a_long_text_shows_that_it_goes_on_and_that_it_can_be_edited(editor, rep
     assert cell.evaluate("each => each.scrollHeight > each.clientHeight")
     assert "linear-gradient" in cell.evaluate("each => getComputedStyle(each).maskImage")
     assert "✎" in cell.evaluate("each => getComputedStyle(each.parentElement, '::after').content")
+
+
+def test_a_record_whose_name_is_blank_has_a_link_that_can_be_seen(looker, replica, shared, contact):
+    shared.org.change(str(contact.id), LastName="\u2003", FirstName=None, Salutation=None)
+    replica.pull("Contact")
+
+    page = looker.goes(f"records/Contact?field=Id&op=eq&value={contact.id}&column=LastName&column=Title")
+
+    expect(page.locator("tr[data-id] a").first).to_have_text(str(contact.id))
