@@ -113,12 +113,16 @@ def _ways(item: InboxItem) -> list[str]:
     match item.kind:
         case Kind.DELETED_THERE if item.code == MERGED:
             return [*(f"link {number} {each.record_id} --local" for each in item.matches), sides[0]]
+        case Kind.REPLACED if not item.conflicts:
+            return [f"drop {number}"]
         case Kind.CONFLICT | Kind.REPLACED:
             return [*sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
         case Kind.DUPLICATE | Kind.UNCERTAIN:
             links = [f"link {number} {each.record_id}" for each in item.matches]
             again = f"retry {number}" + (" --allow-duplicates" if item.kind is Kind.DUPLICATE else "")
             return [*links, again, f"drop {number}"]
+        case Kind.REJECTED if item.operation in (Operation.DELETE, Operation.UNDELETE):
+            return [f"retry {number}", f"drop {number}"]
         case Kind.REJECTED:
             return [f"take {number} FIELD=VALUE", f"retry {number}", f"drop {number}"]
         case Kind.NOT_SHOWN:

@@ -127,7 +127,7 @@ class Results(Struct):
 
     def block(self, blocked: Blocked) -> None:
         """It cannot be sent before another one."""
-        problem = Problem("BLOCKED", f"It waits for {blocked.by}, which is not in the org yet.")
+        problem = Problem("BLOCKED", f"It waits for {blocked.by}, which has to be sent before.")
         self._end(blocked.change.number, _as_pushed(blocked.change, "blocked", problem))
 
     def leave(self, changes: Iterable[Change]) -> None:
