@@ -27,7 +27,8 @@ def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -
 
     A unique value decides, unless its record was there before; then all values that were sent. Of several equal
     creates, as many are there as there are such records. A record that agrees only in part, or in the unique value
-    alone, may be the create after the org's triggers changed it, or somebody else's: a person decides.
+    alone, or that was made with other values, may be the create after the org's triggers changed it, or somebody
+    else's: a person decides.
 
     What no living record is may be one that was deleted since: it has arrived, and is not made again.
     """
@@ -54,8 +55,9 @@ def _matched(schema: ObjectSchema, creates: Sequence[Change], left: dict[str, Ro
             near = shelves.near(names, change)
             match = next((key for key in near if key in left and _is_it(schema, change, names, left[key])), None)
             if match is not None:
-                alone = _agrees_alone(schema, change, names, left.pop(match))
-                found[change.number] = _uncertain(change, match) if alone else Applied(change, match)
+                row = left.pop(match)
+                doubtful = _agrees_alone(schema, change, names, row) or _was_made_so(schema, change, row)
+                found[change.number] = _uncertain(change, match) if doubtful else Applied(change, match)
     return found
 
 
@@ -107,6 +109,18 @@ def _agrees_alone(schema: ObjectSchema, change: Change, names: Sequence[str], ro
     """Whether more was sent than these fields, and none of it is in the row."""
     others = [edit.field for edit in change.edits if edit.field not in names and edit.value not in (None, "")]
     return bool(others) and not any(_agrees(schema, change, [name], row) for name in others)
+
+
+def _was_made_so(schema: ObjectSchema, change: Change, row: Row) -> bool:
+    """Whether the row has other values than were sent though nobody has changed it since it was made.
+
+    What a trigger makes of a text (another case, other signs) is no other value, nor is what it fills in.
+    """
+    made = row.get("CreatedDate")
+    if made is None or made != row.get("LastModifiedDate"):
+        return False
+    sent = ((name, value) for name, value in change.values.items() if value not in (None, ""))
+    return any(not _loosely(schema, name, value, row.get(name)) for name, value in sent)
 
 
 def _is_older(change: Change, row: Row) -> bool:

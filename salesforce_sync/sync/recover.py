@@ -110,7 +110,7 @@ def _pause(now: datetime | None, outcomes: Sequence[Outcome]) -> float:
 def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> list[Row]:
     """The records that the connected user has made since, deleted or not, and that no create here is known to be."""
     names = sorted({edit.field for change in creates for edit in change.edits})
-    asked = schema.only("CreatedDate", "IsDeleted", *names)
+    asked = schema.only("CreatedById", "CreatedDate", "LastModifiedDate", "IsDeleted", *names)
     since = min(BEFORE_ALL if each.sent_at is None else each.sent_at - MARGIN for each in creates)
     rows = [stored_row(asked, row) for row in org.created(asked, since)]
     ours = known([str(row["Id"]) for row in rows])

@@ -419,6 +419,26 @@ def test_policies_decide_where_the_settings_say_so(replica, simorg, jane):
     assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("555-1111", "Prof")
 
 
+@pytest.mark.parametrize("made_by", ["somebody else", "the same user"])
+def test_a_record_that_somebody_made_while_a_create_was_lost_is_not_taken_for_it(replica, simorg, made_by):
+    simorg.faults.add(path="/composite", drop="before")
+    made = replica("new", "Contact", "LastName=Roe", "FirstName=Jane", "Ext__c=C1", "Phone=111", "--json").json["id"]
+    assert replica("push").code != 0
+    simorg.clock.advance(3)
+    users = [user for (user,) in simorg.database.rows("SELECT Id FROM User WHERE IsActive = 1", ())]
+    user = next(each for each in users if each != simorg.user_id) if made_by == "somebody else" else None
+    simorg.create("Contact", [{"LastName": "Roe", "FirstName": "Robert", "Ext__c": "C1", "Phone": "999"}], user=user)
+    simorg.clock.advance(20)
+
+    assert replica("push").code == 3
+
+    (item,) = replica("inbox", "--json").json["items"]
+    assert (item["id"], item["edits"]["Phone"]["here"]) == (made, "111")
+    row = replica("query", f"SELECT FirstName, Phone FROM Contact WHERE Id = '{made}'", "--json").json["rows"]
+    assert row == [{"FirstName": "Jane", "Phone": "111"}]
+    assert item["kind"] == ("rejected" if user else "uncertain")
+
+
 def test_python_has_the_same_decisions(sync, simorg, jane):
     meanwhile(simorg, jane, Phone="555-9999")
     sync.contacts.update(jane, phone="555-1111")

@@ -77,6 +77,22 @@ def test_a_unique_value_decides_unless_nothing_else_agrees(phone, expected):
     assert found([create(1, Key__c="k", LastName="Doe", Phone="1")], row) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("values", "modified", "expected"),
+    [
+        ({"FirstName": "Robert", "Phone": "2"}, "2026-01-31T12:00:10.000Z", "a?"),
+        ({"FirstName": "Robert", "Phone": "2"}, "2026-01-31T12:05:00.000Z", "a"),  # changed since it was made
+        ({"FirstName": "JANE", "Phone": "(1)"}, "2026-01-31T12:00:10.000Z", "a"),  # what a trigger makes of them
+        ({"FirstName": "Jane", "Phone": "1"}, "2026-01-31T12:00:10.000Z", "a"),
+    ],
+)
+def test_a_record_as_it_was_made_with_other_values_is_not_taken_for_it_by_its_unique_value(values, modified, expected):
+    sent = create(1, Key__c="k", LastName="Roe", FirstName="Jane", Phone="1")
+    times = {"CreatedDate": "2026-01-31T12:00:10.000Z", "LastModifiedDate": modified}
+
+    assert found([sent], {"Id": "a", "Key__c": "k", "LastName": "Roe", **values, **times}) == [expected]
+
+
 def test_a_unique_value_that_was_sent_alone_decides():
     assert found([create(1, Key__c="k", Phone=None)], {"Id": "a", "Key__c": "k", "LastName": "X"}) == ["a"]
 
