@@ -170,19 +170,24 @@ class Collection(Generic[R]):
 
         `update("003…", phone="555-1234")` does as well. A record without changes is left alone. Afterwards the
         record shows what the replica has, and can be changed again. `RecordNotFound` where there is none.
+        What came from the org since the record was read is nobody's to overwrite unseen: where it is another value of
+        the same field, the conflict policy decides as in a sync. `Misuse` (`EDITED_SINCE`) where somebody else has
+        edited the field here since.
         """
         edited, record_id = self._mine(record), self._id_of(record)
         changes = self._changes(edited, values)
         if edited.original("Id") is None and changes.get("Id") == edited.stored("Id"):
             changes.pop("Id", None)  # Contact(id="003…", phone="…"): it only says which record
         if changes:
-            self.store.update(self.object_name, record_id, changes)
+            self.store.update(self.object_name, record_id, changes, edited.seen)
         return self._refreshed(edited, record_id)
 
     def delete(self, record: R | str, /) -> None:
-        """Delete this record, or the one of this id; the next push deletes it in the org."""
-        self._mine(record)
-        self.store.delete(self.object_name, self._id_of(record))
+        """Delete this record, or the one of this id; the next push deletes it in the org.
+
+        `Misuse` (`CHANGED_SINCE`) if the record is not as it was when it was read.
+        """
+        self.store.delete(self.object_name, self._id_of(record), self._mine(record).seen)
 
     def undelete(self, record: R | str, /) -> R:
         """Bring a deleted record back; the next push brings it back in the org."""

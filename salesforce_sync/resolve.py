@@ -89,7 +89,7 @@ def judge_draft(
             raise Misuse(
                 f"{schema.name}.{name} was edited here since, to {here[name]!r}.",
                 code="EDITED_SINCE",
-                hint="Export again, or write the value that is to hold in the replica.",
+                hint="Read the record (export) again, then write the value that is to hold.",
             )
     # What is as its author saw it has been judged before: a local edit that was there already is nobody's change.
     base = {name: org[name] if unmoved(name) else draft.base[name] for name in org if name in draft.base}
@@ -122,7 +122,7 @@ def check_draft_deletion(draft: Draft, schema: ObjectSchema, here: Mapping[str, 
         raise Misuse(
             f"The record has changed since, so it is not deleted: {', '.join(changed)}.",
             code="CHANGED_SINCE",
-            hint="Export again, and look at it.",
+            hint="Read the record (export) again, and look at it.",
         )
 
 

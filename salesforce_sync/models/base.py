@@ -144,6 +144,11 @@ class Record:
         position = self._positions.get(api_name)
         return None if position is None or not self._row else self._row[position]
 
+    @property
+    def seen(self) -> dict[str, Stored]:
+        """All that was read, in the stored form: API name → value. Empty in a record that was not read."""
+        return {name: self._row[position] for name, position in self._positions.items()} if self._row else {}
+
     def edit(self, api_name: str, value: Stored) -> None:
         """Remember a field's new value, in the stored form; the old one again is no edit."""
         # A dict of its own each time: a copy of the record shares the old one.

@@ -22,7 +22,9 @@ class Editing(Protocol):
         A new record's nulls are no values. What the org gave, and no rule allows any more, hinders no edit of others.
         """
 
-    def update(self, object_name: str, record_id: str, values: Mapping[str, Stored]) -> None:
+    def update(
+        self, object_name: str, record_id: str, values: Mapping[str, Stored], seen: Mapping[str, Stored] | None = None
+    ) -> None:
         """Change fields of a live record, with its place in the outbox; `RecordNotFound` where there is none.
 
         Several edits of one record fold into one change, in the place of the first. A field that is back at its base is
@@ -31,10 +33,13 @@ class Editing(Protocol):
         An edit of a change that was rejected, or looked like a duplicate, releases it, and starts its attempts anew.
         What waits for another reason goes on waiting: it must not be sent because somebody goes on typing. A new value
         of a field in conflict is the conflict's local value; the org's own value ends it.
+
+        `seen`: the record as its author saw it. What the org has changed since is then merged as in `take_in`; a field
+        that was edited here since is a `Misuse`.
         """
 
-    def delete(self, object_name: str, record_id: str) -> None:
-        """Delete a live record here, with its place in the outbox.
+    def delete(self, object_name: str, record_id: str, seen: Mapping[str, Stored] | None = None) -> None:
+        """Delete a live record here, with its place in the outbox; `Misuse` if it is not as it was `seen` any more.
 
         One that the org never had is simply gone, with its tombstone, and references to it go back to what they were;
         if its create is on its way, it is gone once that has failed, and deleted in the org once that has succeeded.

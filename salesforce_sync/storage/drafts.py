@@ -18,7 +18,7 @@ from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.resolve import check_draft_deletion, to_write
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
-from salesforce_sync.storage.edits import Editor, has_record, no_record, real_id, refusals
+from salesforce_sync.storage.edits import Editor, check_writable, has_record, no_record, real_id, refusals
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.records import row_of
 
@@ -53,6 +53,15 @@ class Drafts:
                 db.execute(_FORGET, (self._history.oldest,))
                 self._forgotten = True
             return tuple(self._one(db, draft) for draft in drafts)
+
+    def at_once(self, schema: ObjectSchema, draft: Draft) -> None:
+        """Take in what somebody writes who has just seen the record; raises what `take_in` gives as `Refused`."""
+        with refusals(), self._connections.editing() as db:
+            check_writable(schema, draft.values)
+            base, values = (
+                {name: _really(db, value) for name, value in of.items()} for of in (draft.base, draft.values)
+            )
+            self._carry_out(db, schema, replace(draft, base=base, values=values))
 
     def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
         with self._connections.looking() as db:

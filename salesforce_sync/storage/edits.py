@@ -41,7 +41,7 @@ class Editor:
 
     def create_in(self, db: apsw.Connection, schema: ObjectSchema, values: Mapping[str, Stored]) -> str:
         """The same in a transaction that is open: triggers must fire in it."""
-        _check_writable(schema, values)
+        check_writable(schema, values)
         names = [schema.field(name).name for name in values]
         listed = ", ".join(map(quote, names))
         given = f"({listed}) VALUES ({', '.join('?' * len(names))})" if names else "DEFAULT VALUES"
@@ -58,7 +58,7 @@ class Editor:
         self, db: apsw.Connection, schema: ObjectSchema, record_id: str, values: Mapping[str, Stored]
     ) -> None:
         """The same in a transaction that is open: triggers must fire in it."""
-        _check_writable(schema, values)
+        check_writable(schema, values)
         assigned = ", ".join(f"{quote(schema.field(name).name)} = ?" for name in values)
         bindings = (*_bindings(db, schema, values), real_id(db, record_id))
         db.execute(
@@ -131,7 +131,7 @@ def no_record(schema: ObjectSchema, record_id: str) -> RecordNotFound:
     return RecordNotFound(f"{schema.name} has no such record as {record_id}, or it is deleted.")
 
 
-def _check_writable(schema: ObjectSchema, values: Iterable[str]) -> None:
+def check_writable(schema: ObjectSchema, values: Iterable[str]) -> None:
     """Name what can never be written, even where the value would not change anything."""
     for name in values:
         field = schema.field(name)
@@ -193,7 +193,7 @@ def refusals() -> Iterator[None]:
 
 def check_value(db: apsw.Connection, schema: ObjectSchema, record_id: str, name: str, value: Stored) -> Stored:
     """The value as an edit would store it; `Misuse` if an edit would be refused. Nothing is changed."""
-    _check_writable(schema, [name])
+    check_writable(schema, [name])
     stored = _binding(db, schema, name, value)
     stored = None if stored == "" else stored
     assigned = f"UPDATE {quote(schema.name)} SET {quote(schema.field(name).name)} = ?"

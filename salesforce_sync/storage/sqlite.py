@@ -16,7 +16,7 @@ from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
 from salesforce_sync.models.history import Keeping, Replaced
 from salesforce_sync.models.inbox import InboxItem, Resolution
-from salesforce_sync.models.outbox import EVERYTHING, Change, Wanted, is_local
+from salesforce_sync.models.outbox import EVERYTHING, Change, Operation, Wanted, is_local
 from salesforce_sync.models.outcome import Outcome, Settled
 from salesforce_sync.models.page import Page, PullRequest, Sweep
 from salesforce_sync.models.proof import Cause, Comparison, Proof
@@ -355,11 +355,21 @@ class SqliteStore:
     def create(self, object_name: str, values: Mapping[str, Stored]) -> str:
         return self._editor.create(self._known(object_name), values)
 
-    def update(self, object_name: str, record_id: str, values: Mapping[str, Stored]) -> None:
-        self._editor.update(self._known(object_name), record_id, values)
+    def update(
+        self, object_name: str, record_id: str, values: Mapping[str, Stored], seen: Mapping[str, Stored] | None = None
+    ) -> None:
+        schema = self._known(object_name)
+        if seen:
+            self._drafts.at_once(schema, Draft(schema.name, Operation.UPDATE, record_id, values, seen))
+        else:
+            self._editor.update(schema, record_id, values)
 
-    def delete(self, object_name: str, record_id: str) -> None:
-        self._editor.delete(self._known(object_name), record_id)
+    def delete(self, object_name: str, record_id: str, seen: Mapping[str, Stored] | None = None) -> None:
+        schema = self._known(object_name)
+        if seen:
+            self._drafts.at_once(schema, Draft(schema.name, Operation.DELETE, record_id, base=seen))
+        else:
+            self._editor.delete(schema, record_id)
 
     def undelete(self, object_name: str, record_id: str) -> None:
         self._editor.undelete(self._known(object_name), record_id)

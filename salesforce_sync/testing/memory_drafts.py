@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -18,6 +18,22 @@ from salesforce_sync.testing.memory_tables import Table, alive, org_view
 
 class Drafting(Deciding):
     """What `ports.Store` says of drafts, over the tables in memory."""
+
+    def update(
+        self, object_name: str, record_id: str, values: Mapping[str, Stored], seen: Mapping[str, Stored] | None = None
+    ) -> None:
+        """Change fields of a live record."""
+        if seen:
+            self._at_once(Draft(object_name, Operation.UPDATE, record_id, values, seen))
+        else:
+            super().update(object_name, record_id, values)
+
+    def delete(self, object_name: str, record_id: str, seen: Mapping[str, Stored] | None = None) -> None:
+        """Delete a live record here."""
+        if seen:
+            self._at_once(Draft(object_name, Operation.DELETE, record_id, base=seen))
+        else:
+            super().delete(object_name, record_id)
 
     def take_in(self, drafts: Sequence[Draft]) -> tuple[TakenIn | Refused, ...]:
         """Make these drafts edits in the outbox."""
@@ -68,6 +84,13 @@ class Drafting(Deciding):
                 sent = [each.new] if each.origin is Origin.PUSH else []
                 known[each.field] += [*sent, each.old]
             return {name: tuple(dict.fromkeys(values)) for name, values in known.items()}
+
+    def _at_once(self, draft: Draft) -> None:
+        with self._disk.lock:
+            table = self._table(draft.object_name)
+            base = {name: self._named_really(value) for name, value in draft.base.items()}
+            values = {name: self._named_really(value) for name, value in draft.values.items()}
+            self._carry_out(table, replace(draft, values=values, base=base))
 
     def _one(self, draft: Draft) -> TakenIn | Refused:
         try:

@@ -1,7 +1,9 @@
 """Store: edits that were made elsewhere, on values that may be older than those here."""
 
+import pytest
 from msgspec.structs import replace
 
+from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, Wrote
 from salesforce_sync.models.inbox import Conflict, Kind, Resolution, Side
 from salesforce_sync.models.outbox import Operation
@@ -309,3 +311,35 @@ def test_known_values_of_a_tombstone_are_there_and_of_nobody_are_not(replica):
 
     assert replica.known_values("Contact", JANE)["LastName"] == ("Doe",)
     assert replica.known_values("Contact", "003000000000099AAA") == {}
+
+
+def test_an_update_by_who_has_seen_an_older_row_is_merged(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3", Rating="Hot"))
+
+    replica.update("Account", ACME, {"Phone": "2", "BillingCity": "Rome"}, OLD)
+
+    assert item(replica).conflicts == (Conflict("Phone", "1", "2", "3"),)
+    assert only(replica).values == {"BillingCity": "Rome"}
+
+
+def test_a_local_id_that_was_seen_is_the_record_s_own_by_now(replica):
+    parent = replica.create("Account", {"Name": "Nut"})
+    replica.update("Account", ACME, {"ParentId": parent})
+    seen = dict(OLD, ParentId=parent)
+    push(replica, Account=NEW)
+
+    replica.update("Account", ACME, {"ParentId": None, "Phone": "2"}, seen)
+
+    assert replica.inbox() == ()
+    assert shown(replica, ACME)["ParentId"] is None
+
+
+def test_a_deletion_by_who_has_seen_an_older_row_is_refused(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"))
+
+    with pytest.raises(Misuse, match="not deleted: Phone"):
+        replica.delete("Account", ACME, OLD)
+
+    assert replica.changes() == ()
+    replica.delete("Account", ACME, dict(OLD, Phone="3"))
+    assert only(replica).operation is Operation.DELETE

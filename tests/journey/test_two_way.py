@@ -8,6 +8,7 @@ import time
 import pytest
 
 from salesforce_sync import Contact, SFSync
+from salesforce_sync.errors import Misuse
 
 HOUR = 3600
 
@@ -620,3 +621,50 @@ def test_prices_may_be_written_in_any_order(replica, simorg):
 
     assert [(each.outcome, each.problem) for each in pushed.changes] == [("applied", None)] * 4
     assert simorg.count("PricebookEntry") == before + 2
+
+
+def test_a_record_that_was_read_before_a_sync_overwrites_nothing_that_the_sync_brought(sync, simorg, jane):
+    contact = sync.contacts.get(jane)
+    meanwhile(simorg, jane, Phone="555-9999", Title="Dr")
+    sync.sync()
+
+    contact.phone, contact.email = "555-1111", "jane@example.com"
+    sync.contacts.update(contact)
+    pushed = sync.push()
+
+    (item,) = sync.inbox()
+    assert [(each.field, each.base, each.local, each.org) for each in item.conflicts] == [
+        ("Phone", "555-0000", "555-1111", "555-9999")
+    ]
+    assert pushed.complete
+    row = simorg.row(jane)
+    assert (row["Phone"], row["Title"], row["Email"]) == ("555-9999", "Dr", "jane@example.com")
+
+
+def test_a_record_that_was_read_before_somebody_edited_it_here_replaces_no_edit(sync, replica, jane):
+    contact = sync.contacts.get(jane)
+    replica("edit", "Contact", jane, "Phone=555-2222")
+
+    contact.phone = "555-1111"
+    with pytest.raises(Misuse, match="edited here since") as refused:
+        sync.contacts.update(contact)
+
+    assert refused.value.code == "EDITED_SINCE"
+    assert sync.contacts.get(jane).phone == "555-2222"
+    contact.title = "Dr"
+    with pytest.raises(Misuse, match="not deleted: Phone"):
+        sync.contacts.delete(contact)
+    assert sync.contacts.get(jane) is not None
+
+
+def test_a_record_that_was_read_before_a_sync_is_not_deleted_over_what_the_sync_brought(sync, simorg, jane):
+    contact = sync.contacts.get(jane)
+    meanwhile(simorg, jane, Phone="555-9999")
+    sync.sync()
+
+    with pytest.raises(Misuse, match="changed since, so it is not deleted: Phone"):
+        sync.contacts.delete(contact)
+
+    sync.contacts.delete(sync.contacts.get(jane))
+    assert sync.push().complete
+    assert simorg.row(jane)["IsDeleted"] == 1
