@@ -97,11 +97,15 @@ def refused_insert(schema: ObjectSchema) -> str:
     checked = _checks(schema, found, looked_at, f"v.number * {_KINDS} + {wrong}", words)
     # What an UPSERT then edits comes this way first; nothing else gets any further with an Id that is here.
     here = f'EXISTS (SELECT 1 FROM {quote(schema.name)} t WHERE t."Id" = NEW."Id")'
+    own, mine = literal(schema.name), f"{LOCAL_PREFIX}{schema.name}-"
     made = 'EXISTS (SELECT 1 FROM _sync_local l WHERE l.local_id = NEW."Id")'
+    another = f"""(EXISTS (SELECT 1 FROM _sync_local l WHERE l.local_id = NEW."Id" AND l.object_name <> {own})
+      OR EXISTS (SELECT 1 FROM _sync_outbox o WHERE o.record_id = NEW."Id" AND o.object_name <> {own}))"""
+    taken = f"A record of another object has this local id: choose one that none has, such as {mine}1"
     by_now = f"The {schema.name} of this local id is in the org by now: change it under the Id that it has there"
     return (
         f'CASE WHEN {here} THEN NULL WHEN NEW."Id" NOT {IS_LOCAL} THEN {refuse(given)}'
-        f" WHEN {made} THEN {refuse(by_now)} ELSE {checked} END"
+        f" WHEN {another} THEN {refuse(taken)} WHEN {made} THEN {refuse(by_now)} ELSE {checked} END"
     )
 
 

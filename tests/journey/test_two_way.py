@@ -272,6 +272,24 @@ def test_sync_brings_and_sends_and_can_be_told_only_to_bring(replica, simorg, ja
     assert replica("sync", "--json").json["pushed"] is None
 
 
+def test_a_local_id_of_one_s_own_names_one_record_of_all_objects(replica, simorg):
+    contact = "INSERT INTO Contact (Id, LastName, AccountId) VALUES (?1, 'Roe', 'local-1')"
+    told = [
+        plain_sql(replica, "INSERT INTO Account (Id, Name) VALUES ('local-1', 'Acme')"),
+        plain_sql(replica, contact, "local-1"),
+        plain_sql(replica, contact, "local-Contact-1"),
+    ]
+    pushed = replica("push", "--json").json
+    later = plain_sql(replica, "INSERT INTO Contact (Id, LastName) VALUES ('local-1', 'Poe')")
+
+    assert [each.returncode for each in (*told, later)] == [0, 1, 0, 1]
+    for each in (told[1], later):
+        assert "A record of another object has this local id" in each.stderr
+    assert (pushed["state"], pushed["applied"]) == ("complete", 2)
+    (made,) = [each for each in simorg.database.rows("SELECT AccountId FROM Contact WHERE LastName = 'Roe'", ())]
+    assert made[0].startswith("001")
+
+
 def test_plain_sql_may_go_on_naming_a_record_by_its_local_id(replica, simorg, jane):
     replica("new", "Account", "Name=Acme")
     (account,) = replica("query", "SELECT Id FROM Account WHERE Name = 'Acme'", "--json").json["rows"]
