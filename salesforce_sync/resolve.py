@@ -17,6 +17,7 @@ from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.forms import same_text
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Change, Edit, Kind, Operation
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import SYSTEM_FIELDS, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime, same, store_datetime, store_decimal
 
@@ -64,7 +65,7 @@ def judge(contested: Contested, schema: ObjectSchema, policies: Policies) -> Ver
         case Operation.DELETE:
             return Verdict(revert=True) if contested.org is None or gone else _deleted(contested, schema, policies)
         case Operation.UNDELETE if contested.org is None:
-            message = f"{_GONE_FOR_GOOD} It cannot be brought back."
+            message = f"{_where_it_went(contested)} It cannot be brought back."
             return Verdict(kind=Kind.DELETED_THERE, message=message)
         case Operation.UNDELETE if not gone and not contested.edits:
             return Verdict(revert=True)
@@ -348,12 +349,18 @@ def _edited_and_gone(contested: Contested, policies: Policies) -> Verdict:
     return Verdict(kind=Kind.DELETED_THERE, message=message, master=_master(contested))
 
 
-_GONE_FOR_GOOD = "The org shows it no more: it was purged, or the connected user may not see it."
+_NOT_SHOWN = "The org shows it no more: it was purged, or the connected user may not see it."
+
+_WHY_GONE = {
+    Cause.DELETED: "The org shows it no more: it was deleted.",
+    Cause.PURGED: "It was deleted in the org, and is not in its bin any more.",
+    Cause.HIDDEN: "The connected user may not see it any more; it is not known to be deleted.",
+}
 
 
 def _where_it_went(contested: Contested) -> str:
     if contested.org is None:
-        return _GONE_FOR_GOOD
+        return _NOT_SHOWN if contested.cause is None else _WHY_GONE.get(contested.cause, _NOT_SHOWN)
     master = _master(contested)
     return f"It was merged into {master} in the org." if master else "It was deleted in the org."
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from salesforce_sync.api.query import Query
 from salesforce_sync.api.responses import CONFLICT, NOT_READY
 from salesforce_sync.api.resume import END, BulkPoint
-from salesforce_sync.api.route import RESULT_PAGE_ROWS, first_wait, next_wait, result_page_rows
+from salesforce_sync.api.route import first_wait, next_wait
 from salesforce_sync.api.transport import Call, Transport
 from salesforce_sync.api.wire import Incoming
 from salesforce_sync.errors import (
@@ -128,9 +128,8 @@ class Bulk:
             raise job.failure
         return job
 
-    def result(self, point: BulkPoint, width: int) -> Incoming:
-        """The result page of rows of so many columns at this point, its body still on its way."""
-        most = result_page_rows(width, RESULT_PAGE_ROWS)
+    def result(self, point: BulkPoint, most: int) -> Incoming:
+        """The result page at this point, of so many rows at most; its body is still on its way."""
         path = f"/{quote(point.job_id, safe='')}/results?maxRecords={most}"
         if point.locator is not None:
             path += f"&locator={quote(point.locator, safe='')}"

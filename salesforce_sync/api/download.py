@@ -1,7 +1,8 @@
 """Bulk result pages on their way to disk: streamed, inflated, cut into CSV files at record boundaries.
 
 A page that breaks off in its body is fetched again as long as none of its segments was handed out. Later, the error
-goes to the caller, who takes up at the last `Page.resume`: everything after that is then given once more.
+goes to the caller, who takes up at the last `Page.resume`: everything after that is then given once more. Either way,
+fewer rows are asked for after the second time (`PageSizes`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from salesforce_sync.api.bulk import expected_rows, next_point
+from salesforce_sync.api.page_sizes import PageSizes
 from salesforce_sync.api.resume import BulkPoint
 from salesforce_sync.api.retry import pause
+from salesforce_sync.api.route import RESULT_PAGE_ROWS, result_page_rows
 from salesforce_sync.api.segment_file import SegmentFile
 from salesforce_sync.api.segments import cut, split_header
 from salesforce_sync.api.wire import Incoming
@@ -31,10 +34,11 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Source(Struct, frozen=True):
-    """Where a job's result comes from and how to wait between tries."""
+    """Where a job's result comes from, by so many rows a page, and how to wait between tries."""
 
-    fetch: Callable[[BulkPoint], Incoming]
+    fetch: Callable[[BulkPoint, int], Incoming]
     sleep: Callable[[float], None]
+    sizes: PageSizes
 
 
 class Told(Struct, frozen=True):
@@ -70,19 +74,23 @@ class Download:
 
     def _with_retries(self) -> Iterator[Page]:
         tried = self._handed_out = 0
+        job_id, sizes = self._point.job_id, self._source.sizes
         while True:
-            incoming = self._source.fetch(self._point)  # which is tried again within, until an answer begins
+            asked = sizes.rows(job_id, result_page_rows(len(self._told.schema.columns), RESULT_PAGE_ROWS))
+            incoming = self._source.fetch(self._point, asked)  # which is tried again within, until an answer begins
             try:
-                yield from self._result_page(incoming)
+                yield from self._result_page(incoming, asked)
                 return
-            except (Unreachable, Incomplete):
+            except (Unreachable, Incomplete) as error:
                 tried += 1
+                if isinstance(error, Unreachable) and not self._aborted:
+                    sizes.broke(job_id, expected_rows(incoming) or asked)
                 seconds = pause(tried, None, random.random())
                 if self._handed_out or seconds is None or self._aborted:
                     raise
             self._source.sleep(seconds)
 
-    def _result_page(self, incoming: Incoming) -> Iterator[Page]:
+    def _result_page(self, incoming: Incoming, asked: int) -> Iterator[Page]:
         body: CsvFile | Rows = Rows(())
         with closing(incoming):
             self._incoming = incoming
@@ -99,6 +107,9 @@ class Download:
                     body = file
         self._point = after
         self._fetched.add(after.locator)
+        self._source.sizes.whole(after.job_id, asked)
+        if after.finished:
+            self._source.sizes.forget(after.job_id)
         yield self._page(body, resume=str(after), expected=expected, last=after.finished)
 
     def _files(self, incoming: Incoming, expected: int | None) -> Iterator[tuple[CsvFile, bool]]:

@@ -18,7 +18,6 @@ from salesforce_sync.api.resume import BulkPoint, RestPoint, SplitPoint, parse
 from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.api.transport import Transport
 from salesforce_sync.api.windows import SplitPull, of_point
-from salesforce_sync.api.wire import Incoming
 from salesforce_sync.errors import BulkRefused, JobFailed, ObjectTrouble, QueryTimeout, RequestRefused
 from salesforce_sync.models.connection import Session
 from salesforce_sync.models.page import Page, PullRequest, Rows
@@ -198,11 +197,9 @@ class Pull:
             yield from self._job_pages(job, point.probed if job.rows is None else job.rows)
 
     def _results(self, point: BulkPoint, told: Told) -> Iterator[Page]:
-        download = Download(Source(self._result, self._clock.sleep), point, told, self._work_dir)
+        source = Source(self._bulk.result, self._clock.sleep, self._transport.page_sizes)
+        download = Download(source, point, told, self._work_dir)
         return ahead(download, _SEGMENTS_AHEAD, Page.drop, download.abort)
-
-    def _result(self, point: BulkPoint) -> Incoming:
-        return self._bulk.result(point, len(self._schema.columns))
 
 
 def queries(request: PullRequest) -> tuple[Query, Query]:

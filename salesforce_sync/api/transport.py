@@ -18,6 +18,7 @@ from salesforce_sync.api.budget import at, look_again
 from salesforce_sync.api.bulk_door import BulkDoor
 from salesforce_sync.api.meter import Meter
 from salesforce_sync.api.org_text import said
+from salesforce_sync.api.page_sizes import PageSizes
 from salesforce_sync.api.responses import NOT_SALESFORCE, Refusal, error_for, read_refusal, redirected
 from salesforce_sync.api.retry import LONGEST_EFFORT, Fate, fate, pause, read_retry_after, undone
 from salesforce_sync.api.versions import listed, unknown
@@ -105,6 +106,7 @@ class Transport:
         self._clock = clock
         self._told: tuple[datetime, float] | None = None
         self.bulk_door = BulkDoor(clock)
+        self.page_sizes = PageSizes()
         self.root = f"/services/data/v{self._version}"
 
     def send(self, call: Call) -> Answer:

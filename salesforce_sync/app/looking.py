@@ -84,8 +84,8 @@ class Looking(DaemonDesk):
         from salesforce_sync.sync.schedule import stampless_fields
 
         schema = self._store.schema(each.object_name)
-        refreshes = schema is not None and stampless_fields(schema, rules)
-        return each if refreshes else replace(each, refreshed_at=None)
+        refreshes = schema is None or bool(stampless_fields(schema, rules))
+        return each if refreshes else replace(each, refreshed_at=None, refreshes=False)
 
     def budget(self, *objects: str) -> Budget:
         """The day's API calls, and what the next sync of these objects, or the configured ones, will cost."""

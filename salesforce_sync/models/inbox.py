@@ -13,6 +13,7 @@ from msgspec import Struct
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import TOLD, Edit, Kind, Operation
 from salesforce_sync.models.outcome import Match
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.values import Stored
 
 
@@ -47,6 +48,11 @@ class InboxItem(Struct, frozen=True):
     matches: tuple[Match, ...] = ()
 
     @property
+    def what(self) -> str:
+        """The kind, in words that call no record deleted of which that is not known."""
+        return told_as(self.kind, self.code)
+
+    @property
     def version(self) -> str:
         """What it is as a person sees it: another one once something of that changes."""
         told = self.kind, self.operation, self.code, self.message, self.fields
@@ -64,8 +70,9 @@ class Contested(Struct, frozen=True):
     """A record with local edits, and a newer row of it that came from the org.
 
     `base` is the row as the org showed it before (edited fields with their base), `org` as it shows it now: API name
-    → stored value, of the columns that came. None as `org`: the org shows the record no more. `edits` are all local
-    ones, those in conflict too (`disputed`); `edited_at` is this machine's time (UTC).
+    → stored value, of the columns that came. None as `org`: the org shows the record no more, for this `cause` where
+    that is known. `edits` are all local ones, those in conflict too (`disputed`); `edited_at` is this machine's time
+    (UTC).
     """
 
     object_name: str
@@ -76,6 +83,7 @@ class Contested(Struct, frozen=True):
     org: Mapping[str, Stored] | None
     disputed: frozenset[str] = frozenset()
     edited_at: datetime | None = None
+    cause: Cause | None = None
 
 
 class Verdict(Struct, frozen=True):
@@ -150,6 +158,21 @@ def sent_again(item: InboxItem, *, allow_duplicates: bool = False) -> Resolution
 
 MERGED = "MERGED"
 """The code of an item whose record was merged into another one (its match)."""
+
+
+_BEYOND_REACH = (Cause.PURGED.name, Cause.HIDDEN.name, Cause.UNKNOWN.name)
+
+_TOLD_AS = {Cause.HIDDEN.name: "no longer visible", Cause.UNKNOWN.name: "no longer shown"}
+
+
+def told_as(kind: Kind, code: str) -> str:
+    """An item's kind in words: of a record that is not known to be deleted, they do not say so."""
+    return _TOLD_AS.get(code, kind.value) if kind is Kind.DELETED_THERE else kind.value
+
+
+def beyond_reach(kind: Kind, code: str) -> bool:
+    """Whether the record is not in the org's bin, as far as is known: a decision can only give its edits up."""
+    return kind is Kind.DELETED_THERE and code in _BEYOND_REACH
 
 
 def can_be_linked(item: InboxItem) -> bool:

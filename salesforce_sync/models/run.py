@@ -131,6 +131,8 @@ class ObjectStatus(Struct, frozen=True):
     proof: Proof | None = None
     refreshed_at: datetime | None = None
     """When values that change without a stamp (formulas) were last read; the last full load counts too."""
+    refreshes: bool = True
+    """Whether it may have such values: not, once its fields are known and none of them is one."""
     method: str = ""
     """How changes are found: by which stamp, or by reading everything where there is none."""
     loss_refused: str | None = None

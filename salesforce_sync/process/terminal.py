@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
 from salesforce_sync.signals import Progress
@@ -61,10 +61,12 @@ def stamp(moment: datetime | None) -> str | None:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago, in the unit that a person would use."""
+    """How long ago, in the unit that a person would use; a time that has not come yet is told as it is (UTC)."""
     if moment is None:
         return "never"
-    seconds = max(0, int((now - moment).total_seconds()))
+    seconds = int((now - moment).total_seconds())
+    if seconds <= -60:
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC, ahead of this machine's clock"
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= size:
             count = seconds // size

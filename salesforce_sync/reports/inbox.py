@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from salesforce_sync.app import Status
 from salesforce_sync.models.history import Origin, Replaced
-from salesforce_sync.models.inbox import MERGED, InboxItem, can_be_sent_again
+from salesforce_sync.models.inbox import MERGED, InboxItem, beyond_reach, can_be_sent_again
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.process.terminal import ago, counted, say, say_table, stamp
 from salesforce_sync.reports.edits import Values, edits_document, say_edits
@@ -50,7 +50,7 @@ def say_inbox(items: Sequence[InboxItem], values: Values) -> None:
                 each.object_name,
                 each.record_id,
                 values.title(each.object_name, each.record_id),
-                each.kind.value,
+                each.what,
                 _about(each),
                 ago(each.at, now),
             )
@@ -77,7 +77,7 @@ def _about(item: InboxItem) -> str:
 def say_item(item: InboxItem, values: Values) -> None:
     """Say what an item is about, field by field, and how it can be decided."""
     name = item.object_name
-    say(f"Item {item.number}: {item.kind.value}, {ago(item.at, datetime.now(UTC))}")
+    say(f"Item {item.number}: {item.what}, {ago(item.at, datetime.now(UTC))}")
     say(f"{item.operation.value} {values.record(name, item.record_id)}")
     if item.message:
         say(f"{item.code}: {item.message}" if item.kind is Kind.REJECTED else item.message)
@@ -113,6 +113,8 @@ def _ways(item: InboxItem) -> list[str]:
     match item.kind:
         case Kind.DELETED_THERE if item.code == MERGED:
             return [*(f"link {number} {each.record_id} --local" for each in item.matches), sides[0]]
+        case Kind.DELETED_THERE if beyond_reach(item.kind, item.code):
+            return [f"drop {number}"]
         case Kind.REPLACED if not item.conflicts:
             return [f"drop {number}"]
         case Kind.CONFLICT | Kind.REPLACED:

@@ -88,7 +88,7 @@ def forecast_line(budget: Budget) -> str:
 
 
 def _refreshed(each: ObjectStatus, now: datetime) -> str:
-    return "has none" if each.refreshed_at is None else ago(each.refreshed_at, now)
+    return ago(each.refreshed_at, now) if each.refreshes else "has none"
 
 
 def _proof(each: ObjectStatus, now: datetime) -> str:
@@ -150,6 +150,7 @@ def _object_document(each: ObjectStatus) -> dict[str, Any]:
         "last_complete": stamp(each.last_complete),
         "changes_found_by": each.method,
         "formulas_read": stamp(each.refreshed_at),
+        "has_formulas": each.refreshes,
         "proof": None if each.proof is None else proof_document(each.proof),
         "loss_refused": each.loss_refused,
         "last_run": None if each.last_run is None else record_document(each.last_run),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import apsw
+from msgspec.structs import replace
 
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.history import Origin
@@ -304,7 +305,7 @@ class Judge:
         contested = self._contested(db, schema, record_id, row_of(db, schema, record_id), None)
         if contested is None:
             return True
-        verdict = judge(contested, schema, self._policies)
+        verdict = judge(replace(contested, cause=cause), schema, self._policies)
         if verdict.kind is None:
             self._give_up(db, schema, contested)
             return True

@@ -10,7 +10,7 @@ import msgspec
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import MERGED, Resolution, Side
+from salesforce_sync.models.inbox import MERGED, Resolution, Side, beyond_reach
 from salesforce_sync.models.outbox import TOLD, Kind, Operation
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import from_org
@@ -209,7 +209,7 @@ class Decision:
         if kind is Kind.DELETED_THERE and not resolution.again:
             if self._item.code == MERGED:
                 raise self._is_merged()
-            if self._item.code in (Cause.PURGED.name, *_UNSEEN) or not self._schema.has("IsDeleted"):
+            if beyond_reach(kind, self._item.code) or not self._schema.has("IsDeleted"):
                 raise _not_in_the_bin(self._schema, self._item.record_id)
             operation = Operation.UNDELETE
         if kind is Kind.CHANGED_THERE:

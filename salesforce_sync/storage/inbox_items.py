@@ -9,9 +9,10 @@ import apsw
 import msgspec
 from msgspec.structs import astuple
 
-from salesforce_sync.models.inbox import MERGED, Conflict, Contested, Verdict
+from salesforce_sync.models.inbox import MERGED, Conflict, Contested, Verdict, beyond_reach
 from salesforce_sync.models.outbox import Change, Kind, Operation
 from salesforce_sync.models.outcome import EDITED_TWICE, NOT_DELETED, Rejected
+from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.resolve import changed_again, changed_there
@@ -117,7 +118,18 @@ _ADVICE = {
 
 def advice(code: str, kind: Kind) -> str:
     """What a person can do."""
+    if beyond_reach(kind, code):
+        return _OF_A_GONE_RECORD[code]
     return _BY_CODE.get(code, _ADVICE[kind])
+
+
+_OF_A_GONE_RECORD = {
+    Cause.PURGED.name: "It is gone for good: drop the edit, and make the record anew if you need one.",
+    Cause.HIDDEN.name: "Let the connected user see the record, then verify: the edit goes on by itself. "
+    "Or drop the edit.",
+    Cause.UNKNOWN.name: "If it is only hidden, let the connected user see it, then verify: the edit goes on by itself. "
+    "Else drop the edit.",
+}
 
 
 _BY_CODE = {

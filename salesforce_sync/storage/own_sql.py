@@ -73,7 +73,8 @@ FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
 OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
 FIRST_COMPLETE = "SELECT min(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
-LAST_COMPLETE = "SELECT max(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
+LAST_COMPLETE = "SELECT finished FROM _sync_run WHERE object_name = ? AND state = 'complete' ORDER BY id DESC LIMIT 1"
+"""Of the latest run, and not the greatest time: this machine's clock may have been ahead once."""
 
 TOLD_KINDS = ", ".join(map(literal, TOLD))
 """The kinds of inbox items for which nothing waits in the outbox."""

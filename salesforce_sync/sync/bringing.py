@@ -80,7 +80,8 @@ class Bringer:
             try:
                 return self._stage_once(replace(request, jobs=patience.jobs, by_id=patience.by_id), begun)
             except Transient as error:
-                patience.bear(error)
+                kept = self._store.kept(request)
+                patience.bear(error, None if kept is None else kept.resume)
                 begun, request = None, replace(request, resume=self._way_on(request, error, patience))
                 log.info("%s: %s Reading %s.", request.schema.name, error, "on" if request.resume else "it again")
 

@@ -358,7 +358,8 @@ class Puller:
             try:
                 return self._pull_once(schema, report, _Ways(counted, patience.jobs, patience.by_id))
             except Transient as error:
-                patience.bear(error)
+                staged = self._store.staged(schema.name)
+                patience.bear(error, None if staged is None else staged.resume)
                 gone = isinstance(error, LocatorExpired | JobFailed)
                 if gone or (isinstance(error, Incomplete) and patience.errors > 1):
                     log.info("%s: %s Reading it again.", schema.name, error)

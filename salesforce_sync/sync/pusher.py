@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from salesforce_sync.sync.course import PATIENCE, Course
 from salesforce_sync.sync.dry_run import DryRun
 from salesforce_sync.sync.handing_over import HandingOver
 from salesforce_sync.sync.holding import Holding
+from salesforce_sync.sync.results import put_off_by
 from salesforce_sync.sync.telling import InboxNews, tell
 from salesforce_sync.sync.undo import Undone, take_back
 from salesforce_sync.sync.windows import Windows
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 WAITS_FOR_LOCKS = 15.0
 """Seconds that a push waits, in all, to send again what the org did not take for a moment."""
+
+LOOKS_BACK = 5
+"""Pushes that are asked why a change was put off."""
 
 _Work = Callable[[Course], None]
 
@@ -114,8 +118,10 @@ class Pusher:
     def _hold(self, course: Course) -> None:
         """Count what waits until the org is asked another time."""
         now, after = self._clock.now(), 0
+        why: Mapping[tuple[str, str], Problem] = {}
         while some := self._store.changes(Wanted(after, put_off=now, most=MOST_LISTED)):
-            course.results.hold(some)
+            why = why or put_off_by(self._store.pushes(LOOKS_BACK))
+            course.results.hold(some, why)
             after = some[-1].number
 
     def undo(self, push_id: str) -> Undone:

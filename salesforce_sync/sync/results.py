@@ -23,7 +23,7 @@ from salesforce_sync.models.outcome import (
     Rejected,
     overwriting,
 )
-from salesforce_sync.models.push import Blocked, PushedChange
+from salesforce_sync.models.push import Blocked, Push, PushedChange
 from salesforce_sync.models.run import Problem
 from salesforce_sync.ports import MOST_LISTED, Store
 
@@ -136,12 +136,16 @@ class Results(Struct):
             if each.number not in self.ended:
                 self._end(each.number, _as_pushed(each, "left"))
 
-    def hold(self, changes: Iterable[Change]) -> None:
-        """The org did not take these before, and it is too early for another attempt."""
+    def hold(self, changes: Iterable[Change], why: Mapping[tuple[str, str], Problem]) -> None:
+        """The org did not take these before, and it is too early for another attempt; `why`, by object and record."""
         for each in changes:
             if each.number not in self.ended and each.not_before is not None:
-                problem = Problem(PUT_OFF, "The org did not take it before.", self._again(each.not_before))
-                self._end(each.number, _as_pushed(each, "held", problem))
+                again, cause = self._again(each.not_before), why.get((each.object_name, each.record_id))
+                message = "The org did not take it before."
+                if cause is not None:
+                    message = f"It was not taken before, for {cause.code}: {cause.message}"
+                    again = cause.hint or again
+                self._end(each.number, _as_pushed(each, "held", Problem(PUT_OFF, message, again)))
 
     def _again(self, at: datetime) -> str:
         """When it is tried again, in words; the first such time is kept."""
@@ -217,6 +221,21 @@ class Results(Struct):
         for number in numbers:
             del self.ended[number]
             self._known.pop(number, None)
+
+
+def put_off_by(pushes: Sequence[Push]) -> dict[tuple[str, str], Problem]:
+    """Why these pushes, newest first, put changes off, by object and record.
+
+    With the hint that the push as a whole had, where that was for want of calls: it tells from which hour on.
+    """
+    why: dict[tuple[str, str], Problem] = {}
+    for push in pushes:
+        spent = push.problem.hint if push.problem is not None and push.problem.code in _NO_CALLS else ""
+        for each in push.changes:
+            if each.outcome == "deferred" and each.problem is not None:
+                hint = spent if each.problem.code in _NO_CALLS else ""
+                why.setdefault((each.object_name, each.record_id), replace(each.problem, hint=hint))
+    return why
 
 
 def _gone(store: Store, numbers: Sequence[int]) -> frozenset[int]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from salesforce_sync.errors import Incomplete, LossRefused, ObjectTrouble
+from salesforce_sync.errors import Incomplete, LossRefused
 from salesforce_sync.models.change import LossLimit, Staged
 from salesforce_sync.models.page import Priority, PullRequest
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
@@ -18,6 +18,7 @@ from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.sync.bringing import Bringer, Pages
 from salesforce_sync.sync.schedule import DEFAULTS
+from salesforce_sync.sync.why_gone import WhyGone
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,6 @@ MOST_REPAIRS = 10_000
 """Differing rows that are fetched one by one; with more, the whole object is read again."""
 ROUNDS = 3
 """How often a listing is taken anew because the org changed while it was compared."""
-DELETE_LOG = timedelta(days=14, hours=23)
-"""How far back the org tells of deletions (getDeleted: 15 days)."""
 
 
 class Verifier:
@@ -46,6 +45,7 @@ class Verifier:
         self._clock = clock
         self._bringer = Bringer(org, store, overlap)
         self._priority = priority
+        self._why_gone = WhyGone(org, store, clock)
 
     def listing(self, schema: ObjectSchema) -> PullRequest:
         """What lists an object: its rows' ids and stamps; or the rest of them, where an earlier run broke off."""
@@ -201,42 +201,10 @@ class Verifier:
         shown = self._bringer.records(schema, extra, self._priority)
         deleted = [each for each in shown if self._store.get(schema.name, each) is None]
         gone = sorted(set(extra) - shown)
-        reasons = self._why_gone(schema, gone, listed_at) if gone else {}
+        reasons = self._why_gone.causes(schema, gone, listed_at) if gone else {}
         taken = {cause: self._store.set_aside(schema.name, ids, cause) for cause, ids in reasons.items()}
         edited = len(gone) - sum(taken.values())
         return +Counter({Cause.DELETED: len(deleted), **taken, Cause.EDITED: edited})
-
-    def _why_gone(
-        self, schema: ObjectSchema, gone: Sequence[str], listed_at: datetime | None
-    ) -> Mapping[Cause, Sequence[str]]:
-        """The rows that the org shows no more, by cause; what only its log can tell is unknown without it."""
-        logged = self._logged_deletions(schema, listed_at)
-        certain = logged is not None and self._log_goes_back_to_a_proof(schema, listed_at)
-        rest = Cause.HIDDEN if certain else Cause.UNKNOWN
-        purged = [each for each in gone if each in (logged or ())]
-        return {Cause.PURGED: purged, rest: [each for each in gone if each not in (logged or ())]}
-
-    def _log_goes_back_to_a_proof(self, schema: ObjectSchema, org_time: datetime | None) -> bool:
-        """Whether all that has gone since the rows were last known to be there is in the log.
-
-        A machine without a clock of its own, as a Raspberry Pi, takes the time of its last end for now, at first.
-        """
-        ages, now = self._store.ages(schema.name), self._clock.now()
-        known = ages.proved_at or ages.first_merged_at
-        return known is not None and (now if org_time is None else max(now, org_time)) - known < DELETE_LOG
-
-    def _logged_deletions(self, schema: ObjectSchema, listed_at: datetime | None) -> frozenset[str] | None:
-        """What the org's log of deletions names; None where it has no log for this object or window."""
-        if listed_at is None or not schema.replicateable:
-            return None
-        # The log has whole minutes: without one more, what was deleted in this one would not be in it. And as the
-        # listing's time is a little too early, the minute may be the next one by now.
-        end = listed_at + timedelta(minutes=2)
-        try:
-            return self._org.deletions(schema.name, end - DELETE_LOG, end).ids
-        except ObjectTrouble as error:
-            log.info("%s: the org does not tell of deletions (%s)", schema.name, error.message)
-            return None
 
     def _proved(self, schema: ObjectSchema, found: Comparison, repaired: Counter[Cause]) -> Proof:
         at = self._clock.now() - self._bringer.age(self._listing(schema, None))

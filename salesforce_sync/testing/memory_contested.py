@@ -41,7 +41,7 @@ class Contesting(Editing):
                     self._note_problem(done.push_id, table, key, not_shown(key))
                 pending = self._pending(table, key)
                 wanted = pending.want_dead or not (pending.slots or pending.sent)
-                if wanted or self._judge(table, pending, None).revert:
+                if wanted or self._judge(table, pending, None, cause).revert:
                     self._keep_given_up(table, pending)
                     self._take_out(table, pending, cause)
                     if done is not None and unshown:
@@ -240,7 +240,7 @@ class Contesting(Editing):
                     problem = None if now is None else replace(change.problem, message=now)
                     log.changes[each] = replace(change, problem=problem)
 
-    def _judge(self, table: Table, pending: Pending, row: Row | None) -> Verdict:
+    def _judge(self, table: Table, pending: Pending, row: Row | None, cause: Cause | None = None) -> Verdict:
         key, slots = pending.record_id, pending.slots
         base = _shown_before(table, key) | {name: each.base for name, each in slots.items()}
         if row is not None and pending.operation is Operation.DELETE:
@@ -255,6 +255,7 @@ class Contesting(Editing):
             row,
             frozenset(name for name, each in slots.items() if each.disputed),
             pending.edited_at,
+            cause,
         )
         verdict = judge(contested, table.schema, self._policies)
         if verdict.kind is not None:
@@ -263,6 +264,8 @@ class Contesting(Editing):
             if verdict.changed:
                 item.replaced = changed_again(item.replaced, verdict.changed)
                 item.message = changed_there([each.field for each in item.replaced])
+            if cause is not None:
+                item.code = cause.name
             if verdict.master:
                 item.code, item.matches = MERGED, (Match(table.schema.name, verdict.master),)
         return verdict

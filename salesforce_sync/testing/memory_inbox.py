@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side, check_seen
+from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side, beyond_reach, check_seen
 from salesforce_sync.models.outbox import TOLD, Kind, Operation
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.values import Stored
@@ -131,6 +131,8 @@ class Deciding(Settling):
             return
         if case.item.code == MERGED:
             raise Misuse(f"{case.item.record_id} was merged into {case.item.matches[0].record_id}.")
+        if beyond_reach(case.item.kind, case.item.code) and not case.resolution.again:
+            raise Misuse(f"{case.item.record_id} is not in the org's bin.")
         if case.resolution.allow_duplicates:
             pending.allow_duplicates = True
         if pending.absent is not None and pending.absent.is_deletion:

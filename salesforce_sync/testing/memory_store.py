@@ -299,7 +299,7 @@ class MemoryStore(Drafting, Following):
             tombstones=tombstones,
             checkpoint=None if checkpoint is None else checkpoint.until,
             last_run=runs[-1] if runs else None,
-            last_complete=max((run.finished for run in runs if run.state is RunState.COMPLETE), default=None),
+            last_complete=next((run.finished for run in reversed(runs) if run.state is RunState.COMPLETE), None),
             staged_rows=0 if staging is None else staging.durable,
             proof=self.proof(name) if table is not None else None,
             refreshed_at=ages.refreshed_at or ages.first_merged_at,

@@ -441,6 +441,36 @@ def test_what_is_not_shown_any_more_is_tried_again(replica, cause):
     assert [(each.operation, bases(each)) for each in waiting(replica)] == [(Operation.UPDATE, {"Phone": ("1", "2")})]
 
 
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (Cause.DELETED, "The org shows it no more: it was deleted."),
+        (Cause.PURGED, "is not in its bin any more"),
+        (Cause.HIDDEN, "The connected user may not see it any more"),
+        (Cause.UNKNOWN, "it was purged, or the connected user may not see it"),
+    ],
+)
+def test_why_a_record_waits_that_is_shown_no_more_is_said(replica, cause, said):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    replica.set_aside("Account", [ACME], cause)
+
+    assert item(replica).code == cause.name
+    assert said in item(replica).message
+
+
+@pytest.mark.parametrize("cause", [Cause.PURGED, Cause.HIDDEN, Cause.UNKNOWN])
+def test_what_is_not_in_the_orgs_bin_is_not_brought_back(replica, cause):
+    replica.update("Account", ACME, {"Phone": "2"})
+    replica.set_aside("Account", [ACME], cause)
+
+    with pytest.raises(Misuse):
+        decide(replica, LOCAL)
+
+    assert len(replica.inbox()) == 1
+    assert waiting(replica) == []
+
+
 @pytest.fixture
 def changed_there(replica):
     replica.delete("Account", ACME)

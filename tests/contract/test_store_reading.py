@@ -502,6 +502,14 @@ def test_status_has_the_last_run_and_when_the_last_complete_one_ended(store):
     assert store.status()[0].last_complete == run(2).finished
 
 
+def test_the_last_complete_run_is_the_latest_one_though_the_clock_was_ahead_before(store):
+    ahead = replace(run(1), started=run(1).started + timedelta(days=60), finished=run(1).finished + timedelta(days=60))
+    store.record_run(ahead)
+    store.record_run(run(2))
+
+    assert store.status()[0].last_complete == run(2).finished
+
+
 @pytest.mark.parametrize("before", [timedelta(0), timedelta(hours=1)])
 def test_a_loss_that_was_refused_is_open_until_the_object_is_proved_anew(world, store, before):
     lost = Loss(world.clock.now(), "9 of 10 rows of Widget__c are gone in the org.", "If that is right, say so.")

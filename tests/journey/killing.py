@@ -18,7 +18,7 @@ from salesforce_sync.api.route import Route
 from tests.torture.pace import paced
 
 choose = lambda probe: Route.BULK if probe.total > 20 else Route.REST
-with paced(("salesforce_sync.api.route", "choose", choose), ("salesforce_sync.api.bulk", "RESULT_PAGE_ROWS", 2)):
+with paced(("salesforce_sync.api.route", "choose", choose), ("salesforce_sync.api.download", "RESULT_PAGE_ROWS", 2)):
     main()
 """
 

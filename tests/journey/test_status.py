@@ -148,3 +148,15 @@ def test_a_policy_for_something_that_is_not_there_is_told(user, simorg):
     assert "sync.conflicts names contakt: no object contakt is synced here." in synced.err
     assert "sync.conflicts names contact.fone: Contact has no field 'fone'." in synced.err
     assert [each.split()[2] for each in status.json["warnings"]] == ["contakt:", "contact.fone:"]
+
+
+def test_formulas_of_an_object_whose_first_load_did_not_end_were_never_read(user, simorg):
+    refusal = [{"message": "Not now.", "errorCode": "SOME_REASON"}]
+    simorg.faults.add(path="/query.*FROM.Lead|/query.*FROM%20Lead", status=400, body=refusal, times=None)
+    user("sync", "Lead")
+
+    (lead,) = user("status", "--json").json["objects"]
+    (told,) = [line for line in lines(user, "status") if line.startswith("Lead  ")]
+
+    assert (lead["formulas_read"], lead["has_formulas"], lead["last_complete"]) == (None, True, None)
+    assert told.endswith("never")

@@ -213,6 +213,45 @@ def test_a_push_of_which_a_part_is_disputed_is_partial_and_points_to_the_inbox(r
     assert "not in dispute" not in shown
 
 
+def gone_after_an_edit(replica, simorg, jane, how):
+    """The lines of the item of a record that was edited here, and that a verify finds gone."""
+    simorg.clock.advance(HOUR)
+    simorg.add("Contact", LastName="Stays")
+    replica("sync")
+    simorg.clock.advance(HOUR)
+    replica("edit", "Contact", jane, "Phone=555-1111")
+    how(jane)
+    replica("verify", "Contact")
+    return replica("inbox", "show", "1").out.splitlines(), replica("inbox").out
+
+
+def test_an_edit_of_a_record_that_is_only_hidden_says_so_and_goes_on_once_that_is_shown(replica, simorg, jane):
+    shown, listed = gone_after_an_edit(replica, simorg, jane, simorg.hide_record)
+    simorg.show_record(jane)
+    simorg.clock.advance(HOUR)
+    verified = replica("verify", "Contact")
+
+    assert shown[0].startswith("Item 1: no longer visible, ")
+    assert "deleted there" not in "".join(shown) + listed
+    assert "Let the connected user see the record, then verify: the edit goes on by itself. Or drop the edit." in shown
+    assert [each.strip() for each in shown if each.startswith("  salesforce-sync")] == ["salesforce-sync inbox drop 1"]
+    assert verified.code == 0, verified.err
+    assert replica("inbox").out == "The inbox is empty.\n"
+    assert replica("push").code == 0
+    assert simorg.row(jane)["Phone"] == "555-1111"
+
+
+def test_an_edit_of_a_purged_record_can_only_be_dropped(replica, simorg, jane):
+    shown, _ = gone_after_an_edit(replica, simorg, jane, lambda each: simorg.purge([each]))
+
+    dropped = replica("inbox", "drop", "1")
+
+    assert "It was deleted in the org, and is not in its bin any more." in shown
+    assert [each.strip() for each in shown if each.startswith("  salesforce-sync")] == ["salesforce-sync inbox drop 1"]
+    assert dropped.code == 0, dropped.err
+    assert replica("inbox").out == "The inbox is empty.\n"
+
+
 def test_a_mistake_says_what_to_do(replica, jane):
     for command, code, words in MISTAKES:
         done = replica(*(jane if word == "JANE" else word for word in command))

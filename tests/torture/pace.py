@@ -21,7 +21,7 @@ def of_the_product(setup: Setup) -> list[tuple[str, str, object]]:
     """What a client reads differently in such a world: module, name, value."""
     return [
         ("salesforce_sync.api.route", "choose", ROUTES[setup.route]),
-        ("salesforce_sync.api.bulk", "RESULT_PAGE_ROWS", setup.result_rows),
+        ("salesforce_sync.api.download", "RESULT_PAGE_ROWS", setup.result_rows),
         ("salesforce_sync.api.download", "SEGMENT_BYTES", setup.segment_bytes),
         ("salesforce_sync.sync.engine", "WORKERS", setup.workers),
         *([("salesforce_sync.storage.merging", "TAKE_OVER_ROWS", 0)] if setup.route == "bulk" else []),

@@ -198,6 +198,23 @@ def test_the_checkpoint_does_not_pass_the_time_of_the_query(rig):
     assert equal(rig)
 
 
+def give_up_after_a_page(rig):
+    """A pull that ends at its second page, as does each attempt to go on."""
+    rig.org.fail(Unreachable("reset"), "Account", page=2)
+    pull, asked = rig.org.pull, []
+
+    def unreachable(request):
+        asked.append(request)
+        if len(asked) > 1:
+            rig.org.fail(Unreachable("reset"), "Account", page=1)
+        return pull(request)
+
+    rig.org.pull = unreachable
+    with pytest.raises(Unreachable):
+        rig.pull()
+    rig.org.pull = pull
+
+
 # ── trouble on the way ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -235,12 +252,33 @@ def test_what_does_not_pass_is_reported_after_some_attempts(rig):
     assert len(rig.org.faults) == 0
 
 
+def test_breaks_that_each_left_a_whole_page_do_not_end_a_pull(rig):
+    rig.org.page_rows = 2
+    fill(rig.org)
+    for _ in range(ATTEMPTS):
+        rig.org.fail(Unreachable("reset"), "Account", page=2)
+
+    pulled = rig.pull()
+
+    assert len(rig.org.faults) == 0
+    assert pulled.merged.inserted == 10
+    assert equal(rig)
+
+
+def test_a_result_that_is_lost_again_and_again_is_reported_however_far_each_came(rig):
+    rig.org.page_rows = 2
+    fill(rig.org)
+    for _ in range(ATTEMPTS):
+        rig.org.fail(Unreachable("reset"), "Account", page=2)
+        rig.org.fail(LocatorExpired("gone"), "Account", page=2)
+
+    with pytest.raises(LocatorExpired):
+        rig.pull()
+
+
 def test_the_next_run_goes_on_where_this_one_gave_up(rig):
     fill(rig.org)
-    for page in (2, 1, 1, 1):
-        rig.org.fail(Unreachable("reset"), "Account", page=page)
-    with pytest.raises(Unreachable):
-        rig.pull()
+    give_up_after_a_page(rig)
     durable = rig.store.status()[0].staged_rows
 
     rig.world.restart()
@@ -266,10 +304,7 @@ def test_a_kill_before_the_merge_costs_at_most_one_call_and_a_look_at_what_chang
 
 def test_a_pull_that_is_taken_up_later_brings_what_changed_since_it_was_begun(rig):
     fill(rig.org)
-    for page in (2, 1, 1, 1):
-        rig.org.fail(Unreachable("reset"), "Account", page=page)
-    with pytest.raises(Unreachable):
-        rig.pull()
+    give_up_after_a_page(rig)
     rig.org.tick(86_400)
     fill(rig.org)
     rig.world.restart()
@@ -281,10 +316,7 @@ def test_a_pull_that_is_taken_up_later_brings_what_changed_since_it_was_begun(ri
 
 def test_a_field_that_came_while_a_pull_was_broken_off_is_here_once_that_is_taken_up(rig):
     made = fill(rig.org)
-    for page in (2, 1, 1, 1):
-        rig.org.fail(Unreachable("reset"), "Account", page=page)
-    with pytest.raises(Unreachable):
-        rig.pull()
+    give_up_after_a_page(rig)
     rig.org.define(WIDER)
     rig.org.put("Account", made[0], Colour__c="red")
     rig.world.restart()
@@ -326,10 +358,7 @@ def test_a_deletion_is_seen_although_a_new_column_is_being_filled_again(rig, wor
 
 def test_a_result_that_was_forgotten_is_asked_anew(rig):
     fill(rig.org)
-    for page in (2, 1, 1, 1):
-        rig.org.fail(Unreachable("reset"), "Account", page=page)
-    with pytest.raises(Unreachable):
-        rig.pull()
+    give_up_after_a_page(rig)
     rig.org.expire_locators()
     rig.world.restart()
 
@@ -438,10 +467,7 @@ def test_a_field_that_is_refused_from_now_on_keeps_its_values(rig):
 
 def test_a_field_that_is_gone_in_the_middle_of_a_pull_is_noticed(rig):
     fill(rig.org)
-    for page in (2, 1, 1, 1):
-        rig.org.fail(Unreachable("reset"), "Account", page=page)
-    with pytest.raises(Unreachable):
-        rig.pull()
+    give_up_after_a_page(rig)
     rig.org.define(make_schema("Account", Name="string"))
     rig.org.fail(SchemaChanged("No such column 'AnnualRevenue'"), "Account")
 

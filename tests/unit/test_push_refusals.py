@@ -113,6 +113,7 @@ def test_a_lock_is_tried_again_later(rig):
         [(rig.acme, "held")],
         [(rig.acme, "applied")],
     )
+    assert "UNABLE_TO_LOCK_ROW" in at_once.changes[0].problem.message
     assert re.search(r"The first push after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", first.changes[0].problem.hint)
 
 
@@ -188,15 +189,19 @@ def test_what_a_push_beside_a_run_has_refused_is_no_part_of_the_run(rig):
 
 
 def test_the_day_s_calls_end_a_push_and_nothing_is_lost(rig):
-    rig.org.fail(LimitExceeded("TotalRequests Limit exceeded."), call="write")
+    rig.org.fail(LimitExceeded("TotalRequests Limit exceeded.", hint="Try again at 20:53 UTC."), call="write")
     rig.edit(rig.acme, Phone="2")
 
-    push = rig.push()
+    push, at_once = rig.push(), rig.push()
     rig.world.clock.advance(timedelta(hours=1))
 
     assert push.problem.code == "REQUEST_LIMIT_EXCEEDED"
     assert not push.complete
     assert "API calls left" in push.changes[0].problem.hint
+    (held,) = at_once.changes
+    assert (held.outcome, held.problem.code) == ("held", "PUT_OFF")
+    assert "REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded." in held.problem.message
+    assert held.problem.hint == push.problem.hint
     assert outcomes(rig.push()) == [(rig.acme, "applied")]
 
 

@@ -22,6 +22,7 @@ NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
         (60, "1 minute ago"),
         (7_199, "1 hour ago"),
         (86_400 * 3, "3 days ago"),
+        (-86_400, "2026-01-16 10:30 UTC, ahead of this machine's clock"),
     ],
 )
 def test_times_are_told_in_the_unit_that_a_person_would_use(seconds, words):

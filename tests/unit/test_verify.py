@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from salesforce_sync.errors import LossRefused, Stopped, Unreachable
+from salesforce_sync.errors import LossRefused, RequestRefused, Stopped, Unreachable
 from salesforce_sync.models.change import LossLimit
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
@@ -277,3 +277,108 @@ def test_a_proof_counts_what_was_repaired_by_reading_all_rows(rig, monkeypatch):
     proof = rig.world.store.proof("Account")
     assert (proof.rows, dict(proof.repaired)) == (17, {Cause.LATE: 5})
     assert record.counts.changed == 5
+
+
+# ── why rows are gone ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def windows(rig):
+    """The windows for which the org's log of deletions is asked, in hours."""
+    asked, deletions = [], rig.org.deletions
+
+    def noted(object_name, start, end):
+        asked.append(round((end - start) / timedelta(hours=1)))
+        return deletions(object_name, start, end)
+
+    rig.org.deletions = noted
+    return asked
+
+
+def later(rig, hours):
+    rig.world.clock.advance(timedelta(hours=hours))
+    rig.org.tick(hours * HOUR)
+
+
+def purge_one_and_hide_one(rig):
+    purged, hidden, *_ = sorted(rig.org.live("Account"))
+    for each in (purged, hidden):
+        rig.org.purge("Account", each)
+    rig.org.deletion_log.strike("Account", hidden)
+
+
+def repaired_by_verify(rig):
+    assert rig.verify().state is RunState.COMPLETE
+    return dict(rig.world.store.proof("Account").repaired)
+
+
+WIDE = 14 * 24 + 23
+
+
+def test_the_log_of_deletions_tells_purged_rows_from_hidden_ones(rig, windows):
+    later(rig, 24)
+    purge_one_and_hide_one(rig)
+
+    assert repaired_by_verify(rig) == {Cause.PURGED: 1, Cause.HIDDEN: 1}
+    assert windows == [WIDE]
+
+
+def test_a_young_log_of_deletions_is_asked_from_the_last_proof_on(rig, windows):
+    rig.org.deletion_log.kept = timedelta(days=5)
+    later(rig, 24)
+    rig.verify()
+    later(rig, 24)
+    purge_one_and_hide_one(rig)
+
+    assert repaired_by_verify(rig) == {Cause.PURGED: 1, Cause.HIDDEN: 1}
+    assert windows == [WIDE, 24 + 2 + 1]  # this machine's clock is two hours late
+
+
+def test_a_log_with_too_many_deletions_is_asked_from_the_first_load_on(rig, windows):
+    rig.org.deletion_log.most_ids = 2
+    for number in range(3):
+        rig.org.deletion_log.note("Account", f"00100000000099{number}", rig.org.clock.now() - timedelta(days=2))
+    later(rig, 24)
+    purge_one_and_hide_one(rig)
+
+    assert repaired_by_verify(rig) == {Cause.PURGED: 1, Cause.HIDDEN: 1}
+    assert windows[0] == WIDE
+    assert len(windows) == 2
+
+
+def test_a_log_that_does_not_go_back_to_the_last_proof_cannot_tell(rig, windows):
+    rig.org.deletion_log.kept = timedelta(hours=5)
+    later(rig, 24)
+    purge_one_and_hide_one(rig)
+
+    assert repaired_by_verify(rig) == {Cause.UNKNOWN: 2}
+    assert len(windows) == 2
+
+
+def test_no_window_that_would_not_be_shorter_is_asked_for(rig, windows):
+    rig.org.deletion_log.kept = timedelta(days=5)
+    later(rig, 20 * 24)
+    purge_one_and_hide_one(rig)
+
+    assert repaired_by_verify(rig) == {Cause.UNKNOWN: 2}
+    assert windows == [WIDE]
+
+
+def test_a_machine_whose_clock_is_ahead_asks_no_less_of_the_log(rig, windows):
+    rig.world.clock.advance(timedelta(hours=6))
+    rig.verify()
+    later(rig, 24)
+    rig.org.deletion_log.kept = timedelta(days=5)
+    purge_one_and_hide_one(rig)
+
+    assert repaired_by_verify(rig) == {Cause.PURGED: 1, Cause.HIDDEN: 1}
+    assert windows == [WIDE, 25]
+
+
+def test_a_log_that_the_object_does_not_have_is_asked_for_once(rig, windows):
+    rig.org.fail(RequestRefused("not for this object", code="INVALID_TYPE"), "Account", call="deletions")
+    later(rig, 24)
+    purge_one_and_hide_one(rig)
+
+    assert repaired_by_verify(rig) == {Cause.UNKNOWN: 2}
+    assert len(windows) == 1

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from salesforce_sync.errors import Misuse
+from salesforce_sync.models.inbox import InboxItem, beyond_reach, told_as
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.web import bodies, routes_two_way
 from salesforce_sync.web.asking import Asked
+from salesforce_sync.web.bodies import ItemBody
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, show
 
 router = APIRouter(prefix="/org/{connection}/inbox", route_class=PageRoute, include_in_schema=False)
@@ -35,10 +37,12 @@ _OF_A_RECORD = {
 }
 
 
-def _said(kind: Kind, action: str, side: str | None) -> str:
+def _said(item: InboxItem, action: str, side: str | None) -> str:
     """What a decision comes to."""
+    if beyond_reach(item.kind, item.code):
+        return "The edits are given up, and the record leaves."
     told = (side or "org") if action in ("take", "link") else action
-    return _OF_A_RECORD.get((kind, told), _SAID[told])
+    return _OF_A_RECORD.get((item.kind, told), _SAID[told])
 
 
 SHOWN: Final = 50
@@ -74,7 +78,7 @@ def _shown(request: Request, asked: Asked, after: int, said: str = "") -> Respon
 
 
 class _Labels:
-    """Fields by what the org calls them."""
+    """Fields by what the org calls them, and items by what a person is told."""
 
     def __init__(self, asked: Asked) -> None:
         self._objects = asked.replica.sync.objects
@@ -83,6 +87,14 @@ class _Labels:
         """The field's label; its name where it is not known any more."""
         schema = self._objects[object_name].schema if object_name in self._objects else None
         return schema.field(field).label if schema is not None and schema.has(field) else field
+
+    def what(self, item: ItemBody) -> str:
+        """Its kind in words."""
+        return told_as(Kind(item.kind), item.code)
+
+    def beyond_reach(self, item: ItemBody) -> bool:
+        """Whether its edits can only be given up."""
+        return beyond_reach(Kind(item.kind), item.code)
 
 
 @router.post("/{number}")
@@ -98,12 +110,12 @@ def decide(
     after: After = 0,
 ) -> Response:
     """Decide an item as a whole."""
-    kind = asked.replica.sync.inbox_item(number).kind
+    item = asked.replica.sync.inbox_item(number)
     wanted = bodies.Decision(
         action=action, side=side, record_id=record_id, allow_duplicates=allow_duplicates, version=version
     )
     routes_two_way.decide(asked, number, wanted)
-    return _shown(request, asked, after, _said(kind, action, side))
+    return _shown(request, asked, after, _said(item, action, side))
 
 
 @router.post("/{number}/{field}")

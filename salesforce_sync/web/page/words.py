@@ -20,10 +20,15 @@ def number(value: int | float | None) -> str:
 
 
 def ago(moment: str | None, now: datetime) -> str:
-    """How long a moment (ISO 8601) is behind, in one unit: `just now`, `3 min ago`, `2 days ago`."""
+    """How long a moment (ISO 8601) is behind, in one unit: `just now`, `3 min ago`, `2 days ago`.
+
+    One that has not come yet is told as it is.
+    """
     if not moment:
         return "never"
     seconds = (now - datetime.fromisoformat(moment)).total_seconds()
+    if seconds <= -60:
+        return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC, ahead of this clock"
     if seconds < 10:
         return "just now"
     for below, unit, name in _STEPS:

@@ -55,7 +55,10 @@ const page = {
 
   /** The same words as the server's. */
   ago(moment) {
-    const seconds = Math.max(0, (Date.now() - Date.parse(moment)) / 1000);
+    const seconds = (Date.now() - Date.parse(moment)) / 1000;
+    if (seconds <= -60) {
+      return `${new Date(moment).toISOString().slice(0, 16).replace("T", " ")} UTC, ahead of this clock`;
+    }
     if (seconds < 10) return "just now";
     for (const [below, unit, name] of [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"]]) {
       if (seconds < below) return `${Math.floor(seconds / unit)} ${name} ago`;

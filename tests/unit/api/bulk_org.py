@@ -48,7 +48,10 @@ def in_json(rows: int, start: int, end: int) -> bytes:
 
 @dataclass
 class BulkOrg:
-    """`rows` rows, `rest_page` of them a REST page, `result_page` a Bulk result page; done at look `looks`."""
+    """`rows` rows, `rest_page` of them a REST page, `result_page` a Bulk result page; done at look `looks`.
+
+    A result page has fewer where fewer are asked for.
+    """
 
     rows: int
     rest_page: int = 2000
@@ -80,7 +83,8 @@ class BulkOrg:
                 self.looked += 1
                 return json_reply(self._job(self.end if self.looked >= self.looks else "InProgress"))
             case ["jobs", "query", _, "results"]:
-                return self._result(int(told.get("locator", "p0")[1:]))
+                most = min(self.result_page, int(told["maxRecords"]))
+                return self._result(int(told.get("locator", "p0")[1:]), most)
         return refusal("NOT_FOUND", "The requested resource does not exist", 404)
 
     def _rest(self, start: int) -> Reply:
@@ -93,8 +97,8 @@ class BulkOrg:
         failed = {"errorMessage": "Disk on fire"} if state == "Failed" else {}
         return {**job, "state": state, "apiVersion": 58.0, **done, **failed}
 
-    def _result(self, start: int) -> Reply:
-        end = min(self.rows, start + self.result_page)
+    def _result(self, start: int, most: int) -> Reply:
+        end = min(self.rows, start + most)
         lines = [self.header, *map(in_csv, range(start, end))]
         headers = {
             "Content-Type": "text/csv",

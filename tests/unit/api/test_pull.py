@@ -57,6 +57,11 @@ class Rig:
     def paths(self) -> list[str]:
         return [urlsplit(path).path.removeprefix(ROOT) for path in self.server.paths()]
 
+    def asked_rows(self) -> list[int]:
+        """How many rows each request for a result page has asked for."""
+        found = (parse_qs(urlsplit(path).query).get("maxRecords") for path in self.server.paths())
+        return [int(each[0]) for each in found if each]
+
 
 @pytest.fixture
 def rig(serve: Callable[..., ScriptedServer], open_org: Callable[..., SalesforceOrg]) -> Open:
@@ -733,10 +738,10 @@ def cut_after_a_value(reply: Reply) -> Reply:
 def test_a_cut_result_page_is_fetched_again_before_anything_of_it_is_given(
     cut: Callable[[Reply], Reply], rig: Open
 ) -> None:
-    both = rig(BulkOrg(rows=15_000, spoil=once("/results", cut, times=2)))
+    both = rig(BulkOrg(rows=15_000, spoil=once("/results", cut)))
 
     assert names(both.pull()) == all_names(15_000)
-    assert both.paths().count(f"/jobs/query/{JOB}/results") == 3
+    assert both.paths().count(f"/jobs/query/{JOB}/results") == 2
 
 
 def test_a_result_page_that_is_always_cut_is_given_up(rig: Open, tmp_path: Path) -> None:
@@ -775,6 +780,74 @@ def test_after_its_first_file_a_cut_page_is_taken_up_by_the_caller(rig: Open, sm
     assert since  # files of the cut page were given, and the caller drops them
     assert names([*whole, *rest]) == all_names(30_000)
     assert len(script.jobs) == 1
+
+
+ROW_BYTES = 62
+"""About so many bytes has a row of a result."""
+
+
+def cut_beyond(most_rows: int) -> Callable[[Asked, Reply], Reply]:
+    """A proxy that lets no more bytes of an answer through than so many rows have."""
+
+    def spoil(asked: Asked, reply: Reply) -> Reply:
+        long = "/results" in asked.path and len(reply.body) > most_rows * ROW_BYTES
+        return replace(reply, cut=most_rows * ROW_BYTES) if long else reply
+
+    return spoil
+
+
+def pull_on(both: Rig) -> tuple[list[Page], int]:
+    """All pages, as somebody gets them who goes on from the last durable one; and how often that was."""
+    whole: list[Page] = []
+    breaks = 0
+    while not (whole and whole[-1].last):
+        since: list[Page] = []
+        try:
+            for page in both.org.pull(PullRequest(SCHEMA, resume=whole[-1].resume if whole else None)):
+                since.append(page)
+                if page.resume is not None:
+                    whole, since = [*whole, *since], []
+        except Unreachable:
+            breaks += 1
+            assert breaks < 20
+    return whole, breaks
+
+
+@pytest.mark.parametrize("most", [40_000, 6_000, 1_200])
+def test_a_result_page_that_is_always_cut_comes_in_smaller_ones(most: int, rig: Open) -> None:
+    script = BulkOrg(rows=60_000, spoil=cut_beyond(most))
+    both = rig(script)
+
+    pages, breaks = pull_on(both)
+
+    assert names(pages) == all_names(60_000)
+    assert breaks <= 1
+    assert len(script.jobs) == 1
+
+
+def test_a_page_that_breaks_off_after_its_first_file_comes_in_smaller_ones_too(rig: Open, small_segments: None) -> None:
+    both = rig(BulkOrg(rows=60_000, spoil=cut_beyond(20_000)))
+
+    pages, breaks = pull_on(both)
+
+    assert names(pages) == all_names(60_000)
+    assert breaks == 4
+    assert both.asked_rows() == [1_000_000, 1_000_000, 15_000, 30_000, 30_000, 7_500, 15_000, 15_000, 15_000]
+
+
+def test_one_cut_makes_no_page_smaller(rig: Open) -> None:
+    script = BulkOrg(rows=15_000, result_page=5_000, spoil=once("/results", cut_length))
+    both = rig(script)
+
+    assert names(both.pull()) == all_names(15_000)
+    assert both.asked_rows() == [1_000_000] * 4
+
+
+def test_a_page_grows_again_after_smaller_ones_came_whole(rig: Open) -> None:
+    both = rig(BulkOrg(rows=60_000, spoil=once("/results", cut_length, times=3)))
+
+    assert names(both.pull()) == all_names(60_000)
+    assert both.asked_rows() == [1_000_000, 1_000_000, 15_000, 3_750, 7_500, 15_000, 30_000, 30_000]
 
 
 def test_a_result_without_the_rows_it_announces_is_not_a_success(rig: Open) -> None:

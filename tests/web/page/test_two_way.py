@@ -223,6 +223,12 @@ def deleted_there(replica, org, contact):
     replica.pull("Contact")
 
 
+def hidden_there(replica, org, contact):
+    replica.contacts.update(str(contact.id), phone="555-LOCAL")
+    org.hide_record(str(contact.id))
+    replica.verify("Contact", accept_loss=["Contact"])
+
+
 def changed_there(replica, org, contact):
     replica.contacts.delete(str(contact.id))
     org.change(str(contact.id), Phone="555-ORG")
@@ -234,6 +240,7 @@ def changed_there(replica, org, contact):
     [
         (deleted_there, "Let it go", "The record is deleted here, too.", []),
         (deleted_there, "Bring it back", "comes back with its edits by the next push", [Operation.UNDELETE]),
+        (hidden_there, "Drop the edits", "The edits are given up, and the record leaves.", []),
         (changed_there, "Keep the record", "The record stays, as it is in the org.", []),
         (changed_there, "Delete it nevertheless", "The record is deleted with the next push.", [Operation.DELETE]),
         (deleted_over, "Leave it deleted", "The record stays deleted.", []),
@@ -251,6 +258,17 @@ def test_a_question_about_a_whole_record_says_what_its_answer_does(
 
     expect(page.locator("#notices")).to_contain_text(said)
     assert [each.operation for each in replica.outbox()] == left
+
+
+def test_a_record_that_is_only_hidden_is_not_called_deleted_nor_brought_back(editor, replica, shared, contact):
+    shared.org.clock.advance(60)
+    hidden_there(replica, shared.org, contact)
+
+    card = editor.goes("inbox").locator("section.card")
+
+    expect(card).to_contain_text("no longer visible")
+    expect(card).not_to_contain_text("deleted there")
+    expect(card.get_by_role("button")).to_have_text(["Drop the edits"])
 
 
 def test_what_was_decided_by_somebody_else_meanwhile_is_told(editor, replica, shared, contact):
