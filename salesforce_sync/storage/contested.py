@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import apsw
 
@@ -23,7 +23,7 @@ from salesforce_sync.storage.records import forget_change, row_of, set_cell, tid
 from salesforce_sync.storage.sql_text import quote
 
 _EDITS = """
-SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
+SELECT field, base, value, in_flight, sent, contested, edited_at FROM _sync_edit WHERE object_name = ? AND record_id = ?
 """
 _EDIT_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 _WAITING = "SELECT operation, edited_at, state FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
@@ -97,6 +97,8 @@ class Judge:
         self._policies = policies
         self._history = history
         self._now = now
+        self.ahead: timedelta | None = None
+        """By how much the org's clock is ahead of this machine's; None: that is not known."""
 
     def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> Meetings:
         """The records with local edits among the staged rows. To be asked before these enter the table."""
@@ -212,9 +214,13 @@ class Judge:
             edits = tuple(each for each in edits if each.field in org)
             base = {name: value for name, value in base.items() if name in org}
         disputed = frozenset(str(row[0]) for row in rows if row[5])
-        return Contested(
-            schema.name, record_id, Operation(operation), edits, base, org, disputed, parse_datetime(edited_at)
-        )
+        times = {str(row[0]): at for row in rows if (at := self._there(row[6])) is not None}
+        operation, last = Operation(operation), self._there(edited_at)
+        return Contested(schema.name, record_id, operation, edits, base, org, disputed, last, times)
+
+    def _there(self, edited_at: str | None) -> datetime | None:
+        """What the org's clock showed when this one showed that."""
+        return None if edited_at is None or self.ahead is None else parse_datetime(edited_at) + self.ahead
 
     def emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
         """The references that the org has emptied because their record is deleted, as it is here."""

@@ -18,6 +18,7 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
+from salesforce_sync.sync.clocks import compare_clocks
 from salesforce_sync.sync.course import MOST_SENDS, Course, pieces
 from salesforce_sync.sync.handing_on import (
     TAKEN,
@@ -83,7 +84,7 @@ class HandingOver:
         if not changes:
             return False
         course.looked.update(each.number for each in changes)
-        refetch = Refetch(self._org, self._store)
+        refetch = Refetch(self._org, self._store, self._clock)
         refetch.note(map(Conflicted, changes))
         self._brought(course, refetch)
         self._tell_disputed(course, changes)
@@ -121,12 +122,13 @@ class HandingOver:
 
     def _send(self, course: Course, orders: Sequence[Order]) -> Sent:
         """Hand these over; gives what is left to do about them."""
-        sent = Sent(Refetch(self._org, self._store), course.results.applied, len(orders))
+        sent = Sent(Refetch(self._org, self._store, self._clock), course.results.applied, len(orders))
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
             now = self._org.time()
+            compare_clocks(self._org, self._store, self._clock)
             for some in pieces(changes):
                 self._store.sending(some, course.push_id, now, job)
             sent.announced.update(each.number for each in changes)
@@ -323,7 +325,7 @@ class HandingOver:
 
     def settle_lost(self, course: Course, changes: Sequence[Change], wait: Wait | None) -> None:
         """Settle these, which were on their way; `wait` where the org may still be at work on them."""
-        refetch = Refetch(self._org, self._store)
+        refetch = Refetch(self._org, self._store, self._clock)
         for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, wait):
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))
