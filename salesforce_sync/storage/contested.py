@@ -56,6 +56,10 @@ UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id =
 _UNFILLED = "SELECT refill FROM _sync_object WHERE name = ?"
 _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
 _DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
+_REFUSED = """
+-- What was refused is no longer wanted.
+DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'rejected'
+"""
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 
 
@@ -247,6 +251,7 @@ class Judge:
             return
         if contested.operation is Operation.UNDELETE and verdict.kind is None and not is_dead(contested.org):
             db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
+            db.execute(_REFUSED, record)
         for edit in verdict.keep:
             db.execute(_KEEP, (edit.base, edit.value, *record, edit.field))
         for name in verdict.done:

@@ -176,10 +176,11 @@ class Contesting(Editing):
         if sent is Operation.DELETE and dead(row):
             pending.org_dead, pending.absent = True, None  # our own deletion, seen before it was settled
         else:
+            brought = pending.operation is Operation.UNDELETE and not dead(row)
             verdict = self._judge(table, pending, row)
             if verdict.kind is None:
                 pending.org_dead, pending.absent = dead(row), None
-                if pending.parked_for is Kind.DELETED_THERE:
+                if pending.parked_for is Kind.DELETED_THERE or (brought and pending.parked_for is Kind.REJECTED):
                     self._unpark(table, pending)
             elif verdict.kind is Kind.DELETED_THERE:
                 pending.absent = Cause.DELETED

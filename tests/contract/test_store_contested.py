@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from salesforce_sync.models.change import LossLimit, Merged
 from salesforce_sync.models.inbox import Conflict, Kind, Resolution
 from salesforce_sync.models.outbox import ChangeState, Operation
-from salesforce_sync.models.outcome import Applied
+from salesforce_sync.models.outcome import Applied, Rejected
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import to_18
@@ -462,6 +462,21 @@ def test_brought_back_on_both_sides_and_edited_here_goes_on_as_an_edit(replica):
 
     arrive(replica, ACCOUNT, acme(TWO))
 
+    assert [(each.operation, bases(each)) for each in waiting(replica)] == [(Operation.UPDATE, {"Phone": ("1", "2")})]
+
+
+def test_what_could_not_be_brought_back_waits_no_more_once_it_is_back(replica):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    replica.undelete("Account", ACME)
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    replica.settle("push", [Rejected(change, "UNDELETE_FAILED", "Entity is not in the recycle bin")])
+    asked = replica.inbox()
+
+    arrive(replica, ACCOUNT, acme(TWO))
+
+    assert [each.code for each in asked] == ["UNDELETE_FAILED"]
+    assert replica.inbox() == ()
     assert [(each.operation, bases(each)) for each in waiting(replica)] == [(Operation.UPDATE, {"Phone": ("1", "2")})]
 
 

@@ -558,6 +558,26 @@ def test_the_newest_is_told_by_field_and_by_the_org_s_clock(replica, simorg, jan
     assert (there["Phone"], there["Title"]) == ("newer there", "newer here")
 
 
+def test_what_the_org_brings_back_with_its_master_is_brought_back_and_edited(user, simorg):
+    account = simorg.add("Account", Name="Master")
+    widget = simorg.add("Widget__c", Account__c=account, Text__c="old")
+    simorg.clock.advance(10)
+    user.settle(simorg.url, objects="Account, Widget__c")
+    user("sync")
+    user("rm", "Account", account)
+    user("sync")
+    simorg.clock.advance(10)
+    user("sync")
+    user("undelete", "Account", account)
+    user("undelete", "Widget__c", widget)
+    user("edit", "Widget__c", widget, "Text__c=new")
+
+    pushed = user("push", "--json").json
+
+    assert (pushed["state"], simorg.row(widget)["IsDeleted"], simorg.row(widget)["Text__c"]) == ("complete", 0, "new")
+    assert user("inbox", "--json").json["items"] == []
+
+
 def test_a_conflict_beside_a_later_item_of_its_record_is_counted(replica, simorg, jane):
     """It joins one that is open. The record has just been pushed, so that it is read before it is written again."""
     conflict(replica, simorg, jane)
