@@ -6,6 +6,7 @@ It stands below the ports, and not in `sync`, because every store asks it within
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 
@@ -23,6 +24,8 @@ from salesforce_sync.models.values import Stored, parse_datetime, same, store_da
 
 CURRENCY = "CurrencyIsoCode"
 _WIDE = Context(prec=400)
+_TOLD_APART = timedelta(seconds=2)
+"""The org tells its time, and stamps its rows, in whole seconds: the order of what lies closer is not known."""
 
 
 class Policy(StrEnum):
@@ -161,7 +164,7 @@ def _by_field(contested: Contested, schema: ObjectSchema, policies: Policies) ->
         for edit in group:
             fate = _fate(edit, contested, schema)
             if clash and fate is not _Fate.DONE:
-                fate = _by_policy(held[edit.field], edit, contested, schema)
+                fate = _by_policy(*held[edit.field], edit, contested, schema)
             elif edit.field in contested.disputed and fate is _Fate.KEEP and not _can_be_sent(edit, contested, schema):
                 fate = _Fate.CLASH
             shown = _shown(edit, contested)
@@ -206,29 +209,32 @@ def _has_arrived(edit: Edit, contested: Contested, schema: ObjectSchema) -> bool
     return arrived(schema, edit.field, edit.sent, _shown(edit, contested))
 
 
-def _by_policy(policy: Policy, edit: Edit, contested: Contested, schema: ObjectSchema) -> _Fate:
+def _by_policy(
+    policy: Policy, edited_at: datetime | None, edit: Edit, contested: Contested, schema: ObjectSchema
+) -> _Fate:
     match policy:
         case Policy.ORG:
             return _Fate.DONE
         case Policy.LOCAL:
             return _Fate.KEEP
-        case Policy.NEWEST if (here := _newer_here(contested, schema)) is not None:
+        case Policy.NEWEST if (here := _newer_here(edited_at, contested, schema)) is not None:
             return _Fate.KEEP if here else _Fate.DONE
     # What equals the org's value needs no question; it is here only because something in flight may still arrive.
     alike = same(_kind(schema, edit.field), edit.value, _shown(edit, contested))
     return _Fate.KEEP if alike else _Fate.CLASH
 
 
-def _newer_here(contested: Contested, schema: ObjectSchema) -> bool | None:
-    """Whether the last edit here is younger than the org's row; None where one of them is not known."""
+def _newer_here(edited_at: datetime | None, contested: Contested, schema: ObjectSchema) -> bool | None:
+    """Whether what was edited here is younger than the org's row; None where that cannot be told."""
     org = contested.org or {}
     stamp = org.get("LastModifiedDate") or org.get(schema.stamp or "")
-    if contested.edited_at is None or not isinstance(stamp, str):
+    if edited_at is None or not isinstance(stamp, str):
         return None
     try:
-        return contested.edited_at > parse_datetime(stamp)
+        later = edited_at - parse_datetime(stamp)
     except (ValueError, TypeError):
         return None
+    return None if abs(later) <= _TOLD_APART else later > timedelta(0)
 
 
 def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> bool:
@@ -319,15 +325,19 @@ def _differs(name: str, contested: Contested, schema: ObjectSchema) -> bool:
 
 def _policies(
     group: Sequence[Edit], contested: Contested, schema: ObjectSchema, policies: Policies
-) -> dict[str, Policy]:
-    """The policy for each edit of the group that is open still: a person is asked where it is not one for all.
+) -> dict[str, tuple[Policy, datetime | None]]:
+    """For each edit of the group that is open still its policy, and when the last of those was made that go with it.
 
-    For all that still belong together: two amounts do as long as their currency is edited, too.
+    For all that still belong together: two amounts do as long as their currency is edited, too. A person is asked where
+    the policy is not one for all; the time is not known where one of them is not.
     """
-    held: dict[str, Policy] = {}
+    held: dict[str, tuple[Policy, datetime | None]] = {}
     for part in _groups([edit for edit in group if _fate(edit, contested, schema) is not _Fate.DONE], schema):
         found = {policies.of(contested.object_name, edit.field) for edit in part}
-        held |= dict.fromkeys((edit.field for edit in part), found.pop() if len(found) == 1 else Policy.ASK)
+        policy = found.pop() if len(found) == 1 else Policy.ASK
+        times = [contested.times[edit.field] for edit in part if edit.field in contested.times]
+        last = max(times) if len(times) == len(part) else None
+        held |= dict.fromkeys((edit.field for edit in part), (policy, last))
     return held
 
 
@@ -382,7 +392,7 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
             return Verdict(revert=True, message=message)
         case Policy.LOCAL:
             return edits
-        case Policy.NEWEST if (here := _newer_here(contested, schema)) is not None:
+        case Policy.NEWEST if (here := _newer_here(contested.edited_at, contested, schema)) is not None:
             return edits if here else Verdict(revert=True, message=message)
     asked = tuple(Conflict(name, contested.base[name], None, (contested.org or {})[name]) for name in changed)
     return replace(edits, kind=Kind.CHANGED_THERE, message=message, changed=asked)

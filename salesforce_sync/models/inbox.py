@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import TOLD, Edit, Kind, Operation
@@ -71,8 +71,8 @@ class Contested(Struct, frozen=True):
 
     `base` is the row as the org showed it before (edited fields with their base), `org` as it shows it now: API name
     → stored value, of the columns that came. None as `org`: the org shows the record no more, for this `cause` where
-    that is known. `edits` are all local ones, those in conflict too (`disputed`); `edited_at` is this machine's time
-    (UTC).
+    that is known. `edits` are all local ones, those in conflict too (`disputed`). `edited_at` is when the record was last
+    edited here, `times` when each field was, both as the org's clock showed it (UTC), as far as that is known.
     """
 
     object_name: str
@@ -84,6 +84,7 @@ class Contested(Struct, frozen=True):
     disputed: frozenset[str] = frozenset()
     edited_at: datetime | None = None
     cause: Cause | None = None
+    times: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class Verdict(Struct, frozen=True):

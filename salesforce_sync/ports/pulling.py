@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Merged, Orphans, Staged
@@ -34,6 +34,12 @@ class Pulling(Protocol):
 
     def checkpoint(self, object_name: str) -> Checkpoint | None:
         """Where the object has been merged up to; None before its first complete pull."""
+
+    def note_clock(self, ahead: timedelta | None) -> None:
+        """By how much the org's clock is ahead of this machine's; None: that is not known, as until it is first told.
+
+        The policy `newest` holds the times of edits against the org's by it. Nothing of it outlives the process.
+        """
 
     def claim(self, object_name: str) -> AbstractContextManager[None]:
         """Hold the object for one pull, over all threads and processes; `StoreBusy` if somebody else holds it.

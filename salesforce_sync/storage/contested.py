@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import apsw
 from msgspec.structs import replace
@@ -24,7 +24,7 @@ from salesforce_sync.storage.records import forget_change, row_of, set_cell, tid
 from salesforce_sync.storage.sql_text import quote
 
 _EDITS = """
-SELECT field, base, value, in_flight, sent, contested FROM _sync_edit WHERE object_name = ? AND record_id = ?
+SELECT field, base, value, in_flight, sent, contested, edited_at FROM _sync_edit WHERE object_name = ? AND record_id = ?
 """
 _EDIT_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 _WAITING = "SELECT operation, edited_at, state FROM _sync_outbox WHERE object_name = ? AND record_id = ?"
@@ -57,6 +57,10 @@ UPDATE _sync_outbox SET state = 'waiting' WHERE object_name = ?1 AND record_id =
 _UNFILLED = "SELECT refill FROM _sync_object WHERE name = ?"
 _DISPUTED = "SELECT field, org FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
 _DELETED_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
+_REFUSED = """
+-- What was refused is no longer wanted.
+DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'rejected'
+"""
 _BACK_THERE = "DELETE FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = 'deleted there'"
 
 
@@ -98,6 +102,8 @@ class Judge:
         self._policies = policies
         self._history = history
         self._now = now
+        self.ahead: timedelta | None = None
+        """By how much the org's clock is ahead of this machine's; None: that is not known."""
 
     def meet(self, db: apsw.Connection, schema: ObjectSchema, columns: Sequence[str]) -> Meetings:
         """The records with local edits among the staged rows. To be asked before these enter the table."""
@@ -213,9 +219,13 @@ class Judge:
             edits = tuple(each for each in edits if each.field in org)
             base = {name: value for name, value in base.items() if name in org}
         disputed = frozenset(str(row[0]) for row in rows if row[5])
-        return Contested(
-            schema.name, record_id, Operation(operation), edits, base, org, disputed, parse_datetime(edited_at)
-        )
+        times = {str(row[0]): at for row in rows if (at := self._there(row[6])) is not None}
+        operation, last = Operation(operation), self._there(edited_at)
+        return Contested(schema.name, record_id, operation, edits, base, org, disputed, last, times=times)
+
+    def _there(self, edited_at: str | None) -> datetime | None:
+        """What the org's clock showed when this one showed that."""
+        return None if edited_at is None or self.ahead is None else parse_datetime(edited_at) + self.ahead
 
     def emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
         """The references that the org has emptied because their record is deleted, as it is here."""
@@ -242,6 +252,7 @@ class Judge:
             return
         if contested.operation is Operation.UNDELETE and verdict.kind is None and not is_dead(contested.org):
             db.execute(_BROUGHT_BACK, record)  # the org has brought it back by itself
+            db.execute(_REFUSED, record)
         for edit in verdict.keep:
             db.execute(_KEEP, (edit.base, edit.value, *record, edit.field))
         for name in verdict.done:

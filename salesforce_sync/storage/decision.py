@@ -32,8 +32,9 @@ SEEN = """
 UPDATE _sync_edit SET base = org, contested = 0, org = NULL WHERE object_name = ? AND record_id = ? AND contested = 1
 """
 _PUT_EDIT = """
-INSERT INTO _sync_edit (object_name, record_id, field, base, value) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT (object_name, record_id, field) DO UPDATE SET base = ?4, value = ?5, contested = 0, org = NULL
+INSERT INTO _sync_edit (object_name, record_id, field, base, value, edited_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (object_name, record_id, field) DO UPDATE SET base = ?4, value = ?5, contested = 0, org = NULL,
+    edited_at = ?6
 """
 _WANT_BACK = """
 INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) VALUES (?, ?, 'undelete', ?)
@@ -150,8 +151,9 @@ class Decision:
                 "DELETE FROM _sync_edit WHERE object_name = ? AND record_id = ? AND field = ?", (*self._record, field)
             )
         else:
-            self._db.execute(_PUT_EDIT, (*self._record, field, org, value))
-            self._db.execute(_PUT_CHANGE, (*self._record, format_datetime(self._now)))
+            now = format_datetime(self._now)
+            self._db.execute(_PUT_EDIT, (*self._record, field, org, value, now))
+            self._db.execute(_PUT_CHANGE, (*self._record, now))
         set_cell(self._db, self._schema, self._record[1], field, value)
         self._history.note(self._db, *self._record, Origin.DECISION, {field: (before, value)})
 

@@ -16,7 +16,8 @@ from salesforce_sync.storage.sql_text import quote
 
 _MINE = "object_name = ? AND record_id = ?"
 _SINCE = """
-SELECT e.field, e.value, p.base, p.value, p.field NOTNULL, coalesce(made.edited_at >= pulled.edited_at, 1)
+SELECT e.field, e.value, p.base, p.value, p.field NOTNULL,
+    coalesce(coalesce(e.edited_at, made.edited_at) >= coalesce(p.edited_at, pulled.edited_at), 1), e.edited_at
 FROM _sync_edit e
 LEFT JOIN _sync_edit p ON p.object_name = e.object_name AND p.record_id = ?3 AND p.field = e.field
 LEFT JOIN _sync_outbox made ON made.object_name = e.object_name AND made.record_id = e.record_id
@@ -25,7 +26,7 @@ WHERE e.object_name = ?1 AND e.record_id = ?2 AND NOT (e.in_flight AND e.value I
 """
 """What was edited of a record that was made here, since it was sent; beside it what was edited of the row of it that a
 pull has brought, and whether that was before."""
-_EDIT_AGAIN = f"UPDATE _sync_edit SET value = ? WHERE {_MINE} AND field = ?"
+_EDIT_AGAIN = f"UPDATE _sync_edit SET value = ?, edited_at = ? WHERE {_MINE} AND field = ?"
 _KNOW_LOCAL = "INSERT OR REPLACE INTO _sync_local (local_id, object_name, record_id) VALUES (?, ?, ?)"
 _NAMED_LOCALLY = """
 SELECT object_name, record_id, field FROM _sync_edit WHERE value = ?1 AND value GLOB 'local-*'
@@ -89,12 +90,12 @@ def adopt_id(
         both = list(db.execute(_SINCE, (schema.name, local_id, record_id)))
         if schema.has("IsDeleted"):
             kept = _keep_edited(db, schema, local_id, record_id, is_edited=bool(both))
-        for field, value, base, theirs, is_edited_too, is_later in both:
+        for field, value, base, theirs, is_edited_too, is_later, at in both:
             if is_edited_too and value != theirs:
                 lost.append(Conflict(str(field), base, *((value, theirs) if is_later else (theirs, value))))
             if is_later or not is_edited_too:
                 set_cell(db, schema, record_id, str(field), value)
-                db.execute(_EDIT_AGAIN, (value, schema.name, record_id, field))
+                db.execute(_EDIT_AGAIN, (value, at, schema.name, record_id, field))
     for own in ("_sync_edit", "_sync_outbox", "_sync_inbox", "_sync_history", "_sync_pushed"):
         db.execute(f"UPDATE OR IGNORE {own} SET record_id = ? WHERE {_MINE}", (record_id, schema.name, local_id))
         db.execute(f"DELETE FROM {own} WHERE {_MINE}", (schema.name, local_id))

@@ -55,7 +55,8 @@ _INSTEAD = {
 }
 """What is wanted after a change that was taken back in the moment in which it was sent."""
 _WENT_BACK = """
-INSERT INTO _sync_edit (object_name, record_id, field, base, value, in_flight, sent) VALUES (?, ?, ?, ?, ?, 1, ?)
+INSERT INTO _sync_edit (object_name, record_id, field, base, value, in_flight, sent, edited_at)
+VALUES (?, ?, ?, ?, ?, 1, ?, ?)
 """
 _WANT = "UPDATE _sync_outbox SET operation = ? WHERE object_name = ? AND record_id = ?"
 _HAS_JOB = "UPDATE _sync_outbox SET job = ? WHERE object_name = ? AND record_id = ? AND sending IS NOT NULL"
@@ -109,16 +110,16 @@ class Settling:
                 db.execute(_TAKEN_BACK, (*record, _INSTEAD[change.operation], now))
                 db.execute(_SENDING, (change.operation, push_id, at, *record))
                 for edit in change.edits:
-                    self._in_flight(db, change, edit)
+                    self._in_flight(db, change, edit, now)
 
-    def _in_flight(self, db: apsw.Connection, change: Change, edit: Edit) -> None:
+    def _in_flight(self, db: apsw.Connection, change: Change, edit: Edit, now: str) -> None:
         record = change.object_name, change.record_id
         db.execute(_IN_FLIGHT, (edit.value, *record, edit.field))
         if not db.changes():
             schema = self._schema(change.object_name)
             shown = None if schema is None else row_of(db, schema, change.record_id)
             value = edit.base if shown is None else shown.get(edit.field)
-            db.execute(_WENT_BACK, (*record, edit.field, edit.base, value, edit.value))
+            db.execute(_WENT_BACK, (*record, edit.field, edit.base, value, edit.value, now))
 
     def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
         applied: list[Applied] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import apsw
@@ -83,7 +83,7 @@ class SqliteStore:
         self._clock = clock
         self._connections = Connections(path)
         self._history = HistoryWriter(self._connections, keeping, clock.now)
-        judge = Judge(self.schema, policies, self._history, clock.now)
+        self._judge = judge = Judge(self.schema, policies, self._history, clock.now)
         self._staging = Staging(self._connections)
         written = Written(judge, policies, clock.now)
         self._merging = Merging(self._connections, judge, self._history, written)
@@ -165,6 +165,9 @@ class SqliteStore:
         """Note which org this database is a replica of."""
         with self._connections.writing() as db:
             db.execute(own_sql.REMEMBER_ORG, (org_id, instance_url))
+
+    def note_clock(self, ahead: timedelta | None) -> None:
+        self._judge.ahead = ahead
 
     # ── pages in ─────────────────────────────────────────────────────────────────────────────────────────────────
 

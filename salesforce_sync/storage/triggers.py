@@ -98,8 +98,9 @@ def _insert(schema: ObjectSchema) -> str:
     if fields:
         rows = ", ".join(f"({literal(each.name)}, +NEW.{quote(each.name)})" for each in fields)
         statements.append(
-            f'INSERT INTO _sync_edit (object_name, record_id, field, value) SELECT {literal(schema.name)}, NEW."Id",'
-            f" column1, column2 FROM (VALUES {rows}) WHERE nullif(column2, '') IS NOT NULL"
+            "INSERT INTO _sync_edit (object_name, record_id, field, value, edited_at)"
+            f' SELECT {literal(schema.name)}, NEW."Id", column1, column2, {_NOW}'
+            f" FROM (VALUES {rows}) WHERE nullif(column2, '') IS NOT NULL"
         )
         for named_really in _real_names(schema, fields):
             statements += named_really
@@ -116,10 +117,12 @@ def _update(schema: ObjectSchema) -> str:
     )
     mine = _mine(schema)
     edit = (
-        f'INSERT INTO _sync_edit (object_name, record_id, field, base, value) SELECT {literal(schema.name)}, NEW."Id",'
-        f" column1, CASE WHEN NEW.\"Id\" {IS_LOCAL} THEN NULL ELSE nullif(column2, '') END, nullif(column3, '')"
+        "INSERT INTO _sync_edit (object_name, record_id, field, base, value, edited_at)"
+        f' SELECT {literal(schema.name)}, NEW."Id", column1,'
+        f" CASE WHEN NEW.\"Id\" {IS_LOCAL} THEN NULL ELSE nullif(column2, '') END, nullif(column3, ''), {_NOW}"
         f" FROM (VALUES {rows}) WHERE nullif(column2, '') IS NOT nullif(column3, '')"
-        " ON CONFLICT (object_name, record_id, field) DO UPDATE SET value = excluded.value"
+        " ON CONFLICT (object_name, record_id, field)"
+        " DO UPDATE SET value = excluded.value, edited_at = excluded.edited_at"
     )
     in_edits, in_row = _real_names(schema, fields)
     statements = [

@@ -18,6 +18,8 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
+from salesforce_sync.sync.came_back import held_against, is_not_in_bin
+from salesforce_sync.sync.clocks import compare_clocks
 from salesforce_sync.sync.course import MOST_SENDS, Course, pieces
 from salesforce_sync.sync.handing_on import (
     TAKEN,
@@ -49,7 +51,8 @@ class Sent(Struct):
 
     `refetch` has what is read again; over the `failed` ones the org has failed. `before`: how many changes it had taken
     in this push until then. `announced`: those that have been handed over; `given`: records of which it has taken the
-    change. `for_fields`, `takings` and `in_vain` are refused, and not settled yet.
+    change. `for_fields`, `takings` and `in_vain` are refused, and not settled yet;
+    `not_in_bin` are undeletions.
     """
 
     refetch: Refetch
@@ -61,6 +64,7 @@ class Sent(Struct):
     for_fields: list[Rejected] = field(default_factory=list)
     takings: list[Taking] = field(default_factory=list)
     in_vain: list[Rejected] = field(default_factory=list)
+    not_in_bin: list[Rejected] = field(default_factory=list)
 
 
 class HandingOver:
@@ -83,7 +87,7 @@ class HandingOver:
         if not changes:
             return False
         course.looked.update(each.number for each in changes)
-        refetch = Refetch(self._org, self._store)
+        refetch = Refetch(self._org, self._store, self._clock)
         refetch.note(map(Conflicted, changes))
         self._brought(course, refetch)
         self._tell_disputed(course, changes)
@@ -121,12 +125,13 @@ class HandingOver:
 
     def _send(self, course: Course, orders: Sequence[Order]) -> Sent:
         """Hand these over; gives what is left to do about them."""
-        sent = Sent(Refetch(self._org, self._store), course.results.applied, len(orders))
+        sent = Sent(Refetch(self._org, self._store, self._clock), course.results.applied, len(orders))
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
             now = self._org.time()
+            compare_clocks(self._org, self._store, self._clock)
             for some in pieces(changes):
                 self._store.sending(some, course.push_id, now, job)
             sent.announced.update(each.number for each in changes)
@@ -146,6 +151,10 @@ class HandingOver:
             course.updated.update(dict(sent.refetch.merge_brought(course.schemas)))
         if sent.for_fields:
             self._take_apart(course, sent.for_fields)
+        if sent.not_in_bin:
+            outcomes = held_against(self._org, sent.not_in_bin, course.schemas)
+            self._settle(course, outcomes)
+            sent.refetch.note(outcomes)
         if sent.takings:
             self._hand_on(course, sent.takings, sent.given)
         self._refuse_hollow(course, sent.in_vain)
@@ -156,8 +165,9 @@ class HandingOver:
         unsent = [each for each in outcomes if _is_refused_here(each, sent.announced)]
         self._store.sending([each.change for each in unsent], course.push_id, None, None)
         fields = [each for each in outcomes if _is_about_a_field(each)]
+        not_in_bin = [each for each in outcomes if is_not_in_bin(each)]
         takings = self._takings(course, outcomes, orders)
-        later = {each.change.number for each in fields} | {each.change.number for each in takings}
+        later = {each.change.number for each in (*fields, *not_in_bin)} | {each.change.number for each in takings}
         rest = [each for each in outcomes if each.change.number not in later]
         in_vain = [each for each in rest if isinstance(each, Rejected) and _is_hollow(course, each)]
         hollow = {each.change.number for each in in_vain}
@@ -167,6 +177,7 @@ class HandingOver:
                 del course.hollow[each.change.number]
         sent.for_fields += fields
         sent.takings += takings
+        sent.not_in_bin += not_in_bin
         sent.in_vain += in_vain
         sent.failed += [each for each in outcomes if isinstance(each, Lost) and each.code]
         sent.given.update(each.record_id for each in outcomes if isinstance(each, Applied))
@@ -323,7 +334,7 @@ class HandingOver:
 
     def settle_lost(self, course: Course, changes: Sequence[Change], wait: Wait | None) -> None:
         """Settle these, which were on their way; `wait` where the org may still be at work on them."""
-        refetch = Refetch(self._org, self._store)
+        refetch = Refetch(self._org, self._store, self._clock)
         for outcomes in recover(self._org, changes, course.schemas, self._store.made_here, wait):
             # Read again while they still count as sent: what was sent and has arrived is nobody else's change.
             refetch.note(each for each in outcomes if isinstance(each, Conflicted))

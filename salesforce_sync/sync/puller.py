@@ -21,6 +21,7 @@ from salesforce_sync.models.values import parse_datetime, store_datetime
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.bringing import Bringer, Pages
+from salesforce_sync.sync.clocks import compare_clocks
 from salesforce_sync.sync.doubts import Doubts
 from salesforce_sync.sync.orphans import read_orphans_again
 from salesforce_sync.sync.patience import Patience
@@ -125,6 +126,7 @@ class Puller:
 
     def _merge_within(self, loss: LossLimit | None, object_name: str, server_time: datetime | None) -> Merged:
         is_first = self._store.checkpoint(object_name) is None
+        compare_clocks(self._org, self._store, self._clock)
         merged = self._store.merge(object_name, server_time, loss)
         self._lose(object_name, merged.deleted)
         # Of an object that was not here all is new, and none of it was anybody's yet.

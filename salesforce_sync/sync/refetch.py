@@ -14,8 +14,9 @@ from salesforce_sync.models.page import Page, Priority, PullRequest, Rows
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.ports import Org, Store
+from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import drift
+from salesforce_sync.sync.clocks import compare_clocks
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +26,10 @@ Row = tuple[object, ...]
 class Refetch:
     """Gathers what is to be read again of one wave, and merges it with as few calls as there can be."""
 
-    def __init__(self, org: Org, store: Store) -> None:
+    def __init__(self, org: Org, store: Store, clock: Clock) -> None:
         self._org = org
         self._store = store
+        self._clock = clock
         self._brought: defaultdict[str, list[Row]] = defaultdict(list)
         self._wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.unread: dict[str, ObjectTrouble] = {}
@@ -104,6 +106,7 @@ class Refetch:
         if not last:
             # A record that only did not arrive would be taken for one that is gone.
             raise Incomplete(f"{schema.name}: reading records again ended before the last page.", hint="Sync again.")
+        compare_clocks(self._org, self._store, self._clock)
         merged = self._store.merge(schema.name, None)
         self.told |= {(schema.name, key): problem for key, problem in merged.over.items()}
         gone = [each for each in ids if each not in shown]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -26,6 +27,12 @@ from salesforce_sync.testing.memory_tables import Done, Row, Table, dead, kept_o
 
 class Contesting(Editing):
     """What `ports.Store` says of rows that come from the org, or do not come any more."""
+
+    _ahead: timedelta | None = None
+
+    def note_clock(self, ahead: timedelta | None) -> None:
+        """By how much the org's clock is ahead of this machine's."""
+        self._ahead = ahead
 
     def set_aside(self, object_name: str, ids: Sequence[str], cause: Cause) -> int:
         """Take rows out that the org no longer shows."""
@@ -169,10 +176,11 @@ class Contesting(Editing):
         if sent is Operation.DELETE and dead(row):
             pending.org_dead, pending.absent = True, None  # our own deletion, seen before it was settled
         else:
+            brought = pending.operation is Operation.UNDELETE and not dead(row)
             verdict = self._judge(table, pending, row)
             if verdict.kind is None:
                 pending.org_dead, pending.absent = dead(row), None
-                if pending.parked_for is Kind.DELETED_THERE:
+                if pending.parked_for is Kind.DELETED_THERE or (brought and pending.parked_for is Kind.REJECTED):
                     self._unpark(table, pending)
             elif verdict.kind is Kind.DELETED_THERE:
                 pending.absent = Cause.DELETED
@@ -254,8 +262,9 @@ class Contesting(Editing):
             base,
             row,
             frozenset(name for name, each in slots.items() if each.disputed),
-            pending.edited_at,
+            self._there(pending.edited_at),
             cause,
+            {name: at for name, each in slots.items() if (at := self._there(each.edited_at)) is not None},
         )
         verdict = judge(contested, table.schema, self._policies)
         if verdict.kind is not None:
@@ -270,6 +279,10 @@ class Contesting(Editing):
                 item.code, item.matches = MERGED, (Match(table.schema.name, verdict.master),)
         return verdict
 
+    def _there(self, edited_at: datetime | None) -> datetime | None:
+        """What the org's clock showed when this one showed that."""
+        return None if edited_at is None or self._ahead is None else edited_at + self._ahead
+
     def _apply(self, table: Table, pending: Pending, row: Row, verdict: Verdict) -> None:
         """What becomes of the edits."""
         if verdict.revert:
@@ -281,13 +294,9 @@ class Contesting(Editing):
         slots = pending.slots
         pending.slots = {}
         for edit in verdict.keep:
-            old = slots[edit.field]
-            on_its_way = old.in_flight and pending.sent is not None
-            pending.slots[edit.field] = Slot(edit.base, old.value, edit.base, False, on_its_way, old.sent)
+            pending.slots[edit.field] = _held(pending, slots[edit.field], edit.base, edit.base)
         for each in verdict.conflicts:
-            old = slots[each.field]
-            on_its_way = old.in_flight and pending.sent is not None
-            pending.slots[each.field] = Slot(each.base, old.value, each.org, True, on_its_way, old.sent)
+            pending.slots[each.field] = _held(pending, slots[each.field], each.base, each.org, disputed=True)
 
     def _show(self, table: Table, pending: Pending, row: Row) -> None:
         """The org's row, beneath what was edited here."""
@@ -299,6 +308,12 @@ class Contesting(Editing):
         table.rows[key] = here | {"IsDeleted": int(pending.want_dead)}
         if not table.schema.has("IsDeleted") and not pending.want_dead:
             del table.rows[key]["IsDeleted"]
+
+
+def _held(pending: Pending, old: Slot, base: Stored, org: Stored, *, disputed: bool = False) -> Slot:
+    """The edit, held against what the org has now."""
+    on_its_way = old.in_flight and pending.sent is not None
+    return Slot(base, old.value, org, disputed, on_its_way, old.sent, old.edited_at)
 
 
 def _taken(schema: ObjectSchema, slots: Mapping[str, Slot], row: Row) -> dict[str, Stored]:

@@ -128,7 +128,7 @@ class Editing(Comparing):
         pending.land()
         for edit in change.edits:
             here = row.get(edit.field)
-            slot = pending.slots.setdefault(edit.field, Slot(edit.base, here, edit.base))
+            slot = pending.slots.setdefault(edit.field, Slot(edit.base, here, edit.base, edited_at=self._clock.now()))
             slot.in_flight, slot.sent = True, edit.value
         # Edited between the look and the mark is edited since.
         pending.touched = any(each.in_flight and each.value != each.sent for each in pending.slots.values())
@@ -183,7 +183,7 @@ class Editing(Comparing):
     def _put(self, table: Table, pending: Pending, given: Mapping[str, Stored]) -> None:
         row = table.rows[pending.record_id]
         for name, value in given.items():
-            pending.put(name, value, row.get(name))
+            pending.put(name, value, row.get(name), self._clock.now())
             row[name] = value
         self._touch(table, pending)
 

@@ -96,7 +96,7 @@ class Deciding(Settling):
         for name, slot in list(case.pending.slots.items()):
             if not slot.disputed or not (name in case.values or case.org or case.local):
                 continue
-            slot.base, slot.disputed = slot.org, False
+            slot.base, slot.disputed, slot.edited_at = slot.org, False, self._clock.now()
             if case.org or name in case.values:
                 row[name] = slot.value = case.values.get(name, slot.org)
             if slot.idle:

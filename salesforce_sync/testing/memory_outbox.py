@@ -31,6 +31,7 @@ class Slot:
     disputed: bool = False
     in_flight: bool = False
     sent: Stored = None
+    edited_at: datetime | None = None
 
     @property
     def idle(self) -> bool:
@@ -115,10 +116,10 @@ class Pending:
         disputed = ((name, each) for name, each in self.slots.items() if each.disputed)
         return tuple(Conflict(name, each.base, each.value, each.org) for name, each in disputed)
 
-    def put(self, name: str, value: Stored, here: Stored) -> None:
+    def put(self, name: str, value: Stored, here: Stored, now: datetime) -> None:
         """A person gives the field this value; `here` is what it had."""
         slot = self.slots.setdefault(name, Slot(here, value, here))
-        slot.value = value
+        slot.value, slot.edited_at = value, now
         if slot.idle:
             del self.slots[name]
 

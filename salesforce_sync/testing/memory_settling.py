@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -128,7 +128,7 @@ class Settling(Contesting):
     def _get_real(self, table: Table, pending: Pending, real: str) -> None:
         """The local record becomes the org's; a row of it that was pulled already enters by the rule of the merge."""
         local, since = pending.record_id, {name: each.value for name, each in pending.slots.items()}
-        made_at = pending.edited_at
+        times = {name: each.edited_at for name, each in pending.slots.items()}
         pulled, edited = table.rows.pop(real, None), table.pending.pop(real, None)
         table.rows[real] = table.rows.pop(local)
         table.pending[real] = table.pending.pop(local)
@@ -154,10 +154,13 @@ class Settling(Contesting):
         if edited is not None and theirs and alive(table, real):
             wanted = {name: each.value for name, each in theirs.items()}
             both = sorted(name for name in wanted.keys() & since if wanted[name] != since[name])
-            made_later = made_at is None or edited.edited_at is None or made_at >= edited.edited_at
-            old, new = (wanted, since) if made_later else (since, wanted)
-            self._put(table, self._pending(table, real), wanted | {name: new[name] for name in both})
-            lost = tuple(Conflict(name, theirs[name].base, new[name], old[name]) for name in both)
+            later = {name for name in both if _is_later(times[name], theirs[name].edited_at)}
+            merged = self._pending(table, real)
+            self._put(table, merged, wanted | {name: since[name] for name in later})
+            for name in wanted.keys() & merged.slots.keys():
+                merged.slots[name].edited_at = times[name] if name in later else theirs[name].edited_at
+            pairs = [(name, *((since, wanted) if name in later else (wanted, since))) for name in both]
+            lost = tuple(Conflict(name, theirs[name].base, new[name], old[name]) for name, new, old in pairs)
             if lost:
                 told = edited_twice(both)
                 self._put_item(table, real, Kind.REPLACED, Operation.UPDATE, told.message).replaced = lost
@@ -283,6 +286,10 @@ class Settling(Contesting):
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced, newest first."""
         return self._disk.history.of(self._table(object_name).schema.name, self.real_id(record_id))
+
+
+def _is_later(made: datetime | None, pulled: datetime | None) -> bool:
+    return made is None or pulled is None or made >= pulled
 
 
 def _refer(pending: Pending, references: Sequence[str], local: str, real: str) -> None:

@@ -64,9 +64,9 @@ class MemoryWrites(MemoryRecords, ABC):
 
     # ── the script: what the org does not take ───────────────────────────────────────────────────────────────────────
 
-    def reject(self, target: str, code: str, message: str = "", *fields: str) -> None:
-        """Refuse the changes of a record (its id) or of an object (its name), until `accept`."""
-        self._rules.append(_Rule(target, code, message or code, fields))
+    def reject(self, target: str, code: str, message: str = "", *fields: str, times: int | None = None) -> None:
+        """Refuse the changes of a record (its id) or of an object (its name), until `accept` or so many times."""
+        self._rules.append(_Rule(target, code, message or code, fields, times=times))
 
     def accept(self, target: str) -> None:
         """Take them again."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from salesforce_sync.models.change import Merged
 from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows
@@ -35,6 +37,14 @@ class MemoryWorld:
         self.store = self.store.reopened(**options)
         return self.store
 
+    def now(self) -> datetime:
+        """What the clock shows by which edits are dated."""
+        return self.clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let what has been edited so far lie so much longer ago."""
+        self.clock.advance(by)
+
     def another(self) -> Store:
         """What another process has beside this one."""
         assert isinstance(self.store, MemoryStore)
@@ -55,6 +65,18 @@ class SqliteWorld:
         old, self.store = self.store, SqliteStore(self.path, self.clock, **options)
         old.close()
         return self.store
+
+    def now(self) -> datetime:
+        """What the clock shows by which edits are dated: SQLite's own, in its triggers."""
+        return datetime.now(UTC)
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let what has been edited so far lie so much longer ago."""
+        db = apsw.Connection(str(self.path))
+        for own in ("_sync_edit", "_sync_outbox"):
+            earlier = f"strftime('%Y-%m-%dT%H:%M:%fZ', edited_at, '-{by.total_seconds():.0f} seconds')"
+            db.execute(f"UPDATE {own} SET edited_at = {earlier}")
+        db.close()
 
     def another(self) -> Store:
         """What another process has beside this one; close it."""

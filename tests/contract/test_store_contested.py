@@ -1,14 +1,14 @@
 """Store: rows with local edits when the org's rows come, are listed, or are gone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.models.change import LossLimit, Merged
-from salesforce_sync.models.inbox import Conflict, Kind
+from salesforce_sync.models.inbox import Conflict, Kind, Resolution
 from salesforce_sync.models.outbox import ChangeState, Operation
-from salesforce_sync.models.outcome import Applied
+from salesforce_sync.models.outcome import Applied, Rejected
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import to_18
@@ -210,6 +210,7 @@ def test_a_conflict_while_an_edit_is_on_its_way_is_told(replica):
 )
 def test_a_policy_decides(world, replica, policy, stamp, local_wins):
     store = world.restart(policies=always(policy))
+    store.note_clock(timedelta(0))
     store.update("Account", ACME, {"Phone": "2"})
 
     arrive(store, ACCOUNT, acme(stamp, Phone="3"))
@@ -221,6 +222,7 @@ def test_a_policy_decides(world, replica, policy, stamp, local_wins):
 
 def test_the_newest_may_be_here(world, replica):
     store = world.restart(policies=always(Policy.NEWEST))
+    store.note_clock(timedelta(0))
     arrive(store, ACCOUNT, row(ACCOUNT, BOLT, LONG_AGO, Name="Bolt"))
     old = to_18("001000000000050")
     arrive(store, ACCOUNT, row(ACCOUNT, old, LONG_AGO, Name="Old", Phone="1"))
@@ -229,6 +231,78 @@ def test_the_newest_may_be_here(world, replica):
     arrive(store, ACCOUNT, row(ACCOUNT, old, "2020-01-02T00:00:00.000+0000", Name="Old", Phone="3"))
 
     assert [bases(each) for each in store.changes()] == [{"Phone": ("3", "2")}]
+
+
+def at(when: datetime) -> str:
+    """A stamp as the org gives it."""
+    return when.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def newest(world, replica):
+    """A store that takes the newest; its one account has the stamps of long ago."""
+    store = world.restart(policies=always(Policy.NEWEST))
+    store.note_clock(timedelta(0))
+    old = to_18("001000000000050")
+    arrive(store, ACCOUNT, row(ACCOUNT, old, LONG_AGO, Name="Old", Phone="1", Rating="Cold"))
+    return store, old
+
+
+def test_the_newest_is_told_by_the_time_of_the_field_s_own_edit(world, replica):
+    store, old = newest(world, replica)
+    store.update("Account", old, {"Phone": "2"})
+    world.pass_time(HOUR)
+    there = at(world.now() - MINUTE)
+    store.update("Account", old, {"Rating": "Hot"})
+
+    arrive(store, ACCOUNT, row(ACCOUNT, old, there, Name="Old", Phone="3", Rating="Warm"))
+
+    assert [bases(each) for each in store.changes()] == [{"Rating": ("Warm", "Hot")}]
+    assert (shown(store, old)["Phone"], store.inbox()) == ("3", ())
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+def test_the_times_of_edits_are_corrected_by_what_the_clocks_differ(world, replica, ahead):
+    store, old = newest(world, replica)
+    store.note_clock(ahead)
+    store.update("Account", old, {"Phone": "2"})
+    there = world.now() + ahead + (-MINUTE if ahead > timedelta(0) else MINUTE)
+
+    arrive(store, ACCOUNT, row(ACCOUNT, old, at(there), Name="Old", Phone="3", Rating="Cold"))
+
+    assert shown(store, old)["Phone"] == ("2" if ahead > timedelta(0) else "3")
+    assert store.inbox() == ()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "later"), [(None, -HOUR), (timedelta(0), timedelta(0))], ids=["no clock", "one second"]
+)
+def test_the_newest_is_asked_about_where_nobody_knows_it(world, replica, ahead, later):
+    store, old = newest(world, replica)
+    store.note_clock(ahead)
+    store.update("Account", old, {"Phone": "2"})
+
+    arrive(store, ACCOUNT, row(ACCOUNT, old, at(world.now() + later), Name="Old", Phone="3", Rating="Cold"))
+
+    (asked,) = store.inbox()
+    assert (asked.kind, asked.conflicts) == (Kind.CONFLICT, (Conflict("Phone", "1", "2", "3"),))
+
+
+def test_a_decision_is_an_edit_of_its_own_time(world, replica):
+    store, old = newest(world, replica)
+    store.note_clock(None)
+    store.update("Account", old, {"Phone": "2"})
+    world.pass_time(world.now() - world.clock.now() + HOUR)
+    decided = world.clock.now()
+    arrive(store, ACCOUNT, row(ACCOUNT, old, at(decided - 3 * MINUTE), Name="Old", Phone="3", Rating="Cold"))
+    store.note_clock(timedelta(0))
+    store.resolve(store.inbox()[0].number, Resolution(values={"Phone": "4"}))
+
+    arrive(store, ACCOUNT, row(ACCOUNT, old, at(decided - MINUTE), Name="Old", Phone="5", Rating="Cold"))
+
+    assert [bases(each) for each in store.changes()] == [{"Phone": ("5", "4")}]
 
 
 def test_each_field_has_its_policy(world, replica):
@@ -388,6 +462,21 @@ def test_brought_back_on_both_sides_and_edited_here_goes_on_as_an_edit(replica):
 
     arrive(replica, ACCOUNT, acme(TWO))
 
+    assert [(each.operation, bases(each)) for each in waiting(replica)] == [(Operation.UPDATE, {"Phone": ("1", "2")})]
+
+
+def test_what_could_not_be_brought_back_waits_no_more_once_it_is_back(replica):
+    arrive(replica, ACCOUNT, acme(ONE, deleted=True))
+    replica.undelete("Account", ACME)
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    replica.settle("push", [Rejected(change, "UNDELETE_FAILED", "Entity is not in the recycle bin")])
+    asked = replica.inbox()
+
+    arrive(replica, ACCOUNT, acme(TWO))
+
+    assert [each.code for each in asked] == ["UNDELETE_FAILED"]
+    assert replica.inbox() == ()
     assert [(each.operation, bases(each)) for each in waiting(replica)] == [(Operation.UPDATE, {"Phone": ("1", "2")})]
 
 

@@ -604,7 +604,7 @@ def test_what_the_org_holds_is_neither_sent_nor_taken_back_by_an_undo(replica, s
     replica("edit", "Contact", jane, "Phone=p0", "Title=t0")
     assert replica("push").code == 0
     replica("edit", "Contact", jane, "Phone=mine", "Title=mine", "Department=mine", "MobilePhone=same")
-    time.sleep(1.1)
+    time.sleep(3)
     theirs = {"Phone": "third", "Title": "third", "MobilePhone": "same"}
     simorg.change(jane, **theirs)
 
@@ -617,6 +617,43 @@ def test_what_the_org_holds_is_neither_sent_nor_taken_back_by_an_undo(replica, s
     replica("undo", pushed["push_id"])
     assert {name: simorg.row(jane)[name] for name in theirs} == theirs
     assert simorg.row(jane)["Department"] != "mine"
+
+
+def test_the_newest_is_told_by_field_and_by_the_org_s_clock(replica, simorg, jane):
+    """Which is an hour ahead of this machine's."""
+    settings = replica.folder / "config.yaml"
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}\nsync: {{conflicts: newest}}\n", encoding="utf-8")
+    simorg.clock.advance(HOUR)
+    plain_sql(replica, "UPDATE Contact SET Phone = 'older here' WHERE Id = ?", jane)
+    time.sleep(3)
+    simorg.change(jane, Phone="newer there", Title="older there")
+    time.sleep(3)
+    plain_sql(replica, "UPDATE Contact SET Title = 'newer here' WHERE Id = ?", jane)
+
+    assert replica("sync").code == 0
+
+    there = simorg.row(jane)
+    assert (there["Phone"], there["Title"]) == ("newer there", "newer here")
+
+
+def test_what_the_org_brings_back_with_its_master_is_brought_back_and_edited(user, simorg):
+    account = simorg.add("Account", Name="Master")
+    widget = simorg.add("Widget__c", Account__c=account, Text__c="old")
+    simorg.clock.advance(10)
+    user.settle(simorg.url, objects="Account, Widget__c")
+    user("sync")
+    user("rm", "Account", account)
+    user("sync")
+    simorg.clock.advance(10)
+    user("sync")
+    user("undelete", "Account", account)
+    user("undelete", "Widget__c", widget)
+    user("edit", "Widget__c", widget, "Text__c=new")
+
+    pushed = user("push", "--json").json
+
+    assert (pushed["state"], simorg.row(widget)["IsDeleted"], simorg.row(widget)["Text__c"]) == ("complete", 0, "new")
+    assert user("inbox", "--json").json["items"] == []
 
 
 def test_a_conflict_beside_a_later_item_of_its_record_is_counted(replica, simorg, jane):

@@ -49,7 +49,9 @@ def contests(draw: st.DrawFn) -> Contested:
     shown = {**org, "LastModifiedDate": draw(st.sampled_from(STAMPS)), "IsDeleted": draw(st.sampled_from([0, 0, 0, 1]))}
     operation = draw(st.sampled_from([Operation.UPDATE, Operation.UPDATE, Operation.CREATE, Operation.UNDELETE]))
     now = datetime(2026, 3, 2, tzinfo=UTC)
-    return Contested("Deal__c", "x", operation, edits, base, draw(st.sampled_from([shown, shown, None])), disputed, now)
+    times = {each: now for each in edited if draw(st.booleans())}
+    came = draw(st.sampled_from([shown, shown, None]))
+    return Contested("Deal__c", "x", operation, edits, base, came, disputed, now, times)
 
 
 POLICIES = st.builds(

@@ -89,6 +89,37 @@ def test_a_deletion_and_an_undeletion_reach_the_org(rig):
     assert rig.equal()
 
 
+def test_what_the_org_has_brought_back_already_is_brought_back_and_its_edits_are_sent(rig):
+    """As a child that went with its master, and comes with it: the org refuses to bring it back by itself."""
+    rig.store.delete("Account", rig.acme)
+    rig.push()
+    rig.sync()
+    rig.store.undelete("Account", rig.acme)
+    rig.edit(rig.acme, Phone="2")
+    rig.org.undelete("Account", rig.acme)
+    rig.org.reject(rig.acme, code="UNDELETE_FAILED", times=1)
+
+    push = rig.push()
+
+    told = [(each.operation, each.outcome) for each in push.changes]
+    assert told == [(Operation.UNDELETE, "applied"), (Operation.UPDATE, "applied")]
+    assert (push.state, rig.store.inbox(), rig.there(rig.acme)["Phone"]) == ("complete", (), "2")
+    assert rig.equal()
+
+
+def test_what_the_org_cannot_bring_back_waits(rig):
+    rig.store.delete("Account", rig.acme)
+    rig.push()
+    rig.sync()
+    rig.store.undelete("Account", rig.acme)
+    rig.org.reject(rig.acme, code="UNDELETE_FAILED")
+
+    push = rig.push()
+
+    assert [(each.outcome, each.problem.code) for each in push.changes] == [("rejected", "UNDELETE_FAILED")]
+    assert [each.code for each in rig.store.inbox()] == ["UNDELETE_FAILED"]
+
+
 def test_a_parent_and_its_children_are_deleted_children_first(rig):
     rig.store.delete("Account", rig.acme)
     rig.store.delete("Account", rig.bolt)

@@ -8,6 +8,7 @@ import pytest
 
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Kind, Operation
+from salesforce_sync.models.values import parse_datetime
 from salesforce_sync.resolve import ASK_ALWAYS, Policies, Policy, judge
 from salesforce_sync.testing import make_field, make_schema
 
@@ -51,10 +52,13 @@ ROW = {
 }
 
 
-def held(*edits, operation=Operation.UPDATE, disputed=(), policies=ASK_ALWAYS, gone=False, base=None, **org) -> Verdict:
+def held(
+    *edits, operation=Operation.UPDATE, disputed=(), policies=ASK_ALWAYS, gone=False, base=None, times=None, **org
+) -> Verdict:
     before = {**ROW, **(base or {}), **{edit.field: edit.base for edit in edits}}
     now = None if gone else {**before, "SystemModstamp": LATER, "LastModifiedDate": LATER, **org}
-    contested = Contested("Deal__c", ROW["Id"], operation, edits, before, now, frozenset(disputed), BETWEEN)
+    when = {edit.field: BETWEEN for edit in edits} if times is None else times
+    contested = Contested("Deal__c", ROW["Id"], operation, edits, before, now, frozenset(disputed), BETWEEN, when)
     return judge(contested, DEAL, policies)
 
 
@@ -122,6 +126,45 @@ def test_newest_asks_where_a_time_is_missing():
     verdict = held(
         Edit("Phone", "1", "2"), policies=always(Policy.NEWEST), Phone="3", LastModifiedDate=None, SystemModstamp=None
     )
+
+    assert [each.field for each in verdict.conflicts] == ["Phone"]
+
+
+@pytest.mark.parametrize(
+    ("phone", "kept"), [(parse_datetime(LATER), ["Phone"]), (parse_datetime(EARLIER), [])], ids=["after", "before"]
+)
+def test_newest_looks_at_the_time_of_the_field_s_own_edit(phone, kept):
+    noon = "2026-03-01T12:00:00.000Z"
+
+    verdict = held(
+        Edit("Phone", "1", "2"),
+        Edit("Stage__c", "Open", "Won"),
+        policies=always(Policy.NEWEST),
+        times={"Phone": phone, "Stage__c": parse_datetime(LATER)},
+        Phone="3",
+        LastModifiedDate=noon,
+    )
+
+    assert [each.field for each in verdict.keep] == [*kept, "Stage__c"]
+    assert verdict.conflicts == ()
+
+
+def test_of_fields_that_belong_together_the_last_edit_counts():
+    verdict = held(
+        Edit("MailingStreet", "A street", "B street"),
+        Edit("MailingCity", "A town", "B town"),
+        policies=always(Policy.NEWEST),
+        times={"MailingStreet": parse_datetime(EARLIER), "MailingCity": parse_datetime(LATER)},
+        MailingCity="C town",
+        LastModifiedDate="2026-03-01T12:00:00.000Z",
+    )
+
+    assert sorted(each.field for each in verdict.keep) == ["MailingCity", "MailingStreet"]
+
+
+@pytest.mark.parametrize("times", [{}, {"Phone": parse_datetime("2026-03-02T00:00:02.000Z")}], ids=["none", "close"])
+def test_newest_asks_where_the_order_cannot_be_told(times):
+    verdict = held(Edit("Phone", "1", "2"), policies=always(Policy.NEWEST), times=times, Phone="3")
 
     assert [each.field for each in verdict.conflicts] == ["Phone"]
 

@@ -128,12 +128,15 @@ def test_a_field_that_the_org_has_no_more_is_not_written_for_nothing(path):
 
 def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before = apsw.Connection(str(path))
+    for (name,) in list(before.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
+        before.execute(f"DROP TRIGGER {name}")
+    before.execute("ALTER TABLE _sync_edit DROP COLUMN edited_at")
     before.execute("ALTER TABLE _sync_push DROP COLUMN besides; ALTER TABLE _sync_staging DROP COLUMN kind")
     before.execute("ALTER TABLE _sync_object DROP COLUMN bereaved; DROP TABLE _sync_orphan")
     for name in ("unfilled", "loss_found_at", "loss", "loss_hint"):
         before.execute(f"ALTER TABLE _sync_object DROP COLUMN {name}")
     before.execute("ALTER TABLE _sync_inbox DROP COLUMN operation; DROP TABLE _sync_written")
-    before.execute("DROP TRIGGER _sync_on_check_update_Account; DROP TABLE _sync_rule; DROP TABLE Task")
+    before.execute("DROP TABLE _sync_rule; DROP TABLE Task")
     before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field; DROP TABLE _sync_sweep")
     before.execute("DROP TABLE _sync_missed")
     before.pragma("user_version", 12)

@@ -11,13 +11,18 @@ from salesforce_sync.models.change import Loss
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import Problem, RunRecord, RunState
+from salesforce_sync.resolve import Policies, Policy
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, id_of, page, pull, widget
 
 MIGRATIONS = Path(salesforce_sync.storage.__file__).with_name("migrations")
 BEGUN = datetime(2024, 1, 15, 12, 30, tzinfo=UTC)
-WITHOUT_LOSSES = "".join(
+WITHOUT_TIMES = """
+DROP TRIGGER _sync_on_insert_Widget__c; DROP TRIGGER _sync_on_update_Widget__c;  -- which write it
+ALTER TABLE _sync_edit DROP COLUMN edited_at;
+"""
+WITHOUT_LOSSES = WITHOUT_TIMES + "".join(
     f"ALTER TABLE _sync_object DROP COLUMN {name};" for name in ("loss_found_at", "loss", "loss_hint")
 )
 LISTED = [field.name for field in WIDGET.listed.columns]
@@ -94,3 +99,23 @@ def test_a_loss_that_an_earlier_version_has_refused_waits_on(tmp_path, proved, w
     loss = SqliteStore(path, FrozenClock()).ages("Widget__c").loss
 
     assert loss == (Loss(BEGUN, lost.message, lost.hint) if waits else None)
+
+
+def test_when_a_field_was_edited_in_an_earlier_version_is_not_known(tmp_path):
+    path = tmp_path / "replica.db"
+    store = SqliteStore(path, FrozenClock())
+    store.adopt(WIDGET)
+    pull(store, widget(1))
+    store.update("Widget__c", id_of(1), {"Name": "Nut"})
+    store.close()
+    with apsw.Connection(str(path)) as db:
+        db.execute(f"{WITHOUT_TIMES} PRAGMA user_version = 23")
+    store = SqliteStore(path, FrozenClock(), policies=Policies(Policy.NEWEST))
+    store.note_clock(timedelta(0))
+
+    pull(store, widget(1, "Bolt 2", "2024-01-15T13:00:00.000+0000"))
+    store.update("Widget__c", id_of(1), {"Price__c": 1.0})
+
+    assert [each.fields for each in store.inbox()] == [("Name",)]
+    with apsw.Connection(str(path)) as db:
+        assert list(db.execute("SELECT field, edited_at NOTNULL FROM _sync_edit")) == [("Name", 0), ("Price__c", 1)]
