@@ -337,6 +337,21 @@ class DiskFull(StoreTrouble):
     code = "DISK_FULL"
 
 
+class NotText(StoreTrouble):
+    """Some tool has put bytes into the database as text that are no UTF-8."""
+
+    code = "NOT_TEXT"
+    usual_hint = (
+        "Write it again, as UTF-8. An edit by SQL is made readable by the next sync or push, and waits in the inbox."
+    )
+
+    @classmethod
+    def found(cls, raw: bytes) -> NotText:
+        """`raw` is the value that was met."""
+        shown = raw[:60].decode("cp1252", "replace")
+        return cls(f"A text that was written by another tool is not UTF-8 (read as Windows-1252: {shown!r}).")
+
+
 # ── Misuse: a call that cannot mean anything ─────────────────────────────────────────────────────────────────────
 
 

@@ -71,8 +71,8 @@ class Contested(Struct, frozen=True):
 
     `base` is the row as the org showed it before (edited fields with their base), `org` as it shows it now: API name
     → stored value, of the columns that came. None as `org`: the org shows the record no more, for this `cause` where
-    that is known. `edits` are all local ones, those in conflict too (`disputed`). `edited_at` is when the record was last
-    edited here, `times` when each field was, both as the org's clock showed it (UTC), as far as that is known.
+    that is known. `edits` are all local ones, those in conflict too (`disputed`). `edited_at` is when the record was
+    last edited here, `times` when each field was, both as the org's clock showed it (UTC), as far as that is known.
     """
 
     object_name: str

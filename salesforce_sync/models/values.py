@@ -102,9 +102,23 @@ def _said(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise Misuse(f"{_said(value)} is not a text.")
+    if not isinstance(value, str):
+        raise Misuse(f"{_said(value)} is not a text.")
+    if not value.isascii():
+        _check_encodes(value)
+    return value
+
+
+def _check_encodes(text: str) -> None:
+    """A text can hold halves of characters, which UTF-8 has no form for: Python puts bytes that are no UTF-8 so."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        if "\udc80" <= half <= "\udcff":
+            hint = "Convert it first, such as by iconv -f WINDOWS-1252 -t UTF-8, or check the terminal's encoding."
+            raise Misuse(f"{text!r} is not UTF-8 text: it has the byte {ord(half) - 0xDC00:02X}.", hint=hint) from error
+        raise Misuse(f"{text!r} is not a text: {half!r} is half of a character.") from error
 
 
 def _boolean(value: object) -> int:

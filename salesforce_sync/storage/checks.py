@@ -71,6 +71,7 @@ class Wrong(IntEnum):
     TOO_LARGE = 4
     UNLISTED = 5
     NOBODY = 6
+    NOT_TEXT = 7
 
 
 _KINDS: Final = 10
@@ -103,8 +104,10 @@ def refused_insert(schema: ObjectSchema) -> str:
       OR EXISTS (SELECT 1 FROM _sync_outbox o WHERE o.record_id = NEW."Id" AND o.object_name <> {own}))"""
     taken = f"A record of another object has this local id: choose one that none has, such as {mine}1"
     by_now = f"The {schema.name} of this local id is in the org by now: change it under the Id that it has there"
+    id_not_text = _not_utf_8('NEW."Id"')
     return (
         f'CASE WHEN {here} THEN NULL WHEN NEW."Id" NOT {IS_LOCAL} THEN {refuse(given)}'
+        f" WHEN {id_not_text} THEN {refuse(f'{schema.name}.Id {_NOT_UTF_8}')}"
         f" WHEN {another} THEN {refuse(taken)} WHEN {made} THEN {refuse(by_now)} ELSE {checked} END"
     )
 
@@ -220,10 +223,15 @@ _FORMS: Final = {
 }
 
 
+_NOT_UTF_8: Final = "is not UTF-8 text: convert the file first, such as by iconv -f WINDOWS-1252 -t UTF-8"
+
+
 def _no_value(field: Field) -> Iterator[tuple[Wrong, str]]:
     """What a given value may surely be wrong by, and the words for that, to follow the field's name."""
     most = f" of {field.length} characters at most" if field.length else ""
     yield Wrong.FORM, _FORMS.get(field.type, f"holds text{most}, and no binary value (a blob)")
+    if field.type is FieldType.TEXT:
+        yield Wrong.NOT_TEXT, _NOT_UTF_8
     if field.type in (FieldType.ID, FieldType.REFERENCE):
         yield Wrong.NOBODY, "is the id of no record that was made here"
     if field.whole_digits is not None:
@@ -271,7 +279,8 @@ _MADE = "EXISTS (SELECT 1 FROM _sync_outbox o WHERE o.record_id = wanted)"
 _GIVEN = "EXISTS (SELECT 1 FROM _sync_local l WHERE l.local_id = wanted)"
 _WRONG_ID = f"""CASE
           WHEN typeof(wanted) = 'blob' THEN {Wrong.FORM:d}
-          WHEN wanted NOT {IS_LOCAL} THEN CASE WHEN length(wanted) NOT IN (15, 18) THEN {Wrong.FORM:d} END
+          WHEN wanted NOT {IS_LOCAL} THEN
+            CASE WHEN length(wanted) NOT IN (15, 18) OR wanted GLOB '*[^ -~]*' THEN {Wrong.FORM:d} END
           WHEN NOT (wanted = NEW."Id" OR {_MADE} OR {_GIVEN}) THEN {Wrong.NOBODY:d}
         END"""
 
@@ -283,6 +292,19 @@ _PARTS = (
 )
 
 
+def _not_utf_8(text: str) -> str:
+    """Whether this is surely no UTF-8: it has bytes beyond ASCII, and each stands alone, or one has not what it begins.
+
+    SQLite takes any bytes for text, and has no test of them. It reads a byte that goes on where nothing began as the
+    character of that number, and one that begins what does not go on as U+FFFD, as it does U+FFFE and U+FFFF. What
+    passes all the same is found where the outbox is read.
+    """
+    blob = f"CAST({text} AS BLOB)"
+    cut = f"{text} GLOB '*\ufffd*' AND NOT instr({blob}, x'EFBF')"
+    alone = f"length({blob}) = length({text}) AND {text} GLOB '*[' || char(128) || '-' || char(191) || ']*'"
+    return f"CASE WHEN {text} GLOB '*[^ -~]*' THEN {cut} OR {alone} END"
+
+
 def _wrong_text(schema: ObjectSchema) -> str:
     listed = (
         f"EXISTS (SELECT 1 FROM _sync_picklist p WHERE p.object_name = {literal(schema.name)}"
@@ -291,6 +313,7 @@ def _wrong_text(schema: ObjectSchema) -> str:
     several = f"EXISTS (SELECT 1 FROM ({_PARTS}) WHERE part <> '' AND NOT {listed} part))"
     return f"""CASE
           WHEN typeof(wanted) = 'blob' OR length(wanted) > length THEN {Wrong.FORM:d}
+          WHEN {_not_utf_8("wanted")} THEN {Wrong.NOT_TEXT:d}
           WHEN CASE picklist WHEN 'one' THEN NOT {listed} wanted) WHEN 'several' THEN {several} END
             THEN {Wrong.UNLISTED:d}
         END"""

@@ -122,7 +122,7 @@ class Connections:
             return found
         try:
             found = reader.execute(statement, parameters).fetchone()
-        except apsw.Error:
+        except (apsw.Error, UnicodeDecodeError):
             with translated(self.path):  # around the statement it would cost every read its entering
                 raise
         return found

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import apsw
 
-from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout
+from salesforce_sync.errors import MalformedQuery, Misuse, NotText, QueryTimeout
 
 SECONDS: Final = 30.0
 """How long a query may run unless the caller says otherwise."""
@@ -95,6 +95,8 @@ def _told(seconds: float) -> Iterator[None]:
         raise Misuse("This query may only read.", hint="Use SELECT.") from error
     except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError, apsw.TooBigError) as error:
         raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+    except UnicodeDecodeError as error:
+        raise NotText.found(error.object) from error
 
 
 def _size(value: Any) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 import msgspec
 
-from salesforce_sync.errors import NotSynced
+from salesforce_sync.errors import NotSynced, NotText
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Merged, Orphans, Staged
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn
 from salesforce_sync.models.event import EventPage, EventsMerged, Lack
@@ -60,9 +61,11 @@ from salesforce_sync.storage.staging import Staging, empty_staging
 from salesforce_sync.storage.sweeps import Sweeps
 from salesforce_sync.storage.tables import Tables
 from salesforce_sync.storage.trouble import translated
+from salesforce_sync.storage.unreadable import make_readable
 from salesforce_sync.storage.watch import give_triggers
 from salesforce_sync.storage.written import Written
 
+T = TypeVar("T")
 KEEPING = Keeping()
 KEEP = Keep()
 
@@ -202,7 +205,8 @@ class SqliteStore:
         return self._staging.stage(page)
 
     def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
-        merged = self._merging.merge(self._known(object_name), checkpoint_limit, loss)
+        schema = self._known(object_name)
+        merged = self._read_anyway(lambda: self._merging.merge(schema, checkpoint_limit, loss))
         self._indexes.forget(merged.object_name)
         return merged
 
@@ -336,13 +340,15 @@ class SqliteStore:
         self._events.forget_replay(object_name)
 
     def merge_events(self, page: EventPage) -> EventsMerged:
-        return self._events.merge(self._known(page.object_name), page)
+        schema = self._known(page.object_name)
+        return self._read_anyway(lambda: self._events.merge(schema, page))
 
     def to_read_again(self, object_name: str, most: int) -> tuple[tuple[str, Lack], ...]:
         return self._events.to_read_again(object_name, most)
 
     def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
-        return self._events.merge_again(self._known(page.schema.name), page, ids)
+        schema = self._known(page.schema.name)
+        return self._read_anyway(lambda: self._events.merge_again(schema, page, ids))
 
     def unsure(self, object_name: str) -> int:
         return self._events.unsure(object_name)
@@ -393,7 +399,20 @@ class SqliteStore:
         return self._drafts.known_values(self._known(object_name), self.real_id(record_id))
 
     def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
-        return self._outbox.changes(wanted)
+        return self._read_anyway(lambda: self._outbox.changes(wanted))
+
+    def _read_anyway(self, read: Callable[[], T]) -> T:
+        """What reads edits; once more if one of them was no text, and is one now."""
+        try:
+            return read()
+        except NotText:
+            if self._connections.only_reads:
+                raise
+            with self._connections.writing() as db:
+                made_readable = make_readable(db, self.schema, self._clock.now())
+            if not made_readable:
+                raise
+        return read()
 
     def count_changes(self, wanted: Wanted = EVERYTHING) -> int:
         return self._outbox.count_changes(wanted)
@@ -408,7 +427,7 @@ class SqliteStore:
         self._settling.sending(changes, push_id, sent_at, job)
 
     def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
-        return self._settling.settle(push_id, outcomes)
+        return self._read_anyway(lambda: self._settling.settle(push_id, outcomes))
 
     def pushes(self, most: int = 20, listed: int = MOST_LISTED) -> tuple[Push, ...]:
         return self._push_log.pushes(most, listed)
@@ -428,7 +447,7 @@ class SqliteStore:
     def inbox(
         self, after: int = 0, most: int | None = None, records: Sequence[str] | None = None
     ) -> tuple[InboxItem, ...]:
-        return self._inbox.items(after, most, records)
+        return self._read_anyway(lambda: self._inbox.items(after, most, records))
 
     def count_inbox(self) -> int:
         return self._inbox.count()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from salesforce_sync.errors import DiskFull, StoreBusy, StoreTrouble
+from salesforce_sync.errors import DiskFull, NotText, StoreBusy, StoreTrouble
 
 BUSY_MILLISECONDS = 30_000
 """How long a statement waits for another program that holds the file locked."""
@@ -38,3 +38,5 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
     except (apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
         raise StoreTrouble(f"{path} cannot be used: {error}.", hint="Check the path and its rights.") from error
+    except UnicodeDecodeError as error:
+        raise NotText.found(error.object) from error

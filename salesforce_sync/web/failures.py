@@ -162,6 +162,7 @@ _BY_CODE: Final = {
     "INTERNAL_ERROR": 500,
     "CONFIG_ERROR": 500,
     "STORE_ERROR": 500,
+    "NOT_TEXT": 500,
     "DISK_FULL": 507,
 }
 """Statuses by code; another code of Salesforce's own about one object is 422, and anything else 500."""

@@ -5,6 +5,8 @@ from contextlib import closing
 
 import pytest
 
+from salesforce_sync.errors import NotText
+from salesforce_sync.models.inbox import Resolution
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.outcome import Applied
 from tests.contract.writing import WIDGET
@@ -186,3 +188,74 @@ def test_rows_are_edited_from_another_table(rig, tool):
     assert push.complete
     assert sorted(rig.there().values()) == [f"new {number}" for number in range(5)]
     assert WIDGET in {each.object_name for each in push.changes}
+
+
+CAF = "CAST(x'436166e9a0' AS TEXT)"
+"""`Café` and a no-break space in Windows-1252: SQLite takes the two for one character, and so do the checks."""
+READ_ANYWAY = "Café\u00a0"
+
+
+def unchecked(tool, statement):
+    """Run it as a tool does that has dropped the checks, or that SQLite does not let fire triggers."""
+    (check,) = tool.execute("SELECT sql FROM sqlite_master WHERE name = '_sync_on_check_update_Widget__c'").fetchone()
+    tool.execute("DROP TRIGGER _sync_on_check_update_Widget__c")
+    tool.execute(statement)
+    tool.execute(check)
+
+
+def test_a_text_that_is_none_parks_itself_and_nothing_else(rig, tool):
+    tool.execute(f"UPDATE Widget__c SET Text__c = {CAF}, Long__c = 'fine' WHERE Id = ?", (rig.ids[0],))
+    tool.execute(f"INSERT INTO Widget__c (Text__c, Account__c) VALUES ({CAF}, ?)", (rig.world.account,))
+    tool.execute("UPDATE Widget__c SET Text__c = 'good' WHERE Id = ?", (rig.ids[1],))
+    with pytest.raises(NotText, match="written by another tool"):
+        rig.here()
+
+    rig.push()
+
+    assert (rig.there()[rig.ids[0]], rig.there()[rig.ids[1]], len(rig.there())) == ("first 0", "good", 5)
+    assert [(each.operation, each.code, each.fields) for each in rig.store.inbox()] == [
+        (Operation.UPDATE, "NOT_TEXT", ("Text__c",)),
+        (Operation.CREATE, "NOT_TEXT", ("Text__c",)),
+    ]
+    assert "Windows-1252" in rig.store.inbox()[0].message
+    assert texts(rig, "good") == [rig.ids[1]]
+    assert sorted(rig.here().values()) == sorted([READ_ANYWAY, READ_ANYWAY, "good", "first 2", "first 3", "first 4"])
+
+
+def test_such_a_text_is_sent_as_it_reads_or_is_written_again(rig, tool):
+    tool.execute(f"UPDATE Widget__c SET Text__c = {CAF} WHERE Id IN (?, ?)", rig.ids[:2])
+    rig.sync()
+    first, _ = rig.store.inbox()
+
+    rig.store.resolve(first.number, Resolution(again=True))
+    tool.execute("UPDATE Widget__c SET Text__c = 'Café' WHERE Id = ?", (rig.ids[1],))
+    rig.sync()
+
+    assert (rig.there()[rig.ids[0]], rig.there()[rig.ids[1]]) == (READ_ANYWAY, "Café")
+    assert (rig.store.inbox(), rig.store.changes()) == ((), ())
+
+
+def test_such_a_text_is_met_by_a_sync_of_what_others_have_changed(rig, tool):
+    tool.execute(f"UPDATE Widget__c SET Text__c = {CAF} WHERE Id = ?", (rig.ids[0],))
+    rig.world.tick(60)
+    rig.world.edit(rig.ids[0], Text__c="theirs")
+    rig.world.edit(rig.ids[1], Text__c="theirs too")
+
+    rig.sync()
+
+    assert (rig.here()[rig.ids[0]], rig.here()[rig.ids[1]]) == (READ_ANYWAY, "theirs too")
+    assert {each.code for each in rig.store.inbox()} >= {"CONFLICT"}
+    assert rig.there()[rig.ids[0]] == "theirs"
+
+
+def test_what_passed_no_check_is_met_too(rig, tool):
+    unchecked(tool, f"UPDATE Widget__c SET Long__c = CAST(x'ff' AS TEXT) WHERE Id = '{rig.ids[0]}'")
+    tool.execute(
+        "INSERT INTO Widget__c (Id, Text__c, Account__c) VALUES (CAST(x'6c6f63616c2de9a0' AS TEXT), 'new', ?)",
+        (rig.world.account,),
+    )
+
+    rig.push()
+
+    assert [each.code for each in rig.store.inbox()] == ["NOT_TEXT"]
+    assert len(texts(rig, "new")) == 1

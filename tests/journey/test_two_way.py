@@ -151,6 +151,14 @@ def test_an_edit_is_shown_at_once_and_again_in_the_diff(replica, jane):
     assert replica("diff").out == "Nothing to send.\n"
 
 
+def test_an_argument_in_another_encoding_is_named_as_such(replica, jane):
+    edited = replica.afresh("edit", "Contact", jane, "Title=M\udcfcller", PYTHONUTF8="1")
+
+    assert edited.code == 2
+    assert "is not UTF-8 text: it has the byte FC.\n  Convert it first" in edited.err
+    assert replica("diff").out == "Nothing to send.\n"
+
+
 def test_a_new_record_keeps_its_local_id_as_a_name_and_can_be_deleted_and_brought_back(replica, simorg):
     made = replica("new", "Contact", "last_name=Roe", "--json").json
     replica("push")

@@ -40,6 +40,8 @@ GOOD = [
 BAD = [
     (FieldType.TEXT, 7, "not a text"),
     (FieldType.TEXT, b"bytes", "not a text"),
+    (FieldType.TEXT, "a\ud800b", "half of a character"),
+    (FieldType.TEXT, "M\udcfcller", "not UTF-8 text: it has the byte FC"),
     (FieldType.REFERENCE, 3, "not a text"),
     (FieldType.BOOLEAN, 1, "neither True nor False"),
     (FieldType.BOOLEAN, "true", "neither True nor False"),

@@ -81,6 +81,47 @@ def test_another_sqlite_takes_what_is_right(path):
     assert set(told_by_python(path, [f"UPDATE Account SET {change}" for change in TAKEN])) == {""}
 
 
+def as_text(written):
+    """Bytes as SQLite's shell takes them from a file for text, whatever they are."""
+    return f"CAST(x'{written.hex()}' AS TEXT)"
+
+
+NOT_TEXT = "Account.BillingStreet is not UTF-8 text: convert the file first, such as by iconv -f WINDOWS-1252 -t UTF-8"
+IN_ANOTHER_CODE = ["Müller", "Köln, 5 €", "Société", "naïve – À propos", "“hi”", "\u00a0", "«", "Grüße\naus Köln"]
+IN_UTF_8 = [*IN_ANOTHER_CODE, "🦊", "\ufffd", "M\ufffdller", "\ufffe", "日本語", "Jane\tDoe\r\n", "\x01", "\x80"]
+
+
+def test_a_text_that_is_not_utf_8_is_refused(path):
+    alone = [bytes([each]) for each in range(128, 256)]
+    written = [*alone, *(b"M" + each + b"ller" for each in alone), *(each.encode("cp1252") for each in IN_ANOTHER_CODE)]
+    changes = [f"UPDATE Account SET BillingStreet = {as_text(each)} WHERE Id = '{ACME}'" for each in written]
+    rows = [f"INSERT INTO Account (Name, BillingStreet) VALUES ('Nut', {as_text(each)})" for each in written]
+
+    assert set(told_by_python(path, [*changes, *rows])) == {NOT_TEXT}
+
+
+def test_every_text_in_utf_8_is_taken(path):
+    written = [as_text(each.encode()) for each in IN_UTF_8]
+
+    assert set(told_by_python(path, [f"UPDATE Account SET BillingStreet = {each}" for each in written])) == {""}
+
+
+def test_an_id_that_is_no_text_is_refused(path):
+    cut = as_text(b"local-M\xfcller")
+    long = as_text(ACME[:17].encode() + b"\xfc")
+    told = told_by_python(
+        path,
+        [
+            f"INSERT INTO Account (Id, Name) VALUES ({cut}, 'Nut')",
+            f"UPDATE Account SET ParentId = {long}",
+            "INSERT INTO Account (Id, Name) VALUES ('local-Müller', 'Nut')",
+        ],
+    )
+
+    assert told[0].startswith("Account.Id is not UTF-8 text")
+    assert told[1:] == ["Account.ParentId is an id, a text of 15 or 18 characters", ""]
+
+
 def test_another_sqlite_says_why_a_new_row_is_refused(path):
     rows = {
         "(Phone) VALUES ('1')": "Account.Name is required",
