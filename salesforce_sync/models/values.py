@@ -290,6 +290,13 @@ def readable(kind: FieldType, stored: object) -> bool:
     return True
 
 
+def stored_form(kind: FieldType, stored: Stored) -> Stored:
+    """A number that came as text, or an id of 15 characters, as `encode` stores it; anything else as it is."""
+    if kind is FieldType.DECIMAL and isinstance(stored, str) and _NUMBER.fullmatch(stored):
+        return store_decimal(Decimal(stored))
+    return lengthened(stored) if kind is FieldType.REFERENCE else stored
+
+
 def same(kind: FieldType, one: Stored, other: Stored) -> bool:
     """Whether two stored values are one value: 1.5 and '1.50', null and '', an id in 15 and in 18 characters.
 

@@ -16,6 +16,7 @@ import apsw
 
 from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
+from salesforce_sync.storage.same_values import is_number, same_id, same_number
 from salesforce_sync.storage.sql_text import literal, quote
 
 IS_LOCAL: Final = f"GLOB '{LOCAL_PREFIX}*'"
@@ -129,7 +130,10 @@ def refused_update(schema: ObjectSchema) -> str:
     whole, whole_words = _of_the_record(schema)
     code = f"CASE {whole} ELSE v.number * {_KINDS} + {wrong} END" if whole else f"v.number * {_KINDS} + {wrong}"
     words = [(_code(number, what), why) for number, each in _checked(schema) for what, why in _no_change(schema, each)]
-    checked = _checks(schema, found, "was IS NOT wanted", code, [*whole_words, *words])
+    # What comes as text, as from a CSV file, is no change where it is what is here.
+    number, key = same_number("was", "wanted"), same_id("was", "wanted")
+    same = f"CASE type WHEN 'decimal' THEN {number} WHEN 'reference' THEN {key} END"
+    checked = _checks(schema, found, f"was IS NOT wanted AND ({same}) IS NOT 1", code, [*whole_words, *words])
     flags = " ".join(f"WHEN {when} THEN {refuse(why)}" for when, why in _flags(schema))
     return f"CASE {flags} ELSE {checked} END"
 
@@ -266,9 +270,10 @@ def _wrong(schema: ObjectSchema) -> str:
 # '+0 days' makes SQLite look at the day: without it, 2026-02-30 is given back as it is.
 
 # Digits that a double cannot keep are stored as text, so a text of digits, sign and point is a number too.
-_DIGITS = "replace(ltrim(wanted, '-+'), '.', '')"
-_NO_DIGITS = f"{_DIGITS} = '' OR {_DIGITS} GLOB '*[^0-9]*' OR length(wanted) - length(replace(wanted, '.', '')) > 1"
-_NOT_A_NUMBER = f"CASE typeof(wanted) WHEN 'text' THEN {_NO_DIGITS} WHEN 'blob' THEN 1 ELSE abs(wanted) = 9e999 END"
+_NOT_WRITTEN_SO = f"NOT ({is_number('wanted')})"
+_NOT_A_NUMBER = (
+    f"CASE typeof(wanted) WHEN 'text' THEN {_NOT_WRITTEN_SO} WHEN 'blob' THEN 1 ELSE abs(wanted) = 9e999 END"
+)
 
 # A text has more digits than a double can keep, so they are counted.
 _WHOLE = "substr(wanted || '.', 1, instr(wanted || '.', '.') - 1)"

@@ -6,15 +6,19 @@ what SQLite had in 2018 (3.24) and call nothing but its built-in functions. Merg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
 from salesforce_sync.storage.checks import IS_LOCAL, refuse, refused_insert, refused_update
 from salesforce_sync.storage.own_sql import TOLD_KINDS
+from salesforce_sync.storage.same_values import decimal, full_id, same_id
 from salesforce_sync.storage.sql_text import joined, literal, quote
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
+
+_IN_SEVERAL_FORMS = FieldType.DECIMAL, FieldType.REFERENCE
+"""Types of which a tool may write a value in another form than the stored one: as text, and in 15 characters."""
 
 _NO_EDIT = "in_flight = 0 AND ((contested = 0 AND value IS base) OR (contested = 1 AND value IS org))"
 """A field that is back where the org has it is no edit any more, unless something else is on its way there."""
@@ -96,31 +100,45 @@ def _insert(schema: ObjectSchema) -> str:
         f"INSERT INTO _sync_outbox ({columns}) VALUES ({literal(schema.name)}, NEW.\"Id\", 'create', {_NOW})",
     ]
     if fields:
-        rows = ", ".join(f"({literal(each.name)}, +NEW.{quote(each.name)})" for each in fields)
-        statements.append(
-            "INSERT INTO _sync_edit (object_name, record_id, field, value, edited_at)"
-            f' SELECT {literal(schema.name)}, NEW."Id", column1, column2, {_NOW}'
-            f" FROM (VALUES {rows}) WHERE nullif(column2, '') IS NOT NULL"
+        in_stored_form = _by_form(
+            fields,
+            {"NEW": "wanted"},
+            others="wanted",
+            decimals=f"{decimal('wanted')} AS wanted",
+            ids=f"{full_id('wanted')} AS wanted",
         )
+        told = f'SELECT {literal(schema.name)}, NEW."Id", field, wanted, {_NOW}'
+        edits = " UNION ALL ".join(f"{told} FROM ({each} WHERE wanted IS NOT NULL)" for each in in_stored_form)
+        statements.append(f"INSERT INTO _sync_edit (object_name, record_id, field, value, edited_at) {edits}")
         for named_really in _real_names(schema, fields):
             statements += named_really
+        statements += _in_form(schema, fields)
     return _create(schema, "insert", "AFTER INSERT", statements)
 
 
 def _update(schema: ObjectSchema) -> str:
     fields = _editable(schema, lambda field: field.updateable or field.createable)
-    if not fields:
+    # What cannot be edited may be written all the same, as it is and in another form.
+    others = [each for each in schema.columns if each not in fields and each.type in _IN_SEVERAL_FORMS]
+    if not fields and not others:
         return ""
-    # With a plus: SQLite would name a column of VALUES after a bare one, and take over its affinity.
-    rows = ", ".join(
-        f"({literal(each.name)}, +OLD.{name}, +NEW.{name})" for each in fields for name in [quote(each.name)]
-    )
     mine = _mine(schema)
+    full = f"CASE WHEN {same_id('was', 'wanted')} THEN max(was, wanted)"  # of the two the longer one
+    both = _by_form(
+        [*fields, *others],
+        {"OLD": "was", "NEW": "wanted"},
+        others="was, wanted",
+        decimals=f"{decimal('was')} AS was, {decimal('wanted')} AS wanted",
+        ids=f"{full} ELSE was END AS was, {full} ELSE {full_id('wanted')} END AS wanted",
+    )
+    told = (
+        f'{literal(schema.name)}, NEW."Id", field, CASE WHEN NEW."Id" {IS_LOCAL} THEN NULL ELSE was END, wanted, {_NOW}'
+    )
+    # Also of one that is the same in another form: it gives the row its form, and then goes as one that is none.
+    edits = " UNION ALL ".join(f"SELECT {told} FROM ({each} WHERE was IS NOT wanted)" for each in both)
     edit = (
-        "INSERT INTO _sync_edit (object_name, record_id, field, base, value, edited_at)"
-        f' SELECT {literal(schema.name)}, NEW."Id", column1,'
-        f" CASE WHEN NEW.\"Id\" {IS_LOCAL} THEN NULL ELSE nullif(column2, '') END, nullif(column3, ''), {_NOW}"
-        f" FROM (VALUES {rows}) WHERE nullif(column2, '') IS NOT nullif(column3, '')"
+        # With a WHERE: SQLite would take the ON behind it for that of a join.
+        f"INSERT INTO _sync_edit (object_name, record_id, field, base, value, edited_at) {edits} WHERE 1"
         " ON CONFLICT (object_name, record_id, field)"
         " DO UPDATE SET value = excluded.value, edited_at = excluded.edited_at"
     )
@@ -128,6 +146,7 @@ def _update(schema: ObjectSchema) -> str:
     statements = [
         edit,
         *in_edits,
+        *_in_form(schema, schema.columns),
         f"DELETE FROM _sync_edit WHERE {mine} AND {_NO_EDIT}",
         f"INSERT INTO _sync_outbox (object_name, record_id, operation, edited_at) SELECT {literal(schema.name)},"
         f" NEW.\"Id\", 'update', {_NOW} WHERE EXISTS (SELECT 1 FROM _sync_edit WHERE {mine})"
@@ -138,7 +157,48 @@ def _update(schema: ObjectSchema) -> str:
         *in_row,
     ]
     alive = ' AND NEW."IsDeleted" IS NOT 1' if schema.has("IsDeleted") else ""
-    return _create(schema, "update", "AFTER UPDATE", statements, _changed_condition(fields) + alive)
+    return _create(schema, "update", "AFTER UPDATE", statements, _changed_condition([*fields, *others]) + alive)
+
+
+def _by_form(fields: Sequence[Field], rows: Mapping[str, str], *, others: str, decimals: str, ids: str) -> list[str]:
+    """SELECTs of the fields' names and of what is asked of their values, by the forms that these may come in.
+
+    `rows`: what a value of each of these rows is called.
+    """
+    asked = {FieldType.DECIMAL: decimals, FieldType.REFERENCE: ids}
+    parts = [(others, [each for each in fields if each.type not in asked])]
+    parts += [(values, [each for each in fields if each.type is kind]) for kind, values in asked.items()]
+    columns = ", ".join(f"nullif(column{at}, '') AS {called}" for at, called in enumerate(rows.values(), 2))
+    return [
+        f"SELECT field, {values} FROM (SELECT column1 AS field, {columns} FROM (VALUES {_listed(some, rows)}))"
+        for values, some in parts
+        if some
+    ]
+
+
+def _listed(fields: Sequence[Field], rows: Iterable[str]) -> str:
+    # With a plus: SQLite would name a column of VALUES after a bare one, and take over its affinity.
+    cells = [[f"+{row}.{quote(each.name)}" for row in rows] for each in fields]
+    return ", ".join(f"({', '.join([literal(each.name), *some])})" for each, some in zip(fields, cells, strict=True))
+
+
+def _in_form(schema: ObjectSchema, fields: Sequence[Field]) -> list[str]:
+    """A statement that gives the decimals and ids of a row the form of their edits, if any may have come in another."""
+    decimals, ids = ([quote(each.name) for each in fields if each.type is kind] for kind in _IN_SEVERAL_FORMS)
+    if not decimals and not ids:
+        return []
+    # Every edit asks this: in a list it is cheap, and takes little room.
+    came = [f"'text' IN ({', '.join(f'typeof(NEW.{name})' for name in decimals)})"] if decimals else []
+    came += [f"15 IN ({', '.join(f'length(NEW.{name})' for name in ids)})"] if ids else []
+    values = ", ".join(
+        f"coalesce(max(CASE field WHEN {literal(each.name)} THEN value END), NEW.{quote(each.name)})"
+        for kind in _IN_SEVERAL_FORMS
+        for each in fields
+        if each.type is kind
+    )
+    form = f"SELECT {values} FROM _sync_edit WHERE {_mine(schema)}"
+    assigned = f"({', '.join([*decimals, *ids])}) = ({form})"
+    return [f"UPDATE {quote(schema.name)} SET {assigned} WHERE rowid = NEW.rowid AND ({' OR '.join(came)})"]
 
 
 def _real_names(schema: ObjectSchema, fields: list[Field]) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.models.schema import Field, FieldType, ObjectSchema
-from salesforce_sync.models.values import Stored
+from salesforce_sync.models.values import Stored, stored_form
 
 Known = Callable[[Field, Stored], bool]
 
@@ -26,7 +26,7 @@ def checked(schema: ObjectSchema, values: Mapping[str, Stored], known: Known, *,
         given = None if value == "" else value
         known_here = field.type is FieldType.REFERENCE and field.synced and known(field, given)
         # Of an id that is here only the right to write it is looked at.
-        found[field.name] = _checked(schema, field, given, creating, known_here)
+        found[field.name] = stored_form(field.type, _checked(schema, field, given, creating, known_here))
     if creating:
         for field in schema.columns:
             if field.required and found.get(field.name) is None:

@@ -1,12 +1,13 @@
 """Store: what a person sees of an edit, and how edits of one record fold into one change."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from salesforce_sync.errors import RecordNotFound
 from salesforce_sync.models.outbox import ChangeState, Operation, is_local
-from tests.contract.edits import ACCOUNT, ACME, BOLT, JANE, NOON, acme, arrive, only, push, row, shown
+from tests.contract.edits import ACCOUNT, ACME, BOLT, JANE, NOON, ONE, acme, arrive, only, push, row, shown
 
 # ── create ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -295,6 +296,40 @@ def test_only_a_tombstone_is_brought_back(replica):
     with pytest.raises(RecordNotFound):
         replica.undelete("Account", "001000000000099AAA")
     assert replica.changes() == ()
+
+
+# ── two forms of one value ───────────────────────────────────────────────────────────────────────────────────────
+
+NUMBERS = {"5000": 5000.0, "5000.00": 5000.0, "-.5": -0.5, "007": 7.0, "01234567890123456.780": "1234567890123456.78"}
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_a_number_in_a_text_is_that_number(replica, text):
+    replica.update("Account", ACME, {"Revenue__c": text})
+    made = replica.create("Account", {"Name": "Nut", "Revenue__c": text})
+
+    assert [each.values["Revenue__c"] for each in replica.changes()] == [NUMBERS[text]] * 2
+    assert [shown(replica, each)["Revenue__c"] for each in (ACME, made)] == [NUMBERS[text]] * 2
+
+
+def test_a_number_in_a_text_that_the_org_has_is_no_edit(replica):
+    arrive(replica, ACCOUNT, acme(ONE, Revenue__c=Decimal("278896.64")))
+
+    replica.update("Account", ACME, {"Revenue__c": "278896.640"})
+    assert replica.changes() == ()
+
+    replica.update("Account", ACME, {"Revenue__c": 5.0})
+    replica.update("Account", ACME, {"Revenue__c": "278896.64"})
+    assert (replica.changes(), shown(replica, ACME)["Revenue__c"]) == ((), 278896.64)
+
+
+def test_an_id_of_15_characters_is_that_of_18(replica):
+    replica.update("Contact", JANE, {"AccountId": ACME[:15]})
+    assert replica.changes() == ()
+
+    replica.update("Contact", JANE, {"AccountId": BOLT[:15]})
+    assert only(replica).values == {"AccountId": BOLT}
+    assert shown(replica, JANE, "Contact")["AccountId"] == BOLT
 
 
 # ── a kill ───────────────────────────────────────────────────────────────────────────────────────────────────────

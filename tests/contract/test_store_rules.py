@@ -4,6 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.errors import FieldNotFound, Misuse, NotSynced
+from salesforce_sync.models.schema import FieldType
+from salesforce_sync.models.values import stored_form
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.edits import ACCOUNT, ACME, JANE, arrive, only, row, send, shown
 
@@ -242,4 +244,4 @@ def test_a_number_that_fits_is_taken_and_its_decimals_are_the_org_s_to_round(wor
 
     world.store.create("Number__c", {field: value})
 
-    assert [each.values for each in world.store.changes()] == [{field: value}]
+    assert [each.values for each in world.store.changes()] == [{field: stored_form(FieldType.DECIMAL, value)}]

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 
 import pytest
 
@@ -9,6 +10,7 @@ from salesforce_sync.errors import NotText
 from salesforce_sync.models.inbox import Resolution
 from salesforce_sync.models.outbox import Operation
 from salesforce_sync.models.outcome import Applied
+from salesforce_sync.models.salesforce_id import to_18
 from tests.contract.writing import WIDGET
 from tests.journey.test_push import Rig
 
@@ -259,3 +261,97 @@ def test_what_passed_no_check_is_met_too(rig, tool):
 
     assert [each.code for each in rig.store.inbox()] == ["NOT_TEXT"]
     assert len(texts(rig, "new")) == 1
+
+
+# ── values in another form than the stored one, as CSV files have them ───────────────────────────────────────────
+
+
+def cells(tool, key, *names):
+    row = tool.execute(f"SELECT {', '.join(names)} FROM Widget__c WHERE Id = ?", (key,)).fetchone()
+    return dict(zip(names, row, strict=True))
+
+
+@pytest.fixture
+def priced(rig):
+    """A widget with numbers that the org has, of few digits and of many."""
+    key = rig.world.add(Price__c=278896.64, Count__c=10, Big__c=Decimal("1234567890123457"), Active__c=True)
+    rig.sync()
+    return key
+
+
+def test_a_number_that_comes_as_text_and_is_the_same_is_no_edit(rig, tool, priced):
+    same = {"Price__c": "278896.640", "Count__c": "10", "Big__c": "+1234567890123457.0", "Active__c": "1"}
+    before = cells(tool, priced, *same)
+
+    for name, text in same.items():
+        tool.execute(f"UPDATE Widget__c SET {name} = ? WHERE Id = ?", (text, priced))
+    tool.execute("UPDATE Widget__c SET Price__c = '278896.64', Text__c = 'edited' WHERE Id = ?", (priced,))
+
+    assert edits(rig) == [(priced, Operation.UPDATE, {"Text__c": "edited"})]
+    assert cells(tool, priced, *same) == before
+
+
+def test_a_number_that_comes_as_text_is_stored_as_a_number(rig, tool, priced):
+    tool.execute("UPDATE Widget__c SET Price__c = '5000', Big__c = '007.50', Count__c = '-.5' WHERE Id = ?", (priced,))
+    tool.execute(
+        "INSERT INTO Widget__c (Id, Price__c, Big__c, Account__c)"
+        " VALUES ('local-7', '12.50', '01234567890123456.780', ?)",
+        (rig.world.account,),
+    )
+
+    made = {"Price__c": 12.5, "Big__c": "1234567890123456.78"}
+    wanted = {"Price__c": 5000.0, "Big__c": 7.5, "Count__c": -0.5}
+    assert (cells(tool, priced, *wanted), cells(tool, "local-7", *made)) == (wanted, made)
+    assert edits(rig) == [
+        (priced, Operation.UPDATE, wanted),
+        ("local-7", Operation.CREATE, made | {"Account__c": rig.world.account}),
+    ]
+    tool.execute(
+        "UPDATE Widget__c SET Price__c = '278896.64', Big__c = '1234567890123457', Count__c = '10' WHERE Id = ?",
+        (priced,),
+    )
+    assert [each[0] for each in edits(rig)] == ["local-7"]
+
+
+def test_an_upsert_of_numbers_as_text_edits_what_differs(rig, tool, priced):
+    tool.execute(
+        "INSERT INTO Widget__c (Id, Price__c, Count__c) VALUES (?, '278896.64', '11') ON CONFLICT (Id) DO UPDATE SET"
+        " Price__c = excluded.Price__c, Count__c = excluded.Count__c",
+        (priced,),
+    )
+
+    assert edits(rig) == [(priced, Operation.UPDATE, {"Count__c": 11.0})]
+    assert cells(tool, priced, "Price__c", "Count__c") == {"Price__c": 278896.64, "Count__c": 11.0}
+
+
+def test_a_table_that_was_written_to_a_csv_file_comes_back_without_an_edit(rig, tool, priced):
+    tool.execute(
+        "CREATE TEMP TABLE came AS SELECT Id, CAST(Price__c AS TEXT) AS p, CAST(Big__c AS TEXT) AS b,"
+        " substr(Account__c, 1, 15) AS a FROM Widget__c"
+    )
+    before = tool.execute("SELECT * FROM Widget__c ORDER BY Id").fetchall()
+
+    tool.execute("UPDATE Widget__c SET Price__c = p, Big__c = b, Account__c = a FROM came WHERE came.Id = Widget__c.Id")
+
+    assert edits(rig) == []
+    assert tool.execute("SELECT * FROM Widget__c ORDER BY Id").fetchall() == before
+
+
+def test_an_id_of_15_characters_is_the_one_of_18(rig, tool):
+    tool.execute("UPDATE Widget__c SET Account__c = ? WHERE Id = ?", (rig.world.account[:15], rig.ids[0]))
+    assert edits(rig) == []
+
+    tool.execute("INSERT INTO Widget__c (Id, Account__c) VALUES ('local-123456789', '0015e00000000Ab')")
+
+    other = {"Account__c": to_18("0015e00000000Ab")}
+    assert edits(rig) == [("local-123456789", Operation.CREATE, other)]
+    assert cells(tool, "local-123456789", "Account__c") == other
+    assert cells(tool, rig.ids[0], "Account__c") == {"Account__c": rig.world.account}
+
+
+def test_a_number_put_back_as_text_ends_its_edit(rig, tool, priced):
+    tool.execute("UPDATE Widget__c SET Price__c = 1 WHERE Id = ?", (priced,))
+    tool.execute("UPDATE Widget__c SET Price__c = '278896.64' WHERE Id = ?", (priced,))
+
+    assert edits(rig) == []
+    assert cells(tool, priced, "Price__c") == {"Price__c": 278896.64}

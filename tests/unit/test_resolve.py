@@ -58,7 +58,7 @@ def held(
     before = {**ROW, **(base or {}), **{edit.field: edit.base for edit in edits}}
     now = None if gone else {**before, "SystemModstamp": LATER, "LastModifiedDate": LATER, **org}
     when = {edit.field: BETWEEN for edit in edits} if times is None else times
-    contested = Contested("Deal__c", ROW["Id"], operation, edits, before, now, frozenset(disputed), BETWEEN, when)
+    contested = Contested("Deal__c", ROW["Id"], operation, edits, before, now, frozenset(disputed), BETWEEN, times=when)
     return judge(contested, DEAL, policies)
 
 

@@ -1,0 +1,1 @@
+-- The triggers are made anew: a text that is a number is one, and an id has 18 characters.
