@@ -50,6 +50,11 @@ def say_status(status: Status) -> None:
             say(f"{each.object_name} has no stamp to ask by: every sync reads all its rows, so none is missed.")
         if each.method == "CreatedDate":
             say(f"{each.object_name} has no stamp that moves when a row is deleted: verify finds what is gone.")
+        if each.method == "LastModifiedDate":
+            moves = (
+                f"{each.object_name} is asked by LastModifiedDate, which a deletion does not move, nor an undeletion"
+            )
+            say(f"{moves}: verify finds what is deleted or back.")
         if each.undescribed is not None:
             say(each.undescribed.message)
             say(f"  {each.undescribed.hint}")

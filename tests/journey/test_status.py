@@ -122,6 +122,25 @@ def test_rows_of_a_history_that_are_gone_are_found_by_verify_and_status_says_so(
     ]
 
 
+def test_deletions_that_the_stamp_does_not_tell_of_are_found_by_verify_and_status_says_so(user, simorg):
+    simorg.permissions.hide_field("Contact", "SystemModstamp")
+    user("sync", "Contact", "Lead")
+    gone = simorg.db.execute('SELECT "Id" FROM "Contact" LIMIT 1').fetchone()[0]
+    simorg.clock.advance(3600)
+    simorg.remove(gone)
+    user("sync", "Contact")
+
+    told = "\n".join(lines(user, "status"))
+
+    assert (
+        "Contact is asked by LastModifiedDate, which a deletion does not move, nor an undeletion: "
+        "verify finds what is deleted or back." in told
+    )
+    assert "Lead is asked by" not in told
+    assert user("verify", "Contact").code == 0
+    assert user("query", "SELECT COUNT(*) AS n FROM Contact WHERE IsDeleted = 0", "--json").json["rows"] == [{"n": 39}]
+
+
 def test_a_refresh_or_an_interval_of_something_that_is_not_there_is_told(user, simorg):
     user("sync", "Account")
     named = "refresh_fields: [Account.Skore__c, account.sic, Contakt.Score__c, Lead.Score__c], intervals: {Konto: 5}"
