@@ -66,7 +66,8 @@ class Contested(Struct, frozen=True):
     `base` is the row as the org showed it before (edited fields with their base), `org` as it shows it now: API name
     → stored value, of the columns that came. None as `org`: the org shows the record no more. `edits` are all local
     ones, those in conflict too (`disputed`). `edited_at` is when the record was last edited here, `times` when each
-    field was, both as the org's clock showed it (UTC), as far as that is known.
+    field was, both as the org's clock showed it (UTC), as far as that is known. `with_it`: the record that was deleted
+    here and takes this one along in the org.
     """
 
     object_name: str
@@ -78,6 +79,7 @@ class Contested(Struct, frozen=True):
     disputed: frozenset[str] = frozenset()
     edited_at: datetime | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
+    with_it: str = ""
 
 
 class Verdict(Struct, frozen=True):
