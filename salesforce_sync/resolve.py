@@ -18,6 +18,7 @@ from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.forms import same_text
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Change, Edit, Kind, Operation
+from salesforce_sync.models.outcome import went_with
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import SYSTEM_FIELDS, FieldType, ObjectSchema
 from salesforce_sync.models.values import Stored, parse_datetime, same, store_datetime, store_decimal
@@ -372,7 +373,14 @@ def _where_it_went(contested: Contested) -> str:
     if contested.org is None:
         return _NOT_SHOWN if contested.cause is None else _WHY_GONE.get(contested.cause, _NOT_SHOWN)
     master = _master(contested)
-    return f"It was merged into {master} in the org." if master else "It was deleted in the org."
+    if master:
+        return f"It was merged into {master} in the org."
+    return f"It was deleted in the org{f' {went_with(contested.with_it)}' if contested.with_it else ''}."
+
+
+def as_told(before: str, now: str) -> str:
+    """What is said of where a record went: with what it went is known when that is deleted, and not told twice."""
+    return before if before.startswith(f"{now.partition('.')[0]} with ") else now
 
 
 def _master(contested: Contested) -> str:

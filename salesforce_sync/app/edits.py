@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, overload
 
 from salesforce_sync.app.syncing import Syncing
@@ -32,6 +33,12 @@ class Edits(Syncing):
         """What of this record the org has not taken yet."""
         found = self._store.changes(Wanted(records=(record_id,)))
         return next((each for each in found if each.object_name.casefold() == object_name.casefold()), None)
+
+    def along_with(self, change: Change) -> Mapping[str, int]:
+        """How many records of which object the org deletes with the one that this deletes, as far as they are here."""
+        from salesforce_sync.sync.along import along_with
+
+        return along_with(self._store, (change,)).get(change.record_id, {})
 
     def diff(self) -> Diff:
         """What a push would send now, in its order, and what it would not. No API call."""

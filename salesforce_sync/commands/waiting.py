@@ -16,10 +16,11 @@ def show_waiting(options: Options, sync: SFSync, object_name: str, record_id: st
     full = collection.full_id(record_id)
     name = collection.object_name
     change = sync.waiting(name, full)
+    along = {} if change is None else sync.along_with(change)
     if options.json:
-        say_json(edited_document(change, name, full))
+        say_json(edited_document(change, name, full, along))
     elif change is None and is_local(full) and collection.get(full) is None:
         say_forgotten(values.record(name, full))
     else:
-        say_edited(change, values.record(name, full), values)
+        say_edited(change, values.record(name, full), values, along)
     return Exit.COMPLETE

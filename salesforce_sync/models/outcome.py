@@ -131,10 +131,20 @@ DELETED_OVER = "DELETED_OVER"
 """Our code for a deletion that took with it what somebody had changed, and nobody here had seen."""
 
 
-def deleted_over(fields: Collection[str], came: Mapping[str, Stored]) -> Problem:
-    """What is to be told of a deletion that took somebody's values of these fields; `came` is the deleted row."""
+def went_with(with_it: str) -> str:
+    """How a record was deleted that the org took along with this one."""
+    return f"with {with_it}, which was deleted here, and comes back with that one"
+
+
+def deleted_over(fields: Collection[str], came: Mapping[str, Stored], with_it: str = "") -> Problem:
+    """What is to be told of a deletion that took somebody's values of these fields; `came` is the deleted row.
+
+    `with_it`: the record with which it went, where that is not the one that was deleted here.
+    """
     names, who, at = ", ".join(fields), came.get("LastModifiedById"), came.get("LastModifiedDate")
     message = f"Somebody had changed {names} in the org in the moment before the record was deleted from here."
+    if with_it:
+        message = f"Somebody had changed {names} in the org before the record was deleted {went_with(with_it)}."
     if who and at:
         message += f" The org names {who}, at {at}, as the last to touch it, which may be the deletion itself."
     return Problem(DELETED_OVER, message, "The deletion may stay, or the record be brought back: see the inbox.")

@@ -26,7 +26,8 @@ class Diff(Struct, frozen=True):
 
     `orders` are sent in this order, at a cost of `calls` API calls; of `unknown` ones the last answer was lost, and
     the org is asked first; `held` ones wait: for a person (parked), or for a later moment. Of very many of a kind only
-    some are told; `beyond` says how many there are besides, by the names of these fields.
+    some are told; `beyond` says how many there are besides, by the names of these fields. `along`: by the id of a
+    record that is deleted, how many others of which object the org deletes with it, as far as they are here.
     """
 
     orders: tuple[Change, ...]
@@ -36,6 +37,7 @@ class Diff(Struct, frozen=True):
     unknown: tuple[Change, ...] = ()
     held: tuple[Change, ...] = ()
     beyond: Mapping[str, int] = msgspec.field(default_factory=dict)
+    along: Mapping[str, Mapping[str, int]] = msgspec.field(default_factory=dict)
 
     @property
     def total(self) -> int:

@@ -108,6 +108,8 @@ class Field(Struct, frozen=True):
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
     compound_field_name: str | None = None
+    cascade_delete: bool = False
+    """Of a reference: whether the record is deleted with the one that it refers to."""
 
     @property
     def synced(self) -> bool:
@@ -188,6 +190,7 @@ class Field(Struct, frozen=True):
             reference_to=tuple(entry.get("referenceTo") or ()),
             relationship_name=entry.get("relationshipName"),
             compound_field_name=entry.get("compoundFieldName"),
+            cascade_delete=_told(entry, "cascadeDelete", False),
         )
 
 
@@ -264,6 +267,11 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         """The names of the fields whose record this one may be a child of, a required one first."""
         found = [each for each in self.references.values() if not _OWNERS.issuperset(each.reference_to or ("",))]
         return tuple(each.name for each in sorted(found, key=lambda each: each.nillable))
+
+    def masters(self, object_name: str) -> tuple[str, ...]:
+        """The names of the fields by which a record of that object takes this one along when it is deleted."""
+        found = self.references.values()
+        return tuple(each.name for each in found if each.cascade_delete and object_name in each.reference_to)
 
     @cached_property
     def records_together(self) -> int:

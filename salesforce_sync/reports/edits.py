@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -58,12 +58,12 @@ class Values:
 # ── Edits ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def say_edited(change: Change | None, record: str, values: Values) -> None:
-    """Say what of a record waits to be sent."""
+def say_edited(change: Change | None, record: str, values: Values, along: Mapping[str, int]) -> None:
+    """Say what of a record waits to be sent; `along`: what the org deletes with it."""
     if change is None:
         say(f"{record}: nothing to send, this is what the org has.")
         return
-    _say_change(change, values)
+    _say_change(change, values, along)
     if is_asked_about(change):
         say("It waits in the inbox: see `salesforce-sync inbox`.")
     else:
@@ -75,8 +75,10 @@ def say_forgotten(record: str) -> None:
     say(f"{record}: nothing to send, the record is gone and the org never had it.")
 
 
-def _say_change(change: Change, values: Values) -> None:
-    say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}")
+def _say_change(change: Change, values: Values, along: Mapping[str, int]) -> None:
+    with_it = " and ".join(f"{count:,} {name}" for name, count in along.items())
+    told = f", and {with_it} with it" if with_it else ""
+    say(f"{change.operation.value} {values.record(change.object_name, change.record_id)}{told}")
     say_edits(change.object_name, change.edits, values, new=change.operation is Operation.CREATE)
 
 
@@ -88,16 +90,19 @@ def say_edits(object_name: str, edits: Sequence[Edit], values: Values, *, new: b
         say(f"  {each.field:{width}}  {value if new else f'{base} → {value}'}")
 
 
-def edited_document(change: Change | None, object_name: str, record_id: str) -> dict[str, Any]:
+def edited_document(
+    change: Change | None, object_name: str, record_id: str, along: Mapping[str, int]
+) -> dict[str, Any]:
     """What of a record waits to be sent, as JSON."""
     if change is None:
         return {"object": object_name, "id": record_id, "operation": None, "fields": {}}
-    return change_document(change)
+    return change_document(change, along)
 
 
-def change_document(change: Change) -> dict[str, Any]:
-    """A change as JSON; values in the stored form."""
-    return {
+def change_document(change: Change, along: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """A change as JSON; values in the stored form. Of a deletion, `along`: what the org deletes with it."""
+    with_it = {"with_it": dict(along or {})} if change.operation is Operation.DELETE else {}
+    return with_it | {
         "object": change.object_name,
         "id": change.record_id,
         "operation": change.operation.value,
@@ -116,7 +121,7 @@ def edits_document(edits: Iterable[Edit]) -> dict[str, Any]:
 def say_diff(diff: Diff, values: Values) -> None:
     """Say what a push would send, in its order, then what it would not and why."""
     for change in diff.orders[:MOST_SHOWN]:
-        _say_change(change, values)
+        _say_change(change, values, diff.along.get(change.record_id, {}))
     _say_how_many_more(diff.total)
     if diff.orders:
         say()
@@ -160,7 +165,7 @@ def diff_document(diff: Diff) -> dict[str, Any]:
     """What a push would do, as JSON."""
     return {
         "api_calls": diff.calls,
-        "changes": [change_document(each) for each in diff.orders],
+        "changes": [change_document(each, diff.along.get(each.record_id)) for each in diff.orders],
         "blocked": [change_document(each.change) | {"by": each.by} for each in diff.blocked],
         "rejected": [
             change_document(each.change) | {"code": each.code, "message": each.message} for each in diff.rejected

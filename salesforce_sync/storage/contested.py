@@ -40,6 +40,7 @@ _DISPUTE = f"""
 UPDATE _sync_edit AS e SET base = ?, value = ?, in_flight = {_ON_ITS_WAY}, contested = 1, org = ?
 WHERE object_name = ? AND record_id = ? AND field = ?
 """
+_WITH = "SELECT with_it FROM _sync_written WHERE object_name = ? AND record_id = ? AND operation = 'delete'"
 _PUSH_OF = """
 SELECT push_id FROM _sync_outbox WHERE object_name = ? AND record_id = ? AND sending IS NOT NULL
 """
@@ -221,7 +222,18 @@ class Judge:
         disputed = frozenset(str(row[0]) for row in rows if row[5])
         times = {str(row[0]): at for row in rows if (at := self._there(row[6])) is not None}
         operation, last = Operation(operation), self._there(edited_at)
-        return Contested(schema.name, record_id, operation, edits, base, org, disputed, last, times=times)
+        return Contested(
+            schema.name,
+            record_id,
+            operation,
+            edits,
+            base,
+            org,
+            disputed,
+            last,
+            times=times,
+            with_it=str(db.execute(_WITH, (schema.name, record_id)).get or ""),
+        )
 
     def _there(self, edited_at: str | None) -> datetime | None:
         """What the org's clock showed when this one showed that."""

@@ -73,6 +73,7 @@ WHERE object_name = ?1 AND sending = 'delete' AND record_id IN (SELECT value FRO
 UNION SELECT record_id FROM _sync_written
 WHERE object_name = ?1 AND operation = 'delete' AND record_id IN (SELECT value FROM json_each(?2))
 """
+_DELETED_ITSELF = f"{_BEING_DELETED} AND with_it IS NULL"
 _READ = "DELETE FROM _sync_read_again WHERE object_name = ? AND record_id = ?"
 _READ_AT = "SELECT read_at FROM _sync_object WHERE name = ?"
 _COME_BACK = """
@@ -221,7 +222,7 @@ class EventMerger:
             row = {each.name: from_rest(each.type, value) for each, value in zip(columns, values, strict=True)}
             came[str(row["Id"])] = row
         with self._connections.writing() as db:
-            going = _ids_of(db, _BEING_DELETED, schema.name, list(came))
+            going = _ids_of(db, _DELETED_ITSELF, schema.name, list(came))
             came = {key: row for key, row in came.items() if key not in going or row.get("IsDeleted")}
             entering = _Entering(db, self._texts_of(schema), list(came))
             newer = {key: row for key, row in came.items() if entering.takes(row)}

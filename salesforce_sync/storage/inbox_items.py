@@ -15,7 +15,7 @@ from salesforce_sync.models.outcome import EDITED_TWICE, NOT_DELETED, Rejected
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.values import Stored, format_datetime
-from salesforce_sync.resolve import changed_again, changed_there
+from salesforce_sync.resolve import as_told, changed_again, changed_there
 from salesforce_sync.signals import news_of
 from salesforce_sync.storage.signal_log import tell
 
@@ -29,6 +29,7 @@ ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
     replaced = excluded.replaced, operation = excluded.operation
 """
 _TOLD = "SELECT replaced FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
+_SAID = "SELECT message FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 
 Key = tuple[str, str, Kind]
@@ -66,6 +67,8 @@ def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict,
     if changed:
         changed = changed_again(decoded(db.execute(_TOLD, key).get or "[]"), changed)
         message = changed_there([each.field for each in changed])
+    elif kind is Kind.DELETED_THERE:
+        message = as_told(str(db.execute(_SAID, key).get or ""), message)
     what = (code, message, advice(code, kind), fields, msgspec.json.encode(masters).decode(), encoded(changed))
     _put(db, key, at, what)
 

@@ -33,7 +33,7 @@ from salesforce_sync.storage.outbox import OutboxRow, Schemas, row_in_outbox
 from salesforce_sync.storage.push_log import note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen
-from salesforce_sync.storage.written import forget_written, note_written
+from salesforce_sync.storage.written import forget_written, note_along, note_written
 
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=30)
@@ -76,6 +76,7 @@ _EDITED_SINCE = """
 SELECT EXISTS (SELECT 1 FROM _sync_edit WHERE object_name = ? AND record_id = ? AND in_flight = 1 AND value IS NOT sent)
 """
 _DISPUTE = "UPDATE _sync_edit SET contested = 1, org = base WHERE object_name = ? AND record_id = ? AND field = ?"
+_OBJECTS = "SELECT name FROM _sync_object"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
 
 
@@ -148,6 +149,11 @@ class Settling:
                         note_pushed(db, push_id, change, change.record_id, "lost", Problem("NO_ANSWER", message))
                     case Deferred() | Conflicted():
                         self._not_taken(db, push_id, outcome, row)
+            deleted = [each for each in applied if each.change.operation is Operation.DELETE]
+            if deleted:
+                found = map(self._schema, [str(name) for (name,) in db.execute(_OBJECTS)])
+                gone = [(each.change.object_name, each.record_id) for each in deleted]
+                note_along(db, push_id, [each for each in found if each is not None], gone)
             for name in {outcome.change.object_name for outcome in applied}:
                 self._history.trim(db, name)
         return Settled(tuple(applied), tuple(parked), created, overwrote)

@@ -10,14 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from salesforce_sync.models.inbox import Conflict, Contested
-from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outbox import Change, Kind, Operation, is_local
 from salesforce_sync.models.outcome import deleted_over, not_shown
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.resolve import Policies, data_fields, taken_along
-from salesforce_sync.storage import staging_sql
+from salesforce_sync.storage import reading_sql, staging_sql
 from salesforce_sync.storage.contested import Judge, shown_before
 from salesforce_sync.storage.inbox_items import put_told
 from salesforce_sync.storage.push_log import note_problem
@@ -27,9 +27,14 @@ from salesforce_sync.storage.sql_text import joined, quote
 _NOTE = """
 INSERT OR REPLACE INTO _sync_written (object_name, record_id, push_id, operation, bases) VALUES (?, ?, ?, ?, ?)
 """
+_NOTE_ALONG = """
+INSERT OR IGNORE INTO _sync_written (object_name, record_id, push_id, operation, bases, with_it)
+VALUES (?1, ?2, ?3, 'delete', (SELECT json_group_object(field, iif(contested, org, base)) FROM _sync_edit
+    WHERE object_name = ?1 AND record_id = ?2), ?4)
+"""
 _EDIT_BASES = "SELECT field, base FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 _ANY = "SELECT EXISTS (SELECT 1 FROM _sync_written WHERE object_name = ?)"
-_ONE = "SELECT push_id, operation, bases FROM _sync_written WHERE object_name = ? AND record_id = ?"
+_ONE = "SELECT push_id, operation, bases, with_it FROM _sync_written WHERE object_name = ? AND record_id = ?"
 _FORGET = "DELETE FROM _sync_written WHERE object_name = ? AND record_id = ?"
 _DELETED = "SELECT record_id FROM _sync_written WHERE object_name = :name AND operation = 'delete'"
 _ON_ITS_WAY = "SELECT record_id FROM _sync_outbox WHERE object_name = :name AND sending = 'delete'"
@@ -52,6 +57,8 @@ class Loss(Struct, frozen=True):
     conflicts: tuple[Conflict, ...]
     touched: Row
     """Who touched the record last, and when, as the org tells it."""
+    with_it: str = ""
+    """The record that was deleted, where that took this one along."""
 
 
 def note_written(db: apsw.Connection, push_id: str, change: Change, record_id: str) -> None:
@@ -60,6 +67,37 @@ def note_written(db: apsw.Connection, push_id: str, change: Change, record_id: s
     beneath = change.operation is Operation.DELETE
     bases = dict(db.execute(_EDIT_BASES, record)) if beneath else {}
     db.execute(_NOTE, (*record, push_id, change.operation, msgspec.json.encode(bases).decode()))
+
+
+def note_along(
+    db: apsw.Connection, push_id: str, schemas: Sequence[ObjectSchema], deleted: Iterable[tuple[str, str]]
+) -> None:
+    """The org has taken these deletions, by object and id: what it takes along is seen later, as those themselves."""
+    todo: dict[str, dict[str, str]] = {}
+    for name, key in deleted:
+        todo.setdefault(name, {})[key] = f"{name} {key}"
+    while todo:
+        below: dict[str, dict[str, str]] = {}
+        for schema in (each for each in schemas if each.has("IsDeleted")):
+            for key, with_it in _children(db, schema, todo):
+                db.execute(_NOTE_ALONG, (schema.name, key, push_id, with_it))
+                if db.changes():  # of records that refer to each other each is met once
+                    below.setdefault(schema.name, {})[key] = with_it
+        todo = below
+
+
+def _children(
+    db: apsw.Connection, schema: ObjectSchema, masters: Mapping[str, Mapping[str, str]]
+) -> list[tuple[str, str]]:
+    """The object's living records that go with these, and with which."""
+    found: list[tuple[str, str]] = []
+    for name, with_it in masters.items():
+        ids = msgspec.json.encode(list(with_it)).decode()
+        for field in schema.masters(name):
+            asked = f'SELECT "Id", {quote(field)} FROM {quote(schema.name)} WHERE {reading_sql.alive(schema)}'
+            rows = db.execute(f"{asked} AND {quote(field)} IN (SELECT value FROM json_each(?))", (ids,))
+            found += [(str(key), with_it[str(master)]) for key, master in rows if not is_local(str(key))]
+    return found
 
 
 def note_deleted(db: apsw.Connection, object_name: str, record_id: str) -> None:
@@ -109,17 +147,17 @@ class Written:
 
     def _loss(self, db: apsw.Connection, schema: ObjectSchema, here: Row, came: Row) -> Loss | None:
         record = schema.name, str(came["Id"])
-        push_id, bases = db.execute(_SENT_BY, record).get, dict(db.execute(_EDIT_BASES, record))
+        push_id, bases, with_it = db.execute(_SENT_BY, record).get, dict(db.execute(_EDIT_BASES, record)), None
         if push_id is None:
-            push_id, operation, text = db.execute(_ONE, record).fetchone() or ("", "", "{}")
+            push_id, operation, text, with_it = db.execute(_ONE, record).fetchone() or ("", "", "{}", None)
             if operation != Operation.DELETE:
                 return None
-            bases = _BASES.decode(str(text))
+            bases |= _BASES.decode(str(text))
         before = {**shown_before(db, schema, here), **bases}
         contested = Contested(schema.name, record[1], Operation.DELETE, (), before, came)
         lost = taken_along(contested, schema, self._policies)
         touched = {name: came.get(name) for name in ("LastModifiedById", "LastModifiedDate")}
-        return Loss(record[1], str(push_id), lost, touched) if lost else None
+        return Loss(record[1], str(push_id), lost, touched, str(with_it or "")) if lost else None
 
     def settle(self, db: apsw.Connection, schema: ObjectSchema, losses: Sequence[Loss]) -> dict[str, Problem]:
         """Put before a person what somebody had changed, as the rows have entered; gives, by record, what is told.
@@ -132,7 +170,7 @@ class Written:
             emptied = self._judge.emptied(db, schema, before, now)
             lost = [one for one in each.conflicts if one.field not in emptied]
             if lost:
-                problem = deleted_over([one.field for one in lost], each.touched)
+                problem = deleted_over([one.field for one in lost], each.touched, each.with_it)
                 told[each.record_id] = problem
                 record = schema.name, each.record_id
                 put_told(db, (*record, Kind.DELETED_OVER), Operation.DELETE, self._now(), problem, lost)

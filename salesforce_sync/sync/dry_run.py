@@ -12,6 +12,7 @@ from salesforce_sync.models.push import Diff
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime
 from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
+from salesforce_sync.sync.along import along_with
 from salesforce_sync.sync.course import Course
 from salesforce_sync.sync.foretold import Foretold, is_asked
 from salesforce_sync.sync.plan import Plan
@@ -52,11 +53,12 @@ class DryRun:
                 break
             room = room if len(sent) > before else None
         unknown, held = Wanted(sending=True, most=MOST_LISTED), Wanted(held=now, most=MOST_LISTED)
-        return found.told(
+        diff = found.told(
             self._store.changes(unknown),
             self._store.changes(held),
             {"unknown": self._store.count_changes(unknown), "held": self._store.count_changes(held)},
         )
+        return replace(diff, along=along_with(self._store, diff.orders))
 
     def _edits_after(self, planned: Plan) -> list[Order]:
         """The edits of records that are brought back: they are sent once the record is there, and has been read."""

@@ -18,7 +18,7 @@ from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, readable
-from salesforce_sync.resolve import arrived, changed_again, changed_there, judge, taken_along
+from salesforce_sync.resolve import arrived, as_told, changed_again, changed_there, judge, taken_along
 from salesforce_sync.testing.memory_edits import Editing
 from salesforce_sync.testing.memory_history import differences
 from salesforce_sync.testing.memory_outbox import Pending, Slot
@@ -108,7 +108,9 @@ class Contesting(Editing):
             known = key in table.rows
             was = known and shown(table, key)
             over |= self._shown_deleted(table, row)
-            if not self._arrive(table, row, trusted):
+            arrived_now = self._arrive(table, row, trusted)
+            table.written.pop(key, None)
+            if not arrived_now:
                 continue
             now = shown(table, key)
             inserted += now and not was
@@ -120,7 +122,7 @@ class Contesting(Editing):
     def _shown_deleted(self, table: Table, row: Row) -> dict[str, Problem]:
         """The org shows a record: what somebody had changed in it before our deletion took it."""
         key = str(row["Id"])
-        done, pending = table.written.pop(key, None), table.pending.get(key)
+        done, pending = table.written.get(key), table.pending.get(key)
         if pending is not None and pending.sent is not None and pending.sent.operation is Operation.DELETE:
             bases = {name: each.base for name, each in pending.slots.items()}
             done = Done(pending.sent.push_id, Operation.DELETE, bases)
@@ -129,6 +131,8 @@ class Contesting(Editing):
         if key not in table.rows or done is None or done.operation is not Operation.DELETE:
             return {}
         before = {name: value for name, value in table.rows[key].items() if value is not None or not table.refill}
+        if pending is not None:
+            before |= {name: each.base for name, each in pending.slots.items()}
         before |= done.bases
         before |= dict.fromkeys(self._emptied(table, before, row))
         contested = Contested(table.schema.name, key, Operation.DELETE, (), before, row)
@@ -136,7 +140,7 @@ class Contesting(Editing):
         fields = tuple(each.field for each in lost)
         if not lost:
             return {}
-        problem = deleted_over(fields, row)
+        problem = deleted_over(fields, row, done.with_it)
         item = self._put_item(table, key, Kind.DELETED_OVER, Operation.DELETE, problem.message)
         item.code, item.fields, item.replaced = problem.code, fields, lost
         self._note_problem(done.push_id, table, key, problem)
@@ -265,11 +269,13 @@ class Contesting(Editing):
             self._there(pending.edited_at),
             cause,
             {name: at for name, each in slots.items() if (at := self._there(each.edited_at)) is not None},
+            table.written[key].with_it if key in table.written else "",
         )
         verdict = judge(contested, table.schema, self._policies)
         if verdict.kind is not None:
             pending.parked_for = verdict.kind
-            item = self._tell(table, pending, verdict.kind, verdict.message)
+            item = self._tell(table, pending, verdict.kind)
+            item.message = as_told(item.message, verdict.message)
             if verdict.changed:
                 item.replaced = changed_again(item.replaced, verdict.changed)
                 item.message = changed_there([each.field for each in item.replaced])

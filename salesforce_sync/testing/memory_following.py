@@ -61,11 +61,13 @@ class Following(Deciding):
     def merge_again(self, page: Page, ids: Sequence[str]) -> EventsMerged:
         with self._disk.lock:
             table = self._table(page.schema.name)
-            going = _being_deleted(table)
+            going = {key for key in _being_deleted(table) if not _goes_along(table, key)}
             rows = [row for row in stored_rows(page) if str(row["Id"]) not in going or row.get("IsDeleted")]
             for row in rows:
                 self._shown_deleted(table, row)
             told = tuple(each for row in rows for each in self._told(table, row, own=False))
+            for row in rows:
+                table.written.pop(str(row["Id"]), None)
             for key in ids:
                 self._follow(page.schema.name).again.pop(key, None)
             return self._kept(EventsMerged(table.schema.name, told))
@@ -96,6 +98,11 @@ class Following(Deciding):
 
     def _follow(self, object_name: str) -> Follow:
         return self._disk.follows.setdefault(object_name.casefold(), Follow())
+
+
+def _goes_along(table: Table, key: str) -> bool:
+    """Whether it goes with another one that is deleted, if the org does so."""
+    return key in table.written and bool(table.written[key].with_it)
 
 
 def _being_deleted(table: Table) -> set[str]:

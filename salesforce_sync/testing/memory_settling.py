@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import Conflict
-from salesforce_sync.models.outbox import Change, Kind, Operation
+from salesforce_sync.models.outbox import Change, Kind, Operation, is_local
 from salesforce_sync.models.outcome import (
     NOT_SHOWN,
     Applied,
@@ -84,6 +84,8 @@ class Settling(Contesting):
             bases = {name: each.base for name, each in pending.slots.items()}
             under = bases if sent.operation is Operation.DELETE else {}
             table.written[outcome.record_id] = Done(push_id, sent.operation, under)
+        if sent.operation is Operation.DELETE:
+            self._note_along(table, outcome.record_id, push_id, f"{table.schema.name} {outcome.record_id}")
         pending.land()
         pending.attempts, pending.not_before = 0, None
         match sent.operation:
@@ -101,6 +103,17 @@ class Settling(Contesting):
             self._arrive(table, dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True)), LATEST)
             table.written.pop(outcome.record_id, None)
         return overwrote
+
+    def _note_along(self, master: Table, key: str, push_id: str, with_it: str) -> None:
+        """What the org takes along with a deleted record is seen later."""
+        for table in self._disk.tables.values():
+            for field in table.schema.masters(master.schema.name):
+                for child, row in table.rows.items():
+                    if row.get(field) == key and not (dead(row) or is_local(child) or child in table.written):
+                        slots = table.pending[child].slots if child in table.pending else {}
+                        bases = {name: each.org for name, each in slots.items()}
+                        table.written[child] = Done(push_id, Operation.DELETE, bases, with_it)
+                        self._note_along(table, child, push_id, with_it)
 
     def _keep_replaced(self, table: Table, pending: Pending, sent: Sent, push_id: str, outcome: Applied) -> Fields:
         now, schema, key = self._clock.now(), table.schema, pending.record_id

@@ -31,11 +31,15 @@ LATEST = "~"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a push has done to a record that the org has not shown since; `bases`: beneath a deletion."""
+    """What a push has done to a record that the org has not shown since; `bases`: beneath a deletion.
+
+    `with_it`: the record that was deleted, where that took this one along.
+    """
 
     push_id: str
     operation: Operation
     bases: Row = field(default_factory=dict)
+    with_it: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,14 @@ TASK = make_schema(
     make_field("WhatId", "reference", referenceTo=["Account", "Contact"]),
     Subject="string",
 )
+PART = make_schema(
+    "Part__c",
+    make_field("Account__c", "reference", referenceTo=["Account"], cascadeDelete=True, updateable=False),
+    make_field("Part__c", "reference", referenceTo=["Part__c"], cascadeDelete=True),
+    MODIFIED_BY,
+    Text__c="string",
+)
+"""Goes with its account, and with the part that it belongs to. `fill` does not bring it."""
 OBJECTS = (ACCOUNT, CONTACT, TASK)
 
 ACME, BOLT, NEW = (to_18(f"001{number:012d}") for number in (1, 2, 9))

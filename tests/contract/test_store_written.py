@@ -10,6 +10,7 @@ from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.push import Push
 from salesforce_sync.models.run import RunState
+from salesforce_sync.models.salesforce_id import to_18
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
@@ -18,8 +19,12 @@ from tests.contract.edits import (
     CONTACT,
     JANE,
     NEW,
+    NOON,
     ONE,
+    PART,
+    SENT_AT,
     SOMEBODY,
+    THREE,
     TWO,
     acme,
     arrive,
@@ -322,3 +327,84 @@ def test_an_edit_that_is_newer_than_the_push_waits_with_the_record_that_is_gone(
     replica.set_aside("Account", [BOLT], Cause.HIDDEN)
 
     assert [each.kind for each in replica.inbox()] == [Kind.DELETED_THERE]
+
+
+# ── what a deletion takes along ──────────────────────────────────────────────────────────────────────────────────
+
+
+WHOLE, SMALL = (to_18(f"a01{number:012d}") for number in (1, 2))
+
+
+def whole(at=NOON, **values):
+    """A part of the account."""
+    return row(PART, WHOLE, at, **{"Account__c": ACME, "Text__c": "1", **values})
+
+
+def small(at=NOON, **values):
+    """A part of that part."""
+    return row(PART, SMALL, at, Part__c=WHOLE, **{"Text__c": "1", **values})
+
+
+@pytest.fixture
+def along(replica):
+    """A store in which an account with a part of a part has been deleted by a push."""
+    replica.adopt(PART)
+    arrive(replica, PART, whole(), small())
+    return replica
+
+
+@pytest.mark.parametrize(("came", "key"), [(whole, WHOLE), (small, SMALL)], ids=["child", "grandchild"])
+def test_what_somebody_had_changed_in_what_our_deletion_took_along_waits_for_a_person(along, came, key):
+    along.delete("Account", ACME)
+    push(along)
+
+    merged(along, came(TWO, deleted=True, Text__c="2", LastModifiedById=SOMEBODY), schema=PART)
+
+    told = item(along)
+    assert (told.object_name, told.record_id, told.kind) == ("Part__c", key, Kind.DELETED_OVER)
+    assert [(each.field, each.base, each.local, each.org) for each in told.conflicts] == [("Text__c", "1", None, "2")]
+    assert f"with Account {ACME}, which was deleted here" in told.message
+    assert SOMEBODY in told.message
+
+
+def test_what_went_along_as_it_was_is_not_told(along):
+    along.delete("Account", ACME)
+    push(along)
+
+    merged(along, whole(TWO, deleted=True), small(TWO, deleted=True), schema=PART)
+
+    assert along.inbox() == ()
+
+
+def test_what_stayed_in_the_org_after_all_is_somebody_s_when_it_is_deleted(along):
+    along.delete("Account", ACME)
+    push(along)
+    merged(along, whole(ONE, Account__c=BOLT), schema=PART)
+
+    merged(along, whole(TWO, Account__c=BOLT, deleted=True, Text__c="2"), schema=PART)
+
+    assert along.inbox() == ()
+
+
+def test_an_edit_of_what_our_deletion_took_along_is_told_what_it_went_with(along):
+    along.update("Part__c", WHOLE, {"Text__c": "mine"})
+    along.delete("Account", ACME)
+    (deletion,) = [each for each in along.changes() if each.object_name == "Account"]
+    along.sending([deletion], "push-1", SENT_AT, None)
+    along.settle("push-1", [Applied(deletion, ACME)])
+
+    merged(along, whole(TWO, deleted=True), schema=PART)
+
+    merged(along, whole(THREE, deleted=True), schema=PART)
+    told = item(along)
+    assert told.kind is Kind.DELETED_THERE
+    with_it = f"with Account {ACME}, which was deleted here, and comes back with that one"
+    assert told.message == f"It was deleted in the org {with_it}."
+
+
+def test_what_somebody_else_deleted_is_told_as_that(along):
+    along.update("Part__c", WHOLE, {"Text__c": "mine"})
+
+    merged(along, whole(TWO, deleted=True), schema=PART)
+
+    assert item(along).message == "It was deleted in the org."

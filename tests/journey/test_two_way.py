@@ -664,6 +664,32 @@ def test_what_the_org_brings_back_with_its_master_is_brought_back_and_edited(use
     assert user("inbox", "--json").json["items"] == []
 
 
+def test_what_a_deletion_takes_along_is_told_before_and_what_was_changed_in_it_after(user, simorg):
+    account = simorg.add("Account", Name="Master")
+    theirs, mine, other = (simorg.add("Widget__c", Account__c=account, Text__c="old") for _ in range(3))
+    simorg.clock.advance(10)
+    user.settle(simorg.url, objects="Account, Widget__c")
+    user("sync")
+    simorg.change(theirs, Text__c="theirs")
+    simorg.clock.advance(10)
+
+    removed, told = user("rm", "Account", account), user("diff")
+    user("edit", "Widget__c", mine, "Text__c=mine")
+    changes = user("push", "--dry-run", "--json").json["changes"]
+
+    assert "(Master), and 3 Widget__c with it" in removed.out
+    assert "(Master), and 3 Widget__c with it" in told.out
+    assert [each["with_it"] for each in changes if each["id"] == account] == [{"Widget__c": 3}]
+    user("push")
+    synced = user("sync")
+    items = {each["id"]: each for each in user("inbox", "--json").json["items"]}
+    assert synced.code == 3
+    assert {key: each["kind"] for key, each in items.items()} == {theirs: "deleted over", mine: "deleted there"}
+    messages = [each["message"] for each in items.values()]
+    assert [f"with Account {account}, which was deleted here" in each for each in messages] == [True, True], messages
+    assert simorg.row(other)["IsDeleted"] == 1
+
+
 def test_a_conflict_beside_a_later_item_of_its_record_is_counted(replica, simorg, jane):
     """It joins one that is open. The record has just been pushed, so that it is read before it is written again."""
     conflict(replica, simorg, jane)
