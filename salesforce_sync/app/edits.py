@@ -40,6 +40,10 @@ class Edits(Syncing):
 
         return along_with(self._store, (change,)).get(change.record_id, {})
 
+    def referring(self, record_id: str) -> tuple[tuple[str, str, str], ...]:
+        """What is edited here to refer to a record that was made here: object, record and field."""
+        return self._store.referring(record_id)
+
     def diff(self) -> Diff:
         """What a push would send now, in its order, and what it would not. No API call."""
         return self._offline_engine().dry_run()

@@ -61,8 +61,9 @@ def new(options: Options, object_name: str, assignments: tuple[str, ...]) -> int
 def rm(options: Options, object_name: str, record_id: str) -> int:
     """Delete a record, here; the next push sends it."""
     with options.acting("rm", f"{object_name} {record_id}") as (sync, _):
+        referring = sync.referring(record_id)
         sync.objects[object_name].delete(record_id)
-        return show_waiting(options, sync, object_name, record_id)
+        return show_waiting(options, sync, object_name, record_id, referring)
 
 
 @click.command()

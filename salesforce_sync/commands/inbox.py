@@ -141,8 +141,9 @@ def _decide(options: Options, number: int, decision: str, decide: Callable[[SFSy
     """Carry out a decision, and show what is left of the record's edits."""
     with options.acting("decide", f"item {number}", decision) as (sync, _):
         item = sync.inbox_item(number)
+        referring = sync.referring(item.record_id)
         decide(sync)
         if not options.json:
             waits = any(each.number == number for each in sync.inbox(after=number - 1, most=1))
             say(f"Item {number} is decided{' in part: the rest of it waits' if waits else ''}.")
-        return show_waiting(options, sync, item.object_name, item.record_id)
+        return show_waiting(options, sync, item.object_name, item.record_id, referring)

@@ -55,6 +55,9 @@ class Editing(Protocol):
         tombstones.
         """
 
+    def referring(self, record_id: str) -> tuple[tuple[str, str, str], ...]:
+        """What is edited here to refer to a record that was made here: object, record and field. None for any other."""
+
     def real_id(self, record_id: str) -> str:
         """The org's id for a local one that has been created there; any other id is given back as it is."""
 

@@ -75,6 +75,20 @@ def say_forgotten(record: str) -> None:
     say(f"{record}: nothing to send, the record is gone and the org never had it.")
 
 
+def say_let_go(referring: Sequence[tuple[str, str, str]], values: Values) -> None:
+    """Say what had referred to a record that is no more."""
+    if referring:
+        say(f"{counted(len(referring), 'reference')} to it went back to what the org has:")
+        for object_name, record_id, field in referring[:MOST_SHOWN]:
+            say(f"  {values.record(object_name, record_id)}: {field}")
+        _say_how_many_more(len(referring))
+
+
+def let_go_document(referring: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    """The same as JSON."""
+    return {"let_go": [{"object": each[0], "id": each[1], "field": each[2]} for each in referring]}
+
+
 def _say_change(change: Change, values: Values, along: Mapping[str, int]) -> None:
     with_it = " and ".join(f"{count:,} {name}" for name, count in along.items())
     told = f", and {with_it} with it" if with_it else ""

@@ -87,13 +87,21 @@ class Editor:
         for field, base in list(db.execute(_BASES, (schema.name, record_id))):
             db.execute(f'UPDATE {quote(schema.name)} SET {quote(field)} = ? WHERE "Id" = ?', (base, record_id))
 
+    def referring(self, record_id: str) -> tuple[tuple[str, str, str], ...]:
+        with self._connections.looking() as db:
+            found = db.execute(_REFERRING, (record_id,)).fetchall()
+        told = ((str(name), str(holder), str(field)) for name, holder, field, _ in found)
+        return tuple(sorted(each for each in told if self._refers(each[0], each[2])))
+
+    def _refers(self, object_name: str, field: str) -> bool:
+        schema = self._schema(object_name)
+        return schema is not None and schema.has(field) and schema.field(field).type is FieldType.REFERENCE
+
     def _let_go(self, db: apsw.Connection, record_id: str) -> None:
         """Who refers to a record that was made here and is gone refers to what it did before."""
         for name, holder, field, base in list(db.execute(_REFERRING, (record_id,))):
-            schema = self._schema(name)
-            if schema is not None and schema.field(field).type is FieldType.REFERENCE:
-                table = quote(schema.name)
-                db.execute(f'UPDATE {table} SET {quote(field)} = ? WHERE "Id" = ?', (base, holder))
+            if self._refers(str(name), str(field)):
+                db.execute(f'UPDATE {quote(str(name))} SET {quote(str(field))} = ? WHERE "Id" = ?', (base, holder))
 
     def undelete(self, schema: ObjectSchema, record_id: str) -> None:
         if not schema.has("IsDeleted"):

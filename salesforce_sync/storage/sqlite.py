@@ -383,6 +383,9 @@ class SqliteStore:
     def undelete(self, object_name: str, record_id: str) -> None:
         self._editor.undelete(self._known(object_name), record_id)
 
+    def referring(self, record_id: str) -> tuple[tuple[str, str, str], ...]:
+        return self._editor.referring(record_id)
+
     def real_id(self, record_id: str) -> str:
         return self._editor.real_id(record_id)
 

@@ -83,6 +83,19 @@ class Editing(Comparing):
 
     # ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────
 
+    def referring(self, record_id: str) -> tuple[tuple[str, str, str], ...]:
+        """What is edited here to refer to a record that was made here."""
+        with self._disk.lock:
+            return tuple(
+                sorted(
+                    (table.schema.name, key, name)
+                    for table in self._disk.tables.values()
+                    for key, pending in table.pending.items()
+                    for name, slot in pending.slots.items()
+                    if slot.value == record_id and is_local(record_id) and name in table.schema.references
+                )
+            )
+
     def changes(self, wanted: Wanted = EVERYTHING) -> tuple[Change, ...]:
         """What is wanted of the outbox, in order."""
         with self._disk.lock:

@@ -361,3 +361,12 @@ def test_a_row_of_the_org_stays_as_it_was_beside_edits_of_another(replica):
 
     assert shown(replica, BOLT)["SystemModstamp"] == NOON.replace("+0000", "Z")
     assert shown(replica, BOLT)["Phone"] is None
+
+
+def test_what_refers_to_a_record_that_was_made_here_is_told(replica):
+    local = replica.create("Account", {"Name": "Nut"})
+    child = replica.create("Contact", {"LastName": "Doe", "AccountId": local})
+    replica.update("Account", ACME, {"ParentId": local})
+
+    assert replica.referring(local) == (("Account", ACME, "ParentId"), ("Contact", child, "AccountId"))
+    assert replica.referring(ACME) == ()

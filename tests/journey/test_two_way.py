@@ -175,6 +175,34 @@ def test_a_new_record_keeps_its_local_id_as_a_name_and_can_be_deleted_and_brough
     assert (back.code, back.out.splitlines()[0]) == (0, f"undelete Contact {row['Id']} (Roe)")
 
 
+@pytest.mark.parametrize("how", ["rm", "inbox drop"])
+def test_what_referred_to_a_record_that_is_gone_is_named(replica, simorg, jane, how):
+    account = replica("new", "Account", "Name=Acme", "--json").json["id"]
+    replica("edit", "Contact", jane, f"AccountId={account}")
+    if how == "rm":
+        gone = [replica("rm", "Account", account)]
+    else:
+        simorg.rules.add_validation("Account", "Name = 'Acme'", "No Acme.")
+        replica("push")
+        (item,) = replica("inbox", "--json").json["items"]
+        gone = [replica("inbox", "drop", str(item["item"]))]
+
+    assert gone[0].out.splitlines()[-2:] == [
+        "1 reference to it went back to what the org has:",
+        f"  Contact {jane} (Jane Doe): AccountId",
+    ]
+    assert replica("diff").out == "Nothing to send.\n"
+
+
+def test_what_referred_to_a_record_that_is_gone_is_told_to_a_program(replica, jane):
+    account = replica("new", "Account", "Name=Acme", "--json").json["id"]
+    replica("edit", "Contact", jane, f"AccountId={account}")
+
+    gone = replica("rm", "Account", account, "--json").json
+
+    assert gone["let_go"] == [{"object": "Contact", "id": jane, "field": "AccountId"}]
+
+
 MISTAKES = [
     (
         ("edit", "Contact", "JANE", "Phon=1"),
