@@ -81,8 +81,8 @@ def judge_draft(
 ) -> tuple[Contested, Verdict]:
     """What becomes of an update that was made on an older base; `Misuse` where it would replace a newer local edit.
 
-    `here` is the row as it is shown, local edits with it; `org` as the org shows it. When the edit was made is not
-    known, so the policy `newest` asks.
+    `here` is the row as it is shown, local edits with it; `org` as the org shows it. Where it is not known when the
+    edit was made (by the org's clock), the policy `newest` asks.
     """
 
     def unmoved(name: str) -> bool:
@@ -91,16 +91,48 @@ def judge_draft(
     wanted = {name: value for name, value in draft.values.items() if not same(_kind(schema, name), value, here[name])}
     for name in wanted:
         if not unmoved(name) and not same(_kind(schema, name), here[name], org[name]):
-            raise Misuse(
-                f"{schema.name}.{name} was edited here since, to {here[name]!r}.",
-                code="EDITED_SINCE",
-                hint="Read the record (export) again, then write the value that is to hold.",
-            )
+            raise _edited_since(schema, name, here[name])
     # What is as its author saw it has been judged before: a local edit that was there already is nobody's change.
     base = {name: org[name] if unmoved(name) else draft.base[name] for name in org if name in draft.base}
     edits = tuple(Edit(name, base.get(name, org[name]), value) for name, value in wanted.items())
-    contested = Contested(schema.name, draft.record_id, Operation.UPDATE, edits, base, org)
+    times = {} if draft.edited_at is None else dict.fromkeys(wanted, draft.edited_at)
+    contested = Contested(schema.name, draft.record_id, Operation.UPDATE, edits, base, org, times=times)
     return contested, judge(contested, schema, policies)
+
+
+def _edited_since(schema: ObjectSchema, name: str, value: Stored) -> Misuse:
+    return Misuse(
+        f"{schema.name}.{name} was edited here since, to {value!r}.",
+        code="EDITED_SINCE",
+        hint="Read the record (export) again, then write the value that is to hold.",
+    )
+
+
+def known_to_author(draft: Draft, schema: ObjectSchema) -> dict[str, Stored]:
+    """The values that the draft's author saw in what it writes or deletes, as far as there were any.
+
+    Of a deletion no references: the org empties those to what was deleted.
+    """
+    names = draft.values if draft.operation is Operation.UPDATE else set(data_fields(schema)) - schema.references.keys()
+    return {name: draft.base[name] for name in names if draft.base.get(name) is not None}
+
+
+def check_newer_edits(
+    draft: Draft, schema: ObjectSchema, here: Mapping[str, Stored], org: Mapping[str, Stored]
+) -> None:
+    """`Misuse` if what is drafted would replace, or delete, a local edit that its author has not seen."""
+    edited = [
+        name
+        for name in draft.base
+        if name in here and name in org and not same(_kind(schema, name), here[name], org[name])
+    ]
+    if draft.operation is Operation.DELETE:
+        check_draft_deletion(replace(draft, base={name: draft.base[name] for name in edited}), schema, here)
+        return
+    for name in edited:
+        value = draft.values.get(name, here[name])
+        if not any(same(_kind(schema, name), here[name], each) for each in (value, draft.base[name])):
+            raise _edited_since(schema, name, here[name])
 
 
 def to_write(contested: Contested, schema: ObjectSchema, verdict: Verdict) -> tuple[dict[str, Stored], tuple[str, ...]]:

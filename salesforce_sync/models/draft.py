@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct, field
 
@@ -15,7 +16,8 @@ class Draft(Struct, frozen=True):
 
     `values`: field → the value to write (stored form). `base`: the record as its author saw it, as far as it is
     known. `name` is what it is remembered by: a create makes one record, however often it is taken in, and what was
-    written under a name is told by `Store.drafted`. `source` is where its author wrote it down.
+    written under a name is told by `Store.drafted`. `source` is where its author wrote it down. `edited_at`: when, by
+    this machine's clock, if that is known.
     """
 
     object_name: str
@@ -25,6 +27,7 @@ class Draft(Struct, frozen=True):
     base: Mapping[str, Stored] = field(default_factory=dict)
     name: str = ""
     source: str = ""
+    edited_at: datetime | None = None
 
 
 class Wrote(Struct, frozen=True, array_like=True):

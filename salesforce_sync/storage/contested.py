@@ -119,6 +119,8 @@ class Judge:
         self, db: apsw.Connection, schema: ObjectSchema, draft: Draft, here: Row
     ) -> tuple[Contested, Verdict]:
         """What becomes of an update that was made on an older base."""
+        at = None if draft.edited_at is None or self.ahead is None else draft.edited_at + self.ahead
+        draft = replace(draft, edited_at=at)
         return judge_draft(draft, schema, here, self.known(db, schema, draft.record_id, here), self._policies)
 
     def dispute(self, db: apsw.Connection, contested: Contested, verdict: Verdict) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import apsw
@@ -15,11 +15,12 @@ from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime
-from salesforce_sync.resolve import check_draft_deletion, to_write
+from salesforce_sync.resolve import check_draft_deletion, check_newer_edits, known_to_author, to_write
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import Editor, check_writable, has_record, no_record, real_id, refusals
 from salesforce_sync.storage.history import HistoryWriter
+from salesforce_sync.storage.own_stamps import only_ours
 from salesforce_sync.storage.records import row_of
 
 _KNOWN = "SELECT object_name, record_id, wrote FROM _sync_draft WHERE name = ?"
@@ -55,17 +56,51 @@ class Drafts:
             return tuple(self._one(db, draft) for draft in drafts)
 
     def at_once(self, schema: ObjectSchema, draft: Draft) -> None:
-        """Take in what somebody writes who has just seen the record; raises what `take_in` gives as `Refused`."""
+        """Take in what somebody writes who has read the record; raises what `take_in` gives as `Refused`.
+
+        Where nothing but our own pushes has changed it in the org since, there is nothing to judge.
+        """
         with refusals(), self._connections.editing() as db:
             check_writable(schema, draft.values)
             record_id = real_id(db, draft.record_id)
-            if draft.operation is Operation.UPDATE and row_of(db, schema, record_id) == draft.base:
-                self._editor.update_in(db, schema, record_id, draft.values)  # it is as it was seen: nothing to judge
-                return
             base, values = (
                 {name: _really(db, value) for name, value in of.items()} for of in (draft.base, draft.values)
             )
-            self._carry_out(db, schema, replace(draft, base=base, values=values))
+            draft = replace(draft, record_id=record_id, base=base, values=values)
+            here = row_of(db, schema, record_id)
+            if here is None or here.get("IsDeleted"):
+                raise no_record(schema, record_id)
+            stamp = schema.stamp
+            seen = None if stamp is None else base.get(stamp)
+            known = self._judge.known(db, schema, record_id, here)
+            ours = stamp is not None and only_ours(db, schema.name, record_id, seen, here[stamp])
+            if not ours or self._came_within_the_second(schema, draft, known):
+                taken = self._carry_out(db, schema, replace(draft, edited_at=self._now()))
+                self._history.note(
+                    db,
+                    schema.name,
+                    record_id,
+                    Origin.PULL,
+                    {name: (values[name], known[name]) for name in taken.given_up},
+                )
+                return
+            check_newer_edits(draft, schema, here, known)
+            if draft.operation is Operation.DELETE:
+                self._editor.delete_in(db, schema, record_id)
+            else:
+                self._editor.update_in(db, schema, record_id, values)
+
+    def _came_within_the_second(self, schema: ObjectSchema, draft: Draft, org: Mapping[str, Stored]) -> bool:
+        """Whether a pull has brought something else of what is written, or deleted, by a stamp that is ours.
+
+        Stamps have whole seconds. A reference that is empty now may be one to what we have deleted.
+        """
+        seen = known_to_author(draft, schema)
+        moved = {name: (value, org[name]) for name, value in seen.items() if org.get(name, value) != value}
+        if not moved:
+            return False
+        history = self._history.of(schema, draft.record_id)
+        return any(each.origin is Origin.PULL and moved.get(each.field) == (each.old, each.new) for each in history)
 
     def drafted(self, names: Sequence[str]) -> dict[str, Drafted]:
         with self._connections.looking() as db:

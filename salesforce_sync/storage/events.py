@@ -25,7 +25,7 @@ from salesforce_sync.storage.signal_log import SignalLog
 from salesforce_sync.storage.sql_text import quote
 from salesforce_sync.storage.watch import unseen
 from salesforce_sync.storage.withdrawal import withdraw
-from salesforce_sync.storage.written import Written, forget_written, note_deleted
+from salesforce_sync.storage.written import Written, note_deleted, note_shown
 
 SEEN_KEPT = 50_000
 """Records of an object whose last change is remembered: only changes of one and the same second need it."""
@@ -230,8 +230,8 @@ class EventMerger:
             told = entering.changes(newer, {})
             self._put(db, entering, [newer[each.record_id] for each in told])
             self._written.settle(db, schema, losses)
-            for key in newer:
-                forget_written(db, schema.name, key)
+            for key, row in newer.items():
+                note_shown(db, schema.name, key, row.get(schema.stamp or ""))
             db.executemany(_READ, ((schema.name, key) for key in ids))
             merged = EventsMerged(schema.name, told)
             self._signals.write_all(db, news_of_events(merged))

@@ -30,6 +30,7 @@ from salesforce_sync.storage.edits import real_id
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox_items import put_item, put_told
 from salesforce_sync.storage.outbox import OutboxRow, Schemas, row_in_outbox
+from salesforce_sync.storage.own_stamps import note_own_stamp, trim_own_stamps
 from salesforce_sync.storage.push_log import note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen
@@ -156,6 +157,8 @@ class Settling:
                 note_along(db, push_id, [each for each in found if each is not None], gone)
             for name in {outcome.change.object_name for outcome in applied}:
                 self._history.trim(db, name)
+            if applied:
+                trim_own_stamps(db, format_datetime(self._now()))
         return Settled(tuple(applied), tuple(parked), created, overwrote)
 
     # ── one answer ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,7 +189,11 @@ class Settling:
             set_cell(db, schema, record_id, "IsDeleted", 1)  # a pull may have brought it in between
         tidy(db, name, record_id)
         if outcome.row is not None:
-            self._judge.bring(db, schema, record_id, _stored(schema, outcome.row))
+            shown = _stored(schema, outcome.row)
+            if schema.stamp is not None and not outcome.replaced:
+                before = None if change.operation is Operation.CREATE else change.stamp
+                note_own_stamp(db, name, record_id, before, shown[schema.stamp])
+            self._judge.bring(db, schema, record_id, shown)
             forget_written(db, name, record_id)
         self._history.pushed(db, push_id, change, record_id, outcome.replaced or {})
         replaced = self._judge.overwritten(schema, change, outcome.replaced or {})

@@ -20,6 +20,7 @@ from salesforce_sync.resolve import Policies, data_fields, taken_along
 from salesforce_sync.storage import reading_sql, staging_sql
 from salesforce_sync.storage.contested import Judge, shown_before
 from salesforce_sync.storage.inbox_items import put_told
+from salesforce_sync.storage.own_stamps import note_made, note_own_stamp
 from salesforce_sync.storage.push_log import note_problem
 from salesforce_sync.storage.records import row_of
 from salesforce_sync.storage.sql_text import joined, quote
@@ -108,6 +109,14 @@ def note_deleted(db: apsw.Connection, object_name: str, record_id: str) -> None:
         db.execute(_NOTE, (object_name, record_id, push_id, Operation.DELETE, bases))
 
 
+def note_shown(db: apsw.Connection, object_name: str, record_id: str, stamp: Stored) -> None:
+    """The org has shown the record, with this stamp."""
+    found = db.execute(_ONE, (object_name, record_id)).fetchone()
+    if found is not None and found[1] == Operation.CREATE:
+        note_own_stamp(db, object_name, record_id, None, stamp)
+    forget_written(db, object_name, record_id)
+
+
 def forget_written(db: apsw.Connection, object_name: str, record_id: str) -> None:
     """The org has shown the record."""
     db.execute(_FORGET, (object_name, record_id))
@@ -180,6 +189,7 @@ class Written:
     def forget_staged(self, db: apsw.Connection, schema: ObjectSchema) -> None:
         """The org has shown the records whose staged rows have entered the table."""
         if db.execute(_ANY, (schema.name,)).get:
+            note_made(db, schema)
             staging = quote(staging_sql.staging_table(schema.name))
             mine = "SELECT record_id FROM _sync_written WHERE object_name = ?1"
             # Few rows of very many may be ours.

@@ -109,7 +109,7 @@ class Contesting(Editing):
             was = known and shown(table, key)
             over |= self._shown_deleted(table, row)
             arrived_now = self._arrive(table, row, trusted)
-            table.written.pop(key, None)
+            table.note_shown({**row, "Id": key})
             if not arrived_now:
                 continue
             now = shown(table, key)

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import RecordNotFound, SyncError
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, written_by
-from salesforce_sync.models.history import Origin
+from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.values import Stored
-from salesforce_sync.resolve import check_draft_deletion, judge_draft, to_write
+from salesforce_sync.resolve import check_draft_deletion, check_newer_edits, judge_draft, known_to_author, to_write
 from salesforce_sync.testing.memory_inbox import Deciding
 from salesforce_sync.testing.memory_tables import Table, alive, org_view
 
@@ -90,7 +90,39 @@ class Drafting(Deciding):
             table = self._table(draft.object_name)
             base = {name: self._named_really(value) for name, value in draft.base.items()}
             values = {name: self._named_really(value) for name, value in draft.values.items()}
-            self._carry_out(table, replace(draft, values=values, base=base))
+            key, stamp = self.real_id(draft.record_id), table.schema.stamp
+            draft = replace(draft, record_id=key, values=values, base=base, edited_at=self._clock.now())
+            here = table.rows[key] if alive(table, key) else None
+            known = {} if here is None else org_view(table, key)
+            ours = here is not None and stamp is not None and table.only_ours(key, base.get(stamp), here[stamp])
+            if here is None or not ours or self._came_within_the_second(table, draft, known):
+                taken = self._carry_out(table, draft)
+                self._tell_given_up(table, key, {name: (values[name], known[name]) for name in taken.given_up})
+                return
+            check_newer_edits(draft, table.schema, here, known)
+            if draft.operation is Operation.DELETE:
+                super().delete(table.schema.name, key)
+            else:
+                super().update(table.schema.name, key, values)
+
+    def _came_within_the_second(self, table: Table, draft: Draft, org: Mapping[str, Stored]) -> bool:
+        seen = known_to_author(draft, table.schema)
+        return any(
+            each.origin is Origin.PULL
+            and each.field in seen
+            and (seen[each.field], org.get(each.field)) == (each.old, each.new)
+            for each in self._disk.history.of(table.schema.name, draft.record_id)
+        )
+
+    def _tell_given_up(self, table: Table, key: str, given_up: Mapping[str, tuple[Stored, Stored]]) -> None:
+        now = self._clock.now()
+        version = tuple(
+            Replaced(table.schema.name, key, name, mine, theirs, Origin.PULL, now, "", None)
+            for name, (mine, theirs) in given_up.items()
+            if mine != theirs
+        )
+        if version:
+            self._disk.history.keep(version, self._keeping, now)
 
     def _one(self, draft: Draft) -> TakenIn | Refused:
         try:
@@ -114,7 +146,8 @@ class Drafting(Deciding):
 
     def _change(self, table: Table, draft: Draft) -> TakenIn:
         key, row = draft.record_id, table.rows[draft.record_id]
-        contested, verdict = judge_draft(draft, table.schema, row, org_view(table, key), self._policies)
+        there = replace(draft, edited_at=self._there(draft.edited_at))
+        contested, verdict = judge_draft(there, table.schema, row, org_view(table, key), self._policies)
         wanted, given_up = to_write(contested, table.schema, verdict)
         if wanted:
             self.update(table.schema.name, key, wanted)

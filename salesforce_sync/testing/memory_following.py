@@ -67,7 +67,7 @@ class Following(Deciding):
                 self._shown_deleted(table, row)
             told = tuple(each for row in rows for each in self._told(table, row, own=False))
             for row in rows:
-                table.written.pop(str(row["Id"]), None)
+                table.note_shown(row)
             for key in ids:
                 self._follow(page.schema.name).again.pop(key, None)
             return self._kept(EventsMerged(table.schema.name, told))

@@ -99,8 +99,12 @@ class Settling(Contesting):
         overwrote = self._keep_replaced(table, pending, sent, push_id, outcome)
         self._tidy(table, pending)
         if outcome.row is not None:
-            columns = table.schema.columns
-            self._arrive(table, dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True)), LATEST)
+            columns, stamp = table.schema.columns, table.schema.stamp
+            row = dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True))
+            if stamp is not None and not outcome.replaced:
+                made = sent.operation is Operation.CREATE
+                table.note_own_stamp(outcome.record_id, None if made else outcome.change.stamp, row[stamp])
+            self._arrive(table, row, LATEST)
             table.written.pop(outcome.record_id, None)
         return overwrote
 

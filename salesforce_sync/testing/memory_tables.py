@@ -76,6 +76,27 @@ class Table:
     orphans: set[tuple[str, str]] = field(default_factory=set)
     bereaved: str = ""
     written: dict[str, Done] = field(default_factory=dict)
+    own_stamps: dict[tuple[str, str], Stored] = field(default_factory=dict)
+
+    def note_own_stamp(self, key: str, before: Stored, after: Stored) -> None:
+        """A push of ours has moved the record's stamp; `before` is None where it has made the record."""
+        if isinstance(after, str) and before != after:
+            self.own_stamps.setdefault((key, after), before)
+
+    def note_shown(self, row: Row) -> None:
+        """The org has shown the record."""
+        key = str(row["Id"])
+        done = self.written.pop(key, None)
+        if done is not None and done.operation is Operation.CREATE and self.schema.stamp is not None:
+            self.note_own_stamp(key, None, row.get(self.schema.stamp))
+
+    def only_ours(self, key: str, seen: Stored, now: Stored) -> bool:
+        """Whether nothing but pushes of ours moved the record from one stamp to the other."""
+        while now != seen:
+            if (key, now) not in self.own_stamps:
+                return False
+            now = self.own_stamps[key, str(now)]
+        return True
 
 
 @dataclass

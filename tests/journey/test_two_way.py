@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from salesforce_sync import Contact, SFSync
+from salesforce_sync import Contact, Lead, SFSync
 from salesforce_sync.errors import Misuse
+from simorg import triggers
 
 HOUR = 3600
 
@@ -824,3 +825,75 @@ def test_a_record_that_was_read_before_a_sync_is_not_deleted_over_what_the_sync_
     sync.contacts.delete(sync.contacts.get(jane))
     assert sync.push().complete
     assert simorg.row(jane)["IsDeleted"] == 1
+
+
+@pytest.mark.parametrize("policy", ["ask", "org"])
+def test_what_the_org_makes_of_our_own_push_is_nobody_s_change(user, simorg, jane, monkeypatch, policy):
+    monkeypatch.setenv("SF_SYNC_CONFLICTS", policy)
+    user.settle(simorg.url, objects="Lead, Contact")
+    triggers.normalise(simorg, "Contact", "Title", "upper")
+    with SFSync(user.folder / "config.yaml") as sync:
+        sync.sync()
+        lead = sync.leads.create(Lead(last_name="Roe", company="Acme"))  # the org gives it a status
+        contact = sync.contacts.get(jane)
+        contact.title = "boss"
+        sync.contacts.update(contact)
+        sync.push()
+
+        lead.status, contact.title = "Working - Contacted", "chief"
+        sync.leads.update(lead)
+        sync.contacts.update(contact)
+        pushed = sync.push()
+        made = sync.contacts.create(Contact(last_name="Poe"))
+        sync.push()
+        sync.contacts.delete(made)
+        gone = sync.push()
+
+    assert (pushed.complete, pushed.count("applied"), gone.complete) == (True, 2, True)
+    assert simorg.row(jane)["Title"] == "CHIEF"
+    assert simorg.row(lead.id)["Status"] == "Working - Contacted"
+
+
+def test_a_local_value_that_was_taken_back_is_no_base(sync, replica, simorg, jane):
+    contact = sync.contacts.get(jane)
+    contact.phone = "555-1111"
+    sync.contacts.update(contact)
+    plain_sql(replica, "UPDATE Contact SET Phone = '555-0000' WHERE Id = ?", jane)
+
+    contact.phone = "555-2222"
+    sync.contacts.update(contact)
+
+    assert (sync.inbox(), sync.push().complete, simorg.row(jane)["Phone"]) == ((), True, "555-2222")
+
+
+def test_what_a_policy_gives_up_of_a_record_that_was_read_before_is_in_its_history(user, simorg, jane, monkeypatch):
+    monkeypatch.setenv("SF_SYNC_CONFLICTS", "org")
+    user.settle(simorg.url, objects="Contact")
+    with SFSync(user.folder / "config.yaml") as sync:
+        sync.sync()
+        contact = sync.contacts.get(jane)
+        meanwhile(simorg, jane, Phone="555-9999")
+        sync.sync()
+
+        contact.phone = "555-1111"
+        sync.contacts.update(contact)
+        history = sync.history("Contact", jane)
+
+    assert contact.phone == "555-9999"
+    assert ("Phone", "555-1111", "555-9999") in [(each.field, each.old, each.new) for each in history]
+
+
+def test_the_newest_of_two_values_may_be_that_of_a_record_that_was_read_before(user, simorg, jane, monkeypatch):
+    monkeypatch.setenv("SF_SYNC_CONFLICTS", "newest")
+    user.settle(simorg.url, objects="Contact")
+    with SFSync(user.folder / "config.yaml") as sync:
+        sync.sync()
+        contact = sync.contacts.get(jane)
+        simorg.change(jane, Phone="555-9999")
+        simorg.clock.advance(30)
+        sync.sync()
+
+        contact.phone = "555-1111"
+        sync.contacts.update(contact)
+
+        assert (sync.inbox(), sync.push().complete, simorg.row(jane)["Phone"]) == ((), True, "555-1111")

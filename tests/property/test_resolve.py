@@ -51,7 +51,7 @@ def contests(draw: st.DrawFn) -> Contested:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     times = {each: now for each in edited if draw(st.booleans())}
     came = draw(st.sampled_from([shown, shown, None]))
-    return Contested("Deal__c", "x", operation, edits, base, came, disputed, now, times)
+    return Contested("Deal__c", "x", operation, edits, base, came, disputed, now, times=times)
 
 
 POLICIES = st.builds(
