@@ -178,7 +178,9 @@ def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before.execute("ALTER TABLE _sync_object DROP COLUMN bereaved; DROP TABLE _sync_orphan")
     for name in ("unfilled", "loss_found_at", "loss", "loss_hint"):
         before.execute(f"ALTER TABLE _sync_object DROP COLUMN {name}")
-    before.execute("ALTER TABLE _sync_inbox DROP COLUMN operation; DROP TABLE _sync_written; DROP TABLE _sync_own_stamp")
+    before.execute(
+        "ALTER TABLE _sync_inbox DROP COLUMN operation; DROP TABLE _sync_written; DROP TABLE _sync_own_stamp"
+    )
     before.execute("DROP TABLE _sync_rule; DROP TABLE Task")
     before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field; DROP TABLE _sync_sweep")
     before.execute("DROP TABLE _sync_missed")
