@@ -5,7 +5,7 @@ It stands below the ports, and not in `sync`, because every store asks it within
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft
 from salesforce_sync.models.forms import same_text
+from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Change, Edit, Kind, Operation
 from salesforce_sync.models.outcome import went_with
@@ -115,6 +116,40 @@ def known_to_author(draft: Draft, schema: ObjectSchema) -> dict[str, Stored]:
     """
     names = draft.values if draft.operation is Operation.UPDATE else set(data_fields(schema)) - schema.references.keys()
     return {name: draft.base[name] for name in names if draft.base.get(name) is not None}
+
+
+def check_pushed_edits(
+    draft: Draft,
+    schema: ObjectSchema,
+    here: Mapping[str, Stored],
+    history: Iterable[Replaced],
+    since: datetime | None,
+) -> None:
+    """`Misuse` if a push has sent, since the draft's author read the record, what somebody else had edited here.
+
+    The author's own edits are in what was seen: a push then began elsewhere. `since`: when it was read at the earliest,
+    by this machine's clock; None: that is not known.
+    """
+    names = draft.values if draft.operation is Operation.UPDATE else data_fields(schema)
+    moved = {
+        name
+        for name in names
+        if name in draft.base and name in here and not same(_kind(schema, name), here[name], draft.base[name])
+    }
+    pushed = {
+        each.field
+        for each in history
+        if each.origin is Origin.PUSH
+        and each.field in moved
+        and same(_kind(schema, each.field), each.old, draft.base[each.field])
+        and (since is None or each.at >= since)
+    }
+    if draft.operation is Operation.DELETE:
+        check_draft_deletion(replace(draft, base={name: draft.base[name] for name in pushed}), schema, here)
+        return
+    for name in draft.values:
+        if name in pushed and not same(_kind(schema, name), here[name], draft.values[name]):
+            raise _edited_since(schema, name, here[name])
 
 
 def check_newer_edits(

@@ -237,6 +237,10 @@ class Judge:
             with_it=str(db.execute(_WITH, (schema.name, record_id)).get or ""),
         )
 
+    def time_here(self, stamp: Stored) -> datetime | None:
+        """What this machine's clock showed when the org's showed this; None where that is not known."""
+        return parse_datetime(stamp) - self.ahead if isinstance(stamp, str) and self.ahead is not None else None
+
     def _there(self, edited_at: str | None) -> datetime | None:
         """What the org's clock showed when this one showed that."""
         return None if edited_at is None or self.ahead is None else parse_datetime(edited_at) + self.ahead

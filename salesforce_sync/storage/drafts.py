@@ -15,7 +15,13 @@ from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import Operation, is_local
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime
-from salesforce_sync.resolve import check_draft_deletion, check_newer_edits, known_to_author, to_write
+from salesforce_sync.resolve import (
+    check_draft_deletion,
+    check_newer_edits,
+    check_pushed_edits,
+    known_to_author,
+    to_write,
+)
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import Editor, check_writable, has_record, no_record, real_id, refusals
@@ -85,6 +91,9 @@ class Drafts:
                 )
                 return
             check_newer_edits(draft, schema, here, known)
+            if here != base:
+                history = self._history.of(schema, record_id)
+                check_pushed_edits(draft, schema, here, history, self._judge.time_here(seen))
             if draft.operation is Operation.DELETE:
                 self._editor.delete_in(db, schema, record_id)
             else:

@@ -10,8 +10,15 @@ from salesforce_sync.errors import RecordNotFound, SyncError
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, written_by
 from salesforce_sync.models.history import Origin, Replaced
 from salesforce_sync.models.outbox import Operation, is_local
-from salesforce_sync.models.values import Stored
-from salesforce_sync.resolve import check_draft_deletion, check_newer_edits, judge_draft, known_to_author, to_write
+from salesforce_sync.models.values import Stored, parse_datetime
+from salesforce_sync.resolve import (
+    check_draft_deletion,
+    check_newer_edits,
+    check_pushed_edits,
+    judge_draft,
+    known_to_author,
+    to_write,
+)
 from salesforce_sync.testing.memory_inbox import Deciding
 from salesforce_sync.testing.memory_tables import Table, alive, org_view
 
@@ -100,6 +107,10 @@ class Drafting(Deciding):
                 self._tell_given_up(table, key, {name: (values[name], known[name]) for name in taken.given_up})
                 return
             check_newer_edits(draft, table.schema, here, known)
+            seen = None if stamp is None else base.get(stamp)
+            since = parse_datetime(seen) - self._ahead if isinstance(seen, str) and self._ahead is not None else None
+            history = self._disk.history.of(table.schema.name, key)
+            check_pushed_edits(draft, table.schema, here, history, since)
             if draft.operation is Operation.DELETE:
                 super().delete(table.schema.name, key)
             else:

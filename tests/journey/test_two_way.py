@@ -897,3 +897,20 @@ def test_the_newest_of_two_values_may_be_that_of_a_record_that_was_read_before(u
         sync.contacts.update(contact)
 
         assert (sync.inbox(), sync.push().complete, simorg.row(jane)["Phone"]) == ((), True, "555-1111")
+
+
+def test_an_edit_that_somebody_made_here_and_a_push_has_sent_is_not_replaced_unseen(sync, replica, simorg, jane):
+    first, second = sync.contacts.get(jane), sync.contacts.get(jane)
+    plain_sql(replica, "UPDATE Contact SET Phone = 'THEIRS' WHERE Id = ?", jane)
+    replica("push")
+
+    first.phone = "MINE"
+    with pytest.raises(Misuse, match="edited here since"):
+        sync.contacts.update(first)
+    with pytest.raises(Misuse, match="not deleted: Phone"):
+        sync.contacts.delete(second)
+    second.title = "Dr"
+    sync.contacts.update(second)
+
+    assert sync.push().complete
+    assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("THEIRS", "Dr")
