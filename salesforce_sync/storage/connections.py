@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -25,6 +26,11 @@ FURTHER_READERS = 4
 
 PAGE_BYTES = 8_192
 """Of new databases. Larger ones make reading a record by its id dearer, smaller ones merges (docs/performance.md)."""
+
+MAPPED_BYTES = 2**30 if sys.maxsize > 2**32 else 2**27
+"""Of the file, while a thread reads few rows at a time: of such a read a third is the copying of pages
+(docs/performance.md). Not while it reads whole tables: every page that was looked at would count as memory of the
+process, though it is the system's own copy of the file."""
 
 DURABLE = "full"
 """A commit is on the disk when it returns. SQLite's `normal` would leave the last ones of a write-ahead log to the next
@@ -74,6 +80,29 @@ class Connections:
             found = self._readers.connection = self._further_reader(READER_CACHE_KIB)
         return found if not found.txn_state() or found is self._pinned else self._idle_reader()
 
+    def reader_of_few(self) -> apsw.Connection:
+        """As `reader`, for a few rows out of many, which are read to their end at once."""
+        mapped: apsw.Connection | None = getattr(self._readers, "mapped", None) or self._map()
+        return self.reader() if mapped is None or mapped.txn_state() else mapped
+
+    def reader_of_all(self) -> apsw.Connection:
+        """As `reader`, for whole tables."""
+        reader = self.reader()
+        if reader is getattr(self._readers, "mapped", None):
+            self._readers.mapped = None
+            reader.pragma("mmap_size", 0)
+        return reader
+
+    def _map(self) -> apsw.Connection | None:
+        """This thread's reader with the file in its memory, unless it is in the middle of a scan."""
+        reader: apsw.Connection = getattr(self._readers, "connection", None) or self.reader()
+        if reader.txn_state():
+            return None
+        with translated(self.path):
+            reader.pragma("mmap_size", MAPPED_BYTES)
+        self._readers.mapped = reader
+        return reader
+
     @property
     def _pinned(self) -> apsw.Connection | None:
         return getattr(self._readers, "pinned", None)
@@ -101,7 +130,7 @@ class Connections:
     @contextmanager
     def pinned(self) -> Iterator[None]:
         """What this thread's `reader` reads in the block is of one moment."""
-        reader = self._readers.pinned = self.reader()
+        reader = self._readers.pinned = self.reader_of_all()
         with translated(self.path):
             reader.execute("BEGIN")
         # What fails in the block is its own: a file that it cannot write is not this one.
@@ -114,9 +143,9 @@ class Connections:
 
     def row(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:
         """The first row of a short read: what was committed just now is seen. For reads of one record."""
-        reader: apsw.Connection = getattr(self._readers, "connection", None) or self.reader()
+        reader: apsw.Connection | None = getattr(self._readers, "mapped", None) or self._map()
         found: tuple[Any, ...] | None
-        if reader.txn_state():  # with an open scan, or in a snapshot, it stays in the past
+        if reader is None or reader.txn_state():  # with an open scan, or in a snapshot, it stays in the past
             with self.looking() as db:
                 found = db.execute(statement, parameters).fetchone()
             return found

@@ -66,19 +66,16 @@ class Reading:
     def scan(self, schema: ObjectSchema, filters: Sequence[Filter] = ()) -> Iterator[tuple[object, ...]]:
         self._indexes.serve(schema, filters)
         conditions, parameters = _conditions(schema, filters)
-        return self._rows(reading_sql.scan(schema, conditions), parameters)
+        with translated(self._connections.path):
+            reader = self._connections.reader() if conditions else self._connections.reader_of_all()
+            rows = reader.execute(reading_sql.scan(schema, conditions), parameters)
+        return _told(rows, self._connections.path)
 
     def scan_named(self, schema: ObjectSchema, lookups: Sequence[str]) -> Iterator[tuple[object, ...]]:
         parents = [(schema.field(name), self._parents(schema.field(name))) for name in lookups]
         with translated(self._connections.path):
             # Asked once or twice: apsw would keep it ready, 0.2 MB for each wide object of an export.
-            rows = self._connections.reader().execute(reading_sql.scan_named(schema, parents), can_cache=False)
-        return _told(rows, self._connections.path)
-
-    def _rows(self, statement: str, parameters: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
-        """The answer as it is now, however long it takes to read it."""
-        with translated(self._connections.path):
-            rows = self._connections.reader().execute(statement, parameters)
+            rows = self._connections.reader_of_all().execute(reading_sql.scan_named(schema, parents), can_cache=False)
         return _told(rows, self._connections.path)
 
     def _parents(self, lookup: Field) -> tuple[ObjectSchema, ...]:
@@ -100,7 +97,7 @@ class Reading:
             conditions, parameters = [*conditions, behind_it], (*parameters, *values)
         with translated(self._connections.path):
             statement = self._statement(schema, field, selection, conditions)
-            return self._connections.reader().execute(statement, (*parameters, selection.most)).fetchall()
+            return self._connections.reader_of_few().execute(statement, (*parameters, selection.most)).fetchall()
 
     def _statement(self, schema: ObjectSchema, field: Field, selection: Selection, conditions: Sequence[str]) -> str:
         """The SELECT of a page, made once for all pages that differ in their parameters only."""

@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from salesforce_sync.errors import MalformedQuery, Misuse, QueryTimeout, StoreTrouble
+from salesforce_sync.ports import Selection
 from salesforce_sync.storage.connections import PAGE_BYTES, Connections
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.storage.tables_only import read_tables
@@ -473,3 +474,37 @@ def test_whoever_is_interrupted_as_a_transaction_begins_leaves_none_open(path, a
         assert not connections.writer.in_transaction
     finally:
         connections.close()
+
+
+def mapped_bytes(store):
+    """Bytes of the file that this thread's reader may have in its memory."""
+    return store._connections.reader().pragma("mmap_size")
+
+
+def test_single_records_are_read_from_the_file_in_memory_and_whole_tables_are_not(store):
+    pull(store, *(widget(number) for number in range(10)))
+    assert store.get("Widget__c", id_of(1)) is not None
+    assert mapped_bytes(store) > 0
+
+    assert len(list(store.scan("Widget__c"))) == 10
+    after_all = mapped_bytes(store)
+    store.select("Widget__c", Selection(most=3))
+    after_page = mapped_bytes(store)
+    with store.snapshot():
+        assert len(store.select("Widget__c", Selection(most=3))) == 3
+        within = mapped_bytes(store)
+
+    assert (after_all, after_page > 0, within) == (0, True, 0)
+
+
+def test_a_record_that_is_asked_for_during_a_scan_does_not_map_what_the_scan_reads(store):
+    pull(store, *(widget(number) for number in range(10)))
+    rows = store.scan("Widget__c")
+    scanning = store._connections._readers.connection
+    next(rows)
+
+    assert store.get("Widget__c", id_of(1)) is not None
+    assert len(store.select("Widget__c", Selection(most=3))) == 3
+
+    assert scanning.pragma("mmap_size") == 0
+    assert len(list(rows)) == 9
