@@ -160,8 +160,8 @@ class Shown:
             for each in of
         }
 
-    def change(self, of: Change, why: str = "") -> bodies.ChangeBody:
-        """One record's edits."""
+    def change(self, of: Change, why: str = "", along: Mapping[str, int] | None = None) -> bodies.ChangeBody:
+        """One record's edits; `along`: what the org deletes with it."""
         return bodies.ChangeBody(
             number=of.number,
             object_api_name=of.object_name,
@@ -170,6 +170,7 @@ class Shown:
             operation=of.operation.value,
             state=of.state.value,
             fields=self.edits(of.object_name, of.edits),
+            with_it=dict(along or {}),
             why=why,
             edited_at=stamp(of.edited_at),
         )
@@ -177,7 +178,7 @@ class Shown:
     def pending(self, object_name: str, record_id: str) -> bodies.ChangeBody | None:
         """What of this record waits to be sent."""
         found = self._sync.waiting(object_name, record_id)
-        return None if found is None else self.change(found)
+        return None if found is None else self.change(found, along=self._sync.along_with(found))
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -191,7 +192,7 @@ class Shown:
         )
         return bodies.DiffBody(
             calls=of.calls,
-            changes=[self.change(each) for each in of.orders[:most]],
+            changes=[self.change(each, along=of.along.get(each.record_id)) for each in of.orders[:most]],
             held=[self.change(each, why) for each, why in islice(held, most)],
         )
 

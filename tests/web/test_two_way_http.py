@@ -1,5 +1,7 @@
 """Records, edits, pushes and decisions over HTTP: the rules of two-way sync, through another door."""
 
+import html
+
 import msgspec
 import pytest
 
@@ -160,6 +162,24 @@ def test_a_record_is_deleted_and_brought_back(synced):
     assert (deleted["record"], deleted["pending"]["operation"]) == (None, "delete")
     assert (gone.status_code, gone.json()["error"]) == (404, "NOT_FOUND")
     assert (back["record"]["Id"], back["pending"]) == (deleted["id"], None)
+
+
+def test_a_deletion_tells_how_many_records_the_org_deletes_with_it(site, synced):
+    account = site.org.add("Account", Name="Acme")
+    for _ in range(2):
+        site.org.add("Widget__c", Account__c=account)
+    alone = site.org.add("Account", Name="Zenith")
+    for name in ("Account", "Widget__c"):
+        assert synced.post(f"/api/sync/{name}").json()["success"]
+
+    told = {each: synced.delete(f"/api/objects/Account/records/{each}").json() for each in (account, alone)}
+
+    sent = {each["id"]: each["withIt"] for each in synced.get("/api/diff").json()["changes"]}
+    page = html.unescape(synced.get("/org/default/changes").text)
+    assert told[account]["pending"]["withIt"] == sent[account] == {"Widget__c": 2}
+    assert told[alone]["pending"]["withIt"] == sent[alone] == {}
+    assert page.count("The record as a whole, and 2 Widget__c with it.") == 1
+    assert page.count("The record as a whole.") == 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from msgspec import field
+
 from salesforce_sync.web.bodies.base import Body, Record
 
 
@@ -109,7 +111,10 @@ class EditBody(Body, frozen=True, kw_only=True):
 
 
 class ChangeBody(Body, frozen=True, kw_only=True):
-    """One record's edits that the org does not have yet."""
+    """One record's edits that the org does not have yet.
+
+    `withIt`, of a deletion: how many records of which object the org deletes with it, as far as they are here.
+    """
 
     number: int
     object_api_name: str
@@ -118,6 +123,7 @@ class ChangeBody(Body, frozen=True, kw_only=True):
     operation: Literal["create", "update", "delete", "undelete"]
     state: Literal["waiting", "sending", "parked"]
     fields: dict[str, EditBody]
+    with_it: dict[str, int] = field(default_factory=dict)
     why: str = ""
     edited_at: str | None = None
 
