@@ -18,7 +18,7 @@ from salesforce_sync.api.composite import CompositeAnswer, Part
 from salesforce_sync.api.rows import Row
 from salesforce_sync.api.write_look import conflict, looked_schema
 from salesforce_sync.api.write_outcomes import Fit, RowError, error_of, gone, outcome_of
-from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, stored_row
+from salesforce_sync.api.write_parts import Done, edited, headers_of, judged, stamp_names, stored_row, written
 from salesforce_sync.api.write_reads import retrieve, retrieved
 from salesforce_sync.api.write_values import record
 from salesforce_sync.errors import Misuse
@@ -76,10 +76,11 @@ class CollectionsCall(Struct, frozen=True):
 
     @property
     def _narrow(self) -> ObjectSchema:
-        """What is read before: the fields that are written, and what tells whether the next records have changed."""
+        """What is read before: the stamp, what is written, and what tells whether the next records have changed."""
         orders = self.orders
         ahead = [each.name for each in looked_schema(self.ahead.orders).columns] if self.ahead.looks else []
-        return orders[0].schema.only(*dict.fromkeys([*edited(orders), *ahead]))
+        schema = orders[0].schema
+        return schema.only(*dict.fromkeys([*edited(orders), *stamp_names(schema), *ahead]))
 
     @property
     def _read_before(self) -> list[Order]:
@@ -150,7 +151,7 @@ class CollectionsCall(Struct, frozen=True):
             # A record that is not there has an error that a wrong look-up has, too: only the reading tells.
             return outcome if was is not None else gone(order.change, RowError("NOT_FOUND", ""))
         known = stored_row(self._narrow, was) if was else {}
-        return Applied(order.change, order.change.record_id, order.replaced(known) or None, after.get(record_id))
+        return written(order, known, after.get(record_id))
 
 
 def _write(orders: Sequence[Order], number: int) -> Part:

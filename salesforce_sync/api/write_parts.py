@@ -68,6 +68,17 @@ def stored_row(schema: ObjectSchema, row: Row) -> dict[str, Stored]:
     return {each.name: values.from_rest(each.type, cell) for each, cell in zip(schema.columns, row, strict=True)}
 
 
+def written(order: Order, known: Mapping[str, Stored], row: Row | None) -> Applied:
+    """The outcome of an update that was taken: `known` is what was read right before, as far as it could be."""
+    stamp = None if order.schema.stamp is None else known.get(order.schema.stamp)
+    return Applied(order.change, order.change.record_id, order.replaced(known) or None, row, stamp=stamp)
+
+
+def stamp_names(schema: ObjectSchema) -> tuple[str, ...]:
+    """The name of the object's stamp, if it has one."""
+    return () if schema.stamp is None else (schema.stamp,)
+
+
 def edited(orders: Sequence[Order]) -> list[str]:
     """The fields that any of these changes writes."""
     return list(dict.fromkeys(each.field for order in orders for each in order.change.edits))
@@ -85,8 +96,8 @@ class _Reads(Struct, frozen=True):
 
     @property
     def narrow(self) -> ObjectSchema:
-        """The object with the written fields alone."""
-        return self.schema.only(*edited(self.orders))
+        """The object with the written fields and the stamp alone."""
+        return self.schema.only(*edited(self.orders), *stamp_names(self.schema))
 
     def part(self, reference: str, schema: ObjectSchema) -> Part:
         """The part that reads their rows; a collection is one of five a call, so a single record is read by itself."""
@@ -145,7 +156,7 @@ class PartsCall:
                     was = before.get(_id(order))
                     known = {} if was is None else stored_row(narrow[order.schema.name], was)
                     row = after.get(_id(order))
-                    outcomes.append(self._written(answer, number, order, order.replaced(known), row))
+                    outcomes.append(self._written(answer, number, order, known, row))
                 case Operation.CREATE:
                     outcomes.append(self._created(answer, number, order))
                 case _:
@@ -153,12 +164,12 @@ class PartsCall:
         return outcomes
 
     def _written(
-        self, answer: CompositeAnswer, number: int, order: Order, replaced: Mapping[str, Stored], row: Row | None
+        self, answer: CompositeAnswer, number: int, order: Order, known: Mapping[str, Stored], row: Row | None
     ) -> Outcome | None:
         refusal = self._not_done(answer, number, order)
         if not isinstance(refusal, Done):
             return refusal
-        return Applied(order.change, order.change.record_id, replaced or None, row)
+        return written(order, known, row)
 
     def _created(self, answer: CompositeAnswer, number: int, order: Order) -> Outcome | None:
         done = self._not_done(answer, number, order)

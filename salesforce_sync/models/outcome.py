@@ -17,7 +17,8 @@ class Applied(Struct, frozen=True):
 
     `replaced` are values of written fields that somebody else had put there between our reading and our writing.
     `row` is the record as the org shows it now, one value a column of the schema in REST's form (`models/page.Rows`),
-    where the answer brought it. `was_gone`: a deletion found that somebody else had deleted the record before.
+    where the answer brought it, and `stamp` what the record's stamp was right before (stored form), if that was read.
+    `was_gone`: a deletion found that somebody else had deleted the record before.
     """
 
     change: Change
@@ -25,6 +26,7 @@ class Applied(Struct, frozen=True):
     replaced: Mapping[str, Stored] | None = None
     row: tuple[object, ...] | None = None
     was_gone: bool = False
+    stamp: Stored = None
 
 
 class Match(Struct, frozen=True):

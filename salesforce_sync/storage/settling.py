@@ -191,7 +191,7 @@ class Settling:
         if outcome.row is not None:
             shown = _stored(schema, outcome.row)
             if schema.stamp is not None and not outcome.replaced:
-                before = None if change.operation is Operation.CREATE else change.stamp
+                before = None if change.operation is Operation.CREATE else outcome.stamp or change.stamp
                 note_own_stamp(db, name, record_id, before, shown[schema.stamp])
             self._judge.bring(db, schema, record_id, shown)
             forget_written(db, name, record_id)

@@ -103,7 +103,9 @@ class Settling(Contesting):
             row = dict(zip(names(table.schema), from_rest(columns, outcome.row), strict=True))
             if stamp is not None and not outcome.replaced:
                 made = sent.operation is Operation.CREATE
-                table.note_own_stamp(outcome.record_id, None if made else outcome.change.stamp, row[stamp])
+                table.note_own_stamp(
+                    outcome.record_id, None if made else outcome.stamp or outcome.change.stamp, row[stamp]
+                )
             self._arrive(table, row, LATEST)
             table.written.pop(outcome.record_id, None)
         return overwrote

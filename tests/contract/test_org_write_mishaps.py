@@ -264,6 +264,30 @@ def test_what_is_changed_while_an_earlier_collection_call_is_sent_is_not_overwri
     assert spent == 3  # nothing is left of the third call
 
 
+@pytest.mark.parametrize("rows", [3, 30])
+def test_an_update_tells_the_stamp_that_it_came_upon(free: SocketWriteWorld, rows: int) -> None:
+    ids = [each.id for each in free.sim.create(WIDGET, [{"Account__c": free.account} for _ in range(rows)])]
+    orders = update_many(free, ids)
+    came: dict[str, str] = {}
+    free.tick(2)
+
+    def announce(changes: Sequence[Change], job: str | None) -> None:
+        if not came:
+            for record_id in ids[:2]:
+                free.edit(record_id, Area__c="theirs")
+                came[record_id] = str(row(free, record_id, orders[0].schema)["SystemModstamp"])
+            free.tick(2)
+
+    outcomes = {each.change.record_id: each for some in free.org.write(orders, announce) for each in some}
+
+    applied = {key: each.stamp for key, each in outcomes.items() if isinstance(each, Applied)}
+    was = {each.change.record_id: each.change.stamp for each in orders}
+    if rows == 3:  # each write holds itself against its stamp
+        assert kinds([outcomes[each] for each in ids]) == [Conflicted, Conflicted, Applied]
+    assert applied == {key: came.get(key, was[key]) for key in applied}
+    assert ids[2] in applied
+
+
 # ── rows that are refused ────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -7,6 +7,8 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.draft import Draft, Drafted, Refused, TakenIn, Wrote
 from salesforce_sync.models.inbox import Conflict, Kind, Resolution, Side
 from salesforce_sync.models.outbox import Operation
+from salesforce_sync.models.outcome import Applied
+from salesforce_sync.models.values import store_datetime
 from salesforce_sync.resolve import Policies, Policy
 from tests.contract.edits import (
     ACCOUNT,
@@ -24,6 +26,7 @@ from tests.contract.edits import (
     only,
     push,
     row,
+    send,
     shown,
 )
 
@@ -320,6 +323,21 @@ def test_an_update_by_who_has_seen_an_older_row_is_merged(replica):
 
     assert item(replica).conflicts == (Conflict("Phone", "1", "2", "3"),)
     assert only(replica).values == {"BillingCity": "Rome"}
+
+
+@pytest.mark.parametrize("somebody", [False, True])
+def test_what_somebody_changed_right_before_our_push_is_no_work_of_it(replica, somebody):
+    seen = shown(replica, ACME)
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    before = store_datetime(ONE) if somebody else change.stamp
+    # Another field has moved too: the org's doing, if nobody came between our look and our write.
+    replica.settle("push-1", [Applied(change, ACME, row=acme(TWO, Phone="2", Rating="Hot"), stamp=before)])
+
+    replica.update("Account", ACME, {"Rating": "Warm"}, seen)
+
+    asked = [each.conflicts for each in replica.inbox()]
+    assert asked == ([(Conflict("Rating", None, "Warm", "Hot"),)] if somebody else [])
 
 
 def test_a_local_id_that_was_seen_is_the_record_s_own_by_now(replica):
