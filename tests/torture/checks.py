@@ -47,10 +47,12 @@ def _bereft(
     """The row as it is once those records are seen to be deleted that it refers to, and that the run did not ask for.
 
     The org empties such a reference, and need not move the row's stamp: only the object of the record tells of it.
+    Nor does any object tell of a record that was removed for good, before a proof compares all ids.
     """
     references = replica.sync.objects[name].schema.references.values()
     others = [each.name for each in references if not complete.intersection(each.reference_to)]
-    return {**row, **{each: None for each in others if chronicle.is_deleted(row.get(each))}}
+    purged = [each.name for each in references if chronicle.is_purged(row.get(each.name))]
+    return {**row, **{each: None for each in (*others, *purged) if chronicle.is_deleted(row.get(each))}}
 
 
 def shown(replica: Replica) -> Mapping[str, set[str]]:

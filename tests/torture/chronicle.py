@@ -109,6 +109,10 @@ class Chronicle:
         """Whether it is a record that was deleted in the org, and is so now."""
         return any(str(record_id) in rows and rows[str(record_id)][-1].deleted for rows in self.versions.values())
 
+    def is_purged(self, record_id: object) -> bool:
+        """Whether it is a record that was removed for good, which no poll sees."""
+        return any(str(record_id) in rows and rows[str(record_id)][-1].gone for rows in self.versions.values())
+
     def unseen_fields(self, name: str) -> set[str]:
         """The fields that the object has and the user may not see just now."""
         schema, view = self._org.schema(name), self._org.object(name)

@@ -206,8 +206,8 @@ class World:
                 self.faults.troubles.append(trouble)
 
         thread = threading.Thread(target=guarded)
-        self._beside.append(thread)
         thread.start()
+        self._beside.append(thread)
 
     def join(self) -> None:
         """Wait for what happens beside. What it has done to a replica, no run of ours has told."""
