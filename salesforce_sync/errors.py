@@ -148,7 +148,10 @@ class ObjectNotFound(ObjectTrouble):
         if name.casefold() in {each.casefold() for each in known}:
             hint = "Check that the connected user may read it."
             return cls(f"The org lists {name}, and answers all the same that there is no such object.", hint=hint)
-        hint = near(name, known) or "See which there are, and that the connected user may read it."
+        hint = (
+            near(name, known)
+            or "See which there are by 'salesforce-sync objects', and that the connected user may read it."
+        )
         return cls(f"There is no object {name!r}.", hint=hint)
 
 

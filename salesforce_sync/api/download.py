@@ -151,6 +151,7 @@ class Download:
             raise SchemaChanged(
                 f"The Bulk result of {self._told.schema.name} has other columns than were asked for: {text[:200]!r}.",
                 code="UNEXPECTED_COLUMNS",
+                hint="Sync again: a field may have been hidden or renamed just now.",
             )
         return tuple(map(found.index, wanted))
 

@@ -12,6 +12,7 @@ from salesforce_sync.commands.arguments import assignments_of
 from salesforce_sync.commands.options import Options, shared
 from salesforce_sync.commands.waiting import show_waiting
 from salesforce_sync.models.inbox import Side
+from salesforce_sync.models.outbox import is_local
 from salesforce_sync.process.exits import Exit
 from salesforce_sync.process.terminal import say, say_json
 from salesforce_sync.reports.edits import Values
@@ -134,11 +135,14 @@ def link_item(options: Options, number: int, record_id: str, side: str, seen: st
 
     The record that was made here is not made again. The org's values hold; with --local those given here are sent.
     """
-    return _decide(options, number, f"link {record_id} {side}", lambda sync: sync.link(number, record_id, side, seen))
+    decision = f"link {record_id} {side}"
+    return _decide(options, number, decision, lambda sync: sync.link(number, record_id, side, seen), record_id)
 
 
-def _decide(options: Options, number: int, decision: str, decide: Callable[[SFSync], None]) -> int:
-    """Carry out a decision, and show what is left of the record's edits."""
+def _decide(
+    options: Options, number: int, decision: str, decide: Callable[[SFSync], None], linked: str | None = None
+) -> int:
+    """Carry out a decision, and show what is left of the edits: of the record, or of the one that it went into."""
     with options.acting("decide", f"item {number}", decision) as (sync, _):
         item = sync.inbox_item(number)
         referring = sync.referring(item.record_id)
@@ -146,4 +150,5 @@ def _decide(options: Options, number: int, decision: str, decide: Callable[[SFSy
         if not options.json:
             waits = any(each.number == number for each in sync.inbox(after=number - 1, most=1))
             say(f"Item {number} is decided{' in part: the rest of it waits' if waits else ''}.")
-        return show_waiting(options, sync, item.object_name, item.record_id, referring)
+        shown = item.record_id if linked is None or is_local(item.record_id) else linked
+        return show_waiting(options, sync, item.object_name, shown, referring)

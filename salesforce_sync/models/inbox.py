@@ -180,7 +180,8 @@ def beyond_reach(kind: Kind, code: str) -> bool:
 
 def can_be_linked(item: InboxItem) -> bool:
     """Whether the decision may be that it is another record of the org."""
-    return item.kind in (Kind.DUPLICATE, Kind.UNCERTAIN) or item.code == MERGED
+    made_here = item.operation is Operation.CREATE and item.kind in (Kind.DUPLICATE, Kind.UNCERTAIN)
+    return made_here or item.code == MERGED
 
 
 def can_be_sent_again(item: InboxItem) -> bool:

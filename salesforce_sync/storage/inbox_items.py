@@ -52,7 +52,7 @@ def put_item(
     )
     named = [(each.object_name, each.record_id) for each in told.matches]
     texts = [msgspec.json.encode(each).decode() for each in (told.fields, named)]
-    what = (told.code, message, advice(told.code, kind), *texts, encoded(replaced))
+    what = (told.code, message, advice(told.code, kind, change.operation), *texts, encoded(replaced))
     _put(db, (change.object_name, record_id, kind), at, what)
 
 
@@ -113,16 +113,18 @@ _ADVICE = {
     Kind.REPLACED: "Take the org's side to write the replaced value again, or the local one to leave it replaced.",
     Kind.DELETED_OVER: "Take the org's side to bring the record back with it, or the local one to leave it deleted.",
     Kind.NOT_SHOWN: "Let the connected user see the record, then verify: it comes. Or drop this, and leave it unseen.",
-    Kind.DUPLICATE: "Link it to the matching record, send it again past the rule, or drop it.",
+    Kind.DUPLICATE: "Link it to the matching record, send it again past the rule (if that lets it pass), or drop it.",
     Kind.UNCERTAIN: "Look at the matching record: link it if it is this one, else send it again.",
     Kind.REJECTED: "Edit the record, or send it again once the org's rule is changed; drop it to give the edit up.",
 }
 
 
-def advice(code: str, kind: Kind) -> str:
+def advice(code: str, kind: Kind, operation: Operation | None = None) -> str:
     """What a person can do."""
     if beyond_reach(kind, code):
         return _OF_A_GONE_RECORD[code]
+    if kind is Kind.DUPLICATE and operation is not Operation.CREATE:
+        return "Edit the record, send it again past the rule (if that lets it pass), or drop the edit."
     return _BY_CODE.get(code, _ADVICE[kind])
 
 
@@ -139,6 +141,8 @@ _BY_CODE = {
     "REQUIRED_FIELD_MISSING": "Fill the field in and push again.",
     "DUPLICATE_VALUE": "Another record has the value: change it there or here. Two that are to swap: empty one first.",
     "STRING_TOO_LONG": "Shorten the text and push again.",
+    "CANNOT_UPDATE_CONVERTED_LEAD": "A converted lead is not changed any more: drop this, and edit the contact, "
+    "account or opportunity that it became (ConvertedContactId, ConvertedAccountId, ConvertedOpportunityId).",
     "INVALID_EMAIL_ADDRESS": "Correct the address and push again.",
     "INSUFFICIENT_ACCESS_OR_READONLY": "The connected user needs edit rights on the record; then send it again.",
     "ENTITY_IS_DELETED": "A record that it refers to is deleted in the org: choose another, or clear the field.",

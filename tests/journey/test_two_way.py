@@ -8,7 +8,7 @@ import time
 import pytest
 
 from salesforce_sync import Contact, Lead, SFSync
-from salesforce_sync.errors import Misuse
+from salesforce_sync.errors import Misuse, NotSynced
 from simorg import triggers
 
 HOUR = 3600
@@ -760,6 +760,63 @@ def test_an_edit_of_what_was_deleted_there_is_not_said_to_go_with_the_next_push(
 
     assert "nothing to send" in pushed.out
     assert "It waits in the inbox" in edited.out and "next" not in edited.out, edited
+
+
+def test_an_edit_that_a_duplicate_rule_refuses_is_not_offered_to_be_linked(replica, simorg, jane):
+    twin = simorg.add("Contact", LastName="Poe", Email="poe@example.com")
+    replica("sync")
+    simorg.rules.add_duplicate_rule("Contact", ["Email"])
+    replica("edit", "Contact", jane, "Email=poe@example.com")
+    replica("push")
+    (item,) = replica("inbox", "--json").json["items"]
+
+    shown = replica("inbox", "show", str(item["item"]))
+
+    assert (item["kind"], [each["id"] for each in item["matches"]]) == ("duplicate", [twin])
+    assert "Link" not in item["hint"] and "inbox link" not in shown.out
+    assert f"inbox take {item['item']} FIELD=VALUE" in shown.out
+    assert replica("inbox", "take", str(item["item"]), "Email=jane.poe@example.com").code == 0
+    assert replica("push").code == 0
+    assert simorg.row(jane)["Email"] == "jane.poe@example.com"
+
+
+def test_what_is_linked_to_the_record_that_it_was_merged_into_is_shown_there(replica, simorg, jane):
+    winner = simorg.add("Contact", LastName="Poe")
+    replica("sync")
+    replica("edit", "Contact", jane, "Title=CEO")
+    simorg.merge(winner, [jane])
+    replica("sync")
+    (item,) = replica("inbox", "--json").json["items"]
+
+    linked = replica("inbox", "link", str(item["item"]), winner, "--local")
+
+    assert "nothing to send" not in linked.out and f"update Contact {winner}" in linked.out, linked
+    assert replica("push").code == 0
+    assert simorg.row(winner)["Title"] == "CEO"
+
+
+def test_an_edit_of_a_lead_that_was_converted_says_what_to_do(replica, simorg):
+    lead = simorg.add("Lead", LastName="Roe", Company="Acme")
+    replica("sync", "Lead")
+    replica("edit", "Lead", lead, "Phone=555-1111")
+    simorg.convert_lead(lead, None, False)
+    replica("sync", "Lead")
+
+    (item,) = replica("inbox", "--json").json["items"]
+
+    assert item["code"] == "CANNOT_UPDATE_CONVERTED_LEAD"
+    assert "ConvertedContactId" in item["hint"]
+
+
+def test_a_misspelt_object_that_is_not_here_yet_is_told_its_near_match(user, simorg):
+    user.settle(simorg.url, objects="Account")
+    with SFSync(user.folder / "config.yaml") as sync:
+        sync.sync("Account")
+
+        with pytest.raises(NotSynced, match="Conttact") as told:
+            sync.objects["Conttact"]
+
+    assert "Contact" in told.value.hint
 
 
 def test_prices_may_be_written_in_any_order(replica, simorg):
