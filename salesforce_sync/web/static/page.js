@@ -9,24 +9,41 @@ const page = {
   async ask(method, path, body) {
     const headers = { "X-Connection-Id": page.connection, "X-CSRF-Token": page.csrf };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const answer = await page.reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await page.send(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     return page.read(answer);
   },
 
   /** The body of an answer, or an error that says what is wrong; whoever is not signed in any more goes to the login. */
   async read(answer) {
-    if (answer.status === 401) location.href = "/login";
+    if (answer.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
     const given = await answer.json();
     if (given.error === "WRONG_CSRF_TOKEN") throw new Error("This page is from an earlier login. Load it again.");
     if (!answer.ok) throw new Error(given.details);
     return given;
   },
 
+  /** What `fetch` gives; once more, where the same user has signed in again in another tab since this page was made. */
+  async send(path, options) {
+    const answer = await page.reach(path, options);
+    if (answer.status !== 403 || !(await page.renewed())) return answer;
+    return page.reach(path, { ...options, headers: { ...options.headers, "X-CSRF-Token": page.csrf } });
+  },
+
+  /** Whether this page has another login's token now, of the same user. */
+  async renewed() {
+    const me = await (await page.reach("/api/me")).json();
+    if (me.user !== document.body.dataset.user || !me.csrfToken || me.csrfToken === page.csrf) return false;
+    page.csrf = document.body.dataset.csrf = me.csrfToken;
+    document.body.setAttribute("hx-headers:inherited", JSON.stringify({ "X-CSRF-Token": page.csrf }));
+    return true;
+  },
+
   /** What `fetch` gives; where nobody answers, an error whose message a person can use. */
   async reach(path, options) {
     try {
       return await fetch(path, options);
-    } catch {
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
       throw new Error(page.silent);
     }
   },
@@ -126,8 +143,18 @@ document.addEventListener("keydown", (event) => {
   for (const asked of document.querySelectorAll(":is(.cell, .pencil).htmx-request")) htmx.trigger(asked, "htmx:abort");
 });
 
-// The address of a screen that was lost: the server says where to go instead of an answer.
 document.addEventListener("htmx:error", () => page.tell("bad", page.silent));
+
+document.addEventListener("htmx:before:request", (event) => {
+  event.detail.ctx.fetch = page.send;
+});
+
+// Whoever was signed out is told once, however often the page asks; and who has signed in again is told no more.
+document.addEventListener("htmx:before:swap", (event) => {
+  const told = document.querySelector("#notices [data-signed-out]");
+  if (told && event.detail.ctx.response?.status === 401) event.preventDefault();
+  else told?.remove();
+});
 
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx } = event.detail;
