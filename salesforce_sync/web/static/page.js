@@ -1,6 +1,8 @@
 // What every screen needs: theme, sign out, menus, notices, ages that go on, and moving through the grid by keys.
 "use strict";
 
+const PAUSES = [1, 2, 4, 8, 16, ...Array(20).fill(30)]; // ten minutes, in which somebody starts it anew
+
 const page = {
   connection: document.body.dataset.connection,
   csrf: document.body.dataset.csrf,
@@ -44,11 +46,28 @@ const page = {
       return await fetch(path, options);
     } catch (error) {
       if (error.name === "AbortError") throw error;
+      page.awaitAnswer();
       throw new Error(page.silent);
     }
   },
 
+  nobody: "The server does not answer",
+
   silent: "The server does not answer. Nothing was lost: see whether `salesforce-sync serve` still runs, and try again.",
+
+  /** Look whether the server answers again, less and less often; then nothing says any more that it does not. */
+  async awaitAnswer() {
+    if (page.awaits) return;
+    page.awaits = true;
+    for (const seconds of PAUSES) {
+      await new Promise((go) => setTimeout(go, seconds * 1000));
+      if (!(await fetch("/healthz", { cache: "no-store" }).then((answer) => answer.ok, () => false))) continue;
+      if (document.getElementById("notices").textContent.includes(page.nobody)) page.tell("good", "The server answers again.");
+      document.dispatchEvent(new Event("back"));
+      break;
+    }
+    page.awaits = false;
+  },
 
   /** Tell something beside the content. */
   tell(kind, text) {
