@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -34,6 +35,10 @@ INTERRUPTED: Final = Problem(
     "The server ended before this object was synced.",
     "What had arrived is kept: sync it again, and it goes on from there.",
 )
+
+
+Count = Callable[[ObjectProgress], ObjectProgress]
+"""Gives the progress with the rows of its object that are here."""
 
 
 class _Told(Struct, frozen=True):
@@ -68,7 +73,7 @@ def kept(session: Session) -> KeptSession:
         )
 
 
-def restored(found: KeptSession) -> Session:
+def restored(found: KeptSession, count: Count) -> Session:
     """The session that was kept; one that its server has not finished has ended, and says so of each object."""
     told = _decoder.decode(found.told)
     session = Session(found.owner, deed=told.deed)
@@ -80,7 +85,7 @@ def restored(found: KeptSession) -> Session:
             name = event.progress.object_name
             session.tasks.setdefault(name.casefold(), Task(name)).progress = event.progress
     if found.finished is None:
-        _interrupt(session)
+        _interrupt(session, count)
     else:
         session.state, session.finished = SessionState(found.state), found.finished
     for task in session.tasks.values():
@@ -88,28 +93,28 @@ def restored(found: KeptSession) -> Session:
     return session
 
 
-def _left(progress: ObjectProgress, why: Problem) -> ObjectProgress:
+def _left(progress: ObjectProgress, why: Problem, count: Count) -> ObjectProgress:
     """How far the object is for a session that waits for it no longer."""
     if progress.status in (Status.SYNCED, Status.ERROR):
         return progress
-    return replace(progress, status=Status.ERROR, problem=why, waits_for="")
+    return replace(count(progress), status=Status.ERROR, problem=why, waits_for="")
 
 
-def end_interrupted(session: Session) -> None:
+def end_interrupted(session: Session, count: Count) -> None:
     """End the session with its server: it tells of each object that is not synced."""
-    objects = _tell_left(session, INTERRUPTED)
+    objects = _tell_left(session, INTERRUPTED, count)
     session.end(state_of(objects, unsent=session.unsent))
 
 
-def end_cancelled(session: Session) -> None:
+def end_cancelled(session: Session, count: Count) -> None:
     """End the session, as somebody wants it: it tells of each object that is not synced."""
     stopped = Stopped()
-    _tell_left(session, Problem(stopped.code, stopped.message, stopped.hint))
+    _tell_left(session, Problem(stopped.code, stopped.message, stopped.hint), count)
     session.end(SessionState.CANCELLED)
 
 
-def _tell_left(session: Session, why: Problem) -> tuple[ObjectProgress, ...]:
-    objects = tuple(_left(each, why) for each in session.objects)
+def _tell_left(session: Session, why: Problem, count: Count) -> tuple[ObjectProgress, ...]:
+    objects = tuple(_left(each, why, count) for each in session.objects)
     told = {each.progress for each in session.events}
     for progress in objects:
         if progress not in told:
@@ -117,11 +122,11 @@ def _tell_left(session: Session, why: Problem) -> tuple[ObjectProgress, ...]:
     return objects
 
 
-def _interrupt(session: Session) -> None:
+def _interrupt(session: Session, count: Count) -> None:
     session.number += UNKEPT_EVENTS
     for task in session.tasks.values():
-        task.progress = _left(task.progress, INTERRUPTED)
-    end_interrupted(session)
+        task.progress = _left(task.progress, INTERRUPTED, count)
+    end_interrupted(session, count)
 
 
 class Keeper:

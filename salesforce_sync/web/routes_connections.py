@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
@@ -20,6 +21,7 @@ from salesforce_sync.web.asking import Asked, Caller, EditingCaller, house_of, s
 from salesforce_sync.web.describing import REMOTE, gives
 from salesforce_sync.web.failures import Forbidden
 from salesforce_sync.web.house import House
+from salesforce_sync.web.refused_logins import SETTINGS, told_by
 from salesforce_sync.web.replicas import Replica
 from salesforce_sync.web.routes_house import connection_body
 from salesforce_sync.web.waiting import Route
@@ -137,9 +139,16 @@ async def connect(
 
     def log_in() -> bodies.ConnectionBody:
         replica = _own(house, connectionId, caller.user)
-        return _connected(house, caller, replica, _connection(caller, replica, wanted), None)
+        with told_by(_named(wanted)):
+            return _connected(house, caller, replica, _connection(caller, replica, wanted), None)
 
     return answered(await house.run(log_in))
+
+
+def _named(wanted: bodies.Credentials) -> dict[str, str]:
+    """What was sent, by the names of its members."""
+    given = msgspec.structs.fields(wanted)
+    return {each.name: each.encode_name for each in given if each.name in SETTINGS and getattr(wanted, each.name)}
 
 
 def _own(house: House, connection_id: str, user: User) -> Replica:

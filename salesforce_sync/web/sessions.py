@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.app.process import me
 from salesforce_sync.models.run import Problem, Run
 from salesforce_sync.storage.session_log import KEPT
+from salesforce_sync.web.counting import counted
 from salesforce_sync.web.keeping import INTERRUPTED, Keeper, end_cancelled, end_interrupted, restored
 from salesforce_sync.web.progress import ObjectProgress, SessionState, Status, state_of
 from salesforce_sync.web.runs import Runs
@@ -42,13 +44,14 @@ class Sessions:
     def __init__(self, sync: SFSync, runs: Runs, names: Names, interrupted: Callable[[int], None]) -> None:
         """`interrupted` is called with the deed of each session whose server has ended before it did."""
         self._works = Works(sync, runs, names, self._ended)
+        self._count = partial(counted, sync)
         self._lock = self._works.lock
         self._log = sync.session_log
         self._keeper = Keeper(self._log)
         self._sessions: dict[str, Session] = {}
         self._interruptions: dict[str, _Interruption] = {}
         for found in self._log.enter(me()):
-            self._sessions[found.session_id] = restored(found)
+            self._sessions[found.session_id] = restored(found, self._count)
             self._note_interruptions(self._sessions[found.session_id])
             if found.finished is None:
                 self._found_interrupted(self._sessions[found.session_id], interrupted)
@@ -137,7 +140,7 @@ class Sessions:
         if closing is not None:
             session.end(closing)
         elif session.state is SessionState.RUNNING:
-            end_cancelled(session)
+            end_cancelled(session, self._count)
             session.after(session, SessionState.CANCELLED)
 
     @property
@@ -161,7 +164,7 @@ class Sessions:
         if not was_open:
             self.cancel(session)
             return
-        end_interrupted(session)
+        end_interrupted(session, self._count)
         session.after(session, SessionState.CANCELLED)
 
     def keep(self, session: Session) -> None:

@@ -6,6 +6,7 @@ and patterns of theirs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ def of_body(kind: type[Any], body: bytes) -> str:
     except RecursionError:
         return "The body is not JSON: too many brackets stand within each other."
     except msgspec.DecodeError as error:
-        return f"The body is not JSON: {_of_syntax(str(error))}."
+        return f"The body is not JSON: {_of_syntax(str(error), body)}."
     if not isinstance(given, dict):
         return "The body has to be a JSON object."
     return _of_members(kind, given) if issubclass(kind, Body) else "The body cannot be read."
@@ -46,7 +47,19 @@ def _quoted(names: list[str]) -> list[str]:
     return [f"'{name}'" for name in names]
 
 
-def _of_syntax(told: str) -> str:
+_ESCAPE: Final = re.compile(rb"\\u(d[89ab]..)\\u(d[c-f]..)|\\u(d[89a-f]..)|\\.", re.IGNORECASE | re.DOTALL)
+
+
+def _half(body: bytes) -> str | None:
+    """The first escape in this JSON that is one half of a character (a UTF-16 surrogate) without the other."""
+    alone = next((found for found in _ESCAPE.finditer(body) if found[3]), None)
+    return None if alone is None else alone[0].decode("ascii", "replace")
+
+
+def _of_syntax(told: str, body: bytes) -> str:
+    half = _half(body)
+    if half is not None and ("truncated" in told or "surrogate" in told):
+        return f"half a character stands alone in it: '{half}'"
     told = told.removeprefix("JSON is malformed: ")
     return "it ends too early" if "truncated" in told else told
 

@@ -19,6 +19,7 @@ from salesforce_sync.app import SFSync
 from salesforce_sync.errors import BudgetSpent, LimitExceeded, Stopped, SyncError
 from salesforce_sync.models.run import Problem, Run, RunState
 from salesforce_sync.signals import ObjectFinished, ObjectStarted, Progress
+from salesforce_sync.web.counting import counted
 from salesforce_sync.web.progress import ObjectProgress, Status
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.session import Session, Task
@@ -117,7 +118,7 @@ class Works:
             elif under_way is not None and _falls_short(under_way, name.casefold() in losing):
                 behind.append(under_way[1])
                 under_way = None
-            task = Task(name) if under_way is None else under_way[0]
+            task = self._task_of(name) if under_way is None else under_way[0]
             before = session.tasks.get(name.casefold())
             if before is not None and before is not task and session in before.sessions:
                 before.sessions.remove(session)  # this session is told of the new one
@@ -132,6 +133,11 @@ class Works:
             work = _Work(own, accepted=losing, wanted_by={session.session_id}, behind=behind)
             self._running |= {task.progress.object_name.casefold(): (task, work) for task in own}
             self._runs.submit(lambda: self._carry_out(work), self)
+
+    def _task_of(self, name: str) -> Task:
+        task = Task(name)
+        task.progress = counted(self._sync, task.progress)
+        return task
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +235,8 @@ class Works:
             self._failed[task.progress.object_name.casefold()] = met
         for old in list(self._failed)[:-MOST_FAILED]:
             self._failed.pop(old, None)
-        task.move(replace(task.progress, status=Status.ERROR, problem=met, waits_for=""))
+        left = counted(self._sync, task.progress)  # what had arrived of this run is not in the replica yet
+        task.move(replace(left, status=Status.ERROR, problem=met, waits_for=""))
 
     def _told_of(self, name: str) -> Task | None:
         """The object that a signal is of: of the run that has begun, and not of one that waits for its end."""

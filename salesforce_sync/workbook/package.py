@@ -69,6 +69,7 @@ class Package:
         self._file = path.open("rb")
         try:
             self._parts = _directory(path, self._file)
+            self._check_declared()
         except BaseException:
             self._file.close()
             raise
@@ -101,21 +102,33 @@ class Package:
         got, sum_ = 0, 0
         for block in _inflated(self.path, self._file, info):
             got += len(block)
+            if got > info.file_size:
+                break  # its directory lies: how much more there is matters no more
             self._expanded += len(block)
             sum_ = _crc(block, sum_)
-            self._check_bounds(info, got)
+            self._check_expanded(self._expanded)  # a part may be read more than once
             yield block
         if got != info.file_size or sum_ != info.CRC:
             raise damaged(self.path, f"its part {name!r} is cut or changed")
 
-    def _check_bounds(self, info: zipfile.ZipInfo, got: int) -> None:
-        if self._expanded > self._bounds.expanded_bytes:
+    def _check_declared(self) -> None:
+        """Refuse what unpacks to too much by its own word, before any of it is read."""
+        self._check_expanded(sum(info.file_size for info in self._parts.values()))
+        for name, info in self._parts.items():
+            if name.endswith(".xml"):  # no other part is ever read: a picture may be white from edge to edge
+                self._check_ratio(info)
+
+    def _check_expanded(self, expanded: int) -> None:
+        if expanded > self._bounds.expanded_bytes:
             most = self._bounds.expanded_bytes // MEGABYTE
             raise WorkbookTooLarge(
                 f"{self.path.name} unpacks to more than {most} MB.",
                 hint="Export fewer objects, or raise workbook.max_expanded_mb if you trust the file.",
             )
-        if got > RATIO_COUNTS_FROM and got > self._bounds.ratio * max(info.compress_size, 1):
+
+    def _check_ratio(self, info: zipfile.ZipInfo) -> None:
+        size = info.file_size
+        if size > RATIO_COUNTS_FROM and size > self._bounds.ratio * max(info.compress_size, 1):
             raise WorkbookTooLarge(
                 f"{self.path.name} unpacks to more than {self._bounds.ratio} times its size, as zip bombs do.",
                 hint="Save it once more in Excel, or raise workbook.max_ratio if you trust the file.",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.parsers import expat
 
+from salesforce_sync.errors import WorkbookTooLarge
 from salesforce_sync.workbook.incoming import Reading, Row
 from salesforce_sync.workbook.sheet_parser import SheetParser
 from salesforce_sync.workbook.sheet_pattern import RowPattern
 
 _ROW_ENDS = b"</row>"
+_OPEN = len(_ROW_ENDS) - 1
 _LONGEST_ROW = 4 << 20
 
 
@@ -36,6 +38,10 @@ def rows(reading: Reading, part: str) -> Iterator[Row]:
             if row[1]:
                 yield row
             continue
+        if len(piece) > _LONGEST_ROW and piece.isspace():
+            raise WorkbookTooLarge(
+                f"{reading.package.path.name} has {_LONGEST_ROW:,} bytes of white space at one place."
+            )
         feed(piece)
         yield from done
         done.clear()
@@ -47,15 +53,21 @@ def rows(reading: Reading, part: str) -> Iterator[Row]:
 
 def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The sheet, cut behind its rows as far as they have an end that can be seen."""
-    rest = b""
+    # What was looked through is put aside: to look again with each block takes a time that grows with the square.
+    aside: list[bytes] = []
+    size, rest = 0, b""
     for block in blocks:
         *whole, rest = (rest + block).split(_ROW_ENDS)
         for piece in whole:
-            yield piece + _ROW_ENDS
-        if len(rest) > _LONGEST_ROW:
-            yield rest[: -len(_ROW_ENDS)]
-            rest = rest[-len(_ROW_ENDS) :]
-    yield rest
+            yield b"".join((*aside, piece, _ROW_ENDS))
+            aside, size = [], 0
+        seen, rest = rest[:-_OPEN], rest[-_OPEN:]  # the rest may be the beginning of an end
+        aside.append(seen)
+        size += len(seen)
+        if size > _LONGEST_ROW:
+            yield b"".join(aside)
+            aside, size = [], 0
+    yield b"".join((*aside, rest))
 
 
 def _may_hide_rows(piece: bytes) -> bool:

@@ -330,3 +330,16 @@ def test_a_name_that_is_refused_is_told_in_words_what_a_name_may_hold(api, name)
     assert (answer.status_code, body["error"]) == (400, "BAD_REQUEST")
     assert "Up to 40 lower-case letters, digits, _ and -, beginning with a letter or digit" in body["details"]
     assert "[a-z" not in body["details"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"), [({"clientSecret": "wrong"}, "clientSecret"), ({"clientId": "nobody"}, "clientId")]
+)
+def test_a_login_that_the_org_refuses_names_what_was_sent(api, other, wrong, named):
+    made = added(api, other)
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+
+    answer = api.post(f"/api/connections/{made}/connect", json=keys | wrong)
+
+    details = answer.json()["details"]
+    assert (answer.status_code, f"Check {named} (" in details, "SF_" in details) == (401, True, False), details

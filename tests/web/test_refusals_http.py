@@ -34,6 +34,12 @@ def refused(answer):
     [
         ("sync", "", None),
         ("sync", "{", "The body is not JSON: it ends too early."),
+        ("sync", r'{"objects": ["\u12', "The body is not JSON: it ends too early."),
+        ("sync", r'{"objects": ["\ud83d\ude00', "The body is not JSON: it ends too early."),
+        ("sync", r'{"objects": ["\\ud800', "The body is not JSON: it ends too early."),
+        ("sync", r'{"objects": ["\ud800"]}', "half a character stands alone in it: '\\ud800'."),
+        ("sync", r'{"objects": ["\ud83d\ude00\uDC00"]}', "half a character stands alone in it: '\\uDC00'."),
+        ("sync", r'{"objects": ["\ud800\u0041"]}', "half a character stands alone in it: '\\ud800'."),
         ("sync", "{'objects': []}", "The body is not JSON: "),
         ("sync", b'{"objects": ["\xff"]}', "The body is not JSON: it is not UTF-8."),
         ("sync", "[]", "The body has to be a JSON object."),

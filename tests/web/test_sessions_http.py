@@ -251,3 +251,32 @@ def test_who_waits_for_a_push_or_a_verify_of_which_nothing_is_heard_gets_its_end
     assert then.json()["success"] is True
     assert path == "verify" or then.json()["applied"] == 1
     assert [each["outcome"] for each in deeds] == ["complete", "begun"]
+
+
+def test_an_object_that_could_not_be_synced_keeps_the_count_of_its_rows(site, api):
+    assert api.post("/api/sync/Contact").json()["recordCount"] == 40
+    expired = [{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}]
+    site.org.faults.add(path="/services/data", status=401, times=None, body=expired)
+    session_id = api.post("/api/sync", json={"objects": ["Contact", "Lead"]}).json()["sessionId"]
+
+    with api.stream("GET", f"/api/sync/{session_id}/events") as stream:
+        told = [each.data for each in events_of(stream) if each.event == "progress"]
+
+    of_contact = [each for each in told if each["objectApiName"] == "Contact"]
+    of_lead = [each for each in told if each["objectApiName"] == "Lead"]
+    assert {"pending", "error"} <= {each["status"] for each in of_contact}
+    assert {(each["recordCount"], each["totalSize"]) for each in of_contact} == {(40, 40)}
+    assert (of_lead[-1]["status"], of_lead[-1]["recordCount"], of_lead[-1]["totalSize"]) == ("error", 0, None)
+    contact = api.get(f"/api/sync/{session_id}").json()["objects"][0]
+    assert (contact["status"], contact["recordCount"], contact["totalSize"]) == ("error", 40, 40)
+
+
+def test_a_cancelled_object_keeps_the_count_of_its_rows(site, api):
+    api.post("/api/sync/Contact")
+    site.org.faults.add(path="/query", delay=1.0, times=None)
+    session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
+
+    api.post(f"/api/sync/{session_id}/cancel")
+
+    contact = api.get(f"/api/sync/{session_id}").json()["objects"][0]
+    assert (contact["status"], contact["recordCount"], contact["totalSize"]) == ("error", 40, 40)

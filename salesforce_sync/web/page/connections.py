@@ -24,6 +24,7 @@ from salesforce_sync.web.browser_logins import LIFE_SECONDS, Begun, Target
 from salesforce_sync.web.failures import Forbidden, without_secrets
 from salesforce_sync.web.house import House
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, rendered, show
+from salesforce_sync.web.refused_logins import told_by
 from salesforce_sync.web.routes_connections import CALLBACK, callback_of, check_address, home_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -95,13 +96,23 @@ def _connect(request: Request, asked: Asked, form: FormData) -> Response:
         if given.get("method") == "browser":
             return _begin(request, asked, target, config)
         connection, session = _login(asked, given, config)
-        address = keep(asked.house, target, given["method"], connection, session)
+        with told_by({name: label for name, label in _LABELS.items() if name in given}):
+            address = keep(asked.house, target, given["method"], connection, session)
     except SyncError as error:
         if target is not None:
             give_up(asked.house, target)
         return _shown(request, asked, why=without_secrets(str(error)), given=_shown_again(given))
     return _went(target, address)
 
+
+_LABELS: Final = {
+    "client_id": "“Consumer key of the app”",
+    "client_secret": "“Consumer secret”",
+    "refresh_token": "“Refresh token”",
+    "username": "“User name in the org”",
+    "instance_url": "“Address of the org”",
+}
+"""What the fields of the form are called there."""
 
 _PLAIN: Final = ("method", "where", "name", "instance_url", "client_id", "username", "login_url", "target_org")
 

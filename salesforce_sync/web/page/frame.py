@@ -22,12 +22,14 @@ from salesforce_sync.errors import SyncError
 from salesforce_sync.web.asking import Asked, Caller, CallerWith, house_of
 from salesforce_sync.web.failures import Forbidden, NotAuthenticated, Refused, status_of, without_secrets
 from salesforce_sync.web.page import words
+from salesforce_sync.web.page.returning import login_for, place_of
 from salesforce_sync.web.waiting import Route
 from salesforce_sync.web.ways import for_people
 from salesforce_sync.workbook.layout import called
 
 STATIC: Final = resources.files("salesforce_sync.web") / "static"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+_IN_NOTICES: Final = {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"}
 
 # ── who looks, at which connection ───────────────────────────────────────────────────────────────────────────────
 
@@ -160,9 +162,12 @@ class PageRoute(Route):
 
 
 def _to_login(request: Request, error: NotAuthenticated) -> Response:
+    """To the login, and on to here; where a part of a screen is asked for, that stays, with what was typed in it."""
     if is_part(request):
-        return Response(status_code=error.status, headers={"HX-Redirect": "/login"} | _NO_STORE)
-    return RedirectResponse("/login", 303, _NO_STORE)
+        login = login_for(place_of(request.headers.get("hx-current-url")))
+        return HTMLResponse(rendered("signed_out.html", login=login), error.status, _IN_NOTICES | _NO_STORE)
+    place = place_of(str(request.url)) if request.method == "GET" else "/"
+    return RedirectResponse(login_for(place), 303, _NO_STORE)
 
 
 def told(request: Request, error: SyncError) -> Response:
@@ -172,6 +177,5 @@ def told(request: Request, error: SyncError) -> Response:
     message, hint = (for_people(without_secrets(each)) for each in (error.message, error.hint))
     values = {"code": error.code, "message": message, "hint": hint}
     if is_part(request):
-        headers = {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"} | _NO_STORE
-        return HTMLResponse(rendered("notice.html", kind="bad", **values), status_of(error), headers)
+        return HTMLResponse(rendered("notice.html", kind="bad", **values), status_of(error), _IN_NOTICES | _NO_STORE)
     return HTMLResponse(rendered("error.html", **values), status_of(error), _NO_STORE)

@@ -2,6 +2,7 @@
 "use strict";
 
 const told = document.getElementById("told");
+const form = document.getElementById("login");
 
 function tell(text) {
   const notice = document.createElement("p");
@@ -21,13 +22,13 @@ async function enter(token, refused = (why) => why) {
     const body = await answer.json();
     const why = answer.ok ? "" : answer.status === 401 ? await refused(body.details) : body.details;
     if (why) tell(why);
-    else location.replace("/");
+    else location.replace(form.dataset.next);
   } catch {
     tell("The server does not answer. See whether `salesforce-sync serve` still runs, and try again.");
   }
 }
 
-document.getElementById("login").addEventListener("submit", (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
   enter(document.getElementById("token").value.trim());
 });
@@ -35,7 +36,7 @@ document.getElementById("login").addEventListener("submit", (event) => {
 function followLink() {
   const link = location.hash.slice(1);
   if (!link) return;
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
   enter(link, async () => ((await fetch("/api/me")).ok ? "" : SPENT));
 }
 

@@ -2,6 +2,7 @@
 "use strict";
 
 const NOT_SYNCED = "not synced";
+const STATUSES = ["pending", "syncing", "synced", "error"];
 const holder = document.getElementById("objects");
 const chosen = new Set();
 const streams = new Map();
@@ -10,10 +11,17 @@ const streams = new Map();
 
 function remembered() {
   try {
-    return JSON.parse(localStorage.getItem(page.kept)) ?? {};
+    const kept = JSON.parse(localStorage.getItem(page.kept));
+    return Object.fromEntries(Object.entries(kept ?? {}).filter(([, each]) => isKept(each)));
   } catch {
     return {};
   }
+}
+
+/** Whether this is what `remember` has kept, and not what somebody else has. */
+function isKept(each) {
+  const when = each?.lastSynced ?? null;
+  return STATUSES.includes(each?.status) && Number.isFinite(each.recordCount) && (when === null || Date.parse(when) > 0);
 }
 
 function remember(name, status, lastSynced, recordCount) {
@@ -35,12 +43,11 @@ function showRemembered() {
   if (!known.length || rows().length) return;
   const shown = document.getElementById("remembered").content.cloneNode(true);
   const states = known.map(([, each]) => each.status);
+  // How many there are, and how many of them are not synced, only the server knows.
   const figures = {
-    total: known.length,
     synced: states.filter((each) => each === "synced").length,
     pending: states.filter((each) => each === "pending" || each === "syncing").length,
   };
-  figures["not-synced"] = figures.total - figures.synced - figures.pending;
   for (const [name, value] of Object.entries(figures)) {
     shown.querySelector(`[data-figure="${name}"]`).textContent = page.number(value);
   }
@@ -61,7 +68,7 @@ function rememberedRow([name, each]) {
   bar.max = 100;
   bar.value = each.status === "synced" ? 100 : 0;
   bar.setAttribute("aria-label", `${name}, percent synced`);
-  const count = document.createTextNode(page.number(each.recordCount ?? 0));
+  const count = document.createTextNode(each.lastSynced ? page.number(each.recordCount) : "–");
   const when = each.lastSynced ? page.moment(each.lastSynced) : document.createTextNode("never");
   const cells = [["Status", badge], ["Progress", bar], ["Records", count], ["Synced", when]].map(([label, what]) => {
     const cell = document.createElement("td");
@@ -220,7 +227,10 @@ function follow(url) {
   stream.addEventListener("progress", (event) => showProgress(JSON.parse(event.data)));
   // A server that is there again does not know the session of before: then its table says how things are.
   stream.addEventListener("error", () => {
-    if (stream.readyState !== EventSource.CLOSED) return page.tell("warn", "The server does not answer; this page tries again.");
+    if (stream.readyState !== EventSource.CLOSED) {
+      page.tell("warn", `${page.nobody}; this page tries again.`);
+      return void page.awaitAnswer();
+    }
     streams.delete(url);
     htmx.trigger(holder, "refresh");
   });
@@ -248,5 +258,7 @@ document.addEventListener("htmx:after:swap", () => {
   showChosen();
   for (const url of JSON.parse(table.dataset.events)) follow(url);
 });
+
+document.addEventListener("back", () => htmx.trigger(holder, "refresh"));
 
 showRemembered();

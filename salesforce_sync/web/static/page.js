@@ -1,6 +1,8 @@
 // What every screen needs: theme, sign out, menus, notices, ages that go on, and moving through the grid by keys.
 "use strict";
 
+const PAUSES = [1, 2, 4, 8, 16, ...Array(20).fill(30)]; // ten minutes, in which somebody starts it anew
+
 const page = {
   connection: document.body.dataset.connection,
   csrf: document.body.dataset.csrf,
@@ -9,29 +11,63 @@ const page = {
   async ask(method, path, body) {
     const headers = { "X-Connection-Id": page.connection, "X-CSRF-Token": page.csrf };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const answer = await page.reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await page.send(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     return page.read(answer);
   },
 
   /** The body of an answer, or an error that says what is wrong; whoever is not signed in any more goes to the login. */
   async read(answer) {
-    if (answer.status === 401) location.href = "/login";
+    if (answer.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
     const given = await answer.json();
     if (given.error === "WRONG_CSRF_TOKEN") throw new Error("This page is from an earlier login. Load it again.");
     if (!answer.ok) throw new Error(given.details);
     return given;
   },
 
+  /** What `fetch` gives; once more, where the same user has signed in again in another tab since this page was made. */
+  async send(path, options) {
+    const answer = await page.reach(path, options);
+    if (answer.status !== 403 || !(await page.renewed())) return answer;
+    return page.reach(path, { ...options, headers: { ...options.headers, "X-CSRF-Token": page.csrf } });
+  },
+
+  /** Whether this page has another login's token now, of the same user. */
+  async renewed() {
+    const me = await (await page.reach("/api/me")).json();
+    if (me.user !== document.body.dataset.user || !me.csrfToken || me.csrfToken === page.csrf) return false;
+    page.csrf = document.body.dataset.csrf = me.csrfToken;
+    document.body.setAttribute("hx-headers:inherited", JSON.stringify({ "X-CSRF-Token": page.csrf }));
+    return true;
+  },
+
   /** What `fetch` gives; where nobody answers, an error whose message a person can use. */
   async reach(path, options) {
     try {
       return await fetch(path, options);
-    } catch {
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      page.awaitAnswer();
       throw new Error(page.silent);
     }
   },
 
+  nobody: "The server does not answer",
+
   silent: "The server does not answer. Nothing was lost: see whether `salesforce-sync serve` still runs, and try again.",
+
+  /** Look whether the server answers again, less and less often; then nothing says any more that it does not. */
+  async awaitAnswer() {
+    if (page.awaits) return;
+    page.awaits = true;
+    for (const seconds of PAUSES) {
+      await new Promise((go) => setTimeout(go, seconds * 1000));
+      if (!(await fetch("/healthz", { cache: "no-store" }).then((answer) => answer.ok, () => false))) continue;
+      if (document.getElementById("notices").textContent.includes(page.nobody)) page.tell("good", "The server answers again.");
+      document.dispatchEvent(new Event("back"));
+      break;
+    }
+    page.awaits = false;
+  },
 
   /** Tell something beside the content. */
   tell(kind, text) {
@@ -126,8 +162,18 @@ document.addEventListener("keydown", (event) => {
   for (const asked of document.querySelectorAll(":is(.cell, .pencil).htmx-request")) htmx.trigger(asked, "htmx:abort");
 });
 
-// The address of a screen that was lost: the server says where to go instead of an answer.
 document.addEventListener("htmx:error", () => page.tell("bad", page.silent));
+
+document.addEventListener("htmx:before:request", (event) => {
+  event.detail.ctx.fetch = page.send;
+});
+
+// Whoever was signed out is told once, however often the page asks; and who has signed in again is told no more.
+document.addEventListener("htmx:before:swap", (event) => {
+  const told = document.querySelector("#notices [data-signed-out]");
+  if (told && event.detail.ctx.response?.status === 401) event.preventDefault();
+  else told?.remove();
+});
 
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx } = event.detail;

@@ -14,7 +14,7 @@ document.addEventListener("change", async (event) => {
   if (password) headers["X-Workbook-Password"] = password;
   sending.textContent = `Comparing ${file.name} with the replica …`;
   try {
-    const given = await page.read(await page.reach(`/api/workbook?${query}`, { method: "POST", headers, body: file }));
+    const given = await page.read(await page.send(`/api/workbook?${query}`, { method: "POST", headers, body: file }));
     location.href = `${form.dataset.base}/workbook?upload=${encodeURIComponent(given.uploadId)}#preview`;
   } catch (error) {
     sending.textContent = "";

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import time
 import tracemalloc
 import zipfile
 
@@ -11,8 +12,9 @@ import pytest
 from msoffcrypto.format.ooxml import OOXMLFile
 
 from salesforce_sync.errors import NotAWorkbook, WorkbookEncrypted, WorkbookTooLarge
-from salesforce_sync.workbook.package import MEGABYTE, Bounds
+from salesforce_sync.workbook.package import MEGABYTE, Bounds, Package
 from salesforce_sync.workbook.reader import WorkbookReader
+from salesforce_sync.workbook.sheets import _pieces
 from tests.unit.workbook.packages import HEAD, MAIN, cells, parts_of, relations, sheet, write
 
 FINE = cells('<c r="A1"><v>1</v></c>')
@@ -155,6 +157,45 @@ def test_what_unpacks_to_too_much_is_refused(refusal):
     error = refusal(parts_of(sheet(rows)), WorkbookTooLarge, Bounds(expanded_bytes=MEGABYTE))
 
     assert "max_expanded_mb" in error.hint
+
+
+@pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/media/never-read.xml"])
+def test_what_its_directory_says_is_too_much_is_refused_before_any_part_is_read(tmp_path, part):
+    path = write(tmp_path / "bomb.xlsx", parts_of(FINE) | {part: " " * (20 * MEGABYTE)})
+
+    with pytest.raises(WorkbookTooLarge, match="as zip bombs do"):
+        Package(path)
+    with pytest.raises(WorkbookTooLarge, match="more than 19 MB"):
+        Package(path, Bounds(expanded_bytes=19 * MEGABYTE, ratio=10_000))
+    Package(path, Bounds(ratio=10_000)).close()
+
+
+@pytest.mark.parametrize("after", ["</row>", "</worksheet>"])
+def test_megabytes_of_white_space_are_refused_whatever_their_ratio(refusal, after):
+    padded = sheet('<row r="1"><c r="A1"><v>1</v></c></row>').replace(after, after + " " * (20 * MEGABYTE))
+
+    error = refusal(parts_of(padded), WorkbookTooLarge, Bounds(ratio=10_000))
+
+    assert "white space" in error.message
+
+
+def test_the_time_for_what_has_no_rows_grows_with_its_size_alone():
+    blocks = [b"<x:c/>" * 10_922] * 1_600  # 100 MB
+    began = time.process_time()
+
+    total = sum(map(len, _pieces(iter(blocks))))
+
+    assert total == sum(map(len, blocks))
+    assert time.process_time() - began < 1.5  # 4 s, where each block was looked through once more with the next
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 64])
+def test_rows_end_where_they_end_wherever_blocks_do(size):
+    raw = b"<sheetData><row>1</row><row>22</row>\n<row></ro</row></row></sheetData>"
+
+    pieces = list(_pieces(iter([raw[at : at + size] for at in range(0, len(raw), size)])))
+
+    assert pieces == [*(each + b"</row>" for each in raw.split(b"</row>")[:-1]), b"</sheetData>"]
 
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path, refusal):

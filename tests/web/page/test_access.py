@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from salesforce_sync.access import Role
@@ -54,7 +55,7 @@ def test_a_page_of_an_earlier_login_says_so_and_one_without_a_login_goes_there(l
     page.context.clear_cookies()
     page.get_by_role("button", name="Sync", exact=True).click()
 
-    page.wait_for_url("**/login")
+    page.wait_for_url("**/login?next=%2Forg%2Fdefault%2Fobjects")
 
 
 def test_a_link_that_was_used_already_says_so_and_counts_as_a_failed_login(visitor, shared):
@@ -113,3 +114,103 @@ def test_an_address_that_is_nothing_is_a_page_for_a_person_and_json_for_a_progra
     assert answer is not None and answer.status == 404
     expect(looker.page.get_by_role("link", name="To the start")).to_be_visible()
     assert program.json()["error"] == "NOT_FOUND"
+
+
+def sign_in_again(page, token):
+    """In another tab, by the link that the notice has."""
+    with page.context.expect_page() as opened:
+        page.locator("#notices").get_by_role("link", name="Sign in").click()
+    tab = opened.value
+    tab.get_by_label("Your token").fill(token)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_url(page.url)
+
+
+@pytest.mark.parametrize("how", ["gone", "ended"])
+def test_what_was_typed_is_kept_where_the_login_has_ended_and_is_saved_after_the_next(
+    editor, shared, replica, contact, how
+):
+    page = editor.goes(f"records/Contact/{contact.id}?columns=Phone")
+    page.locator("[data-field=Phone]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    slot.get_by_role("textbox").fill("555-TYPED")
+    if how == "gone":
+        page.context.clear_cookies()
+    else:
+        shared.house.access.logins.close(page.context.cookies()[0]["value"])
+
+    slot.get_by_role("button", name="Save").click()
+    expect(page.locator("#notices")).to_contain_text("signed out")
+    expect(slot.get_by_role("textbox")).to_have_value("555-TYPED")
+    sign_in_again(page, shared.tokens["ed"])
+    slot.get_by_role("button", name="Save").click()
+
+    expect(page.locator("[data-field=Phone]")).to_contain_text("555-TYPED")
+    expect(page.locator("#notices")).to_be_empty()
+    assert replica.contacts.get(str(contact.id)).phone == "555-TYPED"
+
+
+def test_a_new_record_that_was_typed_is_kept_where_the_login_has_ended(editor, shared, replica):
+    page = editor.goes("records/Contact/new")
+    page.get_by_label("Last Name").fill("Lovelace")
+    page.context.clear_cookies()
+
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("#notices")).to_contain_text("signed out")
+    expect(page.get_by_label("Last Name")).to_have_value("Lovelace")
+    sign_in_again(page, shared.tokens["ed"])
+    page.get_by_role("button", name="Make it").click()
+
+    expect(page.get_by_role("heading", name="Lovelace", level=1)).to_be_visible()
+
+
+def test_what_was_typed_by_one_is_not_saved_as_another(editor, shared, replica, contact):
+    page = editor.goes(f"records/Contact/{contact.id}")
+    page.locator("[data-field=Phone]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    slot.get_by_role("textbox").fill("555-TYPED")
+    page.request.post(f"{shared.url}/api/login", data={"token": shared.tokens["ann"]})
+
+    slot.get_by_role("button", name="Save").click()
+
+    expect(page.locator("#notices")).to_contain_text("This page is from an earlier login.")
+    expect(slot.get_by_role("textbox")).to_have_value("555-TYPED")
+    assert replica.outbox() == ()
+
+
+def test_a_login_goes_on_where_it_was_asked_for_also_after_a_wrong_token(visitor, shared):
+    page = visitor.goes("records/Contact?limit=5")
+    expect(page.get_by_text("go on where you wanted to")).to_be_visible()
+    page.get_by_label("Your token").fill("sfsync_nobodys")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("nobody's")
+
+    page.get_by_label("Your token").fill(shared.tokens["ed"])
+    page.get_by_role("button", name="Sign in").click()
+
+    page.wait_for_url(f"{shared.url}/org/default/records/Contact?limit=5")
+
+
+def test_a_link_goes_on_where_it_was_asked_for(visitor, shared):
+    visitor.page.goto(f"{shared.url}/login?next=/org/default/inbox#{link_of(shared, 'lena')}")
+
+    visitor.page.wait_for_url(f"{shared.url}/org/default/inbox")
+
+
+def test_a_login_goes_on_to_no_other_host(visitor, shared):
+    visitor.page.goto(f"{shared.url}/login?next=//evil.example/x")
+    visitor.page.get_by_label("Your token").fill(shared.tokens["ed"])
+
+    visitor.page.get_by_role("button", name="Sign in").click()
+
+    visitor.page.wait_for_url(f"{shared.url}/org/default/objects")
+    assert visitor.strangers == []
+
+
+def test_whoever_was_signed_out_is_told_so(looker, shared):
+    shared.house.access.logins.close(looker.page.context.cookies()[0]["value"])
+
+    page = looker.goes("inbox")
+
+    assert page.url == f"{shared.url}/login?next=/org/default/inbox"
+    expect(page.get_by_text("You were signed out")).to_be_visible()

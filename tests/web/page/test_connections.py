@@ -117,3 +117,14 @@ def test_only_an_admin_is_offered_the_login_of_sf(looker):
 
     expect(page.get_by_role("radio", name="In the browser")).to_be_visible()
     expect(page.get_by_role("radio", name="sf")).to_have_count(0)
+
+
+def test_a_login_that_the_org_refuses_names_the_field_of_the_form(admin):
+    page = another_org(admin, "mistyped", "Client credentials")
+    page.get_by_label("Consumer key").fill(CLIENT_ID)
+    page.get_by_label("Consumer secret").fill("wrong")
+
+    page.get_by_role("button", name="Connect", exact=True).click()
+
+    expect(page.locator("#content")).to_contain_text("Check “Consumer secret” (")
+    expect(page.locator("#content")).not_to_contain_text("SF_CLIENT_SECRET")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import expect
 
 from salesforce_sync.access import Role
@@ -31,6 +32,42 @@ def test_what_was_synced_is_shown_before_the_server_answers(looker):
     held[0].continue_()
     expect(looker.page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
     assert "Contact" in json.loads(looker.page.evaluate("localStorage.getItem('objectSyncStatus')"))
+
+
+def test_what_a_browser_does_not_know_is_not_counted_and_what_it_cannot_read_is_not_there(looker):
+    looker.goes("inbox")
+    good = {"status": "synced", "lastSynced": "2024-01-15T10:30:00Z", "recordCount": 1234}
+    known = {
+        "Product2": good,
+        "Lead": {"status": "pending", "lastSynced": None, "recordCount": 0},
+        **{"A": None, "B": "synced", "C": good | {"status": "x"}, "D": good | {"lastSynced": "garbage"}},
+        **{"E": good | {"recordCount": "x"}, "F": [], "G": 7},
+    }
+    looker.page.evaluate("known => localStorage.setItem('objectSyncStatus', JSON.stringify(known))", known)
+    held: list[Any] = []
+    looker.page.route("**/objects/table", lambda route: held.append(route))
+
+    page = looker.goes("objects")
+
+    expect(page.locator("#objects tbody th")).to_have_text(["Product2", "Lead"])
+    shown = page.locator("#objects .figure dd").all_inner_texts()
+    assert shown == ["–", "1", "1", "–"]
+    assert page.locator("#objects tbody td[data-label=Records]").all_inner_texts() == ["1,234", "–"]
+    expect(page.get_by_text("As this browser last saw it")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
+    assert looker.complaints == []
+
+
+@pytest.mark.parametrize("kept", ['"x"', "[1]", "7", "null", "{", '{"Product2": null}'])
+def test_a_memory_that_is_none_harms_nothing(looker, kept):
+    looker.goes("inbox").evaluate("kept => localStorage.setItem('objectSyncStatus', kept)", kept)
+
+    page = looker.goes("objects")
+
+    expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
+    assert looker.complaints == []
+    assert "Contact" in json.loads(page.evaluate("localStorage.getItem('objectSyncStatus')"))
 
 
 def test_signing_out_leaves_nothing_in_the_browser(looker):

@@ -1,0 +1,62 @@
+"""A page that stays open while its server ends, and another one begins at the same address."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+from salesforce_sync.access import Role
+from salesforce_sync.web.serving import Place
+from simorg.org import SimOrg
+from tests.web.browsing import visiting
+from tests.web.conftest import running_at, settle
+
+SILENT = "The server does not answer"
+
+
+@contextmanager
+def served(config, org, port=0, tokens=None):
+    """A server over these files at this port, until the end of the block."""
+    for site in running_at(Place(port=port), config, org):
+        site.tokens.update(tokens or {})
+        site.client("ed", Role.EDITOR)
+        yield site
+
+
+def test_the_objects_are_shown_as_they_are_once_the_server_answers_again(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        config = settle(tmp_path, org.url)
+        with served(config, org) as first:
+            first.sync.sync("Contact")
+            port, tokens, people = urlsplit(first.url).port, first.tokens, visiting(browser, first, "ed")
+            page = next(people).goes("objects")
+            org.faults.add(path="/query", delay=2.0, times=None)
+            page.get_by_label("Select Lead", exact=True).check()
+            page.get_by_role("button", name="Sync", exact=True).click()
+            expect(page.locator("tr[data-object=Lead]")).to_have_attribute("data-status", "syncing")
+        expect(page.locator("#notices")).to_contain_text(SILENT)
+        org.faults.clear()
+        with served(config, org, port, tokens):
+            expect(page.locator("#notices")).not_to_contain_text(SILENT)
+            expect(page.locator("tr[data-object=Lead]")).to_have_attribute("data-status", "error")
+            expect(page.locator("tr[data-object=Lead]")).to_contain_text("INTERRUPTED")
+            next(people, None)
+
+
+def test_an_act_that_met_no_server_is_told_when_it_can_be_done_again(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        config = settle(tmp_path, org.url)
+        with served(config, org) as first:
+            first.sync.sync("Contact")
+            port, tokens, people = urlsplit(first.url).port, first.tokens, visiting(browser, first, "ed")
+            page = next(people).goes("objects")
+            page.get_by_label("Select Contact", exact=True).check()
+        page.get_by_role("button", name="Sync", exact=True).click()
+        expect(page.locator("#notices")).to_contain_text(SILENT)
+        with served(config, org, port, tokens):
+            expect(page.locator("#notices")).to_have_text("The server answers again.✕")
+            page.get_by_role("button", name="Sync", exact=True).click()
+            expect(page.locator("#notices")).to_contain_text("Contact synced.")
+            next(people, None)
