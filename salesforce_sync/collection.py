@@ -309,7 +309,8 @@ class Objects(Mapping[str, Collection[Any]]):
     def __getitem__(self, name: str) -> Collection[Any]:
         schema = self._store.schema(name)
         if schema is None:
-            raise NotSynced.named(name, {**self._declared, **dict.fromkeys(self)})
+            known = {*self, *self._declared}
+            raise NotSynced.named(name, () if name in self._declared else known)
         if schema.name not in self._collections:
             declared = self._declared.get(schema.name) or record_type_for(schema)
             self._collections[schema.name] = Collection(self._store, schema.name, declared)

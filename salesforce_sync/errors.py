@@ -149,8 +149,7 @@ class ObjectNotFound(ObjectTrouble):
             hint = "Check that the connected user may read it."
             return cls(f"The org lists {name}, and answers all the same that there is no such object.", hint=hint)
         hint = (
-            near(name, known)
-            or "See which there are by 'salesforce-sync objects', and that the connected user may read it."
+            near(name, known) or "Look it up by 'salesforce-sync objects', and see that the connected user may read it."
         )
         return cls(f"There is no object {name!r}.", hint=hint)
 

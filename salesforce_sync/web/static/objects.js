@@ -251,14 +251,17 @@ function follow(url) {
   });
 }
 
-document.addEventListener("htmx:after:swap", () => {
+function takeTable() {
   const table = document.getElementById("table");
   if (!table) return;
   rememberTable();
   showChosen();
   for (const url of JSON.parse(table.dataset.events)) follow(url);
-});
+}
+
+document.addEventListener("htmx:after:swap", takeTable);
 
 document.addEventListener("back", () => htmx.trigger(holder, "refresh"));
 
 showRemembered();
+takeTable(); // htmx asks for it as soon as it runs itself: it may have come before this script
