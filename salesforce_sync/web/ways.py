@@ -44,7 +44,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "inbox link": Way('POST /api/inbox/{number} with {"action": "link"}', _DECIDE),
     "inbox take": Way('POST /api/inbox/{number} with {"action": "take"}', _DECIDE),
     "init": _NOTHING_HERE,
-    "objects": Way("GET /api/objects?available=true", "“All of the org”, among the objects, lists which there are."),
+    "objects": Way("GET /api/objects with ?available=true", "“All of the org”, among the objects, lists them."),
     "push": Way('POST /api/push with {"confirmProduction": true}', "Push on the screen of changes: it asks."),
     "pushes": Way("GET /api/pushes", "The screen of changes lists them."),
     "signals": _NOTHING_HERE,

@@ -273,7 +273,7 @@ def test_an_object_that_could_not_be_synced_keeps_the_count_of_its_rows(site, ap
 
 def test_a_cancelled_object_keeps_the_count_of_its_rows(site, api):
     api.post("/api/sync/Contact")
-    site.org.faults.add(path="/query", delay=1.0, times=None)
+    site.org.faults.add(path="/query|/composite", delay=1.0, times=None)
     session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
 
     api.post(f"/api/sync/{session_id}/cancel")
