@@ -33,6 +33,7 @@ _PASSES = frozenset(
 """Codes after which the same change may go through later."""
 
 _GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND"})
+_BLOCKS = " (This rule blocks: nobody can save past it.)"
 
 Fit = Callable[[str], str]
 """Makes a text of the org fit to be shown."""
@@ -64,13 +65,24 @@ def error_of(entry: dict[str, Any], fit: Fit, status: int = 0) -> RowError:
     code = str(entry.get("errorCode") or entry.get("statusCode") or f"HTTP_{status}")
     fields = entry.get("fields")
     names = tuple(map(str, fields)) if isinstance(fields, list) else ()
-    return RowError(fit(code), fit(str(entry.get("message") or "")), names, tuple(_matches(entry)), status)
+    message = str(entry.get("message") or "") + (_BLOCKS if _blocks(entry) else "")
+    return RowError(fit(code), fit(message), names, tuple(_matches(entry)), status)
+
+
+def _duplicates(entry: dict[str, Any]) -> Any:
+    """What a duplicate rule has found. Salesforce itself writes `duplicateResut`."""
+    return entry.get("duplicateResut") or entry.get("duplicateResult")
+
+
+def _blocks(entry: dict[str, Any]) -> bool:
+    """Whether it is a rule that blocks: the header `allowSave` does not pass it."""
+    found = _duplicates(entry)
+    return isinstance(found, dict) and found.get("allowSave") is False
 
 
 def _matches(entry: dict[str, Any]) -> Iterator[Match]:
-    """The records that a duplicate rule found. Salesforce itself writes `duplicateResut`."""
-    found = entry.get("duplicateResut") or entry.get("duplicateResult")
-    for result in _dicts(found, "matchResults"):
+    """The records that a duplicate rule found."""
+    for result in _dicts(_duplicates(entry), "matchResults"):
         for one in _dicts(result, "matchRecords"):
             record = one.get("record")
             if isinstance(record, dict) and record.get("Id"):

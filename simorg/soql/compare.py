@@ -149,10 +149,10 @@ def _id(scope: Scope, left: Operand, op: str, right: ast.Literal) -> str:
 
 
 def _text(scope: Scope, left: Operand, op: str, value: str) -> str:
+    if left.field.type == "multipicklist" and op in (*_ORDER, "LIKE"):
+        raise _operator(scope, left)
     if op == "LIKE":
         return _like(scope, left, value)
-    if left.field.type == "multipicklist" and op in _ORDER:
-        raise _operator(scope, left)
     if left.field.case_sensitive:
         mark = scope.context.param(value)
         return f"{left.sql} IS NOT {mark}" if op == "!=" else f"{left.sql} {op} {mark}"

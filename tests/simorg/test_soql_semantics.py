@@ -335,6 +335,11 @@ REFUSED = [
         "field IsDeleted does not support aggregate operator COUNT",
     ),
     ("SELECT Id FROM Account WHERE Id LIKE '001%'", "INVALID_QUERY_FILTER_OPERATOR", "invalid operator on id field"),
+    (
+        "SELECT Id FROM Widget__c WHERE Tags__c LIKE 'a%'",
+        "INVALID_QUERY_FILTER_OPERATOR",
+        "invalid operator on multipicklist field",
+    ),
     ("SELECT SUM(Name) FROM Account", "MALFORMED_QUERY", "field Name does not support aggregate operator SUM"),
     ("SELECT Name n FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field aliasing"),
     ("SELECT Id FROM Account OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000"),

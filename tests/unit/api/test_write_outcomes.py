@@ -56,6 +56,17 @@ def test_a_duplicate_is_read_in_both_spellings(key: str) -> None:
     assert (outcome.kind, outcome.matches) == (Kind.DUPLICATE, (Match("Contact", "003000000000001AAA"),))
 
 
+@pytest.mark.parametrize(
+    ("allow", "message"), [(True, "Use one."), (False, "Use one. (This rule blocks: nobody can save past it.)")]
+)
+def test_a_rule_that_lets_nobody_past_is_told(allow: bool, message: str) -> None:
+    body = msgspec.json.encode(
+        [{"errorCode": "DUPLICATES_DETECTED", "message": "Use one.", "duplicateResut": {"allowSave": allow}}]
+    )
+
+    assert read_error(body, 400, same).message == message
+
+
 def test_a_duplicate_that_tells_odd_things_is_one_all_the_same() -> None:
     body = b'[{"errorCode":"DUPLICATES_DETECTED","message":"m","duplicateResut":{"matchResults":[{"matchRecords":7}]}}]'
 
