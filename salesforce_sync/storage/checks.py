@@ -161,7 +161,7 @@ def _of_the_record(schema: ObjectSchema) -> tuple[str, list[Words]]:
         words.append((_UNCHANGEABLE, f"{schema.name} records cannot be changed"))
     if schema.has("IsDeleted"):
         whens += f' WHEN OLD."IsDeleted" IS 1 AND NEW."IsDeleted" IS 1 THEN {_IS_DELETED}'
-        words.append((_IS_DELETED, "The record is deleted: set IsDeleted = 0 first"))
+        words.append((_IS_DELETED, "A deleted record: leave it out (WHERE IsDeleted = 0), or first set IsDeleted = 0"))
     return whens, words
 
 

@@ -79,6 +79,18 @@ def test_another_sqlite_says_why_a_change_is_refused(path):
     assert [(why, words) for why, words in zip(REFUSED.values(), told, strict=True) if not words.startswith(why)] == []
 
 
+def test_a_change_of_a_deleted_record_is_refused_with_both_ways_out(path):
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE Account SET IsDeleted = 1 WHERE Id = ?", (ACME,))
+    db.close()
+
+    told = told_by_python(
+        path, ["UPDATE Account SET Phone = '1'", "UPDATE Account SET Phone = '1' WHERE IsDeleted = 0"]
+    )
+
+    assert told == ["A deleted record: leave it out (WHERE IsDeleted = 0), or first set IsDeleted = 0", ""]
+
+
 def test_another_sqlite_takes_what_is_right(path):
     assert set(told_by_python(path, [f"UPDATE Account SET {change}" for change in TAKEN])) == {""}
 
