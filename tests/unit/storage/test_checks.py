@@ -85,7 +85,7 @@ def test_a_change_of_a_deleted_record_is_refused_with_both_ways_out(path):
     db.close()
 
     told = told_by_python(
-        path, ["UPDATE Account SET Phone = '1'", "UPDATE Account SET Phone = '1' WHERE IsDeleted = 0"]
+        path, ["UPDATE Account SET Phone = '2'", "UPDATE Account SET Phone = '2' WHERE IsDeleted = 0"]
     )
 
     assert told == ["A deleted record: leave it out (WHERE IsDeleted = 0), or first set IsDeleted = 0", ""]
