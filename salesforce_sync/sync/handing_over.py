@@ -33,6 +33,7 @@ from salesforce_sync.sync.handing_on import (
     taking,
     turns,
 )
+from salesforce_sync.sync.merged_away import naming_masters
 from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.unseen import Unseen
@@ -347,7 +348,7 @@ class HandingOver:
         self._brought(course, refetch)
 
     def _settle(self, course: Course, outcomes: Sequence[Outcome]) -> None:
-        for some in pieces(outcomes):
+        for some in pieces([naming_masters(self._store, each) for each in outcomes]):
             settled = self._store.settle(course.push_id, some)
             for outcome in some:
                 course.results.take(outcome, settled.overwrote.get(outcome.change.number, ()))

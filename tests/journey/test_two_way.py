@@ -795,6 +795,23 @@ def test_what_is_linked_to_the_record_that_it_was_merged_into_is_shown_there(rep
     assert simorg.row(winner)["Title"] == "CEO"
 
 
+def test_a_new_record_under_one_that_was_merged_away_is_told_where_that_went(replica, simorg):
+    loser, between, winner = (simorg.add("Account", Name=name) for name in ("Loser", "Between", "Winner"))
+    replica("sync", "Account", "Contact")
+    replica("new", "Contact", "LastName=Nut", f"AccountId={loser}")
+    simorg.merge(between, [loser])
+    simorg.merge(winner, [between])
+
+    replica("sync")
+
+    (item,) = replica("inbox", "--json").json["items"]
+    assert item["message"].endswith(f" AccountId: Account {loser} was merged into {winner}.")
+    assert replica("inbox", "take", str(item["item"]), f"AccountId={winner}").code == 0
+    assert replica("push").code == 0
+    (made,) = replica("query", "SELECT Id FROM Contact WHERE LastName = 'Nut'", "--json").json["rows"]
+    assert simorg.row(made["Id"])["AccountId"] == winner
+
+
 def test_an_edit_of_a_lead_that_was_converted_says_what_to_do(replica, simorg):
     lead = simorg.add("Lead", LastName="Roe", Company="Acme")
     replica("sync", "Lead")
