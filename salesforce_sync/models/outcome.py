@@ -119,6 +119,12 @@ def edited_twice(fields: Collection[str]) -> Problem:
     return Problem(EDITED_TWICE, message, "The earlier one waits in the inbox.")
 
 
+def linked_over(fields: Collection[str]) -> Problem:
+    """What is to be told of a record whose own edits of these fields gave way to what was linked to it."""
+    message = f"This record had been edited, too: {', '.join(fields)} holds what was linked to it since."
+    return Problem(EDITED_TWICE, message, "Its own edit waits in the inbox.")
+
+
 NOT_DELETED = "NOT_DELETED"
 """Our code for a record that one row of it was deleted of, and another one edited, before they were known to be one."""
 

@@ -10,14 +10,15 @@ import msgspec
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import MERGED, Resolution, Side, beyond_reach
+from salesforce_sync.models.inbox import MERGED, Conflict, Resolution, Side, beyond_reach
 from salesforce_sync.models.outbox import TOLD, Kind, Operation
+from salesforce_sync.models.outcome import linked_over
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox_items import decoded
+from salesforce_sync.storage.inbox_items import decoded, put_told
 from salesforce_sync.storage.inbox_rows import EDITS, EditRow, ItemRow, deleted_there, edits_of, item_of
 from salesforce_sync.storage.outbox import row_in_outbox
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
@@ -262,7 +263,7 @@ class Decision:
         self._give_up(Kind.DELETED_THERE)
         self._record = self._schema.name, link
         if side is Side.LOCAL and master is not None:
-            self._write(edits, side, master)
+            self._write(edits, master)
 
     def _link_new(self, link: str, side: Side | None) -> None:
         local_id = self._item.record_id
@@ -275,16 +276,31 @@ class Decision:
         forget_change(self._db, self._schema.name, local_id)
         adopt_id(self._db, self._schemas, self._schema.name, local_id, link)
         self._record = self._schema.name, link
-        if org is not None:
-            self._write(edits, side, org)
+        if org is not None and side is Side.LOCAL:
+            changeable = [each for each in edits if self._schema.field(each.field).updateable]
+            self._write(changeable, org)
+        elif org is not None:
+            let_go = {each.field: (each.value, org.get(each.field)) for each in edits}
+            self._history.note(self._db, *self._record, Origin.DECISION, let_go)
 
-    def _write(self, edits: Sequence[EditRow], side: Side | None, shown: Mapping[str, Stored]) -> None:
-        """Let this side's values hold in the record, whose row shows these: edits of its own lie over the org's."""
-        bases = {row[0]: row[4] if row[3] else row[1] for row in self._db.execute(EDITS, self._record)}
+    def _write(self, edits: Sequence[EditRow], shown: Mapping[str, Stored]) -> None:
+        """Let these values hold in the record, whose row shows others: edits of its own lie over the org's.
+
+        Those that give way are told: nobody has seen them when this was decided.
+        """
+        own = {row[0]: EditRow(*row) for row in self._db.execute(EDITS, self._record)}
+        lost = []
         for each in edits:
-            theirs = bases.get(each.field, shown.get(each.field))
-            self._set(each.field, each.value if side is Side.LOCAL else theirs, theirs, shown.get(each.field))
+            mine, theirs = own.get(each.field), shown.get(each.field)
+            if mine is not None:
+                theirs = mine.org if mine.contested else mine.base
+                if mine.value != each.value:
+                    lost.append(Conflict(each.field, mine.base, each.value, mine.value))
+            self._set(each.field, each.value, theirs, shown.get(each.field))
         tidy(self._db, *self._record)
+        if lost:
+            problem = linked_over([each.field for each in lost])
+            put_told(self._db, (*self._record, Kind.REPLACED), Operation.UPDATE, self._now, problem, lost)
 
     def _remove(self) -> None:
         self._db.execute("DELETE FROM _sync_inbox WHERE number = ?", (self._item.number,))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.history import Origin
-from salesforce_sync.models.inbox import MERGED, InboxItem, Resolution, Side, beyond_reach, check_seen
+from salesforce_sync.models.inbox import MERGED, Conflict, InboxItem, Resolution, Side, beyond_reach, check_seen
 from salesforce_sync.models.outbox import TOLD, Kind, Operation
+from salesforce_sync.models.outcome import EDITED_TWICE, linked_over
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.values import Stored
 from salesforce_sync.testing.memory_history import differences
@@ -73,8 +74,9 @@ class Deciding(Settling):
             case = _Case(table, item, pending, resolution, values)
             before = dict(table.rows.get(item.record_id, {}))
             if resolution.link is not None:
-                self._link(case, resolution.link)
-            elif item.kind is Kind.CONFLICT:
+                self._link(case, resolution.link, before)
+                return
+            if item.kind is Kind.CONFLICT:
                 self._decide_fields(case)
             elif item.kind is Kind.REPLACED:
                 self._decide_replaced(case)
@@ -169,7 +171,7 @@ class Deciding(Settling):
         if case.values and alive(table, key):
             self._edit(table, table.rows[key], case.values)
 
-    def _link(self, case: _Case, link: str) -> None:
+    def _link(self, case: _Case, link: str, before: dict[str, Stored]) -> None:
         """The record that was made here is this one of the org: its values hold, unless the local ones are wanted."""
         real, table, pending = from_org(link), case.table, case.pending
         named = {from_org(each.record_id) for each in case.item.matches if each.object_name == table.schema.name}
@@ -180,19 +182,33 @@ class Deciding(Settling):
             if given and not alive(table, real):
                 raise Misuse(f"{real} is not here.")
             self._give_up(case, pending)
+            self._keep_decided(table, case.item.record_id, before)
             if given:
-                self._edit(table, table.rows[real], given)
+                self._edit_over(table, real, given)
             return
         if pending is None or pending.operation is not Operation.CREATE:
             raise Misuse("Only a new record can be the one of the org.")
         local = pending.record_id
-        given = {name: each.value for name, each in pending.slots.items()} if case.local else {}
-        given |= case.values
+        drafted = {name: each.value for name, each in pending.slots.items()}
+        given = {**(drafted if case.local else {}), **case.values}
         made = table.rows.pop(local)
         del table.pending[local]
         self._drop_items(table, local, *Kind)
         table.rows.setdefault(real, made | {"Id": real})
         self._rename(local, real)
         if alive(table, real):
+            self._keep_decided(table, real, {**table.rows[real], **({} if case.local else drafted)})
             given = {name: value for name, value in given.items() if table.schema.field(name).updateable}
-            self._edit(table, table.rows[real], given)
+            self._edit_over(table, real, given)
+
+    def _edit_over(self, table: Table, real: str, given: Mapping[str, Stored]) -> None:
+        """Edit a record to what is linked to it; edits of its own that give way are told."""
+        before, pending = dict(table.rows[real]), table.pending.get(real)
+        own = {} if pending is None else pending.slots
+        told = {name: slot for name, slot in own.items() if name in given and slot.value != given[name]}
+        lost = tuple(Conflict(name, slot.base, given[name], slot.value) for name, slot in told.items())
+        self._edit(table, table.rows[real], given)
+        self._keep_decided(table, real, before)
+        if lost:
+            item = self._put_item(table, real, Kind.REPLACED, Operation.UPDATE, linked_over(list(told)).message)
+            item.replaced, item.code = lost, EDITED_TWICE

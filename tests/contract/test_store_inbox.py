@@ -3,9 +3,10 @@
 import pytest
 
 from salesforce_sync.errors import Misuse, RecordNotFound
+from salesforce_sync.models.history import Origin
 from salesforce_sync.models.inbox import Conflict, Resolution, Side
 from salesforce_sync.models.outbox import ChangeState, Kind, Operation
-from salesforce_sync.models.outcome import Applied, Match, Rejected
+from salesforce_sync.models.outcome import EDITED_TWICE, Applied, Match, Rejected
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.testing import make_field, make_schema
 from tests.contract.edits import (
@@ -237,6 +238,41 @@ def test_a_duplicate_is_linked_and_its_values_are_sent(duplicate):
     assert shown(duplicate, ACME)["Phone"] == "7"
 
 
+def test_a_link_lets_the_edits_be_that_the_orgs_record_has_itself(duplicate):
+    duplicate.update("Account", ACME, {"Phone": "5"})
+
+    decide(duplicate, Resolution(link=ACME))
+
+    (change,) = [each for each in waiting(duplicate) if each.object_name == "Account"]
+    assert (change.record_id, bases(change)) == (ACME, {"Phone": ("1", "5")})
+    assert (shown(duplicate, ACME)["Name"], shown(duplicate, ACME)["Phone"]) == ("Acme", "5")
+    assert duplicate.inbox() == ()
+
+
+def test_the_values_that_a_link_lets_go_are_in_the_history(duplicate):
+    decide(duplicate, Resolution(link=ACME))
+
+    kept = {each.field: (each.old, each.new, each.origin) for each in duplicate.history("Account", ACME)}
+    assert kept == {"Name": ("Acme!", "Acme", Origin.DECISION), "Phone": ("7", "1", Origin.DECISION)}
+
+
+def test_an_edit_of_the_orgs_record_that_a_link_replaces_waits_in_the_inbox(duplicate):
+    duplicate.update("Account", ACME, {"Phone": "5", "Name": "Acme!"})
+
+    decide(duplicate, Resolution(Side.LOCAL, link=ACME))
+
+    found = item(duplicate)
+    assert (found.kind, found.code, found.record_id) == (Kind.REPLACED, EDITED_TWICE, ACME)
+    assert found.conflicts == (Conflict("Phone", "1", "7", "5"),)
+    assert "Phone" in found.message
+
+    decide(duplicate, ORG)
+
+    (change,) = [each for each in waiting(duplicate) if each.object_name == "Account"]
+    assert bases(change)["Phone"][1] == shown(duplicate, ACME)["Phone"] == "5"
+    assert duplicate.inbox() == ()
+
+
 def test_a_new_record_is_linked_to_one_that_was_not_pulled_yet(duplicate):
     local = item(duplicate).record_id
     decide(duplicate, Resolution(link=NEW))
@@ -332,7 +368,13 @@ def test_the_edits_of_what_was_merged_there_are_given_to_the_record_that_it_went
 
     decide(merged_there, Resolution(Side.LOCAL, link=MASTER))
 
-    assert (merged_there.inbox(), merged_there.get("Lead", LOSER)) == ((), None)
+    told = item(merged_there)
+    assert (told.kind, told.code, told.conflicts) == (
+        Kind.REPLACED,
+        EDITED_TWICE,
+        (Conflict("Phone", "1", "2", "9"),),
+    )
+    assert merged_there.get("Lead", LOSER) is None
     change = only(merged_there)
     assert (change.record_id, bases(change)) == (MASTER, {"Phone": ("1", "2"), "LastName": ("Doe", "Roe")})
     assert shown(merged_there, MASTER, "Lead")["Phone"] == "2"
