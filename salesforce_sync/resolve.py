@@ -459,7 +459,7 @@ def _deleted(contested: Contested, schema: ObjectSchema, policies: Policies) -> 
     edits = _by_field(contested, schema, policies)
     ours = {edit.field for edit in contested.edits if edit.in_flight and _has_arrived(edit, contested, schema)}
     changed = [name for name in data_fields(schema) if name not in ours and _differs(name, contested, schema)]
-    if not changed:
+    if not changed or contested.is_own:
         return edits
     message = changed_there(changed)
     match policies.of(contested.object_name):

@@ -194,6 +194,10 @@ class SalesforceOrg:
         """The records that the connected user has made since (`ports.Org.created`)."""
         return self._creations.since(schema, since)
 
+    def user_id(self) -> str | None:
+        """The connected user's id (`ports.Org.user_id`)."""
+        return self._creations.user_id()
+
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take. No call."""
         return write_route.cost(orders)

@@ -33,7 +33,7 @@ class Creations:
         if not schema.has("CreatedDate"):
             text = f"{schema.name} does not tell when its records were made."
             raise RequestRefused(text, code="NO_CREATED_DATE", hint="Look for the record in the org.")
-        asked = query.made_since(schema, moment - _GRAIN, self._user_id() if schema.has("CreatedById") else None)
+        asked = query.made_since(schema, moment - _GRAIN, self.user_id() if schema.has("CreatedById") else None)
         first, purpose = self._first(schema, query.in_order(asked, schema, "CreatedDate"))
         pages = rest.RestPull(self._transport, schema, first.session, purpose).after(first)
         return tuple(row for page in pages if isinstance(page.body, Rows) for row in page.body.values)
@@ -47,7 +47,7 @@ class Creations:
         page = decoder.decode(answer.part("rows").checked(purpose.doing))
         return rest.FirstPage(page, answer.session, answer.asked), purpose
 
-    def _user_id(self) -> str | None:
+    def user_id(self) -> str | None:
         """The connected user's id; None where the org does not tell it to this session."""
         if self._user is None:
             call = Call("ask who is connected", "/services/oauth2/userinfo", priority=Priority.PUSH)

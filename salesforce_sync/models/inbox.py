@@ -73,7 +73,8 @@ class Contested(Struct, frozen=True):
     → stored value, of the columns that came. None as `org`: the org shows the record no more, for this `cause` where
     that is known. `edits` are all local ones, those in conflict too (`disputed`). `edited_at` is when the record was
     last edited here, `times` when each field was, both as the org's clock showed it (UTC), as far as that is known.
-    `with_it`: the record that was deleted here and takes this one along in the org.
+    `with_it`: the record that was deleted here and takes this one along in the org. `is_own`: the push that is about to
+    delete it has caused what is new in it.
     """
 
     object_name: str
@@ -87,6 +88,7 @@ class Contested(Struct, frozen=True):
     cause: Cause | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
     with_it: str = ""
+    is_own: bool = False
 
 
 class Verdict(Struct, frozen=True):

@@ -119,6 +119,9 @@ class Org(Protocol):
         One tuple a record, one value a column of `schema`, in the form of `models.page.Rows`.
         """
 
+    def user_id(self) -> str | None:
+        """The connected user's id; None where the org does not tell it. One API call, the first time."""
+
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take if every answer were a good one. No call."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -68,7 +68,13 @@ class Pulling(Protocol):
         wrong with a page is told when it is staged.
         """
 
-    def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
+    def merge(
+        self,
+        object_name: str,
+        checkpoint_limit: datetime | None,
+        loss: LossLimit | None = None,
+        own: Collection[str] = (),
+    ) -> Merged:
         """Let the staged rows enter the object's table in one transaction, with the checkpoint.
 
         `LossRefused`, and nothing is changed, if more live rows would become tombstones than `loss` allows.
@@ -77,7 +83,8 @@ class Pulling(Protocol):
         Where a row has local edits, they are held against it (`resolve.judge`): edits of fields that the org has not
         changed go on, on the new base and with the new stamp; others end, or wait in the inbox, as the policies say.
         Counted is what changed of the org's row, whatever is shown of it here. What a change on its way has put there
-        itself is nobody else's change. A record that the org had deleted, and shows again, needs no decision any more.
+        itself is nobody else's change; nor is what a push's other changes have put into the records of `own`, which
+        may be deleted all the same. A record that the org had deleted, and shows again, needs no decision any more.
         A row enters only if its stamp is not older than the row here, unless it was asked for by id, or the stamp here
         is later than the org's time of the last reading: what is stamped ahead of time gets an older stamp with its
         next change. The checkpoint is the newest stamp that was

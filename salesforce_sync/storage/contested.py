@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import apsw
@@ -147,8 +147,8 @@ class Judge:
         db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
         self.settle(db, schema, [Met(record_id, before, row)])
 
-    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Iterable[Met]) -> Tally:
-        """Hold the local edits against the rows that have entered the table.
+    def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Iterable[Met], own: Collection[str] = ()) -> Tally:
+        """Hold the local edits against the rows that have entered the table; those of `own` are our doing.
 
         Gives by how much the counts of a merge, which has seen the rows as they are shown here, are to be corrected.
         """
@@ -157,13 +157,13 @@ class Judge:
             here = row_of(db, schema, each.record_id)
             if here is None or any(here[name] != value for name, value in each.came.items()):
                 continue  # it was older than the row here, and has not entered
-            base = self._one(db, schema, each)
+            base = self._one(db, schema, each, is_own=each.record_id in own)
             tally = tally + seen(base, each.came) - seen(each.before, each.came)
         return tally
 
-    def _one(self, db: apsw.Connection, schema: ObjectSchema, met: Met) -> Row | None:
+    def _one(self, db: apsw.Connection, schema: ObjectSchema, met: Met, *, is_own: bool) -> Row | None:
         """Judge one record; gives its row as the org had it before."""
-        contested = self._contested(db, schema, met.record_id, met.before, met.came)
+        contested = self._contested(db, schema, met.record_id, met.before, met.came, is_own=is_own)
         if contested is None:
             return met.before
         verdict = judge(contested, schema, self._policies)
@@ -203,7 +203,14 @@ class Judge:
         return known
 
     def _contested(
-        self, db: apsw.Connection, schema: ObjectSchema, record_id: str, before: Row | None, org: Row | None
+        self,
+        db: apsw.Connection,
+        schema: ObjectSchema,
+        record_id: str,
+        before: Row | None,
+        org: Row | None,
+        *,
+        is_own: bool = False,
     ) -> Contested | None:
         waiting = db.execute(_WAITING, (schema.name, record_id)).fetchone()
         if waiting is None:
@@ -235,6 +242,7 @@ class Judge:
             last,
             times=times,
             with_it=str(db.execute(_WITH, (schema.name, record_id)).get or ""),
+            is_own=is_own,
         )
 
     def time_here(self, stamp: Stored) -> datetime | None:

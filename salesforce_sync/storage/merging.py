@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import NamedTuple
@@ -60,7 +61,13 @@ class Merging:
         self._written = written
         self._history = history
 
-    def merge(self, schema: ObjectSchema, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
+    def merge(
+        self,
+        schema: ObjectSchema,
+        checkpoint_limit: datetime | None,
+        loss: LossLimit | None = None,
+        own: Collection[str] = (),
+    ) -> Merged:
         with self._connections.writing() as db:
             known = adopted(db, schema.name)
             schema = decode_schema(known.schema)
@@ -69,7 +76,7 @@ class Merging:
             if _may_take_over(db, schema):
                 survey, merged = self._take_over(db, schema)
             else:
-                survey, merged = _survey(db, schema), self._merge_rows(db, schema, loss)
+                survey, merged = _survey(db, schema), self._merge_rows(db, schema, loss, own)
             until = survey.until(checkpoint_limit)
             if until is None and known.until is None and schema.stamp is not None and checkpoint_limit is not None:
                 # Nothing is there that could tell: what comes will have stamps from the time of the query on.
@@ -127,7 +134,9 @@ class Merging:
         empty_staging(db, schema.name)
         return survey, Merged(schema.name, inserted=survey.live, unchanged=survey.dead)
 
-    def _merge_rows(self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None) -> Merged:
+    def _merge_rows(
+        self, db: apsw.Connection, schema: ObjectSchema, loss: LossLimit | None, own: Collection[str]
+    ) -> Merged:
         deletable = schema.has("IsDeleted")
         _order_staged(db, schema)
         trusted = {"trusted": _trusted(db, schema.name)}
@@ -144,7 +153,7 @@ class Merging:
             self._history.merged(db, schema, trusted)
             db.execute(merge_sql.merge(schema.name, schema.columns, schema.stamp), trusted)
             changed = db.changes()
-            seen = self._judge.settle(db, schema, met)
+            seen = self._judge.settle(db, schema, met, own)
             over = self._written.settle(db, schema, losses)
             self._written.forget_staged(db, schema)
             if died or new_dead:

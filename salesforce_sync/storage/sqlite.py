@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -204,9 +204,15 @@ class SqliteStore:
     def stage(self, page: Page) -> int:
         return self._staging.stage(page)
 
-    def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
+    def merge(
+        self,
+        object_name: str,
+        checkpoint_limit: datetime | None,
+        loss: LossLimit | None = None,
+        own: Collection[str] = (),
+    ) -> Merged:
         schema = self._known(object_name)
-        merged = self._read_anyway(lambda: self._merging.merge(schema, checkpoint_limit, loss))
+        merged = self._read_anyway(lambda: self._merging.merge(schema, checkpoint_limit, loss, own))
         self._indexes.forget(merged.object_name)
         return merged
 

@@ -43,7 +43,9 @@ class Course(Struct):
     `looked` those whose records were read again before they were sent. `handed_on` counts how often changes have been
     sent again because another record had their value first. `hollow` has, by number, the values of which records were
     emptied for that; `beside` what to say of a change if what is sent now, which only empties or fills, is refused.
-    `takers` are changes that wait until another one, of a later wave, gives its value away.
+    `began`: the org's time when the first changes were handed over; `above` are records that go after what lies beneath
+    them, and were read again before that. `takers` are changes that wait until another one, of a later wave, gives its
+    value away.
     """
 
     push_id: str
@@ -59,6 +61,8 @@ class Course(Struct):
     beside: dict[int, Rejected] = field(default_factory=dict)
     takers: Takers = field(default_factory=Takers)
     failures: Failures = field(default_factory=Failures)
+    began: datetime | None = None
+    above: set[str] = field(default_factory=set)
     sent: int = 0
     waited: float = 0.0
     updated: Counter[str] = field(default_factory=Counter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from salesforce_sync.ports import MOST_LISTED, Clock, Order, Org, Store
 from salesforce_sync.sync.along import along_with
 from salesforce_sync.sync.course import Course
 from salesforce_sync.sync.foretold import Foretold, is_asked
+from salesforce_sync.sync.own_doing import above_deleted
 from salesforce_sync.sync.plan import Plan
 from salesforce_sync.sync.unseen import Unseen
 from salesforce_sync.sync.waves import Wave
@@ -46,7 +47,9 @@ class DryRun:
                 disputed = self._unseen.disputed(order for wave in planned.waves for order in wave.orders)
                 later = self._edits_after(planned)
                 found.take(planned, disputed, [order.change for order in later])
-                found.calls += sum(self._wave_calls(wave, disputed) for wave in planned.waves)
+                above = above_deleted(planned.waves) if planned.waves else []
+                for number, wave in enumerate(planned.waves):
+                    found.calls += self._wave_calls(wave, disputed, above, now_above=number == 0)
                 found.calls += self._org.cost(later) if later else 0
                 sent |= {order.change.number for wave in planned.waves for order in wave.orders}
             if not put_off:
@@ -69,9 +72,14 @@ class DryRun:
             if each.change.later
         ]
 
-    def _wave_calls(self, wave: Wave, disputed: Collection[str]) -> int:
-        """API calls for a wave, with those that `Org.cost` does not know of. What is in `disputed` is only read."""
-        looks = _reads(self._unseen.among(wave.orders))
+    def _wave_calls(self, wave: Wave, disputed: Collection[str], above: Sequence[Order], *, now_above: bool) -> int:
+        """API calls for a wave, with those that `Org.cost` does not know of. What is in `disputed` is only read.
+
+        What is `above` is read again with the first wave.
+        """
+        looked = {each.change.number for each in above}
+        unseen = [each for each in self._unseen.among(wave.orders) if each.change.number not in looked]
+        looks = _reads([*unseen, *(above if now_above else ())])
         sent = [each for each in wave.orders if not is_asked(each.change, disputed)]
         # Deleted records are read again.
         tombstones = _reads(each for each in sent if each.change.operation is Operation.DELETE)

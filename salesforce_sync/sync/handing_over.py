@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeGuard
 
@@ -34,6 +34,7 @@ from salesforce_sync.sync.handing_on import (
     turns,
 )
 from salesforce_sync.sync.merged_away import naming_masters
+from salesforce_sync.sync.own_doing import Key, OwnDoing
 from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.unseen import Unseen
@@ -81,14 +82,19 @@ class HandingOver:
         self._store.sending([each.change for each in outcomes], course.push_id, None, None)
         self._settle(course, outcomes)
 
-    def looked_again(self, course: Course, orders: Sequence[Order]) -> bool:
-        """Read again, once, what may have changed unseen; whether something was read, and all is to be planned anew."""
+    def looked_again(self, course: Course, orders: Sequence[Order], above: Sequence[Order]) -> bool:
+        """Read again, once, what may have changed unseen; whether something was read, and all is to be planned anew.
+
+        And those `above`, which are to be deleted after what is sent now: that may let the org change them.
+        """
         unseen = [each.change for each in Unseen(self._store).among(orders) if not course.sends[each.change.number]]
+        unseen += [each.change for each in above if each.change.record_id not in course.above]
+        course.above.update(each.change.record_id for each in above)
         changes = [each for each in unseen if each.number not in course.looked]
         if not changes:
             return False
         course.looked.update(each.number for each in changes)
-        refetch = Refetch(self._org, self._store, self._clock)
+        refetch = self._refetch(course)
         refetch.note(map(Conflicted, changes))
         self._brought(course, refetch)
         self._tell_disputed(course, changes)
@@ -126,12 +132,13 @@ class HandingOver:
 
     def _send(self, course: Course, orders: Sequence[Order]) -> Sent:
         """Hand these over; gives what is left to do about them."""
-        sent = Sent(Refetch(self._org, self._store, self._clock), course.results.applied, len(orders))
+        sent = Sent(self._refetch(course), course.results.applied, len(orders))
         course.sends.update(order.change.number for order in orders)
         course.sent += len(orders)
 
         def announce(changes: Sequence[Change], job: str | None) -> None:
             now = self._org.time()
+            course.began = course.began or now
             compare_clocks(self._org, self._store, self._clock)
             for some in pieces(changes):
                 self._store.sending(some, course.push_id, now, job)
@@ -279,6 +286,15 @@ class HandingOver:
             and each.operation is Operation.UPDATE
             and each.edits
         ]
+
+    def _refetch(self, course: Course) -> Refetch:
+        return Refetch(self._org, self._store, self._clock, OwnDoing(self._org, self._store, course).among)
+
+    def look_at(self, course: Course, records: Iterable[Key]) -> None:
+        """Read these again."""
+        refetch = self._refetch(course)
+        refetch.want(records)
+        self._brought(course, refetch)
 
     def _brought(self, course: Course, refetch: Refetch) -> None:
         """Read again what is to be, and leave out the objects that cannot be."""

@@ -19,6 +19,7 @@ from salesforce_sync.sync.course import PATIENCE, Course
 from salesforce_sync.sync.dry_run import DryRun
 from salesforce_sync.sync.handing_over import HandingOver
 from salesforce_sync.sync.holding import Holding
+from salesforce_sync.sync.own_doing import above_deleted, made_above
 from salesforce_sync.sync.results import put_off_by
 from salesforce_sync.sync.telling import InboxNews, tell
 from salesforce_sync.sync.undo import Undone, take_back
@@ -131,8 +132,20 @@ class Pusher:
         """
         if not self._store.knows_push(push_id):
             raise RecordNotFound(f"There is no push {push_id!r}.", hint="'salesforce-sync pushes' lists them.")
+        self._look_at_made(push_id)
         left = take_back(self._store, push_id)
         return Undone(replace(self.push(), not_undone=len(left)), left)
+
+    def _look_at_made(self, push_id: str) -> None:
+        """Read again what the push has made, and put others beneath: these may have let the org change it.
+
+        Where that cannot be done, what is here has to do.
+        """
+        made = list(made_above(self._store, push_id))
+        if made:
+            course = Course(secrets.token_hex(8), self._schemas())
+            with course.claims:
+                self._guarded(course, lambda course: self._over.look_at(course, made))
 
     def recover(self, patience: float = PATIENCE) -> Problem | None:
         """Only find out what became of changes whose answer was lost; a problem, if the org cannot be asked now."""
@@ -203,9 +216,10 @@ class Pusher:
                 self._over.refuse(course, planned.rejected)
             elif planned.waves:
                 orders = planned.waves[0].orders
+                above = above_deleted(planned.waves)
                 # What is read again takes much memory, too: none of this is held meanwhile.
                 del window, planned
-                if not self._over.looked_again(course, orders):
+                if not self._over.looked_again(course, orders, above):
                     good, rest = course.failures.split(orders, int(course.push_id, 16))
                     del orders
                     self._over.send_cautiously(course, good, rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from salesforce_sync.errors import Incomplete, LocatorExpired, ObjectTrouble, SchemaChanged
@@ -21,13 +21,21 @@ from salesforce_sync.sync.clocks import compare_clocks
 log = logging.getLogger(__name__)
 
 Row = tuple[object, ...]
+IsOwn = Callable[[ObjectSchema, Sequence[Row]], Collection[str]]
+
+
+def of_nobody(schema: ObjectSchema, rows: Sequence[Row]) -> Collection[str]:
+    """None of them."""
+    return ()
 
 
 class Refetch:
     """Gathers what is to be read again of one wave, and merges it with as few calls as there can be."""
 
-    def __init__(self, org: Org, store: Store, clock: Clock) -> None:
+    def __init__(self, org: Org, store: Store, clock: Clock, is_own: IsOwn = of_nobody) -> None:
+        """`is_own` tells of which rows, that are to be deleted, this push has caused the last change itself."""
         self._org = org
+        self._is_own = is_own
         self._store = store
         self._clock = clock
         self._brought: defaultdict[str, list[Row]] = defaultdict(list)
@@ -39,6 +47,7 @@ class Refetch:
         self.described: dict[str, ObjectSchema] = {}
         """Objects that had to be described anew, as they are by now."""
         self._written: defaultdict[str, set[str]] = defaultdict(set)
+        self._to_be_deleted: defaultdict[str, set[str]] = defaultdict(set)
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Take what these answers brought, or ask for."""
@@ -53,6 +62,13 @@ class Refetch:
                         self._written[change.object_name].add(record_id)
                 case Conflicted(change=change) if not change.local:
                     self._wanted[change.object_name][change.record_id] = None
+                    if change.operation is Operation.DELETE:
+                        self._to_be_deleted[change.object_name].add(change.record_id)
+
+    def want(self, records: Iterable[tuple[str, str]]) -> None:
+        """Read these again: objects and ids."""
+        for name, record_id in records:
+            self._wanted[name][record_id] = None
 
     def merge_brought(self, schemas: Mapping[str, ObjectSchema]) -> Iterator[tuple[str, int]]:
         """Merge the rows that came with the answers; gives how many rows of each object changed."""
@@ -96,18 +112,20 @@ class Refetch:
         request = PullRequest(schema, ids=tuple(ids), priority=Priority.PUSH)
         self._store.begin(request)
         shown: set[str] = set()
+        to_be_deleted, held = self._to_be_deleted.get(schema.name, set()), []
         last = False
         with closing(self._org.pull(request)) as pages:
             for page in pages:
                 assert isinstance(page.body, Rows)  # records that are asked for by id never come as a file
                 shown.update(str(row[0]) for row in page.body.values)
+                held += [row for row in page.body.values if row[0] in to_be_deleted]
                 self._store.stage(page)
                 last = page.last
         if not last:
             # A record that only did not arrive would be taken for one that is gone.
             raise Incomplete(f"{schema.name}: reading records again ended before the last page.", hint="Sync again.")
         compare_clocks(self._org, self._store, self._clock)
-        merged = self._store.merge(schema.name, None)
+        merged = self._store.merge(schema.name, None, own=self._is_own(schema, held) if held else ())
         self.told |= {(schema.name, key): problem for key, problem in merged.over.items()}
         gone = [each for each in ids if each not in shown]
         unshown = self._written.pop(schema.name, set()).intersection(gone)

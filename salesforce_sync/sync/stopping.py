@@ -84,6 +84,10 @@ class StoppableOrg:
         self._check()
         return self._org.created(schema, since)
 
+    def user_id(self) -> str | None:
+        self._check()
+        return self._org.user_id()
+
     def cost(self, orders: Sequence[Order]) -> int:
         return self._org.cost(orders)
 

@@ -15,6 +15,7 @@ from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
 from salesforce_sync.resolve import arrived, data_fields
 from salesforce_sync.sync.beneath import Key, kept_by
+from salesforce_sync.sync.own_doing import EDITOR, newest_beneath
 from salesforce_sync.sync.rows import named_rows
 
 CHANGED_SINCE = "It has been changed since."
@@ -64,6 +65,7 @@ class _Undoing:
         self._made: dict[Key, PushedChange] = {}
         self._kept: set[Key] = set()
         self._put_back: dict[Key, set[str]] = {}
+        self._newest: dict[str, str] | None = None
 
     def one(self, change: PushedChange, ended: datetime) -> None:
         """Undo a change; where a record is to be deleted for that, only look whether it may be."""
@@ -97,11 +99,29 @@ class _Undoing:
         changed = _changed_since(self._store, change)
         own = {*changed, *self._put_back.get(key, ())}
         changed += [each for each in _worked_on(self._store, change, ended) if each not in own]
+        if changed and self._is_own_doing(change):
+            changed = []
         self.left += _changed(self._store, change, changed)
         if changed:
             self._kept.add(key)
         else:
             self._made[key] = change
+
+    def _is_own_doing(self, change: PushedChange) -> bool:
+        """Whether nobody has changed a record since the push has made others beneath it, for which the org did so.
+
+        A trigger that counts them does that in the name of who makes them, and at their time.
+        """
+        if change.operation is not Operation.CREATE or _edited_here(self._store, change):
+            return False
+        if self._newest is None:
+            self._newest = newest_beneath(self._store, self._push_id)
+        schema, (_, key) = self._store.schema(change.object_name), _key(self._store, change)
+        if schema is None or schema.stamp is None or key not in self._newest:
+            return False
+        row = _row(self._store, schema, key)
+        maker, stamp = row.get("CreatedById"), row.get(schema.stamp)
+        return maker is not None and maker == row.get(EDITOR) and str(stamp or "~") <= self._newest[key]
 
     def _edit_back(self, change: PushedChange) -> None:
         changed = _changed_since(self._store, change)

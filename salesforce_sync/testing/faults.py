@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-Call = Literal["pull", "describe", "objects", "poll", "deletions", "write", "recover", "created"]
+Call = Literal["pull", "describe", "objects", "poll", "deletions", "write", "recover", "created", "user_id"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Contesting(Editing):
     """What `ports.Store` says of rows that come from the org, or do not come any more."""
 
     _ahead: timedelta | None = None
+    _own: frozenset[str] = frozenset()
 
     def note_clock(self, ahead: timedelta | None) -> None:
         """By how much the org's clock is ahead of this machine's."""
@@ -270,6 +271,7 @@ class Contesting(Editing):
             cause,
             {name: at for name, each in slots.items() if (at := self._there(each.edited_at)) is not None},
             table.written[key].with_it if key in table.written else "",
+            key in self._own,
         )
         verdict = judge(contested, table.schema, self._policies)
         if verdict.kind is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -155,7 +155,13 @@ class MemoryStore(Drafting, Following):
 
     # ── merge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def merge(self, object_name: str, checkpoint_limit: datetime | None, loss: LossLimit | None = None) -> Merged:
+    def merge(
+        self,
+        object_name: str,
+        checkpoint_limit: datetime | None,
+        loss: LossLimit | None = None,
+        own: Collection[str] = (),
+    ) -> Merged:
         with self._disk.lock:
             table = self._table(object_name)
             schema = table.schema
@@ -171,7 +177,11 @@ class MemoryStore(Drafting, Following):
             refuse_loss(table, staged, loss, trusted)
             del self._disk.staging[schema.name]
             table.missed = {key: asked for key, asked in table.missed.items() if key not in staged}
-            merged = self._enter(table, staged, trusted)
+            self._own = frozenset(own)
+            try:
+                merged = self._enter(table, staged, trusted)
+            finally:
+                self._own = frozenset()
             table.gone = {
                 key: cause for key, cause in table.gone.items() if key not in table.rows or not shown(table, key)
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from salesforce_sync.models.history import Replaced
@@ -104,11 +105,11 @@ def fill(store: Store) -> None:
     arrive(store, TASK, row(TASK, CALL, Subject="Call", WhatId=ACME))
 
 
-def arrive(store: Store, schema: ObjectSchema, *rows: tuple[object, ...]) -> None:
-    """These rows come from the org."""
+def arrive(store: Store, schema: ObjectSchema, *rows: tuple[object, ...], own: Collection[str] = ()) -> None:
+    """These rows come from the org; of these ids our own push has caused what is new in them."""
     store.begin(PullRequest(schema))
     store.stage(page(*rows, schema=schema, resume="end", last=True))
-    store.merge(schema.name, None)
+    store.merge(schema.name, None, own=own)
 
 
 def shown(store: Store, record_id: str, object_name: str = "Account") -> dict[str, object]:

@@ -399,6 +399,26 @@ def test_deleted_here_and_changed_there_waits_for_a_person(replica):
     assert replica.get("Account", ACME) is None
 
 
+def test_what_our_push_has_caused_in_a_record_does_not_hold_its_deletion_up(replica):
+    replica.delete("Account", ACME)
+    replica.delete("Account", BOLT)
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"), row(ACCOUNT, BOLT, ONE, Name="Bolt", Phone="4"), own=[ACME])
+
+    (change,) = waiting(replica)
+    assert (change.record_id, change.operation, change.stamp) == (ACME, Operation.DELETE, STAMP_ONE)
+    assert (item(replica).record_id, item(replica).kind) == (BOLT, Kind.CHANGED_THERE)
+    assert [(each.field, each.old, each.new) for each in replica.history("Account", ACME)] == [("Phone", "1", "3")]
+
+
+def test_what_our_push_has_caused_in_a_record_is_judged_like_all_else_where_it_was_edited(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+
+    arrive(replica, ACCOUNT, acme(ONE, Phone="3"), own=[ACME])
+
+    assert item(replica).conflicts == (Conflict("Phone", "1", "2", "3"),)
+
+
 def test_what_the_org_fills_in_when_it_makes_a_record_is_no_change_of_anybodys(replica):
     local = replica.create("Account", {"Name": "Nut"})
     created = send(replica)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simorg import ids
 from simorg.database import quote
 from simorg.event_server import EventServer
 from simorg.faults import Fault, Faults
@@ -24,6 +25,7 @@ from tests.torture.replica import Replica, config_of
 
 START_MS = 1_700_000_000_000
 TRANSACTION = "a transaction"
+SOMEBODY = ids.make("005", 2)
 CHILDREN_FIRST = ("Widget__c", "Opportunity", "Lead", "Contact", "Account")
 
 
@@ -68,6 +70,7 @@ class World:
         self.folder = tempfile.TemporaryDirectory(prefix="torture-")
         self.org = SimOrg(0, start_ms=START_MS)
         self.org.clock.freeze()
+        self.org.user_id = SOMEBODY  # who works in the org is not who is connected
         self.org.rules.move_stamp_of_nulled_lookups = not setup.quiet_lookups
         self.faults = self.org.faults = WatchedFaults()
         self.server = self.org.serve()
