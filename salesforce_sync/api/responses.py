@@ -88,7 +88,9 @@ def is_scope_problem(refusal: Refusal) -> bool:
 
 def error_for(refusal: Refusal, doing: str) -> SyncError:
     """The narrowest of our errors for this refusal; `doing` says what was asked, e.g. `describe Contact`."""
-    what = f"Salesforce refused to {doing}: {refusal.message or 'no reason was given'} ({refusal.code})."
+    # A server that failed may have done it all the same.
+    failed = f"answered {refusal.status} when asked to" if refusal.status >= 500 else "refused to"
+    what = f"Salesforce {failed} {doing}: {refusal.message or 'no reason was given'} ({refusal.code})."
     by_code = _BY_CODE.get(refusal.code)
     if by_code is not None:
         return by_code(refusal, what)

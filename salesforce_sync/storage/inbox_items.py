@@ -153,6 +153,7 @@ _BY_CODE = {
     EDITED_TWICE: "Take the org's side to write the earlier value, or the local one to leave the later one.",
     NOT_DELETED: "Delete it again if it is to go; drop this if it may stay.",
     MERGED: "Give its edits to the record that it went into (link it, local side), or let them go (the org's side).",
+    "NO_SOAP_API": "Restore the record in Salesforce's recycle bin, then sync; or drop this if it may stay deleted.",
     "NOT_TEXT": "Write it again, or send it if it is right as it reads now. Convert the file before the next import.",
     "LOCAL_REFERENCE_GONE": "It refers to a record that was made here and dropped: choose another, or clear the field.",
 }

@@ -229,6 +229,19 @@ class TestConditions:
         assert answer.status_code == 412
         assert (org.row(record_id) or {})["Title"] == "theirs"
 
+    def test_a_condition_holds_also_where_the_user_may_not_see_the_stamp(
+        self, client: httpx2.Client, org: SimOrg
+    ) -> None:
+        record_id = org.add("Contact", LastName="x")
+        stamp = client.get(f"/sobjects/Contact/{record_id}").headers["last-modified"]
+        org.permissions.hide_field("Contact", "SystemModstamp")
+        org.clock.advance(2)
+        org.change(record_id, Title="theirs")
+        path, headers = f"/sobjects/Contact/{record_id}", {"If-Unmodified-Since": stamp}
+        answer = client.patch(path, json={"Title": "mine"}, headers=headers)
+
+        assert answer.status_code == 412
+
     def test_two_edits_in_one_second_are_not_seen(self, client: httpx2.Client, org: SimOrg) -> None:
         org.clock.freeze()
         record_id = org.add("Contact", LastName="x")

@@ -87,6 +87,14 @@ def test_an_error_says_what_the_org_said_and_what_to_do() -> None:
     )
 
 
+def test_a_server_that_failed_is_not_said_to_have_refused() -> None:
+    error = error_for(Refusal(503, "SERVER_UNAVAILABLE", "Server Unavailable"), "write 40 changes of Contact")
+
+    assert error.message == (
+        "Salesforce answered 503 when asked to write 40 changes of Contact: Server Unavailable (SERVER_UNAVAILABLE)."
+    )
+
+
 def test_a_session_without_the_api_scope_is_told_apart_from_an_ended_one() -> None:
     message = "This session is not valid for use with the REST API"
 
