@@ -17,6 +17,8 @@ from tests.web.conftest import Site
 
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 360, "height": 780}
+NARROWEST = {"width": 320, "height": 640}
+"""What everything has to fit into (WCAG 2.2, Reflow)."""
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 
 

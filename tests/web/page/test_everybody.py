@@ -7,7 +7,7 @@ from itertools import product
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.web.browsing import NARROW, WIDE
+from tests.web.browsing import NARROW, NARROWEST, WIDE
 from tests.web.page.edits import conflict
 
 SCREENS = (
@@ -42,8 +42,10 @@ def test_axe_finds_no_serious_fault_on_any_screen(admin, shared, replica, contac
             page.set_viewport_size(size)
             page.emulate_media(color_scheme=scheme)
             found += [(path, size["width"], scheme, *each) for each in faults(page)]
-        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wider <= 0, f"{path} scrolls sideways"
+        for size in (NARROW, NARROWEST):
+            page.set_viewport_size(size)
+            wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider <= 0, f"{path} scrolls sideways at a width of {size['width']}"
 
     assert found == []
     assert [each for each in admin.complaints if "400" not in each] == []
