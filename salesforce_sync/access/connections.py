@@ -28,7 +28,7 @@ DEFAULT: Final = "default"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 _ID: Final = re.compile(r"con_[0-9a-f]{16}", re.ASCII)
 _SELECT: Final = (
-    "SELECT c.id, c.name, u.name, c.owner_id, c.instance_url, c.made_at"
+    "SELECT c.id, c.name, u.name || iif(u.revoked_at IS NULL, '', ' (revoked)'), c.owner_id, c.instance_url, c.made_at"
     " FROM connection c LEFT JOIN user u ON u.id = c.owner_id"
 )
 

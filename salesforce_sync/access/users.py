@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from salesforce_sync.access.database import AccessDatabase
 from salesforce_sync.access.tokens import equal, hashed, new_token
@@ -91,6 +92,13 @@ class Users:
         if not found:
             raise UserNotFound(f"There is no user {name!r}.", hint="See 'salesforce-sync user list'.")
         return user_of(found[0])
+
+    def change_role(self, name: str, role: Role) -> User:
+        """Let this user do so much from now on, in what is open already, too; `UserNotFound` if there is none."""
+        user = self.named(name)
+        with self._database.writing() as db:
+            db.execute("UPDATE user SET role = ? WHERE id = ?", (role.value, user.id))
+        return replace(user, role=role)
 
     def revoke(self, name: str) -> User:
         """Let this user in no more: token, browser sessions and links end at once. His connections stay, for admins."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from salesforce_sync.storage.private_files import give_back, locked, read_privat
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
+
+log = logging.getLogger(__name__)
 
 KEY_VARIABLE = "SF_SYNC_KEY"
 CREDENTIAL = "sf_sync_key"
@@ -139,7 +142,8 @@ class Vault:
         except (InvalidToken, msgspec.DecodeError) as error:
             raise NotConnected(
                 f"{self._file} cannot be decrypted: it is damaged, or was encrypted with another key.",
-                hint=f"Give the key it was saved with in {KEY_VARIABLE}, or: {_CONNECT_AGAIN}",
+                hint=f"Give every program the key it was saved with (in {KEY_VARIABLE}, or by LoadCredential="
+                f"{CREDENTIAL}:FILE in a systemd unit), or: {_CONNECT_AGAIN}",
             ) from error
 
     def _read_if_possible(self) -> _Kept:
@@ -152,8 +156,25 @@ class Vault:
         from cryptography.fernet import MultiFernet
 
         keys = self._keys() or [self._new_key()]
+        self._warn_of_another_key(keys)
         reserved, self._reserved = self._reserved, False
         replace_private(self._file, MultiFernet(keys).encrypt(msgspec.json.encode(kept)), reserved=reserved)
+
+    def _warn_of_another_key(self, keys: list[Fernet]) -> None:
+        """What only the key file opens is about to be encrypted with a key that other programs may not have."""
+        from cryptography.fernet import InvalidToken, MultiFernet
+
+        token = read_private(self._file)
+        if token is None or len(keys) < 2 or not self._key_file.exists():
+            return
+        try:
+            MultiFernet(keys[:-1]).decrypt(token)
+        except InvalidToken:
+            log.warning(
+                "%s is encrypted with the key of %s or systemd from now on: give it to every program that uses this"
+                " connection, as %s alone opens it no more, and delete that file.",
+                *(self._file, KEY_VARIABLE, self._key_file),
+            )
 
     # ── The key ──────────────────────────────────────────────────────────────────────────────────────────────────
 

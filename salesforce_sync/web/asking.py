@@ -150,7 +150,8 @@ def failed_login(house: House, address: str) -> Refused:
     """
     house.throttle(house.by_failures, address_key(address), "wrong tokens from this address")
     house.access.audit.append(Deed("unknown", "login", "", f"web {address}"), "refused")
-    return NotAuthenticated("This token is nobody's.", hint="`salesforce-sync user add NAME` prints a new one.")
+    hint = "A link works once, for 15 minutes. `salesforce-sync user add NAME` prints a new token."
+    return NotAuthenticated("This token is nobody's.", hint=hint)
 
 
 class CallerWith:
@@ -164,7 +165,7 @@ class CallerWith:
         if not caller.user.role.allows(self._role):
             raise Forbidden(
                 f"This needs the role {self._role.value}; {caller.user.name} is {caller.user.role.value}.",
-                hint="An admin can give it.",
+                hint=f"An admin can give it: `salesforce-sync user role {caller.user.name} {self._role.value}`.",
             )
         return caller
 

@@ -40,6 +40,7 @@ COMMANDS = [
     ("import Revenue_Cloud_Data.xlsx", 0),
     ("user add vera", 0),
     ("user list", 0),
+    ("user role vera editor", 0),
     ("connections share default vera", 2),
     ("connections unshare default vera", 2),
     ("user revoke vera", 0),

@@ -206,10 +206,20 @@ def test_keys_are_rotated_by_putting_the_new_one_first(database):
     assert (after.load(), after.load_session()) == (CONNECTION, SESSION)
 
 
-def test_a_key_from_the_environment_takes_over_from_the_key_file(database):
+def test_a_key_from_the_environment_takes_over_from_the_key_file_and_says_so_once(database, caplog):
     Vault(database).save(CONNECTION)
+    Vault(database).save_session(SESSION)
     given = Fernet.generate_key().decode()
+    before = list(caplog.records)
     Vault(database, sync_key=given).save_session(SESSION)
+    Vault(database, sync_key=given).save_session(SESSION)
+
+    (told,) = [each.getMessage() for each in caplog.records]
+    assert before == []
+    assert "salesforce.db.key alone opens it no more" in told
+    with pytest.raises(NotConnected) as refused:
+        Vault(database).load()
+    assert "LoadCredential=sf_sync_key" in refused.value.hint
     files(database)["salesforce.db.key"].unlink()
 
     assert Vault(database, sync_key=given).load() == CONNECTION

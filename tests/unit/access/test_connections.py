@@ -31,6 +31,16 @@ def refusal(call):
     return refused.value.code, refused.value.message, refused.value.hint
 
 
+def test_an_owner_who_was_revoked_is_told_apart_from_a_new_user_of_the_same_name(access):
+    ada, _ = access.users.add("ada", Role.EDITOR)
+    access.connections.add("sales", "https://acme.my.salesforce.com", ada)
+    access.users.revoke("ada")
+    again, _ = access.users.add("ada", Role.EDITOR)
+    access.connections.add("sales", "https://acme.my.salesforce.com", again)
+
+    assert sorted(str(each.owner) for each in access.connections.list()[1:]) == ["ada", "ada (revoked)"]
+
+
 def test_the_default_connection_is_config_yamls_and_everybodys(access, config, ada):
     found = access.connections.get("default", ada)
 

@@ -86,6 +86,19 @@ def test_whoever_opens_it_a_second_time_leaves_the_locks_of_the_first(access, co
     assert not may_be_locked(access.path)
 
 
+def test_another_role_holds_at_once_by_every_door(access):
+    ada, token = access.users.add("ada", Role.VIEWER)
+    cookie = access.logins.open(ada).cookie
+
+    changed = access.users.change_role("ADA", Role.ADMIN)
+
+    assert (changed.id, changed.role) == (ada.id, Role.ADMIN)
+    assert access.users.by_token(token).role is Role.ADMIN
+    assert access.logins.session(cookie).user.role is Role.ADMIN
+    with pytest.raises(UserNotFound):
+        access.users.change_role("bob", Role.ADMIN)
+
+
 def test_a_revoked_user_is_out_at_once_by_every_door(access):
     ada, token = access.users.add("ada", Role.ADMIN)
     cookie, link = access.logins.open(ada).cookie, access.logins.link(ada)

@@ -86,7 +86,9 @@ def test_a_command_in_what_is_told_is_shown_as_one(visitor, shared):
     visitor.page.get_by_role("button", name="Sign in").click()
 
     told = visitor.page.get_by_role("alert")
-    expect(told).to_have_text("This token is nobody's. salesforce-sync user add NAME prints a new one.")
+    expect(told).to_have_text(
+        "This token is nobody's. A link works once, for 15 minutes. salesforce-sync user add NAME prints a new token."
+    )
     expect(told.locator("code")).to_have_text("salesforce-sync user add NAME")
 
 
