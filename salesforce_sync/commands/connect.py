@@ -21,6 +21,7 @@ from salesforce_sync.process.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
     from salesforce_sync.access import Access, User
+    from salesforce_sync.access.connections import KnownConnection
     from salesforce_sync.models.connection import Connection, Session
 
 
@@ -120,12 +121,22 @@ def _place(access: Access, name: str | None, owner: str | None) -> _Place:
             raise ConfigError("--owner goes with --name.", hint="config.yaml's connection is everybody's.")
         return _Place()
     user = None if owner is None else access.users.named(owner)
-    try:
-        found = access.connections.get(name, user)
-    except ConnectionNotFound:
+    found = _known(access, name, user)
+    if found is None:
         check_name(name)  # before a person goes through a whole login
         return _Place(name, user, is_new=True)
     return _Place(found.id, user, found.instance_url, found.database)
+
+
+def _known(access: Access, name: str, owner: User | None) -> KnownConnection | None:
+    """The connection of this name or id. One that is only shared with the owner, or seen by an admin, is by its id."""
+    if owner is not None:
+        seen = access.connections.list(owner)
+        return next((each for each in seen if name == each.id or (name, owner.id) == (each.name, each.owner_id)), None)
+    try:
+        return access.connections.get(name)
+    except ConnectionNotFound:
+        return None
 
 
 def _config(options: Options, access: Access, place: _Place, given: Mapping[str, Any]) -> Config:

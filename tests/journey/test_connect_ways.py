@@ -415,3 +415,20 @@ def test_users_come_and_go(user):
     assert user("user", "revoke", "ada").code == 6
     assert user("user", "add", "../x").code == 2
     assert added.json["token"] not in user("audit", "show", "--json").out
+
+
+def test_an_owners_new_connection_is_not_one_of_that_name_that_is_shared_with_him_or_that_he_sees(cli, simorg):
+    given = ("--method", "client-credentials", "--instance-url", simorg.url, "--client-id", CLIENT_ID, "--secret-stdin")
+
+    def connect(owner):
+        return cli("connect", "--name", "sales", "--owner", owner, *given, stdin=f"{CLIENT_SECRET}\n").code
+
+    for name, role in (("ada", "editor"), ("bob", "editor"), ("root", "admin")):
+        assert cli("user", "add", name, "--role", role).code == 0
+    assert connect("ada") == 0
+    assert cli("connections", "share", "sales", "bob").code == 0
+
+    assert [connect(name) for name in ("bob", "root", "ada")] == [0, 0, 0]
+
+    _, *known = cli("connections", "--json").json["connections"]
+    assert sorted(each["owner"] for each in known) == ["ada", "bob", "root"]
