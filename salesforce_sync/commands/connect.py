@@ -215,7 +215,7 @@ def _by_browser(config: Config, way: _Way) -> tuple[Connection, Session]:
     keys = config.credentials
     instance = config.salesforce.instance_url if config.org_is_known else None
     app = app_for(keys.client_id, keys.login_url or instance, keys.client_secret)
-    with landing(way.redirect_port) as server, closing(Wire()) as wire:
+    with landing(way.redirect_port, paste_will_do=way.no_browser) as server, closing(Wire()) as wire:
         begun = begin(app, server.address)
         warn(f"Open this address in a browser and allow the access:\n\n  {begun.authorize_url}\n")
         if not way.no_browser:

@@ -30,9 +30,12 @@ _FOREIGN: Final = "This address does not belong to the login that is going on."
 
 
 class Landing:
-    """The server, while it waits. It listens to this machine alone."""
+    """The server, while it waits. It listens to this machine alone.
 
-    def __init__(self, port: int) -> None:
+    With `paste_will_do` a port that is taken is no reason to stop: the address can still be pasted.
+    """
+
+    def __init__(self, port: int, *, paste_will_do: bool = False) -> None:
         self.came: SimpleQueue[str] = SimpleQueue()
         self.begun: BrowserLogin | None = None
         landing = self
@@ -42,13 +45,19 @@ class Landing:
                 self.landing = landing
                 super().__init__(*arguments)  # type: ignore[arg-type]
 
+        self.port = port
+        self._server: ThreadingHTTPServer | None = None
+        self._taken: ConfigError | None = None
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         except OSError as taken:
             hint = "Give another one with --redirect-port, and its address to the app as a callback URL."
-            raise ConfigError(
+            self._taken = ConfigError(
                 f"Port {port} of this machine cannot be listened to: {taken.strerror}.", hint=hint
-            ) from taken
+            )
+            if not paste_will_do:
+                raise self._taken from taken
+            return
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
 
@@ -60,10 +69,12 @@ class Landing:
     def wait(self, begun: BrowserLogin, seconds: float = WAIT_SECONDS) -> str:
         """The address by which the browser came back, or that somebody pasted; `NotConnected` if nobody did."""
         self.begun, until, pasted = begun, time.monotonic() + seconds, _Pasted()
-        while time.monotonic() < until:
-            ready, _, _ = select.select([self._server.socket, *pasted.sources], [], [], _LOOK_EVERY)
-            if self._server.socket in ready:
-                self._server.handle_request()
+        server = self._server
+        listening = [] if server is None else [server.socket]
+        while time.monotonic() < until and (listening or pasted.sources):
+            ready, _, _ = select.select([*listening, *pasted.sources], [], [], _LOOK_EVERY)
+            if server is not None and server.socket in ready:
+                server.handle_request()
             if set(pasted.sources) & set(ready):
                 for line in pasted.read():
                     if self.take(line):
@@ -72,6 +83,8 @@ class Landing:
                 return self.came.get_nowait()
             except Empty:
                 continue
+        if self._taken is not None:
+            raise self._taken  # and nobody can paste anything
         raise NotConnected("Nobody came back from the browser.", hint="Start the login again.")
 
     def take(self, line: str) -> bool:
@@ -89,13 +102,14 @@ class Landing:
         return True
 
     def close(self) -> None:
-        self._server.server_close()
+        if self._server is not None:
+            self._server.server_close()
 
 
 @contextmanager
-def landing(port: int) -> Iterator[Landing]:
+def landing(port: int, *, paste_will_do: bool = False) -> Iterator[Landing]:
     """Listen until the block ends; port 0: any that is free."""
-    opened = Landing(port)
+    opened = Landing(port, paste_will_do=paste_will_do)
     try:
         yield opened
     finally:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -132,6 +133,17 @@ def test_a_browser_on_another_machine_and_the_address_pasted(cli, simorg):
     assert code == 0
     assert "Paste the whole address" in err
     assert simorg.url in out
+
+
+def test_an_address_can_be_pasted_also_where_the_port_is_taken(cli, simorg):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process, address = begun(cli, simorg, "--redirect-port", port, stdin=subprocess.PIPE)
+        process.stdin.write(approved(address) + "\n")
+        process.stdin.flush()
+
+        assert parse_qs(urlsplit(address).query)["redirect_uri"] == [f"http://localhost:{port}/OauthRedirect"]
+        assert ended(process)[0] == 0
 
 
 def test_a_person_at_a_terminal_is_asked_for_all_that_a_browser_login_needs(cli, simorg):
