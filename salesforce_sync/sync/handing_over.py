@@ -18,6 +18,7 @@ from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Order, Org, Store
 from salesforce_sync.resolve import writable
+from salesforce_sync.sync.beneath import Key
 from salesforce_sync.sync.came_back import held_against, is_not_in_bin
 from salesforce_sync.sync.clocks import compare_clocks
 from salesforce_sync.sync.course import MOST_SENDS, Course, pieces
@@ -34,7 +35,7 @@ from salesforce_sync.sync.handing_on import (
     turns,
 )
 from salesforce_sync.sync.merged_away import naming_masters
-from salesforce_sync.sync.own_doing import Key, OwnDoing
+from salesforce_sync.sync.own_doing import OwnDoing
 from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.unseen import Unseen

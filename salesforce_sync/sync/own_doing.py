@@ -14,16 +14,13 @@ from salesforce_sync.models.push import PushedChange
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import parse_datetime
 from salesforce_sync.ports import Order, Org, Store
+from salesforce_sync.sync.beneath import Key
 from salesforce_sync.sync.course import Course, pieces
 from salesforce_sync.sync.rows import named_rows
 from salesforce_sync.sync.waves import Wave
 
 EDITOR = "LastModifiedById"
 CREATED = "CreatedDate"
-
-
-Key = tuple[str, str]
-"""An object, and a record's id."""
 
 
 class OwnDoing:
