@@ -31,7 +31,7 @@ from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Run
 from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.process.interrupts import MESSAGE, end_at_once, leave_alone, stop_on_interrupt, stop_on_signals
-from salesforce_sync.process.memory import spare_memory
+from salesforce_sync.process.memory import leave_uncounted, spare_memory
 from salesforce_sync.process.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
 from salesforce_sync.reports.answers import answer_document, say_answer
 from salesforce_sync.reports.daemon import daemon_document, requested_document, say_daemon, sink_document
@@ -51,6 +51,7 @@ def main() -> NoReturn:
     """Run one command and end the process with its exit code."""
     tolerate_any_encoding()
     spare_memory()
+    leave_uncounted()
     code = run(sys.argv[1:])
     leave_alone()
     sys.exit(code)

@@ -14,10 +14,12 @@ from salesforce_sync.app import SystemClock
 from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.page import PullRequest
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.process.memory import leave_uncounted
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.storage.vault import Vault
 from salesforce_sync.sync.staging import stage_all
 
+leave_uncounted()  # as the command does
 url, announced, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 clock, database = SystemClock(), folder / "replica.db"
 schema = ObjectSchema.from_describe(describe())

@@ -8,8 +8,10 @@ from salesforce_sync.api.rows import PageDecoder
 from salesforce_sync.app import SystemClock
 from salesforce_sync.models.page import Page, PullRequest, Rows
 from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.process.memory import leave_uncounted
 from salesforce_sync.storage.sqlite import SqliteStore
 
+leave_uncounted()  # as the command does
 pages, folder = Path(sys.argv[1]), Path(sys.argv[2])
 schema = ObjectSchema.from_describe(describe())
 store = SqliteStore(folder / "replica.db", SystemClock())

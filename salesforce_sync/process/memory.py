@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
+import apsw
+
 # From glibc's malloc.h.
 _ARENA_MAX = -8
 _MMAP_THRESHOLD = -3
@@ -26,3 +28,16 @@ def spare_memory() -> None:
         if set_option is not None:
             set_option(_ARENA_MAX, 1)
             set_option(_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def leave_uncounted() -> None:
+    """Let SQLite not count the memory that it takes; to be called before a database is opened, or nothing is done.
+
+    It would do so under one lock for all threads: some 6 % of the CPU of a first load (docs/performance.md). What
+    SQLite says of its memory is then 0, and limits of it are not kept, so this is for processes of ours
+    (https://www.sqlite.org/c3ref/c_config_covering_index_scan.html#sqliteconfigmemstatus).
+    """
+    if not apsw.connections():
+        apsw.shutdown()
+        apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
+        apsw.initialize()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def opened(db: apsw.Connection, body: CsvFile, width: int) -> Iterator[None]:
         db.execute(staging_sql.CLOSE_CSV)
 
 
+def stored_columns(db: apsw.Connection, schema: ObjectSchema, body: CsvFile) -> frozenset[str]:
+    """The columns of the opened file that need no cast, as far as its first row shows."""
+    names, tests = staging_sql.stored_in_first_row(schema.columns, body.places)
+    if not names:
+        return frozenset()
+    holds = db.execute(tests).fetchone() or ()
+    return frozenset(compress(names, holds))
+
+
 def typed(schema: ObjectSchema, body: CsvFile) -> TypedFile:
     """The file's rows in the stored form, in a file in its place; may be called in any thread.
 
@@ -63,7 +73,7 @@ def typed(schema: ObjectSchema, body: CsvFile) -> TypedFile:
             db.execute(table_sql.create_table(staging_sql.TYPED_ROWS, schema.columns))
             with opened(db, body, len(schema.columns)):
                 db.execute("BEGIN")
-                db.execute(staging_sql.type_csv(schema.columns, body.places))
+                db.execute(staging_sql.type_csv(schema.columns, body.places, stored_columns(db, schema, body)))
                 db.execute("COMMIT")
     except BaseException:
         path.unlink(missing_ok=True)

@@ -86,7 +86,8 @@ class Staging:
                 with csv_files.attached(db, body):
                     return self._stage_file(page, staging_sql.stage_typed)
             with csv_files.opened(db, body, width):
-                return self._stage_file(page, partial(staging_sql.stage_csv, places=body.places))
+                stored = csv_files.stored_columns(db, page.schema, body)
+                return self._stage_file(page, partial(staging_sql.stage_csv, places=body.places, stored=stored))
 
     def _stage_rows(self, page: Page, body: Rows) -> int:
         with self._connections.writing() as db:

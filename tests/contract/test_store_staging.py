@@ -324,3 +324,27 @@ def test_a_prepared_file_of_some_columns_fills_only_them(store, tmp_path):
     assert store.merge_columns(PullRequest(some)) == 1
     (got,) = [dict(zip((each.name for each in WIDGET.columns), row, strict=True)) for row in store.scan("Widget__c")]
     assert (got["Name"], got["Price__c"]) == ("Bolt", 7.5)
+
+
+@pytest.mark.parametrize("length", [15, 18])
+@pytest.mark.parametrize("stamp", ["2024-01-15T12:00:00.000Z", NOON, "2024-01-15T14:00:00.000+0200"])
+def test_what_the_org_sets_in_each_row_is_stored_in_one_form_whichever_a_file_has(
+    store, stage, tmp_path, stamp, length
+):
+    seen = make_schema("Gadget__c", Seen__c="datetime", Name="string")
+    store.adopt(seen)
+    store.begin(PullRequest(seen))
+    path = tmp_path / "p.csv"
+    full = (id_of(1), "false", stamp, stamp, stamp, stamp, "Nut")
+    empty = (id_of(2), "false", stamp, stamp, stamp, "", "")
+    lines = [[each.name for each in seen.columns], *([key[:length], *rest] for key, *rest in (full, empty))]
+    path.write_text("".join(",".join(f'"{text}"' for text in line) + "\n" for line in lines))
+
+    stage(Page(seen, CsvFile(path), resume="end", expected=2, last=True))
+    store.merge("Gadget__c", None)
+
+    noon = "2024-01-15T12:00:00.000Z"
+    assert list(store.scan("Gadget__c")) == [
+        (id_of(1), 0, noon, noon, noon, noon, "Nut"),
+        (id_of(2), 0, noon, noon, noon, None, None),
+    ]

@@ -45,3 +45,48 @@ def test_threads_share_one_arena_and_a_large_block_leaves_no_hole_when_it_is_giv
     assert usual_arenas > 1, "or there is nothing to be limited"
     assert by_themselves >= 8 << 20
     assert usual_by_themselves < 8 << 20, "or there is nothing to be set"
+
+
+UNCOUNTED = """
+import apsw, sys
+from salesforce_sync.process.memory import leave_uncounted
+before = apsw.Connection(":memory:") if sys.argv[1] == "late" else None
+if sys.argv[1] != "usual":
+    leave_uncounted()
+after = apsw.Connection(":memory:")
+for connection in filter(None, (before, after)):
+    connection.execute("CREATE TABLE t (x)")
+    connection.execute("INSERT INTO t VALUES ('a text')")
+    assert connection.execute("SELECT x FROM t").get == "a text"
+print(apsw.memory_used())
+"""
+
+
+def bytes_counted(how):
+    return int(subprocess.run([sys.executable, "-c", UNCOUNTED, how], check=True, capture_output=True).stdout)
+
+
+def test_sqlite_counts_no_memory_once_it_is_left_uncounted():
+    assert bytes_counted("usual") > 0
+    assert bytes_counted("early") == 0
+
+
+def test_sqlite_goes_on_as_it_is_where_a_database_is_open():
+    assert bytes_counted("late") > 0
+
+
+COMMAND = """
+import apsw, sys
+sys.argv = ["salesforce-sync", "--version"]
+from salesforce_sync import cli
+try:
+    cli.main()
+except SystemExit:
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE t (x)")
+    sys.exit(apsw.memory_used() and "counted")
+"""
+
+
+def test_the_command_lets_sqlite_count_no_memory():
+    subprocess.run([sys.executable, "-c", COMMAND], check=True, capture_output=True)
