@@ -10,8 +10,12 @@ from typing import NamedTuple
 from salesforce_sync.models.page import CsvFile, Page, Rows
 from salesforce_sync.ports import Store
 
-MOST_AHEAD = 3
-"""Files that wait for the store, or are staged: each takes up to 32 MB of disk."""
+MOST_AHEAD = 6
+"""Files that wait for the store, or are staged, beside the one that is brought."""
+
+MOST_BYTES = 64 << 20
+"""How large those are together. A result page of somewhat more than 32 MB ends with a small file: that such a one is
+there must not keep the next large one waiting."""
 
 PREPARED_COSTS = 1 / 6
 """What a prepared file takes to stage, against one that is not."""
@@ -19,6 +23,7 @@ PREPARED_COSTS = 1 / 6
 
 class _Step(NamedTuple):
     page: Page
+    size: int
     cost: float
     rows: Future[int]
 
@@ -39,7 +44,7 @@ def stage_all(store: Store, pages: Iterable[Page]) -> Generator[tuple[Page, int]
                 yield page, store.stage(page)
             else:
                 line.take(page)
-                yield from line.done(MOST_AHEAD - 1)
+                yield from line.done(MOST_AHEAD - 1, MOST_BYTES)
             del page  # it is not held while the next one comes
         yield from line.done(0)
     except GeneratorExit:
@@ -68,7 +73,7 @@ class _Line:
         left = sum(each.cost for each in self._steps if not each.rows.done())
         if isinstance(page.body, CsvFile) and 2 * left >= _cost(page):
             page = self._store.prepare(page)
-        self._steps.append(_Step(page, _cost(page), self._worker.submit(self._stage, page)))
+        self._steps.append(_Step(page, _size(page), _cost(page), self._worker.submit(self._stage, page)))
 
     def _stage(self, page: Page) -> int:
         if self._broken:
@@ -80,11 +85,15 @@ class _Line:
             self._broken = True
             raise
 
-    def done(self, left: int) -> Generator[tuple[Page, int], None, None]:
-        """The pages that are staged by now, and as many more as it takes until only so many are left."""
-        while self._steps and (len(self._steps) > left or self._steps[0].rows.done()):
+    def done(self, left: int, size: int = 0) -> Generator[tuple[Page, int], None, None]:
+        """The pages that are staged by now, and as many more as it takes until only so many, of such a size, are left."""
+        while self._steps and (len(self._steps) > left or self._size > size or self._steps[0].rows.done()):
             step = self._steps.popleft()
             yield step.page, step.rows.result()
+
+    @property
+    def _size(self) -> int:
+        return sum(each.size for each in self._steps)
 
     def drop(self) -> None:
         """Let no file be staged but the one that is being staged."""
@@ -95,12 +104,16 @@ class _Line:
         self._worker.shutdown()
 
 
-def _cost(page: Page) -> float:
-    """What it takes to stage the page, as bytes of a CSV file; a file that is gone is told when it is staged."""
+def _size(page: Page) -> int:
+    """Bytes of the page's file; one that is gone is told when it is staged."""
     if isinstance(page.body, Rows):
         return 0
     try:
-        size = page.body.path.stat().st_size
+        return page.body.path.stat().st_size
     except OSError:
         return 0
-    return size if isinstance(page.body, CsvFile) else size * PREPARED_COSTS
+
+
+def _cost(page: Page) -> float:
+    """What it takes to stage the page, as bytes of a CSV file."""
+    return _size(page) * (1 if isinstance(page.body, CsvFile) else PREPARED_COSTS)

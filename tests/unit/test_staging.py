@@ -7,6 +7,7 @@ import pytest
 from salesforce_sync.errors import Incomplete, Unreachable
 from salesforce_sync.models.page import CsvFile, PullRequest, Rows, TypedFile
 from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.sync import staging
 from salesforce_sync.sync.staging import stage_all
 from salesforce_sync.testing import FrozenClock
 from tests.contract.stores import WIDGET, csv_page, names, page, widget
@@ -81,6 +82,41 @@ def test_a_page_that_only_ends_a_result_holds_nobody_up(store, tmp_path):
 
     assert told == [(None, 2), ("middle", 0), ("end", 2)]
     assert store.came == [CsvFile, Rows, TypedFile]
+
+
+def brought_while_the_first_is_staged(store, pages):
+    """How many pages are taken from the org until it is waited for the first one."""
+    brought = 0
+
+    def from_the_org():
+        nonlocal brought
+        for brought, each in enumerate(pages, 1):
+            yield each
+
+    told = stage_all(store, from_the_org())
+    waiter = threading.Thread(target=next, args=(told,))
+    store.prepare = lambda page: page  # or it would let the first one go on
+    waiter.start()
+    waiter.join(0.5)
+    found = brought
+    store.go_on.release(100)
+    waiter.join()
+    assert sum(1 for _ in told) == len(pages) - 1
+    return found
+
+
+def test_small_files_keep_no_large_one_waiting(store, tmp_path):
+    """A result page of 33 MB is a file of 32 and one of 1: two such pages are there before the first file is staged."""
+    pages = list(files(tmp_path, 5, resume="end", last=True))
+
+    assert brought_while_the_first_is_staged(store, pages) == 5
+
+
+def test_files_that_wait_are_bounded_by_their_size(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(staging, "MOST_BYTES", 2 * next(files(tmp_path, 1)).body.path.stat().st_size)
+    pages = list(files(tmp_path, 6, resume="end", last=True))
+
+    assert brought_while_the_first_is_staged(store, pages) == 3
 
 
 def test_a_page_without_rows_is_told_at_once_where_nothing_is_ahead_of_it(store):
