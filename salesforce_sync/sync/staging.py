@@ -86,7 +86,7 @@ class _Line:
             raise
 
     def done(self, left: int, size: int = 0) -> Generator[tuple[Page, int], None, None]:
-        """The pages that are staged by now, and as many more as it takes until only so many, of such a size, are left."""
+        """The pages that are staged by now, and as many more as it takes until only so many, of that size, are left."""
         while self._steps and (len(self._steps) > left or self._size > size or self._steps[0].rows.done()):
             step = self._steps.popleft()
             yield step.page, step.rows.result()

@@ -90,7 +90,8 @@ def brought_while_the_first_is_staged(store, pages):
 
     def from_the_org():
         nonlocal brought
-        for brought, each in enumerate(pages, 1):
+        for each in pages:
+            brought += 1
             yield each
 
     told = stage_all(store, from_the_org())
