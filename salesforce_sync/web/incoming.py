@@ -46,7 +46,8 @@ class Incoming(HttpToolsProtocol):
         self._idle_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(cast(asyncio.Transport, Gathering(transport, self.loop)))
+        self._outgoing = Gathering(transport, self.loop, lambda: not self._in_head)
+        super().connection_made(cast(asyncio.Transport, self._outgoing))
         self._idle_since = self.loop.time()
         self._expect_head()
         if len(self.connections) > self.most_connections:
@@ -57,6 +58,8 @@ class Incoming(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._outgoing.lingers:
+            return  # of a request that was refused before all of it had come
         turns = self._turns
         if self._in_head and self._deadline is None:
             self._expect_head()

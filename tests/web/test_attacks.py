@@ -519,6 +519,31 @@ def test_a_body_that_is_too_large_is_refused(strict, content):
     assert error_of(answer) == (413, "BODY_TOO_LARGE")
 
 
+def test_whoever_goes_on_sending_what_is_too_large_still_sees_why_it_is_refused(strict):
+    """More than the kernel holds for both sides: a connection that is closed with unread bytes is reset."""
+    with connected(strict) as connection:
+        head = b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n"
+        connection.sendall(head + b"x" * 30_000_000 + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    assert b" 413 " in answer.splitlines()[0]
+    assert b"BODY_TOO_LARGE" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1, "what is left is no request"
+
+
+def test_a_connection_is_not_kept_for_what_is_left_of_a_refused_body(strict):
+    with connected(strict) as connection:
+        connection.sendall(b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n")
+        assert b" 413 " in connection.recv(65_536).splitlines()[0]
+        began = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - began < 20:
+                connection.sendall(b"x" * 1000)
+                time.sleep(0.05)
+
+    assert time.monotonic() - began < 10
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(hasty):
     host, port = hasty.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
