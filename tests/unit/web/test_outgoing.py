@@ -17,7 +17,7 @@ class Server(asyncio.Protocol):
     def connection_made(self, transport):
         write = transport.write
         transport.write = lambda data: (self.pieces.append(bytes(data)), write(data))
-        self.act(Gathering(transport, asyncio.get_running_loop()))
+        self.act(Gathering(transport, asyncio.get_running_loop(), lambda: False))
 
 
 def answer_of(act):
