@@ -53,7 +53,7 @@ def opened(db: apsw.Connection, body: CsvFile, width: int) -> Iterator[None]:
 
 def stored_columns(db: apsw.Connection, schema: ObjectSchema, body: CsvFile) -> frozenset[str]:
     """The columns of the opened file that need no cast, as far as its first row shows."""
-    names, tests = staging_sql.stored_in_first_row(schema.columns, body.places)
+    names, tests = staging_sql.stored_in_first_row(schema, body.places)
     if not names:
         return frozenset()
     holds = db.execute(tests).fetchone() or ()

@@ -348,3 +348,19 @@ def test_what_the_org_sets_in_each_row_is_stored_in_one_form_whichever_a_file_ha
         (id_of(1), 0, noon, noon, noon, noon, "Nut"),
         (id_of(2), 0, noon, noon, noon, None, None),
     ]
+
+
+def test_the_stamp_is_stored_in_one_form_whatever_form_each_row_of_a_file_has(store, stage, tmp_path):
+    """Which of two rows is the newer one rests on it."""
+    stamped = make_schema("Gadget__c", Name="string")
+    store.adopt(stamped)
+    store.begin(PullRequest(stamped))
+    path, noon = tmp_path / "p.csv", "2024-01-15T12:00:00.000Z"
+    rows = [(id_of(1), "false", noon, noon, noon, "Nut"), (id_of(2), "false", noon, noon, NOON, "Bolt")]
+    lines = [[each.name for each in stamped.columns], *rows]
+    path.write_text("".join(",".join(f'"{text}"' for text in line) + "\n" for line in lines))
+
+    stage(Page(stamped, CsvFile(path), resume="end", expected=2, last=True))
+    store.merge("Gadget__c", None)
+
+    assert [row[4] for row in store.scan("Gadget__c")] == [noon, noon]
