@@ -29,7 +29,9 @@ from salesforce_sync.errors import Incomplete, LocatorExpired, SchemaChanged, Un
 from salesforce_sync.models.page import CsvFile, Page, Rows
 from salesforce_sync.models.schema import ObjectSchema
 
-SEGMENT_BYTES = 32 << 20
+SEGMENT_BYTES = 8 << 20
+"""Of a file: the first one is staged by itself, and the last one when all else is done, so that small ones let loading
+begin early. Each is a transaction, which waits for the disk."""
 _BOM = b"\xef\xbb\xbf"
 
 

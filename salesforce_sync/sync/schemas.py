@@ -54,12 +54,16 @@ class Schemas:
         known = self._store.schema(object_name)
         if known is None:
             return self.known(object_name)
-        if known.stamp is None or not known.queryable:
+        if known.stamp is None or not known.queryable or self._is_unread(known.name):
             return self._described_again(known)
         if self._store.unfilled(known.name):
             # Without what is known to be refused: to ask for it once more would begin the filling anew each time.
             return self._described_again(known, without=known.refused)
         return self.known(object_name)
+
+    def _is_unread(self, object_name: str) -> bool:
+        """Whether an earlier run has described the object and brought none of it."""
+        return self._store.checkpoint(object_name) is None and self._store.staged(object_name) is None
 
     def known(self, object_name: str) -> ObjectSchema:
         """The schema as it was last described; described now, if that was never done, or long ago."""

@@ -14,8 +14,7 @@ MOST_AHEAD = 6
 """Files that wait for the store, or are staged, beside the one that is brought."""
 
 MOST_BYTES = 64 << 20
-"""How large those are together. A result page of somewhat more than 32 MB ends with a small file: that such a one is
-there must not keep the next large one waiting."""
+"""How large those are together: how much room on the disk they take, whatever a page's end leaves of small files."""
 
 PREPARED_COSTS = 1 / 6
 """What a prepared file takes to stage, against one that is not."""

@@ -182,3 +182,20 @@ def test_a_value_that_no_describe_explains_fails_and_says_what_to_do(user, simor
     assert ran.code == 1
     assert "MISSING_FIELD: Contact: The org left" in ran.err
     assert "sync again" in ran.err
+
+
+def test_a_first_load_that_brought_nothing_is_begun_by_what_the_org_describes_by_then(user, simorg):
+    simorg.add_field("Contact", "Size__c", "double 18,2")
+    for (record_id,) in simorg.database.rows('SELECT "Id" FROM "Contact"'):
+        simorg.change(record_id, Size__c=1.5)
+    simorg.faults.add(Fault(path="/query", status=403, body=[{"errorCode": "API_DISABLED", "message": "Not now."}], times=9))
+    assert user("sync", "Contact").code != 0
+    simorg.faults.clear()
+    simorg.retype_field("Contact", "Size__c", "string 80")
+
+    ran = user("sync", "Contact")
+
+    assert ran.code == 0, ran.err
+    shown = {size for (size,) in simorg.database.rows('SELECT "Size__c" FROM "Contact"')}
+    rows = user("query", "--json", "SELECT DISTINCT Size__c, typeof(Size__c) AS kind FROM Contact").json["rows"]
+    assert rows == [{"Size__c": size, "kind": "text"} for size in shown]
