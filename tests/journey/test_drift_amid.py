@@ -188,7 +188,8 @@ def test_a_first_load_that_brought_nothing_is_begun_by_what_the_org_describes_by
     simorg.add_field("Contact", "Size__c", "double 18,2")
     for (record_id,) in simorg.database.rows('SELECT "Id" FROM "Contact"'):
         simorg.change(record_id, Size__c=1.5)
-    simorg.faults.add(Fault(path="/query", status=403, body=[{"errorCode": "API_DISABLED", "message": "Not now."}], times=9))
+    refused = [{"errorCode": "API_DISABLED", "message": "Not now."}]
+    simorg.faults.add(Fault(path="/query", status=403, body=refused, times=9))
     assert user("sync", "Contact").code != 0
     simorg.faults.clear()
     simorg.retype_field("Contact", "Size__c", "string 80")
