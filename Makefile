@@ -2,9 +2,9 @@
 # make test               everything that must hold; fails when anything does not
 # make bench              the table of speed and memory
 # make torture SEEDS=1-1000   random histories of an org and its replicas, with local edits, with change events
-# Needs Python 3.11 or newer: PYTHON=/path/to/python3 says which; else Debian's own, else `python3`. No compiler.
+# Needs Python 3.11 or newer. No compiler.
 
-PYTHON ?=
+PYTHON ?= python3
 N ?= 10000
 SEEDS ?= 1-1000
 VENV := .venv

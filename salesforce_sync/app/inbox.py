@@ -9,7 +9,16 @@ from msgspec.structs import replace
 
 from salesforce_sync.app.wiring import Wiring
 from salesforce_sync.errors import Misuse, RecordNotFound
-from salesforce_sync.models.inbox import InboxItem, Resolution, Side, can_be_sent_again, dropped, sent_again
+from salesforce_sync.models.inbox import (
+    CHANGED_SINCE,
+    InboxItem,
+    Resolution,
+    Side,
+    can_be_sent_again,
+    dropped,
+    sent_again,
+)
+from salesforce_sync.models.outbox import Kind
 
 
 class Inbox(Wiring):
@@ -48,6 +57,27 @@ class Inbox(Wiring):
         collection = self.objects[self.inbox_item(number).object_name]
         taken = None if side is None else _side(side)
         self.resolve(number, Resolution(taken, collection.stored(values) or None, seen=seen))
+
+    def take_all(self, object_name: str, side: Side | str) -> int:
+        """Decide every conflict of an object, in which both sides changed a field, for one side; gives how many.
+
+        What was deleted, refused or told waits for a look of its own; so does a conflict that changes meanwhile.
+        """
+        name, taken = self.objects[object_name].schema.name, _side(side)
+        found = [each for each in self.inbox() if each.kind is Kind.CONFLICT and each.object_name == name]
+        return sum(self._still_so(each, Resolution(taken, seen=each.version)) for each in found)
+
+    def _still_so(self, item: InboxItem, resolution: Resolution) -> bool:
+        """Carry the decision out, unless the item has gone or changed since it was read."""
+        try:
+            self.resolve(item.number, resolution)
+        except RecordNotFound:
+            return False
+        except Misuse as refused:
+            if refused.code != CHANGED_SINCE:
+                raise
+            return False
+        return True
 
     def drop(self, number: int, seen: str | None = None) -> None:
         """Give up the local edit of this item."""

@@ -16,7 +16,7 @@ from salesforce_sync.models.outbox import is_local
 from salesforce_sync.process.exits import Exit
 from salesforce_sync.process.terminal import say, say_json
 from salesforce_sync.reports.edits import Values
-from salesforce_sync.reports.inbox import item_document, say_inbox, say_item, say_released
+from salesforce_sync.reports.inbox import item_document, say_decided, say_inbox, say_item, say_released
 
 _item = click.argument("number", type=int, metavar="ITEM")
 _seen = click.option(
@@ -61,25 +61,52 @@ def show_item(options: Options, number: int) -> int:
 
 @inbox.command("take")
 @shared
-@_item
-@click.argument("what", nargs=-1, required=True, metavar="org|local|FIELD=VALUE...")
+@click.argument("item_and_what", nargs=-1, required=True, metavar="[ITEM] org|local|FIELD=VALUE...")
+@click.option("--all", "object_name", metavar="OBJECT", help="Every conflict of this object, for one side.")
 @_seen
 @click.pass_obj
-def take_item(options: Options, number: int, what: tuple[str, ...], seen: str | None) -> int:
+def take_item(options: Options, item_and_what: tuple[str, ...], object_name: str | None, seen: str | None) -> int:
     """Decide for a side, or for values.
 
-    A side, `org` or `local`, holds for the fields that are not named: `take 3 Phone=555-1234 org`.
+    A side, `org` or `local`, holds for the fields that are not named: `take 3 Phone=555-1234 org`. With --all it holds
+    for every conflict of an object, `take --all Contact org`; what was deleted or refused waits for a look of its own.
     """
+    if object_name is not None:
+        return _take_all(options, object_name, item_and_what, seen)
+    number, what = _number_of(item_and_what[0]), item_and_what[1:]
     sides = [each for each in what if each in list(Side)]
     texts = assignments_of(tuple(each for each in what if each not in sides))
     if len(sides) > 1:
         raise click.UsageError("Take one side: org or local.")
+    if not what:
+        raise click.UsageError("Say what to take: org, local or FIELD=VALUE.")
 
     def take(sync: SFSync) -> None:
         values = sync.objects[sync.inbox_item(number).object_name].parse(texts)
         sync.take(number, next(iter(sides), None), seen, **values)
 
     return _decide(options, number, f"take {' '.join([*sides, *texts])}", take)
+
+
+def _number_of(text: str) -> int:
+    if not text.isdecimal():
+        raise click.UsageError(f"{text!r} is not the number of an item. Name one item, or --all OBJECT.")
+    return int(text)
+
+
+def _take_all(options: Options, object_name: str, what: tuple[str, ...], seen: str | None) -> int:
+    if what not in ((Side.ORG,), (Side.LOCAL,)):
+        raise click.UsageError("With --all take one side: org or local.")
+    if seen is not None:
+        raise click.UsageError("--seen is about one item: name it.")
+    side = Side(what[0])
+    with options.acting("decide", f"all {object_name}", f"take {side}") as (sync, _):
+        count = sync.take_all(object_name, side)
+    if options.json:
+        say_json({"decided": count})
+    else:
+        say_decided(count, object_name, side)
+    return Exit.COMPLETE
 
 
 @inbox.command("drop")

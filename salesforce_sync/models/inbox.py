@@ -133,12 +133,16 @@ class Resolution(Struct, frozen=True):
     seen: str | None = None
 
 
+CHANGED_SINCE = "CHANGED_SINCE"
+"""The code where a decision is about what is not so any more."""
+
+
 def check_seen(item: InboxItem, resolution: Resolution) -> None:
     """`Misuse` if the decision is about what is not so any more: the org, or somebody here, has changed it since."""
     if resolution.seen not in (None, item.version):
         raise Misuse(
             f"Item {item.number} has changed since you have seen it: {item.object_name} {item.record_id}.",
-            code="CHANGED_SINCE",
+            code=CHANGED_SINCE,
             hint="Look at it again, and decide then.",
         )
 

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from salesforce_sync.app import Status
 from salesforce_sync.models.history import Origin, Replaced
-from salesforce_sync.models.inbox import MERGED, InboxItem, beyond_reach, can_be_linked, can_be_sent_again
+from salesforce_sync.models.inbox import MERGED, InboxItem, Side, beyond_reach, can_be_linked, can_be_sent_again
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.process.terminal import ago, counted, say, say_table, stamp
 from salesforce_sync.reports.edits import Values, edits_document, say_edits
@@ -67,6 +67,16 @@ def say_released(count: int, code: str) -> None:
         say(f"{counted(count, 'change')} will be sent again with the next `salesforce-sync push` or `sync`.")
     else:
         say(f"No change in the inbox was refused with {code}.")
+
+
+def say_decided(count: int, object_name: str, side: Side) -> None:
+    """Say how many conflicts of an object are decided, and what comes of it."""
+    if not count:
+        say(f"No conflict of {object_name} is in the inbox.")
+    elif side is Side.ORG:
+        say(f"{counted(count, 'conflict')} decided: the org's values hold.")
+    else:
+        say(f"{counted(count, 'conflict')} decided: yours go with the next `salesforce-sync push` or `sync`.")
 
 
 def _about(item: InboxItem) -> str:

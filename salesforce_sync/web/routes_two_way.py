@@ -16,6 +16,7 @@ from salesforce_sync.web import bodies
 from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, sent
 from salesforce_sync.web.describing import REMOTE, gives
+from salesforce_sync.web.replicas import object_name
 from salesforce_sync.web.waiting import Route
 
 router = APIRouter(prefix="/api", tags=["two-way"], route_class=Route)
@@ -115,6 +116,14 @@ def retry_all(asked: Editing, wanted: Annotated[bodies.Release, Depends(sent(bod
     """Let every change be sent again that the org refused with this code."""
     with asked.house.doing(asked.deed("decision", f"retry {wanted.code}")):
         return answered(bodies.Released(released=asked.replica.sync.retry_all(wanted.code)))
+
+
+@router.post("/inbox/take", **gives(bodies.DecidedAll, takes=bodies.TakeAll))
+def take_all(asked: Editing, wanted: Annotated[bodies.TakeAll, Depends(sent(bodies.TakeAll))]) -> Response:
+    """Decide every conflict of an object for one side. What was deleted or refused waits for a look of its own."""
+    name = object_name(wanted.object_api_name)
+    with asked.house.doing(asked.deed("decision", name, f"take all: {wanted.side}")):
+        return answered(bodies.DecidedAll(decided=asked.replica.sync.take_all(name, wanted.side)))
 
 
 @router.get("/inbox/{number}", **gives(bodies.ItemBody))

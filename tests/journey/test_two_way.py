@@ -226,6 +226,12 @@ MISTAKES = [
     (("undo", "nothing"), 6, "'salesforce-sync pushes' lists them."),
     (("inbox", "show", "7"), 6, "There is no item 7 in the inbox."),
     (("inbox", "take", "7", "org"), 6, "There is no item 7 in the inbox."),
+    (("inbox", "take", "org"), 2, "'org' is not the number of an item. Name one item, or --all OBJECT."),
+    (("inbox", "take", "7"), 2, "Say what to take: org, local or FIELD=VALUE."),
+    (("inbox", "take", "--all", "Contact"), 2, "[ITEM] org|local|FIELD=VALUE"),
+    (("inbox", "take", "--all", "Contact", "Phone=1"), 2, "With --all take one side: org or local."),
+    (("inbox", "take", "--all", "Contact", "org", "--seen", "x"), 2, "--seen is about one item: name it."),
+    (("inbox", "take", "--all", "Contakt", "org"), 6, "Did you mean Contact?"),
     (("inbox", "retry"), 2, "Name one item, or --all CODE."),
 ]
 
@@ -749,6 +755,31 @@ def test_an_item_that_is_decided_in_part_says_so(replica, simorg, jane):
     assert "is decided in part: the rest of it waits." in some.out
     assert "is decided." in rest.out
     assert replica("inbox", "retry", "--all", "DUPLICATES_DETECTED", "--allow-duplicates").code == 2
+
+
+@pytest.mark.parametrize(("side", "said"), [("org", "the org's values hold."), ("local", "yours go with the next")])
+def test_all_conflicts_of_an_object_are_decided_for_one_side_and_nothing_else_is(replica, simorg, jane, side, said):
+    joe, gone = simorg.add("Contact", LastName="Joe", Phone="1"), simorg.add("Contact", LastName="Gone", Phone="1")
+    acme = simorg.add("Account", Name="Acme", Phone="1")
+    replica("sync", "Contact", "Account")
+    for each in (jane, joe, gone):
+        replica("edit", "Contact", each, "Phone=555-HERE")
+    replica("edit", "Account", acme, "Phone=555-HERE")
+    simorg.remove(gone)
+    for each in (jane, joe, acme):
+        meanwhile(simorg, each, Phone="555-THERE")
+    replica("sync", "Contact", "Account")
+
+    decided = replica("inbox", "take", "--all", "contact", side)
+    waits = [(each["object"], each["kind"]) for each in replica("inbox", "--json").json["items"]]
+    again = replica("inbox", "take", "--all", "Contact", side, "--json").json
+    pushed = replica("push")
+
+    assert decided.out.startswith(f"2 conflicts decided: {said}")
+    assert sorted(waits) == [("Account", "conflict"), ("Contact", "deleted there")]
+    assert (again["decided"], pushed.code) == (0, 0)
+    assert {simorg.row(each)["Phone"] for each in (jane, joe)} == {"555-THERE" if side == "org" else "555-HERE"}
+    assert replica("inbox", "take", "--all", "Contact", side).out == "No conflict of Contact is in the inbox.\n"
 
 
 def test_an_edit_of_what_was_deleted_there_is_not_said_to_go_with_the_next_push(replica, simorg, jane):

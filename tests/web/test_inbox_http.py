@@ -143,8 +143,9 @@ def test_who_may_only_look_decides_nothing(site, editor, contact, kind):
 
     answers = [decide(viewer, item, side="org"), decide(viewer, item, "drop")]
     answers += [viewer.post("/api/inbox/retry", json={"code": item["code"] or "X"})]
+    answers += [viewer.post("/api/inbox/take", json={"objectApiName": "Contact", "side": "org"})]
 
-    assert [each.status_code for each in answers] == [403, 403, 403]
+    assert [each.status_code for each in answers] == [403, 403, 403, 403]
     assert only_item(viewer) == item
 
 
@@ -245,6 +246,50 @@ def test_a_question_that_was_withdrawn_meanwhile_is_not_there(site, editor, cont
     assert (answer.status_code, answer.json()["error"]) == (404, "NOT_FOUND")
     assert "GET /api/inbox" in answer.json()["details"]
     assert (site.org.row(contact)["Title"], editor.get("/api/outbox").json()["total"]) == ("Here", 0)
+
+
+def two_conflicts(site, editor):
+    """Two contacts that both sides changed, and a third that was deleted there; gives the ids of the two."""
+    first, second, gone = (each["Id"] for each in editor.get(CONTACTS, params={"limit": "3"}).json()["records"])
+    for each in (first, second, gone):
+        editor.patch(f"{CONTACTS}/{each}", json={"Phone": "555-LOCAL"})
+    later(site)
+    for each in (first, second):
+        site.org.change(each, Phone="555-ORG")
+    site.org.remove(gone)
+    pull(site)
+    return first, second
+
+
+@pytest.mark.parametrize(("side", "phone"), [("org", "555-ORG"), ("local", "555-LOCAL")])
+def test_all_conflicts_of_an_object_are_decided_at_once_and_what_was_deleted_waits(site, editor, side, phone):
+    contacts = two_conflicts(site, editor)
+
+    decided = editor.post("/api/inbox/take", json={"objectApiName": "Contact", "side": side}).json()
+    again = editor.post("/api/inbox/take", json={"objectApiName": "contact", "side": side}).json()
+    editor.post("/api/push")
+
+    assert (decided, again["decided"]) == ({"success": True, "decided": 2}, 0)
+    assert only_item(editor)["kind"] == "deleted there"
+    assert [site.org.row(each)["Phone"] for each in contacts] == [phone] * 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "error"),
+    [
+        ({"objectApiName": "Contact", "side": "base"}, 400, "BAD_REQUEST"),
+        ({"objectApiName": "Contact"}, 400, "BAD_REQUEST"),
+        ({"objectApiName": "Contakt", "side": "org"}, 404, "OBJECT_NOT_FOUND"),
+        ({"objectApiName": "Contact; DROP", "side": "org"}, 400, "INVALID_OBJECT_NAME"),
+    ],
+)
+def test_what_cannot_be_decided_at_once_is_refused_and_goes_on_waiting(site, editor, wanted, status, error):
+    two_conflicts(site, editor)
+
+    answer = editor.post("/api/inbox/take", json=wanted)
+
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert editor.get("/api/inbox").json()["total"] == 3
 
 
 # ── what the org refuses ─────────────────────────────────────────────────────────────────────────────────────────

@@ -44,6 +44,7 @@ from salesforce_sync.web.bodies.requests import (
     ObjectSyncRequest,
     Release,
     SyncRequest,
+    TakeAll,
     VerifyRequest,
 )
 from salesforce_sync.web.bodies.signals import (
@@ -63,6 +64,7 @@ from salesforce_sync.web.bodies.syncing import (
 from salesforce_sync.web.bodies.two_way import (
     ConflictBody,
     Decided,
+    DecidedAll,
     DiffBody,
     InboxBody,
     ItemBody,
@@ -101,6 +103,7 @@ __all__ = [
     "ConnectionList",
     "Credentials",
     "Decided",
+    "DecidedAll",
     "Decision",
     "DiffBody",
     "Done",
@@ -149,6 +152,7 @@ __all__ = [
     "SignalList",
     "SignalTaken",
     "SyncRequest",
+    "TakeAll",
     "Values",
     "VerifyBody",
     "VerifyRequest",

@@ -58,6 +58,13 @@ class Release(Body, frozen=True, kw_only=True):
     code: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
+class TakeAll(Body, frozen=True, kw_only=True):
+    """Every conflict of this object, in which both sides changed a field, is decided for this side."""
+
+    object_api_name: Annotated[str, Meta(min_length=1, max_length=100)]
+    side: Literal["org", "local"]
+
+
 class VerifyRequest(Body, frozen=True, kw_only=True):
     """The objects to compare with the org; without any, all that are here. `acceptLoss` as for a sync."""
 

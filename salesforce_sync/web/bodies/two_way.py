@@ -138,6 +138,13 @@ class Released(Body, frozen=True, kw_only=True):
     released: int
 
 
+class DecidedAll(Body, frozen=True, kw_only=True):
+    """How many conflicts are decided."""
+
+    success: bool = True
+    decided: int
+
+
 class VerifyBody(Body, frozen=True, kw_only=True):
     """A verify: each object's proof, or why there is none."""
 

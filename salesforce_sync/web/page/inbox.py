@@ -97,6 +97,15 @@ class _Labels:
         return beyond_reach(Kind(item.kind), item.code)
 
 
+@router.post("/all/{object_name}")
+def take_all(
+    request: Request, asked: Changing, object_name: str, side: Annotated[Literal["org", "local"], Form()]
+) -> Response:
+    """Decide every conflict of an object for one side."""
+    routes_two_way.take_all(asked, bodies.TakeAll(object_api_name=object_name, side=side))
+    return _shown(request, asked, 0, f"{object_name}: {_SAID[side]}")
+
+
 @router.post("/{number}")
 def decide(
     request: Request,

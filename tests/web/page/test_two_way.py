@@ -35,6 +35,22 @@ def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
     assert [each.values for each in replica.outbox()] == [{"Phone": "555-LOCAL"}]
 
 
+def test_all_conflicts_of_an_object_are_decided_by_one_click_and_a_yes(editor, replica, shared, contacts):
+    both = [conflict(replica, shared.org, next(contacts)) for _ in range(2)]
+    page = editor.goes("inbox")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+
+    page.get_by_role("button", name="Take the org's: all Contact").click()
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+
+    assert asked == ["The org's values hold in every conflict of Contact. The local ones end."]
+    assert [(replica.contacts.get(each).phone, replica.contacts.get(each).title) for each in both] == [
+        ("555-ORG", "There")
+    ] * 2
+    assert (replica.outbox(), editor.complaints) == ((), [])
+
+
 def test_an_inbox_of_very_many_items_is_shown_page_by_page(editor, replica):
     for number in range(SHOWN + 2):
         replica.contacts.create(last_name=f"Refused {number}", email="nobody")
