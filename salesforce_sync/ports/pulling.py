@@ -209,8 +209,11 @@ class Pulling(Protocol):
     def note_refresh(self, object_name: str, at: datetime) -> None:
         """Values that change without a stamp are fresh as of `at`, this machine's time."""
 
-    def note_loss(self, object_name: str, loss: Loss) -> None:
-        """Keep what was found gone and waits for a person's word, until the object is proved (`Ages.loss`)."""
+    def note_loss(self, object_name: str, loss: Loss | None) -> None:
+        """Keep what was found gone and waits for a person's word, until the object is proved (`Ages.loss`).
+
+        None: it waits no more, as somebody has agreed and it has been taken out.
+        """
 
     def note_described(self, object_name: str, described_as: str) -> None:
         """The schema here is what the org's describe of this Last-Modified says, as of now."""

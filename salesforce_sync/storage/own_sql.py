@@ -5,17 +5,21 @@ from __future__ import annotations
 from salesforce_sync.models.outbox import TOLD
 from salesforce_sync.storage.sql_text import literal
 
-ALL_OBJECTS = "SELECT schema FROM _sync_object ORDER BY name"
-ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at FROM _sync_object WHERE name = ?"
-FIND_OBJECT = f"""{ONE_OBJECT} AND EXISTS (
+_HAS_TABLE = """EXISTS (
     SELECT 1 FROM sqlite_master WHERE type = 'table' AND sqlite_master.name = _sync_object.name COLLATE NOCASE)
 """
+"""Somebody may have dropped it, by any SQLite tool."""
+ALL_OBJECTS = f"SELECT schema FROM _sync_object WHERE {_HAS_TABLE} ORDER BY name"
+ONE_OBJECT = "SELECT name, schema, described_at, until, merged, refill, read_at FROM _sync_object WHERE name = ?"
+FIND_OBJECT = f"{ONE_OBJECT} AND {_HAS_TABLE}"
 HAS_COLUMN = "SELECT 1 FROM pragma_table_info(?) WHERE name = ? COLLATE NOCASE"
 FORGET_OBJECT = """
 UPDATE _sync_object
-SET until = NULL, merged = 0, refill = 0, unfilled = NULL, read_at = NULL, doubt_from = NULL, doubt_to = NULL
+SET until = NULL, merged = 0, refill = 0, unfilled = NULL, read_at = NULL, doubt_from = NULL, doubt_to = NULL,
+    loss_found_at = NULL, loss = NULL, loss_hint = NULL
 WHERE name = ?
 """
+FORGET_PROOFS = "DELETE FROM _sync_proof WHERE object_name = ?"
 ORG = "SELECT id, instance_url FROM _sync_org"
 REMEMBER_ORG = "DELETE FROM _sync_org; INSERT INTO _sync_org (id, instance_url) VALUES (?, ?)"
 ADOPT_OBJECT = """
@@ -66,7 +70,9 @@ DELETE FROM _sync_run WHERE run_id = ?2
 KEEP_RUNS = """
 DELETE FROM _sync_run WHERE object_name = ?1 AND id <= (
     SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1 OFFSET 500)
+AND id IS NOT (SELECT id FROM _sync_run WHERE object_name = ?1 AND state = 'complete' ORDER BY finished, id LIMIT 1)
 """
+"""The latest ones, and the first complete one: from there the time counts to the first proof (`FIRST_COMPLETE`)."""
 LAST_RUN = """
 SELECT run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint
 FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1

@@ -329,9 +329,10 @@ class SqliteStore:
         with self._connections.writing() as db:
             db.execute(own_sql.REFRESHED, (format_datetime(at), object_name))
 
-    def note_loss(self, object_name: str, loss: Loss) -> None:
+    def note_loss(self, object_name: str, loss: Loss | None) -> None:
+        noted = (None,) * 3 if loss is None else (format_datetime(loss.found_at), loss.message, loss.hint)
         with self._connections.writing() as db:
-            db.execute(own_sql.NOTE_LOSS, (format_datetime(loss.found_at), loss.message, loss.hint, object_name))
+            db.execute(own_sql.NOTE_LOSS, (*noted, object_name))
 
     def note_described(self, object_name: str, described_as: str) -> None:
         with self._connections.writing() as db:

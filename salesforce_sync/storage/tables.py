@@ -33,7 +33,9 @@ class Tables:
             _refuse_reserved(schema.name)
             db.execute(table_sql.create_table(schema.name, schema.columns))
             db.execute(table_sql.create_key(schema.name, schema.name))
-            db.execute(own_sql.FORGET_OBJECT, (schema.name,))  # somebody has dropped it: nothing of it is here
+            # Somebody has dropped it: nothing of it is here, and a pull of changes would be all that came.
+            for forgotten in (own_sql.FORGET_OBJECT, own_sql.FORGET_PROOFS, own_sql.END_STAGING):
+                db.execute(forgotten, (schema.name,))
             return ()
         row = db.execute(own_sql.ONE_OBJECT, (schema.name,)).fetchone()
         before = schema.only() if row is None else decode_schema(Adopted(*row).schema)

@@ -17,6 +17,12 @@ are over by then. Nobody has asked for the objects of all those edits."""
 LOOK_AGAIN = 0.2
 
 
+def let_go(tasks: Sequence[Task]) -> None:
+    """Let go of the objects that are still held: a person may have pressed Ctrl-C in the middle of anything."""
+    for task in tasks:
+        task.claim.close()
+
+
 class Beginning:
     """Holds the objects of a run, and asks the org about them in calls that they share."""
 
@@ -28,18 +34,22 @@ class Beginning:
     def hold(self, course: Course) -> list[Task]:
         """Hold every object, and know what is to be asked of each; in the order of the course."""
         until = self._clock.monotonic() + PATIENCE
-        # In the order of their names, whoever claims: a run and a push cannot wait for each other.
-        held = {name: self._claimed(name, course.puller, until) for name in sorted(course.names)}
-        return [held[name] for name in course.names]
+        tasks = [Task(name, self._clock.now()) for name in course.names]
+        try:
+            # In the order of their names, whoever claims: a run and a push cannot wait for each other.
+            for task in sorted(tasks, key=lambda task: task.name):
+                self._claim(task, course.puller, until)
+        except BaseException:
+            let_go(tasks)
+            raise
+        return tasks
 
-    def _claimed(self, name: str, puller: Puller, until: float) -> Task:
-        task = Task(name, self._clock.now())
+    def _claim(self, task: Task, puller: Puller, until: float) -> None:
         try:
             self._enter(task, until)
-            task.poll = puller.question(name)
+            task.poll = puller.question(task.name)
         except SyncError as error:
             task.error = error
-        return task
 
     def _enter(self, task: Task, until: float) -> None:
         while True:

@@ -27,7 +27,7 @@ from salesforce_sync.models.push import Diff, Push
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord, RunState
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, ObjectFinished, ObjectStarted, Progress, news_of_proof
-from salesforce_sync.sync.beginning import PATIENCE, Beginning
+from salesforce_sync.sync.beginning import PATIENCE, Beginning, let_go
 from salesforce_sync.sync.course import PATIENCE as PUSH_PATIENCE
 from salesforce_sync.sync.pulled import Pulled, with_changes, with_repairs
 from salesforce_sync.sync.puller import Puller, Report
@@ -161,15 +161,18 @@ class SyncEngine:
     def _carry_out(self, course: Course, news: InboxNews) -> Run:
         """Pull all objects; then prove, together, those that are to be proved."""
         tasks = self._beginning.hold(course)
-        self._unfinished = frozenset(name.casefold() for name in course.names)
-        self._holds_its_objects.set()
-        self._beginning.ask(tasks)
-        with ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull") as pool:
-            list(pool.map(lambda task: self._attempt(task, course, self._pull), tasks))
-            open_still = [task for task in tasks if task.record is None]
-            self._beginning.list_together(open_still, course.puller)
-            list(pool.map(lambda task: self._attempt(task, course, self._prove), open_still))
-        self._look_after_orphans(course, tasks)
+        try:
+            self._unfinished = frozenset(name.casefold() for name in course.names)
+            self._holds_its_objects.set()
+            self._beginning.ask(tasks)
+            with ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull") as pool:
+                list(pool.map(lambda task: self._attempt(task, course, self._pull), tasks))
+                open_still = [task for task in tasks if task.record is None]
+                self._beginning.list_together(open_still, course.puller)
+                list(pool.map(lambda task: self._attempt(task, course, self._prove), open_still))
+            self._look_after_orphans(course, tasks)
+        finally:
+            let_go(tasks)
         records = tuple(task.record for task in tasks if task.record is not None)
         self._note_usage()
         again_at = max((task.again_at for task in tasks if task.again_at is not None), default=None)
@@ -289,6 +292,9 @@ class SyncEngine:
         task.pulled = self._bring(task, course.puller, report)
         name = task.pulled.merged.object_name
         ages, now = self._store.ages(name), self._clock.now()
+        if ages.loss is not None and course.puller.loss_limit(name) is None and task.pulled.merged.deleted:
+            # What somebody has agreed to lose is gone here, whether or not this run comes to prove the object.
+            self._store.note_loss(name, None)
         verifies = course.proofs is Proofs.NOW
         # A proof compares stamps, which formulas do not move: without a schedule nothing else would read them again.
         unscheduled = verifies and self._rules.refresh_every is None and course.puller.schemas.refreshes(name)

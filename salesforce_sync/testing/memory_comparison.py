@@ -334,8 +334,8 @@ class Comparing:
         """Values that change without a stamp are fresh as of then."""
         self._table(object_name).refreshed_at = at
 
-    def note_loss(self, object_name: str, loss: Loss) -> None:
-        """Keep what was found gone."""
+    def note_loss(self, object_name: str, loss: Loss | None) -> None:
+        """Keep what was found gone, or that it is agreed to."""
         self._table(object_name).loss = loss
 
     def note_described(self, object_name: str, described_as: str) -> None:

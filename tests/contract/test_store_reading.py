@@ -510,6 +510,16 @@ def test_the_last_complete_run_is_the_latest_one_though_the_clock_was_ahead_befo
     assert store.status()[0].last_complete == run(2).finished
 
 
+def test_the_time_to_the_first_proof_counts_from_the_first_complete_run_however_many_came_since(store):
+    """A run a minute: 600 of them are ten hours, and less than that is kept of them."""
+    store.record_run(run(0, RunState.FAILED, problem=FAILED))
+    for number in range(1, 601):
+        store.record_run(run(number))
+
+    assert store.ages("Widget__c").first_merged_at == run(1).finished
+    assert store.status()[0].last_complete == run(600).finished
+
+
 @pytest.mark.parametrize("before", [timedelta(0), timedelta(hours=1)])
 def test_a_loss_that_was_refused_is_open_until_the_object_is_proved_anew(world, store, before):
     lost = Loss(world.clock.now(), "9 of 10 rows of Widget__c are gone in the org.", "If that is right, say so.")

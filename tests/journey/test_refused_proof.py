@@ -223,3 +223,22 @@ def test_what_is_there_again_is_not_removed_by_a_yes(sync, simorg, deleted):
     assert run.state is RunState.COMPLETE
     assert [each.counts.deleted for each in run.objects] == [2]
     assert len(sync.contacts.all()) == 38
+
+
+@pytest.mark.parametrize("more", ["", "  verify_hours: 0\n"])
+def test_a_loss_that_somebody_agreed_to_is_not_refused_again_because_the_proof_behind_it_failed(user, simorg, more):
+    user.settle(simorg.url, objects="Contact", more=more)
+    user("sync")
+    simorg.clock.advance(3600)
+    simorg.delete([key for (key,) in simorg.database.rows('SELECT "Id" FROM "Contact" LIMIT 15')])
+    assert user("sync").code == 1
+    refused = [{"errorCode": "API_DISABLED_FOR_ORG", "message": "Not now."}]
+    simorg.faults.add(path=r"jobs/query|/query\?", status=403, body=refused, times=None)
+    cut = user("sync", "Contact", "--accept-loss", "Contact")
+    simorg.faults.clear()
+
+    ran = user("sync")
+
+    assert (cut.code, ran.code) == (1, 0), ran.err
+    (shown,) = user("status", "--json").json["objects"]
+    assert (shown["rows"], shown["loss_refused"]) == (25, None)

@@ -170,6 +170,28 @@ def test_a_field_that_is_new_is_told(rig):
     assert told == SchemaDrifted("Account", added=(before.fields[-1].name,))
 
 
+@pytest.mark.parametrize("work", ["run", "verify"])
+@pytest.mark.parametrize("asked", ["poll", "pull_together", "describe"])
+def test_a_run_that_somebody_breaks_off_holds_its_objects_no_longer(rig, work, asked):
+    """Python keeps what was raised, with all that it holds, until something else is raised."""
+    fill(rig.org, 3)
+    if asked == "poll":
+        rig.run("Account")
+    whole, broken = getattr(rig.org, asked), []
+
+    def break_off(*given, **more):
+        broken.append(asked)
+        raise KeyboardInterrupt
+
+    setattr(rig.org, asked, break_off)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        getattr(rig, "verify" if asked == "pull_together" else work)("Account")
+    setattr(rig.org, asked, whole)
+
+    assert getattr(rig, work)("Account").state is RunState.COMPLETE
+    assert (broken, raised.type) == ([asked], KeyboardInterrupt)
+
+
 def test_a_run_without_changes_tells_of_none(rig):
     fill(rig.org, 3)
     rig.run("Account")

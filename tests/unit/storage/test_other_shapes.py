@@ -7,7 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from salesforce_sync.errors import Incomplete, ObjectTrouble
+from salesforce_sync.models.change import Loss
 from salesforce_sync.models.page import PullRequest
+from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.schema import FieldType
 from salesforce_sync.storage.sqlite import SqliteStore
 from salesforce_sync.testing import FrozenClock
@@ -107,6 +109,20 @@ def test_a_table_that_somebody_dropped_is_read_from_the_start(store, tmp_path):
     store.adopt(WIDGET)
     assert store.checkpoint("Widget__c") is None
     assert store.count("Widget__c") == 0
+
+
+def test_nothing_of_a_table_that_somebody_dropped_is_told_or_taken_up(store, tmp_path):
+    pull(store, widget(1), widget(2))
+    store.record_proof(Proof("Widget__c", NOON, 2, 2))
+    store.note_loss("Widget__c", Loss(NOON, "1 of 2 rows is gone.", "Say so."))
+    store.begin(PullRequest(WIDGET, since=NOON))
+    store.stage(page(widget(2), resume="after-2"))
+    apsw.Connection(str(tmp_path / "replica.db")).execute("DROP TABLE Widget__c")
+
+    assert store.status() == ()
+    store.adopt(WIDGET)
+
+    assert (store.staged("Widget__c"), store.proof("Widget__c"), store.ages("Widget__c").loss) == (None, None, None)
 
 
 def test_a_row_that_came_twice_does_not_stand_for_one_that_never_came(store):
