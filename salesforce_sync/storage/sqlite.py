@@ -30,7 +30,7 @@ from salesforce_sync.models.values import Stored, format_datetime, parse_datetim
 from salesforce_sync.ports import MOST_LISTED, Clock, Filter, Pushed, Selection
 from salesforce_sync.resolve import ASK_ALWAYS, Policies
 from salesforce_sync.signals import Signal, SyncFailed, Told, drift
-from salesforce_sync.storage import missed, own_sql, reading_sql
+from salesforce_sync.storage import asides, missed, own_sql, reading_sql
 from salesforce_sync.storage.adopted import Adopted, decode_schema, note_gained, unfilled
 from salesforce_sync.storage.cache import SchemaCache
 from salesforce_sync.storage.claims import Claims
@@ -555,7 +555,7 @@ class SqliteStore:
             checkpoint=None if checkpoint is None else checkpoint.until,
             last_run=self._runs.last(name),
             last_complete=self._runs.last_complete(name),
-            staged_rows=0 if staging is None else staging[3],
+            staged_rows=asides.rows(db, name) if staging is None else staging[3],
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if schema is None else schema.stamp or READS_ALL,

@@ -17,7 +17,7 @@ from salesforce_sync.models.page import CsvFile, Page, PullRequest, Rows, TypedF
 from salesforce_sync.models.salesforce_id import lengthened
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
-from salesforce_sync.storage import csv_files, own_sql, staging_sql, table_sql
+from salesforce_sync.storage import asides, csv_files, own_sql, staging_sql, table_sql
 from salesforce_sync.storage.adopted import adopted, decode_schema
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.trouble import translated
@@ -37,6 +37,7 @@ class Staging:
 
     def staged(self, schema: ObjectSchema) -> Staged | None:
         with self._connections.writing() as db:
+            _bring_back(db, schema)
             row = db.execute(own_sql.STAGED, (schema.name,)).fetchone()
             if row is None:
                 return None
@@ -57,6 +58,11 @@ class Staging:
         schema = request.schema
         since = None if request.since is None else format_datetime(request.since)
         with self._connections.writing() as db:
+            if request.ids:
+                whole = decode_schema(adopted(db, schema.name).schema)
+                asides.keep(db, whole, shape(whole))
+            elif kind is None:
+                asides.forget(db, schema.name)
             empty_staging(db, schema.name)
             db.execute(own_sql.BEGIN_STAGING, (schema.name, shape(schema), since, int(bool(request.ids)), kind))
 
@@ -124,6 +130,16 @@ class Staging:
         if page.expected is not None and rows - durable != page.expected:
             raise Incomplete(f"The org announced {page.expected:,} rows of {name}, and {rows - durable:,} arrived.")
         db.execute(own_sql.STAGED_DURABLY, (page.resume, rows, name))
+
+
+def _bring_back(db: apsw.Connection, schema: ObjectSchema) -> None:
+    """A pull that made way for records that were asked for by id goes on, now that they are merged or given up."""
+    if not asides.is_kept(db, schema.name):
+        return
+    staged = db.execute(own_sql.STAGED, (schema.name,)).fetchone()
+    if staged is None or db.execute(own_sql.IS_PARTIAL, (schema.name,)).get:
+        empty_staging(db, schema.name)
+        asides.bring_back(db, schema, shape(schema))
 
 
 def empty_staging(db: apsw.Connection, object_name: str) -> None:

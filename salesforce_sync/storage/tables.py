@@ -9,7 +9,7 @@ import apsw
 
 from salesforce_sync.errors import ObjectTrouble, StoreTrouble
 from salesforce_sync.models.schema import Field, ObjectSchema
-from salesforce_sync.storage import own_sql, table_sql
+from salesforce_sync.storage import asides, own_sql, table_sql
 from salesforce_sync.storage.adopted import Adopted, decode_schema
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.watch import drop_triggers
@@ -36,6 +36,7 @@ class Tables:
             # Somebody has dropped it: nothing of it is here, and a pull of changes would be all that came.
             for forgotten in (own_sql.FORGET_OBJECT, own_sql.FORGET_PROOFS, own_sql.END_STAGING):
                 db.execute(forgotten, (schema.name,))
+            asides.forget(db, schema.name)
             return ()
         row = db.execute(own_sql.ONE_OBJECT, (schema.name,)).fetchone()
         before = schema.only() if row is None else decode_schema(Adopted(*row).schema)

@@ -114,6 +114,8 @@ class MemoryStore(Drafting, Following):
             schema = table.schema
             self._lay_aside(table)
             staging = self._disk.staging.get(schema.name)
+            if (staging is None or staging.partial) and schema.name in self._disk.asides:
+                staging = self._disk.staging[schema.name] = self._disk.asides.pop(schema.name)
             if staging is None:
                 return None
             enough = staging.since is None or not table.refill
@@ -127,8 +129,15 @@ class MemoryStore(Drafting, Following):
         with self._disk.lock:
             table = self._table(request.schema.name)
             self._make_way(table, request)
-            self._disk.staging[request.schema.name] = Staging(
-                shape(request.schema), request.since, partial=bool(request.ids), kind=request.sweep(table.schema)
+            name, kind = request.schema.name, request.sweep(table.schema)
+            before = self._disk.staging.get(name)
+            if request.ids and before is not None and before.goes_on:
+                del before.rows[before.durable :]
+                self._disk.asides[name] = before
+            elif not request.ids and kind is None:
+                self._disk.asides.pop(name, None)
+            self._disk.staging[name] = Staging(
+                shape(request.schema), request.since, partial=bool(request.ids), kind=kind
             )
 
     def prepare(self, page: Page) -> Page:
@@ -302,7 +311,7 @@ class MemoryStore(Drafting, Following):
         ages = self.ages(name)
         checkpoint = self.checkpoint(name)
         runs = [run for run in self._disk.runs if run.object_name.casefold() == name.casefold()]
-        staging = self._disk.staging.get(name)
+        staging = self._disk.staging.get(name, self._disk.asides.get(name))
         return ObjectStatus(
             object_name=name,
             rows=len(rows) - tombstones,

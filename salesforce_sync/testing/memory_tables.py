@@ -113,6 +113,11 @@ class Staging:
     kind: Sweep | None = None
     total: int | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is a pull that has come to a durable page."""
+        return self.resume is not None and not self.partial and self.kind is None
+
 
 @dataclass
 class Follow:
@@ -130,6 +135,7 @@ class Disk:
 
     tables: dict[str, Table] = field(default_factory=dict)
     staging: dict[str, Staging] = field(default_factory=dict)
+    asides: dict[str, Staging] = field(default_factory=dict)
     runs: list[RunRecord] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)

@@ -364,3 +364,60 @@ def test_the_stamp_is_stored_in_one_form_whatever_form_each_row_of_a_file_has(st
     store.merge("Gadget__c", None)
 
     assert [row[4] for row in store.scan("Gadget__c")] == [noon, noon]
+
+
+# ── a pull makes way ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def unfinished(store):
+    """A pull with a durable page and a half; nobody reads on."""
+    pull(store, widget(1, "before"))
+    store.begin(PullRequest(WIDGET, since=SINCE))
+    store.stage(page(widget(1), widget(2), resume="after-2", server_time=SERVER, total=3))
+    store.stage(page(widget(3, "half of a page")))
+    return Staged("Widget__c", SINCE, "after-2", 2, SERVER)
+
+
+def ask_for(store, number, *, merge=True):
+    """A record by its id, as a push reads it again."""
+    store.begin(PullRequest(WIDGET, ids=(id_of(number),)))
+    store.stage(page(widget(number, "asked for"), last=True))
+    if merge:
+        store.merge("Widget__c", None)
+
+
+@pytest.mark.parametrize("merged", [(True,), (False,), (True, False, True)])
+def test_a_pull_goes_on_after_records_were_asked_for_by_id(world, store, unfinished, merged):
+    for number, merge in enumerate(merged, 7):
+        ask_for(store, number, merge=merge)
+
+    again = world.restart()
+    assert (again.staged("Widget__c"), again.staged("Widget__c")) == (unfinished, unfinished)
+    again.stage(page(widget(3, "whole"), resume="after-3", total=3, last=True))
+    again.merge("Widget__c", None)
+
+    came = {"asked for"} if any(merged) else set()
+    assert names(again) == {"Bolt", "whole"} | came
+    assert again.staged("Widget__c") is None
+    assert [each.staged_rows for each in again.status()] == [0]
+
+
+def test_rows_of_a_pull_that_made_way_are_still_told_as_staged(store, unfinished):
+    ask_for(store, 7)
+
+    assert [each.staged_rows for each in store.status()] == [2]
+
+
+def test_a_new_pull_takes_the_place_of_one_that_made_way(world, store, unfinished):
+    ask_for(store, 7)
+    store.begin(PullRequest(WIDGET))
+
+    assert world.restart().staged("Widget__c") is None
+
+
+def test_a_pull_that_made_way_does_not_go_on_where_the_columns_are_others(world, store, unfinished):
+    ask_for(store, 7)
+    store.adopt(make_schema("Widget__c", Name="string", Price__c="currency", More__c="string"))
+
+    assert world.restart().staged("Widget__c") is None

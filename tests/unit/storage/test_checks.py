@@ -195,7 +195,7 @@ def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     )
     before.execute("DROP TABLE _sync_rule; DROP TABLE Task")
     before.execute("DROP TABLE _sync_open_run; DROP TABLE _sync_lost_field; DROP TABLE _sync_sweep")
-    before.execute("DROP TABLE _sync_missed")
+    before.execute("DROP TABLE _sync_missed; DROP TABLE _sync_aside")
     before.pragma("user_version", 12)
     before.close()
     SqliteStore(path, FrozenClock()).close()
