@@ -21,11 +21,12 @@ _GRAIN = timedelta(seconds=1)
 
 
 class Creations:
-    """Asks for them. Who the connected user is, is asked once."""
+    """Asks for them. Who the connected user is, is asked once a session: the next one may be another user's."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._user: str | None = None
+        self._known_by = ""
 
     def since(self, schema: ObjectSchema, moment: datetime) -> tuple[tuple[object, ...], ...]:
         """The records that the user has made at or after the moment, less one second, deleted ones too; of all users,
@@ -49,13 +50,21 @@ class Creations:
 
     def user_id(self) -> str | None:
         """The connected user's id; None where the org does not tell it to this session."""
-        if self._user is None:
-            call = Call("ask who is connected", "/services/oauth2/userinfo", priority=Priority.PUSH)
-            try:
-                told = msgspec.json.decode(self._transport.send(call).body)
-                self._user = from_org(str(told["user_id"]))
-            except LimitExceeded:
-                raise
-            except (SyncError, Misuse, msgspec.DecodeError, LookupError, TypeError):
-                return None
+        if self._user is None or self._known_by != self._transport.session().access_token:
+            self._user = self._asked()
+            if self._user is None:
+                # A session that has ended is refused here in words of their own, which renew none.
+                self._transport.send(Call("ask whether the session lives", "/limits", priority=Priority.PUSH))
+                self._user = self._asked()
+            self._known_by = self._transport.session().access_token
         return self._user
+
+    def _asked(self) -> str | None:
+        call = Call("ask who is connected", "/services/oauth2/userinfo", priority=Priority.PUSH)
+        try:
+            told = msgspec.json.decode(self._transport.send(call).body)
+            return from_org(str(told["user_id"]))
+        except LimitExceeded:
+            raise
+        except (SyncError, Misuse, msgspec.DecodeError, LookupError, TypeError):
+            return None

@@ -64,7 +64,7 @@ class Inbox(Wiring):
         What was deleted, refused or told waits for a look of its own; so does a conflict that changes meanwhile.
         """
         name, taken = self.objects[object_name].schema.name, _side(side)
-        found = [each for each in self.inbox() if each.kind is Kind.CONFLICT and each.object_name == name]
+        found = [each for each in self.inbox() if each.object_name == name and _both_changed(each)]
         return sum(self._still_so(each, Resolution(taken, seen=each.version)) for each in found)
 
     def _still_so(self, item: InboxItem, resolution: Resolution) -> bool:
@@ -102,6 +102,11 @@ class Inbox(Wiring):
         those that were given here are sent.
         """
         self.resolve(number, Resolution(_side(side), link=record_id, seen=seen))
+
+
+def _both_changed(item: InboxItem) -> bool:
+    """Whether it is a conflict, and no field of it one that the org has only refused, and not changed."""
+    return item.kind is Kind.CONFLICT and all(each.org != each.base for each in item.conflicts)
 
 
 def _side(named: str) -> Side:

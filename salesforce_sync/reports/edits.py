@@ -72,7 +72,7 @@ def say_edited(change: Change | None, record: str, values: Values, along: Mappin
 
 def say_forgotten(record: str) -> None:
     """Say that a record that was made here is no more."""
-    say(f"{record}: nothing to send, the record is gone and the org never had it.")
+    say(f"{record}: nothing to send, what was made here is given up.")
 
 
 def say_let_go(referring: Sequence[tuple[str, str, str]], values: Values) -> None:

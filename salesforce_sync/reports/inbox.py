@@ -76,7 +76,7 @@ def say_decided(count: int, object_name: str, side: Side) -> None:
     elif side is Side.ORG:
         say(f"{counted(count, 'conflict')} decided: the org's values hold.")
     else:
-        say(f"{counted(count, 'conflict')} decided: yours go with the next `salesforce-sync push` or `sync`.")
+        say(f"{counted(count, 'conflict')} decided: yours hold. See `salesforce-sync diff` for what a push would send.")
 
 
 def _about(item: InboxItem) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import apsw
 
 from salesforce_sync.models.schema import ObjectSchema
-from salesforce_sync.storage import own_sql, staging_sql, table_sql
+from salesforce_sync.storage import staging_sql, table_sql
 from salesforce_sync.storage.sql_text import quote
 
 _HAS_WAY_ON = """

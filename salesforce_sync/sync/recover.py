@@ -12,7 +12,9 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
-from salesforce_sync.errors import ForeignAnswer, ObjectTrouble
+from msgspec.structs import replace
+
+from salesforce_sync.errors import ForeignAnswer, InsufficientAccess, ObjectNotFound, ObjectTrouble, SchemaChanged
 from salesforce_sync.models.outbox import Change, ChangeState, Kind, Operation
 from salesforce_sync.models.outcome import Applied, Conflicted, Lost, Outcome, Rejected
 from salesforce_sync.models.schema import ObjectSchema
@@ -90,12 +92,39 @@ def _look_for(
         if wait is not None and pause > 0:
             wait(pause)
             outcomes = find(schema, creates, _created(org, schema, creates, known))
-    except ForeignAnswer as foreign:
-        return tuple(Lost(each, foreign.message) for each in creates)
+    except SchemaChanged as changed:
+        return _look_without(org, schema, creates, known, wait, changed)
+    except (ForeignAnswer, ObjectNotFound, InsufficientAccess) as passing:
+        # It may be shown again. To ask a person meanwhile would let him make what is there a second time.
+        return tuple(Lost(each, passing.message) for each in creates)
     except ObjectTrouble as trouble:
-        message = f"The answer to this create was lost, and it cannot be looked for: {trouble.message}"
-        return tuple(Rejected(each, CREATE_UNCERTAIN, message, kind=Kind.UNCERTAIN) for each in creates)
+        return _not_looked_for(creates, trouble)
     return outcomes
+
+
+def _look_without(
+    org: Org,
+    schema: ObjectSchema,
+    creates: Sequence[Change],
+    known: Known,
+    wait: Wait | None,
+    changed: SchemaChanged,
+) -> tuple[Outcome, ...]:
+    """Look by the other fields: one that was sent is not in the org any more, or not shown."""
+    gone = changed.column.casefold()
+    seen = [
+        replace(each, edits=tuple(edit for edit in each.edits if edit.field.casefold() != gone)) for each in creates
+    ]
+    if not schema.has(changed.column) or seen == list(creates) or not all(each.edits for each in seen):
+        return _not_looked_for(creates, changed)
+    whole = {each.number: each for each in creates}
+    found = _look_for(org, schema, seen, known, wait)
+    return tuple(replace(each, change=whole[each.change.number]) for each in found)
+
+
+def _not_looked_for(creates: Sequence[Change], trouble: ObjectTrouble) -> tuple[Outcome, ...]:
+    message = f"The answer to this create was lost, and it cannot be looked for: {trouble.message}"
+    return tuple(Rejected(each, CREATE_UNCERTAIN, message, kind=Kind.UNCERTAIN) for each in creates)
 
 
 def _pause(now: datetime | None, outcomes: Sequence[Outcome]) -> float:

@@ -436,7 +436,7 @@ def test_a_duplicate_can_be_linked_saved_all_the_same_or_dropped(replica, simorg
     assert (linked.code, sent.code, saved.code, dropped.code, pushed.code) == (0, 0, 0, 0, 0)
     names = replica("query", "SELECT LastName FROM Contact WHERE Email = 'twin@example.com'", "--json").json["rows"]
     assert sorted(each["LastName"] for each in names) == ["Link", "Save"]
-    assert dropped.out.endswith(": nothing to send, the record is gone and the org never had it.\n")
+    assert dropped.out.endswith(": nothing to send, what was made here is given up.\n")
     assert simorg.row(twin)["LastName"] == "Link"
 
 
@@ -757,7 +757,9 @@ def test_an_item_that_is_decided_in_part_says_so(replica, simorg, jane):
     assert replica("inbox", "retry", "--all", "DUPLICATES_DETECTED", "--allow-duplicates").code == 2
 
 
-@pytest.mark.parametrize(("side", "said"), [("org", "the org's values hold."), ("local", "yours go with the next")])
+@pytest.mark.parametrize(
+    ("side", "said"), [("org", "the org's values hold."), ("local", "yours hold. See `salesforce-sync diff`")]
+)
 def test_all_conflicts_of_an_object_are_decided_for_one_side_and_nothing_else_is(replica, simorg, jane, side, said):
     joe, gone = simorg.add("Contact", LastName="Joe", Phone="1"), simorg.add("Contact", LastName="Gone", Phone="1")
     acme = simorg.add("Account", Name="Acme", Phone="1")
