@@ -1021,3 +1021,73 @@ def test_an_edit_that_somebody_made_here_and_a_push_has_sent_is_not_replaced_uns
 
     assert sync.push().complete
     assert (simorg.row(jane)["Phone"], simorg.row(jane)["Title"]) == ("THEIRS", "Dr")
+
+
+# ── a create whose answer was lost ───────────────────────────────────────────────────────────────────────────────
+
+
+def lost(replica, simorg, drop, **values):
+    """A new contact, and no answer from the org."""
+    replica("sync", "Contact")
+    simorg.faults.add(path="/composite", drop=drop, times=1)
+    replica("new", "Contact", *(f"{name}={value}" for name, value in values.items()))
+    replica("push")
+    simorg.clock.advance(60)
+
+
+def named(simorg, last_name):
+    """Who has made the contacts of this name in the org."""
+    found = 'SELECT "CreatedById" FROM "Contact" WHERE "LastName" = ? AND NOT "IsDeleted"'
+    return [maker for (maker,) in simorg.database.rows(found, (last_name,))]
+
+
+def test_a_lost_create_is_looked_for_among_ones_own_though_the_session_has_ended_meanwhile(replica, simorg):
+    lost(replica, simorg, "before", LastName="Equal", Email="equal@example.com")
+    (other, *_) = [each for (each,) in simorg.database.rows('SELECT "Id" FROM "User" WHERE "IsActive"', ())][-1:]
+    simorg.create("Contact", [{"LastName": "Equal", "Email": "equal@example.com"}], user=other)
+    simorg.clock.advance(60)
+    simorg.sessions.end_all()
+
+    pushed = replica("push")
+
+    assert pushed.code == 0, pushed.err
+    makers = named(simorg, "Equal")
+    assert (len(makers), len(set(makers)), other in makers) == (2, 2, True)
+
+
+@pytest.mark.parametrize("hidden", ["object", "field"])
+def test_a_lost_create_is_found_without_what_is_hidden_meanwhile_and_never_made_twice(replica, simorg, hidden):
+    lost(replica, simorg, "after", LastName="Once", Email="once@example.com", Department="Once")
+    if hidden == "object":
+        simorg.permissions.deny("Contact", "read")
+    else:
+        simorg.permissions.hide_field("Contact", "Department")
+
+    first = replica("sync", "Contact")
+    waits = replica("inbox", "--json").json["items"]
+    simorg.permissions.reset()
+    simorg.clock.advance(4000)
+    then = replica("sync", "Contact")
+
+    assert (first.code == 0, waits) == (hidden == "field", [])
+    assert then.code == 0, then.err
+    assert len(named(simorg, "Once")) == 1
+    assert replica("diff", "--json").json["changes"] == []
+
+
+def test_what_the_org_has_refused_is_not_decided_with_all_conflicts(replica, simorg, jane):
+    joe = simorg.add("Contact", LastName="Joe", Phone="1")
+    replica("sync", "Contact")
+    replica("edit", "Contact", joe, "Title=Precious")
+    simorg.permissions.make_read_only("Contact", "Title")
+    replica("push")
+    replica("edit", "Contact", jane, "Phone=555-1111")
+    meanwhile(simorg, jane, Phone="555-9999")
+    replica("sync", "Contact")
+    assert len(replica("inbox", "--json").json["items"]) == 2
+
+    decided = replica("inbox", "take", "--all", "Contact", "org", "--json").json
+
+    assert decided["decided"] == 1
+    (left,) = replica("inbox", "--json").json["items"]
+    assert left["id"] == joe
