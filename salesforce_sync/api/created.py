@@ -26,7 +26,7 @@ class Creations:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._user: str | None = None
-        self._known_by = ""
+        self._known_by = self._looked_by = ""
 
     def since(self, schema: ObjectSchema, moment: datetime) -> tuple[tuple[object, ...], ...]:
         """The records that the user has made at or after the moment, less one second, deleted ones too; of all users,
@@ -52,9 +52,10 @@ class Creations:
         """The connected user's id; None where the org does not tell it to this session."""
         if self._user is None or self._known_by != self._transport.session().access_token:
             self._user = self._asked()
-            if self._user is None:
+            if self._user is None and self._looked_by != self._transport.session().access_token:
                 # A session that has ended is refused here in words of their own, which renew none.
                 self._transport.send(Call("ask whether the session lives", "/limits", priority=Priority.PUSH))
+                self._looked_by = self._transport.session().access_token
                 self._user = self._asked()
             self._known_by = self._transport.session().access_token
         return self._user
