@@ -172,7 +172,7 @@ class Sessions:
                 if granted.refresh_token not in (None, connection.refresh_token):
                     self._keep_rotated(granted.refresh_token)
             instance = origin(granted.instance_url or connection.instance_url)
-            session = Session(instance, granted.access_token, granted.told_org)
+            session = Session(instance, granted.access_token, granted.told_org, granted.told_user)
             self._keep(session)
             return session
 

@@ -108,7 +108,7 @@ def read_code(begun: BrowserLogin, came_back: str) -> str:
 
 def _connected(app: App, granted: tokens.Grant) -> tuple[Connection, Session]:
     instance = granted.instance_url or origin(app.login_url)
-    session = Session(instance, granted.access_token, granted.told_org)
+    session = Session(instance, granted.access_token, granted.told_org, granted.told_user)
     if granted.refresh_token is None:
         pasted = Connection(LoginMethod.PASTED_SESSION, instance, access_token=granted.access_token)
         return pasted, session

@@ -190,13 +190,17 @@ class SalesforceOrg:
         """What became of orders that this Bulk job has (`ports.Org.recover`)."""
         return Writer(self._transport, self._clock, self._plan).recover(orders, job)
 
-    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
-        """The records that the connected user has made since (`ports.Org.created`)."""
-        return self._creations.since(schema, since)
+    def created(self, schema: ObjectSchema, since: datetime, by: str | None = None) -> tuple[tuple[object, ...], ...]:
+        """The records that a user has made since (`ports.Org.created`)."""
+        return self._creations.since(schema, since, by)
 
     def user_id(self) -> str | None:
         """The connected user's id (`ports.Org.user_id`)."""
         return self._creations.user_id()
+
+    def told_user(self) -> str | None:
+        """The connected user's id, as far as the login has told it (`ports.Org.told_user`)."""
+        return self._sessions.current().told_user
 
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take. No call."""

@@ -28,13 +28,16 @@ class Creations:
         self._user: str | None = None
         self._known_by = self._looked_by = ""
 
-    def since(self, schema: ObjectSchema, moment: datetime) -> tuple[tuple[object, ...], ...]:
-        """The records that the user has made at or after the moment, less one second, deleted ones too; of all users,
-        if it cannot be known who that is."""
+    def since(self, schema: ObjectSchema, moment: datetime, by: str | None = None) -> tuple[tuple[object, ...], ...]:
+        """The records that the user `by`, or the connected one, has made at or after the moment, less one second.
+
+        Deleted ones too; of all users, if it cannot be known who that is.
+        """
         if not schema.has("CreatedDate"):
             text = f"{schema.name} does not tell when its records were made."
             raise RequestRefused(text, code="NO_CREATED_DATE", hint="Look for the record in the org.")
-        asked = query.made_since(schema, moment - _GRAIN, self.user_id() if schema.has("CreatedById") else None)
+        user = (by or self.user_id()) if schema.has("CreatedById") else None
+        asked = query.made_since(schema, moment - _GRAIN, user)
         first, purpose = self._first(schema, query.in_order(asked, schema, "CreatedDate"))
         pages = rest.RestPull(self._transport, schema, first.session, purpose).after(first)
         return tuple(row for page in pages if isinstance(page.body, Rows) for row in page.body.values)

@@ -18,6 +18,7 @@ from salesforce_sync.api.retry import Fate, fate, pause, read_retry_after
 from salesforce_sync.api.wire import NotSent, Outgoing, Wire, org_time, origin
 from salesforce_sync.errors import ConfigError, LoginRefused, Transient, Unreachable
 from salesforce_sync.models.connection import Connection, LoginMethod
+from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Clock
 from salesforce_sync.settings import is_address, is_by_domain
 
@@ -29,6 +30,8 @@ _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SECRETS = ("client_secret", "refresh_token", "assertion", "code", "code_verifier")
 _JWT_LIFE = timedelta(minutes=2)
 """Salesforce takes at most three minutes; one is left for clocks that differ."""
+_IDENTITY = re.compile(r"/id/(00D[^\W_]{12})(?:[^\W_]{3})?(?:/(005[^\W_]{12}(?:[^\W_]{3})?)\b)?", re.ASCII)
+"""The address of who has logged in: `…/id/<org>/<user>`."""
 _CLOCKS_DIFFER = timedelta(seconds=30)
 
 
@@ -52,6 +55,8 @@ class Grant:
     refresh_token: str | None = field(default=None, repr=False)
     told_org: str | None = None
     """The org's 15-character id."""
+    told_user: str | None = None
+    """The user's 18-character id."""
 
 
 def request(connection: Connection, wire: Wire, clock: Clock) -> Grant:
@@ -185,13 +190,13 @@ def _grant(body: bytes, url: str) -> Grant:
             f"The answer of {url} is no token.", reason="bad_reply", hint="Is this the address of a Salesforce org?"
         ) from bad
     instance = None if reply.instance_url is None else instance_of(reply.instance_url, url)
-    return Grant(reply.access_token, instance, reply.refresh_token, _org_of(reply.id or ""))
+    return Grant(reply.access_token, instance, reply.refresh_token, *_identity(reply.id or ""))
 
 
-def _org_of(identity: str) -> str | None:
-    """The org's id in the address of who has logged in (`…/id/<org>/<user>`), which every token comes with."""
-    found = re.search(r"/id/(00D[0-9A-Za-z]{12})", identity)
-    return None if found is None else found[1]
+def _identity(address: str) -> tuple[str | None, str | None]:
+    """The org's and the user's ids in the address of who has logged in, which every token comes with."""
+    found = _IDENTITY.search(address)
+    return (None, None) if found is None else (found[1], found[2] and from_org(found[2]))
 
 
 def instance_of(named: str, token_url: str) -> str:

@@ -63,6 +63,8 @@ class Session(Hiding, frozen=True):
     access_token: str
     told_org: str | None = None
     """The org's 15-character id, where a login has told it beside the token."""
+    told_user: str | None = None
+    """Likewise the user's 18-character id."""
 
     @property
     def org_id(self) -> str | None:

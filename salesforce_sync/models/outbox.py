@@ -83,10 +83,10 @@ class Change(Struct, frozen=True, gc=False):
     """All edits of one record that the org has not acknowledged, folded into one.
 
     `edits` are those that may be sent: fields in conflict are not among them. `later`: those of a record that is to be
-    brought back; they may be sent once it is there. References to records that were made
-    here hold their local ids until the org has given real ones. `stamp` is the org's stamp of the row that the edits
-    were made on (stored form), None where there is none. `sent_at` (the org's time) and `job` tell of an attempt
-    whose answer is not known. `number` is the place in the outbox: older changes have smaller ones.
+    brought back; they may be sent once it is there. References to records that were made here hold their local ids
+    until the org has given real ones. `stamp` is the org's stamp of the row that the edits were made on (stored form),
+    None where there is none. `sent_at` (the org's time), `sent_by` (a user's id, as far as a login told it) and `job`
+    tell of an attempt whose answer is not known. `number` is the place in the outbox: older changes have smaller ones.
     """
 
     number: int
@@ -103,6 +103,7 @@ class Change(Struct, frozen=True, gc=False):
     allow_duplicates: bool = False
     edited_at: datetime | None = None
     later: tuple[Edit, ...] = ()
+    sent_by: str | None = None
 
     @property
     def values(self) -> dict[str, Stored]:

@@ -111,8 +111,10 @@ class Org(Protocol):
         `Lost` with the job for those that it has not done yet, and without it for those of which it does not tell.
         """
 
-    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
-        """The records that the connected user has created at or after `since` (the org's time, UTC), deleted ones too.
+    def created(self, schema: ObjectSchema, since: datetime, by: str | None = None) -> tuple[tuple[object, ...], ...]:
+        """The records that the user `by` has created at or after `since` (the org's time, UTC), deleted ones too.
+
+        None is the connected user.
 
         Salesforce's times have whole seconds, so up to one second more is looked at. Records of everybody where the
         org does not tell who is connected; `RequestRefused` where the object does not tell when records were made.
@@ -121,6 +123,9 @@ class Org(Protocol):
 
     def user_id(self) -> str | None:
         """The connected user's id; None where the org does not tell it. One API call, the first time."""
+
+    def told_user(self) -> str | None:
+        """The same, as far as the login has told it. No call."""
 
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take if every answer were a good one. No call."""

@@ -49,8 +49,15 @@ class Outbox(Protocol):
         That is the deletion of a record that refers to one of them, and an edit whose base does.
         """
 
-    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
-        """Note, durably, that these changes (with just these edits) are about to be handed to the org.
+    def sending(
+        self,
+        changes: Sequence[Change],
+        push_id: str,
+        sent_at: datetime | None,
+        job: str | None,
+        sent_by: str | None = None,
+    ) -> None:
+        """Note, durably, that these changes (with just these edits) are about to be handed to the org, by this user.
 
         Told once more with a `job`, it only adds that; None leaves what was known. A change that a person has altered,
         or ended, since it was looked at is on its way all the same: what is wanted now shows when it is settled.

@@ -21,7 +21,7 @@ READ_AT_ONCE = 1000
 
 _ROWS = """
 SELECT number, object_name, record_id, operation, sending, state, edited_at, attempts, not_before, push_id, sent_at,
-    job, allow_duplicates FROM _sync_outbox o
+    job, allow_duplicates, sent_by FROM _sync_outbox o
 """
 _ONE = f"{_ROWS} WHERE object_name = ? AND record_id = ?"
 _DUE = """(state = 'waiting' AND sending IS NULL AND (not_before IS NULL OR not_before <= :{0})
@@ -68,6 +68,7 @@ class OutboxRow(NamedTuple):
     sent_at: str | None
     job: str | None
     allow_duplicates: int
+    sent_by: str | None
 
 
 class EditRow(NamedTuple):
@@ -248,6 +249,7 @@ class _Shared:
             allow_duplicates=bool(row.allow_duplicates),
             edited_at=self._moment(row.edited_at),
             later=tuple(told) if operation is Operation.UNDELETE else (),
+            sent_by=None if row.sent_by is None else self._text(row.sent_by),
         )
 
     def _text(self, text: str) -> str:

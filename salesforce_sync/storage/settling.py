@@ -40,7 +40,8 @@ FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(minutes=30)
 
 _SENDING = """
-UPDATE _sync_outbox SET sending = ?, push_id = ?, sent_at = ?, job = NULL WHERE object_name = ? AND record_id = ?
+UPDATE _sync_outbox SET sending = ?, push_id = ?, sent_at = ?, sent_by = ?, job = NULL
+WHERE object_name = ? AND record_id = ?
 """
 _IN_FLIGHT = """
 UPDATE _sync_edit SET in_flight = 1, sent = ? WHERE object_name = ? AND record_id = ? AND field = ?
@@ -63,13 +64,16 @@ _WANT = "UPDATE _sync_outbox SET operation = ? WHERE object_name = ? AND record_
 _HAS_JOB = "UPDATE _sync_outbox SET job = ? WHERE object_name = ? AND record_id = ? AND sending IS NOT NULL"
 _ANSWERED = """
 UPDATE _sync_outbox SET operation = ?, sending = NULL, state = 'waiting', attempts = 0, not_before = NULL,
-    sent_at = NULL, job = NULL, allow_duplicates = 0 WHERE object_name = ? AND record_id = ?
+    sent_at = NULL, sent_by = NULL, job = NULL, allow_duplicates = 0 WHERE object_name = ? AND record_id = ?
 """
 _ACKNOWLEDGED = """
 UPDATE _sync_edit SET base = ?, in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ? AND field = ?
 """
 _LANDED = "UPDATE _sync_edit SET in_flight = 0, sent = NULL WHERE object_name = ? AND record_id = ?"
-_NOT_SENT = "UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, job = NULL WHERE object_name = ? AND record_id = ?"
+_NOT_SENT = """
+UPDATE _sync_outbox SET sending = NULL, sent_at = NULL, sent_by = NULL, job = NULL
+WHERE object_name = ? AND record_id = ?
+"""
 _LATER = """
 UPDATE _sync_outbox SET attempts = attempts + 1, not_before = ? WHERE object_name = ? AND record_id = ?
 """
@@ -98,7 +102,14 @@ class Settling:
         self._history = history
         self._now = now
 
-    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
+    def sending(
+        self,
+        changes: Sequence[Change],
+        push_id: str,
+        sent_at: datetime | None,
+        job: str | None,
+        sent_by: str | None = None,
+    ) -> None:
         at = None if sent_at is None else format_datetime(sent_at)
         now = format_datetime(self._now())
         with self._connections.writing() as db:
@@ -110,7 +121,7 @@ class Settling:
                     continue
                 # Taken back since it was looked at: it is on its way all the same, and then has to be undone.
                 db.execute(_TAKEN_BACK, (*record, _INSTEAD[change.operation], now))
-                db.execute(_SENDING, (change.operation, push_id, at, *record))
+                db.execute(_SENDING, (change.operation, push_id, at, sent_by, *record))
                 for edit in change.edits:
                     self._in_flight(db, change, edit, now)
 

@@ -433,8 +433,15 @@ class SqliteStore:
     def leaving(self, ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
         return self._outbox.leaving(ids)
 
-    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
-        self._settling.sending(changes, push_id, sent_at, job)
+    def sending(
+        self,
+        changes: Sequence[Change],
+        push_id: str,
+        sent_at: datetime | None,
+        job: str | None,
+        sent_by: str | None = None,
+    ) -> None:
+        self._settling.sending(changes, push_id, sent_at, job, sent_by)
 
     def settle(self, push_id: str, outcomes: Sequence[Outcome]) -> Settled:
         return self._read_anyway(lambda: self._settling.settle(push_id, outcomes))

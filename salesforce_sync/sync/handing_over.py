@@ -142,7 +142,7 @@ class HandingOver:
             course.began = course.began or now
             compare_clocks(self._org, self._store, self._clock)
             for some in pieces(changes):
-                self._store.sending(some, course.push_id, now, job)
+                self._store.sending(some, course.push_id, now, job, self._org.told_user())
             sent.announced.update(each.number for each in changes)
 
         try:

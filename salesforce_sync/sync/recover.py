@@ -1,7 +1,7 @@
 """What became of changes that were on their way when their answer was lost.
 
 Nothing is sent again before this has been asked: an update or deletion is held against the org's row as it is now; a
-create is looked for among the records that the connected user has made since.
+create is looked for among the records that its sender has made since.
 """
 
 from __future__ import annotations
@@ -61,12 +61,32 @@ def recover(
     others = tuple(Conflicted(each) for each in single if each.operation is not Operation.CREATE)
     if others:
         yield others
-    creates: defaultdict[str, list[Change]] = defaultdict(list)
+    creates: defaultdict[tuple[str, str | None], list[Change]] = defaultdict(list)
     for change in single:
         if change.operation is Operation.CREATE:
-            creates[change.object_name].append(change)
-    for name, some in creates.items():
-        yield _look_for(org, schemas[name], some, known, wait)
+            creates[change.object_name, _sender(org, change)].append(change)
+    for (name, sender), some in creates.items():
+        found = _look_for(org, schemas[name], some, known, wait)
+        yield found if sender is None else tuple(map(_unless_missing, found))
+
+
+def _sender(org: Org, change: Change) -> str | None:
+    """Who has sent it, if that is somebody else than the connected user."""
+    if change.sent_by in (None, org.told_user()) or change.sent_by == org.user_id():
+        return None
+    return change.sent_by
+
+
+def _unless_missing(outcome: Outcome) -> Outcome:
+    """What this user does not find may still be there: not everybody sees the records of another one."""
+    if not isinstance(outcome, Conflicted):
+        return outcome
+    message = (
+        f"The answer to this create was lost. The user {outcome.change.sent_by}, as whom it was sent, has made no such "
+        "record since, as far as the user sees who is connected now. Look for it in the org, then link it or send the "
+        "create again."
+    )
+    return Rejected(outcome.change, CREATE_UNCERTAIN, message, kind=Kind.UNCERTAIN)
 
 
 def _has_made(outcome: Outcome) -> TypeGuard[Applied]:
@@ -137,11 +157,11 @@ def _pause(now: datetime | None, outcomes: Sequence[Outcome]) -> float:
 
 
 def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> list[Row]:
-    """The records that the connected user has made since, deleted or not, and that no create here is known to be."""
+    """The records that their sender has made since, deleted or not, and that no create here is known to be."""
     names = sorted({edit.field for change in creates for edit in change.edits})
     asked = schema.only("CreatedById", "CreatedDate", "LastModifiedDate", "IsDeleted", *names)
     since = min(BEFORE_ALL if each.sent_at is None else each.sent_at - MARGIN for each in creates)
-    rows = [stored_row(asked, row) for row in org.created(asked, since)]
+    rows = [stored_row(asked, row) for row in org.created(asked, since, _sender(org, creates[0]))]
     ours = known([str(row["Id"]) for row in rows])
     return [row for row in rows if row["Id"] not in ours]
 

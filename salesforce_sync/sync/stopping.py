@@ -80,9 +80,12 @@ class StoppableOrg:
         self._check()
         return self._org.recover(orders, job)
 
-    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
+    def created(self, schema: ObjectSchema, since: datetime, by: str | None = None) -> tuple[tuple[object, ...], ...]:
         self._check()
-        return self._org.created(schema, since)
+        return self._org.created(schema, since, by)
+
+    def told_user(self) -> str | None:
+        return self._org.told_user()
 
     def user_id(self) -> str | None:
         self._check()

@@ -125,7 +125,14 @@ class Editing(Comparing):
             }
             return tuple(sorted(found, key=lambda each: each[1]))
 
-    def sending(self, changes: Sequence[Change], push_id: str, sent_at: datetime | None, job: str | None) -> None:
+    def sending(
+        self,
+        changes: Sequence[Change],
+        push_id: str,
+        sent_at: datetime | None,
+        job: str | None,
+        sent_by: str | None = None,
+    ) -> None:
         """Note that these changes are about to be handed to the org."""
         with self._disk.lock:
             for change in changes:
@@ -134,9 +141,9 @@ class Editing(Comparing):
                     pending.sent.sent_at = sent_at or pending.sent.sent_at
                     pending.sent.job = job or pending.sent.job
                 else:
-                    self._mark(change, pending, push_id, sent_at, job)
+                    self._mark(change, pending, Sent(change.operation, (), push_id, sent_at, job, sent_by))
 
-    def _mark(self, change: Change, pending: Pending, push_id: str, sent_at: datetime | None, job: str | None) -> None:
+    def _mark(self, change: Change, pending: Pending, mark: Sent) -> None:
         row = self._table(change.object_name).rows[pending.record_id]
         pending.land()
         for edit in change.edits:
@@ -145,8 +152,8 @@ class Editing(Comparing):
             slot.in_flight, slot.sent = True, edit.value
         # Edited between the look and the mark is edited since.
         pending.touched = any(each.in_flight and each.value != each.sent for each in pending.slots.values())
-        sent = tuple(replace(each, in_flight=True, sent=each.value) for each in change.edits)
-        pending.sent = Sent(change.operation, sent, push_id, sent_at, job)
+        mark.edits = tuple(replace(each, in_flight=True, sent=each.value) for each in change.edits)
+        pending.sent = mark
         pending.attempts += 1
 
     def _looked_at(self, change: Change) -> Pending:

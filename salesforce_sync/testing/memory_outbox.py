@@ -48,6 +48,7 @@ class Sent:
     push_id: str
     sent_at: datetime | None
     job: str | None
+    sent_by: str | None = None
 
 
 @dataclass
@@ -148,6 +149,7 @@ class Pending:
             self.allow_duplicates,
             self.edited_at,
             self._undisputed() if self.sent is None and self.operation is Operation.UNDELETE else (),
+            None if self.sent is None else self.sent.sent_by,
         )
 
     def _to_send(self) -> tuple[Edit, ...]:

@@ -60,7 +60,8 @@ class MemoryWrites(MemoryRecords, ABC):
         self._rules: list[_Rule] = []
         self._begun: set[str] = set()
         self._jobs: dict[str, dict[int, Outcome]] = {}
-        self._ours: set[str] = set()
+        self.user = "005000000000001AAA"
+        self._makers: dict[str, str] = {}
 
     # ── the script: what the org does not take ───────────────────────────────────────────────────────────────────────
 
@@ -119,19 +120,22 @@ class MemoryWrites(MemoryRecords, ABC):
         done = self._jobs.get(job, {})
         return tuple(done.get(order.change.number, self._not_begun(order.change, job)) for order in orders)
 
-    def created(self, schema: ObjectSchema, since: datetime) -> tuple[tuple[object, ...], ...]:
+    def created(self, schema: ObjectSchema, since: datetime, by: str | None = None) -> tuple[tuple[object, ...], ...]:
         self._answer("created", schema.name, 1)
         if not schema.has("CreatedDate"):
             raise RequestRefused(f"{schema.name} does not tell when its records were made.", code="NO_CREATED_DATE")
         with self._lock:
             table = self._rows[schema.name]
-            found = [table[key] for key in table if key in self._ours and self._is_since(table[key], since)]
+            found = [row for key, row in table.items() if self._is_by(key, by) and self._is_since(row, since)]
             return tuple(self._shown(schema, row) for row in found)
 
     def user_id(self) -> str | None:
         """None of its rows tells who changed it."""
         self._answer("user_id", None)
-        return "005000000000001AAA"
+        return self.user
+
+    def told_user(self) -> str | None:
+        return self.user
 
     def cost(self, orders: Sequence[Order]) -> int:
         return sum(1 for _ in self._calls(orders))
@@ -223,7 +227,7 @@ class MemoryWrites(MemoryRecords, ABC):
 
     def _create(self, order: Order) -> Outcome:
         record_id = self.put(order.schema.name, **self._fresh(order))
-        self._ours.add(record_id)
+        self._makers[record_id] = self.user
         return Applied(order.change, record_id, row=self._row(order.schema, record_id))
 
     def _update(self, order: Order) -> Outcome:
@@ -278,6 +282,9 @@ class MemoryWrites(MemoryRecords, ABC):
 
     def _shown(self, schema: ObjectSchema, row: Values) -> tuple[object, ...]:
         return tuple(to_rest(row.get(each.name)) for each in schema.columns)
+
+    def _is_by(self, record_id: str, user: str | None) -> bool:
+        return self._makers.get(record_id) == (user or self.user)
 
     def _is_since(self, row: Values, since: datetime) -> bool:
         made = row.get("CreatedDate")

@@ -1055,6 +1055,28 @@ def test_a_lost_create_is_looked_for_among_ones_own_though_the_session_has_ended
     assert (len(makers), len(set(makers)), other in makers) == (2, 2, True)
 
 
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_lost_create_is_not_made_twice_though_another_user_is_connected_since(replica, simorg, drop):
+    lost(replica, simorg, drop, LastName="Once", Email="once@example.com")
+    (other,) = simorg.database.rows('SELECT "Id" FROM "User" WHERE "IsActive" ORDER BY "Id" DESC LIMIT 1', ())[0]
+    pasted = simorg.sessions.open(other).token
+    (replica.folder / ".env").write_text(f"SF_INSTANCE_URL={simorg.url}\nSF_ACCESS_TOKEN={pasted}\n")
+    assert replica("connect").code == 0
+
+    pushed = replica("push")
+
+    assert len(named(simorg, "Once")) == (drop == "after")
+    items = replica("inbox", "--json").json["items"]
+    if drop == "after":
+        assert (pushed.code, items) == (0, [])
+    else:
+        (item,) = items
+        assert item["code"] == "CREATE_UNCERTAIN" and "Look for it in the org" in item["message"]
+        replica("inbox", "retry", str(item["item"]))
+        assert replica("push").code == 0
+        assert named(simorg, "Once") == [other]
+
+
 @pytest.mark.parametrize("hidden", ["object", "field"])
 def test_a_lost_create_is_found_without_what_is_hidden_meanwhile_and_never_made_twice(replica, simorg, hidden):
     lost(replica, simorg, "after", LastName="Once", Email="once@example.com", Department="Once")

@@ -35,6 +35,24 @@ def test_a_create_whose_answer_was_lost_is_there_once(rig, lose, key):
     assert rig.equal()
 
 
+@pytest.mark.parametrize("lose", ["lose_answer", "lose_request"])
+def test_where_another_user_is_connected_by_then_a_lost_create_is_looked_for_as_its_sender_s(rig, lose):
+    getattr(rig.org, lose)()
+    rig.store.create("Account", {"Name": "Nut"})
+    rig.push()
+    rig.world.restart()
+    rig.org.user = "005000000000002AAA"
+    rig.org.put("Account", Name="Nut")  # nobody's of ours
+
+    rig.push()
+    rig.push()
+
+    arrived = lose == "lose_answer"
+    assert names(rig) == ["Acme", "Bolt", "Nut", *["Nut"] * arrived]
+    assert [kind for _, kind in rig.kinds()] == ([] if arrived else [Kind.UNCERTAIN])
+    assert len(rig.store.changes()) == (not arrived)
+
+
 def test_of_a_call_that_was_done_in_part_each_row_is_there_once(rig):
     rig.org.lose_answer(rows=3)
     for number in range(8):

@@ -185,7 +185,7 @@ def test_a_database_of_an_earlier_version_gets_the_triggers_of_this_one(path):
     before = apsw.Connection(str(path))
     for (name,) in list(before.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
         before.execute(f"DROP TRIGGER {name}")
-    before.execute("ALTER TABLE _sync_edit DROP COLUMN edited_at")
+    before.execute("ALTER TABLE _sync_edit DROP COLUMN edited_at; ALTER TABLE _sync_outbox DROP COLUMN sent_by")
     before.execute("ALTER TABLE _sync_push DROP COLUMN besides; ALTER TABLE _sync_staging DROP COLUMN kind")
     before.execute("ALTER TABLE _sync_object DROP COLUMN bereaved; DROP TABLE _sync_orphan")
     for name in ("unfilled", "loss_found_at", "loss", "loss_hint"):

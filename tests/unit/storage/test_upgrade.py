@@ -21,7 +21,7 @@ BEGUN = datetime(2024, 1, 15, 12, 30, tzinfo=UTC)
 WITHOUT_TIMES = """
 DROP TRIGGER _sync_on_insert_Widget__c; DROP TRIGGER _sync_on_update_Widget__c;  -- which write it
 ALTER TABLE _sync_edit DROP COLUMN edited_at; ALTER TABLE _sync_written DROP COLUMN with_it;
-DROP TABLE _sync_own_stamp; DROP TABLE _sync_aside;
+DROP TABLE _sync_own_stamp; DROP TABLE _sync_aside; ALTER TABLE _sync_outbox DROP COLUMN sent_by;
 """
 WITHOUT_LOSSES = WITHOUT_TIMES + "".join(
     f"ALTER TABLE _sync_object DROP COLUMN {name};" for name in ("loss_found_at", "loss", "loss_hint")
