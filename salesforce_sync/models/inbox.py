@@ -162,6 +162,8 @@ def sent_again(item: InboxItem, *, allow_duplicates: bool = False) -> Resolution
             f"Item {item.number} is not a change that the org refused, but: {item.kind}.",
             hint=f"Decide it: salesforce-sync inbox take {item.number} org, local, or FIELD=VALUE.",
         )
+    if item.kind is Kind.CONFLICT:
+        return Resolution(Side.LOCAL)  # only these fields wait: the rest of the change may be on its way
     return Resolution(again=True, allow_duplicates=allow_duplicates)
 
 
@@ -192,4 +194,10 @@ def can_be_linked(item: InboxItem) -> bool:
 
 def can_be_sent_again(item: InboxItem) -> bool:
     """Whether the same change may be taken another time."""
-    return item.kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN)
+    return item.kind in (Kind.REJECTED, Kind.DUPLICATE, Kind.UNCERTAIN) or has_refused_fields(item)
+
+
+def has_refused_fields(item: InboxItem) -> bool:
+    """Whether fields of a change wait that the org has refused, and nobody has changed there."""
+    refused = item.kind is Kind.CONFLICT and item.code not in ("", Kind.CONFLICT.name)
+    return refused and all(each.org == each.base for each in item.conflicts)

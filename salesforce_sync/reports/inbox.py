@@ -10,7 +10,15 @@ from msgspec.structs import asdict
 
 from salesforce_sync.app import Status
 from salesforce_sync.models.history import Origin, Replaced
-from salesforce_sync.models.inbox import MERGED, InboxItem, Side, beyond_reach, can_be_linked, can_be_sent_again
+from salesforce_sync.models.inbox import (
+    MERGED,
+    InboxItem,
+    Side,
+    beyond_reach,
+    can_be_linked,
+    can_be_sent_again,
+    has_refused_fields,
+)
 from salesforce_sync.models.outbox import Kind, Operation
 from salesforce_sync.process.terminal import ago, counted, say, say_table, stamp
 from salesforce_sync.reports.edits import Values, edits_document, say_edits
@@ -128,7 +136,8 @@ def _ways(item: InboxItem) -> list[str]:
         case Kind.REPLACED if not item.conflicts:
             return [f"drop {number}"]
         case Kind.CONFLICT | Kind.REPLACED:
-            return [*sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
+            again = [f"retry {number}"] if has_refused_fields(item) else []
+            return [*again, *sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
         case Kind.DUPLICATE | Kind.UNCERTAIN:
             links = [f"link {number} {each.record_id}" for each in item.matches if can_be_linked(item)]
             links = links or [f"take {number} FIELD=VALUE"] * (item.operation is Operation.UPDATE)

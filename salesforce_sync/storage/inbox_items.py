@@ -29,6 +29,7 @@ ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
     replaced = excluded.replaced, operation = excluded.operation
 """
 _TOLD = "SELECT replaced FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
+_REFUSAL = "SELECT code, message, fields FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _SAID = "SELECT message FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 
@@ -60,17 +61,31 @@ def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict,
     """Put a contested record before a person."""
     kind = verdict.kind or Kind.CONFLICT
     key = contested.object_name, contested.record_id, kind
-    fields = msgspec.json.encode([each.field for each in verdict.conflicts]).decode()
+    fields = [each.field for each in verdict.conflicts]
     code = MERGED if verdict.master else code or kind.name
     masters = [(contested.object_name, verdict.master)] if verdict.master else []
     message, changed = verdict.message, verdict.changed
+    if kind is Kind.CONFLICT:
+        code, message, fields = _still_refused(db, key, verdict) or (code, message, fields)
     if changed:
         changed = changed_again(decoded(db.execute(_TOLD, key).get or "[]"), changed)
         message = changed_there([each.field for each in changed])
     elif kind is Kind.DELETED_THERE:
         message = as_told(str(db.execute(_SAID, key).get or ""), message)
-    what = (code, message, advice(code, kind), fields, msgspec.json.encode(masters).decode(), encoded(changed))
-    _put(db, key, at, what)
+    texts = [msgspec.json.encode(each).decode() for each in (fields, masters)]
+    _put(db, key, at, (code, message, advice(code, kind), *texts, encoded(changed)))
+
+
+def _still_refused(db: apsw.Connection, key: Key, verdict: Verdict) -> tuple[str, str, list[str]] | None:
+    """What the org said as it refused fields that wait on, and that nobody has changed there since: code and message
+    hold, and `retry` finds them."""
+    told = db.execute(_REFUSAL, key).fetchone()
+    if told is None or told[0] == Kind.CONFLICT.name:
+        return None
+    code, message, fields = told
+    waits = {each.field for each in verdict.conflicts if each.org == each.base}
+    left = [each for each in msgspec.json.decode(fields, type=list[str]) if each in waits]
+    return (code, message, left) if left else None
 
 
 def put_told(

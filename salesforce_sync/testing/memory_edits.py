@@ -267,7 +267,10 @@ class Editing(Comparing):
 
     def _tell_conflict(self, table: Table, pending: Pending) -> None:
         if pending.conflicts() and pending.operation is not Operation.DELETE:
-            self._tell(table, pending, Kind.CONFLICT)
+            item = self._tell(table, pending, Kind.CONFLICT)
+            waits = {each.field for each in pending.conflicts() if each.org == each.base}
+            item.fields = tuple(each for each in item.fields if each in waits)  # what was refused, and nobody changed
+            item.code, item.message = (item.code, item.message) if item.fields else ("", "")
         else:
             self._drop_items(table, pending.record_id, Kind.CONFLICT)
 

@@ -1,8 +1,9 @@
 """Store: what the org's answers do here."""
 
 import pytest
+from msgspec.structs import replace
 
-from salesforce_sync.models.inbox import Kind, Resolution, Side
+from salesforce_sync.models.inbox import Kind, Resolution, Side, can_be_sent_again, sent_again
 from salesforce_sync.models.outbox import ChangeState, Edit, Operation
 from salesforce_sync.models.outcome import Applied, Conflicted, Match, Rejected
 from salesforce_sync.models.push import Push
@@ -407,3 +408,21 @@ def test_a_field_that_is_refused_for_itself_waits_alone(replica):
     assert [(each.field, each.base, each.local, each.org) for each in found.conflicts] == [("Phone", "1", "2", "1")]
     replica.resolve(found.number, Resolution(Side.ORG))
     assert (replica.inbox(), shown(replica, ACME)["Phone"]) == ((), "1")
+
+
+@pytest.mark.parametrize(("phone", "told"), [("1", ("INVALID_FIELD", True)), ("9", ("CONFLICT", False))])
+def test_what_the_org_said_of_a_refused_field_holds_until_somebody_changes_it_there(replica, phone, told):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    replica.settle("push-1", [Rejected(change, "INVALID_FIELD", "No such column 'Phone'", apart=("Phone",))])
+
+    read_only = replace(ACCOUNT.field("Phone"), updateable=False)
+    schema = replace(ACCOUNT, fields=tuple(read_only if each.name == "Phone" else each for each in ACCOUNT.fields))
+    replica.adopt(schema)
+    arrive(replica, schema, acme(ONE, Phone=phone, Name="Acme Ltd"))
+
+    found = item(replica)
+    assert (found.code or "CONFLICT", can_be_sent_again(found)) == told
+    assert (found.message == "No such column 'Phone'") == told[1]
+    replica.resolve(found.number, sent_again(found) if told[1] else Resolution(Side.LOCAL))
+    assert [each.values for each in replica.changes()] == [{"Phone": "2"}]

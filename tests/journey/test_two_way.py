@@ -1097,6 +1097,27 @@ def test_a_lost_create_is_found_without_what_is_hidden_meanwhile_and_never_made_
     assert replica("diff", "--json").json["changes"] == []
 
 
+@pytest.mark.parametrize("of_all", [False, True])
+def test_a_field_that_was_refused_is_sent_again_once_the_rule_is_changed(replica, simorg, jane, of_all):
+    replica("edit", "Contact", jane, "Title=Precious")
+    simorg.permissions.make_read_only("Contact", "Title")
+    replica("push")
+    meanwhile(simorg, jane, Department="Sales")
+    replica("sync", "Contact")
+    (item,) = replica("inbox", "--json").json["items"]
+    assert item["code"] == "INVALID_FIELD_FOR_INSERT_UPDATE" and "Title" in item["message"]
+    number = str(item["item"])
+    assert f"salesforce-sync inbox retry {number}" in replica("inbox", "show", number).out
+
+    said = replica("inbox", "retry", *(("--all", item["code"]) if of_all else (number,)))
+    simorg.permissions.reset()
+    assert replica("sync", "Contact").code == 0
+
+    assert said.code == 0, said.err
+    assert simorg.row(jane)["Title"] == "Precious"
+    assert replica("inbox", "--json").json["items"] == []
+
+
 def test_what_the_org_has_refused_is_not_decided_with_all_conflicts(replica, simorg, jane):
     joe = simorg.add("Contact", LastName="Joe", Phone="1")
     replica("sync", "Contact")
