@@ -136,8 +136,8 @@ def _ways(item: InboxItem) -> list[str]:
         case Kind.REPLACED if not item.conflicts:
             return [f"drop {number}"]
         case Kind.CONFLICT | Kind.REPLACED:
-            again = [f"retry {number}"] if has_refused_fields(item) else []
-            return [*again, *sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
+            once_more = [f"retry {number}"] if has_refused_fields(item) else []
+            return [*once_more, *sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
         case Kind.DUPLICATE | Kind.UNCERTAIN:
             links = [f"link {number} {each.record_id}" for each in item.matches if can_be_linked(item)]
             links = links or [f"take {number} FIELD=VALUE"] * (item.operation is Operation.UPDATE)

@@ -43,6 +43,7 @@ def take_back(store: Store, push_id: str) -> tuple[NotUndone, ...]:
 
     A field is only put back if it still holds what the push left there; a record that the push has made, or brought
     back, is only deleted if nothing that people fill in has changed in it since, and nothing of others lies beneath it.
+    What is as it was before already, as an undo that was broken off has left it, is undone.
     """
     undoing = _Undoing(store, push_id)
     for change, ended in _backwards(store, push_id):
@@ -71,12 +72,14 @@ class _Undoing:
         """Undo a change; where a record is to be deleted for that, only look whether it may be."""
         try:
             match change.operation:
-                case Operation.DELETE:
-                    self._store.undelete(change.object_name, change.record_id)
-                case Operation.UNDELETE | Operation.CREATE:
-                    self._look(change, ended)
                 case Operation.UPDATE:
                     self._edit_back(change)
+                case operation if _is_live(self._store, change) is (operation is Operation.DELETE):
+                    pass  # it is undone already
+                case Operation.DELETE:
+                    self._store.undelete(change.object_name, change.record_id)
+                case _:
+                    self._look(change, ended)
         except SyncError as error:
             self.left.append(_left(change, "", error.message))
 
@@ -124,11 +127,12 @@ class _Undoing:
         return maker is not None and maker == row.get(EDITOR) and str(stamp or "~") <= self._newest[key]
 
     def _edit_back(self, change: PushedChange) -> None:
-        changed = _changed_since(self._store, change)
         replaced = _replaced(self._store, self._push_id, change)
-        wanted = {name: old for name, old in replaced.items() if name not in changed}
+        before = _holding(self._store, change, replaced)
+        changed = [each for each in _changed_since(self._store, change) if each not in before]
+        wanted = {name: old for name, old in replaced.items() if name not in {*changed, *before}}
         left = [*_changed(self._store, change, changed), *_put_back(self._store, change, wanted)]
-        done = wanted.keys() - {each.field for each in left}
+        done = before | wanted.keys() - {each.field for each in left}
         self._put_back.setdefault(_key(self._store, change), set()).update(done)
         self.left += left
 
@@ -175,15 +179,28 @@ def _put_back(store: Store, change: PushedChange, values: Mapping[str, Stored]) 
 
 def _changed_since(store: Store, change: PushedChange) -> list[str]:
     """The fields that no longer hold what the push sent."""
+    hold = _holding(store, change, {each.field: each.value for each in change.edits})
+    return [each.field for each in change.edits if each.field not in hold]
+
+
+def _holding(store: Store, change: PushedChange, values: Mapping[str, Stored]) -> set[str]:
+    """The fields that hold these values now."""
     schema = store.schema(change.object_name)
     if schema is None:
-        return [each.field for each in change.edits]
+        return set()
     row = _row(store, schema, change.record_id)
-    return [
-        each.field
-        for each in change.edits
-        if not schema.has(each.field) or not arrived(schema, each.field, _named(store, each.value), row.get(each.field))
-    ]
+    known = ((name, _named(store, value)) for name, value in values.items() if schema.has(name) and name in row)
+    return {name for name, value in known if arrived(schema, name, value, row[name])}
+
+
+def _is_live(store: Store, change: PushedChange) -> bool | None:
+    """Whether the record is there, and not deleted; None where nothing is known of it."""
+    key = store.real_id(change.record_id)
+    if any(each.operation is Operation.DELETE for each in store.changes(Wanted(records=(key,)))):
+        return False
+    schema = store.schema(change.object_name)
+    row = {} if schema is None else _row(store, schema, key)
+    return not row.get("IsDeleted") if row else None
 
 
 def _worked_on(store: Store, change: PushedChange, ended: datetime) -> list[str]:

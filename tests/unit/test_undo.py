@@ -11,6 +11,7 @@ from salesforce_sync.models.outbox import Kind
 from salesforce_sync.models.run import RunState
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
+from salesforce_sync.sync.undo import take_back
 from salesforce_sync.testing import MemoryOrg, make_field, make_schema
 from tests.unit.push_rig import ACCOUNT, CONTACT, OrgInTheLastMoment, Rig, names
 
@@ -51,6 +52,30 @@ def test_a_push_is_undone(rig):
     assert rig.there(rig.acme)["AnnualRevenue"] is None
     assert rig.there(rig.bolt)["Name"] == "Bolt"
     assert rig.there(rig.store.real_id(local)) is None
+
+
+@pytest.mark.parametrize("ended", ["before it was sent", "when it was sent"])
+def test_an_undo_that_was_broken_off_is_gone_on_with(rig, ended):
+    rig.store.delete("Account", rig.bolt)
+    brought = rig.push()
+    rig.edit(rig.acme, Phone="2", AnnualRevenue=2.5)
+    rig.store.undelete("Account", rig.bolt)
+    local = rig.store.create("Account", {"Name": "Nut"})
+    push = rig.push()
+    assert [brought.total, push.total] == [1, 3]
+    if ended == "before it was sent":
+        assert take_back(rig.store, push.push_id) == ()
+        rig.world.restart()
+    else:
+        assert rig.engine.undo(push.push_id).left == ()
+        rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, undone.push.state) == ((), RunState.COMPLETE)
+    assert undone.push.total == (3 if ended == "before it was sent" else 0)
+    assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ("1", None)
+    assert [rig.there(each) for each in (rig.bolt, rig.store.real_id(local))] == [None, None]
 
 
 def test_what_was_changed_since_is_not_undone(rig):
