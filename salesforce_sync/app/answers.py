@@ -52,8 +52,12 @@ class Status(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What a read-only SQL query gave; `cut` when there were more rows than the limit."""
+    """What a read-only SQL query gave; `cut` when there were more rows than the limit.
+
+    `unfinished` are objects it names whose first sync has not come to its end: rows of theirs are missing here.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
     cut: bool
+    unfinished: tuple[str, ...] = ()

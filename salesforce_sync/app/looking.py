@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -148,7 +149,13 @@ class Looking(DaemonDesk):
         `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
         """
         columns, rows = self._store.query(sql, limit + 1, seconds)
-        return Answer(columns, tuple(rows[:limit]), len(rows) > limit)
+        named = {each.casefold() for each in re.findall(r"\w+", sql)}
+        unfinished = tuple(each for each in self.unfinished() if each.casefold() in named)
+        return Answer(columns, tuple(rows[:limit]), len(rows) > limit, unfinished)
+
+    def unfinished(self) -> tuple[str, ...]:
+        """The objects that were never read whole: what is asked of them here tells of a part of their rows, or none."""
+        return tuple(each.name for each in self._store.schemas() if self._store.checkpoint(each.name) is None)
 
     def mark(self) -> int:
         """A number that is another one once anything in the database has changed, by whatever process."""

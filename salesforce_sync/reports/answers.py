@@ -14,13 +14,21 @@ def say_answer(answer: Answer, limit: int) -> None:
     say_table(answer.columns, answer.rows)
     if answer.cut:
         warn(f"There are more rows than these {limit}: raise --limit to see them.")
+    warn_of_unfinished(answer.unfinished)
+
+
+def warn_of_unfinished(names: Sequence[str]) -> None:
+    """Say of which objects rows are missing here."""
+    for name in names:
+        warn(f"{name}: its first sync has not come to its end, so rows are missing. `salesforce-sync sync {name}`.")
 
 
 def answer_document(answer: Answer) -> dict[str, Any]:
-    """The rows as JSON objects; `cut` tells that there were more than the limit."""
+    """The rows as JSON objects; `cut` tells that there were more than the limit, `unfinished` of which objects rows
+    are missing here."""
     names = _distinct(answer.columns)
     rows = [dict(zip(names, row, strict=True)) for row in answer.rows]
-    return {"columns": names, "rows": rows, "cut": answer.cut}
+    return {"columns": names, "rows": rows, "cut": answer.cut, "unfinished": list(answer.unfinished)}
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:

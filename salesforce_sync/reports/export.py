@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from salesforce_sync.process.terminal import counted, say, say_table
+from salesforce_sync.reports.answers import warn_of_unfinished
 
 if TYPE_CHECKING:
     from salesforce_sync.workbook.export import Exported
@@ -28,6 +29,7 @@ def export_document(exported: Exported) -> dict[str, object]:
         "cut_count": exported.cut_count,
         "cut": cut,
         "kept": None if exported.kept is None else str(exported.kept),
+        "unfinished": list(exported.unfinished),
     }
 
 
@@ -38,6 +40,7 @@ def say_export(exported: Exported, file: Path) -> None:
         [(name, rows, ", ".join(exported.sheets[name])) for name, rows in exported.rows.items()],
     )
     say(f"{counted(sum(exported.rows.values()), 'row')} written to {file}.")
+    warn_of_unfinished(exported.unfinished)
     if exported.kept is not None:
         say(f"The file that was there had been saved since its export: it is kept as {exported.kept}.")
     if len(exported.notes) > MOST_NOTES:

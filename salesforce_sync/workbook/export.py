@@ -82,7 +82,8 @@ class CutText(Struct, frozen=True):
 class Exported(Struct, frozen=True):
     """What was written. `notes` says of each object of a ready set that is not in the workbook why that is so;
     `cut` names the first of the `cut_count` texts that are longer than a cell can hold; `kept` is where a file is now
-    that was in the place of this one, and that somebody had saved since it was exported."""
+    that was in the place of this one, and that somebody had saved since it was exported; of those that are
+    `unfinished`, as their first sync has not come to its end, rows are missing."""
 
     export_id: str
     rows: Mapping[str, int]
@@ -91,6 +92,10 @@ class Exported(Struct, frozen=True):
     cut: tuple[CutText, ...] = ()
     cut_count: int = 0
     kept: Path | None = None
+    unfinished: tuple[str, ...] = ()
+
+
+_UNFINISHED = "Its first sync has not come to its end: rows are missing."
 
 
 def export(store: Store, wanted: Wanted, facts: Facts, out: BinaryIO, tell: Tell) -> Exported:
@@ -100,12 +105,13 @@ def export(store: Store, wanted: Wanted, facts: Facts, out: BinaryIO, tell: Tell
         schemas, notes = _chosen(store, wanted, statuses)
         books = [_ObjectPlan.of(store, schema, wanted.rows_a_sheet) for schema in schemas]
         plans = _with_sheet_names(books)
-        metadata = _metadata(plans, notes, statuses, facts)
+        unfinished = tuple(each.name for each in schemas if store.checkpoint(each.name) is None)
+        metadata = _metadata(plans, notes | dict.fromkeys(unfinished, _UNFINISHED), statuses, facts)
         sheets = [plan.sheet(number) for plan in plans for number in range(len(plan.sheets))]
         skeleton = Skeleton(sheets, metadata_rows(metadata), facts.now)
         writer = _Writer(store, plans, tell)
         writer.write(out, skeleton, facts.now)
-        return writer.written(metadata.export_id, notes)
+        return replace(writer.written(metadata.export_id, notes), unfinished=unfinished)
 
 
 # ── what goes in ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,13 +216,14 @@ def _with_sheet_names(plans: Sequence[_ObjectPlan]) -> list[_ObjectPlan]:
 def _metadata(
     plans: Sequence[_ObjectPlan], notes: Mapping[str, str], statuses: Mapping[str, ObjectStatus], facts: Facts
 ) -> Metadata:
-    entries = [_entry(plan, statuses.get(plan.schema.name)) for plan in plans]
-    entries += [ObjectEntry(name, note=note) for name, note in notes.items()]
+    entries = [_entry(plan, statuses.get(plan.schema.name), notes.get(plan.schema.name, "")) for plan in plans]
+    here = {plan.schema.name for plan in plans}
+    entries += [ObjectEntry(name, note=note) for name, note in notes.items() if name not in here]
     at = format_datetime(facts.now)  # with its milliseconds: edits are held against it
     return Metadata(tuple(entries), uuid.uuid4().hex, facts.org_id, facts.api_version, at, notes=NOTES)
 
 
-def _entry(plan: _ObjectPlan, status: ObjectStatus | None) -> ObjectEntry:
+def _entry(plan: _ObjectPlan, status: ObjectStatus | None, note: str) -> ObjectEntry:
     synced = None if status is None else status.last_complete
     stamp = None if status is None else status.checkpoint
     fields = [(each.field, each.header) for each in plan.columns if each.field and each.role is Role.FIELD]
@@ -228,6 +235,7 @@ def _entry(plan: _ObjectPlan, status: ObjectStatus | None) -> ObjectEntry:
         tuple(header for _, header in fields),
         plan.sheets,
         "" if stamp is None else format_datetime(stamp),
+        note,
         types=tuple(each.type.value for each, _ in fields),
     )
 

@@ -209,7 +209,8 @@ _LINE: Final = "\n"
 
 
 class ObjectEntry(Struct, frozen=True):
-    """One object's row of `_Metadata`. An object that is not in the workbook has a `note` that says why, and no sheet.
+    """One object's row of `_Metadata`. An object that is not in the workbook has a `note` that says why, and no sheet;
+    of which rows are missing, a note too.
 
     `fields`, `headers` and `types` go side by side: the sheet's real fields, in the order that a row's hash is made in.
     Workbooks of earlier versions tell no types.

@@ -1,5 +1,7 @@
 """What `status` tells in a process of its own: calls and proofs, and how each object is kept complete."""
 
+from openpyxl import load_workbook
+
 STAMPS = ["SystemModstamp", "LastModifiedDate", "CreatedDate"]
 
 
@@ -7,6 +9,29 @@ def lines(user, *arguments):
     done = user(*arguments)
     assert done.code == 0
     return done.out.splitlines()
+
+
+def test_who_reads_an_object_whose_first_sync_has_not_ended_is_told(user, simorg):
+    user.settle(simorg.url, objects="Contact, Account")
+    simorg.add("Contact", LastName="Doe")
+    simorg.add("Account", Name="Acme")
+    simorg.faults.add(path="FROM%20Contact", status=400, times=20)
+    assert user("sync").code != 0
+
+    said = user("query", "SELECT count(*) FROM Contact").err
+    other = user("query", "SELECT count(*) FROM Account").err
+    told = user("query", "SELECT count(*) FROM contact", "--json").json
+    exported = user("export")
+
+    assert "Contact: its first sync has not come to its end, so rows are missing." in said
+    assert (other, told["unfinished"]) == ("", ["Contact"])
+    assert "Contact: its first sync" in exported.err and "Account: its first" not in exported.err
+    assert user("export", "--json").json["unfinished"] == ["Contact"]
+    rows = load_workbook(user.folder / "Revenue_Cloud_Data.xlsx")["_Metadata"].iter_rows(values_only=True)
+    assert [row[0] for row in rows if any("rows are missing" in str(cell) for cell in row)] == ["Contact"]
+    simorg.faults.clear()
+    assert user("sync").code == 0
+    assert user("query", "SELECT count(*) FROM Contact").err == ""
 
 
 def test_before_the_first_sync_nothing_is_known_and_that_is_said(user):

@@ -65,7 +65,12 @@ def test_the_rate_counts_the_rows_that_came():
 def test_columns_of_one_name_stay_apart_in_json():
     document = answer_document(Answer(("Id", "Id", "Id_2"), ((1, 2, 3),), cut=True))
 
-    assert document == {"columns": ["Id", "Id_2", "Id_2_2"], "rows": [{"Id": 1, "Id_2": 2, "Id_2_2": 3}], "cut": True}
+    assert document == {
+        "columns": ["Id", "Id_2", "Id_2_2"],
+        "rows": [{"Id": 1, "Id_2": 2, "Id_2_2": 3}],
+        "cut": True,
+        "unfinished": [],
+    }
 
 
 def test_an_error_as_json_names_code_message_and_hint():
