@@ -35,6 +35,7 @@ from salesforce_sync.sync.pusher import Pusher
 from salesforce_sync.sync.run_course import Course, Proofs, Task, distinct
 from salesforce_sync.sync.run_news import NOT_BEGUN, ProgressNews, RunNews
 from salesforce_sync.sync.schedule import DEFAULTS, Rules, refresh_is_due, verify_is_due
+from salesforce_sync.sync.stopping import StoppableOrg
 from salesforce_sync.sync.telling import InboxNews, run_begun
 from salesforce_sync.sync.undo import Undone
 
@@ -151,9 +152,11 @@ class SyncEngine:
             raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
         asked = proofs is not Proofs.WHEN_DUE
         rules = replace(self._rules, loss_every=timedelta(0)) if asked else self._rules
-        puller = Puller(self._org, self._store, self._clock, rules, accepted, self._bus)
+        broken_off = Event()
+        org = StoppableOrg(self._org, broken_off)
+        puller = Puller(org, self._store, self._clock, rules, accepted, self._bus)
         started = self._clock.monotonic(), self._org.usage.spent
-        return Course(secrets.token_hex(8), distinct(objects), puller, proofs, *started)
+        return Course(secrets.token_hex(8), distinct(objects), puller, proofs, *started, broken_off=broken_off)
 
     def _cost(self, course: Course) -> tuple[int, float]:
         return self._org.usage.spent - course.calls_before, self._clock.monotonic() - course.started
@@ -165,7 +168,8 @@ class SyncEngine:
             self._unfinished = frozenset(name.casefold() for name in course.names)
             self._holds_its_objects.set()
             self._beginning.ask(tasks)
-            with ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull") as pool:
+            pulling = ThreadPoolExecutor(min(WORKERS, len(tasks)), thread_name_prefix="pull")
+            with pulling as pool, course.breaking_off():
                 list(pool.map(lambda task: self._attempt(task, course, self._pull), tasks))
                 open_still = [task for task in tasks if task.record is None]
                 self._beginning.list_together(open_still, course.puller)

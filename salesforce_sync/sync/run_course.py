@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from enum import Enum
 from threading import Event
@@ -48,7 +48,7 @@ class Task(Struct):
 
 class Course(Struct, frozen=True):
     """One run while it goes on; `stop`: an error concerns every object; `spent`: it is that the day's calls are used;
-    `shut`: a push, too, would be in vain."""
+    `shut`: a push, too, would be in vain; `broken_off`: whoever asked for it does not wait for its end."""
 
     run_id: str
     names: tuple[str, ...]
@@ -59,6 +59,16 @@ class Course(Struct, frozen=True):
     stop: Event = field(default_factory=Event)
     spent: Event = field(default_factory=Event)
     shut: Event = field(default_factory=Event)
+    broken_off: Event = field(default_factory=Event)
+
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """What is raised in this block (Ctrl-C, say) ends the pulls that go on in other threads at their next page."""
+        try:
+            yield
+        except BaseException:
+            self.broken_off.set()
+            raise
 
 
 def distinct(objects: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """The engine: what a run does, says and signals."""
 
 import logging
+import signal
 import threading
+import time
 from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
@@ -190,6 +192,29 @@ def test_a_run_that_somebody_breaks_off_holds_its_objects_no_longer(rig, work, a
 
     assert getattr(rig, work)("Account").state is RunState.COMPLETE
     assert (broken, raised.type) == ([asked], KeyboardInterrupt)
+
+
+def test_a_run_that_somebody_breaks_off_ends_at_the_next_page_of_each_pull(world):
+    rig = Rig(MemoryOrg(ACCOUNT, page_rows=1), world)
+    fill(rig.org, 60)
+    whole, brought, main = rig.org.pull, [], threading.main_thread().ident
+
+    def slow(request):
+        for page in whole(request):
+            brought.append(page)
+            if len(brought) == 2:
+                signal.pthread_kill(main, signal.SIGINT)
+            time.sleep(0.05)
+            yield page
+
+    rig.org.pull = slow
+    with pytest.raises(KeyboardInterrupt):
+        rig.run("Account")
+
+    assert 2 <= len(brought) < 60
+    rig.org.pull = whole
+    run = rig.run("Account")
+    assert (run.state, len(replica(rig.store, "Account"))) == (RunState.COMPLETE, 60)
 
 
 def test_a_run_without_changes_tells_of_none(rig):
