@@ -17,6 +17,7 @@ from simorg.dependencies import (
     refuse_dependents,
     whole,
 )
+from simorg.query import queries_of
 from simorg.results import Refused
 from simorg.schema import NUMBER_TYPES, TEXT_TYPES, SField, SObject
 from simorg.values import convert
@@ -178,6 +179,7 @@ def retype_field(org: "SimOrg", object_name: str, name: str, line: str | dict[st
             org.database.write(f"ALTER TABLE {table} DROP COLUMN {old_name}")
             org.database.create_indexes(changed)
         publish(org, linked)
+        queries_of(org).forget(one.name)
 
 
 def _family(one: SField) -> str:

@@ -107,6 +107,11 @@ class Queries:
             except apsw.SQLError as error:  # a field of the query was removed meanwhile
                 raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator") from error
 
+    def forget(self, column: str) -> None:
+        """A field of this name has another type now: what goes on in its old form would be no JSON."""
+        with self._org.lock:
+            self._locators = {key: one for key, one in self._locators.items() if quote(column) not in one.plan.page_sql}
+
     def explain(self, soql: str, asker: Asker) -> dict[str, Any]:
         """What the optimiser would say: every query here is a scan, or a look-up by id."""
         try:

@@ -353,13 +353,14 @@ def test_names_that_are_taken_are_refused(drifting: Drifting) -> None:
     drifting.everything_is_readable()
 
 
-def test_a_locator_of_the_old_schema_ends_plainly(drifting: Drifting) -> None:
+@pytest.mark.parametrize("drift", ["removed", "retyped"])
+def test_a_locator_of_the_old_schema_ends_plainly(drifting: Drifting, drift: str) -> None:
     org = drifting.org
     for number in range(300):
-        org.add("Lead", LastName=f"l{number}", Company="x")
+        org.add("Lead", LastName=f"l{number}", Company="x", Title=f"0{number}")
     headers = {"Sforce-Query-Options": "batchSize=200"}
     page = drifting.client.get("/query", params={"q": "SELECT Id, Title FROM Lead"}, headers=headers).json()
-    org.remove_field("Lead", "Title")
+    org.remove_field("Lead", "Title") if drift == "removed" else org.retype_field("Lead", "Title", "double 10,0")
     answer = drifting.client.get(page["nextRecordsUrl"].removeprefix("/services/data/v58.0"))
 
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "INVALID_QUERY_LOCATOR")
