@@ -305,6 +305,11 @@ def _newer_here(edited_at: datetime | None, contested: Contested, schema: Object
     return None if abs(later) <= _TOLD_APART else later > timedelta(0)
 
 
+def alike(schema: ObjectSchema, name: str, one: Stored, other: Stored) -> bool:
+    """Whether a field holds the same with both values."""
+    return same(_kind(schema, name), one, other)
+
+
 def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> bool:
     """Whether the org's value is the one that was sent, as far as an org may tidy it up.
 

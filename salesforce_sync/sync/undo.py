@@ -8,18 +8,20 @@ from datetime import datetime
 from msgspec import Struct
 
 from salesforce_sync.errors import Misuse, SyncError
-from salesforce_sync.models.outbox import Operation, Wanted
+from salesforce_sync.models.history import Origin, Replaced
+from salesforce_sync.models.outbox import TOLD, Change, ChangeState, Operation, Wanted
 from salesforce_sync.models.push import Push, PushedChange
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored
 from salesforce_sync.ports import Store
-from salesforce_sync.resolve import arrived, data_fields
+from salesforce_sync.resolve import alike, arrived, data_fields
 from salesforce_sync.sync.beneath import Key, kept_by
 from salesforce_sync.sync.own_doing import EDITOR, newest_beneath
 from salesforce_sync.sync.rows import named_rows
 
 CHANGED_SINCE = "It has been changed since."
 GONE = "There is no such field any more."
+IN_THE_INBOX = "It waits in the inbox."
 
 
 class NotUndone(Struct, frozen=True):
@@ -43,7 +45,7 @@ def take_back(store: Store, push_id: str) -> tuple[NotUndone, ...]:
 
     A field is only put back if it still holds what the push left there; a record that the push has made, or brought
     back, is only deleted if nothing that people fill in has changed in it since, and nothing of others lies beneath it.
-    What is as it was before already, as an undo that was broken off has left it, is undone.
+    What an undo that was broken off has put back already is undone.
     """
     undoing = _Undoing(store, push_id)
     for change, ended in _backwards(store, push_id):
@@ -74,7 +76,9 @@ class _Undoing:
             match change.operation:
                 case Operation.UPDATE:
                     self._edit_back(change)
-                case operation if _is_live(self._store, change) is (operation is Operation.DELETE):
+                case _ if _is_asked_about(self._store, change):
+                    self.left.append(_left(change, "", IN_THE_INBOX))
+                case operation if _is_there(self._store, change) is (operation is Operation.DELETE):
                     pass  # it is undone already
                 case Operation.DELETE:
                     self._store.undelete(change.object_name, change.record_id)
@@ -128,11 +132,12 @@ class _Undoing:
 
     def _edit_back(self, change: PushedChange) -> None:
         replaced = _replaced(self._store, self._push_id, change)
-        before = _holding(self._store, change, replaced)
-        changed = [each for each in _changed_since(self._store, change) if each not in before]
-        wanted = {name: old for name, old in replaced.items() if name not in {*changed, *before}}
+        since = _changed_since(self._store, change)
+        before = _put_back_already(self._store, self._push_id, change, {each: replaced[each] for each in since})
+        changed = [each for each in since if each not in before]
+        wanted = {name: old for name, old in replaced.items() if name not in since}
         left = [*_changed(self._store, change, changed), *_put_back(self._store, change, wanted)]
-        done = before | wanted.keys() - {each.field for each in left}
+        done = before | (wanted.keys() - {each.field for each in left})
         self._put_back.setdefault(_key(self._store, change), set()).update(done)
         self.left += left
 
@@ -161,9 +166,17 @@ def _replaced(store: Store, push_id: str, change: PushedChange) -> dict[str, Sto
 
 def _changed(store: Store, change: PushedChange, fields: Sequence[str]) -> list[NotUndone]:
     """What is told of these fields, which are not as the push had left them."""
-    schema = store.schema(change.object_name)
-    gone = [] if schema is None else [each for each in fields if not schema.has(each)]
-    return [_left(change, each, GONE if each in gone else CHANGED_SINCE) for each in fields]
+    schema, waits = store.schema(change.object_name), _in_the_inbox(store, change) if fields else frozenset()
+    reasons = dict.fromkeys(fields, CHANGED_SINCE) | {each: IN_THE_INBOX for each in fields if each in waits}
+    reasons |= {each: GONE for each in fields if schema is not None and not schema.has(each)}
+    return [_left(change, each, reason) for each, reason in reasons.items()]
+
+
+def _in_the_inbox(store: Store, change: PushedChange) -> frozenset[str]:
+    """The fields of the record about which a person is asked."""
+    items = [each for each in store.inbox(records=[store.real_id(change.record_id)]) if each.kind not in TOLD]
+    conflicts = {each.field for item in items for each in item.conflicts}
+    return frozenset(conflicts | {each.field for item in items for each in item.edits})
 
 
 def _put_back(store: Store, change: PushedChange, values: Mapping[str, Stored]) -> list[NotUndone]:
@@ -179,28 +192,66 @@ def _put_back(store: Store, change: PushedChange, values: Mapping[str, Stored]) 
 
 def _changed_since(store: Store, change: PushedChange) -> list[str]:
     """The fields that no longer hold what the push sent."""
-    hold = _holding(store, change, {each.field: each.value for each in change.edits})
-    return [each.field for each in change.edits if each.field not in hold]
-
-
-def _holding(store: Store, change: PushedChange, values: Mapping[str, Stored]) -> set[str]:
-    """The fields that hold these values now."""
     schema = store.schema(change.object_name)
     if schema is None:
-        return set()
+        return [each.field for each in change.edits]
     row = _row(store, schema, change.record_id)
-    known = ((name, _named(store, value)) for name, value in values.items() if schema.has(name) and name in row)
-    return {name for name, value in known if arrived(schema, name, value, row[name])}
+    return [
+        each.field
+        for each in change.edits
+        if not schema.has(each.field) or not arrived(schema, each.field, _named(store, each.value), row.get(each.field))
+    ]
 
 
-def _is_live(store: Store, change: PushedChange) -> bool | None:
-    """Whether the record is there, and not deleted; None where nothing is known of it."""
-    key = store.real_id(change.record_id)
-    if any(each.operation is Operation.DELETE for each in store.changes(Wanted(records=(key,)))):
-        return False
+def _put_back_already(store: Store, push_id: str, change: PushedChange, values: Mapping[str, Stored]) -> frozenset[str]:
+    """The fields in which these values stand again because they were written here: they are sent, or on their way.
+
+    What somebody has set back in the org is a change of his, and what waits in the inbox is not undone.
+    """
     schema = store.schema(change.object_name)
-    row = {} if schema is None else _row(store, schema, key)
+    if schema is None or not values:
+        return frozenset()
+    row, pending = _row(store, schema, change.record_id), _pending(store, change)
+    edits = {} if pending is None else pending.values
+    waits = pending is not None and pending.state is ChangeState.PARKED
+    written: dict[str, Replaced] = {}
+    for each in store.history(change.object_name, change.record_id):  # newest first
+        written.setdefault(each.field, each)
+
+    def stands(name: str, value: Stored) -> bool:
+        value = _named(store, value)
+        if not schema.has(name) or not arrived(schema, name, value, row.get(name)):
+            return False
+        if name in edits:
+            return not waits and alike(schema, name, edits[name], value)
+        last = written.get(name)
+        ours = last is not None and last.origin is Origin.PUSH and last.push_id != push_id
+        return ours and last is not None and alike(schema, name, last.new, value)
+
+    return frozenset(name for name, value in values.items() if stands(name, value))
+
+
+def _is_there(store: Store, change: PushedChange) -> bool | None:
+    """Whether the record is there, or is about to be; None where that is not known."""
+    pending = _pending(store, change)
+    if pending is not None and pending.operation in (Operation.DELETE, Operation.UNDELETE):
+        return pending.operation is Operation.UNDELETE
+    schema = store.schema(change.object_name)
+    row = {} if schema is None else _row(store, schema, change.record_id)
     return not row.get("IsDeleted") if row else None
+
+
+def _is_asked_about(store: Store, change: PushedChange) -> bool:
+    """Whether a person has to decide whether the record is deleted, or brought back."""
+    pending = _pending(store, change)
+    ending = pending is not None and pending.operation in (Operation.DELETE, Operation.UNDELETE)
+    return ending and pending is not None and pending.state is ChangeState.PARKED
+
+
+def _pending(store: Store, change: PushedChange) -> Change | None:
+    """What of the record waits here."""
+    found = store.changes(Wanted(records=(store.real_id(change.record_id),)))
+    return next((each for each in found if each.object_name == change.object_name), None)
 
 
 def _worked_on(store: Store, change: PushedChange, ended: datetime) -> list[str]:

@@ -1,5 +1,6 @@
 """A push taken back."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -76,6 +77,76 @@ def test_an_undo_that_was_broken_off_is_gone_on_with(rig, ended):
     assert undone.push.total == (3 if ended == "before it was sent" else 0)
     assert (rig.there(rig.acme)["Phone"], rig.there(rig.acme)["AnnualRevenue"]) == ("1", None)
     assert [rig.there(each) for each in (rig.bolt, rig.store.real_id(local))] == [None, None]
+
+
+@pytest.mark.parametrize(("old", "new"), [("(555) 123-4567", "555-123-4567"), ("555", "+555")])
+def test_another_form_of_a_value_is_undone_too(rig, old, new):
+    rig.edit(rig.acme, Phone=old)
+    rig.push()
+    rig.edit(rig.acme, Phone=new)
+    push = rig.push()
+    rig.sync()
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert (undone.left, undone.push.total, rig.there(rig.acme)["Phone"]) == ((), 1, old)
+
+
+def _later(rig):
+    rig.world.clock.advance(timedelta(minutes=10))
+    rig.org.tick(600)
+
+
+@pytest.mark.parametrize("made", ["brought back", "new"])
+def test_a_record_in_which_somebody_has_set_a_field_back_is_not_deleted_by_undo(rig, made):
+    if made == "new":
+        local = rig.store.create("Account", {"Name": "Nut"})
+        rig.store.update("Account", local, {"ParentId": local})
+    else:
+        rig.store.delete("Account", rig.bolt)
+        rig.push()
+        rig.store.undelete("Account", rig.bolt)
+        rig.edit(rig.bolt, Phone="2")
+    push = rig.push()
+    key, field, before = (rig.store.real_id(local), "ParentId", None) if made == "new" else (rig.bolt, "Phone", "1")
+    rig.sync()
+    _later(rig)
+    rig.org.put("Account", key, **{field: before})
+    rig.sync()
+    _later(rig)
+
+    undone = rig.engine.undo(push.push_id)
+
+    assert {(each.record_id, each.field) for each in undone.left} == {(key, field)}
+    assert (undone.push.state, undone.push.total) == (RunState.PARTIAL, 0)
+    assert rig.there(key) is not None
+
+
+@pytest.mark.parametrize("waits", ["a conflict", "a refusal", "a refused deletion", "a refused undeletion"])
+def test_an_undo_that_waits_in_the_inbox_is_told_each_time(rig, waits):
+    key, reject = rig.acme, rig.org.reject
+    if waits == "a refused deletion":
+        local = rig.store.create("Account", {"Name": "Nut"})
+    elif waits == "a refused undeletion":
+        rig.store.delete("Account", rig.bolt)
+        key = rig.bolt
+    else:
+        rig.edit(rig.acme, Phone="2")
+    push = rig.push()
+    if waits == "a refused deletion":
+        key = rig.store.real_id(local)
+    if waits == "a conflict":
+        rig.org.tick()
+        rig.org.put("Account", key, Phone="9")
+        rig.org.tick()
+    else:
+        reject(key, "NOT_NOW", "no")
+    there = rig.engine.undo(push.push_id) and rig.there(key)
+
+    again = rig.engine.undo(push.push_id)
+
+    assert {(each.record_id, each.reason) for each in again.left} == {(key, "It waits in the inbox.")}
+    assert (again.push.state, again.push.total, rig.there(key)) == (RunState.PARTIAL, 0, there)
 
 
 def test_what_was_changed_since_is_not_undone(rig):
