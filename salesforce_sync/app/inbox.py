@@ -85,15 +85,17 @@ class Inbox(Wiring):
 
     def retry(self, number: int, seen: str | None = None, *, allow_duplicates: bool = False) -> None:
         """Let a refused change be sent again; with `allow_duplicates` past the org's duplicate rules."""
-        again = sent_again(self.inbox_item(number), allow_duplicates=allow_duplicates)
-        self.resolve(number, replace(again, seen=seen))
+        item = self.inbox_item(number)
+        again = sent_again(item, allow_duplicates=allow_duplicates)
+        self.resolve(number, replace(again, seen=seen or again.seen))
 
     def retry_all(self, code: str) -> int:
-        """Let every change be sent again that was refused with this code of Salesforce's; gives how many there are."""
+        """Let every change be sent again that was refused with this code of Salesforce's; gives how many there are.
+
+        One that has changed, or gone, since the inbox was read stays as it is.
+        """
         again = [each for each in self.inbox() if each.code.casefold() == code.casefold() and can_be_sent_again(each)]
-        for item in again:
-            self.resolve(item.number, sent_again(item))
-        return len(again)
+        return sum(self._still_so(each, sent_again(each)) for each in again)
 
     def link(self, number: int, record_id: str, side: Side | str = Side.ORG, seen: str | None = None) -> None:
         """The new record of this item is that one, which the org has already: it is not created.

@@ -163,7 +163,8 @@ def sent_again(item: InboxItem, *, allow_duplicates: bool = False) -> Resolution
             hint=f"Decide it: salesforce-sync inbox take {item.number} org, local, or FIELD=VALUE.",
         )
     if item.kind is Kind.CONFLICT:
-        return Resolution(Side.LOCAL)  # only these fields wait: the rest of the change may be on its way
+        # Only these fields wait: the rest of the change may be on its way. Nobody has changed them there, as was seen.
+        return Resolution(Side.LOCAL, seen=item.version)
     return Resolution(again=True, allow_duplicates=allow_duplicates)
 
 

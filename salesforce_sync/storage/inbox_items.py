@@ -30,6 +30,9 @@ ON CONFLICT (object_name, record_id, kind) DO UPDATE SET
 """
 _TOLD = "SELECT replaced FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _REFUSAL = "SELECT code, message, fields FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
+_AS_IT_WAS_THERE = """
+SELECT field FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1 AND org IS base
+"""
 _SAID = "SELECT message FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 
@@ -66,25 +69,26 @@ def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict,
     masters = [(contested.object_name, verdict.master)] if verdict.master else []
     message, changed = verdict.message, verdict.changed
     if kind is Kind.CONFLICT:
-        code, message, fields = _still_refused(db, key, verdict) or (code, message, fields)
+        code, message, fields = _still_refused(db, key) or (code, message, fields)
     if changed:
         changed = changed_again(decoded(db.execute(_TOLD, key).get or "[]"), changed)
         message = changed_there([each.field for each in changed])
     elif kind is Kind.DELETED_THERE:
         message = as_told(str(db.execute(_SAID, key).get or ""), message)
     texts = [msgspec.json.encode(each).decode() for each in (fields, masters)]
-    _put(db, key, at, (code, message, advice(code, kind), *texts, encoded(changed)))
+    both_changed = any(each.org != each.base for each in verdict.conflicts)
+    _put(db, key, at, (code, message, advice("" if both_changed else code, kind), *texts, encoded(changed)))
 
 
-def _still_refused(db: apsw.Connection, key: Key, verdict: Verdict) -> tuple[str, str, list[str]] | None:
+def _still_refused(db: apsw.Connection, key: Key) -> tuple[str, str, list[str]] | None:
     """What the org said as it refused fields that wait on, and that nobody has changed there since: code and message
     hold, and `retry` finds them."""
     told = db.execute(_REFUSAL, key).fetchone()
     if told is None or told[0] == Kind.CONFLICT.name:
         return None
     code, message, fields = told
-    waits = {each.field for each in verdict.conflicts if each.org == each.base}
-    left = [each for each in msgspec.json.decode(fields, type=list[str]) if each in waits]
+    waits = {name for (name,) in db.execute(_AS_IT_WAS_THERE, key[:2])}
+    left = [each for each in _FIELDS.decode(fields) if each in waits]
     return (code, message, left) if left else None
 
 
@@ -97,6 +101,7 @@ def put_told(
 
 
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
+_FIELDS = msgspec.json.Decoder(list[str])
 _CONFLICTS = msgspec.json.Decoder(list[tuple[str, Stored, Stored, Stored]])
 
 

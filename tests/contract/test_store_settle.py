@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from salesforce_sync.models.inbox import Kind, Resolution, Side, can_be_sent_again, sent_again
+from salesforce_sync.errors import Misuse
+from salesforce_sync.models.inbox import CHANGED_SINCE, Kind, Resolution, Side, can_be_sent_again, sent_again
 from salesforce_sync.models.outbox import ChangeState, Edit, Operation
 from salesforce_sync.models.outcome import Applied, Conflicted, Match, Rejected
 from salesforce_sync.models.push import Push
@@ -419,9 +420,14 @@ def test_what_the_org_said_of_a_refused_field_holds_until_somebody_changes_it_th
     read_only = replace(ACCOUNT.field("Phone"), updateable=False)
     schema = replace(ACCOUNT, fields=tuple(read_only if each.name == "Phone" else each for each in ACCOUNT.fields))
     replica.adopt(schema)
+    listed = sent_again(item(replica))
     arrive(replica, schema, acme(ONE, Phone=phone, Name="Acme Ltd"))
 
     found = item(replica)
+    if not told[1]:  # what somebody has written meanwhile is not overwritten by a decision on what was
+        with pytest.raises(Misuse) as refused:
+            replica.resolve(found.number, listed)
+        assert refused.value.code == CHANGED_SINCE
     assert (found.code or "CONFLICT", can_be_sent_again(found)) == told
     assert (found.message == "No such column 'Phone'") == told[1]
     replica.resolve(found.number, sent_again(found) if told[1] else Resolution(Side.LOCAL))

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from openpyxl import load_workbook
 
 from salesforce_sync import Contact, Lead, SFSync
 from salesforce_sync.errors import Misuse, NotSynced
@@ -1116,6 +1117,34 @@ def test_a_field_that_was_refused_is_sent_again_once_the_rule_is_changed(replica
     assert said.code == 0, said.err
     assert simorg.row(jane)["Title"] == "Precious"
     assert replica("inbox", "--json").json["items"] == []
+
+
+def test_a_refused_field_is_known_as_that_though_another_field_comes_into_conflict(replica, simorg, jane):
+    replica("edit", "Contact", jane, "Title=Precious")
+    simorg.permissions.make_read_only("Contact", "Title")
+    replica("push")
+    replica("export", "Contact")
+    meanwhile(simorg, jane, Department="Sales")
+    replica("sync", "Contact")
+    book = replica.folder / "Revenue_Cloud_Data.xlsx"
+    edited = load_workbook(book)
+    heads = [str(cell.value) for cell in edited["Contact"][1]]
+    column = next(number for number, head in enumerate(heads, 1) if head.startswith("Department"))
+    row = next(row for row in edited["Contact"].iter_rows(min_row=2) if jane in {cell.value for cell in row})
+    row[column - 1].value = "Mine"
+    edited.save(book)
+    replica("import", str(book), "--apply")
+    (item,) = replica("inbox", "--json").json["items"]
+    number = str(item["item"])
+
+    assert (item["code"], len(item["conflicts"])) == ("INVALID_FIELD_FOR_INSERT_UPDATE", 2)
+    assert item["hint"] == "Take the org's values, the local ones, or write others."
+    assert replica("inbox", "retry", number).code != 0  # one of its fields needs a decision
+    assert replica("inbox", "take", number, "Department=Mine").code == 0
+    simorg.permissions.reset()
+    assert replica("inbox", "retry", "--all", item["code"], "--json").json["released"] == 1
+    assert replica("sync", "Contact").code == 0
+    assert (simorg.row(jane)["Title"], simorg.row(jane)["Department"]) == ("Precious", "Mine")
 
 
 def test_what_the_org_has_refused_is_not_decided_with_all_conflicts(replica, simorg, jane):
