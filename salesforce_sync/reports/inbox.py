@@ -140,6 +140,7 @@ def _ways(item: InboxItem) -> list[str]:
             return [*once_more, *sides, *(f"take {number} {each.field}=VALUE" for each in item.conflicts[:1])]
         case Kind.DUPLICATE | Kind.UNCERTAIN:
             links = [f"link {number} {each.record_id}" for each in item.matches if can_be_linked(item)]
+            links = links or [f"link {number} ID"] * (can_be_linked(item) and not item.matches)
             links = links or [f"take {number} FIELD=VALUE"] * (item.operation is Operation.UPDATE)
             again = f"retry {number}" + (" --allow-duplicates" if item.kind is Kind.DUPLICATE else "")
             return [*links, again, f"drop {number}"]

@@ -56,7 +56,10 @@ def put_item(
     )
     named = [(each.object_name, each.record_id) for each in told.matches]
     texts = [msgspec.json.encode(each).decode() for each in (told.fields, named)]
-    what = (told.code, message, advice(told.code, kind, change.operation), *texts, encoded(replaced))
+    hint = advice(told.code, kind, change.operation)
+    if kind is Kind.UNCERTAIN and not told.matches:
+        hint = "Look for it in the org: link it if it is there, else send it again."
+    what = (told.code, message, hint, *texts, encoded(replaced))
     _put(db, (change.object_name, record_id, kind), at, what)
 
 

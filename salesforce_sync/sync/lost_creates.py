@@ -43,6 +43,11 @@ def find(schema: ObjectSchema, creates: Sequence[Change], rows: Sequence[Row]) -
     return tuple(found.get(each.number, Conflicted(each)) for each in creates)
 
 
+def has_key(schema: ObjectSchema, change: Change) -> bool:
+    """Whether the create has a value that only one record can have."""
+    return bool(_keys(schema, change))
+
+
 def _matched(schema: ObjectSchema, creates: Sequence[Change], left: dict[str, Row]) -> dict[int, Outcome]:
     """By the creates' numbers, what a unique value or all values tell; takes each record that is one out of `left`."""
     found: dict[int, Outcome] = {}

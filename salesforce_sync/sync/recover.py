@@ -20,7 +20,7 @@ from salesforce_sync.models.outcome import Applied, Conflicted, Lost, Outcome, R
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, from_rest
 from salesforce_sync.ports import Order, Org
-from salesforce_sync.sync.lost_creates import CREATE_UNCERTAIN, Row, find
+from salesforce_sync.sync.lost_creates import CREATE_UNCERTAIN, Row, find, has_key
 
 MARGIN = timedelta(minutes=5)
 """An org has several servers, and their clocks differ a little."""
@@ -61,25 +61,28 @@ def recover(
     others = tuple(Conflicted(each) for each in single if each.operation is not Operation.CREATE)
     if others:
         yield others
+    lost = [each for each in single if each.operation is Operation.CREATE]
+    strangers = _strangers(org, lost)
     creates: defaultdict[tuple[str, str | None], list[Change]] = defaultdict(list)
-    for change in single:
-        if change.operation is Operation.CREATE:
-            creates[change.object_name, _sender(org, change)].append(change)
+    for change in lost:
+        creates[change.object_name, change.sent_by if change.sent_by in strangers else None].append(change)
     for (name, sender), some in creates.items():
-        found = _look_for(org, schemas[name], some, known, wait)
-        yield found if sender is None else tuple(map(_unless_missing, found))
+        found = _look_for(org, schemas[name], some, known, wait, sender)
+        yield found if sender is None else tuple(_unless_missing(schemas[name], each) for each in found)
 
 
-def _sender(org: Org, change: Change) -> str | None:
-    """Who has sent it, if that is somebody else than the connected user."""
-    if change.sent_by in (None, org.told_user()) or change.sent_by == org.user_id():
-        return None
-    return change.sent_by
+def _strangers(org: Org, creates: Sequence[Change]) -> AbstractSet[str | None]:
+    """Who has sent them, and is not the connected user. A sender who is not known is taken for that one."""
+    senders = {each.sent_by for each in creates} - {None, org.told_user()} if creates else set()
+    return senders - {org.user_id()} if senders else senders
 
 
-def _unless_missing(outcome: Outcome) -> Outcome:
-    """What this user does not find may still be there: not everybody sees the records of another one."""
-    if not isinstance(outcome, Conflicted):
+def _unless_missing(schema: ObjectSchema, outcome: Outcome) -> Outcome:
+    """What this user does not find may still be there: not everybody sees the records of another one.
+
+    The org itself keeps out a second record with a unique value.
+    """
+    if not isinstance(outcome, Conflicted) or has_key(schema, outcome.change):
         return outcome
     message = (
         f"The answer to this create was lost. The user {outcome.change.sent_by}, as whom it was sent, has made no such "
@@ -104,16 +107,22 @@ def _is_untold(outcome: Outcome, taken: AbstractSet[str]) -> bool:
 
 
 def _look_for(
-    org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known, wait: Wait | None
+    org: Org,
+    schema: ObjectSchema,
+    creates: Sequence[Change],
+    known: Known,
+    wait: Wait | None,
+    sender: str | None = None,
 ) -> tuple[Outcome, ...]:
+    """What became of them, as far as the records of the sender, or of the connected user, tell."""
     try:
-        outcomes = find(schema, creates, _created(org, schema, creates, known))
+        outcomes = find(schema, creates, _created(org, schema, creates, known, sender))
         pause = 0.0 if wait is None else _pause(org.time(), outcomes)
         if wait is not None and pause > 0:
             wait(pause)
-            outcomes = find(schema, creates, _created(org, schema, creates, known))
+            outcomes = find(schema, creates, _created(org, schema, creates, known, sender))
     except SchemaChanged as changed:
-        return _look_without(org, schema, creates, known, wait, changed)
+        return _look_without(org, schema, creates, known, wait, sender, changed)
     except (ForeignAnswer, ObjectNotFound, InsufficientAccess) as passing:
         # It may be shown again. To ask a person meanwhile would let him make what is there a second time.
         return tuple(Lost(each, passing.message) for each in creates)
@@ -128,6 +137,7 @@ def _look_without(
     creates: Sequence[Change],
     known: Known,
     wait: Wait | None,
+    sender: str | None,
     changed: SchemaChanged,
 ) -> tuple[Outcome, ...]:
     """Look by the other fields: one that was sent is not in the org any more, or not shown."""
@@ -138,7 +148,7 @@ def _look_without(
     if not schema.has(changed.column) or seen == list(creates) or not all(each.edits for each in seen):
         return _not_looked_for(creates, changed)
     whole = {each.number: each for each in creates}
-    found = _look_for(org, schema, seen, known, wait)
+    found = _look_for(org, schema, seen, known, wait, sender)
     return tuple(replace(each, change=whole[each.change.number]) for each in found)
 
 
@@ -156,12 +166,12 @@ def _pause(now: datetime | None, outcomes: Sequence[Outcome]) -> float:
     return min(last + STILL_AT_WORK - now, STILL_AT_WORK).total_seconds()
 
 
-def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known) -> list[Row]:
+def _created(org: Org, schema: ObjectSchema, creates: Sequence[Change], known: Known, sender: str | None) -> list[Row]:
     """The records that their sender has made since, deleted or not, and that no create here is known to be."""
     names = sorted({edit.field for change in creates for edit in change.edits})
     asked = schema.only("CreatedById", "CreatedDate", "LastModifiedDate", "IsDeleted", *names)
     since = min(BEFORE_ALL if each.sent_at is None else each.sent_at - MARGIN for each in creates)
-    rows = [stored_row(asked, row) for row in org.created(asked, since, _sender(org, creates[0]))]
+    rows = [stored_row(asked, row) for row in org.created(asked, since, sender)]
     ours = known([str(row["Id"]) for row in rows])
     return [row for row in rows if row["Id"] not in ours]
 

@@ -1078,6 +1078,34 @@ def test_a_lost_create_is_not_made_twice_though_another_user_is_connected_since(
         assert named(simorg, "Once") == [other]
 
 
+def test_a_lost_create_that_another_user_does_not_see_can_be_linked_by_its_id(replica, simorg):
+    lost(replica, simorg, "after", LastName="Once", Email="once@example.com")
+    ((made,),) = simorg.database.rows('SELECT "Id" FROM "Contact" WHERE "LastName" = ?', ("Once",))
+    (other,) = simorg.database.rows('SELECT "Id" FROM "User" WHERE "IsActive" ORDER BY "Id" DESC LIMIT 1', ())[0]
+    before = (replica.folder / ".env").read_text("utf-8")
+    pasted = simorg.sessions.open(other).token
+    (replica.folder / ".env").write_text(f"SF_INSTANCE_URL={simorg.url}\nSF_ACCESS_TOKEN={pasted}\n", "utf-8")
+    assert replica("connect").code == 0
+    nothing = {"totalSize": 0, "done": True, "records": []}
+    simorg.faults.add(path="CreatedById", times=None, status=200, body=nothing)  # which that user may not see
+    replica("push")
+    simorg.faults.clear()
+    (replica.folder / ".env").write_text(before, "utf-8")
+    assert replica("connect").code == 0
+    (item,) = replica("inbox", "--json").json["items"]
+    number = str(item["item"])
+
+    assert f"salesforce-sync inbox link {number} ID" in replica("inbox", "show", number).out
+    assert "Sync it first, then link." in replica("inbox", "link", number, made).err
+    replica("sync", "Contact")
+    linked = replica("inbox", "link", number, made)
+
+    assert linked.code == 0, linked.err
+    assert replica("sync", "Contact").code == 0
+    assert replica("query", "SELECT Id FROM Contact WHERE LastName = 'Once'", "--json").json["rows"] == [{"Id": made}]
+    assert (len(named(simorg, "Once")), replica("inbox", "--json").json["items"]) == (1, [])
+
+
 @pytest.mark.parametrize("hidden", ["object", "field"])
 def test_a_lost_create_is_found_without_what_is_hidden_meanwhile_and_never_made_twice(replica, simorg, hidden):
     lost(replica, simorg, "after", LastName="Once", Email="once@example.com", Department="Once")

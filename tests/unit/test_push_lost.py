@@ -35,6 +35,22 @@ def test_a_create_whose_answer_was_lost_is_there_once(rig, lose, key):
     assert rig.equal()
 
 
+def test_what_another_user_has_sent_with_a_unique_value_is_sent_again_and_who_is_connected_asked_once(rig):
+    rig.org.lose_request()
+    for number in range(30):
+        rig.store.create("Account", {"Name": f"Nut {number}", "Key__c": f"k-{number}"})
+    rig.push()
+    rig.world.restart()
+    rig.org.user = "005000000000002AAA"
+    asked = []
+    whole = rig.org.user_id
+    rig.org.user_id = lambda: asked.append(1) or whole()
+
+    rig.push()
+
+    assert (len(names(rig)), rig.store.changes(), rig.kinds(), len(asked)) == (32, (), [], 1)
+
+
 @pytest.mark.parametrize("lose", ["lose_answer", "lose_request"])
 def test_where_another_user_is_connected_by_then_a_lost_create_is_looked_for_as_its_sender_s(rig, lose):
     getattr(rig.org, lose)()

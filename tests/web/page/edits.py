@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from salesforce_sync.models.outbox import Kind, Operation
+from salesforce_sync.models.outcome import Rejected
 from simorg.org import SimOrg
 
 
@@ -23,6 +24,15 @@ def deleted_over(replica: Any, org: SimOrg, contact: Any) -> None:
     org.change(str(contact.id), Title="Theirs")
     org.remove(str(contact.id))
     replica.pull("Contact")
+
+
+def uncertain(replica: Any, contact: Any) -> None:
+    """Let the answer to a create of this contact's record be lost, of which the connected user then sees nothing."""
+    replica.contacts.create(last_name=contact.last_name)
+    (change,) = replica.outbox()
+    replica._store.sending([change], "killed", None, None)
+    lost = Rejected(change, "CREATE_UNCERTAIN", "The answer to this create was lost.", kind=Kind.UNCERTAIN)
+    replica._store.settle("killed", [lost])
 
 
 def put_back(replica: Any) -> None:

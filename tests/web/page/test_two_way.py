@@ -18,7 +18,7 @@ from simorg.org import SimOrg
 from tests.real_address import Proxy, certificate
 from tests.web.browsing import NARROW, visiting
 from tests.web.conftest import Site, start
-from tests.web.page.edits import conflict, deleted_over
+from tests.web.page.edits import conflict, deleted_over, uncertain
 
 
 def test_a_conflict_is_decided_field_by_field(editor, replica, shared, contact):
@@ -49,6 +49,22 @@ def test_all_conflicts_of_an_object_are_decided_by_one_click_and_a_yes(editor, r
         ("555-ORG", "There")
     ] * 2
     assert (replica.outbox(), editor.complaints) == ((), [])
+
+
+def test_a_lost_create_of_which_nothing_is_seen_can_be_linked_by_its_id(editor, replica, contact):
+    uncertain(replica, contact)
+    page = editor.goes("inbox")
+    expect(page.locator("main")).to_contain_text("Look for it in the org: link it if it is there, else send it again.")
+
+    page.get_by_label("Its id, if it is in the org").fill("nonsense")
+    page.get_by_role("button", name="It is this one").click()
+    assert len(replica.inbox()) == 1  # the form says what an id looks like
+    page.get_by_label("Its id, if it is in the org").fill(str(contact.id))
+    page.get_by_role("button", name="It is this one").click()
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+
+    assert (replica.outbox(), editor.complaints) == ((), [])
+    assert [each for each in replica.contacts.all() if str(each.id).startswith("local-")] == []
 
 
 def test_an_inbox_of_very_many_items_is_shown_page_by_page(editor, replica):
