@@ -54,7 +54,7 @@ class Status(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """What a read-only SQL query gave; `cut` when there were more rows than the limit.
 
-    `unfinished` are objects it names whose first sync has not come to its end: rows of theirs are missing here.
+    `unfinished` are objects it reads whose first sync has not come to its end: rows of theirs are missing here.
     """
 
     columns: tuple[str, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -148,14 +147,11 @@ class Looking(DaemonDesk):
 
         `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
         """
-        columns, rows = self._store.query(sql, limit + 1, seconds)
-        named = {each.casefold() for each in re.findall(r"\w+", sql)}
-        unfinished = tuple(each for each in self.unfinished() if each.casefold() in named)
-        return Answer(columns, tuple(rows[:limit]), len(rows) > limit, unfinished)
-
-    def unfinished(self) -> tuple[str, ...]:
-        """The objects that were never read whole: what is asked of them here tells of a part of their rows, or none."""
-        return tuple(each.name for each in self._store.schemas() if self._store.checkpoint(each.name) is None)
+        found = self._store.query(sql, limit + 1, seconds)
+        read = {schema.name for each in found.tables if (schema := self._store.schema(each)) is not None}
+        # Of an object that was never read whole a part of the rows is here, or none.
+        unfinished = tuple(sorted(each for each in read if self._store.checkpoint(each) is None))
+        return Answer(found.columns, tuple(found.rows[:limit]), len(found.rows) > limit, unfinished)
 
     def mark(self) -> int:
         """A number that is another one once anything in the database has changed, by whatever process."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 
@@ -45,13 +45,19 @@ def confine(connection: apsw.Connection) -> None:
     connection.pragma("query_only", True)
     for limit, most in _LIMITS:
         connection.limit(limit, most)
-    connection.authorizer = _read_only
+    connection.authorizer = _Reading()
 
 
-def answered(
-    connection: apsw.Connection, statement: str, limit: int, seconds: float
-) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """The column names, and at most `limit` rows."""
+class Found(NamedTuple):
+    """What a query gave: the names of its columns, its rows, and the tables that it has read."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+    tables: frozenset[str]
+
+
+def answered(connection: apsw.Connection, statement: str, limit: int, seconds: float) -> Found:
+    """The answer, of at most `limit` rows."""
     import apsw.ext  # costs 8 ms, and only this needs it
 
     if len(statement) > _MOST_CHARACTERS:
@@ -72,7 +78,9 @@ def answered(
                 raise MalformedQuery(f"The answer is larger than {MOST_BYTES // 2**20} MB.", hint=hint)
             if len(rows) >= limit:
                 break
-        return tuple(name for name, _ in asked.description), rows
+        reading = connection.authorizer
+        tables = frozenset(reading.tables) if isinstance(reading, _Reading) else frozenset()
+        return Found(tuple(name for name, _ in asked.description), rows, tables)
 
 
 def _check_is_one(connection: apsw.Connection, asked: apsw.ext.QueryDetails) -> None:
@@ -103,11 +111,21 @@ def _size(value: Any) -> int:
     return len(value) + 50 if isinstance(value, str | bytes) else 30
 
 
-def _read_only(action: int, name: str | None, argument: str | None, _schema: str | None, _trigger: str | None) -> int:
-    if action == apsw.SQLITE_PRAGMA:
-        allowed = name in _SAFE_PRAGMAS
-    elif action == apsw.SQLITE_FUNCTION:
-        allowed = argument not in _UNSAFE_FUNCTIONS
-    else:
-        allowed = action in _READING
-    return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY
+class _Reading:
+    """Says to each thing that a statement does whether it may; `tables` are those that it reads."""
+
+    def __init__(self) -> None:
+        self.tables: set[str] = set()
+
+    def __call__(
+        self, action: int, name: str | None, argument: str | None, _schema: str | None, _trigger: str | None
+    ) -> int:
+        if action == apsw.SQLITE_PRAGMA:
+            allowed = name in _SAFE_PRAGMAS
+        elif action == apsw.SQLITE_FUNCTION:
+            allowed = argument not in _UNSAFE_FUNCTIONS
+        else:
+            allowed = action in _READING
+        if action == apsw.SQLITE_READ and name:
+            self.tables.add(name)
+        return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY

@@ -41,7 +41,7 @@ from salesforce_sync.storage.desk import Desk
 from salesforce_sync.storage.drafts import Drafts
 from salesforce_sync.storage.edits import Editor
 from salesforce_sync.storage.events import EventMerger
-from salesforce_sync.storage.guest import SECONDS, answered
+from salesforce_sync.storage.guest import SECONDS, Found, answered
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox import Inbox
 from salesforce_sync.storage.merging import Merging
@@ -512,10 +512,8 @@ class SqliteStore:
     def select(self, object_name: str, selection: Selection) -> list[tuple[object, ...]]:
         return self._reading.select(self._known(object_name), selection)
 
-    def query(
-        self, statement: str, limit: int, seconds: float = SECONDS
-    ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-        """Run somebody's read-only SQL: column names and at most `limit` rows.
+    def query(self, statement: str, limit: int, seconds: float = SECONDS) -> Found:
+        """Run somebody's read-only SQL; at most `limit` rows.
 
         `MalformedQuery` says what is wrong, `QueryTimeout` that it ran longer than `seconds`.
         """

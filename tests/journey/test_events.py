@@ -86,7 +86,7 @@ def rows(sync: SFSync, name: str) -> dict[str, tuple[object, ...]]:
     """Every row of the replica, without what differs for each who looks."""
     schema = sync.objects[name].schema
     hidden = {at for at, each in enumerate(schema.columns) if each.name in ("LastViewedDate", "LastReferencedDate")}
-    _, found = sync.objects[name].store.query(f'SELECT * FROM "{name}"', 100_000)
+    _, found, _ = sync.objects[name].store.query(f'SELECT * FROM "{name}"', 100_000)
     return {str(row[0]): tuple(value for at, value in enumerate(row) if at not in hidden) for row in found}
 
 

@@ -179,7 +179,7 @@ def test_a_reader_sees_what_became_of_the_tables_after_it_was_opened(store, path
     store.adopt(make_schema("Widget__c", Name="string", Price__c="currency", Colour__c="string"))
     store.adopt(WIDE)
 
-    assert reading.query("SELECT Colour__c FROM Widget__c", 1) == (("Colour__c",), [])
+    assert reading.query("SELECT Colour__c FROM Widget__c", 1)[:2] == (("Colour__c",), [])
     assert list(reading.scan("Wide__c")) == []
     reading.close()
 
@@ -219,7 +219,7 @@ def test_a_view_of_somebody_elses_does_not_stop_a_first_load(store, path):
 
     pull(store, widget(1))
 
-    assert store.query("SELECT Name FROM names", 10) == (("Name",), [("Bolt",)])
+    assert store.query("SELECT Name FROM names", 10)[:2] == (("Name",), [("Bolt",)])
 
 
 def test_an_index_and_a_trigger_of_somebody_elses_survive_a_first_load(store, path):
@@ -306,7 +306,7 @@ def test_processes_may_make_the_database_at_the_same_time(path):
 def test_a_query_gives_names_and_rows_up_to_the_limit(store):
     pull(store, *(widget(number) for number in range(5)))
 
-    assert store.query("SELECT Name AS n, count(*) FROM Widget__c GROUP BY 1", 10) == (
+    assert store.query("SELECT Name AS n, count(*) FROM Widget__c GROUP BY 1", 10)[:2] == (
         ("n", "count(*)"),
         [("Bolt", 5)],
     )
@@ -314,7 +314,7 @@ def test_a_query_gives_names_and_rows_up_to_the_limit(store):
 
 
 def test_a_query_without_rows_has_its_names(store):
-    assert store.query("SELECT Id, Name FROM Widget__c WHERE Name = 'nobody'", 10) == (("Id", "Name"), [])
+    assert store.query("SELECT Id, Name FROM Widget__c WHERE Name = 'nobody'", 10)[:2] == (("Id", "Name"), [])
 
 
 @pytest.mark.parametrize(

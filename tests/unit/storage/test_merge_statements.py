@@ -57,6 +57,6 @@ def test_rows_that_came_in_any_order_enter_as_the_table_lies(store):
 
     pull(store, *(widget(number, "new") for number in (4, 1, 3, 2)))
 
-    _, rows = store.query('SELECT "Id" FROM Widget__c ORDER BY _rowid_', 9)
+    _, rows, _ = store.query('SELECT "Id" FROM Widget__c ORDER BY _rowid_', 9)
     assert [row[0] for row in rows] == [id_of(number) for number in (2, 1, 3, 4)]
     assert names(store) == {"new"}

@@ -72,7 +72,7 @@ def test_a_field_with_other_capitals_keeps_its_column_which_is_named_so(store):
 
     assert store.adopt(in_capitals()) == ()
 
-    names, rows = store.query("SELECT * FROM Widget__c", 9)
+    names, rows, _ = store.query("SELECT * FROM Widget__c", 9)
     assert "NAME" in names and "Name" not in names
     assert rows[0][names.index("NAME")] == "Bolt"
     with store._connections.editing() as db:
