@@ -136,6 +136,9 @@ class _Undoing:
         before = _put_back_already(self._store, self._push_id, change, {each: replaced[each] for each in since})
         changed = [each for each in since if each not in before]
         wanted = {name: old for name, old in replaced.items() if name not in since}
+        stuck = _asked_about(self._store, change, wanted)
+        changed += stuck
+        wanted = {name: old for name, old in wanted.items() if name not in stuck}
         left = [*_changed(self._store, change, changed), *_put_back(self._store, change, wanted)]
         done = before | (wanted.keys() - {each.field for each in left})
         self._put_back.setdefault(_key(self._store, change), set()).update(done)
@@ -177,6 +180,18 @@ def _in_the_inbox(store: Store, change: PushedChange) -> frozenset[str]:
     items = [each for each in store.inbox(records=[store.real_id(change.record_id)]) if each.kind not in TOLD]
     conflicts = {each.field for item in items for each in item.conflicts}
     return frozenset(conflicts | {each.field for item in items for each in item.edits})
+
+
+def _asked_about(store: Store, change: PushedChange, values: Mapping[str, Stored]) -> list[str]:
+    """The fields that have these values here already, which wait in the inbox: the org did not take them."""
+    waits = _in_the_inbox(store, change)
+    schema = store.schema(change.object_name)
+    if schema is None or not waits & values.keys():
+        return []
+    row = _row(store, schema, change.record_id)
+    return [
+        name for name in values if name in waits and alike(schema, name, row.get(name), _named(store, values[name]))
+    ]
 
 
 def _put_back(store: Store, change: PushedChange, values: Mapping[str, Stored]) -> list[NotUndone]:

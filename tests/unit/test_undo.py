@@ -122,7 +122,9 @@ def test_a_record_in_which_somebody_has_set_a_field_back_is_not_deleted_by_undo(
     assert rig.there(key) is not None
 
 
-@pytest.mark.parametrize("waits", ["a conflict", "a refusal", "a refused deletion", "a refused undeletion"])
+@pytest.mark.parametrize(
+    "waits", ["a conflict", "a refusal", "a refused form", "a refused deletion", "a refused undeletion"]
+)
 def test_an_undo_that_waits_in_the_inbox_is_told_each_time(rig, waits):
     key, reject = rig.acme, rig.org.reject
     if waits == "a refused deletion":
@@ -131,7 +133,7 @@ def test_an_undo_that_waits_in_the_inbox_is_told_each_time(rig, waits):
         rig.store.delete("Account", rig.bolt)
         key = rig.bolt
     else:
-        rig.edit(rig.acme, Phone="2")
+        rig.edit(rig.acme, Phone="+1" if waits == "a refused form" else "2")
     push = rig.push()
     if waits == "a refused deletion":
         key = rig.store.real_id(local)
