@@ -18,7 +18,7 @@ from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox_items import decoded, put_told
+from salesforce_sync.storage.inbox_items import decoded, put_told, renew_refusal
 from salesforce_sync.storage.inbox_rows import EDITS, EditRow, ItemRow, deleted_there, edits_of, item_of
 from salesforce_sync.storage.outbox import row_in_outbox
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
@@ -94,6 +94,7 @@ class Decision:
             self._set(name, value, disputed[name].org, disputed[name].value)
         gone = deleted_there(self._db, self._item)
         tidy(self._db, *self._record)
+        renew_refusal(self._db, *self._record)
         if gone is not None and row_in_outbox(self._db, *self._record) is None:
             self._item = gone  # no edit is left that would keep the record here
             self._let_go()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import apsw
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from salesforce_sync.models.inbox import MERGED, Conflict, Contested, Verdict, beyond_reach
 from salesforce_sync.models.outbox import Change, Kind, Operation
@@ -32,6 +32,10 @@ _TOLD = "SELECT replaced FROM _sync_inbox WHERE object_name = ? AND record_id = 
 _REFUSAL = "SELECT code, message, fields FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _AS_IT_WAS_THERE = """
 SELECT field FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1 AND org IS base
+"""
+_CONTESTED = "SELECT field FROM _sync_edit WHERE object_name = ? AND record_id = ? AND contested = 1"
+_RENEW = """
+UPDATE _sync_inbox SET code = ?, message = ?, hint = ?, fields = ? WHERE object_name = ? AND record_id = ? AND kind = ?
 """
 _SAID = "SELECT message FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
 _IS_THERE = "SELECT 1 FROM _sync_inbox WHERE object_name = ? AND record_id = ? AND kind = ?"
@@ -81,6 +85,30 @@ def put_record_item(db: apsw.Connection, contested: Contested, verdict: Verdict,
     texts = [msgspec.json.encode(each).decode() for each in (fields, masters)]
     both_changed = any(each.org != each.base for each in verdict.conflicts)
     _put(db, key, at, (code, message, advice("" if both_changed else code, kind), *texts, encoded(changed)))
+
+
+def put_refused_fields(db: apsw.Connection, change: Change, record_id: str, at: datetime, rejected: Rejected) -> None:
+    """Put fields that were refused whatever is in them before a person; what waits so already is told with them."""
+    before = _still_refused(db, (change.object_name, record_id, Kind.CONFLICT))
+    if before is not None:
+        _, message, fields = before
+        said = message if rejected.message in message else f"{message} {rejected.message}"
+        all_fields = tuple(dict.fromkeys((*fields, *rejected.apart)))
+        rejected = replace(rejected, message=said, apart=all_fields)
+    put_item(db, change, record_id, Kind.CONFLICT, at, replace(rejected, fields=rejected.apart))
+
+
+def renew_refusal(db: apsw.Connection, object_name: str, record_id: str) -> None:
+    """Some fields of the record are decided: what the org said of them is told of no others."""
+    key = object_name, record_id, Kind.CONFLICT
+    told = db.execute(_REFUSAL, key).fetchone()
+    if told is None or told[0] == Kind.CONFLICT.name:
+        return
+    waits = [name for (name,) in db.execute(_CONTESTED, key[:2])]
+    code, message, fields = _still_refused(db, key) or (Kind.CONFLICT.name, "", waits)
+    only_refused = set(waits) == set(fields) and code != Kind.CONFLICT.name
+    hint = advice(code if only_refused else "", Kind.CONFLICT)
+    db.execute(_RENEW, (code, message, hint, msgspec.json.encode(fields).decode(), *key))
 
 
 def _still_refused(db: apsw.Connection, key: Key) -> tuple[str, str, list[str]] | None:

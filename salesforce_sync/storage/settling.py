@@ -28,7 +28,7 @@ from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import real_id
 from salesforce_sync.storage.history import HistoryWriter
-from salesforce_sync.storage.inbox_items import put_item, put_told
+from salesforce_sync.storage.inbox_items import put_item, put_refused_fields, put_told
 from salesforce_sync.storage.outbox import OutboxRow, Schemas, row_in_outbox
 from salesforce_sync.storage.own_stamps import note_own_stamp, trim_own_stamps
 from salesforce_sync.storage.push_log import note_push, note_pushed
@@ -223,7 +223,7 @@ class Settling:
         newer = undone or db.execute(_EDITED_SINCE, record).get or _edited_since(change, row)
         if outcome.apart:
             db.executemany(_DISPUTE, [(*record, name) for name in outcome.apart])
-            put_item(db, change, row.record_id, Kind.CONFLICT, self._now(), replace(outcome, fields=outcome.apart))
+            put_refused_fields(db, change, row.record_id, self._now(), outcome)
             self._stay(db, change, row)
             return []
         self._stay(db, change, row)

@@ -140,7 +140,8 @@ class _Undoing:
         changed += stuck
         wanted = {name: old for name, old in wanted.items() if name not in stuck}
         left = [*_changed(self._store, change, changed), *_put_back(self._store, change, wanted)]
-        done = before | (wanted.keys() - {each.field for each in left})
+        # Not those of `before`: a person may have put them back, and works on the record then.
+        done = wanted.keys() - {each.field for each in left}
         self._put_back.setdefault(_key(self._store, change), set()).update(done)
         self.left += left
 
@@ -247,13 +248,13 @@ def _put_back_already(store: Store, push_id: str, change: PushedChange, values: 
 
 
 def _is_there(store: Store, change: PushedChange) -> bool | None:
-    """Whether the record is there, or is about to be; None where that is not known."""
+    """Whether the record is there, or is about to be; None where that is not known, and of one that was merged away."""
     pending = _pending(store, change)
     if pending is not None and pending.operation in (Operation.DELETE, Operation.UNDELETE):
         return pending.operation is Operation.UNDELETE
     schema = store.schema(change.object_name)
     row = {} if schema is None else _row(store, schema, change.record_id)
-    return not row.get("IsDeleted") if row else None
+    return None if not row or row.get("MasterRecordId") else not row.get("IsDeleted")
 
 
 def _is_asked_about(store: Store, change: PushedChange) -> bool:

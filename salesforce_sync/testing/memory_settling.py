@@ -233,8 +233,10 @@ class Settling(Contesting):
                 pending.slots[name].disputed = True
         self._tidy(table, pending)
         if pending.conflicts():
-            item = self._tell(table, pending, Kind.CONFLICT, outcome.message)
-            item.code, item.fields = outcome.code, outcome.apart
+            item = self._tell(table, pending, Kind.CONFLICT)
+            before = item.message if item.fields else ""  # of fields that were refused before, and wait on
+            item.message = before if outcome.message in before else f"{before} {outcome.message}".strip()
+            item.code, item.fields = outcome.code, tuple(dict.fromkeys((*item.fields, *outcome.apart)))
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────────────────────
 

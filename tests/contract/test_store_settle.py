@@ -411,6 +411,31 @@ def test_a_field_that_is_refused_for_itself_waits_alone(replica):
     assert (replica.inbox(), shown(replica, ACME)["Phone"]) == ((), "1")
 
 
+@pytest.mark.parametrize("first", ["refused", "in conflict"])
+def test_what_the_org_said_of_refused_fields_is_told_of_these_alone(replica, first):
+    replica.update("Account", ACME, {"Phone": "2"})
+    if first == "refused":
+        (change,) = send(replica)
+        replica.settle("push-1", [Rejected(change, "INVALID_FIELD", "No Phone.", apart=("Phone",))])
+    else:
+        arrive(replica, ACCOUNT, acme(ONE, Phone="9"))
+    replica.update("Account", ACME, {"Name": "Acme & Co"})
+    (change,) = send(replica, "push-2")
+    replica.settle("push-2", [Rejected(change, "INVALID_FIELD", "No Name.", apart=("Name",))])
+    both = item(replica)
+    replica.resolve(both.number, Resolution(values={"Name": "Acme Ltd"}))
+    left = item(replica)
+
+    assert {each.field for each in both.conflicts} == {"Phone", "Name"}
+    assert [each.field for each in left.conflicts] == ["Phone"]
+    if first == "refused":
+        assert (set(both.fields), both.message) == ({"Phone", "Name"}, "No Phone. No Name.")
+        assert (left.code, left.fields, can_be_sent_again(left)) == ("INVALID_FIELD", ("Phone",), True)
+    else:
+        assert (both.fields, both.message, can_be_sent_again(both)) == (("Name",), "No Name.", False)
+        assert (left.code or "CONFLICT", left.message, can_be_sent_again(left)) == ("CONFLICT", "", False)
+
+
 @pytest.mark.parametrize(("phone", "told"), [("1", ("INVALID_FIELD", True)), ("9", ("CONFLICT", False))])
 def test_what_the_org_said_of_a_refused_field_holds_until_somebody_changes_it_there(replica, phone, told):
     replica.update("Account", ACME, {"Phone": "2"})

@@ -1126,6 +1126,21 @@ def test_a_lost_create_is_found_without_what_is_hidden_meanwhile_and_never_made_
     assert replica("diff", "--json").json["changes"] == []
 
 
+def test_an_undo_says_that_what_it_would_delete_was_merged_away(replica, simorg, jane):
+    replica("new", "Contact", "LastName=Twice", "Phone=777")
+    replica("push")
+    ((made,),) = simorg.database.rows('SELECT "Id" FROM "Contact" WHERE "LastName" = ?', ("Twice",))
+    (push,) = replica("pushes", "--json").json["pushes"]
+    simorg.merge(jane, [made])
+    simorg.clock.advance(60)
+    replica("sync", "Contact")
+
+    undone = replica("undo", push["push_id"], "--json")
+
+    assert undone.code == 3
+    assert [(each["id"], each["field"]) for each in undone.json["left"]] == [(made, "MasterRecordId")]
+
+
 @pytest.mark.parametrize("of_all", [False, True])
 def test_a_field_that_was_refused_is_sent_again_once_the_rule_is_changed(replica, simorg, jane, of_all):
     replica("edit", "Contact", jane, "Title=Precious")

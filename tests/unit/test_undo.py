@@ -97,8 +97,9 @@ def _later(rig):
     rig.org.tick(600)
 
 
+@pytest.mark.parametrize("where", ["in the org", "here", "here, not sent yet"])
 @pytest.mark.parametrize("made", ["brought back", "new"])
-def test_a_record_in_which_somebody_has_set_a_field_back_is_not_deleted_by_undo(rig, made):
+def test_a_record_in_which_somebody_has_set_a_field_back_is_not_deleted_by_undo(rig, made, where):
     if made == "new":
         local = rig.store.create("Account", {"Name": "Nut"})
         rig.store.update("Account", local, {"ParentId": local})
@@ -111,14 +112,18 @@ def test_a_record_in_which_somebody_has_set_a_field_back_is_not_deleted_by_undo(
     key, field, before = (rig.store.real_id(local), "ParentId", None) if made == "new" else (rig.bolt, "Phone", "1")
     rig.sync()
     _later(rig)
-    rig.org.put("Account", key, **{field: before})
-    rig.sync()
+    if where == "in the org":
+        rig.org.put("Account", key, **{field: before})
+    else:
+        rig.edit(key, **{field: before})
+    if where != "here, not sent yet":
+        rig.sync()
     _later(rig)
 
     undone = rig.engine.undo(push.push_id)
 
     assert {(each.record_id, each.field) for each in undone.left} == {(key, field)}
-    assert (undone.push.state, undone.push.total) == (RunState.PARTIAL, 0)
+    assert (undone.push.state, undone.push.total) == (RunState.PARTIAL, where == "here, not sent yet")
     assert rig.there(key) is not None
 
 
