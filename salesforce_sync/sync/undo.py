@@ -58,7 +58,7 @@ def take_back(store: Store, push_id: str) -> tuple[NotUndone, ...]:
 class _Undoing:
     """`left` is what is not undone; `_made` are records that the push has made, `_kept` those that stay all the same.
 
-    `_put_back` are fields that hold again what they did before.
+    `_put_back` are fields that this run has put back.
     """
 
     def __init__(self, store: Store, push_id: str) -> None:
