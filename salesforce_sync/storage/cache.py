@@ -11,8 +11,9 @@ from msgspec import Struct, field
 
 from salesforce_sync.models.schema import ObjectSchema
 
-LOOK_EVERY = 1.0
-"""Seconds after which another process may have adopted something: a look takes about as long as a read of a record."""
+LOOK_EVERY = 0.2
+"""Seconds after which another process may have adopted something, or another SQLite of this one have removed the log:
+a look takes about as long as a read of a record."""
 
 Make = Callable[[ObjectSchema], str]
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from salesforce_sync.errors import StoreTrouble
+from salesforce_sync.storage.ahead_log import AheadLog
 from salesforce_sync.storage.casts import give_casts, give_conversions
 from salesforce_sync.storage.guest import confine
 from salesforce_sync.storage.medium import Medium
 from salesforce_sync.storage.page_cache import FURTHER_CACHE_KIB, READER_CACHE_KIB, WRITER_CACHE_KIB, bound_cache
 from salesforce_sync.storage.tables_only import forget, read_tables
 from salesforce_sync.storage.trouble import BUSY_MILLISECONDS, translated
+
+log = logging.getLogger(__name__)
 
 FURTHER_READERS = 4
 """Connections that a thread may have beside its reader, for what is asked while scans are open."""
@@ -40,6 +45,15 @@ checkpoint: after a loss of power the org had a record, and the outbox no longer
 LONGEST_CLOSE = 1.0
 """Seconds in which whoever is in the middle of a statement has to leave it."""
 
+CUT_OFF = "Another SQLite in this process, such as Python's sqlite3, has closed {path} and removed its log"
+ONE_SQLITE = "See docs/store.md, Two SQLites in one process."
+
+_ALL: weakref.WeakSet[Connections] = weakref.WeakSet()
+"""All that are open in this process: those of one file share what SQLite keeps of its log."""
+
+_LISTING = threading.Lock()
+_RENEWING = threading.Lock()
+
 
 class Connections:
     """Opens the database (made with mode 0600 where it is missing) and hands out connections."""
@@ -53,16 +67,31 @@ class Connections:
         # Not `lock`: a thread that reads for the first time would wait for whatever is being written.
         self._counting = threading.Lock()
         self._looking = threading.RLock()
+        # Those of somebody else's SQL: they close themselves.
+        self._guests: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._held = 0
+        self._holder = 0
+        self._looks = 0
         self._editor: apsw.Connection | None = None
+        self._looker: apsw.Connection | None = None
+        self._watcher: apsw.Connection | None = None
+        self._log = AheadLog(path)
         with translated(path):
             self._medium = Medium(path)
             if not self.only_reads:
                 _create_private(path)
-            self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
-            if not self.only_reads:
-                _prepare_writer(self.writer)
-        self._looker: apsw.Connection | None = None
-        self._watcher: apsw.Connection | None = None
+            for each in _open_ones():
+                if each._log.is_gone and each._log.is_of(path):
+                    each._go_on(wait=True)
+            self._begin()
+        with _LISTING:
+            _ALL.add(self)
+
+    def _begin(self) -> None:
+        self.writer = self._open(apsw.SQLITE_OPEN_READWRITE)
+        if not self.only_reads:
+            _prepare_writer(self.writer)
+            self._log.hold()
 
     @property
     def only_reads(self) -> bool:
@@ -164,18 +193,23 @@ class Connections:
         """
         reader: apsw.Connection | None = getattr(self._readers, "connection", None)
         with self._looking, translated(self.path):
-            if reader is not None and not reader.txn_state():
+            if reader is None or reader.txn_state():
+                if self._looker is None:
+                    self._looker = self._open(apsw.SQLITE_OPEN_READONLY)
+                reader = self._looker
+            self._looks += 1
+            try:
                 yield reader
-                return
-            if self._looker is None:
-                self._looker = self._open(apsw.SQLITE_OPEN_READONLY)
-            yield self._looker
+            finally:
+                self._looks -= 1
 
     def version(self) -> int:
         """A number that is another one once somebody else has committed, of whatever process.
 
         Only numbers of one connection can be compared, so it has one of its own, which looks at no table.
         """
+        if self._log.is_gone:
+            self._go_on(wait=False)
         with self._looking, translated(self.path):
             if self._watcher is None:
                 self._watcher = self._open(apsw.SQLITE_OPEN_READONLY)
@@ -188,6 +222,8 @@ class Connections:
         """
         if self._pinned is not None:
             return None
+        if self._log.is_gone:
+            self._go_on(wait=False)
         with self.looking() as db:
             return int(db.pragma("schema_version"))
 
@@ -195,6 +231,7 @@ class Connections:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
         with translated(self.path):
             connection = self._medium.open(apsw.SQLITE_OPEN_READONLY)
+            self._guests.add(connection)
             _make_strict(connection)
             read_tables(connection)
             confine(connection)
@@ -215,7 +252,7 @@ class Connections:
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction on the writer: committed if the block ends, rolled back if it raises."""
-        with self.lock, translated(self.path), _transaction(self.writer) as db:
+        with self.holding(), translated(self.path), _transaction(self.writer) as db:
             yield db
 
     @property
@@ -229,7 +266,7 @@ class Connections:
     @contextmanager
     def editing(self) -> Iterator[apsw.Connection]:
         """One transaction in which the triggers of the objects' tables fire: edits go to the outbox."""
-        with self.lock, translated(self.path):
+        with self.holding(), translated(self.path):
             if self._editor is None:
                 self._editor = self._open(apsw.SQLITE_OPEN_READWRITE)
                 self._editor.pragma("synchronous", DURABLE)
@@ -237,9 +274,80 @@ class Connections:
             with _transaction(self._editor) as db:
                 yield db
 
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Within, nobody else of this process writes; `StoreTrouble` if the log went meanwhile."""
+        if self._log.is_gone and not self._is_held_here:
+            self._go_on(wait=True)
+        with self.lock:
+            self._held, self._holder = self._held + 1, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._held -= 1
+            if self._log.is_gone and not self._held:
+                self._look_for_file()
+                cut_off = CUT_OFF.format(path=self.path)
+                raise StoreTrouble(f"{cut_off}: what was written just now may be lost.", hint=ONE_SQLITE)
+
+    @property
+    def _is_held_here(self) -> bool:
+        return self._held > 0 and self._holder == threading.get_ident()
+
+    def _go_on(self, *, wait: bool) -> None:
+        """Begin anew with the log that is there now: nothing was written into the other one since it went.
+
+        All connections of the process share what SQLite keeps of a log, so none may be left. Without `wait`, not while
+        somebody is at work.
+        """
+        if self._is_held_here:
+            return
+        with ExitStack() as locked:
+            if not _taken(locked, _RENEWING, wait) or not self._log.is_gone:
+                return
+            self._look_for_file()
+            found = self._of_this_file()
+            for each in sorted(found, key=id):
+                if not (_taken(locked, each.lock, wait) and _taken(locked, each._looking, wait)) or each._looks:
+                    return
+            log.warning("%s; it is opened anew. %s", CUT_OFF.format(path=self.path), ONE_SQLITE)
+            for each in found:
+                each._leave()
+            with translated(self.path):
+                for each in found:
+                    each._begin()
+
+    def _look_for_file(self) -> None:
+        """`StoreTrouble` if it is not the one any more that was opened."""
+        if not self._log.is_of(self.path):
+            hint = "Start the program anew."
+            raise StoreTrouble(f"{self.path} was removed or replaced while it was open.", hint=hint)
+
+    def _of_this_file(self) -> list[Connections]:
+        return [each for each in _open_ones() if each._log.is_beside(self._log)]
+
+    def _leave(self) -> None:
+        """Close every connection, and leave the log to whoever has it."""
+        with self._counting:
+            opened = {*self._opened, *self._guests}
+            self._opened.clear()
+        for each in opened:
+            with suppress(apsw.ConnectionClosedError):
+                each.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                _close(each)
+        self._editor = self._looker = self._watcher = None
+        self._readers = threading.local()
+
     def close(self) -> None:
         """Close every connection, of every thread."""
         with self.lock, self._looking:
+            with _LISTING:
+                _ALL.discard(self)
+            left_to_others = self._log.is_gone or self._log.is_shared_here
+            self._log.let_go()
+            if left_to_others:
+                with suppress(apsw.ConnectionClosedError):
+                    self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self._editor = None
             self._looker = self._looker or self.writer  # whoever looks from here on is told that it is closed
             # The writer last: whoever closes last folds the write-ahead log into the file, and a reader cannot.
@@ -258,6 +366,19 @@ class Connections:
         with self._counting:
             self._opened.add(connection)
         return connection
+
+
+def _open_ones() -> list[Connections]:
+    with _LISTING:
+        return list(_ALL)
+
+
+def _taken(stack: ExitStack, lock: threading.Lock | threading.RLock, wait: bool) -> bool:
+    """Take the lock until the stack ends; whether that was possible."""
+    taken = lock.acquire(blocking=wait)
+    if taken:
+        stack.callback(lock.release)
+    return taken
 
 
 def _close(connection: apsw.Connection) -> None:

@@ -29,17 +29,13 @@ CACHE_KIB = 512
 """Of a typed file: its rows are written, and read, one behind the other."""
 
 
-def give_reader(db: apsw.Connection) -> None:
-    """Let the connection stage CSV files (`staging_sql.stage_csv`)."""
-    db.create_scalar_function("_sync_short_row", _short_row, 0)
-
-
 @contextmanager
 def opened(db: apsw.Connection, body: CsvFile, width: int) -> Iterator[None]:
     """Within, the file is the table temp._sync_csv; `StoreTrouble` if it cannot be read."""
     from apsw import sqlite_extra  # a twentieth of what the package takes to import, and only for first loads
 
     sqlite_extra.load(db, "csv")
+    db.create_scalar_function("_sync_short_row", _short_row, 0)
     db.execute(staging_sql.CLOSE_CSV)
     try:
         db.execute(staging_sql.open_csv(body.path, width))
@@ -101,7 +97,6 @@ def _make_private(path: Path) -> None:
 def _prepare(db: apsw.Connection) -> None:
     """For a file that is thrown away unless it is whole: no journal, and nobody waits for the disk."""
     give_casts(db)
-    give_reader(db)
     for name, value in (("page_size", PAGE_BYTES), ("journal_mode", "off"), ("synchronous", "off")):
         db.pragma(name, value)
     db.pragma("locking_mode", "exclusive")

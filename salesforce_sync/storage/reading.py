@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
 import msgspec
 
+from salesforce_sync.errors import StoreTrouble
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.ports import Filter, Selection
 from salesforce_sync.storage import reading_sql
 from salesforce_sync.storage.conditions import behind, condition, sort_key
-from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.connections import ONE_SQLITE, Connections
 from salesforce_sync.storage.search_index import SearchIndexes
 from salesforce_sync.storage.trouble import translated
 
@@ -114,7 +116,14 @@ class Reading:
 
 def _told(rows: Iterable[tuple[object, ...]], path: Path) -> Iterator[tuple[object, ...]]:
     with translated(path):
-        yield from rows
+        try:
+            yield from rows
+        except (apsw.CursorClosedError, apsw.ConnectionClosedError) as error:
+            raise StoreTrouble(
+                f"{path} was closed before what was read from it had ended, here or by another SQLite in this process, "
+                "such as Python's sqlite3.",
+                hint=f"Read it to its end first, with list(...). {ONE_SQLITE}",
+            ) from error
 
 
 def _conditions(schema: ObjectSchema, filters: Sequence[Filter]) -> tuple[list[str], tuple[object, ...]]:

@@ -33,7 +33,6 @@ class Staging:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        csv_files.give_reader(connections.writer)
 
     def staged(self, schema: ObjectSchema) -> Staged | None:
         with self._connections.writing() as db:
@@ -86,8 +85,9 @@ class Staging:
     def _staged(self, page: Page, body: CsvFile | TypedFile | Rows) -> int:
         if isinstance(body, Rows):
             return self._stage_rows(page, body)
-        db, width = self._connections.writer, len(page.schema.columns)
-        with self._connections.lock, translated(self._connections.path):
+        width = len(page.schema.columns)
+        with self._connections.holding(), translated(self._connections.path):
+            db = self._connections.writer
             if isinstance(body, TypedFile):
                 with csv_files.attached(db, body):
                     return self._stage_file(page, staging_sql.stage_typed)

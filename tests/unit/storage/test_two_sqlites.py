@@ -1,0 +1,195 @@
+"""Python's own `sqlite3` beside the package, in one process: two SQLites that know nothing of each other's locks."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+import apsw
+import pytest
+
+from salesforce_sync.errors import StoreTrouble
+from salesforce_sync.storage.connections import Connections
+from salesforce_sync.storage.sqlite import SqliteStore
+from salesforce_sync.testing import FrozenClock
+from tests.contract.stores import WIDGET, id_of, pull, widget
+
+NAME = [each.name for each in WIDGET.columns].index("Name")
+
+ELSEWHERE = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    for row in db.execute(sys.argv[2]): print(*row)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "replica.db"
+
+
+@pytest.fixture
+def store(path):
+    made = SqliteStore(path, FrozenClock())
+    made.adopt(WIDGET)
+    pull(made, widget(1), widget(2))
+    yield made
+    made.close()
+
+
+def other_process(path, statement):
+    """What another process, with an SQLite of its own, gets for the statement."""
+    command = [sys.executable, "-c", ELSEWHERE, str(path), statement]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def looked_at(path):
+    """As `pandas.read_sql` or any script does it."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT count(*) FROM Widget__c").fetchone()[0]
+
+
+def names(store):
+    return {row[0]: row[NAME] for row in store.scan("Widget__c")}
+
+
+def test_what_is_written_after_it_has_closed_the_file_is_in_the_file(store, path):
+    store.update("Widget__c", id_of(1), {"Name": "before"})
+    looked_at(path)
+    store.update("Widget__c", id_of(2), {"Name": "after"})
+
+    assert other_process(path, "SELECT Name FROM Widget__c ORDER BY Id") == ["before", "after"]
+    assert other_process(path, "SELECT count(*) FROM _sync_outbox") == ["2"]
+
+
+def test_what_another_process_writes_then_is_seen_and_is_not_lost(store, path):
+    store.update("Widget__c", id_of(1), {"Name": "before"})
+    looked_at(path)
+    other_process(path, f"UPDATE Widget__c SET Name = 'elsewhere' WHERE Id = '{id_of(2)}'")
+
+    store.update("Widget__c", id_of(1), {"Name": "here"})
+
+    assert store.get("Widget__c", id_of(2))[NAME] == "elsewhere"
+    store.close()
+    assert other_process(path, "SELECT Name FROM Widget__c ORDER BY Id") == ["here", "elsewhere"]
+
+
+def test_whoever_only_reads_sees_it_too(store, path, monkeypatch):
+    monkeypatch.setattr("salesforce_sync.storage.cache.LOOK_EVERY", 0.0)
+    names(store)
+    looked_at(path)
+    other_process(path, f"UPDATE Widget__c SET Name = 'elsewhere' WHERE Id = '{id_of(2)}'")
+
+    assert names(store)[id_of(2)] == "elsewhere"
+    assert store.get("Widget__c", id_of(2))[NAME] == "elsewhere"
+
+
+def test_two_stores_of_one_file_both_go_on(store, path):
+    with closing(SqliteStore(path, FrozenClock())) as second:
+        looked_at(path)
+        store.update("Widget__c", id_of(1), {"Name": "first"})
+        second.update("Widget__c", id_of(2), {"Name": "second"})
+
+        assert names(store) == names(second) == {id_of(1): "first", id_of(2): "second"}
+    assert other_process(path, "SELECT Name FROM Widget__c ORDER BY Id") == ["first", "second"]
+
+
+def test_a_pull_goes_on_where_it_was(store, path):
+    looked_at(path)
+
+    pull(store, widget(3))
+
+    assert other_process(path, "SELECT count(*) FROM Widget__c") == ["3"]
+
+
+def test_sql_of_somebody_else_that_is_being_answered_keeps_nobody_from_going_on(store, path):
+    guest = store._connections.guest()
+    rows = guest.execute("SELECT Id FROM Widget__c")
+    next(rows)
+    looked_at(path)
+
+    store.update("Widget__c", id_of(1), {"Name": "after"})
+
+    assert other_process(path, f"SELECT Name FROM Widget__c WHERE Id = '{id_of(1)}'") == ["after"]
+    guest.close()
+
+
+def test_a_loop_that_is_cut_off_says_why(store, path):
+    rows = store.scan("Widget__c")
+    next(rows)
+    looked_at(path)
+    store.update("Widget__c", id_of(1), {"Name": "after"})
+
+    with pytest.raises(StoreTrouble, match="sqlite3") as told:
+        list(rows)
+
+    assert "store.md" in told.value.hint
+
+
+def test_a_write_during_which_the_log_went_says_so(store, path):
+    with pytest.raises(StoreTrouble, match="may be lost"), store._connections.writing() as db:
+        db.execute("UPDATE _sync_object SET name = name")
+        looked_at(path)
+
+    store.update("Widget__c", id_of(1), {"Name": "after"})
+    assert other_process(path, f"SELECT Name FROM Widget__c WHERE Id = '{id_of(1)}'") == ["after"]
+
+
+def test_what_it_still_has_open_is_left_to_it(store, path):
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("SELECT count(*) FROM Widget__c").fetchone()
+        store.update("Widget__c", id_of(1), {"Name": "here"})
+        store.close()
+        with db:
+            db.execute("UPDATE Widget__c SET Name = 'there' WHERE Id = ?", (id_of(2),))
+
+    assert other_process(path, "SELECT Name FROM Widget__c ORDER BY Id") == ["here", "there"]
+    assert [each.name for each in path.parent.iterdir() if each.name.endswith(("-wal", "-shm"))] == []
+
+
+def test_other_threads_read_on(store, path):
+    seen, go_on, done = [], threading.Event(), threading.Event()
+
+    def read():
+        seen.append(names(store))
+        done.set()
+        go_on.wait(10)
+        seen.append(names(store))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    done.wait(10)
+    looked_at(path)
+    store.update("Widget__c", id_of(1), {"Name": "after"})
+    go_on.set()
+    thread.join(10)
+
+    assert seen[1][id_of(1)] == "after"
+
+
+def test_a_file_that_was_removed_is_not_made_anew(store, path):
+    for each in path.parent.iterdir():
+        if each.name.startswith(path.name) and each.is_file():
+            each.unlink()
+
+    with pytest.raises(StoreTrouble, match="removed or replaced"):
+        store.update("Widget__c", id_of(1), {"Name": "after"})
+
+    assert not path.exists()
+
+
+def test_nothing_is_left_open(path):
+    before = apsw.memory_used(), len(threading.enumerate())
+    connections = Connections(path)
+    with connections.writing() as db:
+        db.execute("CREATE TABLE t (x)")
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("SELECT * FROM t").fetchall()
+    with connections.writing() as db:
+        db.execute("INSERT INTO t VALUES (1)")
+    connections.close()
+
+    assert len(threading.enumerate()) == before[1]
+    assert other_process(path, "SELECT x FROM t") == ["1"]
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
