@@ -15,14 +15,16 @@ class Origin(StrEnum):
 
     PULL = "pull"
     PUSH = "push"
+    SAVE = "save"
+    """What the org made of a push as it saved it, as far as that came with the answer: its triggers and formulas."""
     DECISION = "decision"
 
 
 class Replaced(Struct, frozen=True):
     """One field's value before and after (stored forms). `at` is this machine's time (UTC).
 
-    `who` is the user's id in the org, as LastModifiedById told it, for what a pull brought; empty where unknown.
-    `push_id` names the push that sent the new value.
+    `who` is the user's id in the org, as LastModifiedById told it, for what the org brought; empty where unknown.
+    `push_id` names the push that sent the new value, or for which the org set it.
     """
 
     object_name: str

@@ -200,6 +200,8 @@ def _author(replaced: Replaced, values: Values) -> str:
     match replaced.origin:
         case Origin.PUSH:
             return f"push {replaced.push_id}"
+        case Origin.SAVE:
+            return f"the org, on push {replaced.push_id}"
         case Origin.DECISION:
             return "a decision here"
         case _:

@@ -20,6 +20,7 @@ from salesforce_sync.storage import own_sql
 from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox_items import put_record_item
 from salesforce_sync.storage.met import Meetings, Met, Row, Tally, is_dead, seen
+from salesforce_sync.storage.outbox import row_in_outbox
 from salesforce_sync.storage.records import forget_change, row_of, set_cell, tidy
 from salesforce_sync.storage.sql_text import quote
 
@@ -135,8 +136,8 @@ class Judge:
         """What a person has to be told of what our write took the place of."""
         return overwritten(schema, change, there, self._policies)
 
-    def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row) -> None:
-        """The answer to a push showed the record's row: it enters, and newer edits are held against it."""
+    def bring(self, db: apsw.Connection, schema: ObjectSchema, record_id: str, row: Row, push_id: str) -> None:
+        """The answer to this push showed the record's row: it enters, and newer edits are held against it."""
         before = row_of(db, schema, record_id)
         stamp = schema.stamp
         if before is not None and stamp is not None and str(before[stamp] or "") > str(row[stamp] or ""):
@@ -145,7 +146,13 @@ class Judge:
         assigned = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in row)
         put = f"INSERT INTO {quote(schema.name)} ({names}) VALUES ({marks})"
         db.execute(f'{put} ON CONFLICT ("Id") DO UPDATE SET {assigned}', tuple(row.values()))
-        self.settle(db, schema, [Met(record_id, before, row)])
+        if row_in_outbox(db, schema.name, record_id) is None:
+            shown = shown_before(db, schema, before)
+            made = {name: (shown[name], value) for name, value in row.items() if name in shown}
+            who = str(row.get("LastModifiedById") or "")
+            self._history.note(db, schema.name, record_id, Origin.SAVE, made, who=who, push_id=push_id)
+        else:
+            self.settle(db, schema, [Met(record_id, before, row)])
 
     def settle(self, db: apsw.Connection, schema: ObjectSchema, met: Iterable[Met], own: Collection[str] = ()) -> Tally:
         """Hold the local edits against the rows that have entered the table; those of `own` are our doing.

@@ -199,14 +199,14 @@ class Settling:
         if wanted is Operation.DELETE and schema.has("IsDeleted"):
             set_cell(db, schema, record_id, "IsDeleted", 1)  # a pull may have brought it in between
         tidy(db, name, record_id)
+        self._history.pushed(db, push_id, change, record_id, outcome.replaced or {})
         if outcome.row is not None:
             shown = _stored(schema, outcome.row)
             if schema.stamp is not None and not outcome.replaced:
                 before = None if change.operation is Operation.CREATE else outcome.stamp or change.stamp
                 note_own_stamp(db, name, record_id, before, shown[schema.stamp])
-            self._judge.bring(db, schema, record_id, shown)
+            self._judge.bring(db, schema, record_id, shown, push_id)
             forget_written(db, name, record_id)
-        self._history.pushed(db, push_id, change, record_id, outcome.replaced or {})
         replaced = self._judge.overwritten(schema, change, outcome.replaced or {})
         if replaced:
             put_item(db, change, record_id, Kind.REPLACED, self._now(), replaced=replaced)

@@ -153,8 +153,8 @@ class Contesting(Editing):
             for each in log.of(table.schema.name, key, "applied"):
                 log.changes[each] = replace(log.changes[each], problem=problem)
 
-    def _arrive(self, table: Table, row: Row, trusted: str) -> bool:
-        """Let one row enter; whether it held anything new."""
+    def _arrive(self, table: Table, row: Row, trusted: str, push_id: str | None = None) -> bool:
+        """Let one row enter, which may be the answer to this push; whether it held anything new."""
         key = str(row["Id"])
         here, pending = table.rows.get(key), table.pending.get(key)
         if here is None:
@@ -172,7 +172,13 @@ class Contesting(Editing):
             self._disk.history.keep(self._moved(table, pending, known, row), self._keeping, self._clock.now())
             self._contest(table, pending, row)
         after = table.rows[key]
-        replaced = tuple(differences(table.schema, before, after, Origin.PULL, self._clock.now()))
+        origin = Origin.PULL if push_id is None or pending is not None else Origin.SAVE
+        replaced = tuple(differences(table.schema, before, after, origin, self._clock.now()))
+        if origin is Origin.SAVE:
+            made_here = table.schema.stamp is not None and before[table.schema.stamp] is None
+            replaced = tuple(
+                replace(each, push_id=push_id) for each in replaced if each.old is not None or not made_here
+            )
         self._disk.history.keep(replaced, self._keeping, self._clock.now())
         return True
 

@@ -59,7 +59,7 @@ def differences(
     at: datetime,
 ) -> Iterator[Replaced]:
     """What is not as it was in a row."""
-    who = str(after.get("LastModifiedById") or "") if origin is Origin.PULL else ""
+    who = str(after.get("LastModifiedById") or "") if origin in (Origin.PULL, Origin.SAVE) else ""
     for each in schema.columns:
         old, new = before.get(each.name), after.get(each.name)
         if old != new and each.name not in UNKEPT:

@@ -106,7 +106,7 @@ class Settling(Contesting):
                 table.note_own_stamp(
                     outcome.record_id, None if made else outcome.stamp or outcome.change.stamp, row[stamp]
                 )
-            self._arrive(table, row, LATEST)
+            self._arrive(table, row, LATEST, push_id)
             table.written.pop(outcome.record_id, None)
         return overwrote
 

@@ -188,6 +188,30 @@ def test_a_decision_keeps_what_it_replaces(replica):
     ]
 
 
+def test_what_the_org_makes_of_a_push_as_it_saves_it_is_told_beside_it(replica):
+    replica.update("Account", ACME, {"Phone": "2"})
+    (change,) = send(replica)
+    saved = acme(ONE, Phone="+2", Name="ACME", LastModifiedById=SOMEBODY)
+
+    replica.settle("push-1", [Applied(change, ACME, row=saved)])
+
+    assert [(each.old, each.new, each.origin, each.who, each.push_id) for each in replaced(replica, "Phone")] == [
+        ("2", "+2", Origin.SAVE, SOMEBODY, "push-1"),
+        ("1", "2", Origin.PUSH, "", "push-1"),
+    ]
+    assert [(each.old, each.new, each.origin) for each in replaced(replica, "Name")] == [("Acme", "ACME", Origin.SAVE)]
+
+
+def test_what_the_org_fills_in_as_it_makes_a_record_replaces_nothing(replica):
+    local = replica.create("Account", {"Name": "nut"})
+    (change,) = send(replica)
+
+    replica.settle("push-1", [Applied(change, NEW, row=row(ACCOUNT, NEW, ONE, Name="Nut", Phone="7"))])
+
+    told = [(each.field, each.old, each.new, each.origin) for each in replica.history("Account", local)]
+    assert told == [("Name", "nut", "Nut", Origin.SAVE)]
+
+
 def test_the_history_of_a_new_record_goes_with_it(replica):
     local = replica.create("Account", {"Name": "Nut"})
     push(replica, Account=NEW)

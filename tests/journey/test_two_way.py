@@ -10,6 +10,7 @@ from openpyxl import load_workbook
 
 from salesforce_sync import Contact, Lead, SFSync
 from salesforce_sync.errors import Misuse, NotSynced
+from salesforce_sync.models.history import Origin
 from simorg import triggers
 
 HOUR = 3600
@@ -960,6 +961,27 @@ def test_what_the_org_makes_of_our_own_push_is_nobody_s_change(user, simorg, jan
     assert (pushed.complete, pushed.count("applied"), gone.complete) == (True, 2, True)
     assert simorg.row(jane)["Title"] == "CHIEF"
     assert simorg.row(lead.id)["Status"] == "Working - Contacted"
+
+
+def test_what_the_org_replaces_as_it_saves_our_push_is_in_the_history(sync, simorg, jane):
+    """Whatever way the push goes: here the row comes back with the answer."""
+
+    def also(org, operation, row, old):
+        row["Title"] = f"called {row['Phone']}"
+
+    simorg.rules.on_save("Contact", "before", also)
+    sync.contacts.update(jane, phone="555-1111", title="Boss")
+    sync.push()
+    sync.contacts.update(jane, phone="555-2222")
+    sync.push()
+
+    titles = [each for each in sync.history("Contact", jane) if each.field == "Title"]
+    assert [(each.old, each.new, each.origin) for each in titles] == [
+        ("called 555-1111", "called 555-2222", Origin.SAVE),
+        ("Boss", "called 555-1111", Origin.SAVE),
+        (None, "Boss", Origin.PUSH),
+    ]
+    assert {each.push_id for each in titles[1:]} == {titles[1].push_id}
 
 
 def test_a_local_value_that_was_taken_back_is_no_base(sync, replica, simorg, jane):
