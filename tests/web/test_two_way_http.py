@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from salesforce_sync.access import Role
+from simorg import triggers
 from tests.web.test_promise import ended
 
 CONTACTS = "/api/objects/Contact/records"
@@ -285,6 +286,20 @@ def test_a_push_is_undone_and_the_history_tells_of_both(site, synced):
         (contact["Phone"], "555-1234", "push"),
     ]
     assert len(synced.get("/api/pushes").json()["pushes"]) == 2
+
+
+def test_what_the_org_makes_of_a_push_is_told_by_the_api_and_on_the_page(site, synced):
+    triggers.normalise(site.org, "Contact", "Title", "upper")
+    contact = first(synced)
+    synced.patch(f"{CONTACTS}/{contact['Id']}", json={"Title": "Boss"})
+    assert synced.post("/api/push").json()["state"] == "complete"
+
+    history = synced.get(f"{CONTACTS}/{contact['Id']}/history").json()["history"]
+    (connection,) = [each["name"] for each in synced.get("/api/connections").json()["connections"]]
+    page = synced.get(f"/org/{connection}/records/Contact/{contact['Id']}")
+
+    assert ("Boss", "BOSS", "save") in [(each["old"], each["new"], each["origin"]) for each in history]
+    assert (page.status_code, "the org, as it saved a push" in page.text) == (200, True)
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────

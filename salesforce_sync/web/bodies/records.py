@@ -145,7 +145,7 @@ class ReplacedBody(Body, frozen=True, kw_only=True):
     field: str
     old: Any
     new: Any
-    origin: Literal["pull", "push", "decision"]
+    origin: Literal["pull", "push", "save", "decision"]
     who: str
     push_id: str | None
 
