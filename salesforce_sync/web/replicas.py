@@ -21,6 +21,7 @@ from salesforce_sync.web.documents import Shown
 from salesforce_sync.web.failures import InvalidObjectName
 from salesforce_sync.web.heard import Heard
 from salesforce_sync.web.known import Counted, Sent
+from salesforce_sync.web.once import Once
 from salesforce_sync.web.rows import RowForm
 from salesforce_sync.web.runs import Runs
 from salesforce_sync.web.sessions import Sessions
@@ -115,6 +116,7 @@ class Replica:
         self.sessions = Sessions(sync, runs, self.names, interrupted)
         self.counted = Counted(sync.config.storage.path)
         self.sent = Sent()
+        self.once = Once()
         self._forms: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[ObjectSchema, RowForm]] = {}
 
     def address(self, path: str, **query: object) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+import secrets
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from salesforce_sync.collection import Collection
 from salesforce_sync.errors import SyncError
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.web import routes_records
 from salesforce_sync.web.asking import Asked
+from salesforce_sync.web.failures import Refused
+from salesforce_sync.web.once import MadeAlready
 from salesforce_sync.web.page.frame import Changing, PageRoute, show
 from salesforce_sync.web.page.listing import choices_of, input_of, required_first
 from salesforce_sync.web.page.rows import Marks, Rows, Slot, row_of
@@ -104,7 +108,7 @@ def _editor(request: Request, asked: Asked, found: Slot, value: str, why: str = 
 def new(request: Request, asked: Changing, objectApiName: str) -> Response:
     """The form of a new record."""
     schema = asked.replica.sync.objects[object_name(objectApiName)].schema
-    return _form(request, asked, schema, {}, "")
+    return _form(request, asked, schema, {}, _new_key())
 
 
 @router.post("")
@@ -114,19 +118,43 @@ async def create(request: Request, asked: Changing, objectApiName: str) -> Respo
     return await asked.house.run(lambda: _create(request, asked, objectApiName, given))
 
 
+KEY: Final = "form-key"
+"""By what a form is known when it comes again; no field has such a name."""
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(16)
+
+
 def _create(request: Request, asked: Asked, name: str, given: FormData) -> Response:
     collection = asked.replica.sync.objects[object_name(name)]
-    texts = {key: _lines(str(value)) for key, value in given.multi_items() if value}
+    texts = {field: _lines(str(value)) for field, value in given.multi_items() if value}
+    key = texts.pop(KEY, "")
+    if not key:
+        raise Refused("What was sent is not in its form.", hint="Load the page again.")
     try:
-        values: dict[str, Any] = dict(collection.parse(texts))
-        made = routes_records.create(asked, collection.object_name, values)
+        made_id = asked.replica.once.made(key, _what(collection, texts), lambda: _made(asked, collection, texts))
+    except MadeAlready as error:
+        return _form(request, asked, collection.schema, texts, _new_key(), str(error))
     except SyncError as error:
-        return _form(request, asked, collection.schema, texts, str(error))
-    place = f"/org/{asked.replica.id}/records/{collection.object_name}/{made.headers['Location'].rpartition('/')[2]}"
+        return _form(request, asked, collection.schema, texts, key, str(error))
+    place = f"/org/{asked.replica.id}/records/{collection.object_name}/{made_id}"
     return Response(status_code=204, headers={"HX-Redirect": place})
 
 
-def _form(request: Request, asked: Asked, schema: ObjectSchema, texts: dict[str, str], why: str) -> Response:
+def _what(collection: Collection[Any], texts: dict[str, str]) -> str:
+    return _mark(repr((collection.object_name, sorted(texts.items()))))
+
+
+def _made(asked: Asked, collection: Collection[Any], texts: dict[str, str]) -> str:
+    values: dict[str, Any] = dict(collection.parse(texts))
+    made = routes_records.create(asked, collection.object_name, values)
+    return made.headers["Location"].partition("?")[0].rpartition("/")[2]
+
+
+def _form(
+    request: Request, asked: Asked, schema: ObjectSchema, texts: dict[str, str], key: str, why: str = ""
+) -> Response:
     fields = required_first(schema.columns)
     return show(
         request,
@@ -136,6 +164,7 @@ def _form(request: Request, asked: Asked, schema: ObjectSchema, texts: dict[str,
         schema=schema,
         needed=[_asked_for(each, texts) for each in fields if _is_asked_first(each)],
         others=[_asked_for(each, texts) for each in fields if not _is_asked_first(each)],
+        key=(KEY, key),
         why=why,
     )
 

@@ -53,6 +53,41 @@ def test_a_record_is_made_and_taken_back(editor, replica):
     assert not replica.contacts.search(last_name="Hopper")
 
 
+@pytest.mark.parametrize("how", ["a double click", "Enter, twice"])
+def test_a_form_that_is_sent_twice_at_once_makes_one_record(editor, replica, how):
+    page, held = editor.goes("records/Contact/new"), []
+    page.get_by_label("Last Name").fill("Doppel")
+    page.route("**/records/Contact", lambda route: route.continue_() if held else held.append(route))
+
+    with page.expect_request("**/records/Contact"):
+        if how == "a double click":
+            page.get_by_role("button", name="Make it").dblclick()
+        else:
+            page.get_by_label("Last Name").press("Enter")
+            page.get_by_label("Last Name").press("Enter")
+    held[0].continue_()
+
+    expect(page.get_by_role("heading", name="Doppel", level=1)).to_be_visible()
+    assert len(replica.contacts.search(last_name="Doppel")) == 1
+
+
+def test_a_form_that_comes_again_makes_no_second_record_unless_it_is_another(editor, replica):
+    page = editor.goes("records/Contact/new")
+    key = page.locator("[name=form-key]").input_value()
+    url, headers = page.url.removesuffix("/new"), {"X-CSRF-Token": page.locator("body").get_attribute("data-csrf")}
+
+    def sent(**texts):
+        return page.request.post(url, headers=headers, form={"form-key": key, **texts})
+
+    refused, (first, second), other = sent(), [sent(LastName="Again") for _ in range(2)], sent(LastName="Other")
+
+    assert "Nothing is given" in refused.text() and key in refused.text()
+    assert (first.status, first.headers["hx-redirect"]) == (second.status, second.headers["hx-redirect"])
+    assert "has made a record already" in other.text() and key not in other.text()
+    assert [each.last_name for each in replica.contacts.search(last_name__in=["Again", "Other"])] == ["Again"]
+    assert page.request.post(url, headers=headers, form={"LastName": "Other"}).status == 400
+
+
 def test_an_edit_is_taken_back(editor, replica, contact):
     before = contact.phone
     replica.contacts.update(str(contact.id), phone="555-0001")
