@@ -217,4 +217,17 @@ def test_a_viewer_downloads_and_sends_nothing(site, synced):
     viewer = site.client("vic", Role.VIEWER)
 
     assert viewer.get("/api/workbook").status_code == 200
+    assert viewer.get("/api/workbook", params={"set": "sales"}).status_code == 200
+    assert viewer.get("/api/objects/Contact/records.ndjson").status_code == 200
     assert viewer.post("/api/workbook", content=b"x").status_code == 403
+
+
+def test_what_a_viewer_takes_along_is_in_the_audit_log(site, synced):
+    viewer = site.client("vic", Role.VIEWER)
+    for path in ("/api/workbook", "/api/workbook?set=sales", "/api/objects/Contact/records.ndjson"):
+        viewer.get(path)
+
+    entries = site.client().get("/api/audit").json()["entries"]
+    mine = [each for each in entries if (each["who"], each["action"]) == ("user:vic", "export")]
+    assert [each["outcome"] for each in mine] == ["done", "begun"] * 3
+    assert [each["subject"] for each in mine[1::2]] == ["default/Contact", "default/sales", "default"]
