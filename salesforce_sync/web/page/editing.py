@@ -51,18 +51,18 @@ def save(
     value: Annotated[str, Form()] = "",
     seen: Annotated[str, Form()] = "",
 ) -> Response:
-    """Write the field, if it is still as it was when it was begun to be edited."""
+    """Write the field, if it is still as it was when it was begun to be edited; what was typed is kept in any case."""
     found = _slot(asked, objectApiName, recordId, field)
     now = typed(found.value)
+    if _mark(value) in (seen, _mark(now)):  # nothing was typed, or what is here already
+        return _shown(request, asked, found)
     if seen != _mark(now):
-        why = "It has changed meanwhile: this is how it is now. Edit it again if you still want to."
-        return _editor(request, asked, found, now, why)
-    if _lines(value) != _lines(now):  # a browser has one sort of line ends only: that alone is no edit
-        try:
-            values = asked.replica.sync.objects[found.object_name].parse({found.field.name: _lines(value)})
-            routes_records.change(asked, found.object_name, found.record_id, values)
-        except SyncError as error:
-            return _editor(request, asked, found, value, str(error))
+        return _editor(request, asked, found, value, has_changed=True)
+    try:
+        values = asked.replica.sync.objects[found.object_name].parse({found.field.name: _lines(value)})
+        routes_records.change(asked, found.object_name, found.record_id, values)
+    except SyncError as error:
+        return _editor(request, asked, found, value, why=str(error))
     return _shown(request, asked, _slot(asked, objectApiName, recordId, field))
 
 
@@ -71,8 +71,8 @@ def _lines(text: str) -> str:
 
 
 def _mark(text: str) -> str:
-    """What a value is recognised by, whatever a browser makes of its line ends."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    """What a text is recognised by: a browser has one sort of line ends only, and that alone is no edit."""
+    return hashlib.sha256(_lines(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _slot(asked: Asked, name: str, record_id: str, field: str) -> Slot:
@@ -86,18 +86,21 @@ def _shown(request: Request, asked: Asked, found: Slot) -> Response:
     return show(request, asked, "slot.html", "records", slot=found)
 
 
-def _editor(request: Request, asked: Asked, found: Slot, value: str, why: str = "") -> Response:
-    values = {"kind": input_of(found.field), "choices": choices_of(found.field, typed(found.value))}
+def _editor(
+    request: Request, asked: Asked, found: Slot, value: str, *, why: str = "", has_changed: bool = False
+) -> Response:
     return show(
         request,
         asked,
         "slot_editor.html",
         "records",
         slot=found,
-        now=value,
+        kind=input_of(found.field),
+        choices=choices_of(found.field, value),
+        value=value,
         seen=_mark(typed(found.value)),
         why=why,
-        **values,
+        has_changed=has_changed,
     )
 
 

@@ -242,10 +242,10 @@ document.addEventListener("keydown", (event) => {
 // it. When the editor goes, its cell has the focus.
 document.addEventListener("htmx:after:swap", () => {
   const field = document.querySelector("form[data-escape]:not([data-met]) :is(input, select, textarea):not([type=hidden])");
+  const editor = document.querySelector("form[data-escape]:not([data-met])");
   field?.focus();
   if (field?.matches("textarea")) field.setSelectionRange(field.value.length, field.value.length);
-  else field?.select?.();
-  const editor = document.querySelector("form[data-escape]:not([data-met])");
+  else if (editor?.dataset.typed !== "unsaved") field?.select?.();
   editor?.setAttribute("data-met", "");
   editor?.scrollIntoView({ block: "nearest", inline: "nearest" });
   const shown = document.querySelector("[data-focus]");
@@ -263,6 +263,24 @@ document.addEventListener("htmx:before:request", () => {
 document.addEventListener("htmx:after:swap", () => {
   if (acted && document.activeElement === document.body) document.getElementById("content").focus({ preventScroll: true });
   acted = false;
+});
+
+// ── what was typed and is not saved is not left without a question ───────────────────────────────────────────────
+
+// What the server has sent back with a reason is marked by itself.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-typed]");
+  if (form) form.dataset.typed = "unsaved";
+});
+
+// Where the server says where to go on, it has taken it.
+document.addEventListener("htmx:after:request", (event) => {
+  if (!event.detail.ctx.hx.redirect) return;
+  for (const form of document.querySelectorAll("form[data-typed]")) form.dataset.typed = "";
+});
+
+addEventListener("beforeunload", (event) => {
+  if (document.querySelector("form[data-typed=unsaved]")) event.preventDefault();
 });
 
 // ── a file that is dropped ───────────────────────────────────────────────────────────────────────────────────────
@@ -296,7 +314,11 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-fills]")) {
     document.getElementById(event.target.dataset.fills).value = event.target.selectedOptions[0].dataset.fill;
   }
-  if (event.target.matches("select[data-goes]")) location.href = event.target.value;
+  if (event.target.matches("select[data-goes]")) {
+    const here = [...event.target.options].find((each) => each.defaultSelected);
+    location.href = event.target.value;
+    here.selected = true; // somebody may stay for what he has typed
+  }
 });
 
 function showAllChosen() {

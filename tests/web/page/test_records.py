@@ -10,7 +10,10 @@ from playwright.sync_api import expect
 from tests.web.browsing import NARROW, WIDE
 
 
-def test_a_field_that_changed_under_the_editor_is_not_overwritten(editor, replica, shared, contact):
+@pytest.mark.parametrize("decision", ["Save mine over it", "Leave it as it is now"])
+def test_a_field_that_changed_under_the_editor_is_not_overwritten_nor_is_what_was_typed_lost(
+    editor, replica, shared, contact, decision
+):
     contact = str(contact.id)
     page = editor.goes(f"records/Contact/{contact}")
     slot = page.locator("[data-field=Phone]")
@@ -23,7 +26,116 @@ def test_a_field_that_changed_under_the_editor_is_not_overwritten(editor, replic
     slot.get_by_role("button", name="Save").click()
 
     expect(slot.get_by_role("alert")).to_contain_text("changed meanwhile")
+    expect(slot.get_by_role("alert")).to_contain_text("It is now: 555-ORG")
+    expect(slot.get_by_role("textbox")).to_have_value("555-LATE")
     assert replica.contacts.get(contact).phone == "555-ORG"
+    assert replica.outbox() == ()
+
+    slot.get_by_role("button", name=decision).click()
+
+    kept = "555-LATE" if decision.startswith("Save") else "555-ORG"
+    expect(page.locator("[data-field=Phone] .cell")).to_contain_text(kept)
+    assert replica.contacts.get(contact).phone == kept
+
+
+def test_a_field_that_changed_twice_under_the_editor_is_told_of_twice(editor, replica, contact):
+    contact = str(contact.id)
+    page = editor.goes(f"records/Contact/{contact}")
+    page.locator("[data-field=Phone]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    slot.get_by_role("textbox").fill("555-MINE")
+
+    for once, button in (("555-ONE", "Save"), ("555-TWO", "Save mine over it")):
+        replica.contacts.update(contact, phone=once)
+        slot.get_by_role("button", name=button).click()
+
+        expect(slot.get_by_role("alert")).to_contain_text(f"It is now: {once}")
+    assert replica.contacts.get(contact).phone == "555-TWO"
+
+
+def test_who_changed_nothing_in_an_editor_is_shown_what_it_is_now(editor, replica, contact):
+    page = editor.goes(f"records/Contact/{contact.id}")
+    page.locator("[data-field=Phone]").get_by_role("button").click()
+    replica.contacts.update(str(contact.id), phone="555-THEIRS")
+
+    page.locator(".slot:has(form)").get_by_role("button", name="Save").click()
+
+    expect(page.locator("[data-field=Phone] .cell")).to_contain_text("555-THEIRS")
+
+
+LEAVES = {
+    "another screen": lambda page: page.get_by_role("link", name="Budget").click(),
+    "another order": lambda page: page.locator("thead a").nth(1).click(),
+    "another object": lambda page: page.locator("#object").select_option(label="Account"),
+    "the page, again": lambda page: page.evaluate("location.reload()"),
+}
+
+
+@pytest.mark.parametrize("way", LEAVES)
+def test_what_was_typed_into_an_editor_is_not_left_without_a_question(looker, way):
+    page, asked = looker.goes("records/Contact?column=Name&column=Phone&sort=Id"), []
+    page.locator("[data-field=Phone] .cell").first.click()
+    editor = page.locator(".slot form").get_by_role("textbox")
+    editor.fill("555-HALF")
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    LEAVES[way](page)
+
+    expect(editor).to_have_value("555-HALF")
+    expect(page.locator("#object")).to_have_value("/org/default/records/Contact")
+    assert asked == ["beforeunload"]
+
+
+def test_a_new_record_that_was_begun_is_not_left_without_a_question_and_its_making_asks_none(editor, replica):
+    page, asked = editor.goes("records/Contact/new"), []
+    page.get_by_label("Last Name").fill("Halfway")
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_label("Last Name")).to_have_value("Halfway")
+    assert asked == ["beforeunload"]
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.get_by_role("button", name="Make it").click()
+
+    expect(page.get_by_role("heading", name="Halfway", level=1)).to_be_visible()
+    assert len(asked) == 1
+
+
+def test_who_typed_nothing_or_gave_it_up_is_asked_nothing(looker):
+    page, asked = looker.goes("records/Contact?column=Name&column=Phone&sort=Id"), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    cells = page.locator("[data-field=Phone] .cell")
+    cells.first.click()
+    page.locator(".slot form").get_by_role("textbox").fill("555-GIVEN-UP")
+    page.keyboard.press("Escape")
+    expect(page.locator(".slot form")).to_have_count(0)
+    cells.first.click()
+    expect(page.locator(".slot form").get_by_role("textbox")).to_be_focused()
+
+    page.get_by_role("link", name="Budget").click()
+
+    expect(page.get_by_role("heading", name="Budget", level=1)).to_be_visible()
+    assert asked == []
+
+
+def test_a_value_that_is_too_long_is_refused_and_not_cut(editor, replica, contact):
+    typed = "L" * 70 + "-the-end-of-a-long-name"
+    page = editor.goes(f"records/Contact/{contact.id}")
+    page.locator("[data-field=LastName]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    slot.get_by_role("textbox").fill("")
+
+    page.keyboard.insert_text(typed)
+    page.keyboard.press("Enter")
+
+    expect(slot.get_by_role("alert")).to_contain_text("holds text of 80 characters at most")
+    expect(slot.get_by_role("textbox")).to_have_value(typed)
+    editor.goes("records/Contact/new")
+    page.get_by_label("Last Name").focus()
+    page.keyboard.insert_text(typed)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("alert")).to_contain_text("holds text of 80 characters at most")
+    expect(page.get_by_label("Last Name")).to_have_value(typed)
     assert replica.outbox() == ()
 
 
