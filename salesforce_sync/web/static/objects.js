@@ -6,6 +6,7 @@ const STATUSES = ["pending", "syncing", "synced", "error"];
 const holder = document.getElementById("objects");
 const chosen = new Set();
 const streams = new Map();
+const MOST_NAMED = 5; // objects that a question names one by one
 
 // ── what this browser keeps ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,20 +111,21 @@ function showProgress(told) {
   row.querySelector("progress").value = percent;
   part(row, "percent").textContent = told.status === "pending" ? "" : `${Math.round(percent)} %`;
   if (told.status !== "pending") part(row, "count").textContent = page.number(told.recordCount);
+  const waited = part(row, "waits").textContent;
+  part(row, "waits").textContent = told.waitsFor ? `waits for ${told.waitsFor}` : "";
   part(row, "loses")?.remove();
   part(row, "trouble").textContent = told.error ? `${told.error}: ${told.details}` : "";
   if (told.syncedAt) part(row, "synced").replaceChildren(page.moment(told.syncedAt));
   const lastSynced = told.syncedAt ?? (row.dataset.synced || null);
   remember(row.dataset.object, told.status, lastSynced, told.recordCount);
-  if (before !== told.status) {
-    showFigures();
-    say(told);
-  }
+  if (before !== told.status) showFigures();
+  if (before !== told.status || waited !== part(row, "waits").textContent) say(told);
 }
 
-// Only beginnings and ends are said aloud: every step of a bar would drown all else.
+// Only beginnings, waits and ends are said aloud: every step of a bar would drown all else.
 function say(told) {
-  const words = { pending: "waits", syncing: "is syncing", synced: `is synced, ${page.number(told.recordCount)} records`, error: `failed: ${told.details}` };
+  const syncing = told.waitsFor ? `waits for ${told.waitsFor}` : "is syncing";
+  const words = { pending: "waits", syncing, synced: `is synced, ${page.number(told.recordCount)} records`, error: `failed: ${told.details}` };
   document.getElementById("told").textContent = `${told.objectApiName} ${words[told.status]}`;
 }
 
@@ -220,10 +222,33 @@ async function verify(wanted) {
   showChosen();
 }
 
+document.getElementById("cancel")?.addEventListener("click", async (event) => {
+  if (!mayBePressed(event.target)) return;
+  const names = rows().filter((each) => ["pending", "syncing"].includes(each.dataset.status)).map((each) => each.dataset.object);
+  const of = names.length > MOST_NAMED ? `${page.number(names.length)} objects` : names.join(", ");
+  if (!confirm(`Cancel the sync${of && ` of ${of}`}? What is complete is kept.`)) return;
+  allow(event.target, false);
+  try {
+    for (const url of [...streams.keys()]) await page.ask("POST", url.replace(/events(\?.*)?$/, "cancel"));
+  } catch (error) {
+    page.tell("bad", error.message);
+    allow(event.target, true);
+  }
+});
+
+/** As long as a session is followed, it can be cancelled. */
+function showCancel() {
+  const button = document.getElementById("cancel");
+  if (!button) return;
+  button.hidden = !streams.size;
+  if (button.hidden) allow(button, true);
+}
+
 function follow(url) {
   if (streams.has(url)) return;
   const stream = new EventSource(url);
   streams.set(url, stream);
+  showCancel();
   stream.addEventListener("progress", (event) => showProgress(JSON.parse(event.data)));
   // A server that is there again does not know the session of before: then its table says how things are.
   stream.addEventListener("error", () => {
@@ -232,10 +257,12 @@ function follow(url) {
       return void page.awaitAnswer();
     }
     streams.delete(url);
+    showCancel();
     htmx.trigger(holder, "refresh");
   });
   stream.addEventListener("session", (event) => {
     streams.delete(url);
+    showCancel();
     stream.close();
     const session = JSON.parse(event.data);
     const failed = session.objects.filter((each) => each.status === "error");

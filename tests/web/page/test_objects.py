@@ -195,3 +195,36 @@ def test_what_cannot_be_synced_is_told_in_the_words_of_the_page(looker, shared):
         expect(text).not_to_contain_text("salesforce-sync")
     expect(looker.goes("activity").locator("main")).not_to_contain_text("salesforce-sync connect")
     shared.org.faults.clear()
+
+
+def test_a_sync_that_waits_for_the_org_says_so_and_is_cancelled(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        org.faults.add(path="/query\\?", status=414, times=None)  # so that it goes by Bulk
+        org.faults.add(job="stuck", path="Contact", times=None)
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                wait_and_cancel(person)
+
+
+def wait_and_cancel(person):
+    page, asked = person.goes("objects"), []
+    row, cancel = page.locator("tr[data-object=Contact]"), page.get_by_role("button", name="Cancel the sync")
+    page.get_by_label("Select Contact", exact=True).check()
+    expect(cancel).to_have_count(0)
+    page.get_by_role("button", name="Sync", exact=True).click()
+    expect(row).to_contain_text("waits for the org's job")
+    expect(page.locator("#told")).to_have_text("Contact waits for the org's job")
+    person.goes("objects")
+    expect(row).to_contain_text("waits for the org's job")
+
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    cancel.click()
+    expect(row).to_have_attribute("data-status", "syncing")
+    page.once("dialog", lambda dialog: dialog.accept())
+    cancel.click()
+
+    expect(page.locator("#notices")).to_contain_text("The sync was cancelled")
+    expect(cancel).to_have_count(0)
+    expect(row).not_to_contain_text("waits for")
+    assert "Cancel the sync of Contact?" in asked[0]
