@@ -52,6 +52,25 @@ def test_axe_finds_no_serious_fault_on_any_screen(admin, shared, replica, contac
     assert admin.strangers == []
 
 
+def test_axe_finds_no_serious_fault_in_an_editor_whose_field_has_changed_meanwhile(editor, replica, contact):
+    page, found = editor.goes(f"records/Contact?field=Id&op=eq&value={contact.id}&column=Name&column=Phone"), []
+    page.locator("[data-field=Phone] .cell").click()
+    slot = page.locator(".slot:has(form)")
+    slot.get_by_role("textbox").fill("555-MINE")
+    replica.contacts.update(str(contact.id), phone="5550000" * 5)
+    slot.get_by_role("button", name="Save").click()
+    expect(slot.get_by_role("alert")).to_be_visible()
+
+    for size, scheme in product((WIDE, NARROW, NARROWEST), ("light", "dark")):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)
+        found += faults(page)
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+    assert found == []
+    assert editor.complaints == []
+
+
 def faults(page: Page) -> list[tuple[str, str]]:
     """What axe, with all its rules, finds on a page that is serious: the rule, and the first element.
 
