@@ -9,6 +9,7 @@ import apsw
 import msgspec
 from msgspec.structs import astuple, replace
 
+from salesforce_sync.errors import FieldNotFound
 from salesforce_sync.models.inbox import MERGED, Conflict, Contested, Verdict, beyond_reach
 from salesforce_sync.models.outbox import Change, Kind, Operation
 from salesforce_sync.models.outcome import EDITED_TWICE, NOT_DELETED, Rejected
@@ -188,6 +189,8 @@ _OF_A_GONE_RECORD = {
 }
 
 
+_NO_FIELD = "The org has no such field any more: drop the edit, or take it up once the field is back."
+
 _BY_CODE = {
     "REQUIRED_FIELD_MISSING": "Fill the field in and push again.",
     "DUPLICATE_VALUE": "Another record has the value: change it there or here. Two that are to swap: empty one first.",
@@ -198,7 +201,8 @@ _BY_CODE = {
     "INSUFFICIENT_ACCESS_OR_READONLY": "The connected user needs edit rights on the record; then send it again.",
     "ENTITY_IS_DELETED": "A record that it refers to is deleted in the org: choose another, or clear the field.",
     "UNDELETE_FAILED": "It is not in the org's bin any more, or what it belongs to is not: drop this, or make it anew.",
-    "INVALID_FIELD": "The org has no such field any more: drop the edit, or take it up once the field is back.",
+    "INVALID_FIELD": _NO_FIELD,
+    FieldNotFound.code: _NO_FIELD,
     "INVALID_FIELD_FOR_INSERT_UPDATE": "The connected user may not write the field: drop the edit, or have it allowed.",
     "INVALID_CROSS_REFERENCE_KEY": "The id that it refers to does not exist, or the user may not see it.",
     EDITED_TWICE: "Take the org's side to write the earlier value, or the local one to leave the later one.",

@@ -34,7 +34,7 @@ def test_the_objects_are_shown_as_they_are_once_the_server_answers_again(browser
             port, tokens, people = urlsplit(first.url).port, first.tokens, visiting(browser, first, "ed")
             page = next(people).goes("objects")
             # Else the run, and not the server (which has three seconds for it), may be the first to end.
-            org.faults.add(path="/services/data", delay=6.0, times=None)
+            org.faults.add(path=r"/query\?", delay=60.0, times=None)
             page.get_by_label("Select Lead", exact=True).check()
             page.get_by_role("button", name="Sync", exact=True).click()
             expect(page.locator("tr[data-object=Lead]")).to_have_attribute("data-status", "syncing")
