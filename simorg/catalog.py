@@ -6,7 +6,8 @@ A field is one line: `Name = "type size flag flag ..."`, or a table with `is` fo
 - size: `80`, `18,2`; `->Account` or `->Group,User` what a reference points to; `rel:Name`, `child:Contacts`
 - `required`, `defaulted` (never null, but with a default), `default:VALUE`, `readonly`, `createonly`
 - `name`, `idlookup`, `externalid`, `unique`, `casesensitive`, `restricted`, `html`, `encrypted`, `auto:FORMAT`
-- `master` (master-detail), `restrict` (parent cannot be deleted), `values:LIST` a picklist of `picklists.toml`
+- `master` (master-detail), `along` (deleted with the parent, and only the parent's describe says so, as of an account's
+  contacts), `restrict` (parent cannot be deleted), `values:LIST` a picklist of `picklists.toml`
 - `part:Compound` part of a compound field
 """
 
@@ -118,7 +119,8 @@ def _with_children(one: SObject, children: tuple[ChildRelationship, ...]) -> SOb
 
 def _relationship(child: SObject, one: SField) -> ChildRelationship:
     name = one.child_relationship if not one.polymorphic else None
-    return ChildRelationship(name, child.name, one.name, one.cascade_delete, one.restricted_delete)
+    cascade = one.cascade_delete or one.deleted_along
+    return ChildRelationship(name, child.name, one.name, cascade, one.restricted_delete)
 
 
 def read_object(name: str, table: dict[str, Any]) -> SObject:
@@ -211,6 +213,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "html": {"html": True},
     "encrypted": {"encrypted": True},
     "master": {"cascade_delete": True, "nillable": False, "updateable": False, "relationship_order": 0},
+    "along": {"deleted_along": True},
     "restrict": {"restricted_delete": True},
     "rollup": {"rollup": True},
     "decimal": {"location_in_decimal": True},

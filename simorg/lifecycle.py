@@ -17,7 +17,7 @@ NOT_FOLLOWED = frozenset({"CreatedById", "LastModifiedById", "MasterRecordId"})
 
 
 def delete(org: "SimOrg", record_id: str) -> Saved:
-    """Put a row into the recycle bin, with its master-detail children; look-ups to it become null."""
+    """Put a row into the recycle bin, with the children that go along; other look-ups to it become null."""
     schema, row = _deletable(org, record_id)
     org.rules.check_locks(schema, row)
     _delete(org, schema, record_id, record_id)

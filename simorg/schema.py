@@ -26,7 +26,7 @@ class SField:
     """One field of an object; the names follow describe's keys in snake case.
 
     `formula` is an SQL expression with `{alias}` for the row's alias, `formula_text` what describe shows;
-    `child_relationship` and `cascade_delete` tell the parent's side of a reference.
+    `child_relationship` and `deleted_along` tell the parent's side of a reference alone, `cascade_delete` both.
     """
 
     name: str
@@ -62,6 +62,7 @@ class SField:
     relationship_order: int | None = None
     child_relationship: str | None = None
     cascade_delete: bool = False
+    deleted_along: bool = False
     restricted_delete: bool = False
     compound: str | None = None
     extra_type_info: str | None = None

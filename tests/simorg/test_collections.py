@@ -327,8 +327,8 @@ class TestComposite:
         self, client: httpx2.Client, outside: httpx2.Client, org: SimOrg
     ) -> None:
         org.clock.freeze()
-        parent = org.add("Account", Name="p")
-        contact = org.add("Contact", LastName="x", AccountId=parent)
+        parent = org.add("Contact", LastName="p")
+        contact = org.add("Contact", LastName="x", ReportsToId=parent)
         made = {"If-Unmodified-Since": http_date(org.now_stamp())}
         org.clock.advance(60)
         org.remove(parent)  # a system edit of the contact: only SystemModstamp moves

@@ -140,9 +140,18 @@ def test_relationships_are_told_from_both_sides(client: httpx2.Client) -> None:
     contacts = next(one for one in body["childRelationships"] if one["relationshipName"] == "Contacts")
     widgets = next(one for one in body["childRelationships"] if one["relationshipName"] == "Widgets__r")
 
-    assert (contacts["childSObject"], contacts["field"], contacts["cascadeDelete"]) == ("Contact", "AccountId", False)
-    assert widgets["cascadeDelete"] is True
+    assert (contacts["childSObject"], contacts["field"]) == ("Contact", "AccountId")
+    assert (widgets["cascadeDelete"], fields_of(client, "Widget__c")["Account__c"]["cascadeDelete"]) == (True, True)
     assert fields_of(client, "Lead")["OwnerId"]["referenceTo"] == ["Group", "User"]
+
+
+def test_only_an_account_tells_what_of_the_standard_objects_goes_with_it(client: httpx2.Client) -> None:
+    told = client.get("/sobjects/Account/describe").json()["childRelationships"]
+    along = {(one["childSObject"], one["field"]) for one in told if one["cascadeDelete"]}
+    standard = {(name, "AccountId") for name in ("Asset", "Contact", "Contract", "Opportunity", "Order")}
+
+    assert along == standard | {("Widget__c", "Account__c")}
+    assert [fields_of(client, name)[field]["cascadeDelete"] for name, field in standard] == [False] * 5
 
 
 def test_record_types_end_with_the_master(client: httpx2.Client) -> None:

@@ -15,11 +15,12 @@ def row(org: SimOrg, record_id: str) -> Row:
 
 @pytest.fixture
 def family(org: SimOrg) -> dict[str, str]:
-    """An account with a contact (look-up) and a widget (master-detail) that has a part."""
+    """An account with a contact (goes along), a widget (master-detail), and an account below it (look-up)."""
     account = org.add("Account", Name="Family")
     contact = org.add("Contact", LastName="Member", AccountId=account)
     widget = org.add("Widget__c", Account__c=account, Contact__c=contact)
-    return {"account": account, "contact": contact, "widget": widget}
+    below = org.add("Account", Name="Branch", ParentId=account)
+    return {"account": account, "contact": contact, "widget": widget, "below": below}
 
 
 def test_a_delete_flags_the_row_and_moves_only_the_system_stamp(org: SimOrg) -> None:
@@ -35,25 +36,39 @@ def test_a_delete_flags_the_row_and_moves_only_the_system_stamp(org: SimOrg) -> 
 
 
 def test_master_detail_children_go_along_and_lookups_become_null(org: SimOrg, family: dict[str, str]) -> None:
-    before = row(org, family["contact"])
+    before = row(org, family["below"])
     org.clock.advance(60)
     org.remove(family["account"])
-    contact = row(org, family["contact"])
+    below = row(org, family["below"])
 
     assert row(org, family["widget"])["IsDeleted"] == 1
-    assert (contact["IsDeleted"], contact["AccountId"]) == (0, None)
-    assert contact["LastModifiedDate"] == before["LastModifiedDate"]
-    assert contact["SystemModstamp"] != before["SystemModstamp"]
+    assert (below["IsDeleted"], below["ParentId"]) == (0, None)
+    assert below["LastModifiedDate"] == before["LastModifiedDate"]
+    assert below["SystemModstamp"] != before["SystemModstamp"]
+
+
+def test_an_account_takes_along_what_only_its_own_describe_tells_of(org: SimOrg, family: dict[str, str]) -> None:
+    account = family["account"]
+    deal = org.add("Opportunity", Name="Deal", StageName="Prospecting", CloseDate="2026-12-01", AccountId=account)
+    contract, asset = org.add("Contract", AccountId=account), org.add("Asset", Name="Pump", AccountId=account)
+    order = org.add("Order", AccountId=account, EffectiveDate="2026-12-01", Status="Draft")
+    gone = [family["contact"], deal, contract, asset, order]
+    org.remove(account)
+    after = [row(org, one) for one in gone]
+    org.undelete([account])
+
+    assert [(one["IsDeleted"], one["AccountId"]) for one in after] == [(1, account)] * 5
+    assert [row(org, one)["IsDeleted"] for one in gone] == [0] * 5
 
 
 def test_nulled_lookups_may_keep_their_stamp(org: SimOrg, family: dict[str, str]) -> None:
-    before = row(org, family["contact"])
+    before = row(org, family["below"])
     org.clock.advance(60)
     org.rules.move_stamp_of_nulled_lookups = False
     org.remove(family["account"])
     org.rules.move_stamp_of_nulled_lookups = True
 
-    assert row(org, family["contact"])["SystemModstamp"] == before["SystemModstamp"]
+    assert row(org, family["below"])["SystemModstamp"] == before["SystemModstamp"]
 
 
 def test_an_undelete_brings_everything_back(org: SimOrg, family: dict[str, str]) -> None:
@@ -62,8 +77,9 @@ def test_an_undelete_brings_everything_back(org: SimOrg, family: dict[str, str])
     (result,) = org.undelete([family["account"]])
 
     assert isinstance(result, Saved)
-    assert [row(org, one)["IsDeleted"] for one in family.values()] == [0, 0, 0]
-    assert row(org, family["contact"])["AccountId"] == family["account"]
+    assert [row(org, one)["IsDeleted"] for one in family.values()] == [0, 0, 0, 0]
+    assert row(org, family["below"])["ParentId"] == family["account"]
+    assert row(org, family["widget"])["Contact__c"] == family["contact"]
     assert row(org, family["account"])["SystemModstamp"] == org.now_stamp()
 
 
@@ -87,14 +103,15 @@ def test_a_purge_leaves_nothing(org: SimOrg, family: dict[str, str]) -> None:
 
     assert org.row(family["account"]) is None
     assert org.row(family["widget"]) is None
-    assert org.row(family["contact"]) is not None
+    assert org.row(family["contact"]) is None
+    assert org.row(family["below"]) is not None
 
 
 def test_a_hard_delete_takes_a_living_row(org: SimOrg, family: dict[str, str]) -> None:
     org.purge([family["account"]])
 
     assert org.row(family["account"]) is None
-    assert row(org, family["contact"])["AccountId"] is None
+    assert row(org, family["below"])["ParentId"] is None
 
 
 def test_the_bin_is_emptied_after_fifteen_days(org: SimOrg) -> None:

@@ -70,13 +70,13 @@ class TestUndelete:
 
     def test_details_and_lookups_come_back_too(self, ask: Ask, org: SimOrg) -> None:
         account = org.add("Account", Name="x")
-        detail, child = org.add("Widget__c", Account__c=account), org.add("Contact", LastName="y", AccountId=account)
+        detail, child = org.add("Widget__c", Account__c=account), org.add("Account", Name="y", ParentId=account)
         org.remove(account)
-        gone = (org.row(detail) or {})["IsDeleted"], (org.row(child) or {})["AccountId"]
+        gone = (org.row(detail) or {})["IsDeleted"], (org.row(child) or {})["ParentId"]
         ask("undelete", account)
 
         assert gone == (1, None)
-        assert ((org.row(detail) or {})["IsDeleted"], (org.row(child) or {})["AccountId"]) == (0, account)
+        assert ((org.row(detail) or {})["IsDeleted"], (org.row(child) or {})["ParentId"]) == (0, account)
 
     def test_the_stamp_moves(self, ask: Ask, org: SimOrg) -> None:
         account = org.add("Account", Name="x")

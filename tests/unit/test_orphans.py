@@ -166,18 +166,23 @@ def test_a_reference_that_the_org_leaves_is_read_again_once(org, sync, tmp_path)
     assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {account}
 
 
-def test_a_reference_to_what_was_deleted_before_its_object_was_ever_read_is_empty(org, sync):
-    account, boss, clerk = made_in(org)
-    other, *_ = made_in(org)
-    sync.sync("Contact")
-    org.delete([account])
-    org.clock.advance(60)
+def test_a_reference_to_what_was_deleted_before_its_object_was_ever_read_is_empty(org, tmp_path):
+    gone, other = (org.add("Contact", LastName=name) for name in ("Gone", "Other"))
+    deal = {"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2030-01-01"}
+    *emptied, kept = (org.add("Opportunity", **deal, ContactId=each) for each in (gone, gone, other))
+    org.clock.advance(86_400)
+    org.add("Opportunity", **deal)
+    org.clock.advance(3600)
+    with SFSync(config_of(org.url, tmp_path / "deals.db", ("Contact", "Opportunity"))) as sync:
+        sync.sync("Opportunity")
+        org.delete([gone])
+        org.clock.advance(60)
 
-    sync.sync()
+        sync.sync()
 
-    assert {sync.contacts.get(each).account_id for each in (boss, clerk)} == {None}
-    assert len(list(sync.contacts.search(account_id=other))) == 2
-    assert spent(sync, sync.sync) == 1
+        assert {sync.opportunities.get(each).contact_id for each in emptied} == {None}
+        assert sync.opportunities.get(kept).contact_id == other
+        assert spent(sync, sync.sync) == 1
 
 
 def test_a_reference_to_what_was_only_hidden_then_is_kept_and_asked_about_once(org, sync):
