@@ -109,7 +109,7 @@ class Field(Struct, frozen=True):
     relationship_name: str | None = None
     compound_field_name: str | None = None
     cascade_delete: bool = False
-    """Of a reference: whether the record is deleted with the one that it refers to."""
+    """Of a reference: whether the record is deleted with the one that it refers to; not only then (`masters`)."""
 
     @property
     def synced(self) -> bool:
@@ -215,6 +215,8 @@ class ObjectSchema(Struct, frozen=True, dict=True):
     replicateable: bool = True
     refused: tuple[str, ...] = ()
     """The names of fields that the org describes and refuses to read: they were taken out."""
+    takes_along: tuple[tuple[str, str], ...] = ()
+    """What is deleted with a record of this object: the objects, and their fields that refer to it."""
 
     @cached_property
     def columns(self) -> tuple[Field, ...]:
@@ -268,10 +270,15 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         found = [each for each in self.references.values() if not _OWNERS.issuperset(each.reference_to or ("",))]
         return tuple(each.name for each in sorted(found, key=lambda each: each.nillable))
 
-    def masters(self, object_name: str) -> tuple[str, ...]:
-        """The names of the fields by which a record of that object takes this one along when it is deleted."""
-        found = self.references.values()
-        return tuple(each.name for each in found if each.cascade_delete and object_name in each.reference_to)
+    def masters(self, of: ObjectSchema) -> tuple[str, ...]:
+        """The names of the fields by which a record of that object takes this one along when it is deleted.
+
+        A detail's own field tells it, and its master does; of standard objects, such as an account's contacts, the
+        master alone.
+        """
+        told = {field for name, field in of.takes_along if name == self.name}
+        own = {each.name for each in self.references.values() if each.cascade_delete and of.name in each.reference_to}
+        return tuple(name for name in self.references if name in told | own)
 
     @cached_property
     def records_together(self) -> int:
@@ -365,7 +372,13 @@ class ObjectSchema(Struct, frozen=True, dict=True):
             updateable=_told(body, "updateable", True),
             deletable=_told(body, "deletable", True),
             replicateable=_told(body, "replicateable", True),
+            takes_along=tuple(sorted(set(_along(body.get("childRelationships") or ())))),
         )
+
+
+def _along(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Those of describe's `childRelationships` whose records go with the parent: not half of an account's hundred."""
+    return ((each["childSObject"], each["field"]) for each in entries if _told(each, "cascadeDelete", False))
 
 
 def _is_same(field: Field, before: Field | None) -> bool:

@@ -14,7 +14,7 @@ from salesforce_sync.models.outbox import Change, Kind, Operation, is_local
 from salesforce_sync.models.outcome import deleted_over, not_shown
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.run import Problem
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.schema import ObjectSchema, schemas_by_name
 from salesforce_sync.models.values import Stored
 from salesforce_sync.resolve import Policies, data_fields, taken_along
 from salesforce_sync.storage import reading_sql, staging_sql
@@ -77,10 +77,12 @@ def note_along(
     todo: dict[str, dict[str, str]] = {}
     for name, key in deleted:
         todo.setdefault(name, {})[key] = f"{name} {key}"
+    by_name = schemas_by_name(schemas)
     while todo:
         below: dict[str, dict[str, str]] = {}
+        masters = [(by_name[name], with_it) for name, with_it in todo.items()]
         for schema in (each for each in schemas if each.has("IsDeleted")):
-            for key, with_it in _children(db, schema, todo):
+            for key, with_it in _children(db, schema, masters):
                 db.execute(_NOTE_ALONG, (schema.name, key, push_id, with_it))
                 if db.changes():  # of records that refer to each other each is met once
                     below.setdefault(schema.name, {})[key] = with_it
@@ -88,16 +90,16 @@ def note_along(
 
 
 def _children(
-    db: apsw.Connection, schema: ObjectSchema, masters: Mapping[str, Mapping[str, str]]
+    db: apsw.Connection, schema: ObjectSchema, masters: Iterable[tuple[ObjectSchema, Mapping[str, str]]]
 ) -> list[tuple[str, str]]:
     """The object's living records that go with these, and with which."""
     found: list[tuple[str, str]] = []
-    for name, with_it in masters.items():
+    for master, with_it in masters:
         ids = msgspec.json.encode(list(with_it)).decode()
-        for field in schema.masters(name):
+        for field in schema.masters(master):
             asked = f'SELECT "Id", {quote(field)} FROM {quote(schema.name)} WHERE {reading_sql.alive(schema)}'
             rows = db.execute(f"{asked} AND {quote(field)} IN (SELECT value FROM json_each(?))", (ids,))
-            found += [(str(key), with_it[str(master)]) for key, master in rows if not is_local(str(key))]
+            found += [(str(key), with_it[str(parent)]) for key, parent in rows if not is_local(str(key))]
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from salesforce_sync.models.outbox import Change, Operation, is_local
-from salesforce_sync.models.schema import ObjectSchema
+from salesforce_sync.models.schema import ObjectSchema, schemas_by_name
 from salesforce_sync.ports import Filter, Store
 
 _IDS_AT_ONCE = 500
@@ -22,9 +22,9 @@ def along_with(store: Store, changes: Iterable[Change]) -> Mapping[str, Mapping[
     todo = [(each.object_name, each.record_id, each.record_id) for each in deleted]
     known = {(name, key) for name, key, _ in todo}
     found: dict[str, Counter[str]] = {}
-    schemas = store.schemas() if todo else ()
+    schemas = schemas_by_name(store.schemas() if todo else ())
     while todo:
-        below = [child for schema in schemas for child in _beneath(store, schema, todo) if child[:2] not in known]
+        below = [child for name in schemas for child in _beneath(store, schemas, name, todo) if child[:2] not in known]
         known |= {(name, key) for name, key, _ in below}
         for name, _, root in below:
             found.setdefault(root, Counter())[name] += 1
@@ -32,13 +32,16 @@ def along_with(store: Store, changes: Iterable[Change]) -> Mapping[str, Mapping[
     return found
 
 
-def _beneath(store: Store, schema: ObjectSchema, masters: Sequence[_Along]) -> Iterator[_Along]:
+def _beneath(
+    store: Store, schemas: Mapping[str, ObjectSchema], child: str, masters: Sequence[_Along]
+) -> Iterator[_Along]:
     """The object's living records that go with these, once each."""
+    schema = schemas[child]
     columns = [each.name for each in schema.columns]
     gone: set[str] = set()
     for object_name in sorted({name for name, _, _ in masters}):
         roots = {key: root for name, key, root in masters if name == object_name}
-        for field in schema.masters(object_name):
+        for field in schema.masters(schemas[object_name]):
             left = iter(roots)
             while ids := tuple(islice(left, _IDS_AT_ONCE)):
                 for row in store.scan(schema.name, (Filter(field, "in", ids),)):

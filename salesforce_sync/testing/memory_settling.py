@@ -113,7 +113,7 @@ class Settling(Contesting):
     def _note_along(self, master: Table, key: str, push_id: str, with_it: str) -> None:
         """What the org takes along with a deleted record is seen later."""
         for table in self._disk.tables.values():
-            for field in table.schema.masters(master.schema.name):
+            for field in table.schema.masters(master.schema):
                 for child, row in table.rows.items():
                     if row.get(field) == key and not (dead(row) or is_local(child) or child in table.written):
                         slots = table.pending[child].slots if child in table.pending else {}

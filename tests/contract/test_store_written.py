@@ -1,6 +1,7 @@
 """Store: what the org shows of a record for the first time after it has taken a change of it."""
 
 import pytest
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Misuse
 from salesforce_sync.models.inbox import Kind, Resolution, Side
@@ -365,6 +366,20 @@ def test_what_somebody_had_changed_in_what_our_deletion_took_along_waits_for_a_p
     assert [(each.field, each.base, each.local, each.org) for each in told.conflicts] == [("Text__c", "1", None, "2")]
     assert f"with Account {ACME}, which was deleted here" in told.message
     assert SOMEBODY in told.message
+
+
+def test_what_only_the_master_s_describe_says_goes_along_is_told_as_a_detail_is(replica):
+    replica.adopt(replace(ACCOUNT, takes_along=(("Contact", "AccountId"), ("Event", "WhatId"))))
+    replica.update("Contact", JANE, {"LastName": "Mine"})
+    replica.delete("Account", ACME)
+    (deletion,) = [each for each in replica.changes() if each.object_name == "Account"]
+    replica.sending([deletion], "push-1", SENT_AT, None)
+    replica.settle("push-1", [Applied(deletion, ACME)])
+
+    merged(replica, row(CONTACT, JANE, TWO, deleted=True, LastName="Doe", AccountId=ACME), schema=CONTACT)
+
+    assert (item(replica).kind, item(replica).record_id) == (Kind.DELETED_THERE, JANE)
+    assert f"with Account {ACME}, which was deleted here" in item(replica).message
 
 
 def test_what_went_along_as_it_was_is_not_told(along):

@@ -727,6 +727,40 @@ def test_what_a_deletion_takes_along_is_told_before_and_what_was_changed_in_it_a
     assert simorg.row(other)["IsDeleted"] == 1
 
 
+def test_what_an_account_takes_along_of_other_objects_is_told_before_and_after(user, simorg):
+    """Of which only its own describe tells."""
+    account = simorg.add("Account", Name="Master")
+    theirs, mine, other = (simorg.add("Contact", AccountId=account, LastName="old") for _ in range(3))
+    deal = {"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2030-01-01"}
+    deals = [simorg.add("Opportunity", **deal, AccountId=account) for _ in range(2)]
+    simorg.clock.advance(10)
+    user.settle(simorg.url, objects="Account, Contact, Opportunity")
+    user("sync")
+    simorg.change(theirs, Title="theirs")
+    simorg.change(deals[0], NextStep="theirs")
+    simorg.clock.advance(10)
+
+    removed, told = user("rm", "Account", account), user("diff")
+    user("edit", "Contact", mine, "Title=mine")
+    changes = user("push", "--dry-run", "--json").json["changes"]
+    user("push")
+    user("sync")
+
+    assert "(Master), and 3 Contact and 2 Opportunity with it" in removed.out
+    assert "(Master), and 3 Contact and 2 Opportunity with it" in told.out
+    assert [each["with_it"] for each in changes if each["id"] == account] == [{"Contact": 3, "Opportunity": 2}]
+    items = {each["id"]: each for each in user("inbox", "--json").json["items"]}
+    kinds = {theirs: "deleted over", deals[0]: "deleted over", mine: "deleted there"}
+    assert {key: each["kind"] for key, each in items.items()} == kinds
+    messages = [each["message"] for each in items.values()]
+    assert [f"with Account {account}, which was deleted here" in each for each in messages] == [True] * 3, messages
+    user("undelete", "Account", account)
+    user("inbox", "take", str(items[mine]["item"]), "local")
+    assert user("push", "--json").json["state"] == "complete"
+    assert [simorg.row(each)["IsDeleted"] for each in (account, theirs, mine, other, *deals)] == [0] * 6
+    assert simorg.row(mine)["Title"] == "mine"
+
+
 def test_a_conflict_beside_a_later_item_of_its_record_is_counted(replica, simorg, jane):
     """It joins one that is open. The record has just been pushed, so that it is read before it is written again."""
     conflict(replica, simorg, jane)

@@ -180,6 +180,78 @@ def test_an_object_is_read_from_describe():
     assert schema.name_field.name == "Name"
 
 
+def describe_of(name, *fields, children=()):
+    """A describe; each of the children is its object, its field, and whether its records go with this object's."""
+    keys = ("childSObject", "field", "cascadeDelete")
+    told = [
+        {**dict(zip(keys, each, strict=True)), "relationshipName": None, "restrictedDelete": False} for each in children
+    ]
+    listed = [{"name": "Id", "type": "id"}, *({"type": "reference", **each} for each in fields)]
+    return {"name": name, "fields": listed, "childRelationships": told}
+
+
+ACCOUNT = ObjectSchema.from_describe(
+    describe_of(
+        "Account",
+        {"name": "ParentId", "referenceTo": ["Account"], "cascadeDelete": False},
+        children=[
+            ("Account", "ParentId", False),
+            ("Widget__c", "Account__c", True),
+            ("Asset", "AccountId", True),
+            ("Asset", "AssetProvidedById", False),
+            ("ContactChangeEvent", "AccountId", False),
+            ("Contact", "AccountId", True),
+            ("Task", "AccountId", False),
+            ("Task", "WhatId", True),
+            ("Task", "WhatId", True),
+        ],
+    )
+)
+"""As a real org describes it: of standard objects, only the parent tells what goes with it."""
+
+
+def test_of_the_child_relationships_those_are_kept_whose_records_go_along():
+    assert ACCOUNT.takes_along == (
+        ("Asset", "AccountId"),
+        ("Contact", "AccountId"),
+        ("Task", "WhatId"),
+        ("Widget__c", "Account__c"),
+    )
+
+
+@pytest.mark.parametrize("told", [{}, {"childRelationships": None}])
+def test_a_describe_may_lack_the_child_relationships(told):
+    body = describe_of("Account")
+    del body["childRelationships"]
+
+    assert ObjectSchema.from_describe(body | told).takes_along == ()
+
+
+@pytest.mark.parametrize(
+    ("child", "fields", "by"),
+    [
+        ("Account", {"ParentId": ["Account"]}, ()),
+        ("Asset", {"AssetProvidedById": ["Account"], "AccountId": ["Account"]}, ("AccountId",)),
+        ("Contact", {"AccountId": ["Account"], "ReportsToId": ["Contact"]}, ("AccountId",)),
+        ("Contact", {"ReportsToId": ["Contact"]}, ()),
+        ("Task", {"WhatId": ["Account", "Opportunity"], "AccountId": ["Account"]}, ("WhatId",)),
+    ],
+    ids=["look-up", "one of two", "contact", "field hidden", "one of many objects"],
+)
+def test_a_master_alone_may_tell_what_it_takes_along(child, fields, by):
+    told = [{"name": name, "referenceTo": to, "cascadeDelete": False} for name, to in fields.items()]
+
+    assert ObjectSchema.from_describe(describe_of(child, *told)).masters(ACCOUNT) == by
+
+
+def test_a_detail_s_own_field_tells_its_master_too():
+    master = ObjectSchema.from_describe(describe_of("Master__c"))
+    told = {"name": "Master__c", "referenceTo": ["Master__c"], "cascadeDelete": True}
+    detail = ObjectSchema.from_describe(describe_of("Detail__c", told))
+
+    assert (detail.masters(master), detail.masters(ACCOUNT)) == (("Master__c",), ())
+
+
 @pytest.mark.parametrize(
     ("before", "now", "another"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 import salesforce_sync.storage
 from salesforce_sync.models.change import Loss
@@ -120,3 +121,22 @@ def test_when_a_field_was_edited_in_an_earlier_version_is_not_known(tmp_path):
     assert [each.fields for each in store.inbox()] == [("Name",)]
     with apsw.Connection(str(path)) as db:
         assert list(db.execute("SELECT field, edited_at NOTNULL FROM _sync_edit")) == [("Name", 0), ("Price__c", 1)]
+
+
+def test_an_object_that_an_earlier_version_has_described_is_described_anew(tmp_path):
+    """That version kept nothing of what goes with its records."""
+    path = tmp_path / "replica.db"
+    store = SqliteStore(path, FrozenClock())
+    store.adopt(replace(WIDGET, takes_along=(("Part__c", "Widget__c"),)))
+    store.note_described("Widget__c", "Mon, 15 Jan 2024 12:30:00 GMT")
+    store.close()
+    with apsw.Connection(str(path)) as db:
+        db.execute("UPDATE _sync_object SET schema = json_remove(schema, '$.takes_along'); PRAGMA user_version = 29")
+
+    store = SqliteStore(path, FrozenClock())
+
+    assert store.schema("Widget__c") == WIDGET
+    assert store.ages("Widget__c").described_as is None
+    with store.claim("Widget__c"):
+        assert store.adopt(replace(WIDGET, takes_along=(("Part__c", "Widget__c"),))) == ()
+    assert store.schema("Widget__c").takes_along == (("Part__c", "Widget__c"),)
