@@ -261,7 +261,7 @@ class Judge:
         return None if edited_at is None or self.ahead is None else parse_datetime(edited_at) + self.ahead
 
     def emptied(self, db: apsw.Connection, schema: ObjectSchema, base: Row, org: Row) -> list[str]:
-        """The references that the org has emptied because their record is deleted, as it is here."""
+        """The references that the org has emptied because their record is deleted, here or along with one of ours."""
         return [
             field.name
             for field in schema.references.values()
@@ -276,7 +276,8 @@ class Judge:
         if schema is None or not schema.has("IsDeleted"):
             return False
         there = f'SELECT 1 FROM {quote(schema.name)} WHERE "Id" = ? AND "IsDeleted" = 1'
-        return db.execute(there, (record_id,)).get is not None
+        goes_along = db.execute(_WITH, (schema.name, record_id)).get
+        return goes_along is not None or db.execute(there, (record_id,)).get is not None
 
     def _carry_out(self, db: apsw.Connection, schema: ObjectSchema, contested: Contested, verdict: Verdict) -> None:
         record = schema.name, contested.record_id

@@ -223,8 +223,10 @@ class Contesting(Editing):
         self._disk.history.keep(version, self._keeping, now)
 
     def _emptied(self, table: Table, base: Row, row: Row) -> list[str]:
-        """The references that the org has emptied because their record is deleted, as it is here."""
-        gone = {key for each in self._disk.tables.values() for key, found in each.rows.items() if dead(found)}
+        """The references that the org has emptied because their record is deleted, here or along with one of ours."""
+        tables = self._disk.tables.values()
+        gone = {key for each in tables for key, found in each.rows.items() if dead(found)}
+        gone |= {key for each in tables for key, done in each.written.items() if done.with_it}
         return [name for name in table.schema.references if row.get(name, "") is None and base.get(name) in gone]
 
     def _withdraw(self) -> None:

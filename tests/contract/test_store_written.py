@@ -20,6 +20,7 @@ from tests.contract.edits import (
     CONTACT,
     JANE,
     NEW,
+    NEW_CONTACT,
     NOON,
     ONE,
     PART,
@@ -346,6 +347,10 @@ def small(at=NOON, **values):
     return row(PART, SMALL, at, Part__c=WHOLE, **{"Text__c": "1", **values})
 
 
+TAKES_CONTACTS = replace(ACCOUNT, takes_along=(("Contact", "AccountId"), ("Event", "WhatId")))
+"""An account as a real org describes it; events are not synced here."""
+
+
 @pytest.fixture
 def along(replica):
     """A store in which an account with a part of a part has been deleted by a push."""
@@ -369,7 +374,7 @@ def test_what_somebody_had_changed_in_what_our_deletion_took_along_waits_for_a_p
 
 
 def test_what_only_the_master_s_describe_says_goes_along_is_told_as_a_detail_is(replica):
-    replica.adopt(replace(ACCOUNT, takes_along=(("Contact", "AccountId"), ("Event", "WhatId"))))
+    replica.adopt(TAKES_CONTACTS)
     replica.update("Contact", JANE, {"LastName": "Mine"})
     replica.delete("Account", ACME)
     (deletion,) = [each for each in replica.changes() if each.object_name == "Account"]
@@ -380,6 +385,18 @@ def test_what_only_the_master_s_describe_says_goes_along_is_told_as_a_detail_is(
 
     assert (item(replica).kind, item(replica).record_id) == (Kind.DELETED_THERE, JANE)
     assert f"with Account {ACME}, which was deleted here" in item(replica).message
+
+
+def test_a_reference_that_the_org_emptied_is_nobody_s_change_where_its_record_went_along_too(replica):
+    replica.adopt(TAKES_CONTACTS)
+    joe = {"LastName": "Joe", "AccountId": ACME}
+    arrive(replica, CONTACT, row(CONTACT, NEW_CONTACT, **joe, ReportsToId=JANE))
+    replica.delete("Account", ACME)
+    push(replica)
+
+    merged(replica, row(CONTACT, NEW_CONTACT, TWO, deleted=True, **joe), schema=CONTACT)
+
+    assert replica.inbox() == ()
 
 
 def test_what_went_along_as_it_was_is_not_told(along):
