@@ -200,7 +200,8 @@ _BY_CODE = {
     "INVALID_EMAIL_ADDRESS": "Correct the address and push again.",
     "INSUFFICIENT_ACCESS_OR_READONLY": "The connected user needs edit rights on the record; then send it again.",
     "ENTITY_IS_DELETED": "A record that it refers to is deleted in the org: choose another, or clear the field.",
-    "UNDELETE_FAILED": "It is not in the org's bin any more, or what it belongs to is not: drop this, or make it anew.",
+    "UNDELETE_FAILED": "It is not in the org's bin. If it went with a record that is, bring that one back, then send "
+    "this again; else drop this, or make it anew.",
     "INVALID_FIELD": _NO_FIELD,
     FieldNotFound.code: _NO_FIELD,
     "INVALID_FIELD_FOR_INSERT_UPDATE": "The connected user may not write the field: drop the edit, or have it allowed.",

@@ -39,6 +39,7 @@ from salesforce_sync.sync.own_doing import OwnDoing
 from salesforce_sync.sync.recover import Wait, recover
 from salesforce_sync.sync.refetch import Refetch
 from salesforce_sync.sync.unseen import Unseen
+from salesforce_sync.sync.went_along import naming_deleted_master
 
 log = logging.getLogger(__name__)
 
@@ -365,7 +366,8 @@ class HandingOver:
         self._brought(course, refetch)
 
     def _settle(self, course: Course, outcomes: Sequence[Outcome]) -> None:
-        for some in pieces([naming_masters(self._store, each) for each in outcomes]):
+        told = [naming_deleted_master(self._store, naming_masters(self._store, each)) for each in outcomes]
+        for some in pieces(told):
             settled = self._store.settle(course.push_id, some)
             for outcome in some:
                 course.results.take(outcome, settled.overwrote.get(outcome.change.number, ()))

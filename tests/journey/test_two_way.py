@@ -761,6 +761,29 @@ def test_what_an_account_takes_along_of_other_objects_is_told_before_and_after(u
     assert simorg.row(mine)["Title"] == "mine"
 
 
+def test_what_somebody_deleted_an_account_with_comes_back_with_it_and_says_so(user, simorg):
+    account = simorg.add("Account", Name="Master")
+    contact = simorg.add("Contact", AccountId=account, LastName="Doe")
+    simorg.clock.advance(10)
+    user.settle(simorg.url, objects="Account, Contact")
+    user("sync")
+    user("edit", "Contact", contact, "Title=mine")
+    simorg.remove(account)
+    user("sync")
+    (gone,) = user("inbox", "--json").json["items"]
+    user("inbox", "take", str(gone["item"]), "local")
+    user("push")
+
+    (refused,) = user("inbox", "--json").json["items"]
+    user("undelete", "Account", account)
+    user("inbox", "retry", str(refused["item"]))
+    pushed = user("push", "--json").json
+
+    assert refused["code"] == "UNDELETE_FAILED"
+    assert f"If it went with Account {account}, which is deleted, it comes back with that one." in refused["message"]
+    assert (pushed["state"], simorg.row(contact)["IsDeleted"], simorg.row(contact)["Title"]) == ("complete", 0, "mine")
+
+
 def test_a_conflict_beside_a_later_item_of_its_record_is_counted(replica, simorg, jane):
     """It joins one that is open. The record has just been pushed, so that it is read before it is written again."""
     conflict(replica, simorg, jane)
