@@ -23,7 +23,8 @@ def naming_deleted_master(store: Store, outcome: Outcome) -> Outcome:
     if master is None:
         return outcome
     said = f"If it went with {' '.join(master)}, which is deleted, it comes back with that one."
-    return replace(outcome, message=f"{outcome.message} {said}".strip())
+    before = f"{outcome.message.rstrip('.')}. " if outcome.message else ""
+    return replace(outcome, message=before + said)
 
 
 def _highest(store: Store, record: _Record) -> _Record | None:

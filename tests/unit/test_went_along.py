@@ -36,10 +36,10 @@ def replica(store):
     return store
 
 
-def refused(replica, object_name, record_id, code="UNDELETE_FAILED"):
+def refused(replica, object_name, record_id, code="UNDELETE_FAILED", message="Entity is not in the recycle bin"):
     replica.undelete(object_name, record_id)
     (change,) = replica.changes(Wanted(records=[record_id]))
-    return Rejected(change, code, "Entity is not in the recycle bin.")
+    return Rejected(change, code, message)
 
 
 @pytest.mark.parametrize(("object_name", "record_id"), [("Order", WITH_IT), ("OrderItem", PART)])
@@ -57,6 +57,13 @@ def test_what_went_with_nothing_is_told_as_it_is(replica, object_name, record_id
     rejected = refused(replica, object_name, record_id)
 
     assert naming_deleted_master(replica, rejected) is rejected
+
+
+@pytest.mark.parametrize(("said", "before"), [("", ""), ("No.", "No. ")])
+def test_what_the_org_said_itself_stays_a_sentence(replica, said, before):
+    told = naming_deleted_master(replica, refused(replica, "Order", WITH_IT, message=said))
+
+    assert told.message == f"{before}If it went with Account {MASTER}, which is deleted, it comes back with that one."
 
 
 def test_what_is_brought_back_too_is_not_named(replica):
