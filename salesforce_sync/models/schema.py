@@ -270,15 +270,15 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         found = [each for each in self.references.values() if not _OWNERS.issuperset(each.reference_to or ("",))]
         return tuple(each.name for each in sorted(found, key=lambda each: each.nillable))
 
-    def masters(self, of: ObjectSchema) -> tuple[str, ...]:
+    def masters(self, master: ObjectSchema) -> tuple[str, ...]:
         """The names of the fields by which a record of that object takes this one along when it is deleted.
 
         A detail's own field tells it, and its master does; of standard objects, such as an account's contacts, the
         master alone.
         """
-        told = {field for name, field in of.takes_along if name == self.name}
-        own = {each.name for each in self.references.values() if each.cascade_delete and of.name in each.reference_to}
-        return tuple(name for name in self.references if name in told | own)
+        told = {field for name, field in master.takes_along if name == self.name}
+        found = (each for each in self.references.values() if master.name in each.reference_to)
+        return tuple(each.name for each in found if each.cascade_delete or each.name in told)
 
     @cached_property
     def records_together(self) -> int:
