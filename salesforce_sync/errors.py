@@ -373,6 +373,26 @@ class FieldNotFound(Misuse, AttributeError):
         return cls(f"{object_name} has no field {name!r}.", hint=near(name, known))
 
 
+class FieldRefused(FieldNotFound):
+    """The org describes a field and refuses to read it; it is left out here until it does."""
+
+    code = "FIELD_REFUSED"
+
+    @classmethod
+    def told(
+        cls, fields: Iterable[str], object_name: str, since: datetime | None, again_at: datetime | None
+    ) -> FieldRefused:
+        """`since`, `again_at`: since when, and from when on it is tried again (UTC); None where that is not known."""
+        names = [f"{object_name}.{each}" for each in fields]
+        it = "it" if len(names) == 1 else "them"
+        began = "" if since is None else f" since {since:%Y-%m-%d %H:%M} UTC"
+        when = "The next sync" if again_at is None else f"The first sync after {again_at:%Y-%m-%d %H:%M} UTC"
+        return cls(
+            f"The org describes {', '.join(names)} and refuses to read {it}{began}: left out, and here as last read.",
+            hint=f"{when} tries again, and so does each verify. To be done with that, hide {it} from the user.",
+        )
+
+
 class RecordNotFound(SyncError, LookupError):
     """The replica has no such record."""
 

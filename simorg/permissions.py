@@ -23,6 +23,7 @@ class Permissions:
         self.can_view_encrypted = False
         self.no_bulk: str | None = None  # the code with which every Bulk 2.0 call is refused
         self._undescribed: dict[str, tuple[int, str, bool]] = {}
+        self._unreadable: dict[str, set[str]] = {}
         self.read_only_records: set[str] = set()
 
     def deny(self, object_name: str, *actions: str) -> None:
@@ -47,6 +48,7 @@ class Permissions:
         self.can_set_audit_fields = self.can_view_encrypted = False
         self.no_bulk = None
         self._undescribed.clear()
+        self._unreadable.clear()
         self.touch()
 
     def refuse_describe(self, object_name: str, status: int, code: str, *, alone: bool = True) -> None:
@@ -61,6 +63,18 @@ class Permissions:
         """The status and the code with which describe is refused, if it is, `alone` or in a composite call."""
         status, code, also_alone = self._undescribed.get(object_name.lower(), (0, "", False))
         return (status, code) if status and (also_alone or not alone) else None
+
+    def refuse_to_read(self, object_name: str, *names: str) -> None:
+        """Refuse fields in queries only: describe goes on telling of them, with the date that it had."""
+        self._unreadable.setdefault(object_name.lower(), set()).update(name.lower() for name in names)
+
+    def read_again(self, object_name: str) -> None:
+        """Let queries name all of an object's fields again."""
+        self._unreadable.pop(object_name.lower(), None)
+
+    def may_query(self, object_name: str, name: str) -> bool:
+        """Whether a query may name this field, if it is described."""
+        return name.lower() not in self._unreadable.get(object_name.lower(), ())
 
     def hide_field(self, object_name: str, *names: str) -> None:
         """Hide fields: they are absent from describe, rows and queries, as with field-level security."""

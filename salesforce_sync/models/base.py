@@ -108,6 +108,7 @@ class Record:
     api_name: ClassVar[str] = ""
     _positions: ClassVar[Mapping[str, int]] = {}
     _attributes: ClassVar[Mapping[str, Attribute[Any]]] = {}
+    _schema: ClassVar[ObjectSchema | None] = None
 
     _row: tuple[Any, ...]
     _edits: dict[str, Stored] | None
@@ -212,6 +213,8 @@ class Record:
         for python_name, each in cls._attributes.items():
             if folded in (python_name, each.api_name.casefold()):
                 return each
+        if cls._schema is not None:
+            cls._schema.check_read(name)
         raise FieldNotFound.named(name, cls.api_name, cls._attributes)
 
     def __getattr__(self, name: str) -> Any:
@@ -263,7 +266,14 @@ def shape(record_type: type[R], schema: ObjectSchema) -> type[R]:
         if field.name not in declared and not hasattr(Record, field.python_name)
     }
     positions = {field.name: position for position, field in enumerate(schema.columns)}
-    body = {"__slots__": (), "_positions": positions, "__doc__": record_type.__doc__, **others, **retyped}
+    body = {
+        "__slots__": (),
+        "_positions": positions,
+        "_schema": schema,
+        "__doc__": record_type.__doc__,
+        **others,
+        **retyped,
+    }
     shaped: type[R] = type(record_type.__name__, (record_type,), body, api_name=schema.name)
     present = {name: each for name, each in shaped._attributes.items() if each.api_name in positions}
     taken = {each.api_name for each in present.values()}

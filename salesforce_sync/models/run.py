@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from salesforce_sync.errors import DescribeRefused, ObjectNotFound
+from salesforce_sync.errors import DescribeRefused, FieldRefused, ObjectNotFound
 from salesforce_sync.models.proof import Proof
+from salesforce_sync.models.schema import Refusal
 
 if TYPE_CHECKING:  # a push's changes tell their `Problem`, which is defined here
     from salesforce_sync.models.push import Push
@@ -56,6 +57,10 @@ class RunCounts(Struct, frozen=True):
         return RunCounts(self.rows + more.rows, *changes)
 
 
+CAME = (DescribeRefused.code, FieldRefused.code)
+"""The problems with which all rows have come."""
+
+
 class RunRecord(Struct, frozen=True):
     """One object's part of one run. Times are this machine's, in UTC."""
 
@@ -69,8 +74,9 @@ class RunRecord(Struct, frozen=True):
 
     @property
     def came(self) -> bool:
-        """Whether all rows are here: at the most the org has not told whether the fields are still the same."""
-        return self.problem is None or self.problem.code == DescribeRefused.code
+        """Whether all rows are here: at the most the org has not told whether the fields are still the same, or has
+        refused to read some of them."""
+        return self.problem is None or self.problem.code in CAME
 
     @property
     def seconds(self) -> float:
@@ -135,6 +141,8 @@ class ObjectStatus(Struct, frozen=True):
     """Whether it may have such values: not, once its fields are known and none of them is one."""
     method: str = ""
     """How changes are found: by which stamp, or by reading everything where there is none."""
+    refused: tuple[Refusal, ...] = ()
+    """The fields that the org describes and refuses to read."""
     loss_refused: str | None = None
     """What has been found gone since the proof and waits for a person's word."""
 
@@ -149,6 +157,11 @@ class ObjectStatus(Struct, frozen=True):
         """Why the last run has not learnt its fields; None where it has, or has met something else."""
         problem = None if self.last_run is None else self.last_run.problem
         return problem if problem is not None and problem.code == DescribeRefused.code else None
+
+    @property
+    def left_out(self) -> str:
+        """What a proof does not tell of: the names of the fields that are left out."""
+        return ", ".join(each.field for each in self.refused)
 
     @property
     def reads_all(self) -> bool:

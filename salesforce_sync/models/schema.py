@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from salesforce_sync.errors import FieldNotFound
+from salesforce_sync.errors import FieldNotFound, FieldRefused
 from salesforce_sync.models.api_names import snake_case
 
 
@@ -199,6 +200,26 @@ def _form(field: Field) -> tuple[object, ...]:
     return field.type, field.salesforce_type, field.length, field.precision, field.scale
 
 
+REFUSED_EVERY = timedelta(days=1)
+"""How often a field that the org refuses to read is tried again, if nobody asks and no describe is news."""
+
+
+class Refusal(Struct, frozen=True):
+    """A field that the org describes and refuses to read: since when, and when that was tried last.
+
+    By this machine's clock, in UTC; None where an earlier version has left the field out, and kept no time.
+    """
+
+    field: str
+    since: datetime | None = None
+    tried: datetime | None = None
+
+    @property
+    def again_at(self) -> datetime | None:
+        """From when on a sync tries it again by itself; None: the next one does."""
+        return None if self.tried is None else self.tried + REFUSED_EVERY
+
+
 class ObjectSchema(Struct, frozen=True, dict=True):
     """One object as describe shows it: what the table's columns are, and what may be asked of it."""
 
@@ -215,6 +236,8 @@ class ObjectSchema(Struct, frozen=True, dict=True):
     replicateable: bool = True
     refused: tuple[str, ...] = ()
     """The names of fields that the org describes and refuses to read: they were taken out."""
+    refusals: tuple[Refusal, ...] = ()
+    """Since when, as far as that is known (`left_out` has all)."""
     takes_along: tuple[tuple[str, str], ...] = ()
     """What is deleted with a record of this object: the objects, and their fields that refer to it."""
 
@@ -291,12 +314,22 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         return 5 * (200 if long > 1 else 1000)
 
     def field(self, name: str) -> Field:
-        """The field of this API or Python name, whatever its case; `FieldNotFound` lists near names."""
+        """The field of this API or Python name, whatever its case; `FieldNotFound` lists near names.
+
+        `FieldRefused` for one that the org describes and refuses to read.
+        """
         found = self._by_name.get(name.casefold())
         if found is None:
+            self.check_read(name)
             names = [each for field in self.columns for each in (field.name, field.python_name)]
             raise FieldNotFound.named(name, self.name, names)
         return found
+
+    def check_read(self, name: str) -> None:
+        """`FieldRefused` if the field of this API or Python name is one that the org refuses to read."""
+        for each in self.left_out:
+            if name.casefold() in (each.field.casefold(), snake_case(each.field).casefold()):
+                raise self.refused_to_read(each)
 
     def chosen(self, names: Collection[str]) -> tuple[Field, ...]:
         """`Id` and the columns of these names, in the order of `columns`; all of them where none is named."""
@@ -351,6 +384,31 @@ class ObjectSchema(Struct, frozen=True, dict=True):
         gone = {each.name for each in self.fields if each.name.casefold() in refused}
         left = tuple(each for each in self.fields if each.name not in gone)
         return replace(self, fields=left, refused=tuple(sorted(gone | set(self.refused))))
+
+    def refusing(self, *refusals: Refusal) -> ObjectSchema:
+        """The same object without these fields, which the org refuses to read; it keeps since when."""
+        told = {each.field.casefold() for each in refusals}
+        before = (each for each in self.refusals if each.field.casefold() not in told)
+        return replace(self.without(*told), refusals=(*before, *refusals))
+
+    def read_as(self, known: ObjectSchema) -> ObjectSchema:
+        """The same object without the fields that the org has refused to read when it was `known`."""
+        bare = self.without(*known.refused)
+        return replace(bare, refusals=tuple(each for each in known.refusals if each.field in bare.refused))
+
+    @property
+    def left_out(self) -> tuple[Refusal, ...]:
+        """The fields that the org describes and refuses to read, by name."""
+        when = {each.field: each for each in self.refusals}
+        return tuple(when.get(name, Refusal(name)) for name in self.refused)
+
+    def refused_to_read(self, *refusals: Refusal) -> FieldRefused:
+        """What is said of these fields, which are left out, or of all that are."""
+        told = refusals or self.left_out
+        since = [each.since for each in told if each.since is not None]
+        again = [each.again_at for each in told if each.again_at is not None]
+        first = min(again) if len(again) == len(told) else None
+        return FieldRefused.told([each.field for each in told], self.name, min(since, default=None), first)
 
     @property
     def name_field(self) -> Field | None:

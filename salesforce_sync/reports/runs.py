@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from salesforce_sync.errors import SyncError
+from salesforce_sync.errors import FieldRefused, SyncError
 from salesforce_sync.models.proof import Proof
 from salesforce_sync.models.run import Problem, Run, RunCounts, RunRecord
 from salesforce_sync.process.terminal import counted, say, say_table, stamp, warn
@@ -89,9 +89,15 @@ def record_document(record: RunRecord) -> dict[str, Any]:
 
 def say_proofs(run: Run, proofs: Sequence[Proof]) -> None:
     """Say what was proved, and what could not be compared."""
+    problems = {each.object_name: each.problem for each in run.objects}
     for proof in proofs:
-        say(proof.line())
+        say(proof.line() + _but_for(problems.get(proof.object_name)))
     say_run_briefly(run, proofs_line(run))
+
+
+def _but_for(problem: Problem | None) -> str:
+    """What the proof does not tell of, as its rows have come without it."""
+    return "; not all fields: see below" if problem is not None and problem.code == FieldRefused.code else ""
 
 
 def proofs_line(run: Run) -> str:

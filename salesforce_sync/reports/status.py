@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from salesforce_sync.app import Budget, Status
+from salesforce_sync.errors import FieldRefused
 from salesforce_sync.models.run import ObjectStatus
+from salesforce_sync.models.schema import Refusal
 from salesforce_sync.process.terminal import ago, counted, say, say_table, stamp, warn
 from salesforce_sync.reports.runs import proof_document, record_document
 
@@ -58,6 +60,10 @@ def say_status(status: Status) -> None:
         if each.undescribed is not None:
             say(each.undescribed.message)
             say(f"  {each.undescribed.hint}")
+        for refusal in each.refused:
+            refused = FieldRefused.told((refusal.field,), each.object_name, refusal.since, refusal.again_at)
+            say(refused.message)
+            say(f"  {refused.hint}")
     say()
     for each in status.objects:
         say(_proof(each, now))
@@ -103,7 +109,8 @@ def _proof(each: ObjectStatus, now: datetime) -> str:
         return f"{each.object_name}: nothing proved yet. `salesforce-sync verify` compares every id and stamp."
     refused = "" if each.loss_refused is None else f"; refused since: {each.loss_refused}{_agree(each)}"
     gone = "; the org knows it no more" if each.is_gone else ""
-    return each.proof.line(now.date()) + refused + gone
+    without = f"; without {each.left_out}, which the org refuses to read" if each.left_out else ""
+    return each.proof.line(now.date()) + refused + without + gone
 
 
 def _agree(each: ObjectStatus) -> str:
@@ -158,5 +165,11 @@ def _object_document(each: ObjectStatus) -> dict[str, Any]:
         "has_formulas": each.refreshes,
         "proof": None if each.proof is None else proof_document(each.proof),
         "loss_refused": each.loss_refused,
+        "refused_fields": [_refusal_document(refusal) for refusal in each.refused],
         "last_run": None if each.last_run is None else record_document(each.last_run),
     }
+
+
+def _refusal_document(refusal: Refusal) -> dict[str, Any]:
+    times = {"since": refusal.since, "tried": refusal.tried, "again_at": refusal.again_at}
+    return {"field": refusal.field} | {key: stamp(value) for key, value in times.items()}

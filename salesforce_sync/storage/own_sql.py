@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from salesforce_sync.models.outbox import TOLD
+from salesforce_sync.models.run import CAME
 from salesforce_sync.storage.sql_text import literal
 
 _HAS_TABLE = """EXISTS (
@@ -67,18 +68,19 @@ FORGET_SAME_RUN = """
 DELETE FROM _sync_run WHERE run_id = ?2
     AND id = (SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1)
 """
-KEEP_RUNS = """
+_CAME = f"(state = 'complete' OR code IN ({', '.join(map(literal, CAME))}))"
+KEEP_RUNS = f"""
 DELETE FROM _sync_run WHERE object_name = ?1 AND id <= (
     SELECT id FROM _sync_run WHERE object_name = ?1 ORDER BY id DESC LIMIT 1 OFFSET 500)
-AND id IS NOT (SELECT id FROM _sync_run WHERE object_name = ?1 AND state = 'complete' ORDER BY finished, id LIMIT 1)
+AND id IS NOT (SELECT id FROM _sync_run WHERE object_name = ?1 AND {_CAME} ORDER BY finished, id LIMIT 1)
 """
-"""The latest ones, and the first complete one: from there the time counts to the first proof (`FIRST_COMPLETE`)."""
+"""The latest ones, and the first that brought all: from there the time counts to the first proof (`FIRST_CAME`)."""
 LAST_RUN = """
 SELECT run_id, object_name, state, started, finished, rows, inserted, updated, deleted, code, message, hint
 FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
 OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
-FIRST_COMPLETE = "SELECT min(finished) FROM _sync_run WHERE object_name = ? AND state = 'complete'"
+FIRST_CAME = f"SELECT min(finished) FROM _sync_run WHERE object_name = ? AND {_CAME}"
 LAST_COMPLETE = "SELECT finished FROM _sync_run WHERE object_name = ? AND state = 'complete' ORDER BY id DESC LIMIT 1"
 """Of the latest run, and not the greatest time: this machine's clock may have been ahead once."""
 

@@ -319,7 +319,7 @@ class SqliteStore:
         proof = self.proof(object_name)
         with self._connections.looking() as db:
             row = db.execute(own_sql.AGES, (object_name,)).fetchone()
-            first = db.execute(own_sql.FIRST_COMPLETE, (object_name,)).get
+            first = db.execute(own_sql.FIRST_CAME, (object_name,)).get
         refreshed, described_as, found, *said = (None,) * 5 if row is None else row
         found_at, proved_at = _moment(found), None if proof is None else proof.at
         loss = None if found_at is None else Loss(found_at, *map(str, said))
@@ -564,6 +564,7 @@ class SqliteStore:
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if schema is None else schema.stamp or READS_ALL,
+            refused=() if schema is None else schema.left_out,
             loss_refused=None if ages.loss is None else ages.loss.message,
         )
 

@@ -60,12 +60,18 @@ def _lost(schema: ObjectSchema, kind: str, event: str, lost: Mapping[str, str]) 
     """Refuse to write what would never be sent; `lost`: column → what it may be."""
     if not lost:
         return ""
-    why = "is not in the org any more, or hidden from the connected user: what was last known of it is kept"
     whens = " ".join(
-        f"WHEN NEW.{quote(name)} IS NOT {old} THEN {refuse(f'{schema.name}.{name} {why}')}"
+        f"WHEN NEW.{quote(name)} IS NOT {old} THEN {refuse(f'{schema.name}.{name} {_why_lost(schema, name)}')}"
         for name, old in lost.items()
     )
     return _check(schema, kind, event, f"CASE {whens} END")
+
+
+def _why_lost(schema: ObjectSchema, name: str) -> str:
+    kept = "what was last known of it is kept"
+    if any(each.field == name for each in schema.refusals):
+        return f"is a field that the org describes and refuses to read: {kept}, and status says when it is tried again"
+    return f"is not in the org any more, or hidden from the connected user: {kept}"
 
 
 # ── edits into the outbox ────────────────────────────────────────────────────────────────────────────────────────

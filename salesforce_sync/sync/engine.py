@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import (
     BudgetSpent,
+    FieldRefused,
     LimitExceeded,
     Misuse,
     NeedsPerson,
@@ -151,7 +152,8 @@ class SyncEngine:
         if not objects:
             raise Misuse("There is nothing to sync.", hint="Name objects, or list them in config.yaml, sync.objects.")
         asked = proofs is not Proofs.WHEN_DUE
-        rules = replace(self._rules, loss_every=timedelta(0)) if asked else self._rules
+        at_once = replace(self._rules, loss_every=timedelta(0), refused_every=timedelta(0))
+        rules = at_once if asked else self._rules
         broken_off = Event()
         org = StoppableOrg(self._org, broken_off)
         puller = Puller(org, self._store, self._clock, rules, accepted, self._bus)
@@ -273,12 +275,17 @@ class SyncEngine:
         merged = pulled.merged
         counts = RunCounts(pulled.rows, merged.inserted, merged.updated, merged.deleted)
         times = task.started, self._clock.now()
-        refused = course.puller.schemas.undescribed(merged.object_name)
-        problem = None if refused is None else Problem(refused.code, refused.message, refused.hint)
+        met = course.puller.schemas.undescribed(merged.object_name) or self._left_out(merged.object_name)
+        problem = None if met is None else Problem(met.code, met.message, met.hint)
         state = RunState.COMPLETE if problem is None else RunState.PARTIAL
         record = RunRecord(course.run_id, merged.object_name, state, *times, counts, problem)
         self._store.record_run(record)
         return record
+
+    def _left_out(self, object_name: str) -> FieldRefused | None:
+        """What is missing in every row; None where the org has read all fields that it describes."""
+        schema = self._store.schema(object_name)
+        return None if schema is None or not schema.refused else schema.refused_to_read()
 
     def _pull(self, task: Task, course: Course) -> Pulled | None:
         """Bring what is new, and what is due without a stamp; None where a proof is to follow."""

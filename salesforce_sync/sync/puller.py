@@ -226,7 +226,11 @@ class Puller:
 
     def settled(self, pulled: Pulled) -> Pulled:
         """The pull with the columns that were filled for it, and with rows that had changed within the second of their
-        stamp, or were not shown while columns were filled, read once more."""
+        stamp, or were not shown while columns were filled, read once more.
+
+        Fields that the org has refused to read are tried again where that is due, and filled.
+        """
+        self.schemas.try_refused(pulled.merged.object_name)
         pulled = with_changes(pulled, self.schemas.filled(pulled.merged.object_name))
         schema = self._store.schema(pulled.merged.object_name)
         if schema is None or self.standing_loss(schema.name) is not None:

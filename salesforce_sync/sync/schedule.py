@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from salesforce_sync.models.change import Ages, LossLimit
-from salesforce_sync.models.schema import Field, ObjectSchema
+from salesforce_sync.models.schema import REFUSED_EVERY, Field, ObjectSchema
 
 DESCRIBE_EVERY = timedelta(hours=1)
 
@@ -23,6 +23,7 @@ class Rules(Struct, frozen=True):
 
     `overlap`: how far a pull goes back before its checkpoint; a transaction may run ten minutes before its rows can
     be seen. `loss_every`: how long a loss that waits for a person's word is told again without another look.
+    `refused_every`: how often fields are tried again that the org describes and refuses to read.
     `refreshed`: fields, as `Object.Field`, that change without a stamp, beside those that describe calls
     calculated. A schedule of None is never due by itself. `window`: changes that a push holds at once; what they depend
     on may be as many again.
@@ -31,6 +32,7 @@ class Rules(Struct, frozen=True):
     overlap: timedelta = timedelta(minutes=10)
     loss: LossLimit = DEFAULT_LOSS
     loss_every: timedelta = LOSS_EVERY
+    refused_every: timedelta = REFUSED_EVERY
     verify_every: timedelta | None = timedelta(days=1)
     refresh_every: timedelta | None = timedelta(hours=6)
     refreshed: tuple[str, ...] = ()
@@ -72,6 +74,12 @@ def loss_stands(ages: Ages, rules: Rules, now: datetime) -> bool:
     if rules.verify_every is None and rules.loss_every:
         return True
     return not due(ages.loss.found_at, rules.loss_every, now)
+
+
+def refused_are_due(schema: ObjectSchema, rules: Rules, now: datetime) -> bool:
+    """Whether fields that the org refuses to read should be tried again."""
+    tried = [each.tried for each in schema.left_out]
+    return any(each is None or due(each, rules.refused_every, now) for each in tried)
 
 
 def refresh_is_due(ages: Ages, rules: Rules, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 from salesforce_sync.errors import (
+    BudgetSpent,
     DescribeRefused,
     ObjectNotFound,
     ObjectTrouble,
@@ -20,6 +21,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.ports import Clock, Org, Store
 from salesforce_sync.signals import Bus, drift
 from salesforce_sync.sync.bringing import Bringer
+from salesforce_sync.sync.refused_fields import RefusedFields
 from salesforce_sync.sync.schedule import Rules, needs_describe, stampless_fields
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ log = logging.getLogger(__name__)
 class Schemas:
     """The schemas of one run's objects.
 
-    Holds nothing but how many rows have values in columns that are new, and what the org does not describe.
+    Holds nothing but how many rows have values in columns that are new, what the org does not describe, and which
+    fields it refuses to read.
     """
 
     def __init__(self, org: Org, store: Store, clock: Clock, rules: Rules, bus: Bus, bringer: Bringer) -> None:
@@ -41,6 +44,7 @@ class Schemas:
         self._bringer = bringer
         self._filled: Counter[str] = Counter()
         self._undescribed: dict[str, DescribeRefused] = {}
+        self._refused = RefusedFields(org, store, clock, rules)
 
     def filled(self, object_name: str) -> int:
         """How many rows have got values in new columns since this was asked last."""
@@ -54,11 +58,15 @@ class Schemas:
         known = self._store.schema(object_name)
         if known is None:
             return self.known(object_name)
-        if known.stamp is None or not known.queryable or self._is_unread(known.name):
-            return self._described_again(known)
-        if self._store.unfilled(known.name):
+        each_time = known.stamp is None or not known.queryable or self._is_unread(known.name)
+        if each_time or self._store.unfilled(known.name):
+            found = self._described_again(known)
+            if found is None:
+                return known
+            if each_time and self._refused.are_due(known):
+                return self.adopt(found)
             # Without what is known to be refused: to ask for it once more would begin the filling anew each time.
-            return self._described_again(known, without=known.refused)
+            return self._take_up(found.read_as(known))
         return self.known(object_name)
 
     def _is_unread(self, object_name: str) -> bool:
@@ -71,7 +79,8 @@ class Schemas:
         if known is None:
             return self.describe(object_name)
         if needs_describe(self._store.described_at(object_name), self._clock.now()):
-            return self._described_again(known)
+            found = self._described_again(known)
+            return known if found is None else self.adopt(found)
         return known
 
     def note_undescribed(self, object_name: str, error: SyncError) -> None:
@@ -82,15 +91,15 @@ class Schemas:
         """Why this run has not learnt the object's fields; None where it has."""
         return self._undescribed.get(object_name)
 
-    def _described_again(self, known: ObjectSchema, without: tuple[str, ...] = ()) -> ObjectSchema:
-        """Describe what is known here; where the org refuses, its rows come by what is known.
+    def _described_again(self, known: ObjectSchema) -> ObjectSchema | None:
+        """Describe what is known here; None where the org refuses: then its rows come by what is known.
 
         `ObjectNotFound` if it has none: then it would not give its rows either.
         """
         if known.name in self._undescribed and known.queryable:
-            return known
+            return None
         try:
-            found = self._described(known.name)
+            return self._described(known.name)
         except (ObjectNotFound, Unreachable):
             raise
         except (ObjectTrouble, Transient) as refused:
@@ -98,8 +107,7 @@ class Schemas:
                 raise
             log.info("%s goes on by the fields that are known: %s", known.name, refused.message)
             self.note_undescribed(known.name, refused)
-            return known
-        return self.adopt(found.without(*without))
+            return None
 
     def describe(self, object_name: str) -> ObjectSchema:
         """Ask the org, and take up what it says; `ObjectNotFound` with the names that it has."""
@@ -113,13 +121,19 @@ class Schemas:
             raise ObjectNotFound.named(object_name, known) from error
 
     def adopt(self, schema: ObjectSchema) -> ObjectSchema:
-        """Take the schema up, and fill the columns that are new; gives what of it can be read."""
+        """Take the schema up, and fill the columns that are new; gives what of it can be read.
+
+        What was refused before is asked for by itself: to have its column for that long would tell of a new field.
+        """
+        return self._take_up(self._refused.readable(schema))
+
+    def _take_up(self, schema: ObjectSchema) -> ObjectSchema:
         self._keep_schema(schema)
         try:
             return self._filled_up(schema)
         except SchemaChanged as changed:
             log.info("%s: %s; describing it again", schema.name, changed)
-            schema = self._described(schema.name)
+            schema = self._refused.readable(self._described(schema.name))
             self._keep_schema(schema)
             return self._filled_up(schema)
 
@@ -159,12 +173,29 @@ class Schemas:
 
     def leave_out(self, schema: ObjectSchema, refused: SchemaChanged) -> ObjectSchema:
         """Go on without the field that the org describes and refuses to read; its old values stay."""
-        readable = schema.without(refused.column)
+        readable = self._refused.left_out(schema, refused.column)
         if readable == schema:
             raise refused
         log.warning("%s: the org describes %s and refuses to read it; left out", schema.name, refused.column)
         self._keep_schema(readable)
         return readable
+
+    def try_refused(self, object_name: str) -> None:
+        """Ask once more, where that is due, for fields that the org has refused to read; those that come are filled.
+
+        Two calls, and one more for each of several that are refused still. Where none is left for it, it waits.
+        """
+        known = self._store.schema(object_name)
+        if known is None or known.stamp is None or not self._refused.are_due(known):
+            return  # without a stamp it comes whole, so they are tried before that
+        try:
+            found = self._described_again(known)
+            readable = None if found is None else self._refused.readable(found)
+        except BudgetSpent as spent:
+            log.info("%s: fields that were refused are tried later: %s", known.name, spent.message)
+            return
+        if readable is not None:
+            self._take_up(readable)
 
     def refreshes(self, object_name: str) -> bool:
         """Whether the object has values that change without a stamp, and does not come whole each time."""
@@ -212,4 +243,4 @@ def news_of(poll: Poll, polled: Polled) -> ObjectSchema | None:
     found, known = polled.schema, poll.schema
     if found is None or polled.described_as is None or polled.described_as != poll.described_as:
         return found
-    return None if found.without(*known.refused) == known else found
+    return None if found.read_as(known) == known else found

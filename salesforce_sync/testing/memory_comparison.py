@@ -13,7 +13,6 @@ from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.page import PullRequest, Sweep
 from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
-from salesforce_sync.models.run import RunState
 from salesforce_sync.models.schema import Field
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Clock
@@ -324,7 +323,7 @@ class Comparing:
         table = self._disk.tables.get(object_name.casefold())
         proof = self.proof(object_name)
         runs = [run for run in self._disk.runs if run.object_name.casefold() == object_name.casefold()]
-        first = min((run.finished for run in runs if run.state is RunState.COMPLETE), default=None)
+        first = min((run.finished for run in runs if run.came), default=None)
         refreshed, described, loss = (
             (None, None, None) if table is None else (table.refreshed_at, table.described_as, table.loss)
         )

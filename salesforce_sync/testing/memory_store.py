@@ -323,6 +323,7 @@ class MemoryStore(Drafting, Following):
             proof=self.proof(name) if table is not None else None,
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
             method="" if table is None else table.schema.stamp or READS_ALL,
+            refused=() if table is None else table.schema.left_out,
             loss_refused=None if ages.loss is None else ages.loss.message,
         )
 

@@ -139,7 +139,7 @@ class Scope:
         """Resolve a path, or raise INVALID_FIELD at its place."""
         node = self._walk(path, path.names[:-1])
         found = node.column(path.names[-1])
-        if found is None:
+        if found is None or not self.context.org.permissions.may_query(found.owner.name, found.field.name):
             raise no_such_column(self.query.text, path.at, path.names[-1], node.entity)
         return self._masked(found)
 

@@ -304,8 +304,9 @@ def test_a_filling_goes_on_beside_a_field_that_the_org_describes_and_refuses_to_
     rig.asked.clear()
     rig.later(1)
 
-    assert rig.sync(Rules()).state is RunState.COMPLETE
+    (record,) = rig.sync(Rules()).objects
 
+    assert (record.came, record.problem.code) == (True, "FIELD_REFUSED")
     (again,) = rig.sweeps()
     assert again is not None
     assert {row["Colour__c"] for row in replica(rig.world.store, "Account").values()} == {"red"}
