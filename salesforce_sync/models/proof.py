@@ -15,6 +15,8 @@ class Cause(StrEnum):
     """It became visible after newer rows had been read."""
     CHANGED = "changed"
     """It changed, or came, while the comparison went on; or had changed within the second of its stamp, once read."""
+    SHOWN = "visible again"
+    """It was gone from here, as the org showed it no more without having deleted it, and the org shows it again."""
     DELETED = "deleted"
     """It was deleted, and the deletion had not been seen."""
     PURGED = "purged"
@@ -37,11 +39,19 @@ class Cause(StrEnum):
         return f"{rows:,} {what} {'row' if rows == 1 else 'rows'}"
 
 
+UNSHOWN = (Cause.HIDDEN, Cause.UNKNOWN)
+"""Why a row is gone that the org may show again as it was."""
+
+
 class Listed(Struct, frozen=True):
-    """A row of a listing: its id and its stamp in the stored form, None where the object has none."""
+    """A row of a listing: its id and its stamp in the stored form, None where the object has none.
+
+    `again`: the org shows it once more, after it did not.
+    """
 
     id: str
     stamp: str | None
+    again: bool = False
 
 
 class Comparison(Struct, frozen=True):
@@ -49,9 +59,9 @@ class Comparison(Struct, frozen=True):
 
     `missing`: the org lists them, no live row is here. `stale`: the row here has another stamp. `extra`: a live row
     is here that the org does not list. No tuple is longer than the bound that was asked for: `cut` says that there
-    are more that are missing or stale (then `differing` counts all of these, and `late` those with a stamp up to the
-    checkpoint), and `gone` how many are extra in all. `listed` and `live` count the org's rows
-    and the live rows here, from the stamp on that was asked for.
+    are more that are missing or stale (then `differing` counts all of these, `again` those that are shown once more,
+    and `late` the others with a stamp up to the checkpoint), and `gone` how many are extra in all. `listed` and `live`
+    count the org's rows and the live rows here, from the stamp on that was asked for.
     """
 
     listed: int
@@ -63,6 +73,7 @@ class Comparison(Struct, frozen=True):
     gone: int = 0
     differing: int = 0
     late: int = 0
+    again: int = 0
 
     @property
     def differences(self) -> int:

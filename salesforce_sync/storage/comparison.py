@@ -11,7 +11,7 @@ import msgspec
 from salesforce_sync.errors import Incomplete
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.page import PullRequest, Sweep
-from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
+from salesforce_sync.models.proof import UNSHOWN, Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import format_datetime, parse_datetime
 from salesforce_sync.signals import news_of_proof
@@ -20,7 +20,7 @@ from salesforce_sync.storage.adopted import adopted
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.signal_log import count_changed, tell
-from salesforce_sync.storage.sql_text import quote
+from salesforce_sync.storage.sql_text import literal, quote
 from salesforce_sync.storage.staging import staged_columns
 from salesforce_sync.storage.sweeps import Sweeps, table_of_all, table_of_recent
 from salesforce_sync.storage.watch import unseen
@@ -32,6 +32,8 @@ _RECORD_PROOF = "INSERT INTO _sync_proof (object_name, at, org_rows, rows, repai
 _LAST_PROOF = """
 SELECT object_name, at, org_rows, rows, repaired FROM _sync_proof WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
+
+_UNSHOWN = ", ".join(map(literal, UNSHOWN))
 
 # Made once, here: msgspec crashes when two threads meet a type at once that it has not seen before.
 _CAUSES = msgspec.json.Decoder(tuple[tuple[Cause, int], ...])
@@ -61,7 +63,10 @@ class Comparer:
             table = _Tables(schema, None if since is None else format_datetime(since), missing_some=missing_some)
             listed, live = db.execute(table.counts(), table.bindings).get
             missing, stale, extra = (
-                tuple(Listed(*row) for row in db.execute(f"{statement} LIMIT ?", (*table.bindings, most + 1)))
+                tuple(
+                    Listed(name, stamp, bool(again))
+                    for name, stamp, again in db.execute(f"{statement} LIMIT ?", (*table.bindings, most + 1))
+                )
                 for statement in (table.missing(), table.stale(), table.extra())
             )
             gone = len(extra) if len(extra) <= most else db.execute(table.count_extra(), table.bindings).get
@@ -69,9 +74,10 @@ class Comparer:
                 db.execute(table.note_purged_tombstones(), (schema.name, format_datetime(self._now()), *table.bindings))
             cut = max(len(missing), len(stale)) > most
             until = adopted(db, schema.name).until or ""
-            differing, late = db.execute(table.count_differing(), (until, *table.bindings * 2)).get if cut else (0, 0)
+            counting = table.count_differing(), (until, *table.bindings * 2)
+            differing, late, again = db.execute(*counting).get if cut else (0, 0, 0)
         named = tuple(each.id for each in extra[:most])
-        return Comparison(listed, live, missing[:most], stale[:most], named, cut, gone, differing, late)
+        return Comparison(listed, live, missing[:most], stale[:most], named, cut, gone, differing, late, again)
 
     def set_aside(self, schema: ObjectSchema, ids: Sequence[str], cause: Cause, at: datetime) -> int:
         rows = 0
@@ -172,6 +178,8 @@ class _Tables:
         self._recent = f" AND t.{quote(stamp)} >= ?" if since is not None and stamp is not None else ""
         self._dead_here = reading_sql.dead_in_org(schema)
         self._dead_there = 'l."IsDeleted" IS 1' if schema.has("IsDeleted") else "false"
+        gone = f"_sync_gone g WHERE g.object_name = {literal(schema.name)} AND g.reason IN ({_UNSHOWN})"
+        self._unshown = f'EXISTS (SELECT 1 FROM {gone} AND g.id = l."Id")'
         self._listed = f"SELECT * FROM {self._listing} l WHERE NOT ({self._dead_there})"
         self._live = f"NOT {self._dead_here}{self._recent}"
         self._join = f'{self._listing} l LEFT JOIN {self._table} t ON t."Id" = l."Id"'
@@ -183,20 +191,23 @@ class _Tables:
     def missing(self) -> str:
         """`?` is bound for the sake of one set of bindings for all."""
         absent = f'(t."Id" IS NULL OR {self._dead_here}) AND NOT ({self._dead_there})'
-        return f'SELECT l."Id", {self._stamp} AS stamp FROM {self._join} WHERE {absent}{self._bound()}'
+        row = f'l."Id", {self._stamp} AS stamp, {self._unshown} AS again'
+        return f"SELECT {row} FROM {self._join} WHERE {absent}{self._bound()}"
 
     def stale(self) -> str:
         alive = f'(t."Id" IS NOT NULL AND NOT {self._dead_here})'
-        return f'SELECT l."Id", {self._stamp} AS stamp FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}'
+        row = f'l."Id", {self._stamp} AS stamp, 0 AS again'
+        return f"SELECT {row} FROM {self._join} WHERE {alive} AND {self._moved}{self._bound()}"
 
     def extra(self) -> str:
         absent = f'NOT EXISTS (SELECT 1 FROM {self._listing} l WHERE l."Id" = t."Id" AND NOT ({self._dead_there}))'
-        return f'SELECT t."Id", NULL FROM {self._table} t WHERE {self._live} AND {absent}'
+        return f'SELECT t."Id", NULL, 0 FROM {self._table} t WHERE {self._live} AND {absent}'
 
     def count_differing(self) -> str:
-        """All that are missing or stale, and those of them whose stamp is not after the one that is bound first."""
+        """All that are missing or stale; those of them whose stamp is not after the one that is bound first, but for
+        those that are shown again; and these."""
         rows = f"{self.missing()} UNION ALL {self.stale()}"
-        return f"SELECT count(*), coalesce(sum(stamp <= ?), 0) FROM ({rows})"
+        return f"SELECT count(*), coalesce(sum(stamp <= ? AND NOT again), 0), coalesce(sum(again), 0) FROM ({rows})"
 
     def count_extra(self) -> str:
         return f"SELECT count(*) FROM ({self.extra()})"

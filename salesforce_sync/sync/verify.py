@@ -129,7 +129,7 @@ class Verifier:
             self._check_loss(schema, since, found, loss.after(removed(repaired)))
         if found.cut:
             self._read_everything(schema)
-            repaired.update(+Counter({Cause.LATE: found.late, Cause.CHANGED: found.differing - found.late}))
+            repaired.update(_came(found.differing, found.late, found.again))
             if since is None and schema.listed.columns == schema.columns:
                 return found  # nothing tells its rows from a listing, whose place they have taken: it is listed anew
         else:
@@ -182,8 +182,9 @@ class Verifier:
         checkpoint = self._store.checkpoint(schema.name)
         until = None if checkpoint is None or checkpoint.until is None else format_datetime(checkpoint.until)
         self._bringer.records(schema, [each.id for each in wanted], self._priority)
-        late = sum(until is not None and each.stamp is not None and each.stamp <= until for each in wanted)
-        return +Counter({Cause.LATE: late, Cause.CHANGED: len(wanted) - late})
+        stamps = [each.stamp for each in wanted if not each.again]
+        late = sum(until is not None and stamp is not None and stamp <= until for stamp in stamps)
+        return _came(len(wanted), late, len(wanted) - len(stamps))
 
     def _read_everything(self, schema: ObjectSchema) -> None:
         self._store.read_all_again(schema.name)
@@ -212,6 +213,11 @@ class Verifier:
         proof = Proof(schema.name, at, found.listed, found.live, tuple(sorted(repaired.items())))
         self._store.record_proof(proof)
         return proof
+
+
+def _came(rows: int, late: int, again: int) -> Counter[Cause]:
+    """Why rows came that were not here as in the org; the rest of them has changed."""
+    return +Counter({Cause.LATE: late, Cause.SHOWN: again, Cause.CHANGED: rows - late - again})
 
 
 def _but_fetched(left: Comparison, before: Comparison) -> Comparison:

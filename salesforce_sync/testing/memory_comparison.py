@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Orphans, Staged
 from salesforce_sync.models.history import Keeping
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.page import PullRequest, Sweep
-from salesforce_sync.models.proof import Cause, Comparison, Listed, Proof
+from salesforce_sync.models.proof import UNSHOWN, Cause, Comparison, Listed, Proof
 from salesforce_sync.models.schema import Field
 from salesforce_sync.models.values import Stored, format_datetime
 from salesforce_sync.ports import Clock
@@ -58,8 +59,10 @@ class Comparing:
             listed, live, gone = len(found.listed), len(found.live), len(extra)
             named = tuple(missing[:most]), tuple(stale[:most]), tuple(extra[:most])
             differing = [*missing, *stale] if cut else []
-            late = sum(each.stamp is not None and each.stamp <= (table.until or "") for each in differing)
-            return Comparison(listed, live, *named, cut, gone, len(differing), late)
+            again = sum(each.again for each in differing)
+            stamps = (each.stamp for each in differing if not each.again)
+            late = sum(stamp is not None and stamp <= (table.until or "") for stamp in stamps)
+            return Comparison(listed, live, *named, cut, gone, len(differing), late, again)
 
     def _take_listing(self, table: Table, since: datetime | None) -> dict[str, Row]:
         staging = self._disk.staging.pop(table.schema.name, None)
@@ -362,7 +365,9 @@ class _Compared:
 
     def missing(self) -> Iterator[Listed]:
         here = {key for key in self._table.rows if shown(self._table, key)}
-        return (self._listed(row) for key, row in self.listed.items() if key not in here)
+        gone = {key for key, cause in self._table.gone.items() if cause in UNSHOWN}
+        missing = (row for key, row in self.listed.items() if key not in here)
+        return (replace(self._listed(row), again=row["Id"] in gone) for row in missing)
 
     def stale(self) -> Iterator[Listed]:
         for key, row in self.listed.items():

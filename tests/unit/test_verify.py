@@ -13,6 +13,7 @@ from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.signals import Bus
 from salesforce_sync.sync.engine import SyncEngine
 from salesforce_sync.sync.schedule import Rules
+from salesforce_sync.sync.verify import MOST_REPAIRS
 from salesforce_sync.testing import make_field, make_schema
 from tests.unit.orgs import FORMS, Asked, fill, replica
 
@@ -310,6 +311,25 @@ def purge_one_and_hide_one(rig):
 def repaired_by_verify(rig):
     assert rig.verify().state is RunState.COMPLETE
     return dict(rig.world.store.proof("Account").repaired)
+
+
+@pytest.mark.parametrize("most", [MOST_REPAIRS, 1])
+@pytest.mark.parametrize("days", [1, 30])
+def test_rows_that_are_shown_again_are_told_as_that(rig, monkeypatch, days, most):
+    kept = {each: rig.org._rows["Account"][each] for each in sorted(rig.org.live("Account"))[:2]}
+    later(rig, 24)
+    for each in kept:
+        rig.org.purge("Account", each)
+        rig.org.deletion_log.strike("Account", each)
+    later(rig, 24 * (days - 1))
+    assert repaired_by_verify(rig) == {Cause.HIDDEN if days == 1 else Cause.UNKNOWN: 2}
+    rig.org._rows["Account"] |= kept
+    monkeypatch.setattr("salesforce_sync.sync.verify.MOST_REPAIRS", most)
+    later(rig, 1)
+
+    assert repaired_by_verify(rig) == {Cause.SHOWN: 2}
+    assert repaired_by_verify(rig) == {}
+    assert rig.equal
 
 
 WIDE = 14 * 24 + 23
