@@ -140,7 +140,8 @@ class ObjectStatus(Struct, frozen=True):
     refreshes: bool = True
     """Whether it may have such values: not, once its fields are known and none of them is one."""
     method: str = ""
-    """How changes are found: by which stamp, or by reading everything where there is none."""
+    """How changes are found: by which stamp, or by reading everything where there is none; empty where nothing can be
+    read."""
     refused: tuple[Refusal, ...] = ()
     """The fields that the org describes and refuses to read."""
     loss_refused: str | None = None

@@ -48,7 +48,7 @@ def say_status(status: Status) -> None:
         ],
     )
     for each in status.objects:
-        if each.reads_all:
+        if each.reads_all and each.last_complete is not None:
             say(f"{each.object_name} has no stamp to ask by: every sync reads all its rows, so none is missed.")
         if each.method == "CreatedDate":
             say(f"{each.object_name} has no stamp that moves when a row is deleted: verify finds what is gone.")

@@ -563,7 +563,7 @@ class SqliteStore:
             staged_rows=asides.rows(db, name) if staging is None else staging[3],
             proof=self.proof(name),
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
-            method="" if schema is None else schema.stamp or READS_ALL,
+            method="" if schema is None or not schema.queryable else schema.stamp or READS_ALL,
             refused=() if schema is None else schema.left_out,
             loss_refused=None if ages.loss is None else ages.loss.message,
         )

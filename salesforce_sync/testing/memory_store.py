@@ -322,7 +322,7 @@ class MemoryStore(Drafting, Following):
             staged_rows=0 if staging is None else staging.durable,
             proof=self.proof(name) if table is not None else None,
             refreshed_at=ages.refreshed_at or ages.first_merged_at,
-            method="" if table is None else table.schema.stamp or READS_ALL,
+            method="" if table is None or not table.schema.queryable else table.schema.stamp or READS_ALL,
             refused=() if table is None else table.schema.left_out,
             loss_refused=None if ages.loss is None else ages.loss.message,
         )

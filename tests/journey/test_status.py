@@ -128,6 +128,30 @@ def test_an_object_without_a_stamp_is_read_whole_and_status_says_so(user, simorg
     ]
 
 
+def test_of_an_object_that_cannot_be_queried_status_does_not_say_how_it_is_read(user, simorg):
+    fields = {"Text__c": "string 9"}
+    declaration = {"label": "Note", "plural": "Notes", "prefix": "e00", "fields": fields, "flags": {"queryable": False}}
+    simorg.add_object("Note__e", declaration)
+    simorg.permissions.hide_field("Note__e", *STAMPS)
+    assert user("sync", "Note__e").code == 6
+
+    (shown,) = user("status", "--json").json["objects"]
+
+    assert "has no stamp to ask by" not in user("status").out
+    assert (shown["changes_found_by"], shown["last_run"]["problem"]["code"]) == ("", "NOT_QUERYABLE")
+
+
+def test_of_an_object_that_was_never_read_whole_status_does_not_say_that_none_is_missed(user, simorg):
+    simorg.permissions.hide_field("Widget__c", *STAMPS)
+    simorg.faults.add(path="FROM%20Widget__c", status=400, times=20)
+    assert user("sync", "Widget__c").code != 0
+
+    told = lines(user, "status")
+
+    assert any(line.startswith("Widget__c") and "reading every row" in line for line in told)
+    assert not any("none is missed" in line for line in told)
+
+
 def test_rows_of_a_history_that_are_gone_are_found_by_verify_and_status_says_so(user, simorg):
     fields = {"Field": "string 40 name"}
     simorg.add_object("AccountHistory", {"label": "History", "plural": "Histories", "prefix": "017", "fields": fields})
