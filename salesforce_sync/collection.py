@@ -350,13 +350,23 @@ def _field_and_operator(schema: ObjectSchema, name: str) -> tuple[Field, str]:
     # Custom fields end in __c, so the comparison is looked for only behind the last two underscores.
     head, separator, tail = name.rpartition("__")
     if separator and tail in OPERATORS:
-        return schema.field(head), tail
+        return _kept(schema, schema.field(head)), tail
     if tail and not schema.knows(name) and schema.knows(head):
         raise FieldNotFound(
             f"{schema.name} has no field {name!r}, and no comparison is named {tail!r}.",
             hint=f"Comparisons are {', '.join(OPERATORS)}.",
         )
-    return schema.field(name), "eq"
+    return _kept(schema, schema.field(name)), "eq"
+
+
+def _kept(schema: ObjectSchema, field: Field) -> Field:
+    """The field, if it has a column; else `Misuse`, which names the parts that it is made of."""
+    if field.synced:
+        return field
+    parts = [each.name for each in schema.columns if each.compound_field_name == field.name]
+    made = " itself: it is made of other fields" if parts else ""
+    hint = f"Its parts are {', '.join(parts)}." if parts else ""
+    raise Misuse(f"{schema.name}.{field.name} is not kept here{made}.", hint=hint)
 
 
 def _condition(schema: ObjectSchema, name: str, text: str) -> object:

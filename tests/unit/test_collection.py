@@ -221,6 +221,7 @@ def test_search_finds(leads, conditions, names):
         ({"born__c": "tomorrow"}, Misuse, "not a date"),
         ({"system_modstamp__gt": datetime(2024, 1, 15)}, Misuse, "no time zone"),
         ({"address": "Main St"}, Misuse, "Address is not kept here"),
+        ({"address": 1}, Misuse, "Address is not kept here"),
         ({"address__isnull": True}, Misuse, "Address is not kept here"),
         ({"id": "00Q00000000000!"}, Misuse, "not a Salesforce id"),
     ],
@@ -228,6 +229,20 @@ def test_search_finds(leads, conditions, names):
 def test_search_says_what_it_does_not_understand(leads, conditions, error, reason):
     with pytest.raises(error, match=reason):
         list(leads.search(**conditions))
+
+
+@pytest.mark.parametrize("condition", [{"spot__c": 1}, {"Spot__c__in": [1]}, {"spot__c__gt": "x"}])
+def test_a_search_by_a_place_names_its_parts(store, condition):
+    parts = [
+        make_field(f"Spot__{name}__s", "double", compoundFieldName="Spot__c") for name in ("Latitude", "Longitude")
+    ]
+    store.adopt(make_schema("Spot__c", *parts, make_field("Spot__c", "location"), Name="string"))
+    spots = Objects(store, {})["Spot__c"]
+
+    with pytest.raises(Misuse, match=r"Spot__c\.Spot__c is not kept here itself: it is made of other fields") as caught:
+        spots.search(**condition)
+
+    assert caught.value.hint == "Its parts are Spot__Latitude__s, Spot__Longitude__s."
 
 
 def test_what_is_not_synced_yet_says_what_to_do(store):
