@@ -17,12 +17,13 @@ from salesforce_sync.models.values import Stored, same
 from salesforce_sync.resolve import arrived
 from salesforce_sync.workbook.cells import Cell, is_cut, shows
 from salesforce_sync.workbook.changes import CellChange, CellProblem, Kind, Reference, RowChange
-from salesforce_sync.workbook.incoming import Computed
+from salesforce_sync.workbook.incoming import Computed, Uncounted
 from salesforce_sync.workbook.layout import ID, Access, Places, access
 from salesforce_sync.workbook.typed import (
     CONTENT,
     External,
     Named,
+    check_counted,
     check_still_text,
     check_whole,
     own_name,
@@ -94,19 +95,23 @@ def edited_row(place: Place, fields: Sequence[Field], base: Values, here: Values
             _read_edit(read, place, each, base, here)
     if not (read.cells or read.problems or read.references or read.externals):
         return None
-    if sum(_is_the_orgs(place.schema, each.field) for each in read.problems) >= SEVERAL:
+    if sum(_is_overwritten(place, each.field) for each in read.problems) >= SEVERAL:
         read.problems.insert(0, CellProblem(MIXED_UP))
     change = _change(Kind.PROBLEM if read.problems else Kind.EDITED, place, str(base[ID]), read)
     return replace(change, base=base), read
 
 
-def _is_the_orgs(schema: ObjectSchema, name: str) -> bool:
-    return schema.has(name) and name != ID and access(schema, schema.field(name)) is Access.NEVER
+def _is_overwritten(place: Place, name: str) -> bool:
+    """Whether the cell is one of the org's, and says something."""
+    if name == ID or not place.schema.has(name) or isinstance(place.cells.get(name), Uncounted):
+        return False
+    return access(place.schema, place.schema.field(name)) is Access.NEVER
 
 
 def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values) -> None:
     old, now = base.get(each.name), here.get(each.name)
     try:
+        check_counted(place.cells[each.name])
         _check_editable(place.schema, each, old)
         if each.type is FieldType.TEXT:
             check_still_text(old, place.cells[each.name])

@@ -29,6 +29,9 @@ DEEPEST = 64
 _DAY_ZERO = datetime(1899, 12, 30)
 MERGED_AT_MOST = 10_000
 _TAGS = ("worksheet", "sheetData", "row", "c", "v", "is", "t", "f", "rPh", "mergeCell")
+_CONSTANTS = {"TRUE()": True, "FALSE()": False}
+"""LibreOffice writes each boolean as such a formula, and a script that saves its file again leaves out the value."""
+
 _RANGE = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6}):([A-Z]{1,3})([1-9]\d{0,6})", re.ASCII)
 
 
@@ -47,7 +50,8 @@ class SheetParser:
         self._heard: list[str] = []
         self._value: str | None = None
         self._runs: list[str] | None = None
-        self._formula = self._silent = False
+        self._formula: str | None = None
+        self._silent = False
         self._formulas: list[int] = []
         self._depth = self._size = 0
         self.merged: list[Merged] = []
@@ -73,7 +77,7 @@ class SheetParser:
             names["v"]: self._start_text,
             names["t"]: self._start_text,
             names["is"]: self._start_inline,
-            names["f"]: self._start_formula,
+            names["f"]: self._start_text,
             names["rPh"]: self._start_phonetic,
             names["mergeCell"]: self._start_merged,
         }
@@ -82,6 +86,7 @@ class SheetParser:
             names["row"]: self._end_row,
             names["c"]: self._end_cell,
             names["v"]: self._end_value,
+            names["f"]: self._end_formula,
             names["t"]: self._end_text,
             names["rPh"]: self._end_phonetic,
         }
@@ -149,7 +154,7 @@ class SheetParser:
         if self._in_cell or not self._in_row:
             raise damaged(self._path, "a cell is where none can be")
         self._in_cell, self._value, self._runs = True, None, None
-        self._formula, self._kind, self._style, self._size = False, "", "", 0
+        self._formula, self._kind, self._style, self._size = None, "", "", 0
         self._column += 1
         for name, value in zip(attributes[::2], attributes[1::2], strict=True):
             if name == "r":
@@ -167,9 +172,6 @@ class SheetParser:
     def _start_inline(self, _: list[str]) -> None:
         self._runs = []
 
-    def _start_formula(self, _: list[str]) -> None:
-        self._formula = True
-
     def _start_phonetic(self, _: list[str]) -> None:
         self._silent = True
 
@@ -178,6 +180,9 @@ class SheetParser:
 
     def _end_value(self) -> None:
         self._value = "".join(self._heard)
+
+    def _end_formula(self) -> None:
+        self._formula = "".join(self._heard)
 
     def _end_text(self) -> None:
         if self._runs is not None and not self._silent:
@@ -188,7 +193,7 @@ class SheetParser:
         value = self._valued()
         if value is not None:
             self._cells[self._column] = value
-            if self._formula:
+            if self._formula is not None and self._formula not in _CONSTANTS:
                 self._formulas.append(self._column)
 
     def _valued(self) -> Cell | None:
@@ -197,7 +202,7 @@ class SheetParser:
         if self._kind == "inlineStr":
             return unescaped("".join(self._runs or ())) or None
         if not text and not (text == "" and self._kind == "str"):
-            return Uncounted("=") if self._formula else None
+            return None if self._formula is None else _CONSTANTS.get(self._formula, Uncounted("="))
         match self._kind:
             case "s":
                 return self._shared(text)

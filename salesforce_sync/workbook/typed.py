@@ -96,6 +96,11 @@ def read_typed(field: Field, cell: Cell) -> Stored | Named | External:
 def _check_readable(cell: Cell) -> None:
     if isinstance(cell, CellError):
         raise Misuse(f"is the error {cell}.", hint="Mend the formula, or write the value.")
+    check_counted(cell)
+
+
+def check_counted(cell: Cell) -> None:
+    """`Misuse` if the file does not say what the cell shows: nobody can tell whether it was edited."""
     if isinstance(cell, Uncounted):
         raise Misuse("is a formula without a value.", hint="Open the workbook in Excel or LibreOffice and save it.")
 

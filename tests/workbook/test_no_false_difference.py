@@ -55,6 +55,17 @@ def test_opened_and_saved_by_libreoffice(replica, tmp_path, locale):
     assert_unchanged(replica, saved)
 
 
+@pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not installed")
+def test_saved_by_libreoffice_and_then_by_openpyxl(replica, tmp_path):
+    path = tmp_path / "book.xlsx"
+    export_to(replica, path)
+    saved = save_in_libreoffice(path, tmp_path, "en-US")
+
+    openpyxl.load_workbook(saved).save(saved)
+
+    assert_unchanged(replica, saved)
+
+
 def test_sorted_the_other_way_round_with_columns_moved_and_inserted(replica, tmp_path):
     path = tmp_path / "book.xlsx"
     export_to(replica, path)

@@ -8,7 +8,7 @@ from salesforce_sync.testing import FrozenClock, make_field, make_schema
 from salesforce_sync.workbook.changes import Kind
 from tests.contract.edits import ACME, BOLT, ONE, arrive, row
 from tests.workbook.books import column, edit, export_to, row_of
-from tests.workbook.deeds import added, changes, told, typed
+from tests.workbook.deeds import added, change, changes, told, typed
 
 NOTES = make_schema("Account", make_field("Name", nillable=False), make_field("Notes__c", "textarea", length=131_072))
 
@@ -85,6 +85,14 @@ def test_a_read_only_cell_that_was_overwritten_is_told_by_itself(noted, tmp_path
     typed(tmp_path / "notes.xlsx", SystemModstamp="2020-01-01")
 
     assert told(noted, tmp_path / "notes.xlsx").startswith("SystemModstamp: is read-only")
+
+
+def test_a_formula_without_a_value_in_a_read_only_cell_is_not_called_edited(noted, tmp_path):
+    typed(tmp_path / "notes.xlsx", **dict.fromkeys(("CreatedDate", "LastModifiedDate", "SystemModstamp"), "=NOW()"))
+
+    assert {each.message for each in change(noted, tmp_path / "notes.xlsx").problems} == {
+        "is a formula without a value. Open the workbook in Excel or LibreOffice and save it."
+    }
 
 
 @pytest.mark.parametrize("blanks", ["   ", "\u00a0", "\n"])

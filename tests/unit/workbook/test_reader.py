@@ -7,7 +7,7 @@ import pytest
 import xlsxwriter
 
 from salesforce_sync.workbook import strings
-from salesforce_sync.workbook.incoming import CellError, Dated, Percent, Uncounted, column_letters
+from salesforce_sync.workbook.incoming import CellError, Computed, Dated, Percent, Uncounted, column_letters
 from salesforce_sync.workbook.reader import WorkbookReader
 from salesforce_sync.workbook.styles import Shown, shown_as
 from tests.contract.nasty import TEXTS
@@ -81,6 +81,14 @@ def test_a_formula_without_a_value_is_told_from_an_empty_cell(read_cells):
 
     assert isinstance(found[0], Uncounted)
     assert 1 not in found
+
+
+def test_a_boolean_that_is_written_as_a_formula_needs_no_value_and_counts_as_none(read_cells):
+    found = read_cells('<c r="A1"><f>TRUE()</f><v/></c><c r="B1"><f aca="false">FALSE()</f></c>')
+
+    assert found == {0: True, 1: False}
+    assert {type(each) for each in found.values()} == {bool}
+    assert not isinstance(found, Computed)
 
 
 def test_rich_text_is_its_runs_without_the_hints_to_pronounce_it(read_cells):
