@@ -45,6 +45,8 @@ def number_format(field: Field | None) -> str:
     """How the cells of a field are shown. Texts are told to be texts: what is typed into them stays what it is."""
     if field is None:
         return TEXT_FORMAT
+    if field.salesforce_type == "percent":
+        return "General"  # only such a cell takes the format of a typed 50%, which is 0.5 in any other
     if field.type is FieldType.DECIMAL:
         return _DECIMALS[field.scale] if 0 <= field.scale <= _MOST_DECIMALS else "General"
     return _FORMATS.get(field.type, TEXT_FORMAT)
@@ -118,6 +120,8 @@ def _hints(field: Field) -> list[str]:
     hints = []
     if field.type is FieldType.DATETIME:
         hints.append("All times are UTC.")
+    if field.salesforce_type == "percent":
+        hints.append("50 is 50 %.")
     if field.salesforce_type == "multipicklist":
         hints.append("Several values: A;B")
     if field.picklist and field.restricted_picklist:

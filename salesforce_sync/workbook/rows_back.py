@@ -122,7 +122,7 @@ def _read_edit(read: Read, place: Place, each: Field, base: Values, here: Values
         read.wrong(error, each.name)
         return
     if not same(each.type, new, now) or (isinstance(new, str) and _refers(read, each.name)):
-        typed = typed_otherwise(each, place.cells[each.name], new)
+        typed = typed_otherwise(each, place.cells[each.name], new, old)
         read.cells.append(CellChange(each.name, old, new, now, moved=not same(each.type, old, now), typed=typed))
 
 

@@ -265,13 +265,25 @@ def _time(field: Field, cell: Cell) -> Cell:
     return cell
 
 
-def typed_otherwise(field: Field, cell: Cell, value: Stored) -> str:
+def _perhaps_percentage(field: Field, cell: Cell, old: Stored) -> str:
+    """The two readings of a number that may have been typed as `50%`, of which a cell that shows no percentages keeps
+    0.5; '' of any other, and where the field had such a small number before."""
+    if field.salesforce_type != "percent" or not isinstance(cell, float) or isinstance(cell, Percent):
+        return ""
+    if not 0 < abs(cell) < 1 or (isinstance(old, int | float) and 0 < abs(old) < 1):
+        return ""
+    return f"{shown(cell)}, or {shown(cell * 100)}%"
+
+
+def typed_otherwise(field: Field, cell: Cell, value: Stored, old: Stored = None) -> str:
     """The cell as it was typed, where its field gets something else: a date read in somebody's own order, a number that
-    was rounded; '' where nothing has to be told."""
+    was rounded, or one of less than 1 % that may have been meant as a percentage; '' where nothing has to be told."""
     if field.type is FieldType.TEXT and isinstance(cell, str) and _ESCAPED_END in cell:
         return cell
     if field.type in (FieldType.DATE, FieldType.DATETIME) and isinstance(cell, str):
         return "" if read_date(cell) == cell else cell.strip()
+    if doubt := _perhaps_percentage(field, cell, old):
+        return doubt
     if field.type in _NUMBERS and not isinstance(cell, bool | Percent | None) and value is not None:
         text = cell.strip() if isinstance(cell, str) else shown(cell)
         plain = read_commas(_without_percent(field, text))

@@ -15,9 +15,9 @@ from salesforce_sync.models.run import Problem, RunRecord, RunState
 from salesforce_sync.storage.private_files import new_private
 from salesforce_sync.testing import MemoryStore, make_field, make_schema
 from salesforce_sync.workbook.cells import canonical, row_mark
-from salesforce_sync.workbook.describing import width
+from salesforce_sync.workbook.describing import comment, number_format, width
 from salesforce_sync.workbook.export import Facts, Wanted, export
-from salesforce_sync.workbook.layout import Column, Role, read_metadata
+from salesforce_sync.workbook.layout import Access, Column, Role, read_metadata
 from tests.contract.nasty import TEXTS
 from tests.contract.stores import NOON, id_of, pull
 
@@ -220,6 +220,13 @@ def test_a_text_among_numbers_stays_one_when_it_is_edited(store):
 
     assert cell_of(sheet, "Price__c", 2).number_format == "@"
     assert cell_of(sheet, "Price__c", 3).number_format == "#,##0.00"
+
+
+def test_a_percent_field_is_told_as_one_and_takes_the_format_of_what_is_typed():
+    column = Column(Role.FIELD, "Share", make_schema("T", make_field("Share__c", "percent", scale=2)).field("Share__c"))
+
+    assert number_format(column.field) == "General"
+    assert "50 is 50 %." in comment(column, Access.ALWAYS)
 
 
 def test_the_sheet_is_protected_frozen_and_filtered(store):

@@ -6,7 +6,7 @@ from salesforce_sync.errors import Misuse
 from salesforce_sync.models.schema import Field
 from salesforce_sync.testing import make_field, make_schema
 from salesforce_sync.workbook.incoming import Percent
-from salesforce_sync.workbook.typed import read_typed
+from salesforce_sync.workbook.typed import read_typed, typed_otherwise
 
 
 def field(kind: str, precision: int, scale: int) -> Field:
@@ -28,6 +28,24 @@ def field(kind: str, precision: int, scale: int) -> Field:
 )
 def test_a_percentage_is_the_number_that_it_shows(kind, cell, stored):
     assert read_typed(field(kind, 18, 2), cell) == stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "old", "told"),
+    [
+        ("percent", 0.5, 989.01, "0.5, or 50%"),
+        ("percent", -0.07, None, "-0.07, or -7%"),
+        ("percent", 0.5, 0.25, ""),
+        ("percent", 0.0, 989.01, ""),
+        ("percent", 1.0, 989.01, ""),
+        ("percent", Percent(0.5), 989.01, ""),
+        ("currency", 0.5, 989.01, ""),
+    ],
+)
+def test_a_number_that_may_have_been_typed_as_a_percentage_is_told(kind, cell, old, told):
+    value = field(kind, 18, 2)
+
+    assert typed_otherwise(value, cell, read_typed(value, cell), old) == told
 
 
 @pytest.mark.parametrize(("kind", "text"), [("currency", "50%"), ("percent", "50%%"), ("percent", "%")])
