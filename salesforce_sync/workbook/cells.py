@@ -215,16 +215,13 @@ def shows(kind: FieldType, stored: Stored, cell: Cell) -> bool:
     """Whether the cell, as it came back, still shows this value: then nobody has edited it.
 
     Programs that open and save a workbook may write another line end, or `1` for TRUE, or an escape as the text that it
-    looks like, or a moment to a hundredth of a second (as .ods does); a text that was cut shows its beginning.
+    looks like, or a moment to a hundredth of a second and a text without its tabs (as .ods does); a text that was cut
+    shows its beginning.
     """
     given = to_cell(kind, stored)
     if given == cell and isinstance(given, bool) == isinstance(cell, bool):
         return True
-    if (
-        isinstance(given, str)
-        and isinstance(cell, str)
-        and _line_ends(given) in map(_line_ends, (cell, unescape(cell)))
-    ):
+    if isinstance(given, str) and isinstance(cell, str) and _is_same_text(given, cell):
         return True
     if kind in (FieldType.DATETIME, FieldType.TIME) and _is_shortened(given, cell):
         return True
@@ -234,6 +231,13 @@ def shows(kind: FieldType, stored: Stored, cell: Cell) -> bool:
         return same(kind, from_cell(kind, cell), stored)
     except Misuse:
         return False
+
+
+def _is_same_text(given: str, cell: str) -> bool:
+    """Whether the cell has this text, or what .ods leaves of it, which has no tabs."""
+    read = {_line_ends(cell), _line_ends(unescape(cell))}
+    given = _line_ends(given)
+    return given in read or given.replace("\t", "") in read
 
 
 def _is_shortened(given: Cell, cell: Cell) -> bool:

@@ -64,6 +64,24 @@ def test_a_text_that_a_person_made_shorter_is_an_edit(noted, tmp_path):
     assert change.kind is Kind.EDITED
 
 
+def test_a_text_that_has_lost_all_its_tabs_by_way_of_ods_is_no_edit(noted, tmp_path):
+    arrive(noted, NOTES, row(NOTES, ACME, Name="semi\ttab", Notes__c="a\tb\r\nc\td"))
+    export_to(noted, tmp_path / "tabs.xlsx")
+
+    typed(tmp_path / "tabs.xlsx", Name="semitab", Notes__c="ab\ncd")
+
+    assert changes(noted, tmp_path / "tabs.xlsx") == []
+
+
+def test_a_tab_that_a_person_made_a_blank_is_an_edit(noted, tmp_path):
+    arrive(noted, NOTES, row(NOTES, ACME, Name="semi\ttab"))
+    export_to(noted, tmp_path / "tabs.xlsx")
+
+    typed(tmp_path / "tabs.xlsx", Name="semi tab")
+
+    assert change(noted, tmp_path / "tabs.xlsx").cells[0].new == "semi tab"
+
+
 def test_rows_that_were_sorted_without_their_ids_are_told_as_that(noted, tmp_path):
     arrive(noted, NOTES, row(NOTES, BOLT, ONE, Name="Bolt", CreatedDate=ONE, LastModifiedDate=ONE, SystemModstamp=ONE))
     export_to(noted, tmp_path / "two.xlsx")
