@@ -18,6 +18,7 @@ from salesforce_sync.workbook.bases import find_base, has_hash
 from salesforce_sync.workbook.book import ObjectPart, drift
 from salesforce_sync.workbook.changes import CellProblem, Kind, RowChange
 from salesforce_sync.workbook.earlier import Earlier, Standing, written_elsewhere
+from salesforce_sync.workbook.layout import ROW
 from salesforce_sync.workbook.rows_back import Place, Read, by_name, deleted_row, edited_row, problem_row
 from salesforce_sync.workbook.tally import Tally
 
@@ -134,7 +135,8 @@ def _without_base(part: ObjectPart, row: Exported, here: Mapping[str, Stored]) -
     why = "The record has changed since the export, and what it was then is not known here any more."
     if part.drifted:
         why = f"{why[:-1]}; or it was edited where it cannot be: {drift(part)}."
-    return _problem(row, f"{why} Export again, and edit that.")
+    why = f"{why[:-1]}; or the sheet was sorted, or pasted over, without its hidden last column, {ROW}."
+    return _problem(row, f"{why} Put that back; else export again, and edit that.")
 
 
 def _deletion(

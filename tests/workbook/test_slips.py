@@ -99,6 +99,20 @@ def test_rows_that_were_sorted_without_their_ids_are_told_as_that(noted, tmp_pat
     assert all(each.startswith("Its cells seem to be another record's") for each in messages)
 
 
+def test_a_sheet_that_was_sorted_without_its_hidden_last_column_may_be_why_an_edit_is_not_taken(noted, tmp_path):
+    arrive(noted, NOTES, row(NOTES, BOLT, ONE, Name="Bolt", CreatedDate=ONE, LastModifiedDate=ONE, SystemModstamp=ONE))
+    export_to(noted, tmp_path / "two.xlsx")
+
+    def sort(page):
+        upper, lower = (page.cell(row_of(page, each), column(page, "_Row")) for each in (ACME, BOLT))
+        upper.value, lower.value = lower.value, upper.value
+
+    edit(tmp_path / "two.xlsx", sort, "Account")
+    typed(tmp_path / "two.xlsx", record_id=BOLT, Name="Bolt Ltd")
+
+    assert "sorted, or pasted over, without its hidden last column, _Row" in told(noted, tmp_path / "two.xlsx")
+
+
 def test_a_read_only_cell_that_was_overwritten_is_told_by_itself(noted, tmp_path):
     typed(tmp_path / "notes.xlsx", SystemModstamp="2020-01-01")
 
