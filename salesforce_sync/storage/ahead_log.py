@@ -10,19 +10,22 @@ on then writes into a file that nobody else sees, and that is gone with the proc
 from __future__ import annotations
 
 import os
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
 OPEN_FILES = Path("/proc/self/fd")
+_REMOVED = " (deleted)"
+"""What Linux puts behind the name of an open file that was removed."""
 
 
 class AheadLog:
     """The log of the database at `path`, as it was when it was last held on to."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path.with_name(f"{path.name}-wal")
         self._database = path
         self._file: int | None = None
+        self._close: weakref.finalize[[int], AheadLog] | None = None
         self._known: os.stat_result | None = None
 
     def hold(self) -> None:
@@ -30,20 +33,33 @@ class AheadLog:
         self.let_go()
         self._known = os.stat(self._database)
         with suppress(FileNotFoundError):
-            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            file = os.open(self._beside("-wal"), os.O_RDONLY | os.O_CLOEXEC)
+            # Who drops the store without closing it leaves nothing open.
+            self._close = weakref.finalize(self, os.close, file)
+            self._close.atexit = False
+            self._file = file
         if self.is_gone:
             self.let_go()  # a file system that counts no names tells nothing
 
     def let_go(self) -> None:
         """Hold no log any more."""
-        if self._file is not None:
-            os.close(self._file)
-        self._file = None
+        self._file = None  # first: another thread may ask just now
+        if self._close is not None:
+            self._close()
+
+    def _beside(self, ending: str) -> str:
+        """The name of a file that SQLite has beside the database: beside what a link leads to."""
+        return os.path.realpath(self._database) + ending
 
     @property
     def is_gone(self) -> bool:
         """Whether it was removed since."""
-        return self._file is not None and os.fstat(self._file).st_nlink == 0
+        file = self._file
+        if file is None:
+            return False
+        with suppress(OSError):  # let go of just now
+            return os.fstat(file).st_nlink == 0
+        return False
 
     def is_of(self, path: Path) -> bool:
         """Whether the file at this path is the database that was there when the log was last held on to."""
@@ -62,10 +78,19 @@ class AheadLog:
 
         Each SQLite opens the log's index once in a process.
         """
-        index = str(self._database.resolve()) + "-shm"
+        return self._open_indexes("") > 1
+
+    @property
+    def is_still_open(self) -> bool:
+        """Whether something in this process still has the index of a log that was removed, as far as the system tells:
+        a further connection of the same SQLite would go by it."""
+        return self._open_indexes(_REMOVED) > 0
+
+    def _open_indexes(self, ending: str) -> int:
+        name = self._beside(f"-shm{ending}")
         found = 0
         with suppress(OSError):
             for each in OPEN_FILES.iterdir():
                 with suppress(OSError):
-                    found += os.readlink(each) == index
-        return found > 1
+                    found += os.readlink(each) == name
+        return found

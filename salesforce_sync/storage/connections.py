@@ -310,9 +310,13 @@ class Connections:
             for each in sorted(found, key=id):
                 if not (_taken(locked, each.lock, wait) and _taken(locked, each._looking, wait)) or each._looks:
                     return
+            left = [each for each in found if not each._leave()]
+            if left or self._log.is_still_open:
+                raise StoreTrouble(
+                    f"{CUT_OFF.format(path=self.path)}, and a connection of this process still has the old one.",
+                    hint=f"Close it, or start the program anew. {ONE_SQLITE}",
+                )
             log.warning("%s; it is opened anew. %s", CUT_OFF.format(path=self.path), ONE_SQLITE)
-            for each in found:
-                each._leave()
             with translated(self.path):
                 for each in found:
                     each._begin()
@@ -326,17 +330,13 @@ class Connections:
     def _of_this_file(self) -> list[Connections]:
         return [each for each in _open_ones() if each._log.is_beside(self._log)]
 
-    def _leave(self) -> None:
-        """Close every connection, and leave the log to whoever has it."""
+    def _leave(self) -> bool:
+        """Close every connection, and leave the log to whoever has it; whether that was possible."""
+        self._editor = self._looker = self._watcher = None
+        self._readers = threading.local()  # first: who reads on, waits for a new one
         with self._counting:
             opened = {*self._opened, *self._guests}
-            self._opened.clear()
-        for each in opened:
-            with suppress(apsw.ConnectionClosedError):
-                each.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-                _close(each)
-        self._editor = self._looker = self._watcher = None
-        self._readers = threading.local()
+        return all([_close(each, leaving_log=True) for each in opened])
 
     def close(self) -> None:
         """Close every connection, of every thread."""
@@ -381,17 +381,27 @@ def _taken(stack: ExitStack, lock: threading.Lock | threading.RLock, wait: bool)
     return taken
 
 
-def _close(connection: apsw.Connection) -> None:
-    """Close it; a thread that is in the middle of a statement, and should have ended, is interrupted before."""
+def _close(connection: apsw.Connection, *, leaving_log: bool = False) -> bool:
+    """Close it; a thread that is in the middle of a statement, and should have ended, is interrupted before.
+
+    Gives whether it is closed by now; else it goes with its thread.
+    """
     ends = time.monotonic() + LONGEST_CLOSE
     while True:
         try:
-            return connection.close()
+            if leaving_log:
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.close()
         except apsw.ThreadingViolationError:
             if time.monotonic() > ends:
-                return  # it goes with its thread
-            connection.interrupt()
+                return False
+            with suppress(apsw.ConnectionClosedError):
+                connection.interrupt()
             time.sleep(0.005)
+        except apsw.ConnectionClosedError:
+            return True
+        else:
+            return True
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from salesforce_sync.errors import FieldRefused
 from salesforce_sync.models.outbox import TOLD
 from salesforce_sync.models.run import CAME
 from salesforce_sync.storage.sql_text import literal
@@ -81,8 +82,12 @@ FROM _sync_run WHERE object_name = ? ORDER BY id DESC LIMIT 1
 """
 OBJECTS_WITH_RUNS = "SELECT DISTINCT object_name FROM _sync_run"
 FIRST_CAME = f"SELECT min(finished) FROM _sync_run WHERE object_name = ? AND {_CAME}"
-LAST_COMPLETE = "SELECT finished FROM _sync_run WHERE object_name = ? AND state = 'complete' ORDER BY id DESC LIMIT 1"
-"""Of the latest run, and not the greatest time: this machine's clock may have been ahead once."""
+LAST_COMPLETE = f"""
+SELECT finished FROM _sync_run WHERE object_name = ? AND (state = 'complete' OR code = {literal(FieldRefused.code)})
+ORDER BY id DESC LIMIT 1
+"""
+"""Of the latest run, and not the greatest time: this machine's clock may have been ahead once. A field that the org
+refuses to read is told by itself: the others are complete."""
 
 TOLD_KINDS = ", ".join(map(literal, TOLD))
 """The kinds of inbox items for which nothing waits in the outbox."""

@@ -118,7 +118,7 @@ def _told(rows: Iterable[tuple[object, ...]], path: Path) -> Iterator[tuple[obje
     with translated(path):
         try:
             yield from rows
-        except (apsw.CursorClosedError, apsw.ConnectionClosedError) as error:
+        except (apsw.CursorClosedError, apsw.ConnectionClosedError, apsw.InterruptError) as error:
             raise StoreTrouble(
                 f"{path} was closed before what was read from it had ended, here or by another SQLite in this process, "
                 "such as Python's sqlite3.",

@@ -19,6 +19,11 @@ def of(run, name="Contact"):
     return record
 
 
+def last_complete(sync):
+    (contact,) = (each for each in sync.status().objects if each.object_name == "Contact")
+    return contact.last_complete
+
+
 @pytest.fixture
 def refused(synced, simorg):
     """A replica whose last sync was refused one field of contacts."""
@@ -36,8 +41,10 @@ def change(simorg, sync, phone):
     return first.id
 
 
-def test_each_run_without_it_is_partial_and_brings_the_rest(refused, simorg):
+def test_each_run_without_it_is_partial_and_brings_the_rest(refused, simorg, clock):
     simorg.add("Contact", LastName="Newer")
+    before = last_complete(refused)
+    clock.advance(timedelta(minutes=1))
 
     run = refused.sync()
 
@@ -47,6 +54,7 @@ def test_each_run_without_it_is_partial_and_brings_the_rest(refused, simorg):
     assert {each.state for each in run.objects if each is not of(run)} == {RunState.COMPLETE}
     assert of(run).came
     assert refused.contacts.search(last_name="Newer")
+    assert before < last_complete(refused)
 
 
 def test_it_is_tried_once_a_day_though_the_describe_is_as_it_was(refused, simorg, clock):

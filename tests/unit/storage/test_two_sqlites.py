@@ -1,5 +1,7 @@
 """Python's own `sqlite3` beside the package, in one process: two SQLites that know nothing of each other's locks."""
 
+import gc
+import os
 import sqlite3
 import subprocess
 import sys
@@ -166,6 +168,97 @@ def test_other_threads_read_on(store, path):
     thread.join(10)
 
     assert seen[1][id_of(1)] == "after"
+
+
+def test_other_threads_that_are_in_the_middle_of_reading_are_broken_off(store, path):
+    """And the file is opened anew all the same."""
+    pull(store, *(widget(number) for number in range(3, 200)))
+    stopped, met = threading.Event(), []
+
+    def read():
+        while not stopped.is_set():
+            try:
+                names(store)
+            except (StoreTrouble, apsw.Error) as error:
+                met.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for each in threads:
+        each.start()
+    looked_at(path)
+    for number in range(1, 6):
+        store.update("Widget__c", id_of(number), {"Name": f"after {number}"})
+    other_process(path, f"UPDATE Widget__c SET Name = 'elsewhere' WHERE Id = '{id_of(6)}'")
+    store.update("Widget__c", id_of(7), {"Name": "at last"})
+    stopped.set()
+    for each in threads:
+        each.join(10)
+
+    found = names(store)
+    written = [*(f"after {number}" for number in range(1, 6)), "elsewhere", "at last"]
+    assert [found[id_of(number)] for number in range(1, 8)] == written
+    assert other_process(path, "SELECT count(*) FROM _sync_outbox") == ["7"]
+
+
+def test_nothing_is_written_while_another_connection_has_the_old_log(store, path):
+    own = apsw.Connection(str(path))
+    own.execute("SELECT count(*) FROM Widget__c").fetchall()
+    looked_at(path)
+
+    with pytest.raises(StoreTrouble, match="still has the old one"):
+        store.update("Widget__c", id_of(1), {"Name": "too early"})
+    with pytest.raises(StoreTrouble, match="still has the old one"):
+        store.update("Widget__c", id_of(1), {"Name": "too early"})
+    own.close()
+    store.update("Widget__c", id_of(1), {"Name": "after"})
+
+    assert other_process(path, "SELECT Name FROM Widget__c ORDER BY Id") == ["after", "Bolt"]
+
+
+def test_the_log_lies_beside_what_a_link_leads_to(store, path, tmp_path):
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "linked.db"
+    link.symlink_to(path)
+    store.close()
+    with closing(SqliteStore(link, FrozenClock())) as linked:
+        linked.update("Widget__c", id_of(1), {"Name": "before"})
+        looked_at(link)
+        linked.update("Widget__c", id_of(2), {"Name": "after"})
+
+        assert other_process(path, "SELECT Name FROM Widget__c ORDER BY Id") == ["before", "after"]
+
+
+def test_a_store_that_is_dropped_without_being_closed_leaves_nothing_open(tmp_path):
+    def dropped(number):
+        Connections(tmp_path / f"{number}.db").reader().execute("SELECT 1").fetchall()
+
+    dropped(0)
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(1, 10):
+        dropped(number)
+    gc.collect()
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_log_that_is_let_go_of_while_another_thread_asks_is_not_gone(path):
+    connections = Connections(path)
+    log, met, done = connections._log, [], threading.Event()
+
+    def ask():
+        while not done.is_set():
+            met.append(log.is_gone)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for _ in range(300):
+        log.hold()
+    done.set()
+    asking.join(10)
+    connections.close()
+
+    assert set(met) == {False}
 
 
 def test_a_file_that_was_removed_is_not_made_anew(store, path):
