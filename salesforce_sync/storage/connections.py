@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 FURTHER_READERS = 4
 """Connections that a thread may have beside its reader, for what is asked while scans are open."""
 
-PAGE_BYTES = 8_192
-"""Of new databases. Larger ones make reading a record by its id dearer, smaller ones merges (docs/performance.md)."""
+PAGE_BYTES = 16_384
+"""Of new databases. Smaller ones make loads dearer, larger ones what changes few rows (docs/performance.md)."""
 
 MAPPED_BYTES = 2**30 if sys.maxsize > 2**32 else 2**27
 """Of the file, while a thread reads few rows at a time: of such a read a third is the copying of pages
