@@ -5,8 +5,10 @@ const NOT_SYNCED = "not synced";
 const STATUSES = ["pending", "syncing", "synced", "error"];
 const holder = document.getElementById("objects");
 const chosen = new Set();
-const streams = new Map();
+const streams = new Map(); // address → the objects that it has told of
 const MOST_NAMED = 5; // objects that a question names one by one
+const AGAIN = 2000; // milliseconds until the table is asked for again where nobody tells how it goes on
+let again;
 
 // ── what this browser keeps ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,9 +249,14 @@ function showCancel() {
 function follow(url) {
   if (streams.has(url)) return;
   const stream = new EventSource(url);
-  streams.set(url, stream);
+  const told = new Set();
+  streams.set(url, told);
   showCancel();
-  stream.addEventListener("progress", (event) => showProgress(JSON.parse(event.data)));
+  stream.addEventListener("progress", (event) => {
+    const progress = JSON.parse(event.data);
+    told.add(progress.objectApiName.toLowerCase());
+    showProgress(progress);
+  });
   // A server that is there again does not know the session of before: then its table says how things are.
   stream.addEventListener("error", () => {
     if (stream.readyState !== EventSource.CLOSED) {
@@ -278,12 +285,20 @@ function follow(url) {
   });
 }
 
+/** A run may go on after its session has ended, as one that was cancelled does: no stream tells of its end. */
+function lookAgain() {
+  const untold = (row) => ![...streams.values()].some((told) => told.has(row.dataset.object.toLowerCase()));
+  if (rows().some((row) => ["pending", "syncing"].includes(row.dataset.status) && untold(row))) htmx.trigger(holder, "refresh");
+}
+
 function takeTable() {
   const table = document.getElementById("table");
   if (!table) return;
   rememberTable();
   showChosen();
   for (const url of JSON.parse(table.dataset.events)) follow(url);
+  clearTimeout(again);
+  again = setTimeout(lookAgain, AGAIN);
 }
 
 document.addEventListener("htmx:after:swap", takeTable);

@@ -228,3 +228,23 @@ def wait_and_cancel(person):
     expect(cancel).to_have_count(0)
     expect(row).not_to_contain_text("waits for")
     assert "Cancel the sync of Contact?" in asked[0]
+
+
+def test_a_run_that_ends_after_its_session_is_shown_as_ended(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        org.faults.add(path=r"/query\?", times=None, delay=5.0)  # a run that was cancelled ends at its next page
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                page, row = person.goes("objects"), person.page.locator("tr[data-object=Contact]")
+                page.get_by_label("Select Contact", exact=True).check()
+                page.get_by_role("button", name="Sync", exact=True).click()
+                expect(row).to_have_attribute("data-status", "syncing")
+                page.once("dialog", lambda dialog: dialog.accept())
+
+                page.get_by_role("button", name="Cancel the sync").click()
+
+                expect(page.locator("#notices")).to_contain_text("The sync was cancelled")
+                expect(row).to_have_attribute("data-status", "syncing")
+                expect(row).to_have_attribute("data-status", "synced")  # it was its last
+                assert person.complaints == []
