@@ -67,6 +67,11 @@ class OrgNames:
                 self._asked_at = time.monotonic()
             return self._listed
 
+    @property
+    def kept(self) -> tuple[ObjectSummary, ...]:
+        """The list as it was last told, however old; empty if nobody has asked for it. No API call."""
+        return self._listed
+
     def summary(self, name: str) -> ObjectSummary | None:
         """What the list says of this object, if it was asked for and has it. No API call."""
         return self._by_name.get(name.casefold())

@@ -46,9 +46,17 @@ def objects(request: Request, asked: Looking) -> Response:
 
 
 @router.get("/org/{connection}/objects/table")
-async def table(request: Request, asked: Looking, available: Annotated[bool, Query()] = False) -> Response:
-    """The table; with the org's other objects if they are asked for, which is one API call in ten minutes."""
-    others = await asked.org_list() if available else None
+async def table(
+    request: Request,
+    asked: Looking,
+    available: Annotated[bool, Query()] = False,
+    kept: Annotated[bool, Query()] = False,
+) -> Response:
+    """The table; with the org's other objects if they are asked for, which is one API call in ten minutes.
+
+    `kept`: with those that were last told, for which the org is not asked.
+    """
+    others = await asked.org_list() if available else (asked.replica.names.kept or None) if kept else None
     return await run_in_threadpool(_table, request, asked, others)
 
 

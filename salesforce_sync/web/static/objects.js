@@ -5,10 +5,14 @@ const NOT_SYNCED = "not synced";
 const STATUSES = ["pending", "syncing", "synced", "error"];
 const holder = document.getElementById("objects");
 const chosen = new Set();
-const streams = new Map(); // address → the objects that it has told of
+const refused = new Set(); // streams that the server does not give: the table is asked for again in their place
+const streams = new Map(); // address → what it last told of each object
 const MOST_NAMED = 5; // objects that a question names one by one
 const AGAIN = 2000; // milliseconds until the table is asked for again where nobody tells how it goes on
+const STALE = 5000; // milliseconds after which the table is asked for again when somebody comes back to it
 let again;
+let shownAt = 0;
+let sought = "";
 
 // ── what this browser keeps ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -169,10 +173,17 @@ holder.addEventListener("click", (event) => {
 
 holder.addEventListener("input", (event) => {
   if (event.target.id !== "find") return;
-  const wanted = event.target.value.trim().toLowerCase();
+  sought = event.target.value;
+  showFound();
+});
+
+function showFound() {
+  const wanted = sought.trim().toLowerCase();
+  document.getElementById("find").value = sought;
   for (const row of rows()) row.hidden = !row.querySelector("th").textContent.toLowerCase().includes(wanted);
   for (const shelf of holder.querySelectorAll("tbody")) shelf.hidden = !shelf.querySelector("tr[data-object]:not([hidden])");
-});
+  document.getElementById("unfound").hidden = rows().some((row) => !row.hidden);
+}
 
 // ── syncing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -226,7 +237,7 @@ async function verify(wanted) {
 
 document.getElementById("cancel")?.addEventListener("click", async (event) => {
   if (!mayBePressed(event.target)) return;
-  const names = rows().filter((each) => ["pending", "syncing"].includes(each.dataset.status)).map((each) => each.dataset.object);
+  const names = rows().filter((each) => isUnderWay(each.dataset)).map((each) => each.dataset.object);
   const of = names.length > MOST_NAMED ? `${page.number(names.length)} objects` : names.join(", ");
   if (!confirm(`Cancel the sync${of && ` of ${of}`}? What is complete is kept.`)) return;
   allow(event.target, false);
@@ -247,14 +258,14 @@ function showCancel() {
 }
 
 function follow(url) {
-  if (streams.has(url)) return;
+  if (streams.has(url) || refused.has(url)) return;
   const stream = new EventSource(url);
-  const told = new Set();
+  const told = new Map();
   streams.set(url, told);
   showCancel();
   stream.addEventListener("progress", (event) => {
     const progress = JSON.parse(event.data);
-    told.add(progress.objectApiName.toLowerCase());
+    told.set(progress.objectApiName.toLowerCase(), progress);
     showProgress(progress);
   });
   // A server that is there again does not know the session of before: then its table says how things are.
@@ -264,6 +275,7 @@ function follow(url) {
       return void page.awaitAnswer();
     }
     streams.delete(url);
+    refused.add(url);
     showCancel();
     htmx.trigger(holder, "refresh");
   });
@@ -285,16 +297,27 @@ function follow(url) {
   });
 }
 
+const isUnderWay = (each) => ["pending", "syncing"].includes(each.status);
+
+/** What was told of each row that the table has as under way; nothing, where no stream is heard of it. */
+function told() {
+  const known = new Map([...streams.values()].flatMap((each) => [...each]));
+  return rows().filter((row) => isUnderWay(row.dataset)).map((row) => known.get(row.dataset.object.toLowerCase()));
+}
+
 /** A run may go on after its session has ended, as one that was cancelled does: no stream tells of its end. */
 function lookAgain() {
-  const untold = (row) => ![...streams.values()].some((told) => told.has(row.dataset.object.toLowerCase()));
-  if (rows().some((row) => ["pending", "syncing"].includes(row.dataset.status) && untold(row))) htmx.trigger(holder, "refresh");
+  if (told().some((each) => !each)) htmx.trigger(holder, "refresh");
 }
 
 function takeTable() {
   const table = document.getElementById("table");
   if (!table) return;
+  shownAt = Date.now();
+  holder.setAttribute("hx-get", table.dataset.refresh);
   rememberTable();
+  for (const each of told()) if (each && isUnderWay(each)) showProgress(each); // the table does not say how far it is
+  showFound();
   showChosen();
   for (const url of JSON.parse(table.dataset.events)) follow(url);
   clearTimeout(again);
@@ -304,6 +327,14 @@ function takeTable() {
 document.addEventListener("htmx:after:swap", takeTable);
 
 document.addEventListener("back", () => htmx.trigger(holder, "refresh"));
+
+// Whoever comes back to this window sees what somebody else, or a program, has done meanwhile.
+for (const comes of ["visibilitychange", "focus"]) {
+  addEventListener(comes, () => {
+    const stale = shownAt && !streams.size && Date.now() - shownAt > STALE;
+    if (stale && document.visibilityState === "visible") htmx.trigger(holder, "refresh");
+  });
+}
 
 showRemembered();
 takeTable(); // htmx asks for it as soon as it runs itself: it may have come before this script

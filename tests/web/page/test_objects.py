@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from salesforce_sync.access import Role
+from salesforce_sync.web.house import MOST_STREAMS
 from simorg.org import SimOrg
 from tests.web.browsing import visiting
 from tests.web.conftest import settle, start
@@ -248,3 +250,75 @@ def test_a_run_that_ends_after_its_session_is_shown_as_ended(browser, tmp_path):
                 expect(row).to_have_attribute("data-status", "syncing")
                 expect(row).to_have_attribute("data-status", "synced")  # it was its last
                 assert person.complaints == []
+
+
+def test_what_was_looked_for_stays_when_a_sync_is_done(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                page, row = person.goes("objects"), person.page.locator("tr[data-object=Widget__c]")
+                find = page.get_by_label("Find an object")
+                expect(row).to_have_count(0)
+                page.get_by_role("button", name="All of the org").click()
+                expect(row).to_be_visible()
+                find.fill("widget")
+                page.get_by_label("Select Widget__c", exact=True).check()
+                page.get_by_role("button", name="Sync", exact=True).click()
+                find.focus()
+
+                expect(page.locator("#notices")).to_contain_text("Widget__c synced.")
+                expect(row.get_by_role("link")).to_be_visible()  # from the table of after the sync
+                expect(find).to_have_value("widget")
+                expect(find).to_be_focused()
+                expect(page.locator("tr[data-object]:visible")).to_have_count(1)
+                find.fill("no such thing")
+                expect(page.get_by_text("No object of the org is called that.")).to_be_visible()
+                find.fill("")
+                assert page.locator("tr[data-object=Group]").is_visible()
+                assert person.complaints == []
+
+
+def test_whoever_comes_back_to_the_window_sees_what_others_have_done(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                page = person.goes("objects")
+                box = page.get_by_label("Select Lead", exact=True)
+                box.check()
+                expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "not synced")
+                site.sync.sync("Contact")
+                page.wait_for_timeout(5_100)  # nobody who only looks away for a moment asks again
+
+                page.evaluate("dispatchEvent(new Event('focus'))")
+
+                expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
+                expect(box).to_be_checked()
+                expect(box).to_be_focused()
+
+
+def test_a_page_that_gets_no_stream_asks_for_its_table_now_and_then(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        org.faults.add(path=r"/query\?", delay=4.0)
+        for site in start(settle(tmp_path, org.url), org):
+            client = site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                person.goes("objects")
+                with ExitStack() as streams:
+                    for _ in range(MOST_STREAMS):
+                        streams.enter_context(client.stream("GET", "/api/signals/stream"))
+                    asked = sync_and_count(person)
+
+                assert sum(url.endswith("/events") for url in asked) == 1
+                assert sum("/objects/table" in url for url in asked) < 8
+
+
+def sync_and_count(person):
+    """Sync the contacts; gives what the page asked for until they are shown as synced."""
+    page, asked = person.page, []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_label("Select Contact", exact=True).check()
+    page.get_by_role("button", name="Sync", exact=True).click()
+    expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
+    return asked
