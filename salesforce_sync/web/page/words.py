@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,8 @@ from salesforce_sync.models.schema import Field, FieldType
 
 _STEPS: Final = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
 _SHORT: Final = 80
+_SMALLEST: Final = 1e-18
+_LARGEST: Final = 1e18
 
 
 def number(value: int | float | None) -> str:
@@ -53,7 +56,12 @@ def text(value: Any) -> str:
         return "Yes" if value else "No"
     if isinstance(value, msgspec.Raw):
         return bytes(value).decode()
-    return str(value)
+    return _written(value) if isinstance(value, float) else str(value)
+
+
+def _written(value: float) -> str:
+    """1e-06 → 0.000001, as a person writes what a field of Salesforce can hold."""
+    return f"{Decimal(str(value)):f}" if _SMALLEST <= abs(value) < _LARGEST else str(value)
 
 
 NUMBERS: Final = (FieldType.INTEGER, FieldType.DECIMAL)

@@ -72,7 +72,10 @@ TEXT = Field("Code", "Code", FieldType.TEXT, "string")
         (CURRENCY, -0.5, "-0.50"),
         (CURRENCY, 1.255, "1.255"),  # nothing is rounded away
         (DOUBLE, 12.0, "12"),
-        (DOUBLE, 1e-15, "1e-15"),
+        (DOUBLE, 1e-15, "0.000000000000001"),
+        (DOUBLE, -0.000001, "-0.000001"),
+        (DOUBLE, 1e17, "100,000,000,000,000,000"),
+        (DOUBLE, 1e300, "1e+300"),  # more than a field of Salesforce holds
         (PERCENT, 12.5, "12.5 %"),
         (WHOLE, 1234, "1,234"),
         (WHOLE, "not a number", "not a number"),
@@ -84,6 +87,10 @@ TEXT = Field("Code", "Code", FieldType.TEXT, "string")
 )
 def test_a_value_is_read_as_its_field_means_it(field, value, words):
     assert shown(value, field) == words
+
+
+def test_a_small_number_is_written_as_a_person_types_it():
+    assert [typed(each) for each in (0.000001, 12.5, 0.0)] == ["0.000001", "12.5", "0.0"]
 
 
 def entry(name, kind="string", **more):
