@@ -77,6 +77,22 @@ def for_people(details: str) -> str:
     return " ".join(dict.fromkeys(_on_the_page(each) for each in _BETWEEN_SENTENCES.split(details)))
 
 
+_ANOTHER_LOGIN: Final = "Give a new one, or log in another way."
+_OF_A_COMMAND: Final = re.compile(r":? ?--method browser| and name the org with --target-org", re.ASCII)
+
+
+def in_the_form(details: str) -> str:
+    """What was wrong with a login that was tried in the page's form, with what to do there."""
+    told = (_in_the_form(each) for each in _BETWEEN_SENTENCES.split(details))
+    return " ".join(dict.fromkeys(told))
+
+
+def _in_the_form(sentence: str) -> str:
+    if "salesforce-sync connect" in sentence or "SF_ACCESS_TOKEN" in sentence:
+        return _ANOTHER_LOGIN
+    return _OF_A_COMMAND.sub("", sentence)
+
+
 def _on_the_page(sentence: str) -> str:
     named = _NAMED.search(sentence)
     return (named and _way(named[1]).page) or sentence

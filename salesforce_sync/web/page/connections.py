@@ -26,6 +26,7 @@ from salesforce_sync.web.house import House
 from salesforce_sync.web.page.frame import Changing, Looking, PageRoute, rendered, show
 from salesforce_sync.web.refused_logins import told_by
 from salesforce_sync.web.routes_connections import CALLBACK, callback_of, check_address, home_of
+from salesforce_sync.web.ways import in_the_form
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PATH: Final = "/org/{connection}/connections"
@@ -101,8 +102,12 @@ def _connect(request: Request, asked: Asked, form: FormData) -> Response:
     except SyncError as error:
         if target is not None:
             give_up(asked.house, target)
-        return _shown(request, asked, why=without_secrets(str(error)), given=_shown_again(given))
+        return _shown(request, asked, why=_why(error), given=_shown_again(given))
     return _went(target, address)
+
+
+def _why(error: SyncError) -> str:
+    return in_the_form(without_secrets(str(error)))
 
 
 _LABELS: Final = {
@@ -168,7 +173,11 @@ def _login(asked: Asked, given: Mapping[str, str], config: Config) -> tuple[Conn
     if method == "jwt":
         from salesforce_sync.api.jwt_key import files_beside
 
-        keys = replace(config.credentials, jwt_key_file=files_beside(config.storage.path).key_file)
+        file = files_beside(config.storage.path).key_file
+        if not file.exists():
+            hint = "Press “Make the key, show the certificate”, and let the app have the certificate."
+            raise Misuse("This connection has no key yet.", hint=hint)
+        keys = replace(config.credentials, jwt_key_file=file)
         config = replace(config, credentials=keys)
     return config.connection_by(METHODS[method]), None
 
@@ -218,7 +227,7 @@ def _key(request: Request, asked: Asked, form: FormData) -> Response:
         target = _kept_target(asked, given)
         certificate = _certificate(asked, target)
     except SyncError as error:
-        return _shown(request, asked, why=without_secrets(str(error)), given=_shown_again(given))
+        return _shown(request, asked, why=_why(error), given=_shown_again(given))
     return _shown(request, asked, given=_shown_again(given) | {"where": target.connection_id}, certificate=certificate)
 
 
@@ -347,5 +356,5 @@ def complete(house: House, begun: Begun, came_back: str) -> None:
             connection, session = exchange(begun.login, came_back, wire, SystemClock())
         begun.connected_to = keep(house, begun.target, "browser", connection, session)
     except SyncError as error:
-        begun.failed = without_secrets(str(error))
+        begun.failed = _why(error)
         give_up(house, begun.target)

@@ -128,3 +128,26 @@ def test_a_login_that_the_org_refuses_names_the_field_of_the_form(admin):
 
     expect(page.locator("#content")).to_contain_text("Check “Consumer secret” (")
     expect(page.locator("#content")).not_to_contain_text("SF_CLIENT_SECRET")
+
+
+@pytest.mark.parametrize(
+    ("way", "field", "told"),
+    [
+        ("Session", "Session (access token)", "The pasted session has ended or is not one of this org."),
+        ("Refresh token", "Refresh token", "The refresh token has ended"),
+        ("JWT", "User name in the org", "This connection has no key yet. Press “Make the key, show the certificate”"),
+        ("sf", "Alias or user name that sf knows", "or connect another way."),
+    ],
+)
+def test_what_is_wrong_with_a_login_is_told_in_the_words_of_its_form(admin, way, field, told):
+    page = another_org(admin, "refused", way)
+    if way in ("Refresh token", "JWT"):
+        page.get_by_label("Consumer key").fill(CLIENT_ID)
+    page.get_by_label(field, exact=True).fill("no-such-thing")
+
+    page.get_by_role("button", name="Connect", exact=True).click()
+
+    alert = page.locator("form").get_by_role("alert")
+    expect(alert).to_contain_text(told)
+    for word in ("salesforce-sync", "SF_", "--method", ".pem"):
+        expect(alert.locator("div")).not_to_contain_text(word)
