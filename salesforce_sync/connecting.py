@@ -8,6 +8,7 @@ forgotten(access, "sales", user)
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,12 +28,16 @@ def added(
     If the login, or the block, fails, there is no such connection afterwards.
     """
     known = access.connections.add(name, connection.instance_url, owner)
+    connected = False
     try:
         with SFSync(access.connections.config_of(known.id, owner)) as sync:
             sync.connect(connection, session)
+            connected = True
             yield known, sync
     except BaseException:
         forgotten(access, known.id, owner)
+        if not connected:
+            unused(known)
         raise
 
 
@@ -44,3 +49,8 @@ def forgotten(access: Access, id_or_name: str, user: User | None = None) -> Know
     for file in (pair.key_file, pair.certificate_file):
         file.unlink(missing_ok=True)
     return known
+
+
+def unused(known: KnownConnection) -> None:
+    """Remove the folder of a connection that was forgotten before its first login: nothing has come into it."""
+    shutil.rmtree(known.database.parent, ignore_errors=True)

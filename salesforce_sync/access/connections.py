@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import apsw
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -25,6 +26,9 @@ from salesforce_sync.ports import Clock
 from salesforce_sync.settings import Credentials, is_address, org_address
 
 DEFAULT: Final = "default"
+MOST_OWN: Final = 20
+"""Connections of a user who is no admin: each that is open has a database of its own, and files are not endless."""
+
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 _ID: Final = re.compile(r"con_[0-9a-f]{16}", re.ASCII)
 _SELECT: Final = (
@@ -100,11 +104,17 @@ class Connections:
             taken = "SELECT 1 FROM connection WHERE name = ? AND owner_id IS ?"
             if db.execute(taken, (name, owner_id)).fetchone():
                 raise Misuse(f"There is a connection {name!r} already.", hint="Take another name.")
+            if owner is not None and owner.role is not Role.ADMIN:
+                self._check_room(db, owner)
             row = (made, name, owner_id, instance_url, format_datetime(self._clock.now()))
             db.execute("INSERT INTO connection VALUES (?, ?, ?, ?, ?)", row)
             for folder in (self._folder(made).parent, self._folder(made)):  # a mode holds for the last of a path only
                 folder.mkdir(mode=0o700, exist_ok=True)
         return self.get(made, owner)
+
+    def _check_room(self, db: apsw.Connection, owner: User) -> None:
+        if db.execute("SELECT count(*) FROM connection WHERE owner_id = ?", (owner.id,)).get >= MOST_OWN:
+            raise Misuse(f"You have {MOST_OWN} connections already.", hint="Forget one, or ask an admin for another.")
 
     def remove(self, id_or_name: str, user: User | None = None) -> KnownConnection:
         """Forget the connection. Its folder, with the replica and edits that were not sent, stays where it is."""

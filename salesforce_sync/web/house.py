@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct, field
 
-from salesforce_sync.access import INTERRUPTED, Access, Deed, Ending, Limit, Throttle, User
+from salesforce_sync.access import INTERRUPTED, Access, Deed, Ending, KnownConnection, Limit, Throttle, User
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
 from salesforce_sync.web.browser_logins import BrowserLogins
@@ -71,6 +71,9 @@ class Limits(Struct, frozen=True):
     failures: Limit = field(default_factory=lambda: Limit(10, per_second=1 / 30))
     """Wrong tokens from one address."""
 
+    additions: Limit = field(default_factory=lambda: Limit(20, per_second=1 / 60))
+    """Connections that one user adds."""
+
 
 def limits_at(rate: int) -> Limits:
     """The limits where a user may ask so often a second."""
@@ -104,12 +107,18 @@ class House:
         limits = settings.limits
         self.by_user, self.by_connection = Throttle(limits.user), Throttle(limits.connection)
         self.by_syncs, self.by_failures = Throttle(limits.syncs), Throttle(limits.failures)
+        self.by_additions = Throttle(limits.additions)
 
     def throttle(self, throttle: Throttle, key: str, what: str) -> None:
         """Let the caller wait if that was too much; `what` says of what there was too much."""
         wait = throttle.take(key, time.monotonic())
         if wait:
             raise Throttled(f"Too many {what}.", hint=f"Try again in {math.ceil(wait)} s.", wait=wait)
+
+    def add_connection(self, name: str, instance_url: str, user: User) -> KnownConnection:
+        """A new connection of the user's own; `Throttled` where he adds one after the other."""
+        self.throttle(self.by_additions, user.name, "new connections")
+        return self.access.connections.add(name, instance_url, user)
 
     def check_streams(self, user: User) -> None:
         """Let the caller wait if he follows many streams already. For the thread of the event loop, as `following`."""

@@ -161,7 +161,7 @@ class Replicas:
         self._runs = runs
         self._lock = threading.Lock()
         self._open: dict[str, Replica] = {}
-        self._leaving: list[Replica] = []
+        self._leaving: dict[Replica, Callable[[], None]] = {}
 
     def get(self, id_or_name: str, user: User) -> Replica:
         """The replica of this connection, if the user may see it; `ConnectionNotFound` otherwise."""
@@ -174,14 +174,20 @@ class Replicas:
                 self._open[found.id] = replica
             return replica
 
-    def forget(self, connection_id: str) -> None:
-        """Stop a replica whose connection is gone, and close it in a minute, when nothing goes on there any more."""
+    def forget(self, connection_id: str, then: Callable[[], None] = lambda: None) -> None:
+        """Stop a replica whose connection is gone, and close it in a minute, when nothing goes on there any more.
+
+        `then` is called after that.
+        """
         with self._lock:
             replica = self._open.pop(connection_id, None)
-            self._leaving += [] if replica is None else [replica]
-        if replica is not None:
-            replica.stop()
-            self._close_later(replica)
+            if replica is not None:
+                self._leaving[replica] = then
+        if replica is None:
+            then()
+            return
+        replica.stop()
+        self._close_later(replica)
 
     def _close_later(self, replica: Replica) -> None:
         timer = threading.Timer(LEAVING_SECONDS, self._close_left, (replica,))
@@ -195,8 +201,9 @@ class Replicas:
         with self._lock:
             if replica not in self._leaving:  # the server has ended meanwhile
                 return
-            self._leaving.remove(replica)
+            then = self._leaving.pop(replica)
         replica.close()
+        then()
 
     def opened(self) -> tuple[Replica, ...]:
         """Those that are open."""
@@ -211,7 +218,10 @@ class Replicas:
     def close(self) -> None:
         """Close them all."""
         with self._lock:
-            for replica in (*self._open.values(), *self._leaving):
+            for replica in self._open.values():
                 replica.close()
+            for replica, then in self._leaving.items():
+                replica.close()
+                then()
             self._open.clear()
             self._leaving.clear()

@@ -41,7 +41,7 @@ def add(
     house = house_of(request)
     check_address(caller, org_address(wanted.instance_url))
     with house.doing(house.deed(caller.user, caller.address, "connection add", wanted.name)):
-        made = house.access.connections.add(wanted.name, wanted.instance_url, caller.user)
+        made = house.add_connection(wanted.name, wanted.instance_url, caller.user)
     return answered(connection_body(house, caller, made), 201)
 
 

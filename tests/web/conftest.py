@@ -21,7 +21,7 @@ from simorg.org import SimOrg
 from tests.plain import PLAIN
 
 OFTEN = Limit(100_000, per_second=100_000)
-PATIENT = Settings(limits=Limits(user=OFTEN, connection=OFTEN, syncs=OFTEN, failures=OFTEN))
+PATIENT = Settings(limits=Limits(user=OFTEN, connection=OFTEN, syncs=OFTEN, failures=OFTEN, additions=OFTEN))
 """Throttles that no test of something else meets."""
 
 

@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 from openpyxl import load_workbook
 
-from salesforce_sync.access import Role
+from salesforce_sync.access import Limit, Role
 from salesforce_sync.api.jwt_key import files_beside, make
 from salesforce_sync.web import replicas
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 from simorg.org import SimOrg
 from tests.plain import PLAIN
+from tests.web.conftest import PATIENT, settle, start
 from tests.web.test_promise import ended
 from tests.web.test_workbook_http import cells_of, sent
 
@@ -343,3 +345,30 @@ def test_a_login_that_the_org_refuses_names_what_was_sent(api, other, wrong, nam
 
     details = answer.json()["details"]
     assert (answer.status_code, f"Check {named} (" in details, "SF_" in details) == (401, True, False), details
+
+
+def test_a_user_has_twenty_connections_and_an_admin_more(site):
+    editor, admin = site.client("ed", Role.EDITOR), site.client("ann", Role.ADMIN)
+
+    answers = [
+        client.post("/api/connections", json={"name": f"org-{number}", "instanceUrl": "https://acme.example.com"})
+        for client in (editor, admin)
+        for number in range(21)
+    ]
+
+    assert [each.status_code for each in answers] == [201] * 20 + [400] + [201] * 21
+    assert "You have 20 connections already." in answers[20].json()["details"]
+
+
+def test_who_adds_one_connection_after_the_other_has_to_wait(tmp_path, simorg):
+    few = replace(PATIENT, limits=replace(PATIENT.limits, additions=Limit(2, per_second=0.001)))
+    for site in start(settle(tmp_path, simorg.url), simorg, few):
+        client = site.client("ed", Role.EDITOR)
+
+        for _ in range(2):
+            made = client.post("/api/connections", json={"name": "org", "instanceUrl": "https://acme.example.com"})
+            assert client.delete(f"/api/connections/{made.json()['id']}").status_code == 200
+        refused = client.post("/api/connections", json={"name": "org", "instanceUrl": "https://acme.example.com"})
+
+        assert (refused.status_code, refused.json()["error"]) == (429, "THROTTLED")
+        assert int(refused.headers["retry-after"]) > 100

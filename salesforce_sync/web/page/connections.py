@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -16,8 +16,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from salesforce_sync.access import KnownConnection, Role
 from salesforce_sync.app import SystemClock
 from salesforce_sync.config import Config
-from salesforce_sync.connecting import forgotten
-from salesforce_sync.errors import Misuse, NotConnected, RecordNotFound, SyncError
+from salesforce_sync.connecting import forgotten, unused
+from salesforce_sync.errors import ConnectionNotFound, Misuse, NotConnected, RecordNotFound, SyncError
 from salesforce_sync.models.connection import Connection, LoginMethod, Session
 from salesforce_sync.web.asking import DEFAULT, Asked, house_of
 from salesforce_sync.web.browser_logins import LIFE_SECONDS, Begun, Target
@@ -137,7 +137,7 @@ def _target(asked: Asked, given: Mapping[str, str]) -> Target:
     if given.get("where", DEFAULT) == "new":
         if "instance_url" not in given:
             raise Misuse("A new connection needs the org's address.", hint="https://yourdomain.my.salesforce.com")
-        made = known.add(given.get("name", ""), given["instance_url"], user)
+        made = asked.house.add_connection(given.get("name", ""), given["instance_url"], user)
         return Target(made.id, user, asked.caller.address, is_new=True)
     found = known.get(given.get("where", DEFAULT), user)
     if not _may_connect(asked, found):
@@ -193,10 +193,11 @@ def keep(house: House, target: Target, method: str, connection: Connection, sess
 
 
 def give_up(house: House, target: Target) -> None:
-    """What did not come to a login is not left behind as a connection."""
-    if target.is_new:
-        forgotten(house.access, target.connection_id, target.user)
-        house.replicas.forget(target.connection_id)
+    """What did not come to a login is not left behind as a connection, unless another way has led to one."""
+    with suppress(ConnectionNotFound):  # somebody has forgotten it meanwhile
+        if target.is_new and house.replicas.get(target.connection_id, target.user).sync.connected_to is None:
+            known = forgotten(house.access, target.connection_id, target.user)
+            house.replicas.forget(known.id, lambda: unused(known))
 
 
 @router.post(_PATH + "/{other}/remove")

@@ -12,8 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from playwright.sync_api import Page, expect
 
+from salesforce_sync.access import Role
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
-from tests.web.browsing import Person
+from simorg.org import SimOrg
+from tests.web.browsing import Person, visiting
+from tests.web.conftest import settle, start
 
 
 def another_org(person: Person, name: str, way: str) -> Page:
@@ -151,3 +154,38 @@ def test_what_is_wrong_with_a_login_is_told_in_the_words_of_its_form(admin, way,
     expect(alert).to_contain_text(told)
     for word in ("salesforce-sync", "SF_", "--method", ".pem"):
         expect(alert.locator("div")).not_to_contain_text(word)
+
+
+def test_a_first_login_that_fails_leaves_no_folder_behind(browser, tmp_path):
+    with SimOrg(records=5, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ann", Role.ADMIN)
+            for person in visiting(browser, site, "ann"):
+                page = another_org(person, "mistyped", "Client credentials")
+                page.get_by_label("Consumer key").fill(CLIENT_ID)
+                page.get_by_label("Consumer secret").fill("wrong")
+                page.get_by_role("button", name="Connect", exact=True).click()
+                expect(page.locator("form").get_by_role("alert")).to_be_visible()
+            folder = site.house.access.path.parent / "connections"
+
+    assert list(folder.iterdir()) == []
+
+
+def test_a_connection_that_is_in_use_by_now_outlives_an_earlier_login_that_fails(admin, shared):
+    known = shared.house.access.connections
+    page = another_org(admin, "twice", "In the browser")
+    page.get_by_label("Consumer key").fill(CLIENT_ID)
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_text("Allow the access there")).to_be_visible()
+    made = next(each for each in known.list() if each.name == "twice")
+    keys = {"method": "client_credentials", "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+    client = shared.client("ann", Role.ADMIN)
+    assert client.post(f"/api/connections/{made.id}/connect", json=keys).status_code == 200
+
+    page.get_by_text("This server runs on another machine than your browser?").click()
+    page.get_by_label("Address").fill("http://localhost/connect/callback?error=access_denied&state=x")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("form").get_by_role("alert")).to_be_visible()
+
+    assert made.id in [each.id for each in known.list()]
+    assert client.get("/api/objects", headers={"X-Connection-Id": made.id}).status_code == 200
