@@ -24,7 +24,7 @@ _MEANINGS: Final = {
     422: "The org refused it for a reason of its own",
     429: "Too many requests, or no API calls are left today; Retry-After says how long to wait",
     502: "The org did not answer as it should",
-    503: "This server has too much to do (SERVER_BUSY), or the org cannot be reached now",
+    503: "This server has too much to do (SERVER_BUSY) or ends (SERVER_ENDS), or the org cannot be reached now",
     504: "The org took too long",
 }
 LOCAL: Final = (400, 401, 403, 404, 408, 409, 413, 421, 429, 503)

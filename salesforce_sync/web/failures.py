@@ -96,6 +96,20 @@ class ServerBusy(Refused):
     code = "SERVER_BUSY"
 
 
+class ServerEnds(Refused):
+    """The server was told to end before this was answered."""
+
+    status = 503
+    code = "SERVER_ENDS"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server ends, and has not come to an answer.",
+            hint="Ask again once it is back; look first whether what was to be changed is changed.",
+            wait=5,
+        )
+
+
 class StillSyncing(Refused):
     """Nothing is heard of a sync that somebody waits for; it goes on."""
 

@@ -16,7 +16,17 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
 from salesforce_sync.web.answers import failed
-from salesforce_sync.web.failures import Forbidden, Mistake, Refused, ServerBusy, TooLarge, TooLong, TooSlow, WrongHost
+from salesforce_sync.web.failures import (
+    Forbidden,
+    Mistake,
+    Refused,
+    ServerBusy,
+    ServerEnds,
+    TooLarge,
+    TooLong,
+    TooSlow,
+    WrongHost,
+)
 from salesforce_sync.web.forwarded import Before
 
 log = logging.getLogger(__name__)
@@ -101,6 +111,9 @@ class Guard:
             await answer.refuse(refused, scope, receive)
         except ClientDisconnect:
             return  # nobody is there any more
+        except asyncio.CancelledError:  # the server ends, and what was asked takes longer than it has left
+            await answer.refuse_if_open(ServerEnds(), scope, receive)
+            raise
         except Exception:  # the outermost door of a request: the caller gets a sentence, the log the rest
             log.exception("%s %s failed", scope["method"], scope["path"])
             await answer.refuse(Mistake(), scope, receive)
@@ -228,6 +241,11 @@ class _Answer:
             self._ended = True
             await self._send(message)
             await self._send({"type": "http.response.body", "body": b""})
+
+    async def refuse_if_open(self, refused: Refused, scope: Message, receive: Receive) -> None:
+        """Say why not, if nothing was answered yet."""
+        if not self._begun:
+            await self.refuse(refused, scope, receive)
 
     async def refuse(self, refused: Refused, scope: Message, receive: Receive) -> None:
         """Say why not; an answer that has begun can only be broken off, and of a whole one nothing is left to say."""

@@ -3,12 +3,15 @@ each other."""
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import apsw
 import httpx2
@@ -148,3 +151,20 @@ def test_a_user_has_few_workbooks_compared_at_once(full, many):
     assert int(refused.headers["Retry-After"]) > 0
     assert {each.result().status_code for each in sent} == {200}
     assert client.post("/api/workbook", content=book).status_code == 200
+
+
+def test_what_a_server_that_ends_has_no_answer_to_is_told_so(site):
+    site.client()
+    url, who = urlsplit(site.url), f"Authorization: Bearer {site.tokens['ada']}"
+    head = f"POST /api/workbook HTTP/1.1\r\nHost: {url.netloc}\r\n{who}\r\nContent-Length: 99\r\n\r\n"
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"the rest comes late")
+        time.sleep(0.3)  # until it has come in
+
+        site.running.stop()
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    told, _, body = answer.partition(b"\r\n\r\n")
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert b"application/json" in told
+    assert json.loads(body)["error"] == "SERVER_ENDS"
