@@ -56,7 +56,7 @@ def one_object(asked: Viewing, objectApiName: ObjectName) -> Response:
     name = object_name(objectApiName).casefold()
     found = next((each for each in known_objects(asked) if each.object_api_name.casefold() == name), None)
     if found is None:
-        return answered(_body(asked, _status_of(asked, objectApiName)))
+        return answered(_body(asked, _status_of(asked, objectApiName), _described(asked.replica)))
     return answered(found)
 
 
@@ -80,13 +80,14 @@ def known_objects(
     """Every object that is here, wanted, was tried, or is named in `also` or in the org's list. No API call."""
     replica = asked.replica
     tried = {each.object_name.casefold(): each for each in replica.sync.tried()}
-    shown = [_body(asked, each) for each in replica.sync.status().objects]
+    described = _described(replica)
+    shown = [_body(asked, each, described) for each in replica.sync.status().objects]
     known = {each.object_api_name.casefold() for each in shown}
     names = [*replica.sync.config.sync.objects, *also, *(each.name for each in listed if each.queryable)]
     names += filter(replica.names.may_have, replica.sessions.interrupted)
     for name in (*names, *(each.object_name for each in tried.values() if _may_be_one(replica, each))):
         if name.casefold() not in known:
-            shown.append(_body(asked, tried.get(name.casefold()) or _never_synced(name)))
+            shown.append(_body(asked, tried.get(name.casefold()) or _never_synced(name), described))
             known.add(name.casefold())
     return sorted(shown, key=lambda each: each.object_api_name)
 
@@ -102,9 +103,14 @@ def _never_synced(name: str) -> ObjectStatus:
     return ObjectStatus(name, 0, 0, None, None, None)
 
 
-def _body(asked: Asked, status: ObjectStatus) -> bodies.ObjectBody:
+def _described(replica: Replica) -> frozenset[str]:
+    """The names that the replica knows, in lower case. Asked one by one, it would read all again for each other one."""
+    return frozenset(name.casefold() for name in replica.sync.objects)
+
+
+def _body(asked: Asked, status: ObjectStatus, described: frozenset[str]) -> bodies.ObjectBody:
     name, replica = status.object_name, asked.replica
-    schema = replica.sync.objects[name].schema if name in replica.sync.objects else None
+    schema = replica.sync.objects[name].schema if name.casefold() in described else None
     summary = schema or replica.names.summary(name)
     configured = {each.casefold() for each in replica.sync.config.sync.objects}
     state, met = _state(replica, status)

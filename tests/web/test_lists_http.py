@@ -107,3 +107,17 @@ def test_a_page_in_another_order_is_refused(listed):
 
     assert [each.status_code for each in answers] == [200, 400]
     assert "nextRecordsUrl" in answers[1].json()["details"]
+
+
+def test_a_list_of_many_objects_reads_the_known_ones_a_few_times(site, api):
+    api.post("/api/sync/Contact")
+    assert api.get("/api/objects?available=true").json()["total"] > 50
+    schemas, reads = site.sync._store._schemas, []
+    read = schemas._read
+    schemas._read = lambda: (reads.append(1), read())[1]
+
+    listed = api.get("/api/objects?available=true").json()
+
+    schemas._read = read
+    assert [each["objectApiName"] for each in listed["objects"] if each["synced"]] == ["Contact"]
+    assert len(reads) < 10
