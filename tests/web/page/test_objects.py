@@ -322,3 +322,27 @@ def sync_and_count(person):
     page.get_by_role("button", name="Sync", exact=True).click()
     expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
     return asked
+
+
+def test_long_names_leave_room_for_what_went_wrong_on_a_tablet(browser, tmp_path):
+    with SimOrg(records=5, seed=7) as org, org.serve():
+        name = {"is": "string 80 required name", "label": "Name"}
+        label = "Thing of a package with a very long name"
+        thing = {"label": label, "plural": label, "prefix": "zz0", "fields": {"Name": name}}
+        org.add_object("acme_package__Very_Long_Object_Api_Name__c", thing)
+        org.faults.add(path="/sobjects/Pricebook2/describe", status=401, times=None, body=EXPIRED)
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                person.page.set_viewport_size({"width": 820, "height": 1000})
+                page = person.goes("objects")
+                page.get_by_role("button", name="All of the org").click()
+                page.get_by_label("Select Pricebook2", exact=True).check()
+                page.get_by_role("button", name="Sync", exact=True).click()
+                expect(page.locator("#notices")).to_contain_text("could not be synced")
+                row = page.locator("tr[data-object=Pricebook2]")
+                expect(row).to_have_attribute("data-status", "error")
+
+                table = page.locator("#table .table")
+                assert table.evaluate("it => it.scrollWidth <= it.clientWidth")
+                assert row.bounding_box()["height"] < 200
