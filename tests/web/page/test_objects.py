@@ -338,6 +338,7 @@ def test_long_names_leave_room_for_what_went_wrong_on_a_tablet(browser, tmp_path
                 page = person.goes("objects")
                 page.get_by_role("button", name="All of the org").click()
                 page.get_by_label("Select Pricebook2", exact=True).check()
+                page.get_by_label("Select acme_package__Very_Long_Object_Api_Name__c", exact=True).check()
                 page.get_by_role("button", name="Sync", exact=True).click()
                 expect(page.locator("#notices")).to_contain_text("could not be synced")
                 row = page.locator("tr[data-object=Pricebook2]")
@@ -346,3 +347,6 @@ def test_long_names_leave_room_for_what_went_wrong_on_a_tablet(browser, tmp_path
                 table = page.locator("#table .table")
                 assert table.evaluate("it => it.scrollWidth <= it.clientWidth")
                 assert row.bounding_box()["height"] < 200
+                runs = person.goes("activity").get_by_role("region", name="Runs, may scroll")
+                assert runs.evaluate("it => it.scrollWidth <= it.clientWidth")
+                assert runs.get_by_role("row", name="Pricebook2").first.bounding_box()["height"] < 200
