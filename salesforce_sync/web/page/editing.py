@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from salesforce_sync.collection import Collection
-from salesforce_sync.errors import SyncError
+from salesforce_sync.errors import Misuse, SyncError
 from salesforce_sync.models.schema import Field, ObjectSchema
 from salesforce_sync.web import routes_records
 from salesforce_sync.web.asking import Asked
@@ -150,6 +150,8 @@ def _what(collection: Collection[Any], texts: dict[str, str]) -> str:
 
 
 def _made(asked: Asked, collection: Collection[Any], texts: dict[str, str]) -> str:
+    if not texts:
+        raise Misuse("Nothing is filled in.", hint="Fill in one field at least.")
     values: dict[str, Any] = dict(collection.parse(texts))
     made = routes_records.create(asked, collection.object_name, values)
     return made.headers["Location"].partition("?")[0].rpartition("/")[2]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
-from salesforce_sync.errors import Misuse
+from salesforce_sync.errors import Misuse, RecordNotFound
 from salesforce_sync.models.inbox import InboxItem, beyond_reach, told_as
 from salesforce_sync.models.outbox import Kind
 from salesforce_sync.web import bodies, routes_two_way
@@ -57,7 +57,7 @@ def inbox(request: Request, asked: Looking, after: After = 0) -> Response:
     return _shown(request, asked, after)
 
 
-def _shown(request: Request, asked: Asked, after: int, said: str = "") -> Response:
+def _shown(request: Request, asked: Asked, after: int, said: str = "", kind: str = "good") -> Response:
     """The items behind that number; the first ones, if there is none behind it any more."""
     sync = asked.replica.sync
     found = sync.inbox(after=after, most=SHOWN + 1)
@@ -73,8 +73,21 @@ def _shown(request: Request, asked: Asked, after: int, said: str = "") -> Respon
         after=after,
         next=items[-1].number if len(found) > SHOWN else None,
         labels=_Labels(asked),
-        notice=("good", said) if said else None,
+        notice=(kind, said) if said else None,
     )
+
+
+def _decided_already(request: Request, asked: Asked, after: int) -> Response:
+    """What waits still, to whoever decides on what somebody else has decided since he looked."""
+    return _shown(request, asked, after, "This does not wait any more: somebody has decided it meanwhile.", "warn")
+
+
+def _waiting(asked: Asked, number: int) -> InboxItem | None:
+    """The item, if it waits still."""
+    try:
+        return asked.replica.sync.inbox_item(number)
+    except RecordNotFound:
+        return None
 
 
 class _Labels:
@@ -119,7 +132,9 @@ def decide(
     after: After = 0,
 ) -> Response:
     """Decide an item as a whole."""
-    item = asked.replica.sync.inbox_item(number)
+    item = _waiting(asked, number)
+    if item is None:
+        return _decided_already(request, asked, after)
     wanted = bodies.Decision(
         action=action, side=side, record_id=record_id, allow_duplicates=allow_duplicates, version=version
     )
@@ -138,7 +153,9 @@ def decide_field(
     after: After = 0,
 ) -> Response:
     """Decide one field of a conflict; the others go on waiting."""
-    item = asked.replica.sync.inbox_item(number)
+    item = _waiting(asked, number)
+    if item is None:
+        return _decided_already(request, asked, after)
     conflict = next((each for each in item.conflicts if each.field == field), None)
     if conflict is None:
         raise Misuse(f"{field} is in no conflict any more.", hint="Load the inbox again.")

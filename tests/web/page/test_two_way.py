@@ -310,8 +310,20 @@ def test_what_was_decided_by_somebody_else_meanwhile_is_told(editor, replica, sh
 
     page.get_by_role("button", name="Keep local").click()
 
-    expect(page.locator("#notices")).to_contain_text("The inbox lists them.")
+    expect(page.locator("#notices")).to_contain_text("somebody has decided it meanwhile")
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
     assert replica.outbox_count() == 0
+
+
+def test_one_field_of_what_was_decided_by_somebody_else_is_told_too(editor, replica, shared, contact):
+    conflict(replica, shared.org, contact)
+    page = editor.goes("inbox")
+    replica.take(replica.inbox()[0].number, "org")
+
+    page.locator("tr:has-text('Phone') td.local").get_by_role("button").click()
+
+    expect(page.locator("#notices")).to_contain_text("somebody has decided it meanwhile")
+    expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
 
 
 def test_what_is_held_back_alone_is_not_to_be_pushed_and_its_name_stays_within_its_card(
