@@ -4,18 +4,31 @@
 const MOST = 200;
 const list = document.getElementById("signals");
 const live = document.getElementById("live");
-const stream = new EventSource(`${list.dataset.events}?after=${list.dataset.after}`);
+let after = list.dataset.after;
+let stream;
 
 function show(kind, word) {
   live.className = `badge ${kind}`;
   live.textContent = word;
 }
 
-stream.addEventListener("open", () => show("good", "live"));
-stream.addEventListener("error", () => {
-  if (stream.readyState === EventSource.CLOSED) show("bad", "ended: load this page again");
-  else show("warn", "reconnecting");
+function listen() {
+  stream = new EventSource(`${list.dataset.events}?after=${after}`);
+  stream.addEventListener("open", () => show("good", "live"));
+  stream.addEventListener("error", () => {
+    if (stream.readyState === EventSource.CLOSED) show("bad", "ended: load this page again");
+    else show("warn", "reconnecting");
+  });
+  stream.addEventListener("signal", hear);
+}
+
+// A browser has six connections to a server, for all its tabs: one that nobody sees keeps none.
+document.addEventListener("visibilitychange", () => {
+  stream?.close();
+  if (document.hidden) show("warn", "paused");
+  else listen();
 });
+
 /** One line with its time. */
 function said({ at, line }) {
   const time = document.createElement("time");
@@ -42,7 +55,8 @@ function fold(entry, earlier) {
   earlier.remove();
 }
 
-stream.addEventListener("signal", (event) => {
+function hear(event) {
+  after = event.lastEventId || after;
   const told = JSON.parse(event.data);
   const entry = said(told);
   const newest = list.firstElementChild;
@@ -51,7 +65,9 @@ stream.addEventListener("signal", (event) => {
   list.prepend(entry);
   while (list.children.length > MOST) list.lastElementChild.remove();
   document.getElementById("quiet").hidden = true;
-});
+}
+
+if (!document.hidden) listen();
 
 for (const button of document.querySelectorAll("[data-cancels]")) {
   button.addEventListener("click", async () => {

@@ -5,6 +5,8 @@ const NOT_SYNCED = "not synced";
 const STATUSES = ["pending", "syncing", "synced", "error"];
 const holder = document.getElementById("objects");
 const chosen = new Set();
+const MOST_STREAMS = 2; // a browser has six connections to a server, for all its tabs: the others are for what is clicked
+const running = new Set(); // the streams of all sessions that go on; of those that are not followed the table tells
 const refused = new Set(); // streams that the server does not give: the table is asked for again in their place
 const streams = new Map(); // address → what it last told of each object
 const MOST_NAMED = 5; // objects that a question names one by one
@@ -198,7 +200,7 @@ document.getElementById("sync")?.addEventListener("click", async (event) => {
     }
     chosen.clear();
     const of = page.connection === "default" ? "" : `?connection=${encodeURIComponent(page.connection)}`;
-    follow(`/api/sync/${begun.sessionId}/events${of}`);
+    follow(`/api/sync/${begun.sessionId}/events${of}`, MOST_STREAMS + 1); // how what he began ends is told him
   } catch (error) {
     page.tell("bad", error.message);
   }
@@ -242,27 +244,29 @@ document.getElementById("cancel")?.addEventListener("click", async (event) => {
   if (!confirm(`Cancel the sync${of && ` of ${of}`}? What is complete is kept.`)) return;
   allow(event.target, false);
   try {
-    for (const url of [...streams.keys()]) await page.ask("POST", url.replace(/events(\?.*)?$/, "cancel"));
+    for (const url of [...running]) await page.ask("POST", url.replace(/events(\?.*)?$/, "cancel"));
   } catch (error) {
     page.tell("bad", error.message);
     allow(event.target, true);
   }
 });
 
-/** As long as a session is followed, it can be cancelled. */
+/** As long as a session goes on, it can be cancelled. */
 function showCancel() {
   const button = document.getElementById("cancel");
   if (!button) return;
-  button.hidden = !streams.size;
+  button.hidden = !running.size;
   if (button.hidden) allow(button, true);
 }
 
-function follow(url) {
-  if (streams.has(url) || refused.has(url)) return;
+function follow(url, most = MOST_STREAMS) {
+  running.add(url);
+  showCancel();
+  if (streams.has(url) || refused.has(url) || streams.size >= most || document.hidden) return;
   const stream = new EventSource(url);
   const told = new Map();
   streams.set(url, told);
-  showCancel();
+  addEventListener("unfollow", () => stream.close(), { once: true });
   stream.addEventListener("progress", (event) => {
     const progress = JSON.parse(event.data);
     told.set(progress.objectApiName.toLowerCase(), progress);
@@ -276,11 +280,11 @@ function follow(url) {
     }
     streams.delete(url);
     refused.add(url);
-    showCancel();
     htmx.trigger(holder, "refresh");
   });
   stream.addEventListener("session", (event) => {
     streams.delete(url);
+    running.delete(url);
     showCancel();
     stream.close();
     const session = JSON.parse(event.data);
@@ -307,7 +311,7 @@ function told() {
 
 /** A run may go on after its session has ended, as one that was cancelled does: no stream tells of its end. */
 function lookAgain() {
-  if (told().some((each) => !each)) htmx.trigger(holder, "refresh");
+  if (!document.hidden && told().some((each) => !each)) htmx.trigger(holder, "refresh");
 }
 
 function takeTable() {
@@ -319,7 +323,9 @@ function takeTable() {
   for (const each of told()) if (each && isUnderWay(each)) showProgress(each); // the table does not say how far it is
   showFound();
   showChosen();
+  running.clear();
   for (const url of JSON.parse(table.dataset.events)) follow(url);
+  showCancel();
   clearTimeout(again);
   again = setTimeout(lookAgain, AGAIN);
 }
@@ -328,9 +334,17 @@ document.addEventListener("htmx:after:swap", takeTable);
 
 document.addEventListener("back", () => htmx.trigger(holder, "refresh"));
 
+/** A tab that nobody sees keeps no connection: the browser's other tabs need them. */
+function unfollow() {
+  dispatchEvent(new Event("unfollow"));
+  if (streams.size) shownAt = 1; // long ago
+  streams.clear();
+}
+
 // Whoever comes back to this window sees what somebody else, or a program, has done meanwhile.
 for (const comes of ["visibilitychange", "focus"]) {
   addEventListener(comes, () => {
+    if (document.hidden) unfollow();
     const stale = shownAt && !streams.size && Date.now() - shownAt > STALE;
     if (stale && document.visibilityState === "visible") htmx.trigger(holder, "refresh");
   });

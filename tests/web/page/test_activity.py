@@ -51,3 +51,22 @@ def test_a_deed_is_one_line_of_the_audit_log(admin, shared):
     assert [each.outcome for each in log] == ["complete", "begun"]
     expect(rows.filter(has=admin.page.get_by_role("cell", name=str(log[0].number), exact=True))).to_have_count(1)
     expect(rows.filter(has=admin.page.get_by_role("cell", name=str(log[1].number), exact=True))).to_have_count(0)
+
+
+def test_a_tab_that_nobody_sees_keeps_no_connection_and_misses_nothing(looker, shared):
+    page = looker.goes("activity")
+    expect(page.locator("#live")).to_have_text("live")
+    seen = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => HIDDEN });"
+    seen += "document.dispatchEvent(new Event('visibilitychange'))"
+
+    page.evaluate(seen.replace("HIDDEN", "true"))
+    expect(page.locator("#live")).to_have_text("paused")
+    before = page.locator("#signals > li").first.inner_text()
+    shared.sync.sync("Account")
+    page.wait_for_timeout(500)
+    assert page.locator("#signals > li").first.inner_text() == before
+    page.evaluate(seen.replace("HIDDEN", "false"))
+
+    expect(page.locator("#live")).to_have_text("live")
+    expect(page.locator("#signals > li").first).to_contain_text("sync_complete")
+    expect(page.locator("#signals > li").first).not_to_have_text(before)

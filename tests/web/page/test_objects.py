@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -350,3 +351,23 @@ def test_long_names_leave_room_for_what_went_wrong_on_a_tablet(browser, tmp_path
                 runs = person.goes("activity").get_by_role("region", name="Runs, may scroll")
                 assert runs.evaluate("it => it.scrollWidth <= it.clientWidth")
                 assert runs.get_by_role("row", name="Pricebook2").first.bounding_box()["height"] < 200
+
+
+def test_many_sessions_leave_a_browser_the_connections_that_it_needs_to_cancel_them(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        org.faults.add(path=r"/query\?", times=None, delay=5.0)
+        for site in start(settle(tmp_path, org.url), org):
+            client = site.client("ed", Role.EDITOR)
+            for _ in range(8):
+                client.post("/api/sync", json={"objects": ["Contact"]})
+            for person in visiting(browser, site, "ed"):
+                page = person.goes("objects")
+                expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", re.compile("ing$"))
+                page.once("dialog", lambda dialog: dialog.accept())
+
+                page.get_by_role("button", name="Cancel the sync").click()
+
+                expect(page.locator("#notices")).to_contain_text("The sync was cancelled")
+                expect(page.get_by_role("button", name="Cancel the sync")).to_have_count(0)
+                ended = [each["state"] for each in client.get("/api/sync").json()["sessions"]]
+                assert ended == ["cancelled"] * 8
