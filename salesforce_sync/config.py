@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self, get_args, get_type_hints
 from urllib.parse import urlsplit
@@ -215,8 +216,20 @@ def _parsed_yaml(file: Path) -> dict[Any, Any]:
         return {}
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """YAML itself forbids a key twice; PyYAML would pass over the first one, with all that is under it."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen and isinstance(key, yaml.ScalarNode):
+                    raise _twice(file, key.value, key.start_mark.line + 1)
+                if isinstance(key, yaml.ScalarNode):
+                    seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        content = yaml.load(file.read_text(encoding="utf-8-sig"), Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{file}{line}: this is not YAML: {error.problem}.") from error
@@ -227,6 +240,11 @@ def _parsed_yaml(file: Path) -> dict[Any, Any]:
     return content or {}
 
 
+def _twice(file: Path, name: str, line: int) -> ConfigError:
+    hint = "Put what is under both of them under one, or take one out."
+    return ConfigError(f"{file}, line {line}: {name} is there a second time.", hint=hint)
+
+
 def _unknown(file: Path, name: str, known: Any) -> ConfigError:
     credential = name.rpartition(".")[2] in Credentials.__struct_fields__ or name == "credentials"
     hint = "Credentials belong in .env or the environment." if credential else near(name, known)
@@ -234,19 +252,44 @@ def _unknown(file: Path, name: str, known: Any) -> ConfigError:
 
 
 def _from_dotenv(file: Path) -> _Layer:
-    from dotenv import dotenv_values
-
     found = next((each for each in (file.parent / ".env", Path(".env")) if each.is_file()), None)
     if found is None:
         return {}
     try:
-        # A `$` in a secret is a `$`: nothing is interpolated.
-        values = dotenv_values(found, interpolate=False, encoding="utf-8-sig")
+        values = _parsed_dotenv(found)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{found} cannot be read: {error}.") from error
     for name in values:
         _refuse_misspelt(found, name)
     return _named({name: value for name, value in values.items() if value}, f"in {found}", found.parent)
+
+
+def _parsed_dotenv(file: Path) -> dict[str, str | None]:
+    """The file's values by name. A `$` in a secret is a `$`: nothing is interpolated.
+
+    A line that cannot be read is refused if it begins with one of our names, and else another program's.
+    """
+    from dotenv.parser import parse_stream
+
+    values: dict[str, str | None] = {}
+    with file.open(encoding="utf-8-sig") as stream:
+        for each in parse_stream(stream):
+            if each.key is not None:
+                values[each.key] = each.value
+            elif each.error and (name := _begins_with_ours(each.original.string)):
+                line = each.original.line + _blank_lines_before(each.original.string)
+                hint = f"Write it as {name}=…, and close every quotation mark that is opened."
+                raise ConfigError(f"{file}, line {line}: {name} stands there, and no value can be read.", hint=hint)
+    return values
+
+
+def _begins_with_ours(line: str) -> str | None:
+    found = re.match(r"\s*(?:export\s+)?['\"]?(\w+)", line)
+    return found[1] if found and found[1] in _BY_ENV else None
+
+
+def _blank_lines_before(text: str) -> int:
+    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _refuse_misspelt(file: Path, name: str) -> None:
@@ -340,7 +383,10 @@ def _tidied(setting: Setting, raw: _Given) -> object:
     if setting.key == "sinks":
         return _sinks(setting, raw)
     if setting.key in ("path", "jwt_key_file"):
-        return Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
+        file = Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
+        if not str(value) or (setting.key == "path" and file.is_dir()):
+            raise _bad(setting, raw)
+        return file
     return value
 
 
@@ -367,10 +413,10 @@ def _refuse_unfit(where: str, value: str, ascii_only: bool) -> None:
 def _names(setting: Setting, raw: _Given) -> tuple[str, ...]:
     """The names, each once: objects are the same whatever their case."""
     value = raw.value.split(",") if isinstance(raw.value, str) else raw.value
-    if not isinstance(value, (list, tuple)) or not value:
-        raise _bad(setting, raw)
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(each, str) for each in value):
+        raise _bad(setting, raw)  # `- null` or `- no` is no name
     first: dict[str, str] = {}
-    for name in (str(each).strip() for each in value):
+    for name in (each.strip() for each in value):
         if name:
             first.setdefault(name.casefold(), name)
     return tuple(first.values())

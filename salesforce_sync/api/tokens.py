@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -21,6 +22,9 @@ from salesforce_sync.models.connection import Connection, LoginMethod
 from salesforce_sync.models.salesforce_id import from_org
 from salesforce_sync.ports import Clock
 from salesforce_sync.settings import is_address, is_by_domain
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 log = logging.getLogger("salesforce_sync.api")
 
@@ -118,13 +122,27 @@ def assertion(connection: Connection, audience: str, now: datetime) -> str:
         "aud": audience,
         "exp": int((now + _JWT_LIFE).timestamp()),
     }
-    path = Path(connection.jwt_key_file or "")
+    return jwt.encode(claims, _private_key(Path(connection.jwt_key_file or "")), algorithm="RS256")
+
+
+def _private_key(path: Path) -> RSAPrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    nothing = ConfigError(f"The key file {path} holds no RSA private key in PEM form.", hint=_KEY_HINT)
     try:
-        return jwt.encode(claims, path.read_bytes(), algorithm="RS256")
+        key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as missing:
         raise ConfigError(f"The key file {path} cannot be read: {missing.strerror}.", hint=_KEY_HINT) from missing
-    except (ValueError, TypeError, jwt.PyJWTError) as bad:
-        raise ConfigError(f"The key file {path} holds no RSA private key in PEM form.", hint=_KEY_HINT) from bad
+    except TypeError as locked:
+        hint = f"Write it without one, to a file that only you can read: openssl rsa -in {path} -out FILE"
+        raise ConfigError(f"The key file {path} is locked by a passphrase.", hint=hint) from locked
+    except (ValueError, UnsupportedAlgorithm) as bad:
+        raise nothing from bad
+    if not isinstance(key, RSAPrivateKey):
+        raise nothing
+    return key
 
 
 _KEY_HINT = "Set SF_JWT_KEY_FILE to the private key whose certificate was uploaded to the app."

@@ -137,7 +137,7 @@ class Wire:
                 "The request cannot be sent: a header has characters that HTTP forbids.", hint=hint
             ) from None
         except httpx2.HTTPError as broken:
-            raise _unreachable(urlsplit(outgoing.url).hostname or "", broken) from broken
+            raise _unreachable(urlsplit(outgoing.url).netloc, broken) from broken
 
     def close(self) -> None:
         """Close all connections."""
@@ -176,7 +176,7 @@ def _unreachable(host: str, broken: Exception) -> Unreachable | NeedsPerson:
         hint = "If a company proxy stands in between, set SSL_CERT_FILE to its certificate."
         return NeedsPerson(f"The certificate of {host} cannot be trusted: {why}.", code="BAD_CERTIFICATE", hint=hint)
     if isinstance(broken, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
-        hint = "Check the network and salesforce.instance_url."
+        hint = "Check the network and the address (salesforce.instance_url; for a login SF_LOGIN_URL, if that is set)."
         return NotSent(f"No connection to {host}: {why}.", hint=hint)
     return Unreachable(f"The connection to {host} broke: {why}.", hint="Check the network and try again.")
 

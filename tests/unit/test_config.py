@@ -311,6 +311,12 @@ def test_any_other_address_is_refused(url):
         ("sync: {objects: ','}", "config.yaml: sync.objects must be a list of at least one object's API name"),
         ("sync: {objects: ['DROP TABLE']}", "config.yaml: sync.objects must be a list"),
         ("sync: {objects: 5}", "config.yaml: sync.objects must be a list"),
+        ("sync: {objects: [Contact, null]}", "config.yaml: sync.objects must be a list"),
+        ("sync: {objects: [no]}", "config.yaml: sync.objects must be a list"),
+        ("storage: {path: ''}", "config.yaml: storage.path must be the path of a file, not ''."),
+        ("storage: {path: .}", "config.yaml: storage.path must be the path of a file, not '.'."),
+        ("sync: {batch_size: 5}\nsync: {history_days: 5}", "config.yaml, line 2: sync is there a second time."),
+        ("sync:\n  batch_size: 5\n  batch_size: 6", "config.yaml, line 3: batch_size is there a second time."),
         ("sync: 5", "config.yaml: sync must be a group of settings"),
         (
             "salesforce: {api_version: 44.0}",
@@ -380,6 +386,24 @@ def test_a_slip_in_a_dotenv_name_is_told_and_other_programs_names_are_not():
     assert untouched.salesforce.instance_url is None
     with pytest.raises(ConfigError, match=r"\.env: there is no setting SF_CLIENT_SECRT\. Did you mean SF_CLIENT_SECRE"):
         load()
+
+
+@pytest.mark.parametrize("line", ["SF_CLIENT_SECRET: abc", 'export SF_CLIENT_SECRET="abc', "  SF_CLIENT_SECRET='abc"])
+def test_a_dotenv_line_of_ours_that_cannot_be_read_is_refused_unseen(line, caplog):
+    Path(".env").write_text(f"OTHER: x\n\n{line}\n")
+
+    with pytest.raises(ConfigError) as refused:
+        load()
+
+    assert ".env, line 3: SF_CLIENT_SECRET stands there, and no value can be read." in str(refused.value)
+    assert "abc" not in str(refused.value)
+
+
+def test_a_dotenv_line_of_another_program_that_cannot_be_read_is_let_be(caplog):
+    Path(".env").write_text("OTHER: x\nSF_SYNC_BATCH_SIZE=7\n")
+
+    assert load().sync.batch_size == 7
+    assert not caplog.records
 
 
 def test_an_argument_nobody_knows_is_told():

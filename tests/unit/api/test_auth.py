@@ -519,6 +519,38 @@ def test_a_key_file_without_a_key_is_named(content: bytes | None, tmp_path: Path
         login(signed("http://127.0.0.1:1", path)).current()
 
 
+def test_the_public_half_of_a_key_is_no_private_key(
+    tmp_path: Path, private_key: rsa.RSAPrivateKey, login: Login
+) -> None:
+    path = tmp_path / "public.pem"
+    path.write_bytes(
+        private_key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+
+    with pytest.raises(ConfigError, match=r"public\.pem holds no RSA private key"):
+        login(signed("http://127.0.0.1:1", path)).current()
+
+
+def test_a_key_with_a_passphrase_is_told_with_how_to_take_it_off(
+    tmp_path: Path, private_key: rsa.RSAPrivateKey, login: Login
+) -> None:
+    path = tmp_path / "locked.pem"
+    locked = serialization.BestAvailableEncryption(b"a passphrase")
+    path.write_bytes(private_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
+
+    with pytest.raises(ConfigError, match=r"locked\.pem is locked by a passphrase") as refused:
+        login(signed("http://127.0.0.1:1", path)).current()
+    assert "openssl rsa" in refused.value.hint
+
+
+def test_a_login_host_that_is_not_there_is_told_with_the_setting_that_names_it(key_file: Path, login: Login) -> None:
+    with pytest.raises(Unreachable, match=r"No connection to 127\.0\.0\.1:1:") as broken:
+        login(replace(signed("https://example.invalid", key_file), login_url="http://127.0.0.1:1")).current()
+    assert "SF_LOGIN_URL" in broken.value.hint
+
+
 def test_replies_may_have_any_other_keys(serve: Serve, login: Login) -> None:
     reply = {"access_token": "t", "scope": "api id", "issued_at": "1708058728442", "token_type": "Bearer", "new": [1]}
     server = serve(lambda asked: Reply(json.dumps(reply).encode()))
