@@ -342,7 +342,7 @@ def _filter(store: Store, schema: ObjectSchema, name: str, value: Any) -> Filter
     if operator in ("contains", "startswith", "endswith"):
         if not isinstance(value, str):
             raise Misuse(f"{name} takes a text, not {value!r}.")
-        return Filter(field.name, operator, value)
+        return Filter(field.name, operator, encode(FieldType.TEXT, value) or "")
     return Filter(field.name, operator, _stored(store, field, value))
 
 

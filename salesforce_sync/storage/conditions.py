@@ -16,6 +16,7 @@ _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _OF_TEXTS = ("contains", "startswith", "endswith")
 _NO_TEXT = (FieldType.BOOLEAN, FieldType.INTEGER, FieldType.DECIMAL)
+_LONGEST_PATTERN = 50_000  # bytes: SQLite's own bound, SQLITE_MAX_LIKE_PATTERN_LENGTH
 _INDEXABLE = ("eq", "in", "startswith")
 
 
@@ -117,13 +118,13 @@ def _compared(field: Field, each: Filter) -> Condition:
 
 def _pattern(field: Field, operator: str, value: str) -> Condition:
     column = quote(field.name)
-    if "\0" in value:
-        if not collation(field):
-            return _part(column, operator, value)
-        return _part(f"lower({column})", operator, value.translate(_LOWER))
+    if "\0" in value and not collation(field):
+        return _part(column, operator, value)
     if collation(field):
         escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         pattern = {"contains": f"%{escaped}%", "startswith": f"{escaped}%", "endswith": f"%{escaped}"}[operator]
+        if "\0" in value or len(pattern.encode()) > _LONGEST_PATTERN:
+            return _part(f"lower({column})", operator, value.translate(_LOWER))
         return f"{column} LIKE ? ESCAPE '\\'", (pattern,)
     if operator == "contains":
         return f"instr({column}, ?) > 0", (value,)
@@ -136,7 +137,10 @@ def _pattern(field: Field, operator: str, value: str) -> Condition:
 
 
 def _part(text: str, operator: str, value: str) -> Condition:
-    """For a value with a NUL, where LIKE and length() see the end of the text: as bytes, of which none is special."""
+    """For a value with a NUL, where LIKE and length() see the end of the text, or that is too long for LIKE.
+
+    They are compared as bytes, of which none is special.
+    """
     held, wanted = f"CAST({text} AS BLOB)", value.encode()
     if operator == "contains":
         return f"instr({held}, ?) > 0", (wanted,)

@@ -201,6 +201,20 @@ def test_a_nul_in_a_text_is_a_character_like_others(full, field, operator, value
     assert [each[0] for each in found] == [id_of(7)]
 
 
+@pytest.mark.parametrize("operator", ["contains", "startswith", "endswith"])
+@pytest.mark.parametrize("field", ["Text__c", "Exact__c"])
+def test_a_text_may_be_looked_for_that_is_as_long_as_salesforces_longest(full, field, operator):
+    longest = "名%_" * 43_690 + "x"
+    row = [None] * len(ALL.columns)
+    for name, is_now in {"Id": id_of(7), "IsDeleted": False, "SystemModstamp": NOON, field: longest}.items():
+        row[[each.name for each in ALL.columns].index(name)] = is_now
+    pull(full, tuple(row), schema=ALL)
+
+    found = [full.select("All__c", Selection((Filter(field, operator, each),))) for each in (longest, f"{longest}y")]
+
+    assert [[each[0] for each in rows] for rows in found] == [[id_of(7)], []]
+
+
 def test_a_page_has_only_live_rows_that_pass(full):
     full.delete("All__c", id_of(3))
 

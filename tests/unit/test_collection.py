@@ -213,6 +213,7 @@ def test_search_finds(leads, conditions, names):
         ({"company__in": 7}, Misuse, "a list of values"),
         ({"company": 7}, Misuse, "not a text"),
         ({"company__contains": None}, Misuse, "takes a text"),
+        ({"company__contains": "\ud800"}, Misuse, "half of a character"),
         ({"company__gt": None}, Misuse, "None cannot be compared"),
         ({"number_of_employees": "ten"}, Misuse, "not a whole number"),
         ({"number_of_employees__contains": "1"}, Misuse, "holds no text"),
