@@ -26,13 +26,22 @@ from salesforce_sync.commands.pushing import PUSHING
 from salesforce_sync.commands.serve import serve
 from salesforce_sync.commands.service import service_group
 from salesforce_sync.commands.signals import signals_group
-from salesforce_sync.errors import SyncError
+from salesforce_sync.errors import OutputLost, SyncError
 from salesforce_sync.models.change import agreement
 from salesforce_sync.models.run import Run
 from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of_run
 from salesforce_sync.process.interrupts import MESSAGE, end_at_once, leave_alone, stop_on_interrupt, stop_on_signals
 from salesforce_sync.process.memory import leave_uncounted, spare_memory
-from salesforce_sync.process.terminal import progress, say, say_json, say_table, silence, tolerate_any_encoding, warn
+from salesforce_sync.process.terminal import (
+    progress,
+    say,
+    say_json,
+    say_table,
+    silence,
+    stand_in_for_closed_streams,
+    tolerate_any_encoding,
+    warn,
+)
 from salesforce_sync.reports.answers import answer_document, say_answer
 from salesforce_sync.reports.daemon import daemon_document, requested_document, say_daemon, sink_document
 from salesforce_sync.reports.edits import pushed_document, say_push_briefly
@@ -49,6 +58,7 @@ log = logging.getLogger("salesforce_sync.cli")  # not __name__, which is "__main
 
 def main() -> NoReturn:
     """Run one command and end the process with its exit code."""
+    stand_in_for_closed_streams()
     tolerate_any_encoding()
     spare_memory()
     leave_uncounted()
@@ -81,7 +91,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _told(error: SyncError, options: Options) -> int:
-    if options.json:
+    if options.json and not isinstance(error, OutputLost):
         say_json(error_document(error))
     elif options.only_logs:
         log.error("%s: %s", error.code, error)

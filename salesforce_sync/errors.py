@@ -354,6 +354,13 @@ class NotText(StoreTrouble):
         return cls(f"A text that was written by another tool is not UTF-8 (read as Windows-1252: {shown!r}).")
 
 
+class OutputLost(SyncError):
+    """What a command printed could not be written to where it was sent."""
+
+    code = "OUTPUT_LOST"
+    usual_hint = "What was done by then is done: `salesforce-sync status` tells. Make room there, or send it elsewhere."
+
+
 # ── Misuse: a call that cannot mean anything ─────────────────────────────────────────────────────────────────────
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
+from salesforce_sync.errors import OutputLost
 from salesforce_sync.signals import Progress
 
 if TYPE_CHECKING:
@@ -33,9 +34,25 @@ def tolerate_any_encoding() -> None:
             reconfigure(errors="replace")
 
 
+def stand_in_for_closed_streams() -> None:
+    """Let a program whose starter has closed its standard streams (`>&-`) do its work all the same.
+
+    A stream that is closed would be no object at all, and its number that of the next file that is opened.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, as long as the process
+
+
 def say(text: str = "") -> None:
-    """Print one line, or several, for a person who asked for it."""
-    print(text, flush=True)
+    """Print one line, or several, for a person who asked for it; `OutputLost` where that cannot be written."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise  # whoever read it has read enough
+    except OSError as error:
+        _let_go_of(sys.stdout)
+        raise OutputLost(f"Standard output cannot be written: {error.strerror}.") from error
 
 
 def warn(text: str) -> None:
@@ -43,10 +60,16 @@ def warn(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _let_go_of(stream: TextIO) -> None:
+    """Send what the stream still holds nowhere: Python would try to write it at its end, and end with code 120."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def say_json(document: Mapping[str, object]) -> None:
     """Print the one document that a program reads, on one line."""
-    text = json.dumps(document, default=_plain, ensure_ascii=not _is_utf8(sys.stdout))
-    print(text, flush=True)
+    say(json.dumps(document, default=_plain, ensure_ascii=not _is_utf8(sys.stdout)))
 
 
 def _plain(value: object) -> object:

@@ -1,6 +1,7 @@
 """Every promised error is reachable, says what to do, and ends with its exit code; no secret is in any of it."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -226,3 +227,25 @@ def test_a_reader_who_leaves_early_is_no_error(cli):
 
     assert first == "i\n" or first.strip() == "i"
     assert errors == ""
+
+
+def through_a_shell(cli, redirections, *arguments):
+    command = ["sh", "-c", f'exec "$@" {redirections}', "sh", *cli.command(*arguments)]
+    return subprocess.run(command, cwd=cli.folder, env=cli.environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_output_that_finds_no_room_is_told_and_is_no_mistake_of_ours(user, more):
+    full = through_a_shell(user, ">/dev/full", "status", *more)
+
+    assert full.returncode == 1
+    assert full.stderr.startswith("OUTPUT_LOST: Standard output cannot be written: No space left on device.")
+    assert "report it" not in full.stderr
+    assert "Traceback" not in full.stderr
+
+
+def test_a_command_whose_starter_has_closed_its_streams_does_its_work(user):
+    closed = through_a_shell(user, "<&- >&- 2>&-", "sync", "Contact")
+
+    assert closed.returncode == 0
+    assert user("query", "SELECT count(*) AS n FROM Contact", "--json").json["rows"][0]["n"] > 0
