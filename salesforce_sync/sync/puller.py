@@ -168,9 +168,11 @@ class Puller:
             self._store.note_described(name, polled.described_as)
         if polled.problem is not None or news is not None:
             return self.pull(name, report)
-        report(len(polled.rows.values), polled.total, "")
+        came = len(polled.rows.values)
+        # Of the others it is not known yet whether any has to come: mostly they are here.
+        report(came, polled.total if polled.total <= came else None, "")
         try:
-            if polled.total > len(polled.rows.values):
+            if polled.total > came:
                 return self._take_newest(poll, polled, report)
             pulled = self._merge_poll(polled, PullRequest(poll.schema, poll.since))
             return self._without_vanished(poll.schema, poll.since, polled.total, pulled)
@@ -218,6 +220,7 @@ class Puller:
             self._doubts.add(schema.name, settled, stamps[-1])
         newest = stamps[0] if polled.server_time is None else min(stamps[0], polled.server_time)
         self._store.advance(Checkpoint(schema.name, newest, polled.server_time))
+        report(pulled.rows, pulled.rows, "")
         return pulled
 
     def _pull_counted(self, schema: ObjectSchema, rows: int, report: Report) -> Pulled:

@@ -656,6 +656,21 @@ def test_rows_that_the_org_cannot_sort_by_their_stamp_are_not_taken_for_the_newe
     assert equal(rig)
 
 
+def test_rows_that_a_poll_counts_and_that_are_here_already_are_not_waited_for(rig, world):
+    filled(rig, 5)
+    rig.pull()
+    rig.org.tick(30)
+    puller, reports = Puller(rig.org, rig.store, world.clock), []
+    poll = puller.question("Account")
+    (answer,) = rig.org.poll((poll,))
+
+    newest = replace(answer, rows=Rows(answer.rows.values[:2]))
+    puller.take(poll, newest, lambda rows, total, waits_for: reports.append((rows, total)))
+
+    assert answer.total == 5
+    assert reports == [(2, None), (2, 2)]
+
+
 @pytest.mark.parametrize(("logged", "calls"), [(True, 3), (False, 2)])
 def test_a_log_of_deletions_that_an_object_does_not_have_is_not_asked_for(world, logged, calls):
     rig = Rig(MemoryOrg(replace(ACCOUNT, replicateable=logged)), world)
