@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,8 +28,14 @@ def answer_document(answer: Answer) -> dict[str, Any]:
     """The rows as JSON objects; `cut` tells that there were more than the limit, `unfinished` of which objects rows
     are missing here."""
     names = _distinct(answer.columns)
-    rows = [dict(zip(names, row, strict=True)) for row in answer.rows]
+    rows = [dict(zip(names, map(_legal, row), strict=True)) for row in answer.rows]
     return {"columns": names, "rows": rows, "cut": answer.cut, "unfinished": list(answer.unfinished)}
+
+
+def _legal(value: object) -> object:
+    """JSON has no number for infinity, which SQL can reckon."""
+    infinite = isinstance(value, float) and math.isinf(value)
+    return ("Infinity" if value == math.inf else "-Infinity") if infinite else value
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:

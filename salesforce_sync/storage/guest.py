@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
-from salesforce_sync.errors import MalformedQuery, Misuse, NotText, QueryTimeout
+from salesforce_sync.errors import MalformedQuery, Misuse, NotText, QueryTimeout, near
 
 SECONDS: Final = 30.0
 """How long a query may run unless the caller says otherwise."""
@@ -64,7 +65,7 @@ def answered(connection: apsw.Connection, statement: str, limit: int, seconds: f
         raise MalformedQuery(f"The query has more than {_MOST_CHARACTERS:,} characters.", hint="Ask for less at once.")
     until = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
-    with _told(seconds):
+    with _told(connection, statement, seconds):
         # Asked beforehand: a query without rows has no description to ask for later.
         asked = apsw.ext.query_info(connection, statement)
         _check_is_one(connection, asked)
@@ -93,7 +94,7 @@ def _check_is_one(connection: apsw.Connection, asked: apsw.ext.QueryDetails) -> 
 
 
 @contextmanager
-def _told(seconds: float) -> Iterator[None]:
+def _told(connection: apsw.Connection, statement: str, seconds: float) -> Iterator[None]:
     try:
         yield
     except apsw.InterruptError as error:
@@ -102,9 +103,25 @@ def _told(seconds: float) -> Iterator[None]:
     except apsw.AuthError as error:
         raise Misuse("This query may only read.", hint="Use SELECT.") from error
     except (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError, apsw.TooBigError) as error:
-        raise MalformedQuery(f"SQLite: {error}.", hint="Tables and columns are named as in Salesforce.") from error
+        hint = _nearest(connection, statement, str(error)) or "Tables and columns are named as in Salesforce."
+        raise MalformedQuery(f"SQLite: {error}.", hint=hint) from error
     except UnicodeDecodeError as error:
         raise NotText.found(error.object) from error
+
+
+def _nearest(connection: apsw.Connection, statement: str, problem: str) -> str:
+    """A hint with the names closest to the table or column that there is not; empty if none is close."""
+    unknown = re.match(r'no such (table|column): (?:\w+\.)*"?(\w+)', problem)
+    if unknown is None:
+        return ""
+    listed = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"
+    tables = [str(name) for (name,) in connection.execute(listed)]
+    if unknown[1] == "table":
+        return near(unknown[2], tables)
+    words = {word.casefold() for word in re.findall(r"\w+", statement)}
+    asked = [name for name in tables if name.casefold() in words]
+    columns = "SELECT name FROM pragma_table_info(?)"
+    return near(unknown[2], [str(name) for table in asked for (name,) in connection.execute(columns, (table,))])
 
 
 def _size(value: Any) -> int:

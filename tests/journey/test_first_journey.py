@@ -1,5 +1,6 @@
 """From an empty folder to records on the screen, and the next sync after the org has changed."""
 
+import json
 import stat
 
 import apsw
@@ -131,6 +132,15 @@ def test_query_answers_from_the_replica(user, simorg):
     assert text.out.split() == ["contacts", "─" * 8, str(simorg.count("Contact"))]
     assert (document["columns"], len(document["rows"]), document["cut"]) == (["Id", "LastName"], 3, True)
     assert all(len(row["Id"]) == 18 for row in document["rows"])
+
+
+def test_an_answer_in_json_is_json_whatever_sql_reckons(user):
+    user("init")
+
+    answer = user("query", "SELECT 1e999 AS most, -1e999 AS least", "--json").out
+
+    strict = json.loads(answer, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert strict["rows"] == [{"most": "Infinity", "least": "-Infinity"}]
 
 
 @pytest.mark.parametrize("sql", ["DELETE FROM Contact", "DROP TABLE Contact", "PRAGMA user_version = 9"])

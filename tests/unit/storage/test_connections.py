@@ -1,6 +1,7 @@
 """The SQLite file: its rights, its bounds, its errors, and who may write into it."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -395,6 +396,21 @@ def test_a_query_does_not_fill_the_memory(store, statement):
 def test_a_query_that_makes_no_sense_is_malformed(store, statement):
     with pytest.raises((MalformedQuery, Misuse)):
         store.query(statement, 10)
+
+
+@pytest.mark.parametrize(
+    ("statement", "meant"),
+    [
+        ("SELECT 1 FROM Wigdet__c", "Widget__c"),
+        ("SELECT w.Nmae FROM Widget__c AS w", "Name"),
+        ('SELECT "Nmae" FROM main.WIDGET__C', "Name"),
+    ],
+)
+def test_a_query_that_names_what_there_is_not_hears_near_names(store, statement, meant):
+    with pytest.raises(MalformedQuery) as refused:
+        store.query(statement, 10)
+
+    assert re.search(rf"Did you mean\b.*\b{meant}\b", refused.value.hint)
 
 
 def test_an_object_of_very_many_fields_does_not_keep_anybody_from_asking(store):
