@@ -22,7 +22,7 @@ from salesforce_sync.storage.guest import confine
 from salesforce_sync.storage.medium import Medium
 from salesforce_sync.storage.page_cache import FURTHER_CACHE_KIB, READER_CACHE_KIB, WRITER_CACHE_KIB, bound_cache
 from salesforce_sync.storage.tables_only import forget, read_tables
-from salesforce_sync.storage.trouble import BUSY_MILLISECONDS, translated
+from salesforce_sync.storage.trouble import BUSY_MILLISECONDS, closed, translated
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class Connections:
         self._held = 0
         self._holder = 0
         self._looks = 0
+        self._closed = False
         self._editor: apsw.Connection | None = None
         self._looker: apsw.Connection | None = None
         self._watcher: apsw.Connection | None = None
@@ -229,6 +230,7 @@ class Connections:
 
     def guest(self) -> apsw.Connection:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
+        self._refuse_if_closed()
         with translated(self.path):
             connection = self._medium.open(apsw.SQLITE_OPEN_READONLY)
             self._guests.add(connection)
@@ -345,6 +347,7 @@ class Connections:
                 _ALL.discard(self)
             left_to_others = self._log.is_gone or self._log.is_shared_here
             self._log.let_go()
+            self._closed = True
             if left_to_others:
                 with suppress(apsw.ConnectionClosedError):
                     self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -358,7 +361,13 @@ class Connections:
                 _close(connection)
             self._readers = threading.local()
 
+    def _refuse_if_closed(self) -> None:
+        """Where a connection would be opened: what a closed store wrote would be an edit that its maker heard fail."""
+        if self._closed:
+            raise closed(self.path)
+
     def _open(self, flags: int) -> apsw.Connection:
+        self._refuse_if_closed()
         connection = self._medium.open(flags)
         _make_strict(connection)
         if flags & apsw.SQLITE_OPEN_READONLY or self.only_reads:

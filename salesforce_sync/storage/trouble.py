@@ -38,5 +38,13 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
     except (apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
         raise StoreTrouble(f"{path} cannot be used: {error}.", hint="Check the path and its rights.") from error
+    except apsw.ConnectionClosedError as error:
+        raise closed(path) from error
     except UnicodeDecodeError as error:
         raise NotText.found(error.object) from error
+
+
+def closed(path: Path) -> StoreTrouble:
+    """What whoever goes on with a store that was closed is told."""
+    hint = "Make another SFSync, and close it when all is read and written."
+    return StoreTrouble(f"{path} was closed here.", hint=hint)

@@ -524,3 +524,26 @@ def test_a_record_that_is_asked_for_during_a_scan_does_not_map_what_the_scan_rea
 
     assert scanning.pragma("mmap_size") == 0
     assert len(list(rows)) == 9
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda store: store.create("Widget__c", {"Name": "late"}),
+        lambda store: store.delete("Widget__c", id_of(1)),
+        lambda store: store.get("Widget__c", id_of(1)),
+        lambda store: list(store.scan("Widget__c", ())),
+        lambda store: store.query("SELECT 1", 1),
+    ],
+)
+def test_a_store_that_was_closed_neither_reads_nor_writes(store, path, work):
+    pull(store, widget(1))
+    assert store.get("Widget__c", id_of(1)) is not None
+    store.close()
+
+    with pytest.raises(StoreTrouble, match="was closed here"):
+        work(store)
+
+    again = SqliteStore(path, FrozenClock())
+    assert again.query("SELECT count(*) FROM Widget__c WHERE IsDeleted = 0", 1)[1] == [(1,)]
+    again.close()
