@@ -66,7 +66,7 @@ def test_another_process_knows_what_is_used_left_and_to_be_expected(user, simorg
 
 
 def test_the_smaller_limit_holds_and_a_person_is_warned_from_four_fifths_on(user, simorg):
-    user.settle(simorg.url, more="sync: {api_calls_per_day: 1000}\n")
+    user.settle(simorg.url, more="  api_calls_per_day: 1000\n")
     simorg.usage.add(850)
 
     synced = user("sync", "Lead")
@@ -194,7 +194,7 @@ def test_deletions_that_the_stamp_does_not_tell_of_are_found_by_verify_and_statu
 def test_a_refresh_or_an_interval_of_something_that_is_not_there_is_told(user, simorg):
     user("sync", "Account")
     named = "refresh_fields: [Account.Skore__c, account.sic, Contakt.Score__c, Lead.Score__c], intervals: {Konto: 5}"
-    user.settle(simorg.url, more=f"sync: {{{named}}}\n")
+    user.settle(simorg.url, more="  " + named.replace("], ", "]\n  ") + "\n")
 
     told = user("status", "--json").json["warnings"]
 
@@ -209,7 +209,7 @@ def test_a_refresh_or_an_interval_of_something_that_is_not_there_is_told(user, s
 def test_a_policy_for_something_that_is_not_there_is_told(user, simorg):
     user("sync", "Account", "Contact")
     named = "{Contakt: org, Contact.Fone: local, Contact.Phone: org, Account: newest}"
-    user.settle(simorg.url, more=f"sync: {{conflicts: {named}}}\n")
+    user.settle(simorg.url, more=f"  conflicts: {named}\n")
 
     synced, status = user("sync", "Account"), user("status", "--json")
 

@@ -645,7 +645,7 @@ def test_what_the_org_holds_is_neither_sent_nor_taken_back_by_an_undo(replica, s
     """The record was pushed within the second of its stamp, so that it is read by a call of its own before."""
     settings = replica.folder / "config.yaml"
     policies = "conflicts: {default: ask, Contact.Phone: org, Contact.Title: newest}"
-    settings.write_text(f"{settings.read_text(encoding='utf-8')}\nsync:\n  {policies}\n", encoding="utf-8")
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}  {policies}\n", encoding="utf-8")
     replica("edit", "Contact", jane, "Phone=p0", "Title=t0")
     assert replica("push").code == 0
     replica("edit", "Contact", jane, "Phone=mine", "Title=mine", "Department=mine", "MobilePhone=same")
@@ -667,7 +667,7 @@ def test_what_the_org_holds_is_neither_sent_nor_taken_back_by_an_undo(replica, s
 def test_the_newest_is_told_by_field_and_by_the_org_s_clock(replica, simorg, jane):
     """Which is an hour ahead of this machine's."""
     settings = replica.folder / "config.yaml"
-    settings.write_text(f"{settings.read_text(encoding='utf-8')}\nsync: {{conflicts: newest}}\n", encoding="utf-8")
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}  conflicts: newest\n", encoding="utf-8")
     simorg.clock.advance(HOUR)
     plain_sql(replica, "UPDATE Contact SET Phone = 'older here' WHERE Id = ?", jane)
     time.sleep(3)
