@@ -358,7 +358,7 @@ class OutputLost(SyncError):
     """What a command printed could not be written to where it was sent."""
 
     code = "OUTPUT_LOST"
-    usual_hint = "What was done by then is done: `salesforce-sync status` tells. Make room there, or send it elsewhere."
+    usual_hint = "What was done by then is done. Make room there, or send the output elsewhere."
 
 
 # ── Misuse: a call that cannot mean anything ─────────────────────────────────────────────────────────────────────
