@@ -222,10 +222,11 @@ def _parsed_yaml(file: Path) -> dict[Any, Any]:
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
             seen = set()
             for key, _ in node.value:
-                if key.value in seen and isinstance(key, yaml.ScalarNode):
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                if key.value in seen:
                     raise _twice(file, key.value, key.start_mark.line + 1)
-                if isinstance(key, yaml.ScalarNode):
-                    seen.add(key.value)
+                seen.add(key.value)
             return super().construct_mapping(node, deep)
 
     try:

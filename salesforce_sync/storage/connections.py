@@ -231,8 +231,7 @@ class Connections:
     def guest(self) -> apsw.Connection:
         """A new connection for somebody else's SQL: it cannot write, attach or load anything."""
         self._refuse_if_closed()
-        with translated(self.path):
-            connection = self._medium.open(apsw.SQLITE_OPEN_READONLY)
+        with translated(self.path), _closed_if_it_fails(self._medium.open(apsw.SQLITE_OPEN_READONLY)) as connection:
             self._guests.add(connection)
             _make_strict(connection)
             read_tables(connection)
@@ -368,10 +367,10 @@ class Connections:
 
     def _open(self, flags: int) -> apsw.Connection:
         self._refuse_if_closed()
-        connection = self._medium.open(flags)
-        _make_strict(connection)
-        if flags & apsw.SQLITE_OPEN_READONLY or self.only_reads:
-            read_tables(connection)
+        with _closed_if_it_fails(self._medium.open(flags)) as connection:
+            _make_strict(connection)
+            if flags & apsw.SQLITE_OPEN_READONLY or self.only_reads:
+                read_tables(connection)
         with self._counting:
             self._opened.add(connection)
         return connection
@@ -411,6 +410,16 @@ def _close(connection: apsw.Connection, *, leaving_log: bool = False) -> bool:
             return True
         else:
             return True
+
+
+@contextmanager
+def _closed_if_it_fails(connection: apsw.Connection) -> Iterator[apsw.Connection]:
+    """Whoever keeps the error would keep the connection with it, and what it has open of a log that may go."""
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager

@@ -316,6 +316,7 @@ def test_any_other_address_is_refused(url):
         ("storage: {path: ''}", "config.yaml: storage.path must be the path of a file, not ''."),
         ("storage: {path: .}", "config.yaml: storage.path must be the path of a file, not '.'."),
         ("sync: {batch_size: 5}\nsync: {history_days: 5}", "config.yaml, line 2: sync is there a second time."),
+        ("? [a, b]\n: 1", "config.yaml, line 1: this is not YAML: found unhashable key."),
         ("sync:\n  batch_size: 5\n  batch_size: 6", "config.yaml, line 3: batch_size is there a second time."),
         ("sync: 5", "config.yaml: sync must be a group of settings"),
         (

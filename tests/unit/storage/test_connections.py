@@ -79,6 +79,23 @@ def test_threads_that_ended_leave_no_open_files(store):
     assert open_files() <= before + 3
 
 
+@pytest.mark.parametrize("way", ["reader", "guest"])
+def test_a_connection_that_cannot_read_the_file_leaves_nothing_open(store, path, way):
+    store.close()
+    connections = Connections(path)
+    garble = "import sys; file = open(sys.argv[1], 'r+b'); file.write(b'no database at all'); file.close()"
+    subprocess.run([sys.executable, "-c", garble, str(path)], check=True)
+    before, kept = open_files(), []
+
+    for _ in range(3):
+        with pytest.raises(StoreTrouble) as met:
+            getattr(connections, way)()
+        kept.append(met.value)
+
+    assert open_files() <= before + 1  # the database's own: while others have it open, closing it would end their locks
+    connections.close()
+
+
 def test_a_threads_first_read_does_not_wait_for_what_another_one_writes(store):
     pull(store, widget(1))
     read = []
