@@ -579,7 +579,7 @@ def test_an_address_is_in_dispute_as_one(replica, simorg, jane):
 
 
 def test_policies_decide_by_object_and_field(replica, simorg, jane):
-    more = "sync: {conflicts: {Contact: org, Contact.Phone: local, Contact.Title: ask}}\n"
+    more = "  conflicts: {Contact: org, Contact.Phone: local, Contact.Title: ask}\n"
     replica.settle(simorg.url, objects="Contact, Account", more=more)
     meanwhile(simorg, jane, Phone="555-9999", Department="theirs", Title="theirs")
     replica("edit", "Contact", jane, "Phone=555-1111", "Department=ours", "Title=ours")
