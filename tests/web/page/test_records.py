@@ -16,12 +16,12 @@ def test_a_field_that_changed_under_the_editor_is_not_overwritten_nor_is_what_wa
 ):
     contact = str(contact.id)
     page = editor.goes(f"records/Contact/{contact}")
-    slot = page.locator("[data-field=Phone]")
-    slot.get_by_role("button").click()
+    page.locator("[data-field=Phone]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    expect(slot.get_by_role("textbox")).to_be_visible()
     shared.org.change(contact, Phone="555-ORG")
     replica.pull("Contact")
 
-    slot = page.locator(".slot:has(form)")
     slot.get_by_role("textbox").fill("555-LATE")
     slot.get_by_role("button", name="Save").click()
 
@@ -56,9 +56,11 @@ def test_a_field_that_changed_twice_under_the_editor_is_told_of_twice(editor, re
 def test_who_changed_nothing_in_an_editor_is_shown_what_it_is_now(editor, replica, contact):
     page = editor.goes(f"records/Contact/{contact.id}")
     page.locator("[data-field=Phone]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    expect(slot.get_by_role("textbox")).to_be_visible()
     replica.contacts.update(str(contact.id), phone="555-THEIRS")
 
-    page.locator(".slot:has(form)").get_by_role("button", name="Save").click()
+    slot.get_by_role("button", name="Save").click()
 
     expect(page.locator("[data-field=Phone] .cell")).to_contain_text("555-THEIRS")
 
