@@ -57,10 +57,11 @@ def check(world: World, *, unseen: bool) -> None:
     for replica in world.replicas:
         following.settle(world, replica)
         check_nothing_is_doubled(world.chronicle, replica.ledger)
-        overwritten = replica.ledger.overwritten(world.chronicle, world.excused)
+        looks_before = world.setup.way != "parts"
+        overwritten = replica.ledger.overwritten(world.chronicle, world.excused, looks_before=looks_before)
         if overwritten and world.setup.policy != "ask":  # what the policy wrote over, the history keeps
             kept = {value for _, value in replica.replaced()}
-            overwritten = replica.ledger.overwritten(world.chronicle, world.excused | kept)
+            overwritten = replica.ledger.overwritten(world.chronicle, world.excused | kept, looks_before=looks_before)
         if overwritten:
             raise Violation("nobody is overwritten", "; ".join(overwritten[:4]))
         checks.at_rest(world.chronicle, replica)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from salesforce_sync.models.inbox import InboxItem
@@ -30,6 +31,8 @@ DESKS = {
     "Opportunity": Desk("Name", ("NextStep", "Description"), {"AccountId": "Account"}),
     "Widget__c": Desk("Text__c", ("Area__c", "Phone__c"), {"Parent__c": "Widget__c", "Contact__c": "Contact"}),
 }
+
+CALLS_APART = timedelta(seconds=2)
 
 MADE_LATER = ("Extra", "Renamed")
 """How the fields begin that an administrator made in a history."""
@@ -177,8 +180,11 @@ class Ledger:
                 found.append(f"{name} {record_id}, made here as {marker!r}")
         return found
 
-    def overwritten(self, chronicle: Chronicle, excused: set[object]) -> list[str]:
-        """Values in the org in whose place one of ours came, though nobody here had seen them."""
+    def overwritten(self, chronicle: Chronicle, excused: set[object], *, looks_before: bool) -> list[str]:
+        """Values in the org in whose place one of ours came, though nobody here had seen them.
+
+        `looks_before`: whether a write may be held against the org's row by a call of its own, before it.
+        """
         found = []
         for (name, field), ours in self._ours.items():
             known: defaultdict[str, set[object]] = defaultdict(set)
@@ -190,13 +196,14 @@ class Ledger:
                     for each in versions
                     if field in each.values
                 ]
-                for at, ((before, stamp), (after, _)) in enumerate(pairwise(values)):
+                for at, ((before, stamp), (after, written)) in enumerate(pairwise(values)):
                     wrote = after in ours and after not in excused  # what a trigger fills in, nobody here has written
                     if not wrote or before == after or before in known[key] | excused:
                         continue
-                    # docs/two-way.md: of an edit in the second of the stamp that the write was held against, nothing
-                    # but the write's answer tells.
-                    if not (self._is_unanswered(name, key, field, after) and at and stamp == values[at - 1][1]):
+                    # docs/two-way.md: of an edit in the second of the stamp that the write was held against, and of
+                    # one between the look and the write, nothing but the write's answer tells.
+                    unseen = at and (stamp == values[at - 1][1] or (looks_before and _between_calls(stamp, written)))
+                    if not (unseen and self._is_unanswered(name, key, field, after)):
                         found.append(f"{name} {key} {field}: {before!r} made way for {after!r}")
         return found
 
@@ -211,6 +218,12 @@ class Ledger:
             if change.state is ChangeState.SENDING
             for edit in change.edits
         }
+
+
+def _between_calls(stamp: object, written: object) -> bool:
+    """Whether no more time lies between two writes than between two calls of a push."""
+    known = isinstance(stamp, datetime) and isinstance(written, datetime)
+    return known and timedelta(0) <= written - stamp <= CALLS_APART
 
 
 def bearers(chronicle: Chronicle, name: str, marker: str) -> set[str]:
