@@ -1,7 +1,8 @@
 """Live rows that refer to deleted ones, found by what is here: no stamp need tell that the org emptied a reference.
 
-Nor that it has filled it again, as it does where it undeletes the record: so what was emptied is remembered. What was
-deleted before its object was read for the first time is not here at all; `lost_parents.py` finds what refers to that.
+Nor that it has filled it again, as it does where it undeletes the record: so what was emptied is remembered, also where
+the emptied row came by itself, as far as the history tells. What was deleted before its object was read for the first
+time is not here at all; `lost_parents.py` finds what refers to that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import apsw
 import msgspec
 
 from salesforce_sync.models.change import Orphans
+from salesforce_sync.models.history import Origin
 from salesforce_sync.models.outbox import LOCAL_PREFIX
 from salesforce_sync.models.proof import Cause
 from salesforce_sync.models.schema import ObjectSchema
@@ -76,6 +78,8 @@ class OrphanSearch:
         pairs = msgspec.json.encode(orphans.pairs).decode()
         with self._connections.writing() as db:
             db.execute(_NOTE_PAIRS, (schema.name, pairs))
+            if parents and orphans.seen:
+                db.execute(_note_emptied(schema, parents))
             lost_parents.note_gone(db, schema, parents, pairs, format_datetime(self._clock.now()))
             db.execute(_forget(schema, parents), (pairs,))
             db.execute(_NOTE, (orphans.seen, schema.name))
@@ -179,6 +183,19 @@ def _parents_back(schema: ObjectSchema, parents: Parents) -> str:
     return f"""
 SELECT n.record_id, n.parent_id FROM _sync_orphan n JOIN {quote(schema.name)} t ON t."Id" = n.record_id
 WHERE {_is_back(schema, parents)} AND NOT ({refers(parents)}) AND {reading_sql.alive(schema)} LIMIT ?"""
+
+
+def _note_emptied(schema: ObjectSchema, parents: Parents) -> str:
+    """Notes rows that have come empty by themselves: by the history they referred to a record that is deleted now."""
+    names = [literal(f'"{field}":') for field in parents]
+    told = " OR ".join(f"instr(h.replaced, {name})" for name in names)
+    empty = " OR ".join(f"(j.key = {literal(field)} AND t.{quote(field)} IS NULL)" for field in parents)
+    parent = "iif(j.type = 'array', j.value ->> 0, j.value)"  # [old, new], or the old value alone
+    return f"""
+INSERT OR IGNORE INTO _sync_orphan SELECT {literal(schema.name)}, t."Id", {parent}
+FROM _sync_history h JOIN {quote(schema.name)} t ON t."Id" = h.record_id JOIN json_each(h.replaced) j
+WHERE h.object_name = {literal(schema.name)} AND h.origin = '{Origin.PULL}' AND ({told}) AND ({empty})
+    AND {parent} IN ({_dead(distinct(parents))}) AND {reading_sql.alive(schema)}"""
 
 
 def _forget(schema: ObjectSchema, parents: Parents) -> str:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from salesforce_sync.errors import Incomplete, LossRefused, NotSynced
 from salesforce_sync.models.change import Ages, Checkpoint, Doubt, Loss, LossLimit, Orphans, Staged
-from salesforce_sync.models.history import Keeping
+from salesforce_sync.models.history import Keeping, Origin
 from salesforce_sync.models.outbox import is_local
 from salesforce_sync.models.page import PullRequest, Sweep
 from salesforce_sync.models.proof import UNSHOWN, Cause, Comparison, Listed, Proof
@@ -289,9 +289,21 @@ class Comparing:
             graves = set().union(*map(self._graves, table.schema.references.values()))
             unread = {pair for pair in table.orphans if self._is_back(table, pair)} - set(orphans.pairs)
             all_of_them = table.orphans | set(orphans.pairs)
+            if orphans.seen:
+                all_of_them |= {pair for pair in self._came_empty(table) if pair[1] in graves}
             noted = {pair for pair in all_of_them if pair[1] in graves or not self._is_here(table, pair[1])}
             table.orphans = noted | unread
             table.bereaved = orphans.seen
+
+    def _came_empty(self, table: Table) -> Iterator[tuple[str, str]]:
+        """Rows whose references have come empty by themselves, and what they referred to before."""
+        references = table.schema.references
+        for version in self._disk.history.versions.get(table.schema.name, ()):
+            for each in version:
+                row = table.rows.get(each.record_id)
+                pulled = each.origin is Origin.PULL and each.field in references and each.old is not None
+                if pulled and row is not None and not dead(row) and row.get(each.field) is None:
+                    yield each.record_id, str(each.old)
 
     def _note_gone(self, table: Table, parent: str) -> None:
         """A record to which a row does not refer any more: if it is not here, it was deleted."""

@@ -103,6 +103,31 @@ def test_what_refers_to_a_record_that_is_only_hidden_is_left_alone(store):
     assert found(store) == []
 
 
+def test_what_came_empty_by_itself_is_read_again_once_its_record_is_back(store):
+    pull(store, plant(1, deleted=True), schema=PLANT)
+    pull(store, widget(1), widget(2, None, plant_id(1)), schema=WIDGET)  # the third refers to it by another field still
+    assert found(store) == [2]
+    looked_at(store)
+    assert found(store) is None
+
+    pull(store, plant(1), schema=PLANT)
+    assert found(store) == [1]
+    read_again(store, widget(1, plant_id(1)))
+    looked_at(store)
+    assert found(store) is None
+    assert found(store, again=True) == []
+
+
+def test_what_was_emptied_while_its_record_lived_is_left_alone(store):
+    pull(store, widget(1), schema=WIDGET)
+    looked_at(store)
+    pull(store, plant(0, deleted=True), schema=PLANT)
+    looked_at(store)
+    pull(store, plant(0), schema=PLANT)
+
+    assert 1 not in found(store)
+
+
 def test_a_record_that_is_shown_again_was_not_deleted(store):
     store.set_aside("Plant__c", [plant_id(1)], Cause.UNKNOWN)
     pull(store, plant(1), schema=PLANT)

@@ -78,6 +78,28 @@ def test_a_reference_that_the_org_filled_again_without_a_stamp_is_filled_after_t
         seen.append(sync.contacts.get(clerk).reports_to_id)
 
     assert seen == [None, boss]
+
+
+def test_one_that_came_empty_by_itself_as_its_row_was_young_is_filled_again_too(org, sync):
+    org.rules.move_stamp_of_mended_lookups = False
+    account = org.add("Account", Name="Acme")
+    boss = org.add("Contact", LastName="Boss", AccountId=account)
+    clerk = org.add("Contact", LastName="Clerk", AccountId=account, ReportsToId=boss)
+    sync.sync()
+    org.clock.advance(60)
+    org.delete([boss])  # the next pull goes ten minutes back, and so brings both
+    sync.sync()
+    assert sync.contacts.get(clerk).reports_to_id is None
+    org.clock.advance(3600)
+    org.add("Contact", LastName="Later", AccountId=account)
+    sync.sync()
+
+    org.undelete([boss])
+    org.clock.advance(60)
+    sync.sync()
+
+    assert sync.contacts.get(clerk).reports_to_id == boss
+    assert spent(sync, sync.sync) == 1
     assert spent(sync, sync.sync) == 1
 
 
