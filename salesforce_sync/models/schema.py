@@ -458,13 +458,19 @@ def _surely_writable(entry: Mapping[str, Any], kind: FieldType) -> bool:
 def _readable(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The entries without those that describe calls not queryable; a person's Name is made of its parts.
 
-    Salesforce knows no `queryable` of a field (what may not be seen is absent), orgs behind a gateway may.
+    Salesforce knows no `queryable` of a field (what may not be seen is absent), orgs behind a gateway may. An account
+    that may be a person is made with a Name or with a LastName: neither of them has to be given by itself.
     """
     kept = [entry for entry in entries if _told(entry, "queryable", True)]
-    person = any(entry["name"] == "LastName" for entry in kept)
+    names = {entry["name"]: entry for entry in kept if entry["name"] in ("Name", "LastName")}
+    either = len(names) == 2 and _told(names["Name"], "createable", False)
     for entry in kept:
-        composed = person and entry["name"] == "Name"
-        yield {"createable": False, "updateable": False, **entry} if composed else entry
+        if entry["name"] not in names or len(names) < 2:
+            yield entry
+        elif either:
+            yield {**entry, "defaultedOnCreate": True}
+        else:
+            yield {"createable": False, "updateable": False, **entry} if entry["name"] == "Name" else entry
 
 
 class ObjectSummary(Struct, frozen=True):

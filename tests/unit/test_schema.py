@@ -55,6 +55,22 @@ def test_where_describe_is_silent_about_rights_the_org_decides_at_the_push():
     assert not any(each.required for each in schema.fields)
 
 
+@pytest.mark.parametrize("last_name_may_be_null", [True, False])
+def test_an_account_that_may_be_a_person_has_a_name_or_a_last_name(last_name_may_be_null):
+    rights = {"createable": True, "updateable": True, "nillable": False, "defaultedOnCreate": False}
+    name = {"name": "Name", "type": "string", "compoundFieldName": "Name", **rights}
+    last_name = {"name": "LastName", "type": "string", "compoundFieldName": "Name", **rights}
+    code = {"name": "Code__c", "type": "string", **rights}
+    fields = [name, {**last_name, "nillable": last_name_may_be_null}, code]
+
+    account = ObjectSchema.from_describe({"name": "Account", "fields": fields})
+    contact = ObjectSchema.from_describe({"name": "Contact", "fields": [{**name, "createable": False}, last_name]})
+
+    assert [each.name for each in account.fields if each.required] == ["Code__c"]
+    assert not account.field("Name").nillable  # nor can it be emptied
+    assert [each.name for each in contact.fields if each.required] == ["LastName"]
+
+
 def test_a_field_that_describe_calls_not_queryable_is_not_asked_for():
     fields = [{"name": "Id", "type": "id"}, {"name": "Secret__c", "type": "string", "queryable": False}]
 
