@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
@@ -36,6 +36,9 @@ FIRST_DAY: Final = 61
 DAY_ZERO: Final = date(1899, 12, 30)
 DAY_MILLISECONDS: Final = 86_400_000
 _LAST_DAY: Final = (date(9999, 12, 31) - DAY_ZERO).days
+
+_KEPT: Final = Context(prec=15, rounding=ROUND_HALF_UP)
+_CUT: Final = Context(prec=15, rounding=ROUND_DOWN)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -164,11 +167,16 @@ _MEANT = {
 def _from_text(kind: FieldType, text: str) -> Stored:
     if kind is FieldType.DATETIME and _NO_ZONE.fullmatch(text.strip()):
         text = f"{text.strip()}{'' if ':' in text else 'T00:00'}Z"  # the column's header says that its times are UTC
+    if kind is FieldType.DATE and (found := _MIDNIGHT.fullmatch(text.strip())):
+        text = found[1]
     value = encode(kind, read_text(kind, text))
     if isinstance(value, float) and not isfinite(value):
         raise Misuse(f"{text[:20]!r} is larger than a number can be.")
     return value
 
+
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[ T]00:00(?::00(?:\.0+)?)?", re.ASCII)
+"""A day as scripts write it that know no days but moments."""
 
 _NO_ZONE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?", re.ASCII)
 
@@ -215,8 +223,8 @@ def shows(kind: FieldType, stored: Stored, cell: Cell) -> bool:
     """Whether the cell, as it came back, still shows this value: then nobody has edited it.
 
     Programs that open and save a workbook may write another line end, or `1` for TRUE, or an escape as the text that it
-    looks like, or a moment to a hundredth of a second and a text without its tabs (as .ods does); a text that was cut
-    shows its beginning.
+    looks like, or a moment to a hundredth of a second and a text without its tabs (as .ods does), or make a number of
+    the text that one of more than 15 digits is here, which leaves it 15; a text that was cut shows its beginning.
     """
     given = to_cell(kind, stored)
     if given == cell and isinstance(given, bool) == isinstance(cell, bool):
@@ -224,6 +232,8 @@ def shows(kind: FieldType, stored: Stored, cell: Cell) -> bool:
     if isinstance(given, str) and isinstance(cell, str) and _is_same_text(given, cell):
         return True
     if kind in (FieldType.DATETIME, FieldType.TIME) and _is_shortened(given, cell):
+        return True
+    if kind in (FieldType.INTEGER, FieldType.DECIMAL) and _is_rounded(given, cell):
         return True
     if kind in (FieldType.ID, FieldType.REFERENCE) and isinstance(cell, str):
         cell = cell.strip()  # blanks around an id come with what it was copied from
@@ -246,6 +256,18 @@ def _is_shortened(given: Cell, cell: Cell) -> bool:
         return False
     exact, left = round(given * DAY_MILLISECONDS), round(cell * DAY_MILLISECONDS)
     return left % 10 == 0 and 0 < exact - left <= 10
+
+
+def _is_rounded(given: Cell, cell: Cell) -> bool:
+    """Whether the cell is a number, and has the first 15 digits of this text's, rounded or (as in Excel) cut."""
+    if not isinstance(given, str) or isinstance(cell, bool) or not isinstance(cell, int | float):
+        return False
+    try:
+        exact = Decimal(given)
+    except InvalidOperation:
+        return False
+    left = Decimal(shown(float(cell)))
+    return left in (_KEPT.create_decimal(exact), Decimal(shown(float(exact))), _CUT.create_decimal(exact))
 
 
 def _line_ends(text: str) -> str:

@@ -244,10 +244,15 @@ def _check_range(field: Field, value: Stored) -> None:
     """`Misuse` for what no org takes: it would wait in the inbox, long after whoever typed it has gone."""
     if field.type is FieldType.DECIMAL:
         _check_size(field, value)
-    elif field.type is FieldType.INTEGER and not -(2**31) <= int(value or 0) < 2**31:
+    elif field.type is FieldType.INTEGER and not _is_whole(field, int(value or 0)):
         raise Misuse("is larger than a whole number can be in Salesforce (2,147,483,647).")
     elif field.type in (FieldType.DATE, FieldType.DATETIME) and not "1700" <= str(value)[:4] <= "4000":
         raise Misuse("is no day that Salesforce knows (1700-01-01 to 4000-12-31).")
+
+
+def _is_whole(field: Field, value: int) -> bool:
+    """Whether the field can hold it; one of the type long holds whatever the replica can."""
+    return field.salesforce_type == "long" or -(2**31) <= value < 2**31
 
 
 def _check_size(field: Field, value: Stored) -> None:

@@ -195,6 +195,40 @@ def test_a_moment_that_was_kept_to_a_hundredth_of_a_second_is_no_edit(kind, stor
     assert shows(kind, stored, to_cell(kind, written)) is shown
 
 
+@pytest.mark.parametrize(
+    ("kind", "stored", "cell", "shown"),
+    [
+        (FieldType.DECIMAL, 1.2345678901234568e17, 1.2345678901234568e17, True),
+        (FieldType.DECIMAL, "123456789012345678", 1.2345678901234568e17, True),
+        (FieldType.DECIMAL, "123456789012345678", 123456789012346000.0, True),
+        (FieldType.DECIMAL, "123456789012345678", 123456789012345000.0, True),
+        (FieldType.DECIMAL, "-999999999999999999", -1e18, True),
+        (FieldType.DECIMAL, "48.137154000000001", 48.137154, True),
+        (FieldType.INTEGER, 9007199254740993, 9007199254740992.0, True),
+        (FieldType.DECIMAL, "123456789012345678", 123456789012347000.0, False),
+        (FieldType.DECIMAL, "48.137154000000001", 48.137155, False),
+        (FieldType.DECIMAL, "48.137154000000001", "48.137154", False),
+        (FieldType.DECIMAL, "48.137154000000001", None, False),
+        (FieldType.INTEGER, 9007199254740993, True, False),
+        (FieldType.TEXT, "123456789012345678", 1.2345678901234568e17, False),
+    ],
+)
+def test_a_number_of_which_a_program_has_kept_15_digits_is_no_edit(kind, stored, cell, shown):
+    assert shows(kind, stored, cell) is shown
+
+
+@pytest.mark.parametrize("text", ["2026-03-04 00:00:00", "2026-03-04T00:00", " 2026-03-04 00:00:00.000 "])
+def test_a_day_that_a_script_has_written_with_its_midnight_is_that_day(text):
+    assert from_cell(FieldType.DATE, text) == "2026-03-04"
+    assert shows(FieldType.DATE, "2026-03-04", text)
+
+
+@pytest.mark.parametrize("text", ["2026-03-04 00:00:01", "2026-03-04 00", "2026-03-04T00:00:00Z", "2026-03-04 12:00"])
+def test_a_day_with_a_time_of_day_is_none(text):
+    with pytest.raises(Misuse):
+        from_cell(FieldType.DATE, text)
+
+
 def test_a_rows_hash_does_not_change_from_version_to_version():
     values = ("003000000000001AAA", None, "Zoë", 1, 0.1, 1e16, 1.5e-7, "1234567890123456.78", "2024-01-15")
 

@@ -70,3 +70,10 @@ def test_a_dot_before_three_digits_may_separate_thousands(text):
 
 def test_where_three_decimals_are_usual_a_dot_is_a_decimal_point():
     assert read_typed(field("double", 18, 6), "1.234") == 1.234
+
+
+@pytest.mark.parametrize("cell", [3e9, "9007199254740993", "-9223372036854775808"])
+def test_a_long_whole_number_is_larger_than_others_can_be(cell):
+    assert read_typed(field("long", 0, 0), cell) == int(cell)
+    with pytest.raises(Misuse, match="2,147,483,647"):
+        read_typed(field("int", 0, 0), cell)
