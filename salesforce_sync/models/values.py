@@ -246,10 +246,11 @@ def read_text(kind: FieldType, text: str) -> object:
         case FieldType.DATE:
             return _read(date.fromisoformat, plain, "a date, such as 2026-01-31")
         case FieldType.DATETIME:
-            if _HALF_CLOCK.match(plain[10:]):
+            if _HALF_CLOCK.match(plain[10:]) or _ZONE_OF_A_DAY.fullmatch(plain):
                 raise Misuse(f"{text!r} is not a datetime, such as 2026-01-31T14:30:00Z.")
             moment = _read(datetime.fromisoformat, plain, "a datetime, such as 2026-01-31T14:30:00Z")
             if moment.tzinfo is None:
+                plain += "T00:00" if _DAY.fullmatch(plain) else ""
                 raise Misuse(f"{text!r} has no time zone.", hint=f"Write {plain}Z if it is UTC, or {plain}+02:00.")
             return moment
         case FieldType.TIME:
@@ -261,6 +262,10 @@ def read_text(kind: FieldType, text: str) -> object:
 
 _HALF_CLOCK = re.compile(r"[T ]?\d+(?:[.,]|$)", re.ASCII)
 """An hour with a point behind it, or with nothing: Python takes 14.30 for three tenths of a second past two."""
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_ZONE_OF_A_DAY = re.compile(r"\d{4}-\d\d-\d\d[^\dTt ].*", re.ASCII | re.DOTALL)
+"""Python takes the zone behind a day alone (`2026-01-31+02:00`) for two o'clock."""
 
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)

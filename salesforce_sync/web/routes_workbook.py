@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
 from typing import Annotated, BinaryIO, Final, Literal
 
@@ -17,6 +17,7 @@ from salesforce_sync.web.answers import OpenFile, answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing
 from salesforce_sync.web.books import FILE_NAME, Upload
 from salesforce_sync.web.describing import LOCAL, gives
+from salesforce_sync.web.forms import FORM, FileOfForm, is_form
 from salesforce_sync.web.waiting import Route
 from salesforce_sync.workbook.changes import RowChange
 from salesforce_sync.workbook.importing import Imported, Preview
@@ -73,8 +74,12 @@ def _attachment() -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
 
 
-_BINARY: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_TAKES: Final = {"requestBody": {"required": True, "content": _BINARY}}
+_FILE: Final = {"type": "string", "format": "binary"}
+_BODIES: Final = {
+    "application/octet-stream": {"schema": _FILE},
+    FORM: {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
+}
+_TAKES: Final = {"requestBody": {"required": True, "content": _BODIES}}
 _UPLOAD: Final = gives(bodies.PreviewBody, fails=FAILS)
 _UPLOAD["openapi_extra"] |= _TAKES
 
@@ -89,7 +94,8 @@ async def upload(
     limit: Shown = 200,
     password: PasswordHeader = None,
 ) -> Response:
-    """Send an edited workbook as the body; the answer says what is different in it, row by row. Nothing is written."""
+    """Send an edited workbook as the body, or as the file of a form; the answer says what is different in it, row by
+    row. Nothing is written."""
     with asked.house.compares(asked.caller.user):
         return answered(await _uploaded(request, asked, delete_missing, limit, password))
 
@@ -101,8 +107,7 @@ async def _uploaded(
     folder = uploads.place()
     try:
         with uploads.file(folder) as file:
-            async for piece in request.stream():
-                await run_in_threadpool(file.write, piece)
+            await _write(request, file)
     except BaseException:
         folder.close()
         raise
@@ -114,6 +119,17 @@ async def _uploaded(
         return preview_of(asked, taken, limit)
 
     return await asked.house.run_on_book(compare)
+
+
+async def _write(request: Request, file: BinaryIO) -> None:
+    """Write the body there; of a form, its file."""
+    kind = request.headers.get("Content-Type", "")
+    form = FileOfForm(kind, file) if is_form(kind) else None
+    write: Callable[[bytes], object] = file.write if form is None else form.write
+    async for piece in request.stream():
+        await run_in_threadpool(write, piece)
+    if form is not None:
+        form.close()
 
 
 @router.get("/{uploadId}", **gives(bodies.PreviewBody, fails=FAILS))

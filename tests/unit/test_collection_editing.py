@@ -309,6 +309,8 @@ def test_what_a_person_types_is_read_by_the_fields_type(contacts, name, text, va
         ("do_not_call", "maybe", "DoNotCall: 'maybe' is neither true nor false"),
         ("birthdate", "31.01.2026", "is not a date, such as 2026-01-31"),
         ("seen__c", "2026-01-31T14:30", "has no time zone. Write 2026-01-31T14:30Z if it is UTC"),
+        ("seen__c", "2026-01-31", "has no time zone. Write 2026-01-31T00:00Z if it is UTC, or 2026-01-31T00:00+02:00."),
+        ("seen__c", "2026-01-31+02:00", "is not a datetime, such as 2026-01-31T14:30:00Z"),
         ("wakes__c", "noon", "is not a time, such as 14:30:00"),
         ("phon", "1", "has no field 'phon'. Did you mean phone"),
     ],

@@ -112,6 +112,41 @@ def test_an_edited_workbook_is_looked_at_taken_in_and_pushed(site, synced):
     assert site.org.row(contact["Id"])["Phone"] == "555-1234"
 
 
+@pytest.mark.parametrize("field", ["file", "workbook"])
+def test_a_workbook_may_be_sent_as_a_form_with_a_file(site, synced, field):
+    whole = synced.get("/api/workbook").content
+    notes = {"remark": (None, "of mine", "text/plain")}
+
+    preview = synced.post("/api/workbook", files=notes | {field: ("plan.xlsx", whole, MEDIA)})
+
+    assert preview.status_code == 200
+    assert (preview.json()["good"], preview.json()["problems"]) == (0, 0)
+    assert sum(each["unchanged"] for each in preview.json()["objects"]) > 0
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=end"}
+PART = b'--end\r\nContent-Disposition: form-data; name="file"; filename="plan.xlsx"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "why"),
+    [
+        (FORM, b'--end\r\nContent-Disposition: form-data; name="file"\r\n\r\nPK\r\n--end--\r\n', "has no file"),
+        (FORM, PART + b"PK\r\n" + PART + b"PK\r\n--end--\r\n", "several files"),
+        (FORM, PART + b"PK", "breaks off"),
+        (FORM, b"PK\x03\x04", "form"),
+        (FORM, b"", "breaks off"),
+        (FORM, b"--end\r\n" + b"x: y\r\n" * 5_000 + b"\r\n", "form"),
+        ({"Content-Type": "multipart/form-data"}, PART + b"PK\r\n--end--\r\n", "boundary"),
+    ],
+)
+def test_a_form_that_brings_no_workbook_is_told(synced, headers, content, why):
+    answer = synced.post("/api/workbook", content=content, headers=headers)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "BAD_REQUEST")
+    assert why in answer.json()["details"]
+
+
 def test_a_workbook_that_is_sent_again_goes_on_from_what_it_wrote(site, synced):
     book = load_workbook(io.BytesIO(synced.get("/api/workbook").content))
     contact = synced.get("/api/objects/Contact/records?limit=1").json()["records"][0]
