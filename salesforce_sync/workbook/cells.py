@@ -254,6 +254,8 @@ def _is_shortened(given: Cell, cell: Cell) -> bool:
     """Whether these are times, and one is the other without what is behind its hundredths of a second."""
     if not isinstance(given, int | float) or isinstance(cell, bool) or not isinstance(cell, int | float):
         return False
+    if abs(cell) > _LAST_DAY:
+        return False  # as many milliseconds may be more than a number can be
     exact, left = round(given * DAY_MILLISECONDS), round(cell * DAY_MILLISECONDS)
     return left % 10 == 0 and 0 < exact - left <= 10
 

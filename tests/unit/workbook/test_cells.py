@@ -229,6 +229,13 @@ def test_a_day_with_a_time_of_day_is_none(text):
         from_cell(FieldType.DATE, text)
 
 
+@pytest.mark.parametrize(
+    ("kind", "stored"), [(FieldType.DATETIME, "2026-01-31T10:00:00.000Z"), (FieldType.TIME, "10:00:00.000Z")]
+)
+def test_the_largest_number_of_a_spreadsheet_shows_no_time(kind, stored):
+    assert not shows(kind, stored, 9.99999999999999e307)
+
+
 def test_a_rows_hash_does_not_change_from_version_to_version():
     values = ("003000000000001AAA", None, "Zoë", 1, 0.1, 1e16, 1.5e-7, "1234567890123456.78", "2024-01-15")
 
