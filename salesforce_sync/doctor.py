@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from salesforce_sync.app import SFSync
-from salesforce_sync.errors import BudgetSpent, SyncError
+from salesforce_sync.errors import BudgetSpent, ObjectNotFound, ObjectTrouble, SyncError
 from salesforce_sync.storage.medium import only_reads
 
 if TYPE_CHECKING:
@@ -175,7 +175,11 @@ _VIEW_ALL: Final = "For a whole replica give the user View All Data, or View All
 
 
 def _bulk(sync: SFSync, org: SalesforceOrg) -> Iterator[Finding]:
-    refusal = org.takes_bulk()
+    try:
+        refusal = org.takes_bulk()
+    except ObjectTrouble as error:
+        yield Finding(Level.WARN, "Bulk API", f"the org does not tell whether the user may use it: {error.message}")
+        return
     if refusal is None:
         yield Finding(Level.OK, "Bulk API", "the user may use it")
     else:
@@ -185,7 +189,17 @@ def _bulk(sync: SFSync, org: SalesforceOrg) -> Iterator[Finding]:
 def _objects(sync: SFSync, org: SalesforceOrg) -> Iterator[Finding]:
     names = sync.config.sync.objects
     for name, described in zip(names, org.describe_together(names), strict=True):
-        yield _object(name, None if described is None else described.schema)
+        yield _described_alone(org, name) if described is None else _object(name, described.schema)
+
+
+def _described_alone(org: SalesforceOrg, name: str) -> Finding:
+    """What is found of an object that was not described with the others, whatever the reason."""
+    try:
+        return _object(name, org.describe(name))
+    except ObjectNotFound:
+        return _object(name, None)
+    except ObjectTrouble as error:
+        return Finding(Level.FAIL, name, error.message, error.hint)
 
 
 def _object(name: str, schema: ObjectSchema | None) -> Finding:

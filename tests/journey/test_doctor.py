@@ -9,6 +9,7 @@ from salesforce_sync.config import Config
 from salesforce_sync.doctor import Level, examine
 from simorg.clients import CLIENT_ID, CLIENT_SECRET
 
+NOT_THERE = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
 ACCESS = {
     "label": "User Permission Access",
     "plural": "User Permission Access",
@@ -59,6 +60,44 @@ def test_what_the_user_may_not_do_is_named(sync, simorg):
     assert checks["Contact"].level is Level.FAIL
     assert "Read permission" in checks["Contact"].todo
     assert checks["rights"].level is Level.WARN  # simorg does not tell
+
+
+def test_an_object_behind_five_that_are_not_there_is_looked_for_too(simorg, tmp_path):
+    missing = [f"Gone{number}__c" for number in range(5)]
+    config = Config.load(
+        environ={},
+        instance_url=simorg.url,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        storage_path=tmp_path / "data" / "salesforce.db",
+        sync_objects=", ".join((*missing, "Contact", "Lead")),
+    )
+    with SFSync(config) as sync:
+        checks = found(sync)
+
+    assert [checks[name].level for name in ("Contact", "Lead")] == [Level.OK, Level.OK]
+    assert {checks[name].level for name in missing} == {Level.FAIL}
+
+
+def test_objects_of_an_org_that_takes_no_composite_calls_are_not_called_missing(sync, simorg):
+    simorg.faults.add(path="/composite$", status=404, body=NOT_THERE, times=None)
+    simorg.faults.add(method="GET", path="/jobs/query$", status=404, body=NOT_THERE, times=None)
+
+    checks = found(sync)
+
+    assert [checks[name].level for name in ("Contact", "Lead")] == [Level.OK, Level.OK]
+    assert (checks["Bulk API"].level, "does not tell" in checks["Bulk API"].found) == (Level.WARN, True)
+
+
+def test_an_object_that_is_not_described_says_why_and_the_others_are_told(sync, simorg):
+    simorg.faults.add(path="/composite$", status=404, body=NOT_THERE, times=None)
+    why = [{"errorCode": "UNKNOWN_EXCEPTION", "message": "An unexpected error occurred."}]
+    simorg.faults.add(path="/sobjects/Lead/describe", status=400, body=why, times=None)
+
+    checks = found(sync)
+
+    assert (checks["Lead"].level, "An unexpected error" in checks["Lead"].found) == (Level.FAIL, True)
+    assert checks["Contact"].level is Level.OK
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(90, Level.WARN), (3600, Level.FAIL)])
