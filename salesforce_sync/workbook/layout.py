@@ -138,7 +138,23 @@ def _told_apart(columns: Iterable[Column]) -> list[Column]:
     """Give columns whose headers are the same, whatever their case, their field's API name; mark required ones."""
     listed = list(columns)
     times = Counter(each.header.casefold() for each in listed) + Counter({ROW.casefold(): 1})
-    return [_marked(each, alone=times[each.header.casefold()] == 1) for each in listed]
+    marked = [_marked(each, alone=times[each.header.casefold()] == 1) for each in listed]
+    again = Counter(map(_bare, marked))
+    return [each if again[_bare(each)] == 1 else _by_name(each) for each in marked]
+
+
+def _bare(column: Column) -> str:
+    return column.header.removesuffix(" *").casefold()
+
+
+def _by_name(column: Column) -> Column:
+    """The column of a field headed by its API name alone: its label is how another column is headed."""
+    if column.role is not Role.FIELD or column.field is None or column.field.name == ID:
+        return column
+    name = column.field.name
+    if _bare(column).endswith(f"({name.casefold()})"):
+        return column
+    return replace(column, header=f"{name} *" if column.field.required else name)
 
 
 def _marked(column: Column, *, alone: bool) -> Column:

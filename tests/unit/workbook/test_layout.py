@@ -65,6 +65,25 @@ def headers_of(schema):
     return {each.field.name: each.header for each in columns}
 
 
+def test_a_label_that_is_as_another_column_is_headed_gives_its_name_alone():
+    labels = ["Size", "size", "Size (F0__c)", "Owner: Name (Owner__c)"]
+    fields = [make_field(f"F{at}__c", label=label, nillable=at != 2) for at, label in enumerate(labels)]
+    owners = [
+        make_field("Owner__c", "reference", label="Owner", referenceTo=["User"]),
+        make_field("Other__c", "reference", label="Owner ID", referenceTo=["User"]),
+    ]
+
+    columns = columns_of(make_schema("Widget__c", *owners, *fields), {"Owner__c", "Other__c"})
+
+    headers = [each.header for each in columns]
+    assert len({each.casefold() for each in headers}) == len(headers)
+    of_fields = {each.field.name: each.header for each in columns if each.role is Role.FIELD}
+    assert (of_fields["F1__c"], of_fields["F2__c"]) == ("size (F1__c)", "F2__c *")
+    places = find_columns(headers, of_fields)
+    assert all(headers[place] == of_fields[name] for name, place in places.fields.items())
+    assert len(places.fields) == len(of_fields)
+
+
 def test_columns_are_found_wherever_they_have_gone():
     headers = headers_of(WIDGET)
     row = ["Mine", None, "_Row", "size (two__c)", "WIDGET  name", "Id", "Status", "Status (Status)", "Line__c"]
