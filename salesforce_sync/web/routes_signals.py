@@ -20,6 +20,7 @@ from salesforce_sync.web.answers import answered
 from salesforce_sync.web.asking import Asked, Editing, Viewing, still_may
 from salesforce_sync.web.describing import gives
 from salesforce_sync.web.failures import Refused
+from salesforce_sync.web.streams import RETRY, STILL_THERE
 from salesforce_sync.web.waiting import Route, in_waiting_thread
 
 router = APIRouter(prefix="/api/signals", tags=["signals"], route_class=Route)
@@ -101,7 +102,7 @@ async def stream(
 
 async def _events(request: Request, asked: Asked, after: int) -> AsyncIterator[bytes]:
     with asked.house.following(asked.caller.user):
-        yield b"retry: 2000\n\n"
+        yield RETRY
         async for piece in _told(request, asked, after):
             yield piece
 
@@ -119,6 +120,6 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
             body = msgspec.json.encode(asked.replica.sync.signal_document(each))
             yield b"event: %s\nid: %d\ndata: %s\n\n" % (each.signal.name.encode(), each.number, body)
         if is_time:
-            yield b": still here\n\n"
+            yield STILL_THERE
         if not found:
             await asyncio.sleep(LOOK_SECONDS)

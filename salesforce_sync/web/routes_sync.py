@@ -24,6 +24,7 @@ from salesforce_sync.web.progress import Event, SessionState, Status
 from salesforce_sync.web.replicas import losses, object_name
 from salesforce_sync.web.routes_records import ObjectName
 from salesforce_sync.web.session import Session, Task
+from salesforce_sync.web.streams import RETRY, STILL_THERE
 from salesforce_sync.web.waiting import Route, in_waiting_thread
 from salesforce_sync.web.ways import Words
 
@@ -269,7 +270,7 @@ async def _told(request: Request, asked: Asked, session: Session, after: int) ->
         loop.call_soon_threadsafe(woken.set)
 
     with session.listening(wake), asked.house.following(asked.caller.user):
-        yield b"retry: 2000\n\n"
+        yield RETRY
         while True:
             woken.clear()
             told, over = session.events_after(after)
@@ -283,7 +284,7 @@ async def _told(request: Request, asked: Asked, session: Session, after: int) ->
             try:
                 await asyncio.wait_for(woken.wait(), STILL_HERE_SECONDS)
             except TimeoutError:
-                yield b": still here\n\n"
+                yield STILL_THERE
 
 
 def _written(event: Event, session: Session, words: Words) -> bytes:

@@ -658,7 +658,7 @@ def test_a_user_follows_a_hundred_streams_and_no_more(site, monkeypatch):
 
     with client.stream("GET", "/api/signals/stream") as one, client.stream("GET", "/api/signals/stream") as two:
         open_ones = one.iter_raw(), two.iter_raw()  # kept: one that is dropped closes its stream
-        assert [next(each) for each in open_ones] == [b"retry: 2000\n\n"] * 2
+        assert [next(each) for each in open_ones] == [b"retry: 2000\n"] * 2
         third = client.get("/api/signals/stream")
         with other.stream("GET", "/api/signals/stream") as theirs:
             assert theirs.status_code == 200

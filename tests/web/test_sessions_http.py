@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import takewhile
 
 import pytest
 from msgspec.structs import replace
@@ -183,6 +184,35 @@ def test_a_quiet_stream_ends_with_its_user_too(site, monkeypatch, path):
         assert all(each in ("", ": still here") for each in lines)
 
     assert client.get(path).status_code in (303, 401)
+
+
+def test_each_block_of_a_sessions_stream_is_an_event_with_data(api):
+    session_id = api.post("/api/sync", json={"objects": ["Contact"]}).json()["sessionId"]
+    ended(api, session_id)
+
+    told = api.get(f"/api/sync/{session_id}/events").text
+
+    # Clients that take any block for an event read its data as JSON.
+    assert told.startswith("retry: 2000\n")
+    assert all("\ndata: {" in block for block in told.removesuffix("\n\n").split("\n\n"))
+
+
+@pytest.mark.parametrize("path", ["/api/signals/stream?after=0", "/org/default/activity/events?after=0"])
+def test_a_sign_of_life_is_no_block_of_its_own(site, monkeypatch, path):
+    monkeypatch.setattr(routes_signals, "STILL_HERE", 1)
+    monkeypatch.setattr(activity, "_STILL_HERE", 1)
+    client = site.client("bob", Role.EDITOR)
+    client.post("/api/login", json={"token": site.tokens["bob"]})
+    client.post("/api/sync/Contact")
+
+    with client.stream("GET", path) as stream:
+        lines = stream.iter_lines()
+        before = list(takewhile(lambda line: not line.startswith(":"), lines))
+        behind = next(lines)
+
+    assert before[0] == "retry: 2000"
+    assert [line for at, line in enumerate(before) if not line and not before[at - 1].startswith("data: {")] == []
+    assert behind  # another one, or the next event
 
 
 def test_an_object_whose_first_sync_failed_is_listed_with_the_reason(tmp_path, simorg):

@@ -20,6 +20,7 @@ from salesforce_sync.signals import Progress, Told, stamp
 from salesforce_sync.web import documents
 from salesforce_sync.web.asking import Asked, still_may
 from salesforce_sync.web.page.frame import Looking, PageRoute, show
+from salesforce_sync.web.streams import RETRY, STILL_THERE
 
 router = APIRouter(prefix="/org/{connection}/activity", route_class=PageRoute, include_in_schema=False)
 
@@ -135,7 +136,7 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
         loop.call_soon_threadsafe(woken.set)
 
     with heard.listening(wake), asked.house.following(asked.caller.user):
-        yield b"retry: 2000\n\n"
+        yield RETRY
         while not heard.stopped:
             woken.clear()
             found = await run_in_threadpool(asked.replica.sync.signals, after, _MOST_SIGNALS)
@@ -147,6 +148,6 @@ async def _told(request: Request, asked: Asked, after: int) -> AsyncIterator[byt
                 after = each.number
                 yield b"event: signal\nid: %d\ndata: %s\n\n" % (after, msgspec.json.encode(_document(asked, each)))
             if is_time:
-                yield b": still here\n\n"
+                yield STILL_THERE
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), _LOOK_EVERY)
