@@ -326,6 +326,43 @@ def test_one_field_of_what_was_decided_by_somebody_else_is_told_too(editor, repl
     expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
 
 
+DOUBLE_CLICKS = {
+    "an item": ("inbox", "Give up the edit", "The local edit is given up.", "This does not wait any more"),
+    "a change": ("changes", "Take back", "Taken back", "This change is not waiting any more"),
+}
+
+
+@pytest.mark.parametrize("of", DOUBLE_CLICKS)
+def test_whoever_clicks_twice_is_not_told_of_somebody_else(editor, replica, of):
+    screen, name, said, not_said = DOUBLE_CLICKS[of]
+    for number in range(2):
+        replica.contacts.create(last_name=f"Twice {number}", email="nobody" if screen == "inbox" else None)
+    if screen == "inbox":
+        replica.push()
+    page, held = editor.goes(screen), []
+    page.route(re.compile(f"/{screen}/"), hold_first(held))
+
+    with page.expect_request(lambda request: request.method == "POST"):
+        page.get_by_role("button", name=name).first.dblclick()
+    held[0].continue_()
+
+    expect(page.locator("#notices")).to_contain_text(said)
+    expect(page.locator("#notices")).not_to_contain_text(not_said)
+    expect(page.get_by_role("button", name=name)).to_have_count(1)
+    assert (len(held), editor.complaints) == (1, [])
+
+
+def hold_first(held):
+    """A route whose first request is held, and all of which are in the list."""
+
+    def hold(route):
+        held.append(route)
+        if len(held) > 1:
+            route.continue_()
+
+    return hold
+
+
 def test_what_is_held_back_alone_is_not_to_be_pushed_and_its_name_stays_within_its_card(
     editor, replica, shared, contact
 ):
