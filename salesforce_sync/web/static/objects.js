@@ -311,7 +311,10 @@ function told() {
 
 /** A run may go on after its session has ended, as one that was cancelled does: no stream tells of its end. */
 function lookAgain() {
-  if (!document.hidden && told().some((each) => !each)) htmx.trigger(holder, "refresh");
+  clearTimeout(again);
+  if (document.hidden || told().every((each) => each)) return;
+  if ([...streams.values()].every((each) => each.size)) htmx.trigger(holder, "refresh");
+  else again = setTimeout(lookAgain, AGAIN); // a stream that was just opened will tell, from its beginning on
 }
 
 function takeTable() {
@@ -346,7 +349,9 @@ for (const comes of ["visibilitychange", "focus"]) {
   addEventListener(comes, () => {
     if (document.hidden) unfollow();
     const stale = shownAt && !streams.size && Date.now() - shownAt > STALE;
-    if (stale && document.visibilityState === "visible") htmx.trigger(holder, "refresh");
+    if (document.visibilityState !== "visible") return;
+    if (stale) htmx.trigger(holder, "refresh");
+    else lookAgain(); // nobody has, while nobody saw it
   });
 }
 

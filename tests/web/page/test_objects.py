@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from salesforce_sync.access import Role
 from salesforce_sync.web.house import MOST_STREAMS
 from simorg.org import SimOrg
+from tests.journey.killing import until
 from tests.web.browsing import visiting
 from tests.web.conftest import settle, start
 
@@ -102,7 +103,7 @@ def test_who_syncs_with_the_keys_keeps_his_place(looker):
 
     expect(button).to_be_disabled()
     expect(button).to_be_focused()
-    expect(page.locator("tr[data-object=Account]")).to_contain_text("synced")
+    expect(page.locator("#notices")).to_contain_text("Account synced.")
 
 
 def test_a_verify_shows_its_proof(looker):
@@ -285,12 +286,13 @@ def test_whoever_comes_back_to_the_window_sees_what_others_have_done(browser, tm
         for site in start(settle(tmp_path, org.url), org):
             site.client("ed", Role.EDITOR)
             for person in visiting(browser, site, "ed"):
+                person.page.clock.install()
                 page = person.goes("objects")
                 box = page.get_by_label("Select Lead", exact=True)
                 box.check()
                 expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "not synced")
                 site.sync.sync("Contact")
-                page.wait_for_timeout(5_100)  # nobody who only looks away for a moment asks again
+                page.clock.run_for(5_100)  # nobody who only looks away for a moment asks again
 
                 page.evaluate("dispatchEvent(new Event('focus'))")
 
@@ -313,6 +315,74 @@ def test_a_page_that_gets_no_stream_asks_for_its_table_now_and_then(browser, tmp
 
                 assert sum(url.endswith("/events") for url in asked) == 1
                 assert sum("/objects/table" in url for url in asked) < 8
+
+
+HIDDEN = """hidden => {
+  Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+  Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => hidden ? 'hidden' : 'visible' });
+  document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+}"""
+
+
+def test_a_look_away_in_the_moment_of_the_next_look_at_the_table_leaves_no_row_behind(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                page = person.page
+                page.clock.install()
+                page.route("**/events", lambda route: route.fulfill(status=429))
+                row = person.goes("objects").locator("tr[data-object=Contact]")
+                org.faults.add(path=r"/query\?", delay=2.0)
+                with page.expect_response("**/objects/table"):  # asked for in place of the stream
+                    page.get_by_label("Select Contact", exact=True).check()
+                    page.get_by_role("button", name="Sync", exact=True).click()
+                expect(row).to_have_attribute("data-status", re.compile("^(pending|syncing)$"))
+
+                page.evaluate(HIDDEN, True)
+                page.clock.run_for(2_500)
+                until_ended(site)
+                page.evaluate(HIDDEN, False)
+
+                expect(row).to_have_attribute("data-status", "synced")
+
+
+def until_ended(site):
+    client = site.client("ed")
+    until(lambda: [each["state"] for each in client.get("/api/sync").json()["sessions"]] == ["complete"])
+
+
+def test_a_row_goes_from_one_status_to_the_next_though_its_stream_comes_late(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            site.client("ed", Role.EDITOR)
+            for person in visiting(browser, site, "ed"):
+                assert statuses_where_the_stream_is_late(person) == ["pending", "syncing", "synced"]
+
+
+def statuses_where_the_stream_is_late(person):
+    """Sync the contacts; gives the statuses that were shown of them, one after the other."""
+    page, held = person.page, []
+    page.clock.install()
+    page.route("**/events", lambda route: held.append(route))
+    row = person.goes("objects").locator("tr[data-object=Contact]")
+    page.get_by_label("Select Contact", exact=True).check()
+    row.evaluate(WATCHED)
+    with page.expect_request("**/events"):
+        page.get_by_role("button", name="Sync", exact=True).click()
+    until_ended(person.site)
+    page.clock.run_for(2_500)
+    page.wait_for_timeout(500)  # a table that is asked for now would come before the stream
+    held[0].continue_()
+    expect(page.locator("#notices")).to_contain_text("Contact synced.")
+    return page.evaluate("seen")
+
+
+WATCHED = """row => {
+  window.seen = [];
+  const note = () => { if (seen.at(-1) !== row.dataset.status) seen.push(row.dataset.status); };
+  new MutationObserver(note).observe(row, { attributes: true });
+}"""
 
 
 def sync_and_count(person):
