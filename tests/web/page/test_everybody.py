@@ -103,6 +103,31 @@ def test_light_and_dark_follow_the_system_until_somebody_chooses(looker):
     assert page.evaluate(ground) == light
 
 
+def test_colours_that_the_system_forces_leave_what_a_colour_says(editor, replica, contacts):
+    first, second = next(contacts), next(contacts)
+    replica.contacts.update(str(first.id), phone="555-FORCED")
+    page = editor.page
+    page.emulate_media(forced_colors="active")
+    editor.goes(f"records/Contact?field=Id&op=in&value={first.id},{second.id}&column=Name&column=Phone")
+    lines = [
+        page.locator(f"tr[data-id='{each.id}'] .slot[data-field=Phone]").evaluate(
+            "it => getComputedStyle(it).borderLeft"
+        )
+        for each in (first, second)
+    ]
+    assert lines[0] != lines[1]
+
+    page = editor.goes("objects")
+    row = page.locator("tr[data-object=Contact]")
+    expect(row).to_have_attribute("data-status", "synced")
+    look = "it => getComputedStyle(it).color"
+    assert page.locator("#sync").evaluate(look) != page.locator("button[data-set]").first.evaluate(look)
+    bar = row.locator("progress")
+    full = bar.screenshot()
+    bar.evaluate("it => { it.value = 0; }")
+    assert bar.screenshot() != full
+
+
 def test_the_first_key_skips_to_the_content(looker):
     page = looker.goes("inbox")
     page.keyboard.press("Tab")
