@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +35,7 @@ from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of
 from salesforce_sync.process.interrupts import MESSAGE, end_at_once, leave_alone, stop_on_interrupt, stop_on_signals
 from salesforce_sync.process.memory import leave_uncounted, spare_memory
 from salesforce_sync.process.terminal import (
+    lost_output,
     progress,
     say,
     say_json,
@@ -85,6 +88,8 @@ def run(arguments: list[str]) -> int:
         warn(MESSAGE)
         return Exit.INTERRUPTED
     except Exception as error:  # the outermost door: a person gets a sentence, and the traceback with -v
+        if lost := lost_output():
+            return _told(lost, options)
         log.info("Ended by a mistake of ours", exc_info=error)
         hint = "" if options.verbose else "Run it again with -v to see where, and please report it."
         return _told(SyncError(f"{type(error).__name__}: {error}", code="INTERNAL_ERROR", hint=hint), options)
@@ -92,7 +97,7 @@ def run(arguments: list[str]) -> int:
 
 def _told(error: SyncError, options: Options) -> int:
     if options.json and not isinstance(error, OutputLost):
-        say_json(error_document(error))
+        _say_document(error_document(error))
     elif options.only_logs:
         log.error("%s: %s", error.code, error)
     else:
@@ -100,12 +105,22 @@ def _told(error: SyncError, options: Options) -> int:
     return exit_of_error(error)
 
 
+def _say_document(document: Mapping[str, object]) -> None:
+    """What went wrong, as JSON. Where that finds no room, why is told; the exit code stays that of what went wrong."""
+    try:
+        say_json(document)
+    except OutputLost as lost:
+        say_error(lost)
+
+
 def _told_usage(error: click.UsageError, options: Options) -> int:
     if options.json:
         hint = f"{error.ctx.command_path} --help" if error.ctx else ""
-        say_json({"error": "USAGE", "message": error.format_message(), "hint": hint})
+        _say_document({"error": "USAGE", "message": error.format_message(), "hint": hint})
     else:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        warn(said.getvalue().rstrip("\n"))
     return Exit.USAGE
 
 

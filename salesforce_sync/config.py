@@ -385,7 +385,7 @@ def _tidied(setting: Setting, raw: _Given) -> object:
         return _sinks(setting, raw)
     if setting.key in ("path", "jwt_key_file"):
         file = Path(os.path.abspath(raw.folder / Path(str(value)).expanduser()))
-        if not str(value) or (setting.key == "path" and file.is_dir()):
+        if not str(value) or "\0" in str(value) or (setting.key == "path" and file.is_dir()):
             raise _bad(setting, raw)
         return file
     return value

@@ -51,13 +51,29 @@ def say(text: str = "") -> None:
     except BrokenPipeError:
         raise  # whoever read it has read enough
     except OSError as error:
-        _let_go_of(sys.stdout)
-        raise OutputLost(f"Standard output cannot be written: {error.strerror}.") from error
+        raise _lost(error) from error
+
+
+def lost_output() -> OutputLost | None:
+    """What has happened to what others have printed (a help text), if that could not be written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _lost(error)
+    return None
+
+
+def _lost(error: OSError) -> OutputLost:
+    _let_go_of(sys.stdout)
+    return OutputLost(f"Standard output cannot be written: {error.strerror}.")
 
 
 def warn(text: str) -> None:
-    """Print to standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line that no program reads, on standard error. Where that cannot be written, there is nobody to tell."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _let_go_of(sys.stderr)
 
 
 def _let_go_of(stream: TextIO) -> None:

@@ -234,14 +234,26 @@ def through_a_shell(cli, redirections, *arguments):
     return subprocess.run(command, cwd=cli.folder, env=cli.environment, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("more", [(), ("--json",)])
-def test_output_that_finds_no_room_is_told_and_is_no_mistake_of_ours(user, more):
-    full = through_a_shell(user, ">/dev/full", "status", *more)
+@pytest.mark.parametrize(
+    "command", [("status",), ("status", "--json"), ("--help",), ("sync", "--help"), ("--version",)]
+)
+def test_output_that_finds_no_room_is_told_and_is_no_mistake_of_ours(user, command):
+    full = through_a_shell(user, ">/dev/full", *command)
 
     assert full.returncode == 1
     assert full.stderr.startswith("OUTPUT_LOST: Standard output cannot be written: No space left on device.")
     assert "report it" not in full.stderr
     assert "Traceback" not in full.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("query", "SELECT nothing"), 6), (("nonsense",), 2)])
+def test_what_went_wrong_keeps_its_exit_code_where_it_cannot_be_told(user, arguments, code):
+    as_document = through_a_shell(user, ">/dev/full", *arguments, "--json")
+    as_text = through_a_shell(user, "2>/dev/full", *arguments)
+
+    assert [as_document.returncode, as_text.returncode] == [code, code]
+    assert as_document.stderr.startswith("OUTPUT_LOST: Standard output cannot be written")
+    assert "Traceback" not in as_document.stderr
 
 
 def test_a_command_whose_starter_has_closed_its_streams_does_its_work(user):

@@ -315,6 +315,7 @@ def test_any_other_address_is_refused(url):
         ("sync: {objects: [no]}", "config.yaml: sync.objects must be a list"),
         ("storage: {path: ''}", "config.yaml: storage.path must be the path of a file, not ''."),
         ("storage: {path: .}", "config.yaml: storage.path must be the path of a file, not '.'."),
+        ('storage: {path: "a\\0b"}', r"config.yaml: storage.path must be the path of a file, not 'a\x00b'."),
         ("sync: {batch_size: 5}\nsync: {history_days: 5}", "config.yaml, line 2: sync is there a second time."),
         ("? [a, b]\n: 1", "config.yaml, line 1: this is not YAML: found unhashable key."),
         ("sync:\n  batch_size: 5\n  batch_size: 6", "config.yaml, line 3: batch_size is there a second time."),

@@ -156,10 +156,10 @@ def test_a_user_has_few_workbooks_compared_at_once(full, many):
 def test_what_a_server_that_ends_has_no_answer_to_is_told_so(site):
     site.client()
     url, who = urlsplit(site.url), f"Authorization: Bearer {site.tokens['ada']}"
-    head = f"POST /api/workbook HTTP/1.1\r\nHost: {url.netloc}\r\n{who}\r\nContent-Length: 99\r\n\r\n"
-    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
-        connection.sendall(head.encode() + b"the rest comes late")
-        time.sleep(0.3)  # until it has come in
+    head = f"POST /api/workbook HTTP/1.1\r\nHost: {url.netloc}\r\n{who}\r\nContent-Length: 99\r\n"
+    with socket.create_connection((url.hostname, url.port), timeout=20) as connection:
+        connection.sendall(head.encode() + b"Expect: 100-continue\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")  # somebody waits for the rest, which comes late
 
         site.running.stop()
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))

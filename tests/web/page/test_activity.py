@@ -37,10 +37,11 @@ def test_steps_of_progress_stand_behind_the_newest_of_them(looker, shared):
     expect(newest(page)).to_contain_text("sync_complete")
     steps = page.locator("#signals > li[data-step]").first
     expect(steps).to_contain_text("1 step before")
-    as_it_came = page.locator("#signals > li").all_inner_texts()
+    as_it_came = page.locator(NEW).all_inner_texts()
     page.reload()
 
-    assert page.locator("#signals > li").all_inner_texts() == as_it_came
+    # Of all that other tests have left, the oldest may stand there no more.
+    assert page.locator("#signals > li").all_inner_texts()[: len(as_it_came)] == as_it_came
     steps.locator("summary").click()
     expect(steps.locator("ol li")).to_be_visible()
 

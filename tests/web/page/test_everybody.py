@@ -123,9 +123,9 @@ def test_colours_that_the_system_forces_leave_what_a_colour_says(editor, replica
     look = "it => getComputedStyle(it).color"
     assert page.locator("#sync").evaluate(look) != page.locator("button[data-set]").first.evaluate(look)
     bar = row.locator("progress")
-    full = bar.screenshot()
+    full = bar.screenshot(animations="disabled")
     bar.evaluate("it => { it.value = 0; }")
-    assert bar.screenshot() != full
+    assert bar.screenshot(animations="disabled") != full
 
 
 def test_the_first_key_skips_to_the_content(looker):
