@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
-from salesforce_sync.web.answers import failed
 from salesforce_sync.web.failures import (
     Forbidden,
     Mistake,
@@ -88,9 +87,10 @@ class Bounds(Struct, frozen=True):
 class Guard:
     """Stands before the application. Implements ASGI."""
 
-    def __init__(self, app: Asgi, bounds: Bounds) -> None:
+    def __init__(self, app: Asgi, bounds: Bounds, tell: Callable[[Refused, Message], Asgi]) -> None:
         self._app = app
         self._bounds = bounds
+        self._tell = tell
         self._under_way = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -99,7 +99,7 @@ class Guard:
             return
         headers = _first_values(scope)
         scope = self._bounds.before.seen(scope, headers)
-        answer = _Answer(send, scope, self._bounds.tls or scope["scheme"] == "https")
+        answer = _Answer(send, scope, self._bounds.tls or scope["scheme"] == "https", self._tell)
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
         self._under_way += 1
@@ -214,8 +214,9 @@ class _Body:
 class _Answer:
     """The answer, with the headers that all have."""
 
-    def __init__(self, send: Send, scope: Message, tls: bool) -> None:
+    def __init__(self, send: Send, scope: Message, tls: bool, tell: Callable[[Refused, Message], Asgi]) -> None:
         self._send = send
+        self._tell = tell
         self._begun = self._ended = False
         self._only_head = scope["method"] == "HEAD"
         api = scope["path"].startswith(("/api", "/metrics"))
@@ -253,13 +254,4 @@ class _Answer:
             return
         if self._begun:
             raise refused
-        await failed(refused, _object_of(scope))(scope, receive, self.send)
-
-
-_OBJECT: Final = re.compile(r"/api/(?:objects/|sync/(?!sync_))([A-Za-z]\w{0,79})(?:/.*)?", re.ASCII)
-
-
-def _object_of(scope: Message) -> str | None:
-    """The object that the address names; a session's id is none."""
-    found = _OBJECT.fullmatch(scope["path"])
-    return None if found is None else found[1]
+        await self._tell(refused, scope)(scope, receive, self.send)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
@@ -32,7 +33,7 @@ from salesforce_sync.web.asking import words_for
 from salesforce_sync.web.describing import describe
 from salesforce_sync.web.failures import Mistake, Refused
 from salesforce_sync.web.house import THREADS, House
-from salesforce_sync.web.page.frame import told
+from salesforce_sync.web.page.frame import is_part, told
 from salesforce_sync.web.page.making import SCREENS, files
 from salesforce_sync.web.reference import reference
 
@@ -143,7 +144,31 @@ _HTTP = {
 
 
 def _is_for_a_person(request: Request) -> bool:
-    return not request.url.path.startswith("/api") and "text/html" in request.headers.get("accept", "")
+    if request.scope["path"].startswith("/api"):
+        return False
+    return is_part(request) or "text/html" in request.headers.get("accept", "")
+
+
+def refusal(refused: Refused, scope: MutableMapping[str, Any]) -> Response:
+    """What `guard.Guard` answers where it lets nothing through: a page to a person, JSON to a program."""
+    request = Request(scope)
+    answer = failed(refused, _object_of(scope["path"]))
+    if not _is_for_a_person(request):
+        return answer
+    page = told(request, refused)
+    for name in ("Retry-After", "Connection"):
+        if name in answer.headers:
+            page.headers[name] = answer.headers[name]
+    return page
+
+
+_OBJECT: Final = re.compile(r"/api/(?:objects/|sync/(?!sync_))([A-Za-z]\w{0,79})(?:/.*)?", re.ASCII)
+
+
+def _object_of(path: str) -> str | None:
+    """The object that the address names; a session's id is none."""
+    found = _OBJECT.fullmatch(path)
+    return None if found is None else found[1]
 
 
 async def _told_of_http(request: Request, error: Exception) -> Response:

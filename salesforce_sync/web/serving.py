@@ -25,7 +25,7 @@ from salesforce_sync.web.forwarded import Before, networks
 from salesforce_sync.web.guard import LOOPBACK, Bounds, Guard
 from salesforce_sync.web.house import House, Settings
 from salesforce_sync.web.incoming import Incoming
-from salesforce_sync.web.making import application
+from salesforce_sync.web.making import application, refusal
 from salesforce_sync.web.quick_lists import QuickLists
 
 PORT: Final = 8765
@@ -113,7 +113,7 @@ class Running:
 
     def _configured(self, bounds: Bounds) -> uvicorn.Config:
         return uvicorn.Config(
-            Guard(QuickLists(self.app), bounds),
+            Guard(QuickLists(self.app), bounds, refusal),
             loop="asyncio",
             http=Incoming,
             ws="none",

@@ -118,6 +118,19 @@ def test_an_address_that_is_nothing_is_a_page_for_a_person_and_json_for_a_progra
     assert program.json()["error"] == "NOT_FOUND"
 
 
+def test_what_is_refused_before_it_is_read_is_told_to_a_person_in_the_page(looker):
+    page = looker.goes("records/Contact")
+    page.get_by_label("Name contains").fill("x" * 9_000)
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("heading", name="This did not work")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("This address is too long.")
+
+    looker.goes("records/Account/new")
+    page.get_by_label("Account Description").evaluate("it => { it.value = 'x'.repeat(1_100_000); }")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("#notices")).to_contain_text("A body may have 1,000,000 bytes. Send less at once.")
+
+
 def sign_in_again(page, token):
     """In another tab, by the link that the notice has."""
     with page.context.expect_page() as opened:

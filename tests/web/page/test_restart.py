@@ -66,3 +66,19 @@ def test_an_act_that_met_no_server_is_told_when_it_can_be_done_again(browser, tm
             page.get_by_role("button", name="Sync", exact=True).click()
             expect(page.locator("#notices")).to_contain_text("Contact synced.")
             next(people, None)
+
+
+def test_a_push_to_which_a_server_that_ends_has_no_answer_is_told_so(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        with served(settle(tmp_path, org.url), org) as site:
+            site.sync.sync("Contact")
+            site.sync.contacts.update(str(site.sync.contacts.all()[0].id), phone="555-0001")
+            people = visiting(browser, site, "ed")
+            page = next(people).goes("changes")
+            waits = org.faults.add(path="/composite|/sobjects", method="POST|PATCH", delay=6.0)
+            page.get_by_role("button", name="Push 1").click()
+            until(lambda: org.faults.happened(waits))
+
+        expect(page.locator("#notices")).to_contain_text("This server ends, and has not come to an answer.")
+        next(people, None)
+        assert site.house.errands.idle(60)
