@@ -122,6 +122,22 @@ def test_only_an_admin_is_offered_the_login_of_sf(looker):
     expect(page.get_by_role("radio", name="sf")).to_have_count(0)
 
 
+def test_the_form_has_the_address_of_the_org_that_it_is_for(looker, shared):
+    known, ed = shared.house.access.connections, shared.house.access.users.named("ed")
+    made = [known.add(name, f"https://{name}.my.salesforce.com", ed) for name in ("eds-first", "eds-second")]
+
+    page = looker.goes("connections")
+
+    where, address = page.get_by_label("For", exact=True), page.get_by_label("Address of the org")
+    expect(where).to_have_value(made[0].id)
+    expect(address).to_have_value("https://eds-first.my.salesforce.com")
+    page.goto(f"{shared.url}/org/{made[1].id}/connections")
+    expect(where).to_have_value(made[1].id)
+    expect(address).to_have_value("https://eds-second.my.salesforce.com")
+    for each in made:
+        known.remove(each.id, ed)
+
+
 def test_a_login_that_the_org_refuses_names_the_field_of_the_form(admin):
     page = another_org(admin, "mistyped", "Client credentials")
     page.get_by_label("Consumer key").fill(CLIENT_ID)
