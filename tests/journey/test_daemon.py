@@ -155,7 +155,7 @@ def test_a_second_sigterm_ends_it_at_once(user, simorg):
     running.communicate(timeout=10)
 
     assert running.returncode == 130
-    assert time.monotonic() - asked_at < 1.0
+    assert time.monotonic() - asked_at < 2.0
 
 
 def test_what_plain_sql_of_another_process_writes_is_in_the_org_within_seconds(user, simorg):

@@ -307,13 +307,13 @@ def test_streams_that_break_together_do_not_come_back_together():
 
 
 def test_a_slow_store_is_no_silent_stream():
-    slow = World(pace=replace(QUICK, silence=0.2))
+    slow = World(pace=replace(QUICK, silence=0.6))
     subscribed = []
     subscribe, merge = slow.events.subscribe, slow.store.merge_events
     slow.events.subscribe = lambda name, after: subscribed.append(after) or subscribe(name, after)
     slow.settled()
     begun = len(subscribed)
-    slow.store.merge_events = lambda page: time.sleep(0.4) or merge(page)
+    slow.store.merge_events = lambda page: time.sleep(0.9) or merge(page)
     for number in range(2):
         slow.org.put("Widget__c", Name=f"W{number}")
     wait(slow.equal)
@@ -442,7 +442,7 @@ def test_an_object_that_cannot_be_polled_keeps_no_other_waiting():
 
     both.follower._catch_up = without_gadgets
     both.follower.unsure("Gadget__c")
-    wait(lambda: len(failed) >= 5)  # 0.02 s, twice that, and so on: by now it rests for longer than a test may take
+    wait(lambda: len(failed) >= 7)  # 0.02 s, twice that, and so on: by now it rests for longer than a test may take
     asked = time.monotonic()
     both.follower.unsure("Widget__c")
     wait(lambda: not both.store.unsure("Widget__c"))
@@ -450,8 +450,8 @@ def test_an_object_that_cannot_be_polled_keeps_no_other_waiting():
     tries = len(failed)
     both.follower.stop()
 
-    assert took < 0.3
-    assert tries <= 6  # and is not tried sooner because of the other
+    assert took < 0.6  # the rest is longer
+    assert tries <= 8  # and is not tried sooner because of the other
 
 
 def test_objects_that_are_unsure_at_once_are_polled_together():
@@ -537,7 +537,7 @@ def test_stopping_takes_no_time_and_can_be_followed_by_another(world):
     began = time.monotonic()
     world.follower.stop()
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3  # a stream may be silent for longer
     assert not [each for each in threading.enumerate() if each.name.startswith("events-")]
 
 
