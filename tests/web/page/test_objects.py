@@ -236,7 +236,7 @@ def wait_and_cancel(person):
 
 def test_a_run_that_ends_after_its_session_is_shown_as_ended(browser, tmp_path):
     with SimOrg(records=40, seed=7) as org, org.serve():
-        org.faults.add(path=r"/query\?", times=None, delay=5.0)  # a run that was cancelled ends at its next page
+        org.faults.add(path=r"/query\?", times=None, delay=8.0)  # a run that was cancelled ends at its next page
         for site in start(settle(tmp_path, org.url), org):
             site.client("ed", Role.EDITOR)
             for person in visiting(browser, site, "ed"):
@@ -425,7 +425,7 @@ def test_long_names_leave_room_for_what_went_wrong_on_a_tablet(browser, tmp_path
 
 def test_many_sessions_leave_a_browser_the_connections_that_it_needs_to_cancel_them(browser, tmp_path):
     with SimOrg(records=40, seed=7) as org, org.serve():
-        org.faults.add(path=r"/query\?", times=None, delay=5.0)
+        org.faults.add(path=r"/query\?", times=None, delay=15.0)
         for site in start(settle(tmp_path, org.url), org):
             client = site.client("ed", Role.EDITOR)
             for _ in range(8):
