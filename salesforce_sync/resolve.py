@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -313,8 +313,9 @@ def alike(schema: ObjectSchema, name: str, one: Stored, other: Stored) -> bool:
 def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> bool:
     """Whether the org's value is the one that was sent, as far as an org may tidy it up.
 
-    It trims blanks, keeps a number to its field's scale and a time to the second, and a picklist's value in the
-    list's own case; its automation gives phone numbers another form, and an address on the web its scheme.
+    It trims blanks, keeps a number to its field's scale (rounded or cut) and a time to the second, a picklist's value
+    in the list's own case, and several of them in the list's order; its automation gives phone numbers another form,
+    and an address on the web its scheme.
     """
     kind = _kind(schema, name)
     if same(kind, sent, shown):
@@ -322,7 +323,7 @@ def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> boo
     field_ = schema.field(name)
     match kind:
         case FieldType.DECIMAL if field_.precision and sent is not None:
-            return same(kind, _rounded(sent, field_.scale), shown)
+            return any(same(kind, _at_scale(sent, field_.scale, how), shown) for how in (ROUND_HALF_UP, ROUND_DOWN))
         case FieldType.DATETIME if isinstance(sent, str) and isinstance(shown, str):
             return store_datetime(sent)[:19] == store_datetime(shown)[:19]
         case FieldType.TEXT:
@@ -330,9 +331,9 @@ def arrived(schema: ObjectSchema, name: str, sent: Stored, shown: Stored) -> boo
     return False
 
 
-def _rounded(value: Stored, scale: int) -> Stored:
+def _at_scale(value: Stored, scale: int, rounding: str) -> Stored:
     try:
-        return store_decimal(Decimal(str(value)).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _WIDE))
+        return store_decimal(Decimal(str(value)).quantize(Decimal(1).scaleb(-scale), rounding, _WIDE))
     except ArithmeticError:
         return value
 

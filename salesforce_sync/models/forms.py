@@ -25,13 +25,20 @@ def same_text(field: Field, one: str, other: str) -> bool:
     """Whether the field means the same by both."""
     one, other = one.strip(), other.strip()
     match field.salesforce_type:
-        case "picklist" | "multipicklist" | "email":
+        case "picklist" | "email":
             return one.casefold() == other.casefold()
+        case "multipicklist":
+            return _chosen(one) == _chosen(other)
         case "phone":
             return one == other or _same_phone(one, other)
         case "url":
             return _without_scheme(one) == _without_scheme(other)
     return one == other
+
+
+def _chosen(text: str) -> frozenset[str]:
+    """The values that a multi-select picklist has; it has each once, and no order of its own."""
+    return frozenset(each.strip().casefold() for each in text.split(";")) - {""}
 
 
 def _same_phone(one: str, other: str) -> bool:

@@ -19,6 +19,8 @@ from salesforce_sync.testing import make_field
         ("url", "HTTP://Acme.example/En", "acme.example/En"),
         ("email", "Jane@Acme.example", "jane@acme.example"),
         ("string", " Acme ", "Acme"),
+        ("multipicklist", "Red;Blue", "blue;Red"),
+        ("multipicklist", "Red;Red; Blue;", "Red;Blue"),
     ],
 )
 def test_one_value_in_two_forms(kind, one, other):
@@ -38,6 +40,8 @@ def test_one_value_in_two_forms(kind, one, other):
         ("phone", "none", "nobody"),
         ("url", "acme.example/En", "acme.example/en"),
         ("url", "acme.example", "acme.example.org"),
+        ("multipicklist", "Red;Blue", "Red"),
+        ("picklist", "Red;Blue", "Blue;Red"),
         ("string", "555-1234", "(555) 1234"),
         ("string", "Acme", "ACME"),
     ],

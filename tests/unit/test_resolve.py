@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from salesforce_sync.models.inbox import Conflict, Contested, Verdict
 from salesforce_sync.models.outbox import Edit, Kind, Operation
 from salesforce_sync.models.values import parse_datetime
-from salesforce_sync.resolve import ASK_ALWAYS, Policies, Policy, judge
+from salesforce_sync.resolve import ASK_ALWAYS, Policies, Policy, arrived, judge
 from salesforce_sync.testing import make_field, make_schema
 
 STREET = make_field("MailingStreet", "textarea", compoundFieldName="MailingAddress")
@@ -216,6 +217,15 @@ def test_what_was_sent_has_arrived():
 
 def test_what_was_sent_has_arrived_and_the_org_has_trimmed_it():
     assert held(sent(" 2 "), Phone="2") == Verdict(done=("Phone",))
+
+
+@pytest.mark.parametrize("value", [2.25, -2.25])
+def test_decimals_beyond_the_scale_are_rounded_or_dropped_by_the_org(value):
+    schema = make_schema("Deal__c", make_field("Rate__c", "percent", precision=5, scale=1))
+    up, down = math.copysign(2.3, value), math.copysign(2.2, value)
+
+    assert all(arrived(schema, "Rate__c", value, shown) for shown in (value, up, down))
+    assert not any(arrived(schema, "Rate__c", value, shown) for shown in (-up, 2.4, 2.1, None))
 
 
 def test_a_newer_edit_goes_on_where_the_one_before_has_arrived():
