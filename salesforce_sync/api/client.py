@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ class SalesforceOrg:
     """One Salesforce org over HTTP (`ports.Org`). Result files go to `work_dir`; tokens are kept through `keys`.
 
     `daily_calls` is how many API calls of the org's rolling 24 hours may be used before we stop; None: the org's limit.
-    `plan` says which way changes go; `set_in` is the file in which a person sets the API version.
+    `batch_size` is how many rows a collection writes at the most. `plan` says which way changes go, where it is not the
+    cheapest; `set_in` is the file in which a person sets the API version.
     """
 
     def __init__(
@@ -55,7 +57,8 @@ class SalesforceOrg:
         keys: Keys,
         clock: Clock,
         daily_calls: int | None = None,
-        plan: Plan = write_route.plan,
+        batch_size: int = write_route.ROWS_A_PART,
+        plan: Plan | None = None,
         set_in: str = "config.yaml",
     ) -> None:
         self._connection = connection
@@ -65,7 +68,8 @@ class SalesforceOrg:
         self._meter = Meter(clock, daily_calls)
         self._sessions = Sessions(connection, self._wire, keys, clock)
         self._transport = Transport(self._wire, self._sessions, self._meter, clock, api_version, set_in)
-        self._plan = plan
+        self._batch_size = batch_size
+        self._plan = plan or partial(write_route.plan, rows=batch_size)
         self._org_id = ""
         self._asked: tuple[Session, str] | None = None
         self._creations = Creations(self._transport)
@@ -204,7 +208,7 @@ class SalesforceOrg:
 
     def cost(self, orders: Sequence[Order]) -> int:
         """API calls that writing these would take. No call."""
-        return write_route.cost(orders)
+        return write_route.cost(orders, self._batch_size)
 
     def events(self, endpoint: str, schemas: Callable[[str], ObjectSchema | None]) -> PubSub:
         """The org's change events at this endpoint of the Pub/Sub API (`ports.Events`)."""

@@ -23,7 +23,7 @@ from salesforce_sync.models.outbox import Operation
 from salesforce_sync.ports import Order
 
 ROWS_A_PART = 200
-"""Rows of one collection; of one SOAP undelete, too."""
+"""The most rows of one collection, and of one SOAP undelete; a Bulk job works on so many at a time, too."""
 
 LOOKED_UP_A_PART = 2000
 """Ids that one collection retrieve takes."""
@@ -56,18 +56,19 @@ class Way(StrEnum):
 
 
 class Step(Struct, frozen=True):
-    """Orders that go one way, one after the other."""
+    """Orders that go one way, one after the other; so many `rows` in one collection at the most."""
 
     way: Way
     orders: tuple[Order, ...]
+    rows: int = ROWS_A_PART
 
 
-def plan(orders: Sequence[Order]) -> tuple[Step, ...]:
+def plan(orders: Sequence[Order], rows: int = ROWS_A_PART) -> tuple[Step, ...]:
     """The steps that bring all orders over; each of `PARTS` is one call."""
     steps: list[Step] = []
     waiting: list[Order] = []
     for run in _runs(orders):
-        for step in _routed(run):
+        for step in _routed(run, min(rows, ROWS_A_PART)):
             if step.way is Way.PARTS:
                 waiting += step.orders
                 continue
@@ -76,9 +77,9 @@ def plan(orders: Sequence[Order]) -> tuple[Step, ...]:
     return (*steps, *calls_of_parts(waiting))
 
 
-def cost(orders: Sequence[Order]) -> int:
+def cost(orders: Sequence[Order], rows: int = ROWS_A_PART) -> int:
     """API calls for all of it, with looking at stamps before and reading again after."""
-    return _cost(plan(orders))
+    return _cost(plan(orders, rows))
 
 
 def _cost(steps: Sequence[Step]) -> int:
@@ -94,9 +95,9 @@ def _writing(step: Step) -> int:
         case Way.ALONE:
             return sum(map(has_to_be_looked_at, step.orders)) + len(step.orders)
         case Way.UNDELETE:
-            return len(cut(step.orders, ROWS_A_PART))
+            return len(cut(step.orders, step.rows))
         case Way.COLLECTIONS:
-            return look_calls(step.orders) + len(collection_calls(step.orders))
+            return look_calls(step.orders) + len(collection_calls(step.orders, step.rows))
     return len(cut(step.orders, JOB_ROWS, JOB_WEIGHT)) * BULK_CALLS + look_calls(step.orders)
 
 
@@ -135,25 +136,29 @@ def _kind(order: Order) -> tuple[Operation, bool]:
     return order.change.operation, order.change.allow_duplicates
 
 
-def _routed(run: list[Order]) -> Iterator[Step]:
-    """The run, by the cheapest way; what Bulk would store otherwise than REST goes beside it."""
+def _routed(run: list[Order], rows: int) -> Iterator[Step]:
+    """The run, by the cheapest way; what Bulk would store otherwise than REST goes beside it.
+
+    Nothing goes by Bulk where fewer rows are to be saved together than it does.
+    """
     if run[0].change.operation is Operation.UNDELETE:
-        yield Step(Way.UNDELETE, tuple(run))
+        yield Step(Way.UNDELETE, tuple(run), rows)
         return
     fit = [order for order in run if fits_bulk(order)]
-    if _same_object(run) and _is_cheapest(Way.BULK, fit):
+    if rows == ROWS_A_PART and _same_object(run) and _is_cheapest(Way.BULK, fit):
         yield Step(Way.BULK, tuple(fit))
         rest = [order for order in run if not fits_bulk(order)]
         if rest:
-            yield from _routed_by_rest(rest)
+            yield from _routed_by_rest(rest, rows)
         return
-    yield from _routed_by_rest(run)
+    yield from _routed_by_rest(run, rows)
 
 
-def _routed_by_rest(run: list[Order]) -> Iterator[Step]:
+def _routed_by_rest(run: list[Order], rows: int) -> Iterator[Step]:
     together = [order for order in run if fits_composite(order)]
     if together:
-        yield Step(min((Way.PARTS, Way.COLLECTIONS), key=lambda way: _price(way, together)), tuple(together))
+        way = min((Way.PARTS, Way.COLLECTIONS), key=lambda way: _price(way, together, rows))
+        yield Step(way, tuple(together), rows)
     if len(together) < len(run):
         yield Step(Way.ALONE, tuple(order for order in run if not fits_composite(order)))
 
@@ -167,8 +172,8 @@ def _is_cheapest(way: Way, run: list[Order]) -> bool:
     return bool(run) and _price(way, run) < min(_price(each, run) for each in others)
 
 
-def _price(way: Way, run: list[Order]) -> int:
-    return _cost(calls_of_parts(run) if way is Way.PARTS else [Step(way, tuple(run))])
+def _price(way: Way, run: list[Order], rows: int = ROWS_A_PART) -> int:
+    return _cost(calls_of_parts(run) if way is Way.PARTS else [Step(way, tuple(run), rows)])
 
 
 def _read_again(orders: Sequence[Order]) -> int:
@@ -229,10 +234,10 @@ def calls_of_parts(orders: Iterable[Order]) -> list[Step]:
     return [Step(Way.PARTS, tuple(call.orders)) for call in calls]
 
 
-def collection_calls(orders: Sequence[Order]) -> list[list[list[Order]]]:
-    """The orders of one kind by calls, and within by collections."""
+def collection_calls(orders: Sequence[Order], rows: int = ROWS_A_PART) -> list[list[list[Order]]]:
+    """The orders of one kind by calls, and within by collections of so many rows at the most."""
     most = UPDATE_PARTS if orders[0].change.operation is Operation.UPDATE else MAX_QUERIES
-    parts = cut(orders, ROWS_A_PART, MAX_WEIGHT, DELETE_TYPES)
+    parts = cut(orders, rows, MAX_WEIGHT, DELETE_TYPES)
     calls: list[list[list[Order]]] = []
     weights: list[int] = []
     for part in parts:

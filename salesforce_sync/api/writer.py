@@ -86,13 +86,13 @@ class Writer:
             case Way.PARTS | Way.ALONE:
                 yield from self._on_condition(step, announce)
             case Way.UNDELETE:
-                for some in write_route.cut(step.orders, write_route.ROWS_A_PART):
+                for some in write_route.cut(step.orders, step.rows):
                     yield from self._undelete(some, announce)
             case Way.BULK:
                 for some in write_route.cut(step.orders, write_route.JOB_ROWS, write_route.JOB_WEIGHT):
                     yield from self._job(some, announce, _JOBS)
             case Way.COLLECTIONS:
-                yield from self._collections(step.orders, announce)
+                yield from self._collections(step.orders, announce, step.rows)
 
     def _on_condition(self, step: Step, announce: Announce) -> Iterator[Outcomes]:
         """Each order on its own condition; those that have no stamp for it are looked at before."""
@@ -115,7 +115,9 @@ class Writer:
 
     # ── collections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _collections(self, orders: Sequence[Order], announce: Announce) -> Iterator[Outcomes]:
+    def _collections(
+        self, orders: Sequence[Order], announce: Announce, rows: int = write_route.ROWS_A_PART
+    ) -> Iterator[Outcomes]:
         try:
             unchanged, told = looked(self._transport, orders)
         except ObjectTrouble:  # an org without composite: parts find their own way
@@ -124,7 +126,7 @@ class Writer:
             return
         if told:
             yield told
-        calls = write_route.collection_calls(unchanged) if unchanged else []
+        calls = write_route.collection_calls(unchanged, rows) if unchanged else []
         changed: Outcomes = ()
         for call, following in zip_longest(calls, calls[1:], fillvalue=()):
             passed = {each.change.number for each in changed}
@@ -133,7 +135,7 @@ class Writer:
             if together and self._sender.offline is not None:
                 yield self._sender.put_off(together)
             elif together:
-                for told in self._sender.announced(together, partial(self._packed, ahead), announce):
+                for told in self._sender.announced(together, partial(self._packed, rows, ahead), announce):
                     yield from self._with_matches(together, told, announce)
             changed = ahead.changed
             if changed:
@@ -149,8 +151,8 @@ class Writer:
     def _apart(self, orders: Sequence[Order]) -> Shipment:
         return PartsCall(orders, self._transport.said)
 
-    def _packed(self, ahead: Ahead, orders: Sequence[Order]) -> Shipment:
-        (call,) = write_route.collection_calls(orders)
+    def _packed(self, rows: int, ahead: Ahead, orders: Sequence[Order]) -> Shipment:
+        (call,) = write_route.collection_calls(orders, rows)
         return CollectionsCall(call, self._transport.said, ahead)
 
     # ── undelete ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -159,6 +159,7 @@ class Connecting(Wiring):
             keys=keys,
             clock=self._clock,
             daily_calls=self.config.sync.api_calls_per_day,
+            batch_size=self.config.sync.batch_size,
             set_in=str(self.config.file or "config.yaml"),
         )
 

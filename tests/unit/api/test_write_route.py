@@ -44,6 +44,36 @@ def test_the_cheapest_safe_way_is_taken(make: Callable[[], Order], count: int, w
     assert cost(orders) == calls
 
 
+@pytest.mark.parametrize(
+    ("make", "count", "rows", "parts", "calls"),
+    [
+        (update, 600, 200, [200, 200, 200], 2),
+        (update, 600, 2000, [200, 200, 200], 2),
+        (update, 600, 100, [100] * 6, 3),
+        (create, 100, 40, [40, 40, 20], 2),
+        (delete, 100, 40, [40, 40, 20], 2),
+        (update, 6000, 150, [150] * 40, 15),  # a Bulk job would save 200 at a time
+    ],
+)
+def test_no_collection_has_more_rows_than_are_to_be_saved_together(
+    make: Callable[[], Order], count: int, rows: int, parts: list[int], calls: int
+) -> None:
+    orders = [make() for _ in range(count)]
+
+    (step,) = plan(orders, rows)
+
+    assert step.way is Way.COLLECTIONS
+    assert [len(part) for call in collection_calls(step.orders, step.rows) for part in call] == parts
+    assert cost(orders, rows) == calls
+
+
+def test_an_undelete_brings_as_many_back_at_a_time() -> None:
+    orders = [undelete() for _ in range(100)]
+
+    assert [(step.way, step.rows) for step in plan(orders, 40)] == [(Way.UNDELETE, 40)]
+    assert cost(orders, 40) == cost(orders) + 2
+
+
 def test_to_look_before_costs_a_call_where_no_stamp_can_be_a_condition() -> None:
     stampless = [order(Operation.UPDATE, stamp=None, Text="x") for _ in range(3)]
 
