@@ -251,13 +251,14 @@ def _is_same_text(given: str, cell: str) -> bool:
 
 
 def _is_shortened(given: Cell, cell: Cell) -> bool:
-    """Whether these are times, and one is the other without what is behind its hundredths of a second."""
+    """Whether these are times, and one is the other without what is behind its hundredths of a second, or cut to the
+    millisecond before it: a part of a day is a little less or more than a number can say."""
     if not isinstance(given, int | float) or isinstance(cell, bool) or not isinstance(cell, int | float):
         return False
     if abs(cell) > _LAST_DAY:
         return False  # as many milliseconds may be more than a number can be
     exact, left = round(given * DAY_MILLISECONDS), round(cell * DAY_MILLISECONDS)
-    return left % 10 == 0 and 0 < exact - left <= 10
+    return exact - left == 1 or (left % 10 == 0 and 0 < exact - left <= 10)
 
 
 def _is_rounded(given: Cell, cell: Cell) -> bool:

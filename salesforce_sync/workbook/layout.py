@@ -300,7 +300,8 @@ def read_metadata(rows: Sequence[Sequence[Cell]]) -> Metadata:
     titles = [str(cell or "") for cell in rows[0]] if rows else []
     if tuple(titles[: len(PROMISED)]) != PROMISED:
         raise Misuse(f"{METADATA} does not begin with {', '.join(PROMISED)}.", hint="Export the workbook again.")
-    end = next((at for at, row in enumerate(rows) if not any(row)), len(rows))
+    # Some programs leave out empty rows; no object has a name with a blank in it, as the first fact has.
+    end = next((at for at, row in enumerate(rows) if not any(row) or row[0] == _FACTS[0]), len(rows))
     entries = tuple(_read_entry(dict(zip(titles, row, strict=False))) for row in rows[1:end])
     facts = {str(row[0]): str(row[1] or "") for row in rows[end:] if len(row) > 1 and row[0]}
     if any(name not in facts for name in _FACTS):

@@ -187,11 +187,15 @@ def test_an_escape_that_a_script_took_for_a_text_is_no_edit():
         (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:41.980Z", False),
         (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:42.010Z", False),
         (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:41.995Z", False),
+        (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:41.999Z", True),
+        (FieldType.DATETIME, "2026-06-02T23:15:42.127Z", "2026-06-02T23:15:42.126Z", True),
+        (FieldType.DATETIME, "2026-06-02T23:15:42.000Z", "2026-06-02T23:15:42.001Z", False),
         (FieldType.TIME, "14:30:00.000Z", "14:29:59.990Z", True),
+        (FieldType.TIME, "14:30:00.000Z", "14:29:59.999Z", True),
         (FieldType.TIME, "14:30:00.000Z", "14:29:00.000Z", False),
     ],
 )
-def test_a_moment_that_was_kept_to_a_hundredth_of_a_second_is_no_edit(kind, stored, written, shown):
+def test_a_moment_that_was_cut_to_a_hundredth_or_by_a_thousandth_of_a_second_is_no_edit(kind, stored, written, shown):
     assert shows(kind, stored, to_cell(kind, written)) is shown
 
 

@@ -152,6 +152,13 @@ def test_metadata_is_read_back_and_no_cell_is_too_long(metadata):
     assert all(len(str(cell).encode("utf-16-le")) <= 2 * 32_767 for row in rows for cell in row)
 
 
+def test_metadata_are_read_back_also_without_the_empty_rows_between_their_parts():
+    entry = ObjectEntry("Widget__c", 3, "", ("Id", "Name"), ("Id", "Name"), ("Widget__c",))
+    metadata = Metadata((entry,), "e", "00D", "58.0", "2026-01-15T12:00:00.000Z")
+
+    assert read_metadata([row for row in metadata_rows(metadata) if any(row)]) == metadata
+
+
 def test_another_sheet_is_no_metadata():
     for rows in ([], [["Object Name"]], metadata_rows(Metadata(()))[:1]):
         with pytest.raises(Misuse):
