@@ -71,8 +71,8 @@ def _lines(text: str) -> str:
 
 
 def _mark(text: str) -> str:
-    """What a text is recognised by: a browser has one sort of line ends only, and that alone is no edit."""
-    return hashlib.sha256(_lines(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    """What a text is recognised by: a browser has one sort of line ends only and no NUL, and that alone is no edit."""
+    return hashlib.sha256(_lines(text).replace("\0", "\ufffd").encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _slot(asked: Asked, name: str, record_id: str, field: str) -> Slot:
@@ -95,7 +95,7 @@ def _editor(
         "slot_editor.html",
         "records",
         slot=found,
-        kind=input_of(found.field),
+        kind=input_of(found.field, value),
         choices=choices_of(found.field, value),
         value=value,
         seen=_mark(typed(found.value)),
@@ -180,7 +180,7 @@ def _is_asked_first(field: Field) -> bool:
 
 def _asked_for(field: Field, texts: dict[str, str]) -> tuple[Field, str, str, list[tuple[str, str]]]:
     now = texts.get(field.name, "")
-    return field, input_of(field), now, choices_of(field, now)
+    return field, input_of(field, now), now, choices_of(field, now)
 
 
 @router.post("/{recordId}/delete")

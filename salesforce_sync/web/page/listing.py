@@ -175,8 +175,14 @@ def columns_of(look: Look, schema: ObjectSchema) -> tuple[Field, ...]:
 _INPUTS: Final = {FieldType.DATE: "date", FieldType.BOOLEAN: "choice", FieldType.DATETIME: "text"}
 
 
-def input_of(field: Field) -> str:
-    """What a person edits this field with: `choice`, `area`, `date`, or `text`."""
+def input_of(field: Field, now: str) -> str:
+    """What a person edits this field with, whose value is `now`: `choice`, `suggestions`, `area`, `date`, or `text`."""
+    usual = _usual_input_of(field)
+    # A browser takes line ends out of what has one line only: to save it untouched would change it.
+    return "area" if usual in ("suggestions", "text") and ("\n" in now or "\r" in now) else usual
+
+
+def _usual_input_of(field: Field) -> str:
     if field.picklist and field.salesforce_type != "multipicklist":
         return "choice" if field.restricted_picklist else "suggestions"
     if field.type in _INPUTS:

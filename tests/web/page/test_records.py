@@ -65,6 +65,33 @@ def test_who_changed_nothing_in_an_editor_is_shown_what_it_is_now(editor, replic
     expect(page.locator("[data-field=Phone] .cell")).to_contain_text("555-THEIRS")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Department", "two\r\nlines"),
+        ("FirstName", "one\n\nthree"),
+        ("Salutation", "one\rtwo"),
+        ("Description", "\n\nthree\n"),
+        ("Title", "a\0b"),
+    ],
+)
+def test_who_saves_what_he_has_not_touched_changes_nothing(editor, replica, contact, field, value):
+    record = replica.contacts.get(str(contact.id))
+    before = record[field]
+    replica.contacts.update(record.id, **{field: value})
+    page = editor.goes(f"records/Contact/{contact.id}")
+    page.locator(f"[data-field={field}]").get_by_role("button").click()
+    slot = page.locator(".slot:has(form)")
+    expect(slot.locator("[name=value]")).to_be_focused()
+
+    slot.get_by_role("button", name="Save").click()
+
+    expect(page.locator(f"[data-field={field}] .cell")).to_be_visible()
+    assert replica.contacts.get(str(contact.id))[field] == value
+    replica.contacts.update(record.id, **{field: before})
+    assert replica.outbox() == ()
+
+
 LEAVES = {
     "another screen": lambda page: page.get_by_role("link", name="Budget").click(),
     "another order": lambda page: page.locator("thead a").nth(1).click(),
