@@ -11,6 +11,7 @@ const refused = new Set(); // streams that the server does not give: the table i
 const streams = new Map(); // address → what it last told of each object
 const MOST_NAMED = 5; // objects that a question names one by one
 const AGAIN = 2000; // milliseconds until the table is asked for again where nobody tells how it goes on
+const LATER = 10_000; // milliseconds until it is asked for once more where it was refused
 const STALE = 5000; // milliseconds after which the table is asked for again when somebody comes back to it
 let again;
 let shownAt = 0;
@@ -313,8 +314,9 @@ function told() {
 function lookAgain() {
   clearTimeout(again);
   if (document.hidden || told().every((each) => each)) return;
-  if ([...streams.values()].every((each) => each.size)) htmx.trigger(holder, "refresh");
-  else again = setTimeout(lookAgain, AGAIN); // a stream that was just opened will tell, from its beginning on
+  const will = [...streams.values()].some((each) => !each.size); // a stream that was just opened tells from its beginning on
+  again = setTimeout(lookAgain, will ? AGAIN : LATER);
+  if (!will && !page.awaits) htmx.trigger(holder, "refresh");
 }
 
 function takeTable() {

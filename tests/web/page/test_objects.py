@@ -347,6 +347,39 @@ def test_a_look_away_in_the_moment_of_the_next_look_at_the_table_leaves_no_row_b
                 expect(row).to_have_attribute("data-status", "synced")
 
 
+def test_a_table_that_was_refused_once_is_asked_for_again(browser, tmp_path):
+    with SimOrg(records=40, seed=7) as org, org.serve():
+        for site in start(settle(tmp_path, org.url), org):
+            client = site.client("ed", Role.EDITOR)
+            org.faults.add(path=r"/query\?", delay=6.0)
+            for person in visiting(browser, site, "ed"):
+                client.post("/api/sync", json={"objects": ["Contact"]})
+                row = looked_at_without_a_stream(person)
+                page = person.page
+
+                with page.expect_response(lambda answer: answer.status == 503):
+                    page.route("**/objects/table*", lambda route: route.fulfill(status=503), times=1)
+                    until_ended(site)
+                    page.clock.run_for(2_500)
+                expect(row).to_have_attribute("data-status", re.compile("^(pending|syncing)$"))
+                page.clock.run_for(12_000)
+
+                expect(row).to_have_attribute("data-status", "synced")
+
+
+def looked_at_without_a_stream(person):
+    """The row of the contacts, after the table was asked for once more in place of their stream."""
+    page, tables = person.page, []
+    page.clock.install()
+    page.route("**/events", lambda route: route.fulfill(status=429))
+    page.on("response", lambda answer: tables.append(answer) if "/objects/table" in answer.url else None)
+    row = person.goes("objects").locator("tr[data-object=Contact]")
+    expect(row).to_have_attribute("data-status", re.compile("^(pending|syncing)$"))
+    while len(tables) < 2:
+        page.wait_for_timeout(20)
+    return row
+
+
 def until_ended(site):
     client = site.client("ed")
     until(lambda: [each["state"] for each in client.get("/api/sync").json()["sessions"]] == ["complete"])
