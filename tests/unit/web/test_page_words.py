@@ -144,7 +144,8 @@ def test_the_usual_columns_begin_with_the_name_and_others_can_be_chosen():
 
 
 def test_each_field_is_edited_with_what_fits_it():
-    kinds = {name: input_of(SCHEMA.field(name)) for name in ("Name", "Description", "Family", "IsActive", "Launch__c")}
+    names = ("Name", "Description", "Family", "IsActive", "Launch__c")
+    kinds = {name: input_of(SCHEMA.field(name), "now") for name in names}
 
     assert kinds == {
         "Name": "text",
@@ -157,6 +158,14 @@ def test_each_field_is_edited_with_what_fits_it():
         ("", "– none –"),
         ("Kit", "Kit"),
         ("Retired", "Retired"),
+    ]
+
+
+def test_a_value_of_several_lines_is_edited_with_what_keeps_them():
+    assert [input_of(SCHEMA.field("Name"), now) for now in ("one", "two\nlines", "two\rlines")] == [
+        "text",
+        "area",
+        "area",
     ]
 
 
