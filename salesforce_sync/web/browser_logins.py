@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
@@ -30,12 +31,14 @@ class Target(Struct, frozen=True):
 class Begun(Struct):
     """A login that waits for its browser. `number` names it for the page; its state stays between us and the org.
 
-    `home` is this server as the browser that began it calls it, `http://127.0.0.1:8765`.
+    `home` is this server as the browser that began it calls it, `http://127.0.0.1:8765`. `given` is what was typed for
+    it, without its secrets.
     """
 
     login: BrowserLogin
     target: Target
     home: str
+    given: Mapping[str, str]
     number: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     until: float = field(default_factory=lambda: time.monotonic() + LIFE_SECONDS)
     connected_to: str = ""
@@ -54,9 +57,9 @@ class BrowserLogins:
         self._lock = threading.Lock()
         self._begun: dict[str, Begun] = {}
 
-    def begin(self, login: BrowserLogin, target: Target, home: str) -> Begun:
+    def begin(self, login: BrowserLogin, target: Target, home: str, given: Mapping[str, str]) -> Begun:
         """Wait for this login's browser."""
-        made = Begun(login, target, home)
+        made = Begun(login, target, home, given)
         with self._lock:
             now = time.monotonic()
             kept = [each for each in self._begun.values() if each.until > now][-MOST + 1 :]

@@ -95,7 +95,7 @@ def _connect(request: Request, asked: Asked, form: FormData) -> Response:
         target = _target(asked, given)
         config = _settings(asked, target, given)
         if given.get("method") == "browser":
-            return _begin(request, asked, target, config)
+            return _begin(request, asked, target, config, _shown_again(given))
         connection, session = _login(asked, given, config)
         with told_by({name: label for name, label in _LABELS.items() if name in given}):
             address = keep(asked.house, target, given["method"], connection, session)
@@ -265,12 +265,12 @@ def certificate(asked: Changing, other: str) -> Response:
 # ── by the browser ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _begin(request: Request, asked: Asked, target: Target, config: Config) -> Response:
+def _begin(request: Request, asked: Asked, target: Target, config: Config, given: Mapping[str, str]) -> Response:
     from salesforce_sync.api.browser_login import app_for, begin
 
     keys, instance = config.credentials, config.salesforce.instance_url
     app = app_for(keys.client_id, keys.login_url or instance, keys.client_secret)
-    begun = asked.house.browser_logins.begin(begin(app, callback_of(request)), target, home_of(request))
+    begun = asked.house.browser_logins.begin(begin(app, callback_of(request)), target, home_of(request), given)
     answer = show(request, asked, "connecting.html", "connections", begun=begun)
     safe = request.url.scheme == "https"
     # Lax, and not Strict as the session's: it has to come along when the org sends the browser back.
@@ -290,7 +290,7 @@ def progress(request: Request, asked: Changing, number: str) -> Response:
     if begun.connected_to:
         return _went(begun.target, begun.connected_to)
     if begun.failed:
-        return _shown(request, asked, why=begun.failed)
+        return _shown(request, asked, why=begun.failed, given=begun.given)
     return Response(status_code=204)
 
 
@@ -304,7 +304,7 @@ async def pasted(request: Request, asked: Changing, number: str) -> Response:
         if begun.is_open:
             complete(asked.house, begun, came_back)
         if begun.failed:
-            return _shown(request, asked, why=begun.failed)
+            return _shown(request, asked, why=begun.failed, given=begun.given)
         return _went(begun.target, begun.connected_to)
 
     return await asked.house.run(go_on)

@@ -187,6 +187,23 @@ def test_a_first_login_that_fails_leaves_no_folder_behind(browser, tmp_path):
     assert list(folder.iterdir()) == []
 
 
+def test_a_browser_login_that_fails_leaves_in_the_form_what_was_typed_there(admin):
+    page = another_org(admin, "denied", "In the browser")
+    page.get_by_label("Consumer key").fill(CLIENT_ID)
+    page.get_by_label("Consumer secret").fill(CLIENT_SECRET)
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.get_by_text("This server runs on another machine than your browser?").click()
+    page.get_by_label("Address").fill("http://localhost/connect/callback?error=access_denied&state=x")
+
+    page.get_by_role("button", name="Go on").click()
+
+    expect(page.locator("form").get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Name, for another org")).to_have_value("denied")
+    expect(page.get_by_label("Address of the org")).to_have_value(admin.site.org.url)
+    expect(page.get_by_label("Consumer key")).to_have_value(CLIENT_ID)
+    assert CLIENT_SECRET not in page.content()
+
+
 def test_a_connection_that_is_in_use_by_now_outlives_an_earlier_login_that_fails(admin, shared):
     known = shared.house.access.connections
     page = another_org(admin, "twice", "In the browser")
