@@ -89,13 +89,15 @@ Outcome = Applied | Rejected | Deferred | Conflicted | Lost
 class Settled(Struct, frozen=True):
     """What became of a push's changes here. `created` maps local ids to the org's.
 
-    `overwrote`: by a change's number, the fields whose `Applied.replaced` waits in the inbox.
+    `overwrote`: by a change's number, the fields whose `Applied.replaced` waits in the inbox. `arrived` are the numbers
+    of Conflicted changes to which this push had lost the answer, and which the org shows by now.
     """
 
     applied: tuple[Applied, ...] = ()
     parked: tuple[Change, ...] = ()
     created: Mapping[str, str] | None = None
     overwrote: Mapping[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    arrived: frozenset[int] = frozenset()
 
 
 OVERWROTE = "OVERWROTE"

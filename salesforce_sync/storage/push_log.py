@@ -25,7 +25,11 @@ ON CONFLICT (push_id) DO UPDATE SET calls = excluded.calls, seconds = excluded.s
 """
 _FORGET_ATTEMPT = """
 -- +push_id: not by the index of the push, which all its rows share (10,000 answers would be 50 million looks).
-DELETE FROM _sync_pushed WHERE +push_id = ? AND object_name = ? AND record_id = ? AND outcome <> 'applied'
+DELETE FROM _sync_pushed WHERE +push_id = ? AND object_name = ? AND record_id IN (?, ?) AND outcome <> 'applied'
+"""
+_LOST = """
+SELECT EXISTS (SELECT 1 FROM _sync_pushed
+WHERE +push_id = ? AND object_name = ? AND record_id = ? AND operation = ? AND outcome = 'lost')
 """
 _NOTE_PUSHED = """
 INSERT INTO _sync_pushed (push_id, object_name, record_id, operation, edits, outcome, code, message, hint)
@@ -127,11 +131,16 @@ def note_push(db: apsw.Connection, push_id: str, now: datetime) -> None:
 def note_pushed(
     db: apsw.Connection, push_id: str, change: Change, record_id: str, outcome: str, problem: Problem | None = None
 ) -> None:
-    """Keep what became of one change of a push, in place of what became of it before."""
-    db.execute(_FORGET_ATTEMPT, (push_id, change.object_name, change.record_id))
+    """Keep what became of one change of a push, in place of what became of it before, under whichever of its ids."""
+    db.execute(_FORGET_ATTEMPT, (push_id, change.object_name, change.record_id, record_id))
     edits = msgspec.json.encode([(each.field, each.base, each.value) for each in change.edits]).decode()
     reason = (None, None, None) if problem is None else (problem.code, problem.message, problem.hint)
     db.execute(_NOTE_PUSHED, (push_id, change.object_name, record_id, change.operation, edits, outcome, *reason))
+
+
+def has_lost(db: apsw.Connection, push_id: str, change: Change, record_id: str) -> bool:
+    """Whether this push has sent the change and had no answer."""
+    return bool(db.execute(_LOST, (push_id, change.object_name, record_id, change.operation)).get)
 
 
 def note_problem(db: apsw.Connection, push_id: str | None, object_name: str, record_id: str, problem: Problem) -> None:

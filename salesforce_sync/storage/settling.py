@@ -24,6 +24,7 @@ from salesforce_sync.models.outcome import (
 from salesforce_sync.models.run import Problem
 from salesforce_sync.models.schema import ObjectSchema
 from salesforce_sync.models.values import Stored, format_datetime, from_rest
+from salesforce_sync.resolve import arrived
 from salesforce_sync.storage.connections import Connections
 from salesforce_sync.storage.contested import Judge
 from salesforce_sync.storage.edits import real_id
@@ -31,7 +32,7 @@ from salesforce_sync.storage.history import HistoryWriter
 from salesforce_sync.storage.inbox_items import put_item, put_refused_fields, put_told
 from salesforce_sync.storage.outbox import OutboxRow, Schemas, row_in_outbox
 from salesforce_sync.storage.own_stamps import note_own_stamp, trim_own_stamps
-from salesforce_sync.storage.push_log import note_push, note_pushed
+from salesforce_sync.storage.push_log import has_lost, note_push, note_pushed
 from salesforce_sync.storage.records import adopt_id, forget_change, forget_record, row_of, set_cell, tidy
 from salesforce_sync.storage.watch import in_outbox, unseen
 from salesforce_sync.storage.written import forget_written, note_along, note_written
@@ -80,6 +81,7 @@ UPDATE _sync_outbox SET attempts = attempts + 1, not_before = ? WHERE object_nam
 _EDITED_SINCE = """
 SELECT EXISTS (SELECT 1 FROM _sync_edit WHERE object_name = ? AND record_id = ? AND in_flight = 1 AND value IS NOT sent)
 """
+_EDITED = "SELECT field FROM _sync_edit WHERE object_name = ? AND record_id = ?"
 _DISPUTE = "UPDATE _sync_edit SET contested = 1, org = base WHERE object_name = ? AND record_id = ? AND field = ?"
 _OBJECTS = "SELECT name FROM _sync_object"
 _PARK = "UPDATE _sync_outbox SET state = 'parked' WHERE object_name = ? AND record_id = ?"
@@ -139,11 +141,18 @@ class Settling:
         parked: list[Change] = []
         created: dict[str, str] = {}
         overwrote: dict[int, tuple[str, ...]] = {}
+        come: set[int] = set()
         with self._connections.writing() as db, unseen(db, in_outbox(db)):
             note_push(db, push_id, self._now())
             for outcome in outcomes:
                 change = outcome.change
                 row = row_in_outbox(db, change.object_name, real_id(db, change.record_id))
+                if isinstance(outcome, Conflicted) and self._has_arrived(db, push_id, change, row):
+                    note_pushed(db, push_id, change, change.record_id, "applied")
+                    come.add(change.number)
+                    if row is not None:
+                        self._stay(db, change, row)
+                    continue
                 if row is None or row.sending is None:
                     continue  # it is not on its way: it was settled before
                 match outcome:
@@ -170,7 +179,7 @@ class Settling:
                 self._history.trim(db, name)
             if applied:
                 trim_own_stamps(db, format_datetime(self._now()))
-        return Settled(tuple(applied), tuple(parked), created, overwrote)
+        return Settled(tuple(applied), tuple(parked), created, overwrote, frozenset(come))
 
     # ── one answer ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -244,6 +253,26 @@ class Settling:
         if isinstance(outcome, Deferred):
             pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 20), LONGEST_PAUSE)
             db.execute(_LATER, (format_datetime(self._now() + pause), row.object_name, row.record_id))
+
+    def _has_arrived(self, db: apsw.Connection, push_id: str, change: Change, row: OutboxRow | None) -> bool:
+        """Whether this push had lost the answer to the change, and what was read since shows that the org has it."""
+        schema = self._schema(change.object_name)
+        if schema is None or not has_lost(db, push_id, change, change.record_id):
+            return False
+        shown = row_of(db, schema, change.record_id)
+        match change.operation:
+            case Operation.DELETE:  # its place in the outbox ended with it
+                return row is None and (shown is None or shown.get("IsDeleted") == 1)
+            case Operation.UNDELETE:
+                back = row is None or row.operation != Operation.UNDELETE
+                return back and shown is not None and shown.get("IsDeleted") != 1
+            case Operation.UPDATE if row is not None and shown is not None:
+                waiting = {str(name) for (name,) in db.execute(_EDITED, (row.object_name, row.record_id))}
+                return all(
+                    each.field not in waiting and arrived(schema, each.field, each.value, shown.get(each.field))
+                    for each in change.edits
+                )
+        return False
 
     def _stay(self, db: apsw.Connection, change: Change, row: OutboxRow) -> None:
         """The org is as it was before the change was sent: what was undone since needs no undoing there."""

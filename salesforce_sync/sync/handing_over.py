@@ -370,7 +370,11 @@ class HandingOver:
         for some in pieces(told):
             settled = self._store.settle(course.push_id, some)
             for outcome in some:
-                course.results.take(outcome, settled.overwrote.get(outcome.change.number, ()))
+                number = outcome.change.number
+                if number in settled.arrived:
+                    course.results.take(Applied(outcome.change, outcome.change.record_id))
+                else:
+                    course.results.take(outcome, settled.overwrote.get(number, ()))
 
 
 def _has_turns(course: Course, change: Change) -> bool:

@@ -30,7 +30,7 @@ from salesforce_sync.models.schema import FieldType
 from salesforce_sync.models.values import Stored
 from salesforce_sync.models.values import same as alike
 from salesforce_sync.ports import MOST_LISTED, Pushed
-from salesforce_sync.resolve import Policy
+from salesforce_sync.resolve import Policy, arrived
 from salesforce_sync.testing.forms import from_rest
 from salesforce_sync.testing.memory_contested import Contesting
 from salesforce_sync.testing.memory_outbox import Pending, PushLog, Sent
@@ -50,10 +50,18 @@ class Settling(Contesting):
         parked: list[Change] = []
         created: dict[str, str] = {}
         overwrote: dict[int, Fields] = {}
+        come: set[int] = set()
         with self._disk.lock:
             for outcome in outcomes:
                 table = self._table(outcome.change.object_name)
                 pending = table.pending.get(self.real_id(outcome.change.record_id))
+                if isinstance(outcome, Conflicted) and self._has_arrived(table, push_id, outcome.change, pending):
+                    come.add(outcome.change.number)
+                    if pending is not None:
+                        self._untaken(table, pending, outcome)
+                    told = _pushed(table, outcome.change.record_id, outcome.change, "applied", None)
+                    self._disk.pushes[push_id].note(told)
+                    continue
                 if pending is None or pending.sent is None:
                     continue  # it was settled before
                 local, sent = pending.record_id, pending.sent
@@ -70,7 +78,7 @@ class Settling(Contesting):
                         if self._untaken(table, pending, outcome):
                             parked += [each for each in self.changes() if each.number == pending.number]
                 self._log(push_id, table, sent, self.real_id(local), outcome, overwrote)
-        return Settled(tuple(applied), tuple(parked), created, overwrote)
+        return Settled(tuple(applied), tuple(parked), created, overwrote, frozenset(come))
 
     # ── applied ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,12 +255,28 @@ class Settling(Contesting):
         problem = None if fields is None else overwriting(fields)
         if isinstance(outcome, Rejected | Deferred):
             problem = Problem(outcome.code, outcome.message)
-        edits = tuple(replace(each, in_flight=False, sent=None) for each in sent.edits)
         word = type(outcome).__name__.lower()
         if isinstance(outcome, Conflicted) and sent.push_id != push_id and self._has_shown(table, record_id, sent):
             word = "applied"  # an earlier push has written it, and its answer was lost
-        told = PushedChange(table.schema.name, record_id, sent.operation, edits, word, problem)
+        told = _pushed(table, record_id, sent, word, problem)
         self._disk.pushes.setdefault(push_id, PushLog()).note(told)
+
+    def _has_arrived(self, table: Table, push_id: str, change: Change, pending: Pending | None) -> bool:
+        """Whether this push had lost the answer to the change, and a row that came since shows it."""
+        log, row = self._disk.pushes.get(push_id, PushLog()), table.rows.get(change.record_id)
+        if not log.of(table.schema.name, change.record_id, "lost"):
+            return False
+        match change.operation:
+            case Operation.DELETE:
+                return (pending is None or pending.org_dead) and (row is None or dead(row))
+            case Operation.UNDELETE:
+                return (pending is None or not pending.org_dead) and alive(table, change.record_id)
+            case Operation.UPDATE if pending is not None and row is not None:
+                return all(
+                    each.field not in pending.slots and arrived(table.schema, each.field, each.value, row[each.field])
+                    for each in change.edits
+                )
+        return False
 
     def _has_shown(self, table: Table, record_id: str, sent: Sent) -> bool:
         """Whether a row has shown all that was sent, before it was answered."""
@@ -307,6 +331,11 @@ class Settling(Contesting):
     def history(self, object_name: str, record_id: str) -> tuple[Replaced, ...]:
         """The record's values that were replaced, newest first."""
         return self._disk.history.of(self._table(object_name).schema.name, self.real_id(record_id))
+
+
+def _pushed(table: Table, record_id: str, sent: Sent | Change, word: str, problem: Problem | None) -> PushedChange:
+    edits = tuple(replace(each, in_flight=False, sent=None) for each in sent.edits)
+    return PushedChange(table.schema.name, record_id, sent.operation, edits, word, problem)
 
 
 def _is_later(made: datetime | None, pulled: datetime | None) -> bool:

@@ -167,6 +167,56 @@ def test_a_push_that_finds_what_an_earlier_one_has_written_tells_so(replica, cam
     assert [[each.outcome for each in push.changes] for push in replica.pushes()] == [[outcome], ["lost"]]
 
 
+def delete(store):
+    store.delete("Account", ACME)
+
+
+def bring_back(store):
+    store.delete("Account", ACME)
+    push(store, "push-0")
+    arrive(store, ACCOUNT, acme(ONE, deleted=True))
+    store.undelete("Account", ACME)
+
+
+def update(store):
+    store.update("Account", ACME, {"Phone": "2", "Revenue__c": "1.50"})
+
+
+@pytest.mark.parametrize(
+    ("edit", "came", "is_there"),
+    [
+        (update, acme(TWO, Phone="2", Revenue__c=1.5), True),
+        (update, acme(TWO, Phone="2"), False),
+        (update, acme(), False),
+        (update, acme(TWO, Phone="7", Revenue__c=1.5), False),
+        (delete, acme(TWO, deleted=True), True),
+        (delete, acme(), False),
+        (bring_back, acme(TWO), True),
+        (bring_back, acme(ONE, deleted=True), False),
+    ],
+)
+def test_a_push_that_finds_what_itself_has_written_tells_so(replica, edit, came, is_there):
+    edit(replica)
+    (change,) = send(replica)
+    replica.settle("push-1", [lost(change)])
+
+    arrive(replica, ACCOUNT, came)
+    settled = replica.settle("push-1", [Conflicted(change)])
+
+    assert settled.arrived == (frozenset([change.number]) if is_there else frozenset())
+    assert [each.outcome for each in replica.pushes()[0].changes] == ["applied" if is_there else "conflicted"]
+    assert (replica.changes() == ()) is is_there
+
+
+def test_what_was_not_lost_before_is_not_found(replica):
+    update(replica)
+    (change,) = send(replica)
+
+    arrive(replica, ACCOUNT, acme(TWO, Phone="2", Revenue__c=1.5))
+
+    assert replica.settle("push-1", [Conflicted(change)]).arrived == frozenset()
+
+
 @pytest.mark.parametrize("answer", [rejected, deferred, Conflicted, lost])
 def test_a_push_that_wrote_nothing_replaced_nothing(replica, answer):
     replica.update("Account", ACME, {"Phone": "2"})

@@ -452,3 +452,33 @@ def full_disk_at(path, settle):
         return settle(push_id, outcomes)
 
     return settled
+
+
+def edit_what_is_there(rig):
+    for number in range(3):
+        rig.store.update(WIDGET, rig.ids[number], {"Text__c": f"edited {number}"})
+    for number in (3, 4):
+        rig.store.delete(WIDGET, rig.ids[number])
+
+
+@pytest.mark.parametrize("rig", [Way.PARTS, Way.COLLECTIONS], indirect=True)
+@pytest.mark.parametrize("saved", [0, 1, 2, 3, 9])
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("edit", [edit_everything, edit_what_is_there])
+def test_what_a_call_had_done_before_the_org_failed_over_it_is_told_kept_and_undone(rig, edit, nth, saved):
+    before = rig.there()
+    edit(rig)
+    count = len(rig.store.changes())
+    failure = {"status": 500, "body": FAILURE, "save_rows": saved, "nth": nth}
+    rig.world.sim.faults.add(method="POST|PATCH|DELETE", path="composite", **failure)
+
+    push = rig.push()
+
+    assert (push.complete, push.count("applied"), push.total) == (True, count, count)
+    (kept,) = [each for each in rig.store.pushes() if each.push_id == push.push_id]
+    assert (kept.state, kept.count("applied"), kept.total) == (RunState.COMPLETE, count, count)
+
+    undone = rig.engine().undo(push.push_id)
+
+    assert undone.left == ()
+    assert rig.there() == before
