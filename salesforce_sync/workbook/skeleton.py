@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 FROZEN_COLUMNS: Final = 3
 """`Change`, `Status` and `Id` stay in sight."""
 
+ROWS_TO_COME: Final = 5_000
+"""Rows below the last that have drop-downs. Not all to the sheet's end: exceljs holds each of these cells by its
+address, and did not come to the end of a workbook of some columns in ten minutes."""
+
 HEADER_HEIGHT: Final = 32
 """Points: two lines."""
 
@@ -212,7 +216,7 @@ def _alone(number: int, sheet: Sheet, lists: Mapping[tuple[str, ...], str]) -> i
         _add_column(page, palette, place, column, sheet)
         offered = drop_down(column) if _is_open(sheet.schema, column) else None
         if offered is not None:
-            _add_drop_down(page, place, offered, lists)
+            _add_drop_down(page, place, offered, lists, min(sheet.rows + ROWS_TO_COME, DATA_ROWS))
     _close(book)
     return package
 
@@ -225,7 +229,9 @@ def _add_column(page: Worksheet, palette: Palette, place: int, column: Column, s
     page.write_comment(0, place, told, {"author": "", "width": 270, "height": 24 + 18 * (told.count("\n") + 1)})
 
 
-def _add_drop_down(page: Worksheet, place: int, offered: DropDown, lists: Mapping[tuple[str, ...], str]) -> None:
+def _add_drop_down(
+    page: Worksheet, place: int, offered: DropDown, lists: Mapping[tuple[str, ...], str], rows: int
+) -> None:
     source = list(offered.values) if offered.fits_the_cell else lists[offered.values]
     rule: dict[str, Any] = {"validate": "list", "source": source, "ignore_blank": True}
     if offered.strict:
@@ -233,7 +239,7 @@ def _add_drop_down(page: Worksheet, place: int, offered: DropDown, lists: Mappin
         rule |= {"error_type": offered.strict, "error_title": title, "error_message": message}
     else:
         rule["show_error"] = False
-    page.data_validation(1, place, DATA_ROWS, place, rule)
+    page.data_validation(1, place, rows, place, rule)
 
 
 def _cover(

@@ -18,6 +18,7 @@ from salesforce_sync.workbook.cells import canonical, row_mark
 from salesforce_sync.workbook.describing import comment, number_format, width
 from salesforce_sync.workbook.export import Facts, Wanted, export
 from salesforce_sync.workbook.layout import Access, Column, Role, read_metadata
+from salesforce_sync.workbook.skeleton import ROWS_TO_COME
 from tests.contract.nasty import TEXTS
 from tests.contract.stores import NOON, id_of, pull
 
@@ -245,7 +246,7 @@ def validations(sheet):
     found = {}
     for each in sheet.data_validations.dataValidation:
         letters, last = re.fullmatch(r"([A-Z]+)2:\1(\d+)", str(each.sqref)).groups()
-        assert (each.type, last) == ("list", "1048576")
+        assert (each.type, int(last)) == ("list", sheet.max_row + ROWS_TO_COME)
         found[letters] = each
     return {header: found[letters] for header, letters in columns_by_header(sheet).items() if letters in found}
 
