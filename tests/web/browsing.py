@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests.web.conftest import Site
 
@@ -36,6 +36,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
         yield browser
         browser.close()
+
+
+def first_held(page: Page, held: list[Route]) -> Route:
+    """The first request that a route holds; the browser tells of a request before it comes to the route."""
+    for _ in range(400):
+        if held:
+            return held[0]
+        page.wait_for_timeout(50)
+    pytest.fail("No request has come to the route.")
 
 
 @dataclass

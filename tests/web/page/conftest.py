@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with a viewer, an editor and an admin; its replica is synced."""
-    with SimOrg(records=90, seed=7) as org, org.serve():
+    with SimOrg(records=200, seed=7) as org, org.serve():
         for site in start(settle(tmp_path_factory.mktemp("shared"), org.url), org):
             for name, role in (("vera", Role.VIEWER), ("ed", Role.EDITOR), ("ann", Role.ADMIN)):
                 site.client(name, role)

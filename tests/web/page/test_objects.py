@@ -16,7 +16,7 @@ from salesforce_sync.access import Role
 from salesforce_sync.web.house import MOST_STREAMS
 from simorg.org import SimOrg
 from tests.journey.killing import until
-from tests.web.browsing import visiting
+from tests.web.browsing import first_held, visiting
 from tests.web.conftest import settle, start
 
 EXPIRED = [{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}]
@@ -33,8 +33,9 @@ def test_what_was_synced_is_shown_before_the_server_answers(looker):
 
     expect(looker.page.locator("#objects")).to_contain_text("Product2")
     expect(looker.page.locator("#objects")).to_contain_text("1,234")
+    first = first_held(looker.page, held)
     assert len(held) == 1
-    held[0].continue_()
+    first.continue_()
     expect(looker.page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
     assert "Contact" in json.loads(looker.page.evaluate("localStorage.getItem('objectSyncStatus')"))
 
@@ -59,7 +60,7 @@ def test_what_a_browser_does_not_know_is_not_counted_and_what_it_cannot_read_is_
     assert shown == ["–", "1", "1", "–"]
     assert page.locator("#objects tbody td[data-label=Records]").all_inner_texts() == ["1,234", "–"]
     expect(page.get_by_text("As this browser last saw it")).to_be_visible()
-    held[0].continue_()
+    first_held(page, held).continue_()
     expect(page.locator("tr[data-object=Contact]")).to_have_attribute("data-status", "synced")
     assert looker.complaints == []
 
@@ -406,7 +407,7 @@ def statuses_where_the_stream_is_late(person):
     until_ended(person.site)
     page.clock.run_for(2_500)
     page.wait_for_timeout(500)  # a table that is asked for now would come before the stream
-    held[0].continue_()
+    first_held(page, held).continue_()
     expect(page.locator("#notices")).to_contain_text("Contact synced.")
     return page.evaluate("seen")
 

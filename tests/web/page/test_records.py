@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.browsing import NARROW, WIDE
+from tests.web.browsing import NARROW, WIDE, first_held
 
 
 @pytest.mark.parametrize("decision", ["Save mine over it", "Leave it as it is now"])
@@ -206,7 +206,7 @@ def test_a_form_that_is_sent_twice_at_once_makes_one_record(editor, replica, how
         else:
             page.get_by_label("Last Name").press("Enter")
             page.get_by_label("Last Name").press("Enter")
-    held[0].continue_()
+    first_held(page, held).continue_()
 
     expect(page.get_by_role("heading", name="Doppel", level=1)).to_be_visible()
     assert len(replica.contacts.search(last_name="Doppel")) == 1

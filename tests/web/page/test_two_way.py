@@ -16,7 +16,7 @@ from salesforce_sync.web.page import changes
 from salesforce_sync.web.page.inbox import SHOWN
 from simorg.org import SimOrg
 from tests.real_address import Proxy, certificate
-from tests.web.browsing import NARROW, visiting
+from tests.web.browsing import NARROW, first_held, visiting
 from tests.web.conftest import Site, start
 from tests.web.page.edits import conflict, deleted_over, uncertain
 
@@ -344,7 +344,7 @@ def test_whoever_clicks_twice_is_not_told_of_somebody_else(editor, replica, of):
 
     with page.expect_request(lambda request: request.method == "POST"):
         page.get_by_role("button", name=name).first.dblclick()
-    held[0].continue_()
+    first_held(page, held).continue_()
 
     expect(page.locator("#notices")).to_contain_text(said)
     expect(page.locator("#notices")).not_to_contain_text(not_said)
