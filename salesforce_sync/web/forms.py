@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from salesforce_sync.errors import Misuse
 
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
 FORM: Final = "multipart/form-data"
+MOST_COUNTED: Final = 1000
+"""Parts of a form, and their headers: each costs more time than the few bytes that it takes."""
+
+LONGEST_HEADER: Final = 8192
+
 _WHOLE: Final = "Send the workbook as the body, or as the file of a form: curl -F file=@plan.xlsx"
 
 
@@ -29,25 +39,22 @@ class FileOfForm:
         self._out = out
         self._header = self._value = b""
         self._is_file = self._ended = False
-        self._files = 0
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._named,
-                "on_header_value": self._valued,
-                "on_header_end": self._headed,
-                "on_part_data": self._came,
-                "on_end": self._end,
-            },
-        )
+        self._files = self._counted = 0
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._begin,
+            "on_header_field": self._named,
+            "on_header_value": self._valued,
+            "on_header_end": self._headed,
+            "on_part_data": self._came,
+            "on_end": self._end,
+        }
+        with _readable():
+            self._parser = MultipartParser(boundary, callbacks)
 
     def write(self, piece: bytes) -> None:
         """Take the next piece of the body."""
-        try:
+        with _readable():
             self._parser.write(piece)
-        except FormParserError as error:
-            raise Misuse(f"The form cannot be read: {error}", hint=_WHOLE) from error
 
     def close(self) -> None:
         """`Misuse` if the form was not whole, or had no file."""
@@ -58,14 +65,27 @@ class FileOfForm:
 
     def _begin(self) -> None:
         self._is_file = False
+        self._count()
 
     def _named(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
+        self._bounded()
 
     def _valued(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
+        self._bounded()
+
+    def _count(self) -> None:
+        self._counted += 1
+        if self._counted > MOST_COUNTED:
+            raise Misuse("The form has too many parts.", hint=_WHOLE)
+
+    def _bounded(self) -> None:
+        if len(self._header) + len(self._value) > LONGEST_HEADER:
+            raise Misuse("The form has a header that is too long.", hint=_WHOLE)
 
     def _headed(self) -> None:
+        self._count()
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(self._value)
             if b"filename" in options or b"filename*" in options:
@@ -81,3 +101,12 @@ class FileOfForm:
 
     def _end(self) -> None:
         self._ended = True
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """`Misuse` for what is no form."""
+    try:
+        yield
+    except FormParserError as error:
+        raise Misuse(f"The form cannot be read: {error}", hint=_WHOLE) from error

@@ -137,7 +137,10 @@ PART = b'--end\r\nContent-Disposition: form-data; name="file"; filename="plan.xl
         (FORM, b"PK\x03\x04", "form"),
         (FORM, b"", "breaks off"),
         (FORM, b"--end\r\n" + b"x: y\r\n" * 5_000 + b"\r\n", "form"),
+        (FORM, b"--end\r\nx: " + b"y" * 100_000 + b"\r\n", "form"),
+        (FORM, b"--end\r\n\r\n\r\n" * 5_000 + PART + b"PK\r\n--end--\r\n", "too many parts"),
         ({"Content-Type": "multipart/form-data"}, PART + b"PK\r\n--end--\r\n", "boundary"),
+        ({"Content-Type": f"multipart/form-data; boundary={'x' * 300}"}, b"--" + b"x" * 300, "oundary"),
     ],
 )
 def test_a_form_that_brings_no_workbook_is_told(synced, headers, content, why):
