@@ -248,8 +248,9 @@ class Settling:
         told = "deferred" if isinstance(outcome, Deferred) else "conflicted"
         if problem is None and row.push_id not in (None, push_id) and self._history.has_shown(db, row.push_id, change):
             told = "applied"  # an earlier push has written it, and its answer was lost
+        looked_at = problem is None and self._was_lost(db, push_id, change, row)
         note_pushed(db, push_id, change, change.record_id, told, problem)
-        self._stay(db, change, row)
+        self._stay(db, change, row, looked_at=looked_at)
         if isinstance(outcome, Deferred):
             pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 20), LONGEST_PAUSE)
             db.execute(_LATER, (format_datetime(self._now() + pause), row.object_name, row.record_id))
@@ -274,17 +275,24 @@ class Settling:
                 )
         return False
 
-    def _stay(self, db: apsw.Connection, change: Change, row: OutboxRow) -> None:
-        """The org is as it was before the change was sent: what was undone since needs no undoing there."""
+    def _was_lost(self, db: apsw.Connection, push_id: str, change: Change, row: OutboxRow) -> bool:
+        """Whether the answer was lost, to this push or to an earlier one: then the record has been read again since."""
+        return row.push_id not in (None, push_id) or has_lost(db, push_id, change, change.record_id)
+
+    def _stay(self, db: apsw.Connection, change: Change, row: OutboxRow, *, looked_at: bool = False) -> None:
+        """The org is as it was before the change was sent: what was undone since needs no undoing there.
+
+        Unless it was `looked_at` since, and the undoing has outlasted that: then the org has what was sent.
+        """
         record = row.object_name, row.record_id
         db.execute(_LANDED, record)
         db.execute(_NOT_SENT, record)
         wanted = Operation(row.operation)
         if change.operation is Operation.CREATE and wanted is Operation.DELETE:
             forget_record(db, self._schema, *record)
-        elif change.operation is Operation.DELETE and wanted is Operation.UNDELETE:
+        elif change.operation is Operation.DELETE and wanted is Operation.UNDELETE and not looked_at:
             db.execute(_WANT, (Operation.UPDATE, *record))
-        elif change.operation is Operation.UNDELETE and wanted is Operation.DELETE:
+        elif change.operation is Operation.UNDELETE and wanted is Operation.DELETE and not looked_at:
             forget_change(db, *record)
         tidy(db, *record)
 

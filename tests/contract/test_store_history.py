@@ -20,6 +20,7 @@ from tests.contract.edits import (
     NOON,
     ONE,
     SOMEBODY,
+    THREE,
     TWO,
     acme,
     applied,
@@ -206,6 +207,32 @@ def test_a_push_that_finds_what_itself_has_written_tells_so(replica, edit, came,
     assert settled.arrived == (frozenset([change.number]) if is_there else frozenset())
     assert [each.outcome for each in replica.pushes()[0].changes] == ["applied" if is_there else "conflicted"]
     assert (replica.changes() == ()) is is_there
+
+
+@pytest.mark.parametrize("push_id", ["push-1", "push-2"])
+@pytest.mark.parametrize(
+    ("edit", "undo", "arrived", "undone"),
+    [
+        (delete, "undelete", acme(TWO, deleted=True), acme(THREE)),
+        (bring_back, "delete", acme(TWO), acme(THREE, deleted=True)),
+    ],
+)
+def test_what_was_undone_while_it_arrived_waits_where_the_answer_was_lost(
+    replica, edit, undo, arrived, undone, push_id
+):
+    edit(replica)
+    (change,) = send(replica)
+    getattr(replica, undo)("Account", ACME)
+    replica.settle("push-1", [lost(change)])
+
+    arrive(replica, ACCOUNT, arrived)
+    replica.settle(push_id, [Conflicted(change)])
+
+    assert [each.operation for each in replica.changes()] == [undo]
+
+    arrive(replica, ACCOUNT, undone)
+
+    assert replica.changes() == ()
 
 
 def test_what_was_not_lost_before_is_not_found(replica):

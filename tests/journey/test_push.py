@@ -482,3 +482,27 @@ def test_what_a_call_had_done_before_the_org_failed_over_it_is_told_kept_and_und
 
     assert undone.left == ()
     assert rig.there() == before
+
+
+@pytest.mark.parametrize("rig", [Way.PARTS, Way.COLLECTIONS], indirect=True)
+@pytest.mark.parametrize("saved", [0, 9])
+def test_a_deletion_that_is_undone_while_the_org_fails_over_it_is_undone_there_too(rig, saved):
+    before = rig.there()
+    settle = rig.store.settle
+    for record_id in rig.ids[:2]:
+        rig.store.delete(WIDGET, record_id)
+
+    def undone(push_id, outcomes):
+        rig.store.settle = settle
+        rig.store.undelete(WIDGET, rig.ids[0])
+        return settle(push_id, outcomes)
+
+    rig.store.settle = undone
+    rig.world.sim.faults.add(method="POST|DELETE", path="composite", status=500, body=FAILURE, save_rows=saved, nth=1)
+
+    rig.push()
+    rig.sync()
+
+    del before[rig.ids[1]]
+    assert rig.there() == before
+    assert (rig.store.changes(), rig.store.inbox()) == ((), ())
