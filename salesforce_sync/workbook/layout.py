@@ -139,8 +139,12 @@ def _told_apart(columns: Iterable[Column]) -> list[Column]:
     listed = list(columns)
     times = Counter(each.header.casefold() for each in listed) + Counter({ROW.casefold(): 1})
     marked = [_marked(each, alone=times[each.header.casefold()] == 1) for each in listed]
-    again = Counter(map(_bare, marked))
-    return [each if again[_bare(each)] == 1 else _by_name(each) for each in marked]
+    while True:
+        again = Counter(map(_bare, marked))
+        named = [each if again[_bare(each)] == 1 else _by_name(each) for each in marked]
+        if named == marked:
+            return marked
+        marked = named  # a name may be how yet another column is headed
 
 
 def _bare(column: Column) -> str:

@@ -84,6 +84,19 @@ def test_a_label_that_is_as_another_column_is_headed_gives_its_name_alone():
     assert len(places.fields) == len(of_fields)
 
 
+def test_a_name_that_is_how_another_column_is_headed_makes_that_one_give_its_own():
+    fields = [
+        make_field(f"F{at}__c", label=label) for at, label in enumerate(["F0__c", "F0__c *", "F1__c", "Id (F0__c)"])
+    ]
+
+    assert list(headers_of(make_schema("Widget__c", *fields)).values())[-4:] == [
+        "F0__c",
+        "F1__c",
+        "F2__c",
+        "Id (F0__c)",
+    ]
+
+
 def test_columns_are_found_wherever_they_have_gone():
     headers = headers_of(WIDGET)
     row = ["Mine", None, "_Row", "size (two__c)", "WIDGET  name", "Id", "Status", "Status (Status)", "Line__c"]
