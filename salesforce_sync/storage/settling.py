@@ -154,6 +154,8 @@ class Settling:
                         self._stay(db, change, row)
                     continue
                 if row is None or row.sending is None:
+                    if isinstance(outcome, Conflicted) and has_lost(db, push_id, change, change.record_id):
+                        note_pushed(db, push_id, change, change.record_id, "conflicted")  # ended as it was read again
                     continue  # it is not on its way: it was settled before
                 match outcome:
                     case Applied():

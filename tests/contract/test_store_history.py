@@ -235,6 +235,20 @@ def test_what_was_undone_while_it_arrived_waits_where_the_answer_was_lost(
     assert replica.changes() == ()
 
 
+@pytest.mark.parametrize(("edit", "undo", "came"), [(delete, "undelete", acme(TWO)), (update, "delete", None)])
+def test_a_push_does_not_call_lost_what_ended_as_its_record_was_read_again(replica, edit, undo, came):
+    edit(replica)
+    (change,) = send(replica)
+    getattr(replica, undo)("Account", ACME)
+    replica.settle("push-1", [lost(change)])
+
+    arrive(replica, ACCOUNT, came or acme(TWO, deleted=True))
+    replica.settle("push-1", [Conflicted(change)])
+
+    assert replica.changes() == ()
+    assert [each.outcome for each in replica.pushes()[0].changes] == ["conflicted"]
+
+
 def test_what_was_not_lost_before_is_not_found(replica):
     update(replica)
     (change,) = send(replica)
