@@ -35,6 +35,7 @@ from salesforce_sync.process.exits import MEANINGS, Exit, exit_of_error, exit_of
 from salesforce_sync.process.interrupts import MESSAGE, end_at_once, leave_alone, stop_on_interrupt, stop_on_signals
 from salesforce_sync.process.memory import leave_uncounted, spare_memory
 from salesforce_sync.process.terminal import (
+    let_go_of_output,
     lost_output,
     progress,
     say,
@@ -88,7 +89,7 @@ def run(arguments: list[str]) -> int:
         warn(MESSAGE)
         return Exit.INTERRUPTED
     except Exception as error:  # the outermost door: a person gets a sentence, and the traceback with -v
-        if lost := lost_output():
+        if lost := lost_output(error):
             return _told(lost, options)
         log.info("Ended by a mistake of ours", exc_info=error)
         hint = "" if options.verbose else "Run it again with -v to see where, and please report it."
@@ -109,6 +110,8 @@ def _say_document(document: Mapping[str, object]) -> None:
     """What went wrong, as JSON. Where that finds no room, why is told; the exit code stays that of what went wrong."""
     try:
         say_json(document)
+    except BrokenPipeError:
+        let_go_of_output()
     except OutputLost as lost:
         say_error(lost)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, TextIO
 
 from salesforce_sync.errors import OutputLost
@@ -54,13 +55,14 @@ def say(text: str = "") -> None:
         raise _lost(error) from error
 
 
-def lost_output() -> OutputLost | None:
-    """What has happened to what others have printed (a help text), if that could not be written."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        return _lost(error)
-    return None
+def lost_output(error: Exception) -> OutputLost | None:
+    """What has happened to what click printed (a help text), if the error is that it could not be written.
+
+    Standard output does not tell: where it is not buffered, it has forgotten what it did not write.
+    """
+    last = [frame for frame, _ in walk_tb(error.__traceback__)][-1:]
+    printed = any(frame.f_globals.get("__name__") == "click.utils" for frame in last)
+    return _lost(error) if printed and isinstance(error, OSError) else None
 
 
 def _lost(error: OSError) -> OutputLost:
@@ -74,6 +76,11 @@ def warn(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
     except OSError:
         _let_go_of(sys.stderr)
+
+
+def let_go_of_output() -> None:
+    """Print nothing more on standard output: whoever read it has gone."""
+    _let_go_of(sys.stdout)
 
 
 def _let_go_of(stream: TextIO) -> None:

@@ -229,16 +229,18 @@ def test_a_reader_who_leaves_early_is_no_error(cli):
     assert errors == ""
 
 
-def through_a_shell(cli, redirections, *arguments):
+def through_a_shell(cli, redirections, *arguments, **environment):
     command = ["sh", "-c", f'exec "$@" {redirections}', "sh", *cli.command(*arguments)]
-    return subprocess.run(command, cwd=cli.folder, env=cli.environment, capture_output=True, text=True, timeout=60)
+    env = cli.environment | environment
+    return subprocess.run(command, cwd=cli.folder, env=env, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.parametrize("environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize(
     "command", [("status",), ("status", "--json"), ("--help",), ("sync", "--help"), ("--version",)]
 )
-def test_output_that_finds_no_room_is_told_and_is_no_mistake_of_ours(user, command):
-    full = through_a_shell(user, ">/dev/full", *command)
+def test_output_that_finds_no_room_is_told_and_is_no_mistake_of_ours(user, command, environment):
+    full = through_a_shell(user, ">/dev/full", *command, **environment)
 
     assert full.returncode == 1
     assert full.stderr.startswith("OUTPUT_LOST: Standard output cannot be written: No space left on device.")
@@ -254,6 +256,14 @@ def test_what_went_wrong_keeps_its_exit_code_where_it_cannot_be_told(user, argum
     assert [as_document.returncode, as_text.returncode] == [code, code]
     assert as_document.stderr.startswith("OUTPUT_LOST: Standard output cannot be written")
     assert "Traceback" not in as_document.stderr
+
+
+def test_what_went_wrong_keeps_its_exit_code_where_nobody_reads_it(user):
+    command = ["sh", "-c", '( "$@"; echo $? >&2 ) | true', "sh", *user.command("nonsense", "--json")]
+
+    unread = subprocess.run(command, cwd=user.folder, env=user.environment, capture_output=True, text=True, timeout=60)
+
+    assert unread.stderr == "2\n"
 
 
 def test_a_command_whose_starter_has_closed_its_streams_does_its_work(user):
