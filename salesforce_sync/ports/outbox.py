@@ -75,8 +75,10 @@ class Outbox(Protocol):
         Of one that is rejected for some fields only (`Rejected.apart`), these are disputed, and the rest waits.
         Deferred ones wait until a time that grows with their attempts, within bounds. Conflicted ones wait; their
         record must be read again. One that is Conflicted now and was Lost before, of the same push, has arrived if what
-        was read since shows all of it (`Settled.arrived`). Lost ones stay as sending. Where the org did not take a
-        change, a field that is back at its base is no edit, and a new record that was deleted meanwhile is gone.
+        was read since shows all of it (`Settled.arrived`). A deletion that was Lost before and is undone here, or an
+        undelete, goes on being undone if what was read since left that to do. Lost ones stay as sending. Where the org
+        did not take a change, a field that is back at its base is no edit, and a new record that was deleted meanwhile
+        is gone.
         What is not sending is not touched: settling once more, after a kill, is harmless. A lost change may be settled
         under another `push_id` than it was sent with.
         """
