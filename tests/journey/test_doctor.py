@@ -18,16 +18,20 @@ ACCESS = {
 }
 
 
-@pytest.fixture
-def sync(simorg, tmp_path):
-    config = Config.load(
+def settings(simorg, folder, *objects):
+    return Config.load(
         environ={},
         instance_url=simorg.url,
         client_id=CLIENT_ID,
         client_secret=CLIENT_SECRET,
-        storage_path=tmp_path / "data" / "salesforce.db",
-        sync_objects="Lead, Contact",
+        storage_path=folder / "data" / "salesforce.db",
+        sync_objects=", ".join(objects),
     )
+
+
+@pytest.fixture
+def sync(simorg, tmp_path):
+    config = settings(simorg, tmp_path, "Lead", "Contact")
     with SFSync(config) as opened:
         yield opened
 
@@ -64,14 +68,7 @@ def test_what_the_user_may_not_do_is_named(sync, simorg):
 
 def test_an_object_behind_five_that_are_not_there_is_looked_for_too(simorg, tmp_path):
     missing = [f"Gone{number}__c" for number in range(5)]
-    config = Config.load(
-        environ={},
-        instance_url=simorg.url,
-        client_id=CLIENT_ID,
-        client_secret=CLIENT_SECRET,
-        storage_path=tmp_path / "data" / "salesforce.db",
-        sync_objects=", ".join((*missing, "Contact", "Lead")),
-    )
+    config = settings(simorg, tmp_path, *missing, "Contact", "Lead")
     with SFSync(config) as sync:
         checks = found(sync)
 
